@@ -1,0 +1,120 @@
+#pragma once
+// One document tree for YAML and JSON, with the place each value came from.
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/result.h"
+
+namespace slipway::doc {
+
+// Where a value stands in its source: line and column from 1 (0: made by the program), bytes [begin, end) from 0.
+struct Mark {
+  std::uint32_t line = 0, column = 0, begin = 0, end = 0;
+};
+
+class Value;
+using List = std::vector<Value>;
+
+// String keys in the order they were written. Look-up is linear below 16 entries and by an index above.
+class Map {
+ public:
+  using Entry = std::pair<std::string, Value>;
+  Map() = default;
+  Map(std::initializer_list<Entry> entries);
+  const Value* find(std::string_view key) const;
+  Value* find(std::string_view key);
+  bool contains(std::string_view key) const { return find(key) != nullptr; }
+  Value& operator[](std::string_view key);       // null is added when absent
+  void set(std::string_view key, Value value);   // in place, or at the end
+  bool erase(std::string_view key);
+  void clear();
+  std::size_t size() const;
+  bool empty() const;
+  std::vector<Entry>::iterator begin();
+  std::vector<Entry>::iterator end();
+  std::vector<Entry>::const_iterator begin() const;
+  std::vector<Entry>::const_iterator end() const;
+  void reserve(std::size_t n);
+  void sort_keys();  // by bytes, this level only
+  // The key's own place in the source, when it was parsed.
+  Mark key_mark(std::string_view key) const;
+  void set_key_mark(std::string_view key, Mark mark);
+
+ private:
+  std::vector<Entry> entries_;
+  std::vector<Mark> key_marks_;  // parallel to entries_ when parsed, else empty
+};
+
+enum class Type : std::uint8_t { null, boolean, integer, number, string, list, map };
+std::string_view to_string(Type type);  // "null", "bool", "integer", "number", "string", "list", "map"
+
+// A value of a document. Equality is by content: marks do not count, 1 and 1.0 are equal, map order does not
+// count. Deep copies; share through std::shared_ptr<const Value>. Threads: as a value.
+class Value {
+ public:
+  Value() = default;
+  Value(std::nullptr_t) {}
+  Value(bool b) : v_(b) {}
+  Value(int n) : v_(std::int64_t{n}) {}
+  Value(unsigned n) : v_(std::int64_t{n}) {}
+  Value(std::int64_t n) : v_(n) {}
+  Value(std::uint64_t n) : v_(static_cast<std::int64_t>(n)) {}
+  Value(double n) : v_(n) {}
+  Value(const char* s) : v_(std::string(s)) {}
+  Value(std::string_view s) : v_(std::string(s)) {}
+  Value(std::string s) : v_(std::move(s)) {}
+  Value(List list) : v_(std::move(list)) {}
+  Value(Map map) : v_(std::move(map)) {}
+
+  Type type() const { return static_cast<Type>(v_.index()); }
+  bool is_null() const { return type() == Type::null; }
+  bool is_bool() const { return type() == Type::boolean; }
+  bool is_int() const { return type() == Type::integer; }
+  bool is_number() const { return type() == Type::integer || type() == Type::number; }
+  bool is_string() const { return type() == Type::string; }
+  bool is_list() const { return type() == Type::list; }
+  bool is_map() const { return type() == Type::map; }
+
+  // The held value, or nothing when the type is another.
+  const bool* if_bool() const { return std::get_if<bool>(&v_); }
+  const std::int64_t* if_int() const { return std::get_if<std::int64_t>(&v_); }
+  const double* if_double() const { return std::get_if<double>(&v_); }
+  const std::string* if_string() const { return std::get_if<std::string>(&v_); }
+  const List* if_list() const { return std::get_if<List>(&v_); }
+  const Map* if_map() const { return std::get_if<Map>(&v_); }
+  std::string* if_string() { return std::get_if<std::string>(&v_); }
+  List* if_list() { return std::get_if<List>(&v_); }
+  Map* if_map() { return std::get_if<Map>(&v_); }
+
+  // For building: null turns into a map or list; another type is a broken invariant.
+  Map& map();
+  List& list();
+  Value& operator[](std::string_view key) { return map()[key]; }
+  // For reading: the member, or null.
+  const Value* find(std::string_view key) const;
+  // Walks map keys: find_path({"metadata", "labels"}).
+  const Value* find_path(std::initializer_list<std::string_view> keys) const;
+  // The string at a path, or "" when absent or no string.
+  std::string str_at(std::initializer_list<std::string_view> keys) const;
+
+  const Mark& mark() const { return mark_; }
+  void set_mark(Mark mark) { mark_ = mark; }
+  // How a YAML scalar was written; printing keeps it where the value was not changed.
+  enum class Style : std::uint8_t { any, plain, single_quoted, double_quoted, literal, folded, flow };
+  Style style() const { return style_; }
+  void set_style(Style style) { style_ = style; }
+
+  friend bool operator==(const Value& a, const Value& b);
+
+ private:
+  std::variant<std::monostate, bool, std::int64_t, double, std::string, List, Map> v_;
+  Mark mark_;
+  Style style_ = Style::any;
+};
+
+}  // namespace slipway::doc

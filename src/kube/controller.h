@@ -1,0 +1,36 @@
+#pragma once
+// The loop of every controller: watch objects, queue their keys, reconcile each until it holds. Keys are
+// deduplicated; one key is never reconciled by two threads at once; an error is retried with back-off.
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "kube/client.h"
+
+namespace slipway::kube {
+
+struct Reconciled {
+  std::optional<Millis> again;  // run once more after this time
+};
+using Reconcile = std::function<Result<Reconciled>(const Ctx&, const Key&)>;
+
+struct Source {
+  Type type;
+  // Which keys an event of this object concerns; absent: the object's own.
+  std::function<std::vector<Key>(const Event&)> keys;
+  WatchOptions options = {};
+};
+// For Source::keys: the controller owner of the given kind.
+std::function<std::vector<Key>(const Event&)> keys_of_owner(std::string kind);
+
+struct ControllerOptions {
+  std::string name;             // for logs and metrics
+  std::vector<Source> sources;
+  std::size_t workers = 1;
+  Millis backoff_first{20}, backoff_max{30000};
+};
+// Runs until the context stops. A lost or expired watch is renewed with jittered back-off. One thread a source
+// and `workers` threads. Errors: only cancelled, in the end.
+Result<> run_controller(const Ctx& ctx, Client& client, const ControllerOptions& options, const Reconcile& reconcile);
+
+}  // namespace slipway::kube
