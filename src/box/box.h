@@ -1,0 +1,111 @@
+#pragma once
+// Containers: one value describes a container, an OCI runtime runs it. Used by CI steps, image builds and pods.
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/ctx.h"
+#include "base/files.h"
+
+namespace slipway::box {
+
+struct Mount {
+  fs::path source, target;   // a bind; or type tmpfs/proc with an empty source
+  std::string type = "bind";
+  bool read_only = false;
+  std::vector<std::string> options;  // extra, e.g. size=64m
+};
+struct Limits {
+  std::int64_t memory_bytes = 0;     // 0: none
+  std::int64_t cpu_millis = 0;       // 1000 = one core
+  std::int64_t cpu_shares_millis = 0;
+  std::int64_t pids = 0;
+  std::int64_t open_files = 0;       // 0: the host's own limit (higher ones may be refused)
+};
+enum class Network { none, host, own };
+struct Spec {
+  std::string id;                        // unique on this host
+  std::vector<fs::path> layers;          // overlay lower folders, lowest first; or
+  fs::path rootfs;                       // a plain folder used as it is
+  fs::path upper;                        // where writes go (kept); empty: a folder of the container's own, dropped
+  std::vector<std::string> argv;
+  std::map<std::string, std::string> env;
+  std::string cwd = "/";
+  std::string user;                      // "uid[:gid]" or names of the image's /etc/passwd; "" root
+  std::vector<std::uint32_t> extra_groups;
+  std::vector<Mount> mounts;
+  Limits limits;
+  Network network = Network::none;
+  fs::path netns;                        // Network::own: the pinned namespace to join
+  std::string hostname;
+  std::vector<std::string> capabilities; // the whole bounding set; empty: Docker's default list
+  std::vector<std::string> add_capabilities, drop_capabilities;
+  bool no_new_privileges = true;
+  bool read_only_root = false;
+  bool privileged = false;
+  bool seccomp = true;
+  bool tty = false;
+  std::string cgroup;                    // below our own root, e.g. "pods/<uid>"
+  std::vector<std::string> masked_paths; // added to the runtime's defaults
+};
+struct Streams {
+  int in = -1, out = -1, err = -1;       // -1: /dev/null
+};
+
+// A started container. Destroyed with the value unless detached. Threads: any.
+class Container {
+ public:
+  virtual ~Container() = default;
+  virtual const std::string& id() const = 0;
+  virtual int pid() const = 0;
+  // 128 + signal when killed. Errors: cancelled, timeout (the container goes on).
+  virtual Result<int> wait(const Ctx& ctx) = 0;
+  virtual Result<> signal(int number) = 0;
+  // Another process inside it. Gives its exit status.
+  struct Exec {
+    std::vector<std::string> argv;
+    std::map<std::string, std::string> env;
+    std::string cwd, user;
+    bool tty = false;
+  };
+  virtual Result<int> exec(const Ctx& ctx, const Exec& exec, Streams streams) = 0;
+  virtual bool oom_killed() const = 0;
+  // Kills what is left, unmounts, removes state. Idempotent.
+  virtual Result<> destroy() = 0;
+};
+
+// Threads: any.
+class Runtime {
+ public:
+  // Picks the OCI runtime (crun, else runc; crun refuses hybrid cgroups), rootful or rootless. `root` holds state.
+  // Errors: unavailable, saying exactly what is missing and how to get it.
+  static Result<std::unique_ptr<Runtime>> open(fs::path root);
+  virtual ~Runtime() = default;
+  virtual Result<std::unique_ptr<Container>> start(const Ctx& ctx, const Spec& spec, Streams streams) = 0;
+  // start, wait, destroy; on cancel: TERM, grace, KILL. Gives the exit status.
+  Result<int> run(const Ctx& ctx, const Spec& spec, Streams streams);
+  // After a crash of ours: containers that still run under our root (their id), to take over or destroy.
+  virtual Result<std::vector<std::string>> survivors() = 0;
+  virtual Result<std::unique_ptr<Container>> attach(const std::string& id) = 0;
+  virtual std::string describe() const = 0;  // "runc 1.1.5, cgroup v1 hybrid, rootful, overlay"
+  virtual bool rootless() const = 0;
+};
+
+// A mounted overlay: `merged` shows the layers with `upper` on top. Unmounted with the value. Threads: one.
+class Overlay {
+ public:
+  static Result<Overlay> mount(const std::vector<fs::path>& layers, const fs::path& upper, const fs::path& work, const fs::path& merged);
+  Overlay(Overlay&& other) noexcept;
+  Overlay& operator=(Overlay&& other) noexcept;
+  ~Overlay();
+  const fs::path& merged() const { return merged_; }
+  Result<> unmount();
+
+ private:
+  explicit Overlay(fs::path merged) : merged_(std::move(merged)) {}
+  fs::path merged_;
+};
+
+}  // namespace slipway::box

@@ -1,0 +1,54 @@
+#pragma once
+// The embedded Kubernetes API: objects in memory (the truth for reads and watches), durable in SQLite by grouped
+// commits, served in process (kube::Client) and over HTTP to stock kubectl.
+#include <memory>
+#include <string>
+
+#include "cluster/node_access.h"
+#include "kube/client.h"
+#include "net/server.h"
+#include "store/database.h"
+
+namespace slipway::cluster {
+
+struct ApiOptions {
+  fs::path database;                      // the SQLite file
+  // The user behind a request: name and groups; nothing: 401. Sees bearer token and client certificate.
+  struct User {
+    std::string name;
+    std::vector<std::string> groups;
+  };
+  std::function<std::optional<User>(const net::Request&)> authenticate;
+  std::vector<std::string> crds;          // YAML texts of CustomResourceDefinitions present from the start
+  std::string service_cidr = "10.96.0.0/16";
+};
+// Who did what, to whom: called after each accepted write (drift reports name the person by it).
+struct Audit {
+  std::string user, user_agent, verb, field_manager, subresource;
+  kube::Type type;
+  kube::Key key;
+  std::string resource_version;
+  WallTime when;
+};
+
+// Threads: any.
+class ApiServer {
+ public:
+  static Result<std::unique_ptr<ApiServer>> open(ApiOptions options);
+  ~ApiServer();
+  // The in-process client; writes are audited under this name.
+  std::shared_ptr<kube::Client> client(std::string user = "slipway");
+  // /api, /apis, /openapi, /version, /healthz, /readyz, /livez: mounted at each.
+  net::Handler routes();
+  void set_node(NodeAccess* node);        // null until the node agent is up; then logs answer 503
+  void on_write(std::function<void(const Audit&)> listener);
+  // Waits until everything accepted so far is on disk.
+  Result<> flush();
+
+ private:
+  struct Rep;
+  explicit ApiServer(std::unique_ptr<Rep> rep);
+  std::unique_ptr<Rep> rep_;
+};
+
+}  // namespace slipway::cluster

@@ -1,0 +1,102 @@
+#pragma once
+// Bare repositories, read and written in process (libgit2).
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ctx.h"
+#include "base/files.h"
+#include "base/time.h"
+
+namespace slipway::git {
+
+using Oid = std::string;  // 40 lower-case hex digits; zero_oid for "none"
+inline constexpr std::string_view zero_oid = "0000000000000000000000000000000000000000";
+
+struct Signature {
+  std::string name, email;
+  WallTime when{};
+};
+struct Commit {
+  Oid id, tree;
+  std::vector<Oid> parents;
+  Signature author, committer;
+  std::string message;
+  std::string subject() const;
+};
+struct TreeEntry {
+  std::string path;       // relative to the tree that was asked for, with "/"
+  Oid id;
+  unsigned mode = 0;      // 0100644, 0100755, 0120000, 040000, 0160000
+  std::uint64_t size = 0; // blobs only
+  bool is_tree() const { return mode == 040000; }
+  bool is_link() const { return mode == 0120000; }
+};
+struct FileChange {
+  enum class Type { added, modified, deleted, renamed, type_changed };
+  Type type = Type::modified;
+  std::string path, old_path;
+  Oid old_id, new_id;
+};
+// What to write: absent content deletes the path.
+struct FileEdit {
+  std::string path;
+  std::optional<std::string> content;
+  unsigned mode = 0;  // 0: keep the old one, or 0100644
+};
+struct MergeResult {
+  Oid tree;                            // empty when there are conflicts
+  std::vector<std::string> conflicts;  // paths
+};
+
+// Threads: any; every call opens what it needs.
+class Repository {
+ public:
+  static Result<Repository> open(const fs::path& bare);
+  static Result<Repository> init(const fs::path& bare, std::string_view default_branch = "main");
+  // A clone or an update of a mirror of any URL git reaches (http, https, ssh, file), bare.
+  static Result<Repository> mirror(const Ctx& ctx, const std::string& url, const fs::path& bare);
+  Repository(Repository&&) noexcept;
+  Repository& operator=(Repository&&) noexcept;
+  ~Repository();
+  const fs::path& path() const;
+
+  // A ref, tag, short or full id; "main", "refs/heads/main", "HEAD". Nothing: unknown.
+  Result<std::optional<Oid>> resolve(std::string_view revision) const;
+  Result<std::map<std::string, Oid>> refs(std::string_view prefix = "refs/") const;
+  Result<std::string> head() const;  // "refs/heads/main"
+  Result<Commit> commit(const Oid& id) const;
+  Result<Oid> tree_of(const Oid& commit_or_tree, std::string_view path = {}) const;  // not_found when no such folder
+  Result<std::vector<TreeEntry>> list(const Oid& commit_or_tree, std::string_view path = {}, bool recursive = true) const;
+  Result<std::optional<std::string>> read(const Oid& commit_or_tree, std::string_view path) const;
+  Result<std::string> blob(const Oid& id) const;
+  Result<std::vector<Commit>> log(const Oid& from, std::size_t limit, const Oid& until = {}) const;
+  // `from` may be empty or zero: everything is added.
+  Result<std::vector<FileChange>> diff(const Oid& from, const Oid& to) const;
+  Result<std::string> diff_text(const Oid& from, const Oid& to) const;
+  Result<std::optional<Oid>> merge_base(const Oid& a, const Oid& b) const;
+  Result<bool> is_ancestor(const Oid& ancestor, const Oid& of) const;
+  Result<MergeResult> merge(const Oid& ours, const Oid& theirs) const;
+
+  // Writes the files of a tree into a folder (no .git); links stay links, never followed.
+  Result<> checkout(const Ctx& ctx, const Oid& commit, const fs::path& folder) const;
+
+  // The tree of `base` (may be empty) with the edits.
+  Result<Oid> write_tree(const Oid& base, const std::vector<FileEdit>& edits);
+  Result<Oid> write_commit(const Oid& tree, const std::vector<Oid>& parents, const Signature& author, std::string_view message);
+  // Moves a ref only if it is at `expected` (zero: must not exist; empty: whatever). Zero `to` deletes.
+  // Synced. Errors: conflict.
+  Result<> update_ref(std::string_view name, const Oid& to, const std::optional<Oid>& expected, std::string_view reason);
+  // Pushes refs to a URL. Errors: conflict (not a fast-forward), denied, unavailable.
+  Result<> push(const Ctx& ctx, const std::string& url, const std::vector<std::string>& refspecs);
+
+ private:
+  struct Rep;
+  explicit Repository(std::unique_ptr<Rep> rep);
+  std::unique_ptr<Rep> rep_;
+};
+
+}  // namespace slipway::git

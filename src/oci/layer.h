@@ -1,0 +1,52 @@
+#pragma once
+// Layers: tar streams with whiteouts, to and from folders.
+#include <string>
+
+#include "base/ctx.h"
+#include "oci/image.h"
+#include "store/blob.h"
+
+namespace slipway::oci {
+
+enum class Compression { none, gzip, zstd };
+struct Layer {
+  Descriptor descriptor;  // compressed
+  Digest diff_id;         // uncompressed
+};
+struct UnpackLimits {
+  std::uint64_t bytes = std::uint64_t{32} << 30;
+  std::uint64_t entries = 2'000'000;
+};
+enum class Whiteouts {
+  overlay,  // as overlayfs wants them: character device 0:0 and trusted.overlay.opaque (user.overlay.opaque rootless)
+  apply     // remove what they name from the folder
+};
+// Unpacks one layer into a folder. Hostile input is contained: no entry leaves the folder through "..", absolute
+// names or links; devices only as whiteouts; the diff id is verified. Errors: invalid, corrupt, unavailable.
+Result<> unpack_layer(const Ctx& ctx, const store::BlobStore& blobs, const Descriptor& layer, const std::optional<Digest>& diff_id,
+                      const fs::path& folder, Whiteouts whiteouts, const UnpackLimits& limits = {});
+// A folder of unpacked layers for overlay mounts, one per diff id, kept under `root`; unpacked at most once, also
+// with several threads. Gives the folder of the layer.
+class LayerCache {
+ public:
+  static Result<std::unique_ptr<LayerCache>> open(store::BlobStore& blobs, fs::path root);
+  ~LayerCache();
+  Result<fs::path> folder(const Ctx& ctx, const Descriptor& layer, const Digest& diff_id);
+  // Takes over a folder that was just built (an overlay upper directory) as the given layer.
+  Result<fs::path> adopt(const fs::path& folder, const Digest& diff_id);
+  Result<> remove(const Digest& diff_id);
+
+ private:
+  struct Rep;
+  explicit LayerCache(std::unique_ptr<Rep> rep);
+  std::unique_ptr<Rep> rep_;
+};
+// Packs an overlay upper directory (its whiteouts become .wh. entries) into the store, hashed and compressed once.
+// Deterministic: names sorted, times as given, no access times. `mtime` absent keeps the files' own.
+struct PackOptions {
+  Compression compression = Compression::gzip;
+  std::optional<std::int64_t> mtime;    // clamp: times later than this become this (SOURCE_DATE_EPOCH)
+};
+Result<Layer> pack_layer(const Ctx& ctx, store::BlobStore& blobs, const fs::path& folder, const PackOptions& options = {});
+
+}  // namespace slipway::oci

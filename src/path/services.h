@@ -1,0 +1,77 @@
+#pragma once
+// What one stage asks of another midway; engine injects the implementations. Stages never include stages.
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/ctx.h"
+#include "base/files.h"
+#include "path/types.h"
+
+namespace slipway::path {
+
+// Lines of progress, as they come. stream: 1 stdout, 2 stderr.
+using LogSink = std::function<void(int stream, std::string_view piece)>;
+
+struct BuildRequest {
+  fs::path context;                              // a folder
+  std::string dockerfile = "Dockerfile";         // relative to the context, or absolute
+  std::string target;
+  std::map<std::string, std::string> args, labels;
+  std::map<std::string, std::string> secrets;    // id -> value
+  std::map<std::string, fs::path> contexts;      // named contexts
+  std::string image;                             // repository in the registry: "shop/web"
+  std::vector<std::string> tags;
+  std::string platform;                          // "" ours
+  bool no_cache = false, push = true;
+  std::optional<std::int64_t> source_date_epoch;
+};
+struct BuildResult {
+  Digest digest;
+  std::uint64_t bytes = 0;
+  std::string inputs;                            // digest of what was read
+  int steps = 0, cached = 0;
+  Millis user_time{0};                           // in RUN commands
+};
+class ImageBuilder {
+ public:
+  virtual ~ImageBuilder() = default;
+  // Errors: invalid (Dockerfile, with file:line:col), the RUN command's failure as invalid with its exit status, ...
+  virtual Result<BuildResult> build(const Ctx& ctx, const BuildRequest& request, const LogSink& log) = 0;
+};
+
+struct ScanReport {
+  std::vector<Finding> findings;
+  std::size_t packages = 0;
+  std::string sbom_cyclonedx;                    // JSON
+};
+class Scanner {
+ public:
+  virtual ~Scanner() = default;
+  // An image of the registry: repository and tag or digest. The SBOM is attached as a referrer.
+  virtual Result<ScanReport> scan_image(const Ctx& ctx, const std::string& repository, const std::string& reference) = 0;
+  virtual Result<ScanReport> scan_folder(const Ctx& ctx, const fs::path& folder) = 0;
+  // Secrets in the given files (path, content).
+  virtual std::vector<Finding> scan_secrets(const std::vector<std::pair<std::string, std::string>>& files) = 0;
+};
+
+struct PreviewRequest {
+  std::string name;                              // becomes the namespace: preview-<name>
+  fs::path overlay;                              // folder to render, below `root`
+  fs::path root;
+  std::map<std::string, std::string> images;     // image name in the manifests -> image@digest to run
+  Millis ready_within{60000}, lives{3600000};
+};
+struct PreviewHandle {
+  std::string ns;
+  std::map<std::string, std::string> urls;       // service -> http://ip:port
+};
+class Previewer {
+ public:
+  virtual ~Previewer() = default;
+  virtual Result<PreviewHandle> create(const Ctx& ctx, const PreviewRequest& request, const LogSink& log) = 0;
+  // Deletes the namespace and waits until it is gone. Absent is fine.
+  virtual Result<> tear_down(const Ctx& ctx, const std::string& ns, const LogSink& log) = 0;
+};
+
+}  // namespace slipway::path

@@ -1,0 +1,68 @@
+#pragma once
+// The content-addressed store: every layer, artifact, cache entry, log and SBOM, by sha256.
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ctx.h"
+#include "base/files.h"
+#include "base/hash.h"
+
+namespace slipway::store {
+
+// blobs/sha256/ab/abcdef... (read-only files) and blobs/tmp for what is being written. A blob is visible only
+// whole and synced (one sync per commit; put_many groups). Threads: any; processes: one writer.
+class BlobStore {
+ public:
+  // Creates the folders; drops what a crash left in tmp. Errors: denied, unavailable (disk full).
+  static Result<std::unique_ptr<BlobStore>> open(fs::path root);
+  ~BlobStore();
+
+  bool contains(const Digest& digest) const;
+  Result<std::optional<std::uint64_t>> size(const Digest& digest) const;
+  // Errors: not_found.
+  Result<Fd> open_blob(const Digest& digest) const;
+  Result<std::string> read(const Digest& digest, std::size_t limit = std::size_t{64} << 20) const;
+  fs::path path(const Digest& digest) const;  // for mounts and hard links; never write there
+
+  Result<Digest> put(std::string_view bytes);
+  // Takes over a finished file (rename, no copy) whose digest the caller has computed while writing it.
+  Result<> adopt(const fs::path& file, const Digest& digest);
+  fs::path temp_path();  // a fresh name in tmp, on the same file system
+
+  // Streaming write; nothing is visible until commit. Dropping the value drops the bytes.
+  class Writer {
+   public:
+    Writer(Writer&&) noexcept;
+    Writer& operator=(Writer&&) noexcept;
+    ~Writer();
+    Result<> write(std::string_view bytes);
+    std::uint64_t size() const;
+    // Errors: invalid when the bytes have another digest than expected ("" accepts any).
+    Result<Digest> commit(const std::optional<Digest>& expected = {});
+
+   private:
+    friend class BlobStore;
+    struct Rep;
+    explicit Writer(std::unique_ptr<Rep> rep);
+    std::unique_ptr<Rep> rep_;
+  };
+  Result<Writer> begin();
+
+  Result<> remove(const Digest& digest);
+  // Removes every blob that `keep` refuses and that is older than `grace` (so a push in progress is safe).
+  struct Swept {
+    std::size_t removed = 0;
+    std::uint64_t bytes = 0;
+  };
+  Result<Swept> sweep(const Ctx& ctx, const std::function<bool(const Digest&)>& keep, Millis grace);
+  Result<> for_each(const std::function<void(const Digest&, std::uint64_t size)>& visit) const;
+
+ private:
+  struct Rep;
+  explicit BlobStore(std::unique_ptr<Rep> rep);
+  std::unique_ptr<Rep> rep_;
+};
+
+}  // namespace slipway::store

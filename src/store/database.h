@@ -1,0 +1,58 @@
+#pragma once
+// SQLite with WAL and full sync: a committed transaction survives kill -9 and power loss.
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/files.h"
+#include "base/result.h"
+
+namespace slipway::store {
+
+// One prepared statement in use. Text and blobs are bound by copy. Threads: one.
+class Statement {
+ public:
+  Statement(Statement&&) noexcept;
+  Statement& operator=(Statement&&) noexcept;
+  ~Statement();  // resets it and gives it back to the cache
+  Statement& bind(int index, std::string_view text);  // from 1
+  Statement& bind(int index, std::int64_t number);
+  Statement& bind_blob(int index, std::string_view bytes);
+  Statement& bind_null(int index);
+  Result<bool> step();  // true: a row is there
+  Result<> run();       // steps to the end
+  std::string text(int column) const;  // from 0; "" for null
+  std::int64_t number(int column) const;
+  std::string blob(int column) const;
+  bool is_null(int column) const;
+
+ private:
+  friend class Database;
+  struct Rep;
+  explicit Statement(std::unique_ptr<Rep> rep);
+  std::unique_ptr<Rep> rep_;
+};
+
+// Threads: any (one connection behind a lock).
+class Database {
+ public:
+  // Applies the migrations it has not seen: migrations[i] brings version i to i+1.
+  // Errors: denied, corrupt, unavailable (disk full), conflict (newer than this program).
+  static Result<std::unique_ptr<Database>> open(const fs::path& file, const std::vector<std::string>& migrations);
+  ~Database();
+  // Runs `work` in one transaction; an error rolls back.
+  Result<> transact(const std::function<Result<>(Database&)>& work);
+  Result<Statement> prepare(std::string_view sql);  // cached; call only inside transact or read
+  Result<> read(const std::function<Result<>(Database&)>& work);
+  Result<> exec(std::string_view sql);
+  Result<> backup_to(const fs::path& file);
+
+ private:
+  struct Rep;
+  explicit Database(std::unique_ptr<Rep> rep);
+  std::unique_ptr<Rep> rep_;
+};
+
+}  // namespace slipway::store
