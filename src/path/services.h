@@ -57,7 +57,8 @@ class Scanner {
 
 struct PreviewRequest {
   std::string name;                              // becomes the namespace: preview-<name>
-  fs::path overlay;                              // folder to render, below `root`
+  std::string repository;                        // configuration repository of the embedded host; "" renders `root`
+  std::string overlay;                           // folder to render, relative to the repository or to `root`
   fs::path root;
   std::map<std::string, std::string> images;     // image name in the manifests -> image@digest to run
   Millis ready_within{60000}, lives{3600000};

@@ -1,0 +1,30 @@
+#pragma once
+// The GitOps controller: looks at an Application when it, its repository or one of its objects changes.
+#include "gitops/sync.h"
+
+namespace slipway::gitops {
+
+struct ControllerOptions {
+  std::string ns = "argocd";              // where Applications live; "" everywhere
+  std::size_t workers = 2;
+  Millis resync{180000};                  // repair of missed events, with jitter
+  std::function<void(const Drift&)> drift;
+};
+
+// Threads: any.
+class Controller {
+ public:
+  Controller(std::shared_ptr<kube::Client> client, Repositories& repositories, ControllerOptions options);
+  ~Controller();
+  // Runs until the context stops. Errors: only cancelled.
+  Result<> run(const Ctx& ctx);
+  // A repository moved (push, webhook): every Application that reads it is looked at now.
+  void repository_changed(const std::string& url);
+  Renderer& renderer();
+
+ private:
+  struct Rep;
+  std::unique_ptr<Rep> rep_;
+};
+
+}  // namespace slipway::gitops

@@ -1,0 +1,40 @@
+#pragma once
+// One look at an Application: render, compare, and take the next step towards equality. Level-based: everything it
+// needs to know is in the object's status and in the cluster, so it may be killed anywhere and called again.
+#include <functional>
+
+#include "gitops/heal_pacer.h"
+#include "gitops/source.h"
+#include "gitops/status.h"
+
+namespace slipway::gitops {
+
+// Told about a managed object that was found changed or gone.
+struct Drift {
+  kube::Key application;
+  kube::Type type;
+  kube::Key key;
+  bool deleted = false;
+  std::vector<std::string> fields;
+  std::string revision;           // what it was made equal to again
+  bool healed = false;
+};
+
+struct SyncContext {
+  kube::Client& client;
+  Renderer& renderer;
+  Comparer& comparer;
+  HealPacer& pacer;
+  std::function<void(const Drift&)> drift;  // may be empty
+};
+
+struct Looked {
+  doc::Value status;               // to be written; null: the application is gone
+  std::optional<Millis> again;
+  std::vector<kube::Type> types;   // to be watched
+};
+// `application` as read just now. Errors: unavailable and the like; what is wrong with the application itself goes
+// into its conditions.
+Result<Looked> look(const Ctx& ctx, const SyncContext& context, const kube::Object& application);
+
+}  // namespace slipway::gitops

@@ -1,0 +1,123 @@
+#include "gitops/tasks.h"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "base/text.h"
+
+namespace slipway::gitops {
+namespace {
+
+constexpr std::string_view kinds_in_order[] = {
+    "Namespace", "NetworkPolicy", "ResourceQuota", "LimitRange", "PodSecurityPolicy", "PodDisruptionBudget", "ServiceAccount",
+    "Secret", "SecretList", "ConfigMap", "StorageClass", "PersistentVolume", "PersistentVolumeClaim", "CustomResourceDefinition",
+    "ClusterRole", "ClusterRoleList", "ClusterRoleBinding", "ClusterRoleBindingList", "Role", "RoleList", "RoleBinding", "RoleBindingList",
+    "Service", "DaemonSet", "Pod", "ReplicationController", "ReplicaSet", "Deployment", "HorizontalPodAutoscaler", "StatefulSet",
+    "Job", "CronJob", "IngressClass", "Ingress", "APIService"};
+
+std::optional<SyncPhase> phase_of(std::string_view word) {
+  if (word == "PreSync" || word == "pre-install" || word == "pre-upgrade") return SyncPhase::pre_sync;
+  if (word == "Sync") return SyncPhase::sync;
+  if (word == "PostSync" || word == "post-install" || word == "post-upgrade") return SyncPhase::post_sync;
+  if (word == "SyncFail") return SyncPhase::sync_fail;
+  return std::nullopt;
+}
+
+std::set<DeletePolicy> policies_of(std::string_view words) {
+  std::set<DeletePolicy> policies;
+  for (auto word : split(words, ',')) {
+    word = trim(word);
+    if (word == "HookSucceeded" || word == "hook-succeeded") policies.insert(DeletePolicy::succeeded);
+    if (word == "HookFailed" || word == "hook-failed") policies.insert(DeletePolicy::failed);
+    if (word == "BeforeHookCreation" || word == "before-hook-creation") policies.insert(DeletePolicy::before_creation);
+  }
+  if (policies.empty()) policies.insert(DeletePolicy::before_creation);
+  return policies;
+}
+
+int wave_of(const kube::Object& object) {
+  for (auto key : {"argocd.argoproj.io/sync-wave", "helm.sh/hook-weight"})
+    if (auto wave = to_int(object.annotation(key))) return static_cast<int>(*wave);
+  return 0;
+}
+
+bool has_option(const kube::Object& object, std::string_view key, std::string_view option) {
+  for (auto word : split(object.annotation(key), ','))
+    if (trim(word) == option) return true;
+  return false;
+}
+
+}  // namespace
+
+std::string_view to_string(SyncPhase phase) {
+  static constexpr std::string_view names[] = {"PreSync", "Sync", "PostSync", "SyncFail"};
+  return names[static_cast<int>(phase)];
+}
+
+int kind_rank(std::string_view kind) {
+  auto at = std::find(std::begin(kinds_in_order), std::end(kinds_in_order), kind);
+  return static_cast<int>(at - std::begin(kinds_in_order));
+}
+
+std::string Task::id() const { return fmt::format("{}/{}:{}/{}", type.group(), type.kind, key.ns, key.name); }
+
+std::vector<Task> tasks_of(const std::vector<doc::Value>& objects) {
+  std::vector<Task> tasks;
+  for (const auto& value : objects) {
+    kube::Object object{doc::Value(value)};
+    Task task{value, object.type(), object.key()};
+    task.wave = wave_of(object);
+    task.never_prune = has_option(object, "argocd.argoproj.io/sync-options", "Prune=false");
+    task.ignore_health = object.annotation("argocd.argoproj.io/ignore-healthcheck") == "true";
+    auto hook = object.annotation("argocd.argoproj.io/hook");
+    bool helm = hook.empty();
+    if (helm) hook = object.annotation("helm.sh/hook");
+    if (hook.empty() || hook == "crd-install") {
+      tasks.push_back(std::move(task));
+      continue;
+    }
+    task.hook = true;
+    task.delete_policies = policies_of(object.annotation(helm ? "helm.sh/hook-delete-policy" : "argocd.argoproj.io/hook-delete-policy"));
+    std::set<SyncPhase> phases;
+    for (auto word : split(hook, ','))
+      if (auto phase = phase_of(trim(word))) phases.insert(*phase);
+    for (auto phase : phases) {
+      task.phase = phase;
+      tasks.push_back(task);
+    }
+  }
+  return tasks;
+}
+
+std::vector<Step> steps_of(const std::vector<Task>& tasks) {
+  using Place = std::pair<SyncPhase, int>;
+  std::map<const Task*, Place> place;
+  for (const auto& task : tasks)
+    if (task.phase != SyncPhase::sync_fail) place[&task] = {task.phase, task.wave};
+  // What others need comes with the first of them: a Namespace before what lives in it, a CRD before its objects.
+  for (const auto& needed : tasks) {
+    bool is_namespace = needed.type.kind == "Namespace", is_crd = needed.type.kind == "CustomResourceDefinition";
+    if ((!is_namespace && !is_crd) || !place.contains(&needed)) continue;
+    auto view = doc::View(needed.object)["spec"];
+    for (const auto& [task, at] : place) {
+      bool needs = is_namespace ? task->key.ns == needed.key.name
+                                : task->type.group() == view["group"].text() && task->type.kind == view["names"]["kind"].text();
+      if (needs && at < place[&needed]) place[&needed] = at;
+    }
+  }
+  std::map<Place, std::vector<const Task*>> grouped;
+  for (const auto& task : tasks)
+    if (place.contains(&task)) grouped[place[&task]].push_back(&task);
+  std::vector<Step> steps;
+  for (auto& [at, list] : grouped) {
+    std::stable_sort(list.begin(), list.end(), [](const Task* a, const Task* b) {
+      return std::tuple(kind_rank(a->type.kind), std::string_view(a->type.kind), std::string_view(a->key.name)) <
+             std::tuple(kind_rank(b->type.kind), std::string_view(b->type.kind), std::string_view(b->key.name));
+    });
+    steps.push_back({at.first, at.second, std::move(list)});
+  }
+  return steps;
+}
+
+}  // namespace slipway::gitops

@@ -1,0 +1,44 @@
+#pragma once
+// The order of a sync: phases, waves, kinds, hooks. Rules: Argo CD's sync waves and resource hooks.
+#include <set>
+#include <string>
+#include <vector>
+
+#include "kube/object.h"
+
+namespace slipway::gitops {
+
+enum class SyncPhase { pre_sync, sync, post_sync, sync_fail };
+std::string_view to_string(SyncPhase phase);  // PreSync ...
+
+enum class DeletePolicy { before_creation, succeeded, failed };
+
+struct Task {
+  doc::Value object;
+  kube::Type type;
+  kube::Key key;
+  SyncPhase phase = SyncPhase::sync;
+  int wave = 0;
+  bool hook = false;
+  std::set<DeletePolicy> delete_policies;  // hooks only
+  bool never_prune = false, ignore_health = false;
+  std::string id() const;                  // group/kind:namespace/name
+};
+
+// Hooks named for more than one phase give a task each; hook Skip and unknown hook words give none.
+std::vector<Task> tasks_of(const std::vector<doc::Value>& objects);
+
+// Tasks that go together: same phase and wave, kinds in Argo's order within.
+struct Step {
+  SyncPhase phase;
+  int wave;
+  std::vector<const Task*> tasks;
+};
+// Steps of PreSync, Sync and PostSync in order (SyncFail hooks come from sync_fail_tasks). A Namespace or CRD that a
+// task needs is pulled up before it.
+std::vector<Step> steps_of(const std::vector<Task>& tasks);
+
+// Rank of a kind within a wave; unknown kinds come last.
+int kind_rank(std::string_view kind);
+
+}  // namespace slipway::gitops
