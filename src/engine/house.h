@@ -1,0 +1,61 @@
+#pragma once
+// Everything of one data directory, opened in order and closed in reverse: stores, registry, API, git host, runtime,
+// network, node, gateway. Stages get what they need from here; nothing is global.
+#include <memory>
+
+#include "box/network.h"
+#include "cluster/api_server.h"
+#include "cluster/controllers.h"
+#include "cluster/gateway.h"
+#include "cluster/node.h"
+#include "engine/pki.h"
+#include "engine/settings.h"
+#include "engine/users.h"
+#include "git/host.h"
+#include "gitops/controller.h"
+#include "oci/registry.h"
+#include "path/services.h"
+#include "secret/redact.h"
+
+namespace slipway::engine {
+
+class AuditTrail;
+class RunLogs;
+
+struct House {
+  // Errors: conflict (another `up` has the directory), unavailable (no OCI runtime, no disk), denied, corrupt.
+  static Result<std::unique_ptr<House>> open(const Ctx& ctx, Settings settings);
+  ~House();
+
+  Settings settings;
+  std::unique_ptr<FileLock> lock;
+  std::unique_ptr<Users> users;
+  Pki pki;
+  secret::RedactionSet redaction;
+  std::unique_ptr<store::BlobStore> blobs;
+  std::unique_ptr<oci::Registry> registry;
+  std::unique_ptr<oci::LayerCache> layers;
+  std::unique_ptr<oci::Remote> remote;
+  std::unique_ptr<cluster::ApiServer> api;
+  std::shared_ptr<kube::Client> client;
+  std::unique_ptr<AuditTrail> audit;
+  std::unique_ptr<RunLogs> run_logs;
+  std::unique_ptr<git::Host> git;
+  std::unique_ptr<box::Runtime> runtime;
+  std::unique_ptr<box::NodeNetwork> network;
+  std::unique_ptr<cluster::Node> node;
+  std::unique_ptr<cluster::Gateway> gateway;
+  std::unique_ptr<gitops::Repositories> repositories;
+  std::unique_ptr<gitops::Controller> gitops;
+  std::unique_ptr<path::ImageBuilder> builder;
+  std::unique_ptr<path::Scanner> scanner;
+  std::unique_ptr<path::Previewer> previewer;
+
+  fs::path logs() const { return settings.data / "logs"; }
+  // http://host:port, for links that people follow.
+  std::string url() const;
+  // The configuration repositories: those that Pipelines name or Applications read.
+  bool is_config_repository(const Ctx& ctx, const std::string& name) const;
+};
+
+}  // namespace slipway::engine

@@ -1,0 +1,37 @@
+#pragma once
+// Logs of runs: a file a job, and whoever follows it gets each piece as it comes.
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/files.h"
+#include "base/guarded.h"
+#include "net/server.h"
+
+namespace slipway::engine {
+
+// Threads: any.
+class RunLogs {
+ public:
+  explicit RunLogs(fs::path root) : root_(std::move(root)) {}
+  // Appends to DIR/<run>/<job>.log. Lines carry their time: "2026-11-25T20:47:50.123Z 1 text".
+  Result<> append(const std::string& run, const std::string& job, std::string_view text);
+  // Followers of the run are told that nothing more comes; files stay.
+  void finish(const std::string& run);
+  Result<std::string> read(const std::string& run, const std::string& job) const;
+  // What is there, then the rest as it comes; closed when the run is finished.
+  Result<> follow(const std::string& run, const std::string& job, std::shared_ptr<net::PushStream> stream);
+  Result<std::vector<std::string>> jobs(const std::string& run) const;
+  fs::path file(const std::string& run, const std::string& job) const;
+
+ private:
+  struct Open {
+    Fd fd;
+    std::vector<std::shared_ptr<net::PushStream>> followers;
+  };
+  fs::path root_;
+  Guarded<std::map<std::string, std::map<std::string, Open>>> open_;  // run -> job
+};
+
+}  // namespace slipway::engine

@@ -1,0 +1,21 @@
+#pragma once
+// What `slipway up` was told.
+#include <string>
+
+#include "base/files.h"
+
+namespace slipway::engine {
+
+struct Settings {
+  fs::path data;
+  std::string host = "127.0.0.1";
+  int port = 7080;
+  int gateway_port = 7081;
+  // The name that manifests know the embedded registry by; nodes resolve it without DNS or HTTP.
+  std::string registry_name = "registry.slipway.local";
+  std::string bridge = "slipway0", pod_cidr = "10.244.0.0/16", service_cidr = "10.96.0.0/16";
+  std::size_t parallel_runs = 4;
+  std::string advisories;  // folder or database of advisories beside the built-in seed
+};
+
+}  // namespace slipway::engine

@@ -1,0 +1,44 @@
+#pragma once
+// Who may talk to this Slipway: names with tokens. Only digests of tokens are kept, but for the first administrator's,
+// which `up` leaves in DIR/token (0600) for the commands of the same machine.
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/files.h"
+#include "base/guarded.h"
+
+namespace slipway::engine {
+
+struct User {
+  std::string name;
+  std::vector<std::string> groups;
+};
+
+// Threads: any.
+class Users {
+ public:
+  // Reads DIR/users; makes the administrator when there is none.
+  static Result<std::unique_ptr<Users>> open(const fs::path& data);
+  // By token; the name that came with it only tells who of several people behind one administrator token it is.
+  std::optional<User> by_token(std::string_view token, std::string_view claimed_name = {}) const;
+  // From an Authorization header, Basic or Bearer. Nothing: absent or wrong.
+  std::optional<User> by_header(std::string_view authorization) const;
+  // Gives the new token, which is shown once. Errors: conflict (the name is taken), invalid.
+  Result<std::string> add(std::string_view name, const std::vector<std::string>& groups);
+  const std::string& admin_token() const { return admin_token_; }
+
+ private:
+  explicit Users(fs::path data) : data_(std::move(data)) {}
+  struct Entry {
+    User user;
+    std::string token_sha256;
+  };
+  Result<> save(const std::vector<Entry>& entries) const;
+  fs::path data_;
+  std::string admin_token_;
+  Guarded<std::vector<Entry>> entries_;
+};
+
+}  // namespace slipway::engine
