@@ -1,0 +1,186 @@
+#include "cli/cli.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <thread>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "cli/command.h"
+
+namespace slipway::cli {
+namespace {
+
+std::vector<Command> all_commands() {
+  std::vector<Command> commands;
+  for (auto list : {server_commands, path_commands, pr_commands, app_commands, rollout_commands, local_commands})
+    for (auto& command : list()) commands.push_back(std::move(command));
+  return commands;
+}
+
+std::string long_name(const std::string& names) {
+  for (auto name : split(names, ','))
+    if (name.starts_with("--")) return std::string(name.substr(2));
+  return names;
+}
+
+// SIGINT and SIGTERM become a stop request; a second one ends the program at once.
+class Interrupts {
+ public:
+  explicit Interrupts(std::stop_source& stop) {
+    sigemptyset(&set_);
+    sigaddset(&set_, SIGINT);
+    sigaddset(&set_, SIGTERM);
+    ::pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+    ::signal(SIGPIPE, SIG_IGN);
+    thread_ = std::jthread([this, &stop](const std::stop_token& done) {
+      timespec tick{0, 200'000'000};
+      int seen = 0;
+      while (!done.stop_requested()) {
+        if (::sigtimedwait(&set_, nullptr, &tick) < 0) continue;
+        interrupted_ = true;
+        if (++seen > 1) ::_exit(130);
+        stop.request_stop();
+      }
+    });
+  }
+  bool interrupted() const { return interrupted_; }
+
+ private:
+  sigset_t set_{};
+  std::atomic<bool> interrupted_ = false;
+  std::jthread thread_;
+};
+
+void print_map(const std::vector<Command>& commands) {
+  std::string text = "slipway carries a commit to production\n\n";
+  for (const auto& command : commands) text += fmt::format("  slipway {:<18} {}\n", command.name, command.summary);
+  text += "\nEvery command takes --help (with an example) and --output text|json.\n";
+  Io(false).print(text);
+}
+
+void report(const Error& error, bool json) {
+  Io io(json);
+  bool colour = ::isatty(2) == 1;
+  io.note(fmt::format("{}slipway: {}{}", colour ? "\033[31m" : "", error.what(), colour ? "\033[0m" : ""));
+  if (!error.hint().empty()) io.note("hint: " + error.hint());
+}
+
+// One command's arguments, bound to CLI11's storage.
+struct Bound {
+  const Command* command;
+  CLI::App* app;
+  std::vector<std::unique_ptr<std::vector<std::string>>> values;
+  std::vector<std::unique_ptr<bool>> flags;
+  std::vector<std::pair<std::string, std::vector<std::string>*>> named;
+  std::vector<std::pair<std::string, bool*>> flagged;
+  std::string output = "text";
+};
+
+void bind(Bound& bound, CLI::App& app, const Command& command) {
+  bound.command = &command;
+  bound.app = &app;
+  if (!command.example.empty()) app.footer("Example:\n  " + command.example);
+  for (const auto& option : command.options) {
+    if (option.flag) {
+      auto& flag = bound.flags.emplace_back(std::make_unique<bool>(false));
+      app.add_flag(option.names, *flag, option.help);
+      bound.flagged.emplace_back(long_name(option.names), flag.get());
+      continue;
+    }
+    auto& values = bound.values.emplace_back(std::make_unique<std::vector<std::string>>());
+    auto* added = app.add_option(option.names, *values, option.fallback.empty() ? option.help : option.help + " [" + option.fallback + "]");
+    added->allow_extra_args(false);
+    if (!option.many) added->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    bound.named.emplace_back(long_name(option.names), values.get());
+  }
+  for (const auto& positional : command.positionals) {
+    auto& values = bound.values.emplace_back(std::make_unique<std::vector<std::string>>());
+    auto* added = app.add_option(positional.name, *values, positional.help);
+    if (positional.required) added->required();
+    if (!positional.many) added->expected(positional.required ? 1 : 0, 1);
+    bound.named.emplace_back(positional.name, values.get());
+  }
+  app.add_option("--output,-o", bound.output, "text or json")->check(CLI::IsMember({"text", "json"}));
+}
+
+Arguments arguments_of(const Bound& bound) {
+  Arguments arguments;
+  for (const auto& [name, values] : bound.named)
+    for (const auto& value : *values) arguments.add(name, value);
+  for (const auto& [name, flag] : bound.flagged)
+    if (*flag) arguments.add(name, "true");
+  for (const auto& option : bound.command->options)
+    if (!option.fallback.empty() && !arguments.has(long_name(option.names))) arguments.add(long_name(option.names), option.fallback);
+  arguments.rest = bound.app->remaining();
+  return arguments;
+}
+
+int run_command(const Bound& bound) {
+  std::stop_source stop;
+  Interrupts interrupts(stop);
+  Ctx ctx;
+  ctx.stop = stop.get_token();
+  Io io(bound.output == "json");
+  auto status = bound.command->run(ctx, arguments_of(bound), io);
+  if (status) return *status;
+  if (interrupts.interrupted() && status.error().is(Kind::cancelled)) return 130;
+  report(status.error(), io.json());
+  return exit_code(status.error());
+}
+
+}  // namespace
+
+int exit_code(const Error& error) {
+  switch (error.kind()) {
+    case Kind::invalid: return 2;
+    case Kind::denied: return 3;
+    case Kind::cancelled: return 130;
+    case Kind::not_found:
+    case Kind::conflict: return 1;
+    default: return 4;
+  }
+}
+
+int main(int argc, char** argv) {
+  auto commands = all_commands();
+  if (argc < 2) {
+    print_map(commands);
+    return 0;
+  }
+  CLI::App app("slipway carries a commit to production", "slipway");
+  app.require_subcommand(1);
+  app.set_help_flag("--help,-h", "this help");
+  app.set_version_flag("--version", SLIPWAY_VERSION);
+  std::map<std::string, CLI::App*> groups;
+  std::vector<std::unique_ptr<Bound>> bound;
+  for (const auto& command : commands) {
+    auto words = split(command.name, ' ');
+    auto* parent = &app;
+    for (std::size_t i = 0; i + 1 < words.size(); ++i) {
+      std::string word(words[i]);
+      auto& group = groups[word];
+      if (group == nullptr) {
+        group = parent->add_subcommand(word, "");
+        group->require_subcommand(1);
+      }
+      parent = group;
+    }
+    auto* sub = parent->add_subcommand(std::string(words.back()), command.summary);
+    bind(*bound.emplace_back(std::make_unique<Bound>()), *sub, command);
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    int code = app.exit(e);
+    return code == 0 ? 0 : 2;
+  }
+  for (const auto& one : bound)
+    if (one->app->parsed()) return run_command(*one);
+  print_map(commands);
+  return 2;
+}
+
+}  // namespace slipway::cli

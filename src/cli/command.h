@@ -1,0 +1,89 @@
+#pragma once
+// A command as data: what it is called, what it takes, what it does.
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/ctx.h"
+#include "base/files.h"
+#include "doc/value.h"
+#include "kube/client.h"
+
+namespace slipway::cli {
+
+struct Option {
+  std::string names;     // "--output,-o"
+  std::string help;
+  bool flag = false;     // takes no value
+  bool many = false;     // may be repeated
+  std::string fallback;  // shown in the help and used when absent
+};
+struct Positional {
+  std::string name, help;
+  bool required = true;
+  bool many = false;
+};
+
+// What was given, by the option's long name without dashes or the positional's name.
+class Arguments {
+ public:
+  bool has(const std::string& name) const { return values_.contains(name); }
+  std::string get(const std::string& name, std::string_view fallback = "") const;
+  std::vector<std::string> all(const std::string& name) const;
+  void add(const std::string& name, std::string value) { values_[name].push_back(std::move(value)); }
+  std::vector<std::string> rest;  // after "--"
+
+ private:
+  std::map<std::string, std::vector<std::string>> values_;
+};
+
+// Where a command writes. Colour only on a terminal.
+class Io {
+ public:
+  explicit Io(bool json);
+  bool json() const { return json_; }
+  bool terminal() const { return terminal_; }
+  void print(std::string_view text);           // as it is, on stdout
+  void line(std::string_view text);
+  void note(std::string_view text);            // on stderr: progress, hints
+  void document(const doc::Value& value);      // --output json's one document
+  void table(const std::vector<std::string>& head, const std::vector<std::vector<std::string>>& rows);
+  enum class Paint { good, bad, warn, dim, bold };
+  std::string paint(Paint paint, std::string_view text) const;
+
+ private:
+  bool json_, terminal_;
+};
+
+using Run = std::function<Result<int>(const Ctx&, const Arguments&, Io&)>;
+struct Command {
+  std::string name;      // "up", "pr merge"
+  std::string summary;
+  std::string example;
+  std::vector<Option> options;
+  std::vector<Positional> positionals;
+  Run run;
+};
+
+// Exit status for an error.
+int exit_code(const Error& error);
+
+// The data directory: --data, SLIPWAY_DATA, /var/lib/slipway for root, ~/.local/share/slipway else.
+fs::path data_dir(const Arguments& arguments);
+// The API of the running Slipway (DIR/kubeconfig), or of --kubeconfig. Errors: unavailable with a hint to start it.
+Result<std::shared_ptr<kube::Client>> connect(const Ctx& ctx, const Arguments& arguments);
+// Options that every command which connects takes.
+std::vector<Option> with_connection(std::vector<Option> options = {});
+
+std::string current_user();
+
+// One list a file of commands/.
+std::vector<Command> server_commands();    // up, kubeconfig, user
+std::vector<Command> pr_commands();
+std::vector<Command> path_commands();      // status, why, bootstrap, promote, approve
+std::vector<Command> app_commands();
+std::vector<Command> rollout_commands();
+std::vector<Command> local_commands();     // build, scan, render, lint, run, image, init, db
+
+}  // namespace slipway::cli
