@@ -1,8 +1,10 @@
 #pragma once
 // Containers: one value describes a container, an OCI runtime runs it. Used by CI steps, image builds and pods.
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,6 +51,16 @@ struct Spec {
   bool tty = false;
   std::string cgroup;                    // below our own root, e.g. "pods/<uid>"
   std::vector<std::string> masked_paths; // added to the runtime's defaults
+  int oom_score_adj = 0;
+  bool host_pid = false, host_ipc = false;
+  std::map<std::string, std::string> sysctls;
+  // Standard output and error go to this file as CRI log lines ("TIME stdout F text") instead of to the streams;
+  // written and rotated (.1 is the newest old one) without us, also while we are away.
+  fs::path log;
+  std::int64_t log_max_bytes = std::int64_t{10} << 20;
+  int log_files = 3;
+  // true: runs on when this process dies (pods; attach takes it over). false: killed with us (CI steps).
+  bool outlives_us = false;
 };
 struct Streams {
   int in = -1, out = -1, err = -1;       // -1: /dev/null
@@ -72,6 +84,12 @@ class Container {
   };
   virtual Result<int> exec(const Ctx& ctx, const Exec& exec, Streams streams) = 0;
   virtual bool oom_killed() const = 0;
+  // When it ended; nothing while it runs.
+  virtual std::optional<std::chrono::system_clock::time_point> finished() const = 0;
+  // Signalled (POLLIN) when it has ended: for callers that poll many. Owned by the container.
+  virtual int exit_fd() const = 0;
+  // Leaves it running when the value goes.
+  virtual void detach() = 0;
   // Kills what is left, unmounts, removes state. Idempotent.
   virtual Result<> destroy() = 0;
 };
@@ -86,22 +104,30 @@ class Runtime {
   virtual Result<std::unique_ptr<Container>> start(const Ctx& ctx, const Spec& spec, Streams streams) = 0;
   // start, wait, destroy; on cancel: TERM, grace, KILL. Gives the exit status.
   Result<int> run(const Ctx& ctx, const Spec& spec, Streams streams);
-  // After a crash of ours: containers that still run under our root (their id), to take over or destroy.
+  // After a crash of ours: containers that still run under our root (their id), and those that ended meanwhile and
+  // wait for someone to ask how: to attach to, or to destroy.
   virtual Result<std::vector<std::string>> survivors() = 0;
   virtual Result<std::unique_ptr<Container>> attach(const std::string& id) = 0;
   virtual std::string describe() const = 0;  // "runc 1.1.5, cgroup v1 hybrid, rootful, overlay"
   virtual bool rootless() const = 0;
 };
 
-// A mounted overlay: `merged` shows the layers with `upper` on top. Unmounted with the value. Threads: one.
+// A mounted overlay: `merged` shows the layers (lowest first) with `upper` on top; no upper: read-only. Unmounted
+// with the value unless released. Threads: one.
 class Overlay {
  public:
+  struct Options {
+    bool throw_away = false;  // the upper folder is never used after an unmount or crash: no syncs
+  };
   static Result<Overlay> mount(const std::vector<fs::path>& layers, const fs::path& upper, const fs::path& work, const fs::path& merged);
+  static Result<Overlay> mount(const std::vector<fs::path>& layers, const fs::path& upper, const fs::path& work, const fs::path& merged,
+                               Options options);
   Overlay(Overlay&& other) noexcept;
   Overlay& operator=(Overlay&& other) noexcept;
   ~Overlay();
   const fs::path& merged() const { return merged_; }
   Result<> unmount();
+  fs::path release() { return std::exchange(merged_, {}); }  // stays mounted
 
  private:
   explicit Overlay(fs::path merged) : merged_(std::move(merged)) {}

@@ -1,0 +1,79 @@
+#include "box/detail/cgroups.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/text.h"
+
+namespace slipway::box {
+
+std::string_view to_string(CgroupMode mode) {
+  switch (mode) {
+    case CgroupMode::none: return "no cgroups";
+    case CgroupMode::v1: return "cgroup v1";
+    case CgroupMode::hybrid: return "cgroup v1 hybrid";
+    case CgroupMode::unified: return "cgroup v2";
+  }
+  return "";
+}
+
+Cgroups Cgroups::detect(const fs::path& mounts) {
+  Cgroups found;
+  bool v1 = false, v2 = false;
+  fs::path unified;
+  auto text = read_file(mounts).value_or("");
+  for (auto line : lines(text)) {
+    auto fields = split(line, ' ');
+    if (fields.size() < 4) continue;
+    fs::path at(fields[1]);
+    if (fields[2] == "cgroup2") {
+      v2 = true;
+      unified = at;
+    } else if (fields[2] == "cgroup") {
+      v1 = true;
+      for (auto option : split(fields[3], ','))
+        if (option == "memory") found.memory = at;
+    } else {
+      continue;
+    }
+    found.hierarchies.push_back(at);
+  }
+  if (v2) found.unified_controllers = !trim(read_file(unified / "cgroup.controllers").value_or("")).empty();
+  found.mode = v1 && v2 ? CgroupMode::hybrid : v1 ? CgroupMode::v1 : v2 ? CgroupMode::unified : CgroupMode::none;
+  if (found.mode == CgroupMode::unified) found.memory = unified;
+  const auto& probe = found.memory.empty() ? unified : found.memory;
+  found.writable = !probe.empty() && ::access(probe.c_str(), W_OK) == 0;
+  return found;
+}
+
+bool Cgroups::oom_killed(const std::string& group) const {
+  if (memory.empty()) return false;
+  const char* file = mode == CgroupMode::unified ? "memory.events" : "memory.oom_control";
+  auto text = read_file(fs::path(memory.string() + group) / file);
+  if (!text) return false;
+  for (auto line : lines(*text))
+    if (auto parts = cut(line, " "); parts && parts->first == "oom_kill") return to_int(trim(parts->second)).value_or(0) > 0;
+  return false;
+}
+
+bool Cgroups::remove(const std::string& group) const {
+  bool gone = true;
+  for (const auto& hierarchy : hierarchies) {
+    fs::path path(hierarchy.string() + group);
+    if (::rmdir(path.c_str()) < 0 && errno != ENOENT && errno != EROFS) gone = false;
+  }
+  return gone;
+}
+
+void Cgroups::remove_empty(const std::string& group) const {
+  for (const auto& hierarchy : hierarchies) {
+    fs::path path(hierarchy.string() + group);
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(path, ignored))
+      if (entry.is_directory(ignored)) ::rmdir(entry.path().c_str());
+    ::rmdir(path.c_str());
+  }
+}
+
+}  // namespace slipway::box

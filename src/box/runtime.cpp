@@ -1,0 +1,168 @@
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "base/text.h"
+#include "box/box.h"
+#include "box/detail/oci_runtime.h"
+#include "box/detail/userns.h"
+
+namespace slipway::box {
+namespace {
+
+constexpr Millis kGrace{2000}, kCleanup{15000};
+
+bool valid_id(std::string_view id) {
+  if (id.empty() || id.size() > 200 || id == "." || id == "..") return false;
+  for (char c : id)
+    if (!(std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-' || c == '.' || c == '+')) return false;
+  return true;
+}
+
+class OciRuntime final : public Runtime {
+ public:
+  explicit OciRuntime(OciHost host) : host_(std::move(host)) {}
+  Result<std::unique_ptr<Container>> start(const Ctx& ctx, const Spec& spec, Streams streams) override {
+    if (!valid_id(spec.id)) return fail(Kind::invalid, "container id \"{}\": want letters, digits, '_', '-', '.', at most 200", spec.id);
+    TRY_OK(ctx.alive());
+    return start_container(ctx, host_, spec, streams);
+  }
+  Result<std::vector<std::string>> survivors() override { return list_dir(host_.root / "containers"); }
+  Result<std::unique_ptr<Container>> attach(const std::string& id) override {
+    if (!valid_id(id) || !path_exists(host_.dir(id))) return fail(Kind::not_found, "container {}: not ours", id);
+    return attach_container(host_, id);
+  }
+  std::string describe() const override {
+    return fmt::format("{} {}, {}{}, {}, overlay", host_.name, host_.version, to_string(host_.cgroups.mode),
+                       host_.limits ? "" : " (no limits)", host_.rootless ? "rootless" : "rootful");
+  }
+  bool rootless() const override { return host_.rootless; }
+
+ private:
+  OciHost host_;
+};
+
+Error cannot_run(std::string what, std::string hint) {
+  return Error(Kind::unavailable, fmt::format("containers cannot run here: {}", what)).with_hint(std::move(hint));
+}
+
+// A reboot ends every container: what the last boot left is only in the way.
+Result<> forget_former_boot(const fs::path& root) {
+  auto boot = std::string(trim(read_file("/proc/sys/kernel/random/boot_id").value_or("unknown")));
+  auto former = read_file(root / "boot");
+  if (former && *former == boot) return {};
+  if (former) {
+    TRY_OK(remove_tree(root / "containers"));
+    TRY_OK(remove_tree(root / "runtime"));
+  }
+  return write_file(root / "boot", boot);
+}
+
+Result<> install_shim(const fs::path& path) {
+  auto bytes = shim_bytes();
+  struct stat st {};
+  bool there = ::stat(path.c_str(), &st) == 0 && static_cast<std::size_t>(st.st_size) == bytes.size();
+  if (there) return {};
+  return write_file(path, bytes, 0755);
+}
+
+// Runs one real container of ours. Nothing: it works.
+Result<> trial(const OciHost& host) {
+  TRY(auto layer, TempDir::make_in(host.root, "probe"));
+  TRY_OK(make_dirs(layer.path() / "image"));
+  TRY_OK(write_file(layer.path() / "image/probe", shim_bytes(), 0755));
+  Spec spec;
+  spec.id = "probe-" + random_hex(6);
+  spec.layers = {layer.path() / "image"};
+  spec.argv = {"/probe", "probe"};
+  if (host.limits) spec.limits.memory_bytes = 64 << 20;
+  Ctx ctx;
+  TRY(auto container, start_container(ctx.within(kCleanup), host, spec, {}));
+  TRY(int code, container->wait(ctx.within(kCleanup)));
+  TRY_OK(container->destroy());
+  if (code != 0) return fail(Kind::unavailable, "the trial container exited {}", code);
+  return {};
+}
+
+// The probe's answer is good until runtime, kernel, cgroup mode or we change.
+std::string trial_key(const OciHost& host) {
+  struct stat st {};
+  struct utsname system {};
+  ::stat(host.program.c_str(), &st);
+  ::uname(&system);
+  return fmt::format("{} {} {} {} {} {}", host.program, st.st_size, st.st_mtim.tv_sec, system.release,
+                     to_string(host.cgroups.mode), host.shim.filename().string());
+}
+
+Result<OciHost> try_program(OciHost host, const std::string& name) {
+  auto program = find_program(name);
+  if (!program) return fail(Kind::not_found, "{}: not on PATH", name);
+  if (name == "crun" && host.cgroups.mode == CgroupMode::hybrid && host.cgroups.unified_controllers)
+    return fail(Kind::unavailable, "crun: refuses hosts with hybrid cgroups");
+  host.name = name, host.program = *program;
+  auto key = trial_key(host);
+  auto cache = host.root / ("probe-" + name);
+  if (auto known = read_file(cache))
+    if (auto parts = cut(*known, "\n"); parts && parts->first == key) {
+      host.version = trim(parts->second);
+      return host;
+    }
+  TRY(auto text, run_ok(Ctx().within(kCleanup), Command{.argv = {*program, "--version"}}));
+  auto first = lines(text).empty() ? std::string_view() : lines(text)[0];
+  auto version = split(first, ' ').back();
+  host.version = version.substr(0, version.find('+'));
+  TRY_OK_IN(name, trial(host));
+  TRY_OK(write_file(cache, key + "\n" + host.version));
+  return host;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Runtime>> Runtime::open(fs::path root) {
+  if (::geteuid() != 0)
+    return Fail(cannot_run(fmt::format("user id {} may not mount or make namespaces", ::geteuid()),
+                           "run as root, or as root of a user namespace: "
+                           "unshare --user --map-auto --map-root-user --mount --net slipway ... "
+                           "(needs newuidmap and a range for you in /etc/subuid and /etc/subgid)"));
+  TRY_OK_IN("container state", make_dirs(root / "containers", 0711));
+  TRY_OK(make_dirs(root / "runtime", 0700));
+  OciHost host;
+  host.root = fs::canonical(root);
+  TRY_OK(forget_former_boot(host.root));
+  TRY_OK(make_dirs(host.root / "containers", 0711));
+  TRY_OK(make_dirs(host.root / "runtime", 0700));
+  host.shim = host.root / ("shim-" + sha256_hex(shim_bytes()).substr(0, 12));
+  TRY_OK(install_shim(host.shim));
+  host.cgroups = Cgroups::detect();
+  host.rootless = in_user_namespace();
+  host.limits = host.cgroups.writable;
+  host.cgroup_root = "/slipway-" + sha256_hex(host.root.string()).substr(0, 8);
+  std::string why;
+  for (const char* name : {"crun", "runc"}) {
+    auto found = try_program(host, name);
+    if (found) {
+      LOG(debug, "box.runtime", {"program", found->program}, {"version", found->version});
+      return std::unique_ptr<Runtime>(std::make_unique<OciRuntime>(*std::move(found)));
+    }
+    why += (why.empty() ? "" : "; ") + std::string(found.error().what());
+  }
+  return Fail(cannot_run(why, "install an OCI runtime: apt-get install runc (or crun on a host with cgroup v2)"));
+}
+
+Result<int> Runtime::run(const Ctx& ctx, const Spec& spec, Streams streams) {
+  TRY(auto container, start(ctx, spec, streams));
+  auto code = container->wait(ctx);
+  if (!code) {
+    Ctx cleanup;
+    (void)container->signal(SIGTERM);
+    if (!container->wait(cleanup.within(kGrace))) (void)container->signal(SIGKILL);
+  }
+  TRY_OK(container->destroy());
+  return code;
+}
+
+}  // namespace slipway::box
