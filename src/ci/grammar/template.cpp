@@ -1,0 +1,83 @@
+#include <cmath>
+
+#include "base/text.h"
+#include "ci/workflow.h"
+
+namespace slipway::ci {
+
+const Template* Template::find(std::string_view key) const {
+  for (auto& [name, value] : entries)
+    if (name.is(Sort::string) && iequals(name.text, key)) return &value;
+  return nullptr;
+}
+
+std::string Template::literal_text() const {
+  switch (sort) {
+    case Sort::boolean: return boolean ? "true" : "false";
+    case Sort::number: return print_number(number);
+    case Sort::string: return text;
+    case Sort::expression: return "${{ " + text + " }}";
+    default: return {};
+  }
+}
+
+Result<Data> Template::evaluate(const Scope& scope, std::string_view source) const {
+  switch (sort) {
+    case Sort::null: case Sort::insert: return Data();
+    case Sort::boolean: return Data(boolean);
+    case Sort::number: return Data(number);
+    case Sort::string: return Data(text);
+    case Sort::expression: {
+      auto value = expression.evaluate(scope);
+      if (!value) return Fail(std::move(value).error().in(fmt::format("{}:{}:{}: ${{{{ {} }}}}", source, mark.line, mark.column, text.substr(0, 200))));
+      return value;
+    }
+    case Sort::list: {
+      Array array;
+      for (auto& item : items) {
+        TRY(auto value, item.evaluate(scope, source));
+        array.items.push_back(std::move(value));
+      }
+      return Data(std::move(array));
+    }
+    case Sort::map: {
+      Object object;
+      for (auto& [key, item] : entries) {
+        TRY(auto value, item.evaluate(scope, source));
+        if (key.is(Sort::insert)) {  // ${{ insert }}: an object whose members go here
+          if (auto* more = value.if_object())
+            for (auto& [name, inner] : more->entries) object.set(name, inner);
+          continue;
+        }
+        TRY(auto name, key.evaluate_text(scope, source));
+        object.set(name, std::move(value));
+      }
+      return Data(std::move(object));
+    }
+  }
+  return Data();
+}
+
+Result<std::string> Template::evaluate_text(const Scope& scope, std::string_view source) const {
+  TRY(auto value, evaluate(scope, source));
+  return value.text();
+}
+
+std::string Problem::print() const {
+  auto out = fmt::format("{}:{}:{}: {}", place.file, place.line, place.column, message);
+  if (!hint.empty()) out += "; " + hint;
+  return out;
+}
+
+const Trigger* Workflow::trigger(std::string_view event) const {
+  for (auto& t : triggers)
+    if (t.event == event) return &t;
+  return nullptr;
+}
+const JobDefinition* Workflow::job(std::string_view id) const {
+  for (auto& j : jobs)
+    if (iequals(j.id, id)) return &j;
+  return nullptr;
+}
+
+}  // namespace slipway::ci
