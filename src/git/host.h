@@ -27,13 +27,15 @@ struct HostPolicy {
   // Before any ref moves, with the new objects readable in `repository` (quarantined until accepted). A refusal of
   // one update: its message, which git shows to the person ("" accepts). One entry an update.
   std::function<std::vector<std::string>(const Ctx&, const Push&, const Repository&)> check;
-  // After the refs moved and are synced. Lines returned are shown to the person as "remote: ...".
+  // After the refs moved and are synced. Only the updates that were accepted, with the ref that really moved: a push
+  // to refs/for/main comes as refs/pull/7/head. Lines returned are shown to the person as "remote: ...".
   std::function<std::vector<std::string>(const Ctx&, const Push&)> accepted;
   // refs/for/BRANCH: gives the real ref that the commit is stored under (refs/pull/7/head), or an error.
   std::function<Result<std::string>(const Ctx&, const Push&, const RefUpdate&)> review_ref;
   // Basic or Bearer credentials to a user; nothing: refuse with 401. Reading without credentials asks with "".
   std::function<std::optional<std::string>(const Ctx&, const std::string& user, const std::string& secret, bool write)> authenticate;
   bool create_on_push = true;
+  std::uint64_t max_pack = std::uint64_t{4} << 30;  // bytes of one push
 };
 
 // Threads: any.
@@ -41,12 +43,14 @@ class Host {
  public:
   static Result<std::unique_ptr<Host>> open(fs::path root, HostPolicy policy);
   ~Host();
+  // NAME: up to four segments of letters, digits, ".", "_", "-".
   // GET /git/NAME.git/info/refs, POST /git/NAME.git/git-upload-pack and git-receive-pack; mounted at "/git/".
   net::Handler routes();
   Result<Repository> repository(std::string_view name) const;  // not_found
   Result<Repository> create(std::string_view name);
   Result<std::vector<std::string>> list() const;
   fs::path path_of(std::string_view name) const;
+  // `before` empty: whatever it is now. Errors: conflict, not_found.
   // A ref update made by the house itself (merge button, promotion): same checks skipped, same `accepted` call.
   Result<> update(const Ctx& ctx, std::string_view name, const RefUpdate& update, std::string_view who);
 

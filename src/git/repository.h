@@ -56,6 +56,8 @@ struct MergeResult {
 class Repository {
  public:
   static Result<Repository> open(const fs::path& bare);
+  // The same, also seeing the objects of another object folder (what a push brought and nobody accepted yet).
+  static Result<Repository> open_with(const fs::path& bare, const fs::path& extra_objects);
   static Result<Repository> init(const fs::path& bare, std::string_view default_branch = "main");
   // A clone or an update of a mirror of any URL git reaches (http, https, ssh, file), bare.
   static Result<Repository> mirror(const Ctx& ctx, const std::string& url, const fs::path& bare);

@@ -1,6 +1,7 @@
 #pragma once
 // Manifests, indexes and image configurations as values.
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,8 @@ struct Manifest {
 struct Index {
   std::string media_type{media::index};
   std::vector<Descriptor> manifests;
+  std::string artifact_type;
+  std::optional<Descriptor> subject;
   std::map<std::string, std::string> annotations;
 };
 struct Healthcheck {
@@ -70,6 +73,9 @@ Result<Manifest> parse_manifest(std::string_view json);
 Result<Index> parse_index(std::string_view json);
 Result<Config> parse_config(std::string_view json);
 bool is_index(std::string_view media_type);
+bool is_foreign(std::string_view media_type);  // layers that may be named without being here
+Result<Platform> parse_platform(std::string_view text);
+doc::Value to_doc(const Descriptor& descriptor);
 std::string print(const Manifest& manifest);  // the bytes that are hashed and stored
 std::string print(const Index& index);
 std::string print(const Config& config);

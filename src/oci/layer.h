@@ -1,5 +1,7 @@
 #pragma once
 // Layers: tar streams with whiteouts, to and from folders.
+#include <memory>
+#include <optional>
 #include <string>
 
 #include "base/ctx.h"
@@ -25,13 +27,27 @@ enum class Whiteouts {
 // names or links; devices only as whiteouts; the diff id is verified. Errors: invalid, corrupt, unavailable.
 Result<> unpack_layer(const Ctx& ctx, const store::BlobStore& blobs, const Descriptor& layer, const std::optional<Digest>& diff_id,
                       const fs::path& folder, Whiteouts whiteouts, const UnpackLimits& limits = {});
+// An archive as a Dockerfile's ADD takes it: tar, plain or compressed by gzip, bzip2, xz or zstd. Contained like a
+// layer, but names starting with ".wh." are ordinary files and the folder may hold other things already.
+// `uid`/`gid`: owner of every entry instead of the archive's.
+struct ArchiveOptions {
+  std::optional<std::uint32_t> uid, gid;
+  UnpackLimits limits;
+};
+Result<> unpack_archive(const Ctx& ctx, const fs::path& archive, const fs::path& folder, const ArchiveOptions& options = {});
+// Whether the file's first bytes are those of such an archive.
+Result<bool> is_archive(const fs::path& file);
+
 // A folder of unpacked layers for overlay mounts, one per diff id, kept under `root`; unpacked at most once, also
-// with several threads. Gives the folder of the layer.
+// with several threads. A kill leaves no half folder (unpacked aside, then renamed); after a power loss, when renames
+// may be on disk without their files, all are unpacked anew. Threads: any.
 class LayerCache {
  public:
   static Result<std::unique_ptr<LayerCache>> open(store::BlobStore& blobs, fs::path root);
   ~LayerCache();
+  // Gives the folder of the layer.
   Result<fs::path> folder(const Ctx& ctx, const Descriptor& layer, const Digest& diff_id);
+  std::optional<fs::path> find(const Digest& diff_id) const;  // without unpacking
   // Takes over a folder that was just built (an overlay upper directory) as the given layer.
   Result<fs::path> adopt(const fs::path& folder, const Digest& diff_id);
   Result<> remove(const Digest& diff_id);
@@ -48,5 +64,7 @@ struct PackOptions {
   std::optional<std::int64_t> mtime;    // clamp: times later than this become this (SOURCE_DATE_EPOCH)
 };
 Result<Layer> pack_layer(const Ctx& ctx, store::BlobStore& blobs, const fs::path& folder, const PackOptions& options = {});
+// Only the diff id pack_layer would give: for layers of stages that are not part of the image.
+Result<Digest> diff_id_of(const Ctx& ctx, const fs::path& folder, const PackOptions& options = {});
 
 }  // namespace slipway::oci

@@ -19,4 +19,8 @@ struct Reference {
 // without a host ("" keeps Docker's). Errors: invalid with the offset. Threads: any.
 Result<Reference> parse_reference(std::string_view text, std::string_view default_host = "");
 
+// The grammar's parts, for names that come without a reference (the registry's paths).
+bool valid_repository(std::string_view name);
+bool valid_tag(std::string_view tag);
+
 }  // namespace slipway::oci

@@ -38,7 +38,10 @@ class Registry {
   // Nothing: unknown. `reference` is a tag or a digest.
   Result<std::optional<StoredManifest>> manifest(std::string_view repository, std::string_view reference) const;
   // Stores the bytes, checks that all they name is here, links the tag ("" for none).
-  Result<Descriptor> put_manifest(std::string_view repository, std::string_view tag, std::string_view media_type, std::string_view bytes);
+  // An index that was pulled for one platform may be sparse: only some of its manifests are here.
+  enum class Completeness { whole, sparse };
+  Result<Descriptor> put_manifest(std::string_view repository, std::string_view tag, std::string_view media_type, std::string_view bytes,
+                                  Completeness completeness = Completeness::whole);
   Result<> tag(std::string_view repository, std::string_view tag, const Digest& digest);
   Result<std::vector<std::string>> repositories() const;
   Result<std::vector<std::string>> tags(std::string_view repository) const;
@@ -59,10 +62,14 @@ class Registry {
   Result<Image> image(std::string_view repository, std::string_view reference, const Platform& platform = {}) const;
   store::BlobStore& blobs() const;
 
- private:
   struct Rep;
+
+ private:
   explicit Registry(std::unique_ptr<Rep> rep);
   std::unique_ptr<Rep> rep_;
 };
+
+// The entry of an index that fits: exact variant first; nothing fits: nothing.
+std::optional<Descriptor> choose_platform(const Index& index, const Platform& platform);
 
 }  // namespace slipway::oci

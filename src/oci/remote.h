@@ -9,8 +9,12 @@
 namespace slipway::oci {
 
 struct Credentials {
-  std::string user, secret;
+  std::string user, secret;  // user "<token>": the secret is an identity (refresh) token
 };
+// What `docker login` and `podman login` left for this host: config files, then their credential helpers.
+Result<std::optional<Credentials>> docker_credentials(const Ctx& ctx, const std::string& host);
+// The repository a pulled image has here: docker.io/library/debian, 127.0.0.1-5000/shop/web.
+std::string local_repository(const Reference& reference);
 struct RemoteOptions {
   // Credentials of a host (docker config and helpers are read when absent).
   std::function<std::optional<Credentials>(const std::string& host)> credentials;
@@ -29,7 +33,11 @@ class Remote {
   // Manifest (index resolved for the platform), config and layers into the local registry under
   // "host/repository"; what is there is not fetched. Gives the image. Errors: not_found, denied, unavailable, corrupt.
   Result<Registry::Image> pull(const Ctx& ctx, const Reference& reference, Registry& into, const Platform& platform = {});
+  // Blobs the other side has are mounted or skipped, the rest goes up in parallel; a broken upload goes on where it
+  // stopped. An index takes its manifests along.
   Result<Descriptor> push(const Ctx& ctx, Registry& from, std::string_view repository, std::string_view tag_or_digest, const Reference& to);
+  // All platforms and, through the local registry, whatever it lacks.
+  Result<Descriptor> copy(const Ctx& ctx, const Reference& from, const Reference& to, Registry& through);
 
  private:
   struct Rep;

@@ -1,0 +1,55 @@
+#pragma once
+// Where a job's processes run: in one container for the whole job, or (when explicitly allowed) on the host.
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/ctx.h"
+#include "base/files.h"
+#include "base/process.h"
+#include "box/box.h"
+
+namespace slipway::ci {
+
+struct Process {
+  std::vector<std::string> argv;           // paths as seen inside
+  std::map<std::string, std::string> env;  // the whole environment
+  std::string cwd;
+  Millis interrupt_grace{7500};            // on cancel: SIGINT, this long, SIGTERM, terminate_grace, SIGKILL
+  Millis terminate_grace{2500};
+};
+
+// Threads: any; several processes may run at once.
+class Sandbox {
+ public:
+  virtual ~Sandbox() = default;
+  // Runs to its end; gives the exit status, 128 + signal when killed. Errors: not_found (no such program),
+  // cancelled, timeout (after the process is gone), unavailable (the container ended).
+  virtual Result<int> run(const Ctx& ctx, const Process& process, const OutputSink& sink) = 0;
+  // A path of the host below the job's folder as processes see it, and back ("" when it is not below it).
+  virtual std::string inside(const fs::path& host) const = 0;
+  virtual fs::path outside(std::string_view inside_path) const = 0;
+  virtual bool isolated() const = 0;
+  virtual std::string describe() const = 0;
+  // Kills what is left. Idempotent.
+  virtual void close() = 0;
+};
+
+struct SandboxOptions {
+  fs::path home;               // of the host: becomes /home/runner inside
+  std::string id;              // unique on this host
+  std::vector<fs::path> layers;  // of an image; empty: a copy-on-write view of the host's root
+  std::vector<fs::path> hide;  // folders of the host that steps must not see
+  std::vector<box::Mount> mounts;
+  box::Limits limits;
+  box::Network network = box::Network::host;
+  fs::path netns;
+  std::string user;
+  std::map<std::string, std::string> env;
+};
+Result<std::unique_ptr<Sandbox>> open_box_sandbox(const Ctx& ctx, box::Runtime& runtime, const SandboxOptions& options);
+std::unique_ptr<Sandbox> open_host_sandbox(const SandboxOptions& options);
+inline constexpr std::string_view home_inside = "/home/runner";
+
+}  // namespace slipway::ci

@@ -1,0 +1,181 @@
+// Reading trees and files, comparing and merging them.
+#include "git/detail/libgit.h"
+
+namespace slipway::git {
+namespace {
+
+// The entry at a path below a tree; nothing when there is none.
+Result<EntryHandle> entry_at(git_tree* tree, const std::string& path) {
+  EntryHandle entry;
+  int rc = git_tree_entry_bypath(out(entry), tree, path.c_str());
+  if (rc == GIT_ENOTFOUND) return EntryHandle();
+  GIT_OK(path, rc);
+  return entry;
+}
+
+Result<TreeHandle> folder_at(git_repository* repo, std::string_view id, std::string_view path) {
+  TRY(auto tree, peel_tree(repo, id));
+  TRY(auto clean, clean_path(path));
+  if (clean.empty()) return tree;
+  TRY(auto entry, entry_at(tree.get(), clean));
+  if (!entry || git_tree_entry_type(entry.get()) != GIT_OBJECT_TREE)
+    return fail(Kind::not_found, "{}: no such folder in {}", clean, id.substr(0, 12));
+  TreeHandle below;
+  GIT_OK(clean, git_tree_lookup(out(below), repo, git_tree_entry_id(entry.get())));
+  return below;
+}
+
+Result<> list_into(git_repository* repo, git_odb* odb, git_tree* tree, const std::string& prefix, bool recursive,
+                   std::vector<TreeEntry>& found) {
+  // A tree that holds itself cannot be made, but very deep ones can.
+  if (std::count(prefix.begin(), prefix.end(), '/') > 200) return fail(Kind::invalid, "{}: nested too deep", prefix);
+  for (std::size_t i = 0; i < git_tree_entrycount(tree); ++i) {
+    const git_tree_entry* entry = git_tree_entry_byindex(tree, i);
+    const git_oid* id = git_tree_entry_id(entry);
+    TreeEntry one{prefix + git_tree_entry_name(entry), text_of(*id), git_tree_entry_filemode_raw(entry), 0};
+    auto type = git_tree_entry_type(entry);
+    if (type == GIT_OBJECT_TREE) {
+      one.mode = 040000;
+      found.push_back(one);
+      if (!recursive) continue;
+      TreeHandle below;
+      GIT_OK(one.path, git_tree_lookup(out(below), repo, id));
+      TRY_OK(list_into(repo, odb, below.get(), one.path + "/", recursive, found));
+      continue;
+    }
+    if (type == GIT_OBJECT_BLOB) {
+      std::size_t size = 0;
+      git_object_t ignored;
+      GIT_OK(one.path, git_odb_read_header(&size, &ignored, odb, id));
+      one.size = size;
+    }
+    found.push_back(std::move(one));
+  }
+  return {};
+}
+
+FileChange::Type type_of(git_delta_t status) {
+  switch (status) {
+    case GIT_DELTA_ADDED: return FileChange::Type::added;
+    case GIT_DELTA_DELETED: return FileChange::Type::deleted;
+    case GIT_DELTA_RENAMED: return FileChange::Type::renamed;
+    case GIT_DELTA_TYPECHANGE: return FileChange::Type::type_changed;
+    default: return FileChange::Type::modified;
+  }
+}
+
+Result<DiffHandle> diff_of(git_repository* repo, const Oid& from, const Oid& to) {
+  TreeHandle before, after;
+  if (!is_zero(from)) {
+    TRY(before, peel_tree(repo, from));
+  }
+  if (!is_zero(to)) {
+    TRY(after, peel_tree(repo, to));
+  }
+  git_diff_options options = GIT_DIFF_OPTIONS_INIT;
+  options.flags = GIT_DIFF_INCLUDE_TYPECHANGE;
+  DiffHandle diff;
+  GIT_OK("diff", git_diff_tree_to_tree(out(diff), repo, before.get(), after.get(), &options));
+  git_diff_find_options find = GIT_DIFF_FIND_OPTIONS_INIT;
+  find.flags = GIT_DIFF_FIND_RENAMES;
+  find.rename_limit = 400;
+  GIT_OK("diff", git_diff_find_similar(diff.get(), &find));
+  return diff;
+}
+
+}  // namespace
+
+Result<Oid> Repository::tree_of(const Oid& commit_or_tree, std::string_view path) const {
+  TRY(auto repo, rep_->borrow());
+  TRY(auto tree, folder_at(repo, commit_or_tree, path));
+  return text_of(*git_tree_id(tree.get()));
+}
+
+Result<std::vector<TreeEntry>> Repository::list(const Oid& commit_or_tree, std::string_view path, bool recursive) const {
+  TRY(auto repo, rep_->borrow());
+  TRY(auto tree, folder_at(repo, commit_or_tree, path));
+  OdbHandle odb;
+  GIT_OK("list", git_repository_odb(out(odb), repo));
+  std::vector<TreeEntry> found;
+  TRY_OK(list_into(repo, odb.get(), tree.get(), "", recursive, found));
+  return found;
+}
+
+Result<std::optional<std::string>> Repository::read(const Oid& commit_or_tree, std::string_view path) const {
+  TRY(auto repo, rep_->borrow());
+  TRY(auto tree, peel_tree(repo, commit_or_tree));
+  TRY(auto clean, clean_path(path));
+  if (clean.empty()) return fail(Kind::invalid, "\"{}\": want the path of a file", path);
+  TRY(auto entry, entry_at(tree.get(), clean));
+  if (!entry) return std::optional<std::string>();
+  if (git_tree_entry_type(entry.get()) != GIT_OBJECT_BLOB)
+    return fail(Kind::invalid, "{}: is a folder, want a file", clean);
+  BlobHandle blob;
+  GIT_OK(clean, git_blob_lookup(out(blob), repo, git_tree_entry_id(entry.get())));
+  return std::optional(std::string(static_cast<const char*>(git_blob_rawcontent(blob.get())),
+                                   static_cast<std::size_t>(git_blob_rawsize(blob.get()))));
+}
+
+Result<std::string> Repository::blob(const Oid& id) const {
+  TRY(auto repo, rep_->borrow());
+  TRY(auto oid, oid_of(id));
+  BlobHandle blob;
+  GIT_OK(id, git_blob_lookup(out(blob), repo, &oid));
+  return std::string(static_cast<const char*>(git_blob_rawcontent(blob.get())),
+                     static_cast<std::size_t>(git_blob_rawsize(blob.get())));
+}
+
+Result<std::vector<FileChange>> Repository::diff(const Oid& from, const Oid& to) const {
+  TRY(auto repo, rep_->borrow());
+  TRY(auto diff, diff_of(repo, from, to));
+  std::vector<FileChange> changes;
+  for (std::size_t i = 0; i < git_diff_num_deltas(diff.get()); ++i) {
+    const git_diff_delta* delta = git_diff_get_delta(diff.get(), i);
+    FileChange change;
+    change.type = type_of(delta->status);
+    change.path = delta->status == GIT_DELTA_DELETED ? delta->old_file.path : delta->new_file.path;
+    if (change.type == FileChange::Type::renamed) change.old_path = delta->old_file.path;
+    change.old_id = text_of(delta->old_file.id);
+    change.new_id = text_of(delta->new_file.id);
+    changes.push_back(std::move(change));
+  }
+  return changes;
+}
+
+Result<std::string> Repository::diff_text(const Oid& from, const Oid& to) const {
+  TRY(auto repo, rep_->borrow());
+  TRY(auto diff, diff_of(repo, from, to));
+  git_buf buffer = GIT_BUF_INIT;
+  Finally release([&] { git_buf_dispose(&buffer); });
+  GIT_OK("diff", git_diff_to_buf(&buffer, diff.get(), GIT_DIFF_FORMAT_PATCH));
+  return std::string(buffer.ptr, buffer.size);
+}
+
+Result<MergeResult> Repository::merge(const Oid& ours, const Oid& theirs) const {
+  TRY(auto repo, rep_->borrow());
+  TRY(auto left, find_commit(repo, ours));
+  TRY(auto right, find_commit(repo, theirs));
+  git_merge_options options = GIT_MERGE_OPTIONS_INIT;
+  options.flags = GIT_MERGE_FIND_RENAMES;
+  IndexHandle index;
+  GIT_OK("merge", git_merge_commits(out(index), repo, left.get(), right.get(), &options));
+  MergeResult result;
+  if (git_index_has_conflicts(index.get()) != 0) {
+    Owned<git_index_conflict_iterator, git_index_conflict_iterator_free> conflicts;
+    GIT_OK("merge", git_index_conflict_iterator_new(out(conflicts), index.get()));
+    const git_index_entry *base, *mine, *other;
+    while (git_index_conflict_next(&base, &mine, &other, conflicts.get()) == 0) {
+      const git_index_entry* any = mine != nullptr ? mine : other != nullptr ? other : base;
+      if (any != nullptr) result.conflicts.emplace_back(any->path);
+    }
+    std::sort(result.conflicts.begin(), result.conflicts.end());
+    result.conflicts.erase(std::unique(result.conflicts.begin(), result.conflicts.end()), result.conflicts.end());
+    return result;
+  }
+  git_oid tree;
+  GIT_OK("merge", git_index_write_tree_to(&tree, index.get(), repo));
+  result.tree = text_of(tree);
+  return result;
+}
+
+}  // namespace slipway::git

@@ -1,0 +1,255 @@
+#include "oci/registry.h"
+
+#include "base/metrics.h"
+#include "doc/json.h"
+#include "doc/view.h"
+#include "oci/detail/registry_rep.h"
+
+namespace slipway::oci {
+
+namespace {
+
+Counter manifests_pushed("slipway_oci_manifests_pushed_total", "manifests stored in the registry");
+
+bool is_manifest(std::string_view type) { return type == media::manifest || type == media::docker_manifest; }
+
+// The document's own word for what it is, or what its shape says.
+Result<std::string> type_of(std::string_view bytes, std::string_view given) {
+  auto value = doc::parse_json(bytes, "manifest");
+  if (!value) return Fail(std::move(value).error());
+  doc::View view(*value, "manifest");
+  auto own = view["mediaType"].str_or("");
+  auto bare = given.substr(0, given.find(';'));
+  while (!bare.empty() && bare.back() == ' ') bare.remove_suffix(1);
+  if (!own.empty() && !bare.empty() && own != bare)
+    return fail(Kind::invalid, "mediaType is {}, but it is sent as {}", own, bare);
+  std::string type = own.empty() ? std::string(bare) : own;
+  if (type.empty()) type = view["manifests"].exists() ? media::index : media::manifest;
+  if (!is_manifest(type) && !is_index(type)) {
+    return fail(Kind::invalid, "media type {} is not supported, want an OCI or Docker version 2 manifest or index", type);
+  }
+  return type;
+}
+
+}  // namespace
+
+Result<> Registry::Rep::check_children(const Push& push, const detail::ManifestRow& row, const std::vector<Descriptor>& blobs_named,
+                                       const std::vector<Descriptor>& manifests_named) {
+  (void)row;
+  for (const auto& d : blobs_named) {
+    TRY(auto stored, catalogue->stored(d.digest));
+    bool here = stored && blobs.contains(*stored);
+    if (here && push.children == Children::repository) {
+      TRY(here, catalogue->has_blob(push.repository, d.digest));
+    }
+    if (!here) return fail(Kind::not_found, "blob {} is not in {}", d.digest.str(), push.repository);
+    if (push.children != Children::repository) TRY_OK(catalogue->link_blob(push.repository, d.digest));
+  }
+  if (push.children == Children::sparse) return {};
+  for (const auto& d : manifests_named) {
+    TRY(auto child, catalogue->manifest(push.repository, d.digest.str()));
+    if (!child) return fail(Kind::not_found, "manifest {} is not in {}", d.digest.str(), push.repository);
+  }
+  return {};
+}
+
+Result<Registry::Rep::Pushed> Registry::Rep::push(const Push& push, std::string_view bytes) {
+  if (bytes.size() > options.max_manifest)
+    return fail(Kind::denied, "manifest has {} bytes, want at most {}", bytes.size(), options.max_manifest);
+  detail::ManifestRow row;
+  row.stored = Digest::of(bytes);
+  row.digest = row.stored;
+  row.size = bytes.size();
+  if (!push.digest.empty() && push.digest.algorithm() == "sha512") row.digest = Hasher(Hasher::Algorithm::sha512).update(bytes).finish();
+  if (!push.digest.empty() && push.digest != row.digest)
+    return fail(Kind::conflict, "the bytes have the digest {}, want {}", row.digest.str(), push.digest.str());
+  TRY(row.media_type, type_of(bytes, push.media_type));
+
+  Descriptor referrer{.media_type = row.media_type, .digest = row.digest, .size = row.size, .annotations = {}, .platform = {}, .artifact_type = {}};
+  std::vector<Descriptor> blobs_named, manifests_named;
+  std::optional<Descriptor> subject;
+  if (is_index(row.media_type)) {
+    TRY(auto index, parse_index(bytes));
+    manifests_named = std::move(index.manifests);
+    subject = std::move(index.subject);
+    referrer.artifact_type = index.artifact_type;
+    referrer.annotations = std::move(index.annotations);
+  } else {
+    TRY(auto manifest, parse_manifest(bytes));
+    blobs_named.push_back(manifest.config);
+    for (auto& layer : manifest.layers)
+      if (!is_foreign(layer.media_type)) blobs_named.push_back(std::move(layer));
+    subject = std::move(manifest.subject);
+    referrer.artifact_type = manifest.artifact_type.empty() ? manifest.config.media_type : manifest.artifact_type;
+    referrer.annotations = std::move(manifest.annotations);
+  }
+  TRY_OK(check_children(push, row, blobs_named, manifests_named));
+  for (const auto* list : {&blobs_named, &manifests_named})
+    for (const auto& d : *list) row.children.push_back(d.digest);
+  row.artifact_type = referrer.artifact_type;
+  if (subject) row.subject = subject->digest;
+  row.referrer = doc::print_json(to_doc(referrer));
+  TRY_OK(blobs.put(bytes));
+  TRY_OK(catalogue->put(push.repository, row, push.tags));
+  manifests_pushed.add();
+  if (options.pushed) {
+    if (push.tags.empty()) options.pushed({push.repository, "", row.digest});
+    for (const auto& tag : push.tags) options.pushed({push.repository, tag, row.digest});
+  }
+  referrer.annotations.clear();
+  if (!is_index(row.media_type)) referrer.artifact_type.clear();
+  return Pushed{std::move(referrer), row.subject};
+}
+
+Result<std::optional<StoredManifest>> Registry::Rep::manifest(std::string_view repository, std::string_view reference) const {
+  TRY(auto row, catalogue->manifest(repository, reference));
+  if (!row) return std::optional<StoredManifest>();
+  auto bytes = blobs.read(row->stored);
+  if (!bytes) return Fail(std::move(bytes).error().in(fmt::format("manifest {} of {}", row->digest.str(), repository)));
+  StoredManifest stored;
+  stored.descriptor = {.media_type = row->media_type, .digest = row->digest, .size = row->size, .annotations = {}, .platform = {}, .artifact_type = {}};
+  stored.bytes = *std::move(bytes);
+  return stored;
+}
+
+// The list, and what clients kept in a tag before there was a list (distribution-spec 1.1, "referrers tag schema").
+Result<std::vector<std::string>> Registry::Rep::referrers(std::string_view repository, const Digest& subject, std::string_view artifact_type) const {
+  TRY(auto list, catalogue->referrers(repository, subject, artifact_type));
+  auto tag = fmt::format("{}-{}", subject.algorithm(), subject.hex().substr(0, 64));
+  TRY(auto fallback, manifest(repository, tag));
+  if (!fallback || !is_index(fallback->descriptor.media_type)) return list;
+  auto index = parse_index(fallback->bytes);
+  if (!index) return list;
+  for (const auto& d : index->manifests) {
+    if (!artifact_type.empty() && d.artifact_type != artifact_type) continue;
+    auto known = std::any_of(list.begin(), list.end(), [&](const std::string& text) { return text.find(d.digest.str()) != std::string::npos; });
+    if (!known) list.push_back(doc::print_json(to_doc(d)));
+  }
+  return list;
+}
+
+Result<std::unique_ptr<Registry>> Registry::open(store::BlobStore& blobs, const fs::path& database, RegistryOptions options) {
+  auto rep = std::unique_ptr<Rep>(new Rep{.blobs = blobs, .options = std::move(options), .catalogue = {}, .uploads = {}});
+  if (database.has_parent_path()) TRY_OK(make_dirs(database.parent_path()));
+  TRY_IN(rep->catalogue, "registry", detail::Catalogue::open(database));
+  TRY_IN(rep->uploads, "registry", detail::Uploads::open(blobs, database.native() + "-uploads"));
+  return std::unique_ptr<Registry>(new Registry(std::move(rep)));
+}
+
+Registry::Registry(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
+Registry::~Registry() = default;
+store::BlobStore& Registry::blobs() const { return rep_->blobs; }
+
+Result<std::optional<StoredManifest>> Registry::manifest(std::string_view repository, std::string_view reference) const {
+  return rep_->manifest(repository, reference);
+}
+
+namespace {
+Result<> check_names(std::string_view repository, std::string_view tag) {
+  if (!valid_repository(repository)) return fail(Kind::invalid, "repository name {:?}: want lower-case path components", repository);
+  if (!tag.empty() && !valid_tag(tag)) return fail(Kind::invalid, "tag {:?}: want letters, digits, '_', '.', '-'", tag);
+  return {};
+}
+}  // namespace
+
+Result<Descriptor> Registry::put_manifest(std::string_view repository, std::string_view tag, std::string_view media_type, std::string_view bytes,
+                                          Completeness completeness) {
+  TRY_OK(check_names(repository, tag));
+  Rep::Push push{.repository = std::string(repository), .media_type = std::string(media_type), .tags = {}, .digest = {},
+                 .children = completeness == Completeness::sparse ? Rep::Children::sparse : Rep::Children::store};
+  if (!tag.empty()) push.tags.emplace_back(tag);
+  TRY(auto pushed, rep_->push(push, bytes));
+  return pushed.descriptor;
+}
+
+Result<> Registry::tag(std::string_view repository, std::string_view tag, const Digest& digest) {
+  TRY_OK(check_names(repository, tag));
+  TRY(bool found, rep_->catalogue->tag(repository, tag, digest));
+  if (!found) return fail(Kind::not_found, "{}@{}: no such manifest", repository, digest.str());
+  if (rep_->options.pushed) rep_->options.pushed({std::string(repository), std::string(tag), digest});
+  return {};
+}
+
+Result<std::vector<std::string>> Registry::repositories() const { return rep_->catalogue->repositories({}); }
+
+Result<std::vector<std::string>> Registry::tags(std::string_view repository) const {
+  TRY(auto tags, rep_->catalogue->tags(repository, {}));
+  return tags ? *std::move(tags) : std::vector<std::string>();
+}
+
+Result<std::vector<Descriptor>> Registry::referrers(std::string_view repository, const Digest& subject, std::string_view artifact_type) const {
+  TRY(auto list, rep_->referrers(repository, subject, artifact_type));
+  TRY(auto index, parse_index(fmt::format(R"({{"schemaVersion":2,"manifests":[{}]}})", fmt::join(list, ","))));
+  return std::move(index.manifests);
+}
+
+Result<Descriptor> Registry::attach(std::string_view repository, const Digest& subject, std::string_view artifact_type, std::string_view media_type,
+                                    std::string_view bytes, const std::map<std::string, std::string>& annotations) {
+  TRY(auto row, rep_->catalogue->manifest(repository, subject.str()));
+  if (!row) return fail(Kind::not_found, "attach to {}@{}: no such manifest", repository, subject.str());
+  Manifest m;
+  m.artifact_type = artifact_type;
+  m.config = {.media_type = std::string(media::empty), .digest = {}, .size = 2, .annotations = {}, .platform = {}, .artifact_type = {}};
+  TRY(m.config.digest, rep_->blobs.put("{}"));
+  Descriptor layer{.media_type = std::string(media_type), .digest = {}, .size = bytes.size(), .annotations = {}, .platform = {}, .artifact_type = {}};
+  TRY(layer.digest, rep_->blobs.put(bytes));
+  m.layers.push_back(std::move(layer));
+  m.subject = Descriptor{.media_type = row->media_type, .digest = row->digest, .size = row->size, .annotations = {}, .platform = {}, .artifact_type = {}};
+  m.annotations = annotations;
+  return put_manifest(repository, "", media::manifest, print(m));
+}
+
+Result<> Registry::remove_tag(std::string_view repository, std::string_view tag) {
+  TRY(bool found, rep_->catalogue->remove_tag(repository, tag));
+  if (!found) return fail(Kind::not_found, "{}:{}: no such tag", repository, tag);
+  return {};
+}
+
+Result<> Registry::remove_manifest(std::string_view repository, const Digest& digest) {
+  TRY(bool found, rep_->catalogue->remove_manifest(repository, digest));
+  if (!found) return fail(Kind::not_found, "{}@{}: no such manifest", repository, digest.str());
+  return {};
+}
+
+Result<std::vector<Digest>> Registry::reachable() const { return rep_->catalogue->reachable(); }
+
+std::optional<Descriptor> choose_platform(const Index& index, const Platform& platform) {
+  auto fits = [&](const Descriptor& d, bool exact) {
+    return d.platform && d.platform->os == platform.os && d.platform->architecture == platform.architecture &&
+           (exact ? d.platform->variant == platform.variant : platform.variant.empty() || d.platform->variant.empty());
+  };
+  for (bool exact : {true, false})
+    for (const auto& d : index.manifests)
+      if (fits(d, exact)) return d;
+  if (index.manifests.size() == 1 && !index.manifests[0].platform) return index.manifests[0];
+  return std::nullopt;
+}
+
+Result<Registry::Image> Registry::image(std::string_view repository, std::string_view reference, const Platform& platform) const {
+  auto name = fmt::format("{}{}{}", repository, reference.find(':') == std::string_view::npos ? ":" : "@", reference);
+  TRY(auto stored, manifest(repository, reference));
+  if (!stored) return fail(Kind::not_found, "{}: no such image in the registry", name);
+  for (int depth = 0; is_index(stored->descriptor.media_type); ++depth) {
+    if (depth == 4) return fail(Kind::invalid, "{}: index within index within index", name);
+    TRY_IN(auto index, name, parse_index(stored->bytes));
+    auto chosen = choose_platform(index, platform);
+    if (!chosen) {
+      std::vector<std::string> there;
+      for (const auto& d : index.manifests)
+        if (d.platform && d.platform->os != "unknown") there.push_back(d.platform->print());
+      return fail(Kind::not_found, "{}: has no image for {}, only for {}", name, platform.print(), fmt::join(there, ", "));
+    }
+    TRY(stored, manifest(repository, chosen->digest.str()));
+    if (!stored) return fail(Kind::not_found, "{}: its image for {} is not here", name, platform.print());
+  }
+  Image image;
+  image.digest = stored->descriptor.digest;
+  TRY_IN(image.manifest, name, parse_manifest(stored->bytes));
+  TRY(auto config_at, rep_->catalogue->stored(image.manifest.config.digest));
+  if (!config_at) return fail(Kind::not_found, "{}: its configuration is not here", name);
+  TRY_IN(auto config, name, rep_->blobs.read(*config_at, rep_->options.max_manifest * 4));
+  TRY_IN(image.config, name, parse_config(config));
+  return image;
+}
+
+}  // namespace slipway::oci

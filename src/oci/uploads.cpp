@@ -1,0 +1,143 @@
+#include "oci/detail/uploads.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <ctime>
+
+#include "base/text.h"
+
+namespace slipway::oci::detail {
+
+namespace {
+constexpr std::size_t piece = 256 << 10;
+constexpr std::time_t abandoned_after = 7 * 24 * 3600;
+
+std::string mark_of(std::string_view repository) { return sha256_hex(repository).substr(0, 16); }
+}  // namespace
+
+Result<std::unique_ptr<Uploads>> Uploads::open(store::BlobStore& blobs, fs::path folder) {
+  TRY_OK(make_dirs(folder, 0700));
+  TRY(auto names, list_dir(folder));
+  for (const auto& name : names) {
+    struct stat st{};
+    if (::lstat((folder / name).c_str(), &st) == 0 && st.st_mtime + abandoned_after < std::time(nullptr)) TRY_OK(remove_tree(folder / name));
+  }
+  return std::unique_ptr<Uploads>(new Uploads(blobs, std::move(folder)));
+}
+
+Result<std::shared_ptr<Upload>> Uploads::begin(std::string_view repository, bool sha512) {
+  auto upload = std::make_shared<Upload>();
+  upload->id_ = fmt::format("{}-{}{}", uuid4(), mark_of(repository), sha512 ? "-sha512" : "");
+  upload->file_ = folder_ / upload->id_;
+  upload->fd_ = Fd(::open(upload->file_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!upload->fd_) return fail_errno(errno, upload->file_.native());
+  if (sha512) upload->sha512_.emplace(Hasher::Algorithm::sha512);
+  open_.lock()->emplace(upload->id_, upload);
+  return upload;
+}
+
+Result<std::shared_ptr<Upload>> Uploads::find(std::string_view repository, const std::string& id) {
+  auto parts = split(id, '-');
+  bool well_formed = parts.size() >= 6 && parts.size() <= 7 && parts[5] == mark_of(repository) && (parts.size() == 6 || parts[6] == "sha512") &&
+                     id.find_first_not_of("0123456789abcdefsh-") == std::string::npos;
+  if (!well_formed) return std::shared_ptr<Upload>();
+  auto open = open_.lock();
+  if (auto it = open->find(id); it != open->end()) return it->second;
+  // From before a restart: the hash so far is computed again.
+  auto upload = std::make_shared<Upload>();
+  upload->id_ = id;
+  upload->file_ = folder_ / id;
+  upload->fd_ = Fd(::open(upload->file_.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  if (!upload->fd_) return errno == ENOENT ? Result<std::shared_ptr<Upload>>(nullptr) : fail_errno(errno, upload->file_.native());
+  if (parts.size() == 7) upload->sha512_.emplace(Hasher::Algorithm::sha512);
+  std::string buffer(piece, '\0');
+  for (;;) {
+    auto n = ::read(upload->fd_.get(), buffer.data(), buffer.size());
+    if (n < 0) return fail_errno(errno, upload->file_.native());
+    if (n == 0) break;
+    std::string_view bytes(buffer.data(), static_cast<std::size_t>(n));
+    upload->sha256_.update(bytes);
+    if (upload->sha512_) upload->sha512_->update(bytes);
+    upload->size_ += bytes.size();
+  }
+  open->emplace(id, upload);
+  return upload;
+}
+
+Result<> Uploads::append(const Ctx& ctx, Upload& upload, net::BodyReader& body, std::optional<std::uint64_t> at,
+                         std::optional<std::uint64_t> length) {
+  std::unique_lock lock(upload.mutex_, std::try_to_lock);
+  if (!lock) return fail(Kind::conflict, "another request writes to this upload");
+  if (at && *at != upload.size_) return fail(Kind::invalid, "chunk starts at {}, want {}", *at, upload.size_.load());
+  std::string buffer(piece, '\0');
+  std::uint64_t taken = 0;
+  for (;;) {
+    TRY(auto n, body.read(ctx, buffer));
+    if (n == 0) break;
+    std::string_view bytes(buffer.data(), n);
+    TRY_OK_IN("upload", write_all(upload.fd_.get(), bytes));
+    upload.sha256_.update(bytes);
+    if (upload.sha512_) upload.sha512_->update(bytes);
+    upload.size_ += n;
+    taken += n;
+  }
+  if (length && taken != *length) return fail(Kind::invalid, "chunk has {} bytes, its Content-Range says {}", taken, *length);
+  return {};
+}
+
+Result<UploadedBlob> Uploads::finish(const std::shared_ptr<Upload>& upload, const Digest& digest) {
+  std::unique_lock lock(upload->mutex_, std::try_to_lock);
+  if (!lock) return fail(Kind::conflict, "another request writes to this upload");
+  Finally drop([&] { forget(*upload); });
+  UploadedBlob blob;
+  bool is512 = digest.algorithm() == "sha512";
+  if (is512 && !upload->sha512_) {  // the client said so only now
+    upload->sha512_.emplace(Hasher::Algorithm::sha512);
+    std::string buffer(piece, '\0');
+    for (off_t offset = 0;;) {
+      auto n = ::pread(upload->fd_.get(), buffer.data(), buffer.size(), offset);
+      if (n < 0) return fail_errno(errno, upload->file_.native());
+      if (n == 0) break;
+      upload->sha512_->update({buffer.data(), static_cast<std::size_t>(n)});
+      offset += n;
+    }
+  }
+  blob.stored = upload->sha256_.finish();
+  if (is512) blob.sha512 = upload->sha512_->finish();
+  const auto& got = is512 ? blob.sha512 : blob.stored;
+  if (got != digest) return fail(Kind::invalid, "the bytes have the digest {}, want {}", got.str(), digest.str());
+  if (blobs_.contains(blob.stored)) return blob;
+  if (auto r = blobs_.adopt(upload->file_, blob.stored); !r && path_exists(upload->file_)) {
+    // On another file system than the store: copied instead.
+    TRY(auto writer, blobs_.begin());
+    std::string buffer(piece, '\0');
+    for (off_t offset = 0;;) {
+      auto n = ::pread(upload->fd_.get(), buffer.data(), buffer.size(), offset);
+      if (n < 0) return fail_errno(errno, upload->file_.native());
+      if (n == 0) break;
+      TRY_OK(writer.write({buffer.data(), static_cast<std::size_t>(n)}));
+      offset += n;
+    }
+    TRY_OK(writer.commit(blob.stored));
+  } else if (!r) {
+    return Fail(std::move(r).error());
+  }
+  return blob;
+}
+
+Result<> Uploads::cancel(const std::shared_ptr<Upload>& upload) {
+  std::unique_lock lock(upload->mutex_, std::try_to_lock);
+  if (!lock) return fail(Kind::conflict, "another request writes to this upload");
+  forget(*upload);
+  return {};
+}
+
+void Uploads::forget(const Upload& upload) {
+  open_.lock()->erase(upload.id_);
+  ::unlink(upload.file_.c_str());
+}
+
+}  // namespace slipway::oci::detail
