@@ -17,6 +17,8 @@ slipway_library(isal libisal)
 slipway_library(deflate libdeflate)
 slipway_library(zlib zlib)
 slipway_library(re2 re2)
+# Its -pthread would keep the precompiled headers from being used; threads are linked everywhere (cmake/Flags.cmake).
+set_property(TARGET PkgConfig::re2 PROPERTY INTERFACE_COMPILE_OPTIONS "")
 slipway_library(seccomp libseccomp)
 slipway_library(mnl libmnl)
 slipway_library(nftables libnftables)

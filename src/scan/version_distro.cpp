@@ -184,7 +184,6 @@ int compare_rpm(std::string_view a, std::string_view b) {
   auto x = split_epoch(a), y = split_epoch(b);
   if (int order = compare_digits(x.epoch, y.epoch); order != 0) return order;
   if (int order = compare_rpm_part(x.upstream, y.upstream); order != 0) return order;
-  if (x.revision.empty() || y.revision.empty()) return 0;  // a version without a release stands for all of them
   return compare_rpm_part(x.revision, y.revision);
 }
 
@@ -197,9 +196,8 @@ int compare_apk(std::string_view a, std::string_view b) {
   if (p.empty() != q.empty()) return p.empty() ? -1 : 1;
   if (int order = sign(p.compare(q)); order != 0) return order;
   if (int order = compare_digits(x.build().value_or(""), y.build().value_or("")); order != 0) return order;
-  // Invalid text: still a total order, below what is valid.
-  if (x.rest().empty() != y.rest().empty()) return x.rest().empty() ? 1 : -1;
-  return sign(x.rest().compare(y.rest()));
+  // What is left is invalid text: below the valid, its content without a meaning (apk-tools stops there as well).
+  return static_cast<int>(x.rest().empty()) - static_cast<int>(y.rest().empty());
 }
 
 }  // namespace slipway::scan::detail
