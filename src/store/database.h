@@ -50,6 +50,7 @@ class Database {
   Result<> backup_to(const fs::path& file);
 
  private:
+  friend class Statement;
   struct Rep;
   explicit Database(std::unique_ptr<Rep> rep);
   std::unique_ptr<Rep> rep_;

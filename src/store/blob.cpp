@@ -1,0 +1,252 @@
+#include "store/blob.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace slipway::store {
+namespace {
+
+constexpr std::size_t buffer_size = 256 << 10;
+
+Result<> sync_folder(const fs::path& folder) {
+  Fd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd || ::fsync(fd.get()) < 0) return fail_errno(errno, folder.native());
+  return {};
+}
+
+Result<Digest> digest_of_file(const fs::path& file, Hasher::Algorithm algorithm) {
+  Fd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return fail_errno(errno, file.native());
+  Hasher hasher(algorithm);
+  std::string buffer(buffer_size, '\0');
+  for (;;) {
+    auto got = ::read(fd.get(), buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail_errno(errno, file.native());
+    if (got == 0) return hasher.finish();
+    hasher.update({buffer.data(), static_cast<std::size_t>(got)});
+  }
+}
+
+}  // namespace
+
+struct BlobStore::Rep {
+  fs::path root, tmp;
+  // Held while this process may write; another process then leaves our tmp files alone.
+  std::optional<FileLock> lock;
+  // Orders "is it there already? then make it young" against "is it old? then remove it".
+  std::mutex presence;
+  std::atomic<std::uint64_t> next = 0;
+  std::string stem = random_hex(8);
+
+  fs::path path(const Digest& digest) const {
+    std::string hex(digest.hex());
+    return root / digest.algorithm() / hex.substr(0, 2) / hex;
+  }
+  fs::path fresh() { return tmp / fmt::format("{}-{}", stem, next++); }
+  // True when the blob is there; it then counts as new for sweep().
+  bool renew(const Digest& digest) {
+    std::lock_guard hold(presence);
+    return ::utimensat(AT_FDCWD, path(digest).c_str(), nullptr, 0) == 0;
+  }
+  Result<> place(int fd, const fs::path& from, const Digest& digest);
+};
+
+// Bytes are on disk before the name is, and the name before this returns: a reader, also after power loss, sees all
+// of the blob or nothing.
+Result<> BlobStore::Rep::place(int fd, const fs::path& from, const Digest& digest) {
+  if (::fchmod(fd, 0444) < 0) return fail_errno(errno, from.native());
+  if (::fdatasync(fd) < 0) return fail_errno(errno, from.native());
+  auto to = path(digest);
+  auto folder = to.parent_path();
+  if (!path_exists(folder)) {
+    TRY_OK(make_dirs(folder));
+    TRY_OK(sync_folder(folder.parent_path()));
+  }
+  {
+    std::lock_guard hold(presence);
+    if (::rename(from.c_str(), to.c_str()) < 0) return fail_errno(errno, to.native());
+  }
+  return sync_folder(folder);
+}
+
+BlobStore::BlobStore(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
+BlobStore::~BlobStore() = default;
+
+Result<std::unique_ptr<BlobStore>> BlobStore::open(fs::path root) {
+  auto rep = std::make_unique<Rep>();
+  rep->root = std::move(root);
+  rep->tmp = rep->root / "tmp";
+  TRY_OK_IN("open blob store", make_dirs(rep->root / "sha256"));
+  TRY_OK_IN("open blob store", make_dirs(rep->tmp));
+  if (auto lock = FileLock::take(rep->root / "lock")) {
+    rep->lock = *std::move(lock);
+    TRY(auto left, list_dir(rep->tmp));
+    for (const auto& name : left) TRY_OK(remove_tree(rep->tmp / name));
+  } else if (!lock.error().is(Kind::conflict)) {
+    return Fail(std::move(lock).error().in("open blob store"));
+  }
+  return std::unique_ptr<BlobStore>(new BlobStore(std::move(rep)));
+}
+
+bool BlobStore::contains(const Digest& digest) const { return !digest.empty() && path_exists(path(digest)); }
+
+Result<std::optional<std::uint64_t>> BlobStore::size(const Digest& digest) const {
+  struct stat st{};
+  if (digest.empty()) return std::optional<std::uint64_t>();
+  if (::stat(path(digest).c_str(), &st) == 0) return std::optional<std::uint64_t>(st.st_size);
+  if (errno == ENOENT) return std::optional<std::uint64_t>();
+  return fail_errno(errno, path(digest).native());
+}
+
+Result<Fd> BlobStore::open_blob(const Digest& digest) const {
+  if (digest.empty()) return fail(Kind::not_found, "blob with an empty digest");
+  Fd fd(::open(path(digest).c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd) return fd;
+  if (errno == ENOENT) return fail(Kind::not_found, "blob {}: not in the store", digest.str());
+  return fail_errno(errno, path(digest).native());
+}
+
+Result<std::string> BlobStore::read(const Digest& digest, std::size_t limit) const {
+  TRY(Fd fd, open_blob(digest));
+  struct stat st{};
+  if (::fstat(fd.get(), &st) < 0) return fail_errno(errno, path(digest).native());
+  if (static_cast<std::uint64_t>(st.st_size) > limit)
+    return fail(Kind::invalid, "blob {}: {} bytes, want at most {}", digest.str(), st.st_size, limit);
+  return read_all(fd.get());
+}
+
+fs::path BlobStore::path(const Digest& digest) const { return rep_->path(digest); }
+
+Result<Digest> BlobStore::put(std::string_view bytes) {
+  auto digest = Digest::of(bytes);
+  if (rep_->renew(digest)) return digest;
+  TRY(auto writer, begin());
+  TRY_OK(writer.write(bytes));
+  return writer.commit(digest);
+}
+
+Result<> BlobStore::adopt(const fs::path& file, const Digest& digest) {
+  if (digest.empty()) return fail(Kind::invalid, "adopt {}: an empty digest", file.native());
+  if (rep_->renew(digest)) {
+    ::unlink(file.c_str());
+    return {};
+  }
+  Fd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return fail_errno(errno, file.native());
+  return rep_->place(fd.get(), file, digest);
+}
+
+fs::path BlobStore::temp_path() { return rep_->fresh(); }
+
+struct BlobStore::Writer::Rep {
+  BlobStore::Rep* store;
+  fs::path file;
+  Fd fd;
+  Hasher hasher;
+  std::string buffer;
+  std::uint64_t size = 0;
+
+  ~Rep() {
+    if (fd) ::unlink(file.c_str());
+  }
+  Result<> flush() {
+    if (auto r = write_all(fd.get(), buffer); !r) return Fail(std::move(r).error().in(file.native()));
+    buffer.clear();
+    return {};
+  }
+};
+
+BlobStore::Writer::Writer(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
+BlobStore::Writer::Writer(Writer&&) noexcept = default;
+BlobStore::Writer& BlobStore::Writer::operator=(Writer&&) noexcept = default;
+BlobStore::Writer::~Writer() = default;
+
+Result<BlobStore::Writer> BlobStore::begin() {
+  auto rep = std::make_unique<Writer::Rep>();
+  rep->store = rep_.get();
+  rep->file = rep_->fresh();
+  rep->fd = Fd(::open(rep->file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!rep->fd) return fail_errno(errno, rep->file.native());
+  return Writer(std::move(rep));
+}
+
+Result<> BlobStore::Writer::write(std::string_view bytes) {
+  if (!rep_ || !rep_->fd) return fail(Kind::internal, "write to a blob that was committed");
+  rep_->hasher.update(bytes);
+  rep_->size += bytes.size();
+  if (rep_->buffer.size() + bytes.size() < buffer_size) {
+    rep_->buffer.append(bytes);
+    return {};
+  }
+  TRY_OK(rep_->flush());
+  if (auto r = write_all(rep_->fd.get(), bytes); !r) return Fail(std::move(r).error().in(rep_->file.native()));
+  return {};
+}
+
+std::uint64_t BlobStore::Writer::size() const { return rep_ ? rep_->size : 0; }
+
+Result<Digest> BlobStore::Writer::commit(const std::optional<Digest>& expected) {
+  // Whatever happens below, the writer is spent and its file goes (or was renamed).
+  auto rep = std::move(rep_);
+  if (!rep || !rep->fd) return fail(Kind::internal, "commit of a blob that was committed");
+  TRY_OK(rep->flush());
+  auto digest = rep->hasher.finish();
+  if (expected && expected->algorithm() == "sha512") {
+    TRY(auto long_digest, digest_of_file(rep->file, Hasher::Algorithm::sha512));
+    digest = std::move(long_digest);
+  }
+  if (expected && !expected->empty() && *expected != digest)
+    return fail(Kind::invalid, "blob: the bytes have digest {}, want {}", digest.str(), expected->str());
+  if (rep->store->renew(digest)) return digest;
+  TRY_OK(rep->store->place(rep->fd.get(), rep->file, digest));
+  rep->fd.reset();
+  return digest;
+}
+
+Result<> BlobStore::remove(const Digest& digest) {
+  if (digest.empty()) return {};
+  if (::unlink(path(digest).c_str()) < 0 && errno != ENOENT) return fail_errno(errno, path(digest).native());
+  return {};
+}
+
+Result<> BlobStore::for_each(const std::function<void(const Digest&, std::uint64_t size)>& visit) const {
+  for (std::string algorithm : {"sha256", "sha512"}) {
+    auto top = rep_->root / algorithm;
+    if (!path_exists(top)) continue;
+    TRY(auto folders, list_dir(top));
+    for (const auto& folder : folders) {
+      TRY(auto names, list_dir(top / folder));
+      for (const auto& name : names) {
+        auto digest = Digest::parse(algorithm + ":" + name);
+        struct stat st{};
+        if (digest && ::stat((top / folder / name).c_str(), &st) == 0) visit(*digest, st.st_size);
+      }
+    }
+  }
+  return {};
+}
+
+Result<BlobStore::Swept> BlobStore::sweep(const Ctx& ctx, const std::function<bool(const Digest&)>& keep, Millis grace) {
+  std::vector<Digest> all;
+  TRY_OK(for_each([&](const Digest& digest, std::uint64_t) { all.push_back(digest); }));
+  Swept swept;
+  auto oldest = std::chrono::system_clock::to_time_t(ctx.clock->wall() - grace);
+  for (const auto& digest : all) {
+    TRY_OK(ctx.alive());
+    if (keep(digest)) continue;
+    auto file = path(digest);
+    std::lock_guard hold(rep_->presence);
+    struct stat st{};
+    if (::stat(file.c_str(), &st) < 0 || st.st_mtim.tv_sec > oldest) continue;
+    if (::unlink(file.c_str()) < 0) continue;
+    ++swept.removed;
+    swept.bytes += st.st_size;
+  }
+  return swept;
+}
+
+}  // namespace slipway::store
