@@ -31,16 +31,26 @@ int compare_generic(std::string_view a, std::string_view b) {
 
 int compare_versions(Scheme scheme, std::string_view a, std::string_view b) {
   switch (scheme) {
-    case Scheme::dpkg: return detail::compare_dpkg(a, b);
-    case Scheme::apk: return detail::compare_apk(a, b);
-    case Scheme::rpm: return detail::compare_rpm(a, b);
-    case Scheme::semver: return detail::compare_semver(a, b);
-    case Scheme::pep440: return detail::compare_pep440(a, b);
-    case Scheme::maven: return detail::compare_maven(a, b);
-    case Scheme::gem: return detail::compare_gem(a, b);
-    case Scheme::nuget: return detail::compare_nuget(a, b);
-    case Scheme::composer: return detail::compare_composer(a, b);
-    case Scheme::generic: return compare_generic(a, b);
+    case Scheme::dpkg:
+      return detail::compare_dpkg(a, b);
+    case Scheme::apk:
+      return detail::compare_apk(a, b);
+    case Scheme::rpm:
+      return detail::compare_rpm(a, b);
+    case Scheme::semver:
+      return detail::compare_semver(a, b);
+    case Scheme::pep440:
+      return detail::compare_pep440(a, b);
+    case Scheme::maven:
+      return detail::compare_maven(a, b);
+    case Scheme::gem:
+      return detail::compare_gem(a, b);
+    case Scheme::nuget:
+      return detail::compare_nuget(a, b);
+    case Scheme::composer:
+      return detail::compare_composer(a, b);
+    case Scheme::generic:
+      return compare_generic(a, b);
   }
   return 0;
 }
@@ -52,17 +62,37 @@ Scheme scheme_of(std::string_view ecosystem) {
     Scheme scheme;
   };
   static constexpr Row rows[] = {
-      {"Debian", Scheme::dpkg},       {"Ubuntu", Scheme::dpkg},         {"Alpine", Scheme::apk},
-      {"Alpaquita", Scheme::apk},     {"BellSoft Hardened Containers", Scheme::apk},
-      {"Wolfi", Scheme::apk},         {"Chainguard", Scheme::apk},      {"MinimOS", Scheme::apk},
-      {"AlmaLinux", Scheme::rpm},     {"Rocky Linux", Scheme::rpm},     {"Red Hat", Scheme::rpm},
-      {"SUSE", Scheme::rpm},          {"openSUSE", Scheme::rpm},        {"Mageia", Scheme::rpm},
-      {"openEuler", Scheme::rpm},     {"Photon OS", Scheme::rpm},       {"Azure Linux", Scheme::rpm},
-      {"npm", Scheme::semver},        {"Go", Scheme::semver},           {"crates.io", Scheme::semver},
-      {"Hex", Scheme::semver},        {"Bitnami", Scheme::semver},      {"SwiftURL", Scheme::semver},
-      {"Julia", Scheme::semver},      {"Kubernetes", Scheme::semver},   {"Pub", Scheme::semver},
-      {"PyPI", Scheme::pep440},       {"Maven", Scheme::maven},         {"RubyGems", Scheme::gem},
-      {"NuGet", Scheme::nuget},       {"Packagist", Scheme::composer},
+      {"Debian", Scheme::dpkg},
+      {"Ubuntu", Scheme::dpkg},
+      {"Alpine", Scheme::apk},
+      {"Alpaquita", Scheme::apk},
+      {"BellSoft Hardened Containers", Scheme::apk},
+      {"Wolfi", Scheme::apk},
+      {"Chainguard", Scheme::apk},
+      {"MinimOS", Scheme::apk},
+      {"AlmaLinux", Scheme::rpm},
+      {"Rocky Linux", Scheme::rpm},
+      {"Red Hat", Scheme::rpm},
+      {"SUSE", Scheme::rpm},
+      {"openSUSE", Scheme::rpm},
+      {"Mageia", Scheme::rpm},
+      {"openEuler", Scheme::rpm},
+      {"Photon OS", Scheme::rpm},
+      {"Azure Linux", Scheme::rpm},
+      {"npm", Scheme::semver},
+      {"Go", Scheme::semver},
+      {"crates.io", Scheme::semver},
+      {"Hex", Scheme::semver},
+      {"Bitnami", Scheme::semver},
+      {"SwiftURL", Scheme::semver},
+      {"Julia", Scheme::semver},
+      {"Kubernetes", Scheme::semver},
+      {"Pub", Scheme::semver},
+      {"PyPI", Scheme::pep440},
+      {"Maven", Scheme::maven},
+      {"RubyGems", Scheme::gem},
+      {"NuGet", Scheme::nuget},
+      {"Packagist", Scheme::composer},
   };
   for (const auto& row : rows)
     if (row.name == base) return row.scheme;

@@ -110,8 +110,8 @@ class ApkVersion {
     std::string_view number;
   };
   std::optional<Suffix> suffix() {
-    static constexpr std::pair<std::string_view, int> names[] = {{"alpha", 1}, {"beta", 2}, {"pre", 3}, {"rc", 4}, {"cvs", 6},
-                                                                 {"svn", 7},   {"git", 8},  {"hg", 9},  {"p", 10}};
+    static constexpr std::pair<std::string_view, int> names[] = {
+        {"alpha", 1}, {"beta", 2}, {"pre", 3}, {"rc", 4}, {"cvs", 6}, {"svn", 7}, {"git", 8}, {"hg", 9}, {"p", 10}};
     auto text = rest_;
     if (!take('_', text)) return std::nullopt;
     for (auto [name, order] : names) {
@@ -135,6 +135,7 @@ class ApkVersion {
     auto text = rest_;
     if (!text.starts_with("-r")) return std::nullopt;
     text.remove_prefix(2);
+    if (!text.empty() && is_alpha(text[0])) return std::nullopt;
     auto digits = take_digits(text);
     rest_ = text;
     return digits;
@@ -196,8 +197,9 @@ int compare_apk(std::string_view a, std::string_view b) {
   if (p.empty() != q.empty()) return p.empty() ? -1 : 1;
   if (int order = sign(p.compare(q)); order != 0) return order;
   if (int order = compare_digits(x.build().value_or(""), y.build().value_or("")); order != 0) return order;
-  // What is left is invalid text: below the valid, its content without a meaning (apk-tools stops there as well).
-  return static_cast<int>(x.rest().empty()) - static_cast<int>(y.rest().empty());
+  // What is left is invalid text: below the valid; where a build number belongs its content has no meaning.
+  if (x.rest().empty() != y.rest().empty()) return x.rest().empty() ? 1 : -1;
+  return x.rest().starts_with('-') && y.rest().starts_with('-') ? 0 : sign(x.rest().compare(y.rest()));
 }
 
 }  // namespace slipway::scan::detail

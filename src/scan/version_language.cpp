@@ -78,7 +78,8 @@ class PythonReader {
       if (digits.empty()) return v;
       v.release.push_back(digits);
     } while (rest_.size() > 1 && rest_[0] == '.' && is_digit(rest_[1]) && (rest_.remove_prefix(1), true));
-    while (v.release.size() > 1 && v.release.back().find_first_not_of('0') == std::string_view::npos) v.release.pop_back();
+    while (v.release.size() > 1 && v.release.back().find_first_not_of('0') == std::string_view::npos)
+      v.release.pop_back();
     read_pre(v);
     read_post(v);
     if (word({"dev"})) v.dev = true, v.dev_number = number();
@@ -90,7 +91,8 @@ class PythonReader {
  private:
   bool word(std::initializer_list<std::string_view> names, bool separator_allowed = true) {
     auto look = rest_;
-    if (separator_allowed && !look.empty() && std::string_view(".-_").find(look[0]) != std::string_view::npos) look.remove_prefix(1);
+    if (separator_allowed && !look.empty() && std::string_view(".-_").find(look[0]) != std::string_view::npos)
+      look.remove_prefix(1);
     for (auto name : names) {
       if (!look.starts_with(name)) continue;
       rest_ = look.substr(name.size());
@@ -106,12 +108,18 @@ class PythonReader {
     return digits;
   }
   void read_pre(PythonVersion& v) {
-    if (word({"alpha"})) v.pre = 1;
-    else if (word({"beta"})) v.pre = 2;
-    else if (word({"preview", "pre", "rc"})) v.pre = 3;
-    else if (word({"a"})) v.pre = 1;
-    else if (word({"b"})) v.pre = 2;
-    else if (word({"c"})) v.pre = 3;
+    if (word({"alpha"}))
+      v.pre = 1;
+    else if (word({"beta"}))
+      v.pre = 2;
+    else if (word({"preview", "pre", "rc"}))
+      v.pre = 3;
+    else if (word({"a"}))
+      v.pre = 1;
+    else if (word({"b"}))
+      v.pre = 2;
+    else if (word({"c"}))
+      v.pre = 3;
     if (v.pre != 0) v.pre_number = number();
   }
   void read_post(PythonVersion& v) {
@@ -126,9 +134,12 @@ class PythonReader {
     if (!rest_.starts_with('+')) return;
     std::string part;
     for (char c : rest_.substr(1)) {
-      if (c == '.' || c == '-' || c == '_') v.local.push_back(std::exchange(part, {}));
-      else if (is_digit(c) || is_alpha(c)) part.push_back(c);
-      else return;
+      if (c == '.' || c == '-' || c == '_')
+        v.local.push_back(std::exchange(part, {}));
+      else if (is_digit(c) || is_alpha(c))
+        part.push_back(c);
+      else
+        return;
     }
     v.local.push_back(part);
     rest_ = {};
@@ -181,7 +192,8 @@ std::vector<std::string> gem_parts(std::string_view text) {
     if (k != 0) parts.push_back(whole.substr(from, i - from));
   }
   auto drop_zeros = [](std::vector<std::string>& list, std::size_t from, std::size_t to) {
-    while (to > from && list[to - 1].find_first_not_of('0') == std::string::npos) list.erase(list.begin() + static_cast<long>(--to));
+    while (to > from && list[to - 1].find_first_not_of('0') == std::string::npos)
+      list.erase(list.begin() + static_cast<long>(--to));
   };
   std::size_t word = 0;
   while (word < parts.size() && is_digit(parts[word][0])) ++word;

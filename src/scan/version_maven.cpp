@@ -7,8 +7,8 @@ namespace {
 
 struct Item {
   enum class Kind { number, word, list } kind = Kind::list;
-  std::string text;          // a number's digits without leading zeros ("0" for zero); a word's canonical form
-  std::vector<Item> items;   // of a list
+  std::string text;         // a number's digits without leading zeros ("0" for zero); a word's canonical form
+  std::vector<Item> items;  // of a list
 };
 
 constexpr std::string_view qualifiers[] = {"alpha", "beta", "milestone", "rc", "snapshot", "", "sp"};
@@ -23,12 +23,17 @@ const std::string release_order = "5";  // of ""
 
 Item make_word(std::string word, bool before_digit) {
   if (before_digit && word.size() == 1) {
-    if (word == "a") word = "alpha";
-    else if (word == "b") word = "beta";
-    else if (word == "m") word = "milestone";
+    if (word == "a")
+      word = "alpha";
+    else if (word == "b")
+      word = "beta";
+    else if (word == "m")
+      word = "milestone";
   }
-  if (word == "ga" || word == "final" || word == "release") word.clear();
-  else if (word == "cr") word = "rc";
+  if (word == "ga" || word == "final" || word == "release")
+    word.clear();
+  else if (word == "cr")
+    word = "rc";
   return {Item::Kind::word, std::move(word), {}};
 }
 Item make_number(std::string_view digits) {
@@ -38,17 +43,22 @@ Item make_number(std::string_view digits) {
 
 bool is_null(const Item& item) {
   switch (item.kind) {
-    case Item::Kind::number: return item.text == "0";
-    case Item::Kind::word: return word_order(item.text) == release_order;
-    case Item::Kind::list: return item.items.empty();
+    case Item::Kind::number:
+      return item.text == "0";
+    case Item::Kind::word:
+      return word_order(item.text) == release_order;
+    case Item::Kind::list:
+      return item.items.empty();
   }
   return false;
 }
 
 void normalize(Item& list) {
   for (std::size_t i = list.items.size(); i-- > 0;) {
-    if (is_null(list.items[i])) list.items.erase(list.items.begin() + static_cast<long>(i));
-    else if (list.items[i].kind != Item::Kind::list) break;
+    if (is_null(list.items[i]))
+      list.items.erase(list.items.begin() + static_cast<long>(i));
+    else if (list.items[i].kind != Item::Kind::list)
+      break;
   }
 }
 
@@ -59,10 +69,14 @@ class MavenReader {
   Item read() {
     for (std::size_t i = 0; i < text_.size(); ++i) {
       char c = text_[i];
-      if (c == '.') end_item(i);
-      else if (c == '-') end_item(i), open_list();
-      else if (is_digit(c)) start(i, true);
-      else start(i, false);
+      if (c == '.')
+        end_item(i);
+      else if (c == '-')
+        end_item(i), open_list();
+      else if (is_digit(c))
+        start(i, true);
+      else
+        start(i, false);
     }
     if (start_ < text_.size()) stack_.back().items.push_back(make(text_.substr(start_), digits_));
     while (stack_.size() > 1) close_list();
@@ -71,10 +85,14 @@ class MavenReader {
   }
 
  private:
-  static Item make(const std::string& token, bool digits) { return digits ? make_number(token) : make_word(token, false); }
+  static Item make(const std::string& token, bool digits) {
+    return digits ? make_number(token) : make_word(token, false);
+  }
   void end_item(std::size_t i) {
-    if (i == start_) stack_.back().items.push_back(make_number("0"));
-    else stack_.back().items.push_back(make(text_.substr(start_, i - start_), digits_));
+    if (i == start_)
+      stack_.back().items.push_back(make_number("0"));
+    else
+      stack_.back().items.push_back(make(text_.substr(start_, i - start_), digits_));
     start_ = i + 1;
   }
   void open_list() { stack_.emplace_back(); }
@@ -101,8 +119,10 @@ class MavenReader {
 
 int compare_to_nothing(const Item& item) {
   switch (item.kind) {
-    case Item::Kind::number: return item.text == "0" ? 0 : 1;
-    case Item::Kind::word: return sign(word_order(item.text).compare(release_order));
+    case Item::Kind::number:
+      return item.text == "0" ? 0 : 1;
+    case Item::Kind::word:
+      return sign(word_order(item.text).compare(release_order));
     case Item::Kind::list:
       for (const auto& inner : item.items)
         if (int order = compare_to_nothing(inner); order != 0) return order;

@@ -37,8 +37,10 @@ TEST_P(VersionOrder, AgreesWithTheReferenceTable) {
     ++rows;
     int order = compare_versions(GetParam().scheme, cells[0], cells[2]);
     int back = compare_versions(GetParam().scheme, cells[2], cells[0]);
-    if (holds(order, cells[1]) && (order > 0) == (back < 0) && (order == 0) == (back == 0)) ++good;
-    else if (wrong.size() < 2000) wrong += fmt::format("{} {} {} but {}\n", cells[0], cells[1], cells[2], order);
+    if (holds(order, cells[1]) && (order > 0) == (back < 0) && (order == 0) == (back == 0))
+      ++good;
+    else if (wrong.size() < 2000)
+      wrong += fmt::format("{} {} {} but {}\n", cells[0], cells[1], cells[2], order);
   }
   EXPECT_GT(rows, 0);
   EXPECT_GE(good, rows * GetParam().least) << wrong;
@@ -47,19 +49,21 @@ TEST_P(VersionOrder, AgreesWithTheReferenceTable) {
   fmt::print("{}: {} of {}\n{}", GetParam().file, good, rows, wrong.substr(0, 400));
 }
 
-INSTANTIATE_TEST_SUITE_P(Table, VersionOrder, testing::Values(Table{"dpkg.tsv", Scheme::dpkg, 1}, Table{"dpkg-random.tsv", Scheme::dpkg, 1},
-                                           Table{"apk.tsv", Scheme::apk, 1}, Table{"rpm.tsv", Scheme::rpm, 1},
-                                           Table{"rpm-evr-random.tsv", Scheme::rpm, 1}, Table{"rpm-vercmp.tsv", Scheme::rpm, 1},
-                                           Table{"semver.tsv", Scheme::semver, 1}, Table{"semver-random.tsv", Scheme::semver, 1},
-                                           Table{"pep440.tsv", Scheme::pep440, 1}, Table{"maven.tsv", Scheme::maven, 1},
-                                           Table{"gem.tsv", Scheme::gem, 1}, Table{"nuget.tsv", Scheme::nuget, 1},
-                                           Table{"composer.tsv", Scheme::composer, 0.99}, Table{"cran.tsv", Scheme::generic, 0.9},
-                                           Table{"hackage.tsv", Scheme::generic, 1}),
-                         [](const auto& i) { return replace_all(replace_all(i.param.file, ".tsv", ""), "-", "_"); });
+INSTANTIATE_TEST_SUITE_P(
+    Table, VersionOrder,
+    testing::Values(Table{"dpkg.tsv", Scheme::dpkg, 1}, Table{"dpkg-random.tsv", Scheme::dpkg, 1},
+                    Table{"apk.tsv", Scheme::apk, 1}, Table{"rpm.tsv", Scheme::rpm, 1},
+                    Table{"rpm-evr-random.tsv", Scheme::rpm, 1}, Table{"rpm-vercmp.tsv", Scheme::rpm, 1},
+                    Table{"semver.tsv", Scheme::semver, 1}, Table{"semver-random.tsv", Scheme::semver, 1},
+                    Table{"pep440.tsv", Scheme::pep440, 1}, Table{"maven.tsv", Scheme::maven, 1},
+                    Table{"gem.tsv", Scheme::gem, 1}, Table{"nuget.tsv", Scheme::nuget, 1},
+                    Table{"composer.tsv", Scheme::composer, 0.99}, Table{"cran.tsv", Scheme::generic, 0.9},
+                    Table{"hackage.tsv", Scheme::generic, 1}),
+    [](const auto& i) { return replace_all(replace_all(i.param.file, ".tsv", ""), "-", "_"); });
 
 TEST(Version, NeverFailsOnNonsense) {
-  for (auto scheme : {Scheme::dpkg, Scheme::apk, Scheme::rpm, Scheme::semver, Scheme::pep440, Scheme::maven, Scheme::gem,
-                      Scheme::nuget, Scheme::composer, Scheme::generic})
+  for (auto scheme : {Scheme::dpkg, Scheme::apk, Scheme::rpm, Scheme::semver, Scheme::pep440, Scheme::maven,
+                      Scheme::gem, Scheme::nuget, Scheme::composer, Scheme::generic})
     for (auto text : {"", "-", ":", "~", "....", "v", "1..2", "_p", "1!", "\xff\xfe", "1-r", "a-b-c-1~~"})
       EXPECT_EQ(compare_versions(scheme, text, text), 0) << text;
 }
