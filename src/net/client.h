@@ -1,6 +1,8 @@
 #pragma once
 // The HTTP client (libcurl): HTTP/1.1 and 2, TLS, proxies from the environment, connections kept.
 #include <functional>
+#include <memory>
+#include <span>
 #include <string>
 
 #include "base/ctx.h"
@@ -43,7 +45,8 @@ class Client {
   // denied (certificate), invalid (URL, body over the limit).
   Result<ClientResponse> send(const Ctx& ctx, ClientRequest request);
   Result<ClientResponse> get(const Ctx& ctx, std::string url) { return send(ctx, {.url = std::move(url)}); }
-  // The body goes to `sink` as it comes; return false to stop (then Error cancelled).
+  // The body of a 2xx answer goes to `sink` as it comes; return false to stop (then Error cancelled). Other answers
+  // have theirs in ClientResponse::body.
   using Sink = std::function<bool(std::string_view)>;
   Result<ClientResponse> stream(const Ctx& ctx, ClientRequest request, const Sink& sink);
 

@@ -3,6 +3,7 @@
 // parked streams rest in one epoll loop without a thread; a request in work has a thread of the pool and may block.
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <variant>
 
@@ -30,7 +31,7 @@ struct Request {
   std::string peer;               // "127.0.0.1:51234"
   bool tls = false;
   std::string client_cert_cn;     // subject CN of a verified client certificate, "" for none
-  std::string client_cert_org;
+  std::string client_cert_org;     // several are joined by ","
   BodyReader* body = nullptr;     // never null in a handler
 
   std::string query_of(std::string_view name) const { return query_value(query, name); }
@@ -38,7 +39,9 @@ struct Request {
   Result<std::string> read_body(const Ctx& ctx, std::size_t limit = std::size_t{32} << 20);
 };
 
-// Where a streaming handler writes; each write is sent at once, chunked.
+// Where a streaming handler writes; each write is sent at once, chunked (or as it is, when the handler gave a
+// Content-Length). The head goes out with the first write, also an empty one: an error before it becomes an ordinary
+// error response, one after it breaks the connection off so that the peer cannot take half a body for a whole one.
 class BodyWriter {
  public:
   virtual ~BodyWriter() = default;
@@ -104,6 +107,9 @@ struct ServerOptions {
   std::size_t threads = 64;
   std::size_t max_head = 64 << 10;       // 431 beyond
   Millis head_timeout{10000}, idle_timeout{120000};
+  Millis transfer_timeout{60000};        // without a byte moving in a body, either way
+  std::size_t max_connections = 10000;   // further ones wait in the kernel's queue
+  std::size_t park_limit = 8 << 20;      // what a parked stream buffers for a slow peer before it is closed
 };
 class Server {
  public:
