@@ -1,0 +1,43 @@
+#pragma once
+// Puts files into an image's root, never outside of it.
+#include "base/ctx.h"
+#include "base/files.h"
+#include "image/detail/selection.h"
+
+namespace slipway::image::detail {
+
+struct Ownership {
+  std::uint32_t uid = 0, gid = 0;
+};
+// "user[:group]" by the image's own passwd and group files. Errors: invalid for unknown names.
+Result<Ownership> resolve_owner(const fs::path& root, std::string_view text);
+// "755" or "u=rwX,go-w" applied to a mode. Errors: invalid.
+Result<unsigned> apply_chmod(std::string_view text, unsigned mode, bool folder);
+
+struct PlaceOptions {
+  std::optional<Ownership> owner;   // absent: the source's own rule
+  std::string chmod;
+};
+// Threads: one.
+class Placer {
+ public:
+  explicit Placer(fs::path root) : root_(std::move(root)) {}
+  // A folder with its parents, links inside the root followed; made ones are 0755 and `owner`'s.
+  Result<Fd> folder(const std::string& path, Ownership owner = {});
+  bool is_folder(const std::string& path) const;
+  // Places the selection. `destination` ends in '/' when it must be a folder.
+  Result<> place(const Ctx& ctx, const Source& source, const Selection& selection, const std::string& destination, const PlaceOptions& options);
+  // One file with the given bytes (heredocs, downloads).
+  Result<> write(const std::string& path, std::string_view bytes, unsigned mode, const PlaceOptions& options, std::optional<std::int64_t> mtime = {});
+
+ private:
+  Result<> one(const Source& source, const Entry& entry, const std::string& path, const PlaceOptions& options);
+  Result<> file(const Source& source, const Entry& entry, int dir, const std::string& name, const std::string& shown);
+  Result<int> parent_of(const std::string& path);
+
+  fs::path root_;
+  std::string parent_path_;
+  Fd parent_;
+};
+
+}  // namespace slipway::image::detail
