@@ -203,9 +203,12 @@ Request make_request(const Exchange& x, Target target) {
   return request;
 }
 
-Response call_handler(const Exchange& x) {
+Response call_handler(Exchange& x) {
   auto target = read_target(x.head);
-  if (!target) return Response::text(target.error().status, target.error().what + "\n");
+  if (!target) {
+    x.keep = false;  // who sends that gets no second try on this connection
+    return Response::text(target.error().status, target.error().what + "\n");
+  }
   auto expect = x.head.headers.get("Expect");
   if (expect && !iequals(*expect, "100-continue")) return Response::text(417, "want no Expect but 100-continue\n");
   auto request = make_request(x, std::move(*target));
