@@ -2,6 +2,7 @@
 // One document tree for YAML and JSON, with the place each value came from.
 #include <cstdint>
 #include <initializer_list>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,15 +27,22 @@ class Map {
   using Entry = std::pair<std::string, Value>;
   Map() = default;
   Map(std::initializer_list<Entry> entries);
+  Map(const Map& other);
+  Map(Map&& other) noexcept = default;
+  Map& operator=(const Map& other);
+  Map& operator=(Map&& other) noexcept = default;
+  ~Map() = default;
   const Value* find(std::string_view key) const;
   Value* find(std::string_view key);
   bool contains(std::string_view key) const { return find(key) != nullptr; }
   Value& operator[](std::string_view key);       // null is added when absent
   void set(std::string_view key, Value value);   // in place, or at the end
+  void append(std::string key, Value value);     // a key known to be new
   bool erase(std::string_view key);
   void clear();
   std::size_t size() const;
   bool empty() const;
+  // Values may be changed through an iterator, keys not.
   std::vector<Entry>::iterator begin();
   std::vector<Entry>::iterator end();
   std::vector<Entry>::const_iterator begin() const;
@@ -46,8 +54,17 @@ class Map {
   void set_key_mark(std::string_view key, Mark mark);
 
  private:
+  // Apart, so that a Value stays within one cache line.
+  struct Extra {
+    std::vector<Mark> key_marks;       // parallel to entries_ when parsed, else empty
+    std::vector<std::uint32_t> slots;  // open addressing: position + 1, 0 free; empty for small maps
+  };
+  std::size_t position(std::string_view key) const;  // size() when absent
+  void added();
+  void rebuild();
+  Extra& extra();
   std::vector<Entry> entries_;
-  std::vector<Mark> key_marks_;  // parallel to entries_ when parsed, else empty
+  std::unique_ptr<Extra> extra_;
 };
 
 enum class Type : std::uint8_t { null, boolean, integer, number, string, list, map };
@@ -104,7 +121,7 @@ class Value {
 
   const Mark& mark() const { return mark_; }
   void set_mark(Mark mark) { mark_ = mark; }
-  // How a YAML scalar was written; printing keeps it where the value was not changed.
+  // How a YAML scalar was written; print_yaml keeps it when asked to (PrintOptions::keep_style).
   enum class Style : std::uint8_t { any, plain, single_quoted, double_quoted, literal, folded, flow };
   Style style() const { return style_; }
   void set_style(Style style) { style_ = style; }

@@ -28,7 +28,8 @@ Result<std::vector<Value>> parse_yaml_all(std::string_view text, const ParseOpti
 struct PrintOptions {
   int indent = 2;
   bool indent_sequences = false;  // false: "- " at the parent's column, as kubectl and kustomize print
-  bool sort_keys = false;
+  bool sort_keys = false;         // as Go's YAML libraries do: digits by value, letters last
+  bool keep_style = false;        // quotes and block styles as they were read, where they still fit
   int width = 0;                  // fold long plain scalars at this column; 0 never
 };
 // Block style; strings quoted only where they would read back as another type (go-yaml v3's choices).
