@@ -75,21 +75,14 @@ class StageScanner final : public path::Scanner {
 
  private:
   Result<path::ScanReport> judge(const Ctx& ctx, const Inventory& inventory, const Policy& policy) {
-    TRY(auto database, this->database());
     path::ScanReport report;
-    TRY(report.findings, findings_of(ctx, inventory, *database));
+    TRY(report.findings, findings_of(ctx, inventory, *options_.advisories));
     apply_policy(policy, ctx.clock->wall(), report.findings);
     report.packages = inventory.packages.size();
     report.sbom_cyclonedx = print_cyclonedx(inventory, ctx.clock->wall());
     LOG(info, "scan.done", {"target", inventory.target}, {"packages", report.packages},
         {"findings", report.findings.size()});
     return report;
-  }
-
-  Result<std::shared_ptr<AdvisoryDatabase>> database() {
-    if (options_.database) return options_.database;
-    TRY(auto built_in, AdvisoryDatabase::open({}));
-    return std::shared_ptr<AdvisoryDatabase>(std::move(built_in));
   }
 
   // Once for each image: an SBOM that is there already says the same.
@@ -136,7 +129,10 @@ Result<std::vector<path::Finding>> findings_of(const Ctx& ctx, const Inventory& 
   return findings;
 }
 
-std::unique_ptr<path::Scanner> make_scanner(ScannerOptions options) {
+Result<std::unique_ptr<path::Scanner>> make_scanner(ScannerOptions options) {
+  if (!options.advisories) {
+    TRY(options.advisories, AdvisoryDatabase::open(options.database));
+  }
   return std::make_unique<StageScanner>(std::move(options));
 }
 
