@@ -8,6 +8,10 @@
 
 namespace slipway::kube {
 
+// "app.kubernetes.io/name": an optional DNS subdomain, then at most 63 of [A-Za-z0-9._-] between alphanumerics.
+bool valid_label_key(std::string_view key);
+bool valid_label_value(std::string_view value);
+
 class LabelSelector {
  public:
   static Result<LabelSelector> parse(std::string_view text);   // errors: invalid with the offset

@@ -22,6 +22,8 @@ inline constexpr std::string_view api_version = "slipway.dev/v1";
 // The namespace that holds path objects.
 inline constexpr std::string_view home = "slipway-system";
 
+// Empty fields are left out. Change, Artifact and Promotion are read from a whole object (its spec, and a
+// Promotion's outcome from its status) or from the value itself. Errors: invalid, naming the field.
 doc::Value to_doc(const Change& change);
 doc::Value to_doc(const Finding& finding);
 doc::Value to_doc(const Artifact& artifact);

@@ -1,6 +1,7 @@
 #pragma once
 // What stages exchange: values only, no I/O. Each is stored as an API object (path/objects.h) and printed for people.
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -65,6 +66,7 @@ bool is_final(Phase phase);
 std::string_view to_string(Severity severity);
 std::optional<Severity> parse_severity(std::string_view text);
 std::string_view to_string(Change::Event event);  // push, pull_request, tag, workflow_dispatch, schedule
+std::optional<Change::Event> parse_event(std::string_view text);
 
 // "Put this image of this service into this environment."
 struct Promotion {
@@ -88,6 +90,8 @@ struct Verdict {
   std::vector<std::string> evidence;
   friend bool operator==(const Verdict&, const Verdict&) = default;
 };
+std::string_view to_string(Verdict::Outcome outcome);  // pass, fail, inconclusive
+std::optional<Verdict::Outcome> parse_outcome(std::string_view text);
 
 // Every transition worth telling somebody about.
 struct Notice {

@@ -1,0 +1,145 @@
+#include "kube/controller.h"
+
+#include "base/hash.h"
+#include "base/keyed_queue.h"
+#include "base/log.h"
+
+namespace slipway::kube {
+namespace {
+
+// Half to the whole of the delay, so that many watchers do not come back at once.
+Millis jitter(Millis delay) {
+  auto bytes = random_bytes(2);
+  auto share = (static_cast<unsigned char>(bytes[0]) << 8 | static_cast<unsigned char>(bytes[1])) / 65535.0;
+  return Millis(static_cast<std::int64_t>(static_cast<double>(delay.count()) * (0.5 + share / 2)));
+}
+
+class Runner {
+ public:
+  Runner(const Ctx& ctx, Client& client, const ControllerOptions& options, const Reconcile& reconcile)
+      : client_(client), options_(options), reconcile_(reconcile), stop_(ctx.stop), ctx_(ctx.with_stop(stop_.token())), queue_(*ctx.clock) {}
+
+  Result<> run() {
+    {
+      std::vector<std::jthread> threads;
+      for (const auto& source : options_.sources) threads.emplace_back([this, &source] { follow(source); });
+      for (std::size_t i = 0; i < std::max<std::size_t>(1, options_.workers); ++i) threads.emplace_back([this] { work(); });
+    }
+    return ctx_.alive();
+  }
+
+ private:
+  void enqueue(const Source& source, const Event& event) {
+    if (event.type == Event::Type::bookmark) return;
+    if (!source.keys) return queue_.add(event.object.key());
+    for (const auto& key : source.keys(event)) queue_.add(key);
+  }
+
+  // Watches until the context stops. What was seen is kept so that a new list tells what has gone meanwhile.
+  void follow(const Source& source) {
+    std::map<Key, Object> seen;
+    Millis pause = options_.backoff_first;
+    while (ctx_.alive()) {
+      auto started = ctx_.clock->now();
+      auto why = one_watch(source, seen);
+      if (!ctx_.alive()) return;
+      if (ctx_.clock->now() - started > Millis(5000)) pause = options_.backoff_first;
+      LOG(debug, "kube.watch.again", {"controller", options_.name}, {"kind", source.type.kind}, {"why", why.what()});
+      if (!sleep(ctx_, jitter(pause))) return;
+      pause = std::min(pause * 2, options_.backoff_max);
+    }
+  }
+
+  Error one_watch(const Source& source, std::map<Key, Object>& seen) {
+    auto list = client_.list(ctx_, source.type, {source.options.ns, source.options.label_selector, source.options.field_selector});
+    if (!list) return std::move(list).error();
+    std::map<Key, Object> now;
+    for (auto& object : list->items) now.emplace(object.key(), std::move(object));
+    for (const auto& [key, object] : seen)
+      if (!now.contains(key)) enqueue(source, {Event::Type::deleted, object});
+    for (const auto& [key, object] : now) {
+      auto before = seen.find(key);
+      if (before == seen.end()) enqueue(source, {Event::Type::added, object});
+      else if (before->second.resource_version() != object.resource_version()) enqueue(source, {Event::Type::modified, object});
+    }
+    seen = std::move(now);
+    auto options = source.options;
+    options.resource_version = list->resource_version;
+    for (;;) {
+      auto watch = client_.watch(ctx_, source.type, options);
+      if (!watch) return std::move(watch).error();
+      auto why = drain(source, **watch, seen, options.resource_version);
+      // The connection ended; nothing is lost when it goes on from the last version.
+      if (!why.is(Kind::unavailable) || !ctx_.alive()) return why;
+      if (auto r = sleep(ctx_, jitter(options_.backoff_first)); !r) return std::move(r).error();
+    }
+  }
+
+  Error drain(const Source& source, Watch& watch, std::map<Key, Object>& seen, std::string& version) {
+    for (;;) {
+      auto event = watch.next(ctx_);
+      if (!event) return std::move(event).error();
+      if (auto v = event->object.resource_version(); !v.empty()) version = std::move(v);
+      if (event->type == Event::Type::bookmark) continue;
+      if (event->type == Event::Type::deleted) seen.erase(event->object.key());
+      else seen[event->object.key()] = event->object;
+      enqueue(source, *event);
+    }
+  }
+
+  void work() {
+    for (;;) {
+      auto key = queue_.pop(ctx_);
+      if (!key) return;
+      auto again = once(*key);
+      queue_.done(*key);
+      if (again) queue_.add_after(*key, *again);
+    }
+  }
+
+  std::optional<Millis> once(const Key& key) {
+    Result<Reconciled> result;
+    try {
+      result = reconcile_(ctx_, key);
+    } catch (const std::exception& e) {
+      result = fail(Kind::internal, "{}", e.what());
+    }
+    if (result) {
+      failures_.lock()->erase(key);
+      return result->again;
+    }
+    if (!ctx_.alive()) return std::nullopt;
+    int times = ++(*failures_.lock())[key];
+    auto delay = options_.backoff_max;
+    if (times < 20) delay = std::min(delay, options_.backoff_first * (std::int64_t{1} << (times - 1)));
+    if (auto after = result.error().retry_after()) delay = std::max(delay, *after);
+    // The first conflict is the ordinary course of things.
+    if (result.error().is(Kind::conflict) && times < 3) LOG(debug, "kube.reconcile.conflict", {"controller", options_.name}, {"key", key.str()}, {"error", result.error().what()});
+    else LOG(warn, "kube.reconcile.failed", {"controller", options_.name}, {"key", key.str()}, {"error", result.error().what()}, {"again_ms", delay.count()});
+    return jitter(delay);
+  }
+
+  Client& client_;
+  const ControllerOptions& options_;
+  const Reconcile& reconcile_;
+  ChildStop stop_;
+  Ctx ctx_;
+  KeyedQueue<Key> queue_;
+  Guarded<std::map<Key, int>> failures_;
+};
+
+}  // namespace
+
+std::function<std::vector<Key>(const Event&)> keys_of_owner(std::string kind) {
+  return [kind = std::move(kind)](const Event& event) -> std::vector<Key> {
+    auto owner = event.object.controller();
+    if (!owner || owner->kind != kind) return {};
+    return {Key{event.object.ns(), owner->name}};
+  };
+}
+
+Result<> run_controller(const Ctx& ctx, Client& client, const ControllerOptions& options, const Reconcile& reconcile) {
+  return Runner(ctx, client, options, reconcile).run();
+}
+
+}  // namespace slipway::kube
