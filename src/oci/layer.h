@@ -62,6 +62,9 @@ class LayerCache {
 struct PackOptions {
   Compression compression = Compression::gzip;
   std::optional<std::int64_t> mtime;    // clamp: times later than this become this (SOURCE_DATE_EPOCH)
+  // The layers under the upper folder: whiteouts and opaque marks that hide nothing of them are left out (overlayfs
+  // marks every folder made within a merged one).
+  std::vector<fs::path> below;
 };
 Result<Layer> pack_layer(const Ctx& ctx, store::BlobStore& blobs, const fs::path& folder, const PackOptions& options = {});
 // Only the diff id pack_layer would give: for layers of stages that are not part of the image.

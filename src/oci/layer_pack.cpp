@@ -101,7 +101,7 @@ class TarWriter {
       case S_IFIFO: return header(path, node, '6', {}, 0);
       case S_IFSOCK: return {};
       case S_IFCHR:
-        if (node.st.st_rdev == 0) return whiteout(path.substr(0, path.size() - name.size()) + ".wh." + name);
+        if (node.st.st_rdev == 0) return !hides(path) ? Result<>{} : whiteout(path.substr(0, path.size() - name.size()) + ".wh." + name);
         [[fallthrough]];
       default:
         return fail(Kind::invalid, "/{}: is a device node, which no layer may hold", path);
@@ -112,7 +112,7 @@ class TarWriter {
     if (!fd) return fail_errno(errno, path);
     TRY_OK(read_xattrs(fd.get(), path, node));
     TRY_OK(header(path + "/", node, '5', {}, 0));
-    if (node.opaque) TRY_OK(whiteout(path + "/.wh..wh..opq"));
+    if (node.opaque && hides(path)) TRY_OK(whiteout(path + "/.wh..wh..opq"));
     return children(fd.get(), path + "/");
   }
   Result<> link(int dir, const std::string& name, const std::string& path, const Node& node) {
@@ -153,6 +153,13 @@ class TarWriter {
     return header(path, node, '0', {}, 0);
   }
 
+  bool hides(const std::string& path) const {
+    if (options_.below.empty()) return true;
+    return std::any_of(options_.below.begin(), options_.below.end(), [&](const fs::path& lower) {
+      struct stat st{};
+      return ::lstat((lower / path).c_str(), &st) == 0 && !(S_ISCHR(st.st_mode) && st.st_rdev == 0);
+    });
+  }
   static void octal(char* field, std::size_t width, std::uint64_t value) {
     for (std::size_t i = width - 1; i-- > 0; value >>= 3) field[i] = static_cast<char>('0' + (value & 7));
     field[width - 1] = '\0';

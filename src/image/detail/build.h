@@ -1,0 +1,144 @@
+#pragma once
+// One build: what its stages share.
+#include <atomic>
+#include <set>
+
+#include "base/guarded.h"
+#include "image/builder.h"
+#include "image/detail/selection.h"
+#include "image/detail/step_cache.h"
+#include "image/stages.h"
+
+namespace slipway::image::detail {
+
+// A name that one at a time may hold. Threads: any.
+class KeyedLocks {
+ public:
+  class Held {
+   public:
+    Held(KeyedLocks* all, std::string key) : all_(all), key_(std::move(key)) {}
+    Held(Held&& other) noexcept : all_(std::exchange(other.all_, nullptr)), key_(std::move(other.key_)) {}
+    Held& operator=(Held&&) = delete;
+    ~Held() {
+      if (all_ == nullptr) return;
+      all_->busy_.lock()->erase(key_);
+      all_->idle_.notify_all();
+    }
+
+   private:
+    KeyedLocks* all_;
+    std::string key_;
+  };
+  Result<Held> take(const Ctx& ctx, const std::string& key);
+  std::optional<Held> try_take(const std::string& key);
+
+ private:
+  Guarded<std::set<std::string>> busy_;
+  std::condition_variable_any idle_;
+};
+
+// What outlives a build.
+struct Workshop {
+  BuilderOptions options;
+  std::mutex opening;
+  std::optional<FileLock> lock;
+  std::unique_ptr<StepCache> steps;
+  KeyedLocks busy;
+  Result<> open();  // once; the first build calls it
+};
+
+struct BuildLayer {
+  Digest diff_id;
+  std::optional<oci::Descriptor> descriptor;  // absent: only the unpacked folder is here
+  std::string step;                           // its key in the cache; "" for a base image's
+};
+// A stage as far as it has come. Shared between stages only when finished.
+struct State {
+  oci::Config config;
+  std::vector<BuildLayer> layers;
+  std::vector<std::pair<std::string, std::string>> args;  // declared ARGs, with their values
+  std::vector<std::string> declared;                      // all names, also those without one
+  bool cmd_set = false;
+  std::string fs_key() const;                             // by content: the diff ids
+  std::optional<std::string> env(std::string_view name) const;
+  void set_env(std::string_view name, std::string value);
+};
+
+// Where a COPY --from or a mount reads.
+struct Origin {
+  std::string key;      // of all it holds: the fast key; "" for folders
+  Source source;
+  std::vector<std::shared_ptr<void>> holds;  // mounts that must stay
+};
+
+// Threads: any.
+class Build {
+ public:
+  Build(Workshop& shop, const Ctx& ctx, const path::BuildRequest& request, const path::LogSink& log)
+      : shop_(shop), ctx_(ctx), request_(request), log_(log) {}
+  Result<path::BuildResult> run();
+
+  const path::BuildRequest& request() const { return request_; }
+  Workshop& shop() { return shop_; }
+  const Dockerfile& file() const { return file_; }
+  const StagePlan& plan() const { return plan_; }
+  const oci::Platform& platform() const { return platform_; }
+  std::int64_t epoch() const { return epoch_; }
+  Origin& context() { return context_; }
+  void say(std::string_view line, int stream = 1);
+  void input(std::string text) { inputs_.lock()->insert(std::move(text)); }
+  void step_done(bool cached) {
+    ++steps_;
+    if (cached) ++cached_;
+  }
+  void user_time(Millis spent) { user_ms_ += spent.count(); }
+  bool exported(std::size_t stage) const { return exported_.contains(stage); }
+
+  std::optional<std::string> global(std::string_view name) const;
+  Result<std::shared_ptr<const State>> finished(const Ctx& ctx, std::size_t stage);  // waits for it
+  Result<State> base_image(const Ctx& ctx, const std::string& name, const oci::Platform& platform);
+  // A stage before `stage`, a named context, or an image. `at`: for messages.
+  Result<Origin> origin(const Ctx& ctx, std::string_view name, std::size_t stage, const Instruction& at);
+  Result<> show(const Ctx& ctx, const State& state, Origin& origin);  // mounts it to be read
+  Result<std::vector<fs::path>> folders(const Ctx& ctx, const std::vector<BuildLayer>& layers);
+  fs::path steps_folder() const { return shop_.options.root / "steps"; }
+
+ private:
+  Result<> read_dockerfile();
+  Result<> read_ignore();
+  Result<> read_settings();
+  Result<std::size_t> target() const;
+  Result<> need(std::size_t stage);
+  Result<> run_stages();
+  Result<oci::Registry::Image> resolve(const Ctx& ctx, const std::string& name, const oci::Platform& platform);
+  Result<path::BuildResult> write_image(const State& state);
+  Result<> store_layers(std::vector<BuildLayer>& layers);
+
+  Workshop& shop_;
+  Ctx ctx_;
+  const path::BuildRequest& request_;
+  const path::LogSink& log_;
+  std::mutex log_mutex_;
+  Dockerfile file_;
+  StagePlan plan_;
+  oci::Platform platform_, build_platform_;
+  std::int64_t epoch_ = default_epoch;
+  IgnoreList ignore_;
+  std::unique_ptr<FileIndex> index_;
+  Origin context_;
+  std::map<std::string, std::string> globals_;
+  std::set<std::size_t> needed_, exported_;
+  Guarded<std::map<std::size_t, std::shared_ptr<const State>>> finished_;
+  std::condition_variable_any stage_done_;
+  Guarded<std::set<std::string>> inputs_;
+  Guarded<std::map<std::string, std::weak_ptr<void>>> views_;
+  std::atomic<int> steps_ = 0, cached_ = 0;
+  std::atomic<std::int64_t> user_ms_ = 0;
+};
+
+oci::Platform host_platform();
+// "Sep 1" style things out: 1980-01-02T00:00:00Z.
+std::string epoch_text(std::int64_t epoch);
+bool is_proxy_arg(std::string_view name);
+
+}  // namespace slipway::image::detail

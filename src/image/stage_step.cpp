@@ -1,0 +1,83 @@
+// Steps that may make a layer: from the cache, or done and kept.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "image/detail/stage_runner.h"
+
+namespace slipway::image::detail {
+
+namespace {
+
+std::string seconds_since(Clock::time_point start, const Ctx& ctx) {
+  auto ms = std::chrono::duration_cast<Millis>(ctx.clock->now() - start).count();
+  return fmt::format("{}.{}s", ms / 1000, ms / 100 % 10);
+}
+
+}  // namespace
+
+Result<bool> StageRunner::from_cache(const std::string& key) {
+  if (is_no_cache()) return false;
+  TRY(auto found, build_.shop().steps->find(key));
+  if (!found) return false;
+  if (found->diff_id.empty()) return true;
+  // The record is worth nothing when neither the folder nor the blob is here any more.
+  auto& options = build_.shop().options;
+  if (found->descriptor && !options.registry->blobs().contains(found->descriptor->digest)) found->descriptor.reset();
+  if (!found->descriptor && !options.layers->find(found->diff_id)) return false;
+  state_.layers.push_back({found->diff_id, found->descriptor, key});
+  return true;
+}
+
+Result<> StageRunner::new_layer(const std::string& key, const fs::path& upper, const std::vector<fs::path>& lowers) {
+  TRY(auto names, list_dir(upper));
+  if (names.empty()) return build_.shop().steps->put(key, {});
+  oci::PackOptions pack{.mtime = build_.epoch(), .below = lowers};
+  BuildLayer layer{.diff_id = {}, .descriptor = {}, .step = key};
+  auto& options = build_.shop().options;
+  if (build_.exported(stage_.index)) {
+    TRY(auto packed, oci::pack_layer(ctx_, options.registry->blobs(), upper, pack));
+    layer.diff_id = packed.diff_id;
+    layer.descriptor = packed.descriptor;
+  } else {
+    TRY(layer.diff_id, oci::diff_id_of(ctx_, upper, pack));
+  }
+  TRY_OK(options.layers->adopt(upper, layer.diff_id));
+  TRY_OK(build_.shop().steps->put(key, {layer.diff_id, layer.descriptor}));
+  state_.layers.push_back(std::move(layer));
+  return {};
+}
+
+Result<> StageRunner::step(const Instruction& i, std::string shown, const std::string& inputs, std::string created_by, const Work& work) {
+  (void)i;
+  auto key = sha256_hex(inputs);
+  auto before = state_.layers.size();
+  auto start = ctx_.clock->now();
+  // Equal steps of builds that run at the same time: one does it, the others find it done.
+  TRY(auto held, build_.shop().busy.take(ctx_, "step " + key));
+  TRY(bool cached, from_cache(key));
+  if (!cached) {
+    TRY(auto temp, TempDir::make_in(build_.steps_folder(), "step"));
+    auto upper = temp.path() / "upper";
+    TRY_OK(make_dirs(upper));
+    ::chmod(upper.c_str(), 0755);
+    TRY(auto lowers, build_.folders(ctx_, state_.layers));
+    TRY_OK(work(ctx_, upper, lowers));
+    TRY_OK(new_layer(key, upper, lowers));
+  }
+  build_.step_done(cached);
+  build_.say(fmt::format(" => {}  {}", shown, cached ? "CACHED" : seconds_since(start, ctx_)));
+  history(std::move(created_by), state_.layers.size() == before);
+  return {};
+}
+
+StageRunner::Work StageRunner::on_root(std::function<Result<>(const Ctx&, const fs::path& root)> work) const {
+  return [work = std::move(work)](const Ctx& ctx, const fs::path& upper, const std::vector<fs::path>& lowers) -> Result<> {
+    if (lowers.empty()) return work(ctx, upper);
+    auto beside = upper.parent_path();
+    TRY(auto overlay, box::Overlay::mount(lowers, upper, beside / "work", beside / "merged", {.throw_away = true}));
+    TRY_OK(work(ctx, overlay.merged()));
+    return overlay.unmount();
+  };
+}
+
+}  // namespace slipway::image::detail
