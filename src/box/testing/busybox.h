@@ -23,6 +23,7 @@ inline std::optional<fs::path> make_busybox(const fs::path& folder, std::string&
     fs::create_symlink("busybox", bin / name, error);
   EXPECT_TRUE(make_dirs(folder / "etc"));
   EXPECT_TRUE(make_dirs(folder / "tmp"));
+  fs::permissions(folder / "tmp", static_cast<fs::perms>(01777));
   EXPECT_TRUE(write_file(folder / "etc/passwd", "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001:App:/home/app:/bin/sh\n"));
   EXPECT_TRUE(write_file(folder / "etc/group", "root:x:0:\napp:x:1001:\nextra:x:2000:app\n"));
   return folder;
