@@ -77,8 +77,11 @@ std::vector<Event> in_order(std::vector<Event> events, Scheme scheme) {
 
 // OSV's evaluation: walk the events up to the version.
 bool in_range(const std::vector<Event>& events, std::string_view version, Scheme scheme) {
+  if (events.empty()) return false;
   bool affected = false, limited = false, below_limit = false;
-  for (const auto& event : in_order(events, scheme)) {
+  // Most ranges are one pair, which is in order as written.
+  bool pair = events.size() <= 2 && events[0].kind == Event::Kind::introduced;
+  for (const auto& event : pair ? events : in_order(events, scheme)) {
     int order = compare_event(scheme, event.version, version);
     switch (event.kind) {
       case Event::Kind::introduced:
@@ -160,7 +163,8 @@ std::string lookup_key(std::string_view ecosystem, std::string_view name) {
 bool is_affected(const Affected& affected, std::string_view version) {
   auto scheme = scheme_of(affected.ecosystem);
   for (const auto& listed : affected.versions)
-    if (listed == version || compare_versions(scheme, listed, version) == 0) return true;
+    // PyPI lists versions as they were uploaded: "1.0" is also "1.0.0". Elsewhere the text is the version.
+    if (listed == version || (scheme == Scheme::pep440 && compare_versions(scheme, listed, version) == 0)) return true;
   return std::any_of(affected.ranges.begin(), affected.ranges.end(),
                      [&](const auto& range) { return in_range(range, version, scheme); });
 }
