@@ -18,7 +18,14 @@ std::string scientific(double value) {
 std::string fixed(double value) {
   char buffer[400];
   auto end = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::fixed).ptr;
-  return std::string(buffer, end);
+  if (std::fabs(value) < 0x1p53) return std::string(buffer, end);
+  // to_chars gives every digit of the binary number, Go the shortest that read back and zeros behind them.
+  auto text = scientific(value);
+  auto e = text.find('e');
+  auto mantissa = text.substr(0, e);
+  std::erase(mantissa, '.');
+  mantissa.resize(static_cast<std::size_t>(end - buffer), '0');
+  return mantissa;
 }
 
 }  // namespace

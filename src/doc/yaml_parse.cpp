@@ -60,7 +60,9 @@ class Reader {
   Reader(std::string_view text, const ParseOptions& options) : text_(text), options_(options), offsets_(text) {
     SLP_ASSERT(yaml_parser_initialize(&parser_) != 0);
     yaml_parser_set_encoding(&parser_, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(text.data()), text.size());
+    // A null pointer, which an empty view may hold, aborts in libyaml.
+    const char* bytes = text.empty() ? "" : text.data();
+    yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(bytes), text.size());
   }
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;
