@@ -65,6 +65,7 @@ class Core : public std::enable_shared_from_this<Core> {
   void linger(const ConnPtr& conn);
   void discard(const ConnPtr& conn);
   void forget(const ConnPtr& conn);
+  std::vector<ConnPtr> everyone();
   int expire();  // drops what is overdue; milliseconds until it is worth looking again
   void look(Clock::time_point at);
   void resume();

@@ -79,12 +79,19 @@ void Core::run() {
   }
 }
 
+std::vector<ConnPtr> Core::everyone() {
+  auto conns = conns_.lock();
+  std::vector<ConnPtr> all;
+  all.reserve(conns->size());
+  for (auto& [id, conn] : *conns) all.push_back(conn);
+  return all;
+}
+
 void Core::stop() {
   if (stopping_.exchange(true)) return;
   std::uint64_t one = 1;
   (void)!::write(poke_.get(), &one, sizeof one);
-  std::vector<ConnPtr> all;
-  for (auto& [id, conn] : *conns_.lock()) all.push_back(conn);
+  auto all = everyone();
   for (const auto& conn : all) {
     std::stop_source request;
     {
@@ -94,9 +101,7 @@ void Core::stop() {
     request.request_stop();
   }
   pool_.stop();
-  all.clear();
-  for (auto& [id, conn] : *conns_.lock()) all.push_back(conn);
-  for (const auto& conn : all) drop(conn);
+  for (const auto& conn : everyone()) drop(conn);
   listener_.reset();
 }
 
@@ -328,8 +333,7 @@ int Core::expire() {
 }
 
 void Core::look(Clock::time_point at) {
-  std::vector<ConnPtr> all;
-  for (auto& [id, conn] : *conns_.lock()) all.push_back(conn);
+  auto all = everyone();
   next_look_ = Clock::time_point::max();
   for (const auto& conn : all) {
     std::lock_guard hold(conn->mutex);
