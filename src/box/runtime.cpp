@@ -26,6 +26,9 @@ bool valid_id(std::string_view id) {
 class OciRuntime final : public Runtime {
  public:
   explicit OciRuntime(OciHost host) : host_(std::move(host)) {}
+  ~OciRuntime() override {
+    if (host_.limits) host_.cgroups.remove_empty(host_.cgroup_root);
+  }
   Result<std::unique_ptr<Container>> start(const Ctx& ctx, const Spec& spec, Streams streams) override {
     if (!valid_id(spec.id)) return fail(Kind::invalid, "container id \"{}\": want letters, digits, '_', '-', '.', at most 200", spec.id);
     TRY_OK(ctx.alive());
