@@ -40,14 +40,18 @@ TEST(DockerfileCorpus, KnowsTheLinesOfInstructions) {
 TEST(DockerfileCorpus, RealOnesParse) {
   auto root = corpora();
   if (!root) GTEST_SKIP() << "no corpora";
-  int parsed = 0;
+  int parsed = 0, empty = 0;
   for (const auto& entry : fs::recursive_directory_iterator(*root / "dockerfiles/real")) {
     if (!entry.is_regular_file()) continue;
     auto file = parse_dockerfile(must(read_file(entry.path())), entry.path().native());
-    EXPECT_TRUE(file) << file.error().what();
-    if (file) ++parsed;
+    // Two of them hold no instruction at all, which BuildKit refuses as well.
+    bool nothing = !file && file.error().what().find(": no instructions") != std::string::npos;
+    EXPECT_TRUE(file || nothing) << file.error().what();
+    parsed += file ? 1 : 0;
+    empty += nothing ? 1 : 0;
   }
-  EXPECT_EQ(parsed, 648);
+  EXPECT_EQ(parsed, 646);
+  EXPECT_EQ(empty, 2);
 }
 
 TEST(ExpandCorpus, VariablesAsBuildKit) {

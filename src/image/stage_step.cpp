@@ -1,5 +1,6 @@
 // Steps that may make a layer: from the cache, or done and kept.
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "image/detail/stage_runner.h"
@@ -11,6 +12,33 @@ namespace {
 std::string seconds_since(Clock::time_point start, const Ctx& ctx) {
   auto ms = std::chrono::duration_cast<Millis>(ctx.clock->now() - start).count();
   return fmt::format("{}.{}s", ms / 1000, ms / 100 % 10);
+}
+
+// What the layers below show at a path: the topmost that says anything about it.
+bool same_below(const std::vector<fs::path>& lowers, const fs::path& path, const struct stat& here) {
+  for (auto lower = lowers.rbegin(); lower != lowers.rend(); ++lower) {
+    struct stat st{};
+    if (::lstat((*lower / path).c_str(), &st) < 0) continue;
+    return S_ISDIR(st.st_mode) && st.st_mode == here.st_mode && st.st_uid == here.st_uid && st.st_gid == here.st_gid;
+  }
+  return false;
+}
+
+// Overlayfs copies a folder up when something in it is touched, also when that is gone again (the runtime's mount
+// points do that to /etc): a folder with nothing in it and nothing new about it is no change.
+Result<> drop_unchanged(const fs::path& upper, const fs::path& path, const std::vector<fs::path>& lowers) {
+  TRY(auto names, list_dir(upper / path));
+  for (const auto& name : names) {
+    struct stat st{};
+    if (::lstat((upper / path / name).c_str(), &st) == 0 && S_ISDIR(st.st_mode)) TRY_OK(drop_unchanged(upper, path / name, lowers));
+  }
+  struct stat st{};
+  auto folder = upper / path;
+  if (path.empty() || ::lstat(folder.c_str(), &st) < 0 || !same_below(lowers, path, st)) return {};
+  char opaque[2] = {};
+  if (::lgetxattr(folder.c_str(), "trusted.overlay.opaque", opaque, sizeof opaque) > 0) return {};
+  ::rmdir(folder.c_str());  // fails when it holds something, which is right
+  return {};
 }
 
 }  // namespace
@@ -29,6 +57,7 @@ Result<bool> StageRunner::from_cache(const std::string& key) {
 }
 
 Result<> StageRunner::new_layer(const std::string& key, const fs::path& upper, const std::vector<fs::path>& lowers) {
+  TRY_OK(drop_unchanged(upper, {}, lowers));
   TRY(auto names, list_dir(upper));
   if (names.empty()) return build_.shop().steps->put(key, {});
   oci::PackOptions pack{.mtime = build_.epoch(), .below = lowers};

@@ -1,0 +1,349 @@
+#include "image/builder.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/process.h"
+#include "base/testing/golden.h"
+#include "base/text.h"
+#include "image/scratch.h"
+
+namespace slipway::image {
+namespace {
+
+// A registry with one base image (busybox), a runtime, a context to write into.
+struct House {
+  TempDir dir = must(TempDir::make("slipway-image"));
+  Ctx ctx;
+  std::unique_ptr<store::BlobStore> blobs = must(store::BlobStore::open(dir.path() / "blobs"));
+  std::unique_ptr<oci::Registry> registry = must(oci::Registry::open(*blobs, dir.path() / "registry.db"));
+  std::unique_ptr<oci::LayerCache> layers = must(oci::LayerCache::open(*blobs, dir.path() / "layers"));
+  std::unique_ptr<box::Runtime> runtime;
+  std::unique_ptr<path::ImageBuilder> builder;
+  fs::path context = dir.path() / "context";
+  std::string log;
+  std::mutex log_mutex;
+
+  enum class With { files, runtime };
+  explicit House(With with = With::files) {
+    if (with == With::runtime) {
+      if (auto opened = box::Runtime::open(dir.path() / "box")) runtime = *std::move(opened);
+    }
+    must(make_dirs(context));
+    builder = make_builder({.registry = registry.get(), .layers = layers.get(), .runtime = runtime.get(), .root = dir.path() / "build",
+                            .registry_names = {"localhost:5000"}, .default_host = {}});
+  }
+  void base() {
+    auto root = dir.path() / "busybox";
+    HostSelection selection{.paths = {"/bin/busybox"}, .links = {}, .files = {{"/etc/passwd", "root:x:0:0:root:/:/bin/sh\napp:x:1000:1001::/:/bin/sh\n"}, {"/etc/group", "root:x:0:\nstaff:x:50:\n"}}};
+    for (const char* name : {"sh", "cat", "echo", "ls", "mkdir", "rm", "touch", "stat", "id", "test", "sleep", "mount", "tr", "head", "true", "false", "env", "cp", "mv", "ln", "chmod", "pwd", "sha256sum", "find", "sort", "wc", "grep", "tar"})
+      selection.links.emplace_back(std::string("/bin/") + name, "busybox");
+    must(select_host_files(ctx, selection, "/", root));
+    must(make_dirs(root / "tmp"));
+    ::chmod((root / "tmp").c_str(), 01777);
+    oci::Config config;
+    config.env = {"PATH=/bin"};
+    config.cmd = {"sh"};
+    must(import_folder(ctx, *registry, "base/busybox", "1", root, config));
+  }
+  void file(const std::string& name, const std::string& text, unsigned mode = 0644) {
+    must(make_dirs((context / name).parent_path()));
+    must(write_file(context / name, text, mode));
+  }
+  path::BuildRequest request(const std::string& dockerfile) {
+    file("Dockerfile", dockerfile);
+    path::BuildRequest r;
+    r.context = context;
+    r.image = "shop/web";
+    r.tags = {"t"};
+    return r;
+  }
+  Result<path::BuildResult> build(const path::BuildRequest& r) {
+    return builder->build(ctx, r, [this](int, std::string_view piece) {
+      std::lock_guard lock(log_mutex);
+      log += piece;
+    });
+  }
+  Result<path::BuildResult> build(const std::string& dockerfile) { return build(request(dockerfile)); }
+  oci::Registry::Image image() { return must(registry->image("shop/web", "t")); }
+  // The image's files, without those of the base.
+  std::string tree() {
+    auto root = dir.path() / ("root" + random_hex(4));
+    must(make_dirs(root));
+    auto img = image();
+    std::size_t skip = img.config.history.size() > 0 && img.config.history[0].created_by == "slipway import" ? 1 : 0;
+    for (std::size_t n = skip; n < img.manifest.layers.size(); ++n)
+      must(oci::unpack_layer(ctx, *blobs, img.manifest.layers[n], img.config.diff_ids[n], root, oci::Whiteouts::apply));
+    std::vector<std::string> rows;
+    for (const auto& entry : fs::recursive_directory_iterator(root)) {
+      struct stat st{};
+      ::lstat(entry.path().c_str(), &st);
+      auto name = entry.path().native().substr(root.native().size());
+      auto owner = st.st_uid != 0 || st.st_gid != 0 ? fmt::format(" {}:{}", st.st_uid, st.st_gid) : "";
+      if (S_ISDIR(st.st_mode)) rows.push_back(fmt::format("{}/{}{}", name, (st.st_mode & 07777) != 0755 ? fmt::format(" {:o}", st.st_mode & 07777) : "", owner));
+      else if (S_ISLNK(st.st_mode)) rows.push_back(name + " -> " + fs::read_symlink(entry.path()).native());
+      else rows.push_back(fmt::format("{} {:o}{} {}", name, st.st_mode & 07777, owner, trim(must(read_file(entry.path())))));
+    }
+    std::sort(rows.begin(), rows.end());
+    return join(rows, "\n");
+  }
+};
+
+#define NEEDS_RUNTIME(house) \
+  if (!(house).runtime) GTEST_SKIP() << "no container runtime"
+
+struct CopyCase {
+  const char* name;
+  const char* dockerfile;
+  const char* want;  // the tree, or "error: part of the message"
+};
+class Copy : public testing::TestWithParam<CopyCase> {};
+TEST_P(Copy, Gives) {
+  House house;
+  house.file("a.txt", "A");
+  house.file("b.txt", "B", 0600);
+  house.file("dir/c.txt", "C");
+  house.file("dir/sub/d.md", "D");
+  house.file("run.sh", "#!/bin/sh\n", 0755);
+  house.file("node_modules/x", "X");
+  house.file(".dockerignore", "# not sent\nnode_modules\n*.secret\n!keep.secret\n");
+  house.file("no.secret", "n");
+  house.file("keep.secret", "k");
+  fs::create_symlink("dir", house.context / "to-dir");
+  fs::create_symlink("a.txt", house.context / "dir/link");
+  must(run_ok(house.ctx, {.argv = {"tar", "-C", (house.context / "dir").native(), "-czf", (house.context / "x.tgz").native(), "c.txt"}}));
+  auto done = house.build(std::string("FROM scratch\n") + GetParam().dockerfile);
+  std::string want = GetParam().want;
+  if (want.starts_with("error: ")) {
+    ASSERT_FALSE(done) << house.tree();
+    EXPECT_NE(done.error().print().find(want.substr(7)), std::string::npos) << done.error().print();
+    return;
+  }
+  ASSERT_TRUE(done) << done.error().print();
+  EXPECT_EQ(house.tree(), want);
+}
+INSTANTIATE_TEST_SUITE_P(Table, Copy, testing::ValuesIn(std::to_array<CopyCase>({
+  {"File", "COPY a.txt /x", "/x 644 A"},
+  {"FileToFolder", "COPY a.txt /x/", "/x/\n/x/a.txt 644 A"},
+  {"FileToWorkdir", "WORKDIR /w\nCOPY a.txt .", "/w/\n/w/a.txt 644 A"},
+  {"SeveralNeedAFolder", "COPY a.txt b.txt /x", "/x/\n/x/a.txt 644 A\n/x/b.txt 600 B"},
+  {"FolderContents", "COPY dir /x", "/x/\n/x/c.txt 644 C\n/x/link -> a.txt\n/x/sub/\n/x/sub/d.md 644 D"},
+  {"LinkedSourceIsFollowed", "COPY to-dir/c.txt /x", "/x 644 C"},
+  {"Glob", "COPY *.txt /x/", "/x/\n/x/a.txt 644 A\n/x/b.txt 600 B"},
+  {"GlobOfNothing", "COPY a.txt nothin[g] /x/", "/x/\n/x/a.txt 644 A"},
+  {"Missing", "COPY nope /x", "error: Dockerfile:2:1: /nope: not found\n  2 | COPY nope /x"},
+  {"Ignored", "COPY node_modules /x", "error: excluded by .dockerignore"},
+  {"IgnoreTakenBack", "COPY *.secret /x/", "/x/\n/x/keep.secret 644 k"},
+  {"EscapeIsClamped", "COPY ../../a.txt /x", "/x 644 A"},
+  {"ChownNumbers", "COPY --chown=7:8 a.txt /x", "/x 644 7:8 A"},
+  {"ChownNumberAlone", "COPY --chown=7 a.txt /x", "/x 644 7:7 A"},
+  {"ChownUnknownName", "COPY --chown=app a.txt /x", "error: user \"app\": not in the image's /etc/passwd"},
+  {"ChmodOctal", "COPY --chmod=0750 a.txt /x", "/x 750 A"},
+  {"ChmodSymbolic", "COPY --chmod=u=rwX,go= dir/sub /x", "/x/\n/x/d.md 600 D"},
+  {"ChmodBad", "COPY --chmod=9 a.txt /x", "error: --chmod=9: want octal"},
+  {"Exclude", "COPY --exclude=**/*.md --exclude=link dir /x", "/x/\n/x/c.txt 644 C\n/x/sub/"},
+  {"Parents", "COPY --parents dir/sub/d.md a.txt /x/", "/x/\n/x/a.txt 644 A\n/x/dir/\n/x/dir/sub/\n/x/dir/sub/d.md 644 D"},
+  {"ParentsPivot", "COPY --parents dir/./sub/d.md /x/", "/x/\n/x/sub/\n/x/sub/d.md 644 D"},
+  {"Link", "COPY a.txt /x/\nCOPY --link b.txt /x/", "/x/\n/x/a.txt 644 A\n/x/b.txt 600 B"},
+  {"Json", "COPY [\"a.txt\", \"/with space\"]", "/with space 644 A"},
+  {"Heredoc", "ARG WHO=me\nCOPY <<EOF <<'RAW' /d/\nhello $WHO\nEOF\n$raw\nRAW", "/d/\n/d/EOF 644 hello me\n/d/RAW 644 $raw"},
+  {"HeredocToFile", "COPY <<EOF /d/f\nx\nEOF", "/d/\n/d/f 644 x"},
+  {"AddUnpacks", "ADD x.tgz /d/", "/d/\n/d/c.txt 644 C"},
+  {"CopyDoesNotUnpack", "COPY --chmod=600 x.tgz /d/\nCOPY a.txt /d/x.tgz", "/d/\n/d/x.tgz 644 A"},
+  {"AddGit", "ADD https://example.com/x.git /d", "error: Git repositories are not fetched"},
+  {"FromStage", "COPY a.txt /s/\nFROM scratch\nCOPY --from=0 /s /t", "/t/\n/t/a.txt 644 A"},
+  {"FromLater", "COPY a.txt /\nFROM scratch AS mid\nCOPY --from=late / /\nFROM scratch AS late\nFROM mid", "error: that stage comes later"},
+  {"FileOverFolder", "COPY dir /x\nCOPY a.txt /y/sub\nCOPY dir /y", "error: /y/sub: is no folder in the image"},
+  {"Expand", "ARG D=/x\nCOPY a.txt ${D}/\nENV E=b\nCOPY $E.txt /x/", "/x/\n/x/a.txt 644 A\n/x/b.txt 600 B"},
+  {"UnknownFlag", "COPY --form=x a /b", "error: Dockerfile:2:1: unknown flag --form for COPY, did you mean --from?"},
+  {"UnknownInstruction", "CPOY a /b", "error: unknown instruction CPOY, did you mean COPY?"},
+})), [](const auto& i) { return i.param.name; });
+
+TEST(Builder, WritesTheConfiguration) {
+  House house;
+  auto r = house.request(
+      "ARG V=1\nFROM scratch\nARG V\nARG W=${V}2\nENV A=1 B=\"two words\" \nENV A=${A}${V}\nENV C $W\nLABEL x=\"y z\" v=$V\nEXPOSE 80 53/udp 8000-8001\n"
+      "VOLUME [\"/data\"]\nUSER 5\nWORKDIR /a\nWORKDIR b\nSTOPSIGNAL SIGINT\nSHELL [\"/bin/bash\", \"-c\"]\nENTRYPOINT [\"/e\"]\nCMD run it\n"
+      "HEALTHCHECK --interval=5s --retries=3 CMD true\nONBUILD RUN x\n");
+  r.args["V"] = "7";
+  r.labels["built"] = "yes";
+  must(house.build(r));
+  auto config = oci::print(house.image().config);
+  auto body = config.substr(config.find("\"config\":"), config.find(",\"rootfs\"") - config.find("\"config\":"));
+  EXPECT_EQ(body,
+            R"("config":{"User":"5","ExposedPorts":{"53/udp":{},"80/tcp":{},"8000/tcp":{},"8001/tcp":{}},)"
+            R"("Env":["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin","A=17","B=two words","C=72"],"Entrypoint":["/e"],)"
+            R"("Cmd":["/bin/bash","-c","run it"],"Volumes":{"/data":{}},"WorkingDir":"/a/b","Labels":{"built":"yes","v":"7","x":"y z"},)"
+            R"("StopSignal":"SIGINT","OnBuild":["RUN x"],"Shell":["/bin/bash","-c"],"Healthcheck":{"Test":["CMD-SHELL","true"],"Interval":5000000000,"Retries":3}})");
+  EXPECT_EQ(house.tree(), "/a/ 5:5\n/a/b/ 5:5");
+}
+
+TEST(Builder, SameInputsGiveTheSameDigest) {
+  std::set<std::string> digests;
+  for (int i = 0; i < 2; ++i) {
+    House house;
+    house.file("src/a", "1");
+    house.file("src/b", "2");
+    digests.insert(must(house.build("FROM scratch\nCOPY src /src\nCOPY --chown=3 src/a /z\n")).digest.str());
+    auto again = must(house.build("FROM scratch\nCOPY src /src\nCOPY --chown=3 src/a /z\n"));
+    EXPECT_EQ(again.cached, 2);
+    EXPECT_EQ(again.steps, 2);
+    digests.insert(again.digest.str());
+    for (const char* file : {"src/a", "src/b"}) {  // new times, same content
+      timespec times[2] = {{12345, 0}, {12345, 0}};
+      ::utimensat(AT_FDCWD, (house.context / file).c_str(), times, 0);
+    }
+    EXPECT_EQ(must(house.build("FROM scratch\nCOPY src /src\nCOPY --chown=3 src/a /z\n")).cached, 2);
+    house.file("src/b", "3");
+    auto changed = must(house.build("FROM scratch\nCOPY src /src\nCOPY --chown=3 src/a /z\n"));
+    EXPECT_EQ(changed.cached, 0);
+    EXPECT_FALSE(digests.contains(changed.digest.str()));
+  }
+  EXPECT_EQ(digests.size(), 1u);
+}
+
+TEST(Builder, RunsCommandsOnTheBase) {
+  House house(House::With::runtime);
+  NEEDS_RUNTIME(house);
+  house.base();
+  house.file("in", "from context");
+  auto done = house.build(
+      "FROM base/busybox:1\nWORKDIR /w\nARG WHO=world\nENV GREETING=hello\nRUN echo \"$GREETING $WHO\" > out && mkdir -p deep/er\n"
+      "RUN [\"rm\", \"-r\", \"/tmp\"]\nRUN <<EOF\necho one > a\necho two > b\nEOF\nRUN <<EOF cat > both\n$GREETING\nEOF\nUSER app\nRUN id -u > /w/uid || id -u > /dev/null\nCOPY --chown=app:staff in /w/in\n");
+  ASSERT_TRUE(done) << done.error().print() << house.log;
+  EXPECT_EQ(house.tree(), "/w/\n/w/a 644 one\n/w/b 644 two\n/w/both 644 hello\n/w/deep/\n/w/deep/er/\n/w/in 644 1000:50 from context\n/w/out 644 hello world") << house.log;
+  auto layers = house.image().manifest.layers.size();
+  EXPECT_EQ(layers, 7u);  // base, w, out, rm, heredoc, heredoc, in: the step as app changed nothing
+}
+
+TEST(Builder, CachesRunSteps) {
+  House house(House::With::runtime);
+  NEEDS_RUNTIME(house);
+  house.base();
+  house.file("src", "1");
+  auto text = "FROM base/busybox:1 AS build\nRUN echo expensive > /e\nCOPY src /src\nRUN cat /src > /built; echo constant > /artifact\nFROM base/busybox:1\nCOPY --from=build /artifact /app\nRUN cat /app > /ran\n";
+  auto first = must(house.build(text));
+  EXPECT_EQ(first.cached, 0);
+  EXPECT_EQ(first.steps, 5);
+  auto start = std::chrono::steady_clock::now();
+  auto second = must(house.build(text));
+  auto spent = std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - start);
+  EXPECT_EQ(second.cached, 5) << house.log;
+  EXPECT_EQ(second.digest, first.digest);
+  EXPECT_LT(spent.count(), 60);
+  EXPECT_EQ(second.inputs, first.inputs);
+  EXPECT_NE(house.log.find(" => [build 2/4] RUN echo expensive > /e  CACHED"), std::string::npos) << house.log;
+  // The source changes, the artifact does not: what follows it stays cached.
+  house.file("src", "2");
+  auto third = must(house.build(text));
+  EXPECT_EQ(third.cached, 3) << house.log;
+  EXPECT_EQ(third.digest, first.digest);
+  EXPECT_NE(third.inputs, first.inputs);
+}
+
+TEST(Builder, SaysWhichCommandFailed) {
+  House house(House::With::runtime);
+  NEEDS_RUNTIME(house);
+  house.base();
+  auto done = house.build("FROM base/busybox:1\nRUN echo before; echo why >&2; exit 3\n");
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().kind(), Kind::invalid);
+  EXPECT_EQ(done.error().what(), "Dockerfile:2:1: RUN echo before; echo why >&2; exit 3: exit status 3\n    before\n    why\n  2 | RUN echo before; echo why >&2; exit 3");
+  EXPECT_EQ(must(list_dir(house.dir.path() / "build/steps")).size(), 0u);
+}
+
+TEST(Builder, MountsForRun) {
+  House house(House::With::runtime);
+  NEEDS_RUNTIME(house);
+  house.base();
+  house.file("data/f", "bound");
+  house.file("data/hidden", "no");
+  house.file(".dockerignore", "data/hidden\n");
+  auto r = house.request(
+      "FROM base/busybox:1 AS tools\nRUN echo tool > /t\nFROM base/busybox:1\n"
+      "RUN --mount=type=secret,id=key --mount=type=secret,id=tok,env=TOKEN cat /run/secrets/key > /key; echo $TOKEN >> /key\n"
+      "RUN --mount=type=bind,source=data,target=/b ls /b > /ls; cat /b/f >> /ls; echo x > /b/y || echo read-only >> /ls\n"
+      "RUN --mount=type=bind,from=tools,source=/t,target=/tool cat /tool > /from-tools\n"
+      "RUN --mount=type=bind,source=data,target=/b,rw echo new > /b/y && cat /b/y > /rw\n"
+      "RUN --mount=type=tmpfs,target=/big,size=1m echo 1 > /big/x\n"
+      "RUN --mount=type=cache,target=/c echo first >> /c/log; cat /c/log > /log1\n"
+      "RUN --mount=type=cache,target=/c,sharing=locked echo second >> /c/log; cat /c/log | tr '\\n' ' ' > /log2\n");
+  r.secrets = {{"key", "s3cret"}, {"tok", "t0ken"}};
+  auto done = house.build(r);
+  ASSERT_TRUE(done) << done.error().print() << house.log;
+  EXPECT_EQ(house.tree(), "/from-tools 644 tool\n/key 644 s3crett0ken\n/log1 644 first\n/log2 644 first second\n/ls 644 f\nboundread-only\n/rw 644 new");
+  EXPECT_FALSE(path_exists(house.context / "data/y"));
+  for (const auto& h : house.image().config.history) EXPECT_EQ(h.created_by.find("s3cret"), std::string::npos);
+}
+
+TEST(Builder, UnusedStagesDoNotRun) {
+  House house(House::With::runtime);
+  NEEDS_RUNTIME(house);
+  house.base();
+  auto r = house.request("FROM base/busybox:1 AS broken\nRUN exit 1\nFROM scratch AS good\nCOPY Dockerfile /d\nFROM broken\n");
+  r.target = "GOOD";
+  EXPECT_TRUE(house.build(r));
+  r.target = "goood";
+  auto wrong = house.build(r);
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().what(), "Dockerfile: no stage \"goood\", did you mean good?");
+}
+
+TEST(Builder, OnBuildOfTheBaseRuns) {
+  House house(House::With::runtime);
+  NEEDS_RUNTIME(house);
+  house.base();
+  auto r = house.request("FROM base/busybox:1\nONBUILD COPY Dockerfile /onbuild\nONBUILD RUN echo ran > /ran\n");
+  r.image = "base/on";
+  r.tags = {"1"};
+  must(house.build(r));
+  must(house.build("FROM localhost:5000/base/on:1\n"));
+  EXPECT_EQ(house.tree(), "/onbuild 644 FROM localhost:5000/base/on:1\n/ran 644 ran");
+  EXPECT_TRUE(house.image().config.on_build.empty());
+}
+
+TEST(Builder, CancelLeavesNothing) {
+  House house(House::With::runtime);
+  NEEDS_RUNTIME(house);
+  house.base();
+  std::stop_source stop;
+  auto r = house.request("FROM base/busybox:1\nRUN echo started; sleep 100\n");
+  auto done = house.builder->build(house.ctx.with_stop(stop.get_token()), r, [&](int, std::string_view piece) {
+    if (piece.find("] started") != std::string_view::npos) stop.request_stop();
+  });
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().kind(), Kind::cancelled);
+  EXPECT_EQ(must(list_dir(house.dir.path() / "build/steps")).size(), 0u);
+}
+
+TEST(Builder, EqualBuildsAtTheSameTimeRunOnce) {
+  House house(House::With::runtime);
+  NEEDS_RUNTIME(house);
+  house.base();
+  auto r = house.request("FROM base/busybox:1\nRUN echo once > /o\nRUN echo twice > /t\n");
+  std::atomic<int> cached = 0;
+  std::set<std::string> digests;
+  std::mutex mutex;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&] {
+      auto done = must(house.build(r));
+      cached += done.cached;
+      std::lock_guard lock(mutex);
+      digests.insert(done.digest.str());
+    });
+  for (auto& t : threads) t.join();
+  EXPECT_EQ(cached, 6);
+  EXPECT_EQ(digests.size(), 1u);
+}
+
+TEST(Builder, MissingImageSaysSo) {
+  House house;
+  auto done = house.build("FROM nowhere/image:1\n");
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().print(), "Dockerfile:1:1: nowhere/image:1: not in the registry\n  1 | FROM nowhere/image:1\nhint: push or import it first");
+}
+
+}  // namespace
+}  // namespace slipway::image
