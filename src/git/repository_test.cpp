@@ -1,5 +1,6 @@
 #include "git/repository.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "base/process.h"

@@ -75,7 +75,6 @@ Result<> Stream::send() {
     call.redirects = 0;  // a POST that turns into a GET says nothing useful
     call.headers.set("Content-Type", fmt::format("application/x-{}-request", service()));
     call.headers.set("Accept", fmt::format("application/x-{}-result", service()));
-    call.headers.set("Expect", "");
     auto offset = std::make_shared<off_t>(0);
     call.upload = [this, offset](std::span<char> buffer) -> std::size_t {
       auto n = ::pread(request.get(), buffer.data(), buffer.size(), *offset);
