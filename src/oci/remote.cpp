@@ -121,7 +121,8 @@ Result<> Remote::Rep::fetch_blob(const Ctx& ctx, const Reference& ref, const Des
       writer.emplace(std::move(fresh));
     }
     std::optional<Error> broken;
-    Call call{.target = fmt::format("/v2/{}/blobs/{}", ref.repository, d.digest.str()), .retries = writer->size() == 0};
+    // Tried again here, not below: what a broken try has brought is kept.
+    Call call{.target = fmt::format("/v2/{}/blobs/{}", ref.repository, d.digest.str()), .retries = false};
     auto start = writer->size();
     if (start > 0) call.headers.set("Range", fmt::format("bytes={}-", start));
     call.sink = [&](std::string_view bytes) {
@@ -139,13 +140,13 @@ Result<> Remote::Rep::fetch_blob(const Ctx& ctx, const Reference& ref, const Des
       if (done) return {};
       if (start == 0) return Fail(Error(Kind::corrupt, fmt::format("{}: {}", doing, done.error().what())));
       resume = false;  // the pieces do not fit together: once more, from the start
-    } else if (response && !response->ok()) {
+    } else if (response && !response->ok() && response->status < 500 && response->status != 429) {
       return refusal(*response, doing);
     } else if (!response && !response.error().retryable() && !broken) {
       return Fail(std::move(response).error().in(doing));
     }
-    if (attempt == 4 || !ctx.alive()) return broken ? Fail(*broken) : response ? fail(Kind::unavailable, "{}: cut off", doing) : Fail(std::move(response).error().in(doing));
-    if (!resume || broken || response) writer.reset();
+    if (attempt == 4 || !ctx.alive()) return broken ? Fail(*broken) : response ? refusal(*response, doing) : Fail(std::move(response).error().in(doing));
+    if (!resume || broken || (response && response->ok())) writer.reset();
     TRY_OK(sleep(ctx, Millis(200 << attempt)));
   }
 }

@@ -222,6 +222,11 @@ bool Core::take_head(const ConnPtr& conn) {
     refuse(conn, {431, fmt::format("a head of more than {} bytes", options_.max_head)});
     return true;
   }
+  // No method begins like this: a TLS greeting on a port without TLS. Clients that try https first wait for the answer.
+  if (!end && !conn->in.empty() && static_cast<unsigned char>(conn->in[0]) < 0x20 && conn->in[0] != '\r') {
+    refuse(conn, {400, "this is no HTTP request, and there is no TLS on this port"});
+    return true;
+  }
   if (!end) return false;
   auto head = parse_request_head(std::string_view(conn->in).substr(0, *end));
   if (!head) {
