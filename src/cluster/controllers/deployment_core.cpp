@@ -20,6 +20,7 @@ void by_age(std::vector<SetState>& sets) {
 
 // The share of set in a change of the whole, as it was sized before. Rule: getReplicaSetFraction.
 std::int64_t fraction(const SetState& set, const Bounds& bounds) {
+  if (bounds.replicas == 0) return -set.spec;
   auto annotated = set.max > 0 ? set.max : bounds.replicas;
   auto grown = static_cast<double>(set.spec) * static_cast<double>(bounds.max_total()) / static_cast<double>(annotated);
   return static_cast<std::int64_t>(std::llround(grown)) - set.spec;
