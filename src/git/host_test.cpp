@@ -205,7 +205,7 @@ TEST_F(HostTest, AsksWhoItIs) {
   }
 }
 
-TEST_F(HostTest, LosesNoneOfManyPushesAtOnce) {
+TEST_F(HostTest, SLOW_LosesNoneOfManyPushesAtOnce) {
   commit("a.txt", "one");
   ok("work", {"push", "-q", url(), "main"});
   std::vector<std::jthread> people;

@@ -1,0 +1,248 @@
+#include "manifest/edit.h"
+
+#include "base/text.h"
+#include "manifest/detail/splice.h"
+
+namespace slipway::manifest {
+
+std::string ImageSetting::reference() const {
+  auto text = new_name.empty() ? name : new_name;
+  if (!tag.empty()) text += ":" + tag;
+  if (!digest.empty()) text += "@" + digest;
+  return text;
+}
+
+namespace {
+
+using doc::Value;
+
+std::optional<std::string> if_any(const std::string& text) {
+  return text.empty() ? std::nullopt : std::optional(text);
+}
+
+Result<Splicer> open_kustomization(std::string_view text, std::string_view source) {
+  TRY(auto splicer, Splicer::open(text, source, Splicer::Documents::one));
+  const auto& root = splicer.tree()[0];
+  if (!root.is_map() && !root.is_null()) return splicer.wrong(root, "want a map, as a kustomization is");
+  if (const auto* images = root.find("images"); images != nullptr && !images->is_list() && !images->is_null())
+    return splicer.wrong(*images, "images: want a list");
+  return splicer;
+}
+
+// The images list, when there is one that holds anything.
+Value* images_of(Splicer& splicer) {
+  auto& root = splicer.tree()[0];
+  auto* images = root.is_map() ? root.if_map()->find("images") : nullptr;
+  return images != nullptr && images->is_list() ? images : nullptr;
+}
+
+std::vector<std::pair<std::string, std::string>> members_of(const ImageSetting& image) {
+  std::vector<std::pair<std::string, std::string>> members = {{"name", image.name}};
+  if (!image.new_name.empty()) members.emplace_back("newName", image.new_name);
+  if (!image.tag.empty()) members.emplace_back("newTag", image.tag);
+  if (!image.digest.empty()) members.emplace_back("digest", image.digest);
+  return members;
+}
+
+std::string block_of(const ImageSetting& image, std::string_view newline) {
+  std::string block;
+  for (const auto& [key, value] : members_of(image))
+    block += fmt::format("{}{}: {}{}", block.empty() ? "- " : "  ", key, Splicer::quoted(value), newline);
+  return block;
+}
+
+// No list yet, or one with nothing in it.
+Result<> start_list(Splicer& splicer, const ImageSetting& image) {
+  auto& root = splicer.tree()[0];
+  auto block = block_of(image, splicer.newline());
+  auto* images = root.is_map() ? root.if_map()->find("images") : nullptr;
+  if (images == nullptr) {
+    if (root.is_map() && root.mark().begin < splicer.text().size() && splicer.text()[root.mark().begin] == '{')
+      return splicer.wrong(root, "a kustomization in flow style has no place for images, want block style");
+    splicer.append(fmt::format("images:{}{}", splicer.newline(), block));
+  } else {
+    auto key = root.if_map()->key_mark("images");
+    auto colon = splicer.text().find(':', key.end);
+    auto end = std::max<std::size_t>(colon + 1, images->mark().end);
+    splicer.splice(colon + 1, end, std::string(splicer.newline()) + std::string(trim_end(block)));
+  }
+  doc::Map item;
+  for (const auto& [name, value] : members_of(image)) item.set(name, Value(value));
+  root.map().set("images", Value(doc::List{Value(std::move(item))}));
+  return {};
+}
+
+std::string text_of(const Value* value) {
+  if (value == nullptr) return {};
+  if (const auto* text = value->if_string()) return *text;
+  if (const auto* number = value->if_int()) return std::to_string(*number);
+  if (const auto* real = value->if_double()) return fmt::format("{}", *real);
+  return {};
+}
+
+}  // namespace
+
+Result<std::string> set_kustomize_image(std::string_view text, const ImageSetting& image, std::string_view source) {
+  TRY(auto splicer, open_kustomization(text, source));
+  auto* images = images_of(splicer);
+  bool found = false;
+  if (images != nullptr) {
+    for (auto& item : *images->if_list()) {
+      if (item.str_at({"name"}) != image.name) continue;
+      found = true;
+      if (!image.new_name.empty()) TRY_OK(splicer.set(item, "newName", image.new_name));
+      TRY_OK(splicer.set(item, "newTag", if_any(image.tag)));
+      TRY_OK(splicer.set(item, "digest", if_any(image.digest)));
+    }
+  }
+  if (!found && images != nullptr && !images->if_list()->empty()) {
+    splicer.append_item(*images, members_of(image));
+  } else if (!found) {
+    TRY_OK(start_list(splicer, image));
+  }
+  return splicer.finish();
+}
+
+Result<std::string> remove_kustomize_image(std::string_view text, std::string_view name, std::string_view source) {
+  TRY(auto splicer, open_kustomization(text, source));
+  auto* images = images_of(splicer);
+  if (images == nullptr) return std::string(text);
+  auto& items = *images->if_list();
+  std::size_t matching = std::count_if(items.begin(), items.end(), [&](const auto& i) { return i.str_at({"name"}) == name; });
+  if (matching == 0) return std::string(text);
+  if (matching == items.size()) {
+    // The list goes with its last entry.
+    auto key = splicer.tree()[0].if_map()->key_mark("images");
+    auto colon = splicer.text().find(':', key.end);
+    splicer.splice(colon + 1, images->mark().end, " []");
+    items.clear();
+    return splicer.finish();
+  }
+  for (std::size_t i = items.size(); i-- > 0;)
+    if (items[i].str_at({"name"}) == name) TRY_OK(splicer.remove_item(*images, i));
+  return splicer.finish();
+}
+
+Result<std::optional<ImageSetting>> kustomize_image(std::string_view text, std::string_view name, std::string_view source) {
+  TRY(auto splicer, open_kustomization(text, source));
+  auto* images = images_of(splicer);
+  if (images == nullptr) return std::optional<ImageSetting>();
+  for (const auto& item : *images->if_list()) {
+    if (item.str_at({"name"}) != name) continue;
+    return std::optional(ImageSetting{std::string(name), item.str_at({"newName"}), text_of(item.find("newTag")), item.str_at({"digest"})});
+  }
+  return std::optional<ImageSetting>();
+}
+
+namespace {
+
+// One step of a path: a key, [3], or [name=web].
+struct Step {
+  std::string key, value;
+  std::optional<std::size_t> index;
+  bool selects = false;
+};
+
+Result<std::vector<Step>> parse_path(std::string_view path) {
+  std::vector<Step> steps;
+  std::string key;
+  auto flush = [&] {
+    if (!key.empty()) steps.push_back({std::exchange(key, {}), {}, {}, false});
+  };
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    if (path[i] == '\\' && i + 1 < path.size()) {
+      key += path[++i];
+    } else if (path[i] == '.') {
+      flush();
+    } else if (path[i] == '[') {
+      flush();
+      auto close = path.find(']', i);
+      if (close == std::string_view::npos) return fail(Kind::invalid, "{}: \"[\" without \"]\"", path);
+      auto inner = path.substr(i + 1, close - i - 1);
+      if (auto pair = cut(inner, "=")) steps.push_back({std::string(pair->first), std::string(pair->second), {}, true});
+      else if (auto number = to_int(inner); number && *number >= 0) steps.push_back({{}, {}, static_cast<std::size_t>(*number), false});
+      else return fail(Kind::invalid, "{}: [{}]: want an index or key=value", path, inner);
+      i = close;
+    } else {
+      key += path[i];
+    }
+  }
+  flush();
+  if (steps.empty()) return fail(Kind::invalid, "\"{}\": want a path such as web.image", path);
+  return steps;
+}
+
+Value* walk(Value& root, const std::vector<Step>& steps) {
+  Value* at = &root;
+  for (const auto& step : steps) {
+    Value* next = nullptr;
+    if (step.index) {
+      if (auto* list = at->if_list(); list != nullptr && *step.index < list->size()) next = &(*list)[*step.index];
+    } else if (step.selects) {
+      if (auto* list = at->if_list())
+        for (auto& item : *list)
+          if (next == nullptr && item.str_at({step.key}) == step.value) next = &item;
+    } else if (auto* map = at->if_map()) {
+      next = map->find(step.key);
+    }
+    if (next == nullptr) return nullptr;
+    at = next;
+  }
+  return at;
+}
+
+Result<Value*> find_at(Splicer& splicer, std::string_view path) {
+  TRY(auto steps, parse_path(path));
+  for (auto& document : splicer.tree())
+    if (auto* found = walk(document, steps)) return found;
+  return fail(Kind::not_found, "{}: {}: no such field", splicer.source(), path);
+}
+
+ImageSetting parse_reference(std::string_view text) {
+  ImageSetting image;
+  if (auto at = text.find('@'); at != std::string_view::npos) {
+    image.digest = text.substr(at + 1);
+    text = text.substr(0, at);
+  }
+  auto colon = text.rfind(':');
+  if (colon != std::string_view::npos && text.find('/', colon) == std::string_view::npos) {
+    image.tag = text.substr(colon + 1);
+    text = text.substr(0, colon);
+  }
+  image.name = text;
+  return image;
+}
+
+}  // namespace
+
+Result<std::string> set_image_at(std::string_view text, std::string_view path, const ImageSetting& image, std::string_view source) {
+  TRY(auto splicer, Splicer::open(text, source, Splicer::Documents::many));
+  TRY(auto at, find_at(splicer, path));
+  if (!at->is_map()) {
+    TRY_OK(splicer.set_scalar(*at, image.reference()));
+    return splicer.finish();
+  }
+  bool own_digest = at->find("digest") != nullptr;
+  if (!image.new_name.empty()) TRY_OK(splicer.set(*at, "repository", image.new_name));
+  auto tag = image.tag;
+  if (!own_digest && !image.digest.empty()) tag += "@" + image.digest;
+  TRY_OK(splicer.set(*at, "tag", tag));
+  if (own_digest) TRY_OK(splicer.set(*at, "digest", image.digest));
+  return splicer.finish();
+}
+
+Result<std::optional<ImageSetting>> image_at(std::string_view text, std::string_view path, std::string_view source) {
+  TRY(auto splicer, Splicer::open(text, source, Splicer::Documents::many));
+  TRY(auto at, find_at(splicer, path));
+  if (const auto* reference = at->if_string()) return std::optional(parse_reference(*reference));
+  if (!at->is_map()) return splicer.wrong(*at, "want an image: a string, or a map with repository and tag");
+  auto tag = text_of(at->find("tag"));
+  ImageSetting image{at->str_at({"repository"}), {}, tag, at->str_at({"digest"})};
+  if (auto parts = cut(tag, "@")) {
+    image.tag = parts->first;
+    image.digest = parts->second;
+  }
+  return std::optional(image);
+}
+
+}  // namespace slipway::manifest
