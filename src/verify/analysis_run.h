@@ -20,9 +20,4 @@ struct AnalysisOptions {
 // Until the context stops.
 Result<> run_analysis_controller(const Ctx& ctx, AnalysisOptions options);
 
-// The spec of an AnalysisRun out of AnalysisTemplates (or ClusterAnalysisTemplates): metrics one after the other, args
-// of the templates overridden by `args` (each {name, value | valueFrom}); dryRun and measurementRetention joined.
-// Errors: invalid (metrics of the same name, an argument without a value, differing defaults).
-Result<doc::Value> run_spec(const std::vector<kube::Object>& templates, const doc::List& args);
-
 }  // namespace slipway::verify

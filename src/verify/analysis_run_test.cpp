@@ -189,20 +189,6 @@ TEST_F(Run, WrongSpecIsAnErrorAndSecretsFillArguments) {
   EXPECT_EQ(doc::print_json(run().value()).find("from-secret"), std::string::npos);
 }
 
-TEST(RunSpec, JoinsTemplates) {
-  auto t = [](std::string_view yaml) {
-    return kube::Object(
-        must(doc::parse_yaml(fmt::format("{{kind: AnalysisTemplate, metadata: {{name: t}}, spec: {}}}", yaml))));
-  };
-  auto a = t("{args: [{name: svc}, {name: n, value: 1}], metrics: [{name: a}]}"),
-       b = t("{args: [{name: n, value: 2}], metrics: [{name: b}]}");
-  EXPECT_EQ(doc::print_json(must(run_spec({a}, {doc::Map{{"name", "svc"}, {"value", "web"}}}))),
-            R"({"metrics":[{"name":"a"}],"args":[{"name":"svc","value":"web"},{"name":"n","value":1}]})");
-  EXPECT_NE(run_spec({a}, {}).error().what().find("\"svc\""), std::string::npos);
-  EXPECT_NE(run_spec({a, a}, {}).error().what().find("two metrics"), std::string::npos);
-  EXPECT_NE(run_spec({a, b}, {}).error().what().find("another default"), std::string::npos);
-}
-
 TEST(JsonPath, Reads) {
   auto root = must(doc::parse_json(R"({"a":{"b":[1,{"c":"x"}],"d.e":5},"list":[{"n":1},{"n":2}]})"));
   for (auto [path, want] : {std::pair{"{$.a.b[0]}", "1"},

@@ -1,6 +1,11 @@
-#include "verify/analysis_run.h"
+#include "path/analysis_spec.h"
 
-namespace slipway::verify {
+#include <algorithm>
+#include <set>
+
+#include "doc/view.h"
+
+namespace slipway::path {
 namespace {
 
 // Later templates may repeat an argument, but not with another default.
@@ -22,17 +27,18 @@ Result<> merge_args(doc::View from, const std::string& of, doc::List& args) {
 
 }  // namespace
 
-Result<doc::Value> run_spec(const std::vector<kube::Object>& templates, const doc::List& given) {
+Result<doc::Value> analysis_run_spec(const std::vector<doc::Value>& templates, const doc::List& given) {
   doc::List metrics, args, dry_run, retention;
   std::set<std::string> names;
   for (const auto& t : templates) {
-    auto spec = t["spec"];
+    auto spec = doc::View(t)["spec"];
+    auto named = fmt::format("{} {}", t.str_at({"kind"}), t.str_at({"metadata", "name"}));
     for (const auto& metric : spec["metrics"].items()) {
       if (!names.insert(metric["name"].str_or("")).second)
-        return fail(Kind::invalid, "{}: two metrics are called \"{}\"", t.describe(), metric["name"].str_or(""));
+        return fail(Kind::invalid, "{}: two metrics are called \"{}\"", named, metric["name"].str_or(""));
       metrics.push_back(metric.value());
     }
-    TRY_OK(merge_args(spec["args"], t.describe(), args));
+    TRY_OK(merge_args(spec["args"], named, args));
     for (const auto& item : spec["dryRun"].items()) dry_run.push_back(item.value());
     for (const auto& item : spec["measurementRetention"].items()) retention.push_back(item.value());
   }
@@ -51,4 +57,4 @@ Result<doc::Value> run_spec(const std::vector<kube::Object>& templates, const do
   return doc::Value(std::move(spec));
 }
 
-}  // namespace slipway::verify
+}  // namespace slipway::path
