@@ -202,9 +202,11 @@ Result<> Build::run_stages() {
 }
 
 Result<path::BuildResult> Build::run() {
-  if (!fs::is_directory(request_.context)) return fail(Kind::not_found, "build context {}: no such folder", request_.context.native());
+  std::error_code error;
+  if (!fs::is_directory(request_.context, error)) return fail(Kind::not_found, "build context {}: no such folder", request_.context.native());
   TRY_OK(read_dockerfile());
-  auto place = sha256_hex(fs::weakly_canonical(request_.context).native());
+  auto whole = fs::weakly_canonical(request_.context, error);
+  auto place = sha256_hex(error ? request_.context.native() : whole.native());
   index_ = std::make_unique<FileIndex>(shop_.options.root / "index" / place);
   TRY_OK(read_ignore());
   TRY_OK(read_settings());

@@ -8,6 +8,7 @@
 #include "base/testing/golden.h"
 #include "base/text.h"
 #include "image/scratch.h"
+#include "net/server.h"
 
 namespace slipway::image {
 namespace {
@@ -336,6 +337,78 @@ TEST(Builder, EqualBuildsAtTheSameTimeRunOnce) {
   for (auto& t : threads) t.join();
   EXPECT_EQ(cached, 6);
   EXPECT_EQ(digests.size(), 1u);
+}
+
+TEST(Builder, PullsTheBaseFromAnotherRegistry) {
+  House other, house;
+  other.base();
+  auto server = must(net::Server::start({}, other.registry->routes()));
+  oci::Remote remote({.credentials = [](const std::string&) { return std::nullopt; }});
+  house.builder.reset();
+  house.builder = make_builder({.registry = house.registry.get(), .layers = house.layers.get(), .remote = &remote, .root = house.dir.path() / "build"});
+  auto text = fmt::format("ARG TAG=0\nFROM {}/base/busybox:${{TAG}} AS base\nFROM base\nCOPY --from=base /bin/busybox /copy\n", server->address());
+  auto r = house.request(text);
+  r.args["TAG"] = "1";
+  auto first = must(house.build(r));
+  server.reset();
+  EXPECT_EQ(must(house.build(r)).digest, first.digest);  // what was pulled is here
+  EXPECT_EQ(house.image().config.cmd, std::vector<std::string>{"sh"});
+  r.args.clear();
+  auto missing = house.build(r);
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().what().find("Dockerfile:2:1: "), 0u) << missing.error().what();
+}
+
+// The result as a pod would run it: its layers, its entry point, its user.
+TEST(Builder, WhatIsBuiltRuns) {
+  House house(House::With::runtime);
+  NEEDS_RUNTIME(house);
+  house.base();
+  must(house.build("FROM base/busybox:1\nRUN echo greeting > /g\nENV NAME=slipway\nWORKDIR /tmp\nUSER app\nENTRYPOINT [\"/bin/sh\", \"-c\"]\nCMD [\"cat /g; echo $NAME; id -u; pwd\"]\n"));
+  auto image = house.image();
+  box::Spec spec;
+  spec.id = "run-" + random_hex(6);
+  for (std::size_t n = 0; n < image.manifest.layers.size(); ++n)
+    spec.layers.push_back(must(house.layers->folder(house.ctx, image.manifest.layers[n], image.config.diff_ids[n])));
+  spec.argv = image.config.entrypoint;
+  spec.argv.insert(spec.argv.end(), image.config.cmd.begin(), image.config.cmd.end());
+  for (const auto& item : image.config.env) spec.env.emplace(*cut(item, "="));
+  spec.cwd = image.config.working_dir;
+  spec.user = image.config.user;
+  auto pipe = must(make_pipe());
+  EXPECT_EQ(must(house.runtime->run(house.ctx, spec, {.in = -1, .out = pipe.write.get(), .err = pipe.write.get()})), 0);
+  pipe.write.reset();
+  auto lines = must(read_all(pipe.read.get()));
+  EXPECT_NE(lines.find("greeting\nslipway\n"), std::string::npos) << lines;
+  EXPECT_NE(lines.find("/tmp\n"), std::string::npos) << lines;
+}
+
+// The same Dockerfile by buildah: the same files, modes and owners.
+TEST(Builder, SLOW_AgreesWithBuildah) {
+  if (!find_program("buildah")) GTEST_SKIP() << "no buildah";
+  House house(House::With::runtime);
+  NEEDS_RUNTIME(house);
+  house.file("a.txt", "A", 0640);
+  house.file("dir/b", "B");
+  house.file("dir/c.sh", "C", 0755);
+  house.file("skip/x", "X");
+  house.file(".dockerignore", "skip\n**/*.tmp\n!dir/keep.tmp\n");
+  house.file("dir/drop.tmp", "d");
+  house.file("dir/keep.tmp", "k");
+  fs::create_symlink("b", house.context / "dir/link");
+  must(run_ok(house.ctx, {.argv = {"tar", "-C", (house.context / "dir").native(), "-cf", (house.context / "t.tar").native(), "b", "c.sh"}}));
+  auto text =
+      "FROM scratch AS one\nCOPY . /all\nCOPY a.txt dir/b /several/\nFROM scratch\nCOPY --from=one /all/dir /from\nCOPY --chown=12:34 dir /owned/\n"
+      "ADD t.tar /unpacked/\nCOPY --chmod=711 a.txt /mode\nWORKDIR /w/d\nCOPY a.txt rel\nCOPY [\"a.txt\", \"b c\"]\n";
+  must(house.build(text));
+  auto ours = house.tree();
+  auto image = (house.dir.path() / "theirs").native();
+  must(run_ok(house.ctx, {.argv = {"buildah", "--storage-driver", "vfs", "--root", (house.dir.path() / "store").native(), "--runroot", (house.dir.path() / "run").native(),
+                                   "bud", "--isolation", "chroot", "-t", "oci:" + image + ":t", house.context.native()}}));
+  // Their image into our registry: its tree is read with the same eyes.
+  auto server = must(net::Server::start({}, house.registry->routes()));
+  must(run_ok(house.ctx, {.argv = {"skopeo", "copy", "--dest-tls-verify=false", "oci:" + image + ":t", "docker://" + server->address() + "/shop/web:t"}}));
+  EXPECT_EQ(ours, house.tree());
 }
 
 TEST(Builder, MissingImageSaysSo) {

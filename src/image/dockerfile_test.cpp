@@ -3,6 +3,7 @@
 #include "base/testing/golden.h"
 #include "base/text.h"
 #include "image/expand.h"
+#include "image/stages.h"
 
 namespace slipway::image {
 namespace {
@@ -52,6 +53,27 @@ TEST(DockerfileCorpus, RealOnesParse) {
   }
   EXPECT_EQ(parsed, 646);
   EXPECT_EQ(empty, 2);
+}
+
+// Other builders' own Dockerfiles: parsed and planned, or refused with a place.
+TEST(DockerfileCorpus, BuildersTestsArePlanned) {
+  auto root = corpora();
+  if (!root) GTEST_SKIP() << "no corpora";
+  int planned = 0, refused = 0;
+  for (const char* folder : {"integration", "kaniko-dockerfiles"}) {
+    for (const auto& entry : fs::recursive_directory_iterator(*root / "dockerfiles" / folder)) {
+      if (!entry.is_regular_file()) continue;
+      auto file = parse_dockerfile(must(read_file(entry.path())), entry.path().filename().native());
+      auto plan = file ? plan_stages(*file) : Fail(std::move(file).error());
+      planned += plan ? 1 : 0;
+      refused += plan ? 0 : 1;
+      if (!plan && std::getenv("SLIPWAY_SHOW") != nullptr) fmt::print("{}\n", plan.error().what());
+      if (!plan) {
+        EXPECT_NE(plan.error().what().find(":"), std::string::npos);
+      }
+    }
+  }
+  EXPECT_GT(planned, refused * 9) << planned << " planned, " << refused << " refused";
 }
 
 TEST(ExpandCorpus, VariablesAsBuildKit) {

@@ -258,6 +258,9 @@ Result<> StageRunner::run_mounts(const Instruction& i, RunPlan& plan) {
       if (key == "from") continue;
       TRY(value, expanded(i, value));
     }
+    if (auto it = flag.keys.find("type"); it != flag.keys.end()) flag.type = lower(it->second);
+    std::erase_if(flag.keys, [](const auto& item) { return item.second.empty(); });
+    if (auto checked = check_mount(flag); !checked) return file_->wrong(i, fmt::format("--mount={}: {}", text, checked.error().what()));
     if (auto target = value_of(flag, "target"); !target.empty() && absolute(target) == "/") return file_->wrong(i, "--mount: the target / is not allowed");
     if (flag.type == "bind") {
       TRY_OK(bind_mount(i, flag, plan));
@@ -296,9 +299,11 @@ Result<bool> StageRunner::execute(const Ctx& ctx, const Instruction& i, RunPlan&
   spec.user = state_.config.user;
   spec.network = plan.network;
   spec.no_new_privileges = false;  // su and sudo work in Dockerfiles, as with docker build
-  if (plan.network == box::Network::host)
-    for (const char* file : {"/etc/resolv.conf", "/etc/hosts"})
-      if (path_exists(file)) spec.mounts.push_back({.source = fs::canonical(file), .target = file, .read_only = true});
+  for (const char* file : {"/etc/resolv.conf", "/etc/hosts"}) {
+    std::error_code error;
+    auto source = fs::canonical(file, error);
+    if (plan.network == box::Network::host && !error) spec.mounts.push_back({.source = source, .target = file, .read_only = true});
+  }
   spec.mounts.insert(spec.mounts.end(), plan.mounts.begin(), plan.mounts.end());
   TRY(auto pipe, make_pipe());
   LineSink sink(build_, fmt::format("[{} {}/{}] ", stage_.shown(), number_, total_));

@@ -183,15 +183,26 @@ Result<MountFlag> parse_mount(std::string_view value) {
     if (!parts && key != "ro" && key != "rw" && key != "required") return fail(Kind::invalid, "{} wants a value", key);
     mount.keys[key] = parts ? std::string(parts->second) : "true";
   }
-  if (mount.keys.contains("type")) mount.type = lower(mount.keys["type"]);
-  static const std::set<std::string> types{"bind", "cache", "tmpfs", "secret", "ssh"};
-  if (!types.contains(mount.type)) return fail(Kind::invalid, "type {:?}, want bind, cache, tmpfs, secret or ssh", mount.type);
-  bool needs_target = mount.type == "bind" || mount.type == "cache" || mount.type == "tmpfs";
-  if (needs_target && mount.keys["target"].empty()) return fail(Kind::invalid, "{} wants a target", mount.type);
-  if (auto& s = mount.keys["sharing"]; !s.empty() && s != "shared" && s != "private" && s != "locked")
-    return fail(Kind::invalid, "sharing {:?}, want shared, private or locked", s);
+  if (mount.keys.contains("type")) mount.type = mount.keys["type"];
+  if (mount.type.find('$') == std::string::npos) mount.type = lower(mount.type);
   for (auto it = mount.keys.begin(); it != mount.keys.end();) it = it->second.empty() ? mount.keys.erase(it) : std::next(it);
+  TRY_OK(check_mount(mount));
   return mount;
+}
+
+Result<> check_mount(const MountFlag& mount) {
+  auto variable = [](std::string_view text) { return text.find('$') != std::string_view::npos; };
+  static const std::set<std::string> types{"bind", "cache", "tmpfs", "secret", "ssh"};
+  if (!types.contains(mount.type) && !variable(mount.type))
+    return fail(Kind::invalid, "type {:?}, want bind, cache, tmpfs, secret or ssh", mount.type);
+  bool needs_target = mount.type == "bind" || mount.type == "cache" || mount.type == "tmpfs";
+  if (needs_target && !mount.keys.contains("target")) return fail(Kind::invalid, "{} wants a target", mount.type);
+  if (auto it = mount.keys.find("sharing"); it != mount.keys.end()) {
+    const auto& s = it->second;
+    if (s != "shared" && s != "private" && s != "locked" && !variable(s))
+      return fail(Kind::invalid, "sharing {:?}, want shared, private or locked", s);
+  }
+  return {};
 }
 
 }  // namespace slipway::image

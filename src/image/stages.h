@@ -33,6 +33,8 @@ struct MountFlag {
   std::map<std::string, std::string> keys;  // from source target id sharing mode uid gid ro rw size env required
   bool on(std::string_view key) const;      // present, and not "false"
 };
+// Values that hold a variable are checked once they are expanded.
 Result<MountFlag> parse_mount(std::string_view value);
+Result<> check_mount(const MountFlag& mount);
 
 }  // namespace slipway::image
