@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <cstdlib>
+
 #include "base/encode.h"
 #include "base/process.h"
 #include "base/testing/golden.h"
@@ -497,6 +499,27 @@ TEST(Interop, SLOW_BuildahPushes) {
   buildah({"pull", "--tls-verify=false", "docker://" + host.server->address() + "/shop/web:v1"});
   buildah({"push", "--tls-verify=false", host.server->address() + "/shop/web:v1", "docker://" + host.server->address() + "/pushed/web:v1"});
   EXPECT_EQ(must(host.registry->image("pushed/web", "v1")).manifest.layers.size(), 1u);
+}
+
+// The specification's own suite, when its program is at hand (SLIPWAY_OCI_CONFORMANCE=PROGRAM).
+TEST(Interop, SLOW_PassesTheConformanceSuite) {
+  const char* program = std::getenv("SLIPWAY_OCI_CONFORMANCE");
+  if (program == nullptr) GTEST_SKIP() << "no conformance program";
+  for (const char* version : {"1.1", "dev"}) {
+    Host host;
+    auto results = host.dir.path() / "results";
+    auto output = must(run(host.ctx, {.argv = {program}, .extra_env = {{"OCI_REGISTRY", host.server->address()}, {"OCI_TLS", "disabled"}, {"OCI_VERSION", version},
+                                                                       {"OCI_RESULTS_DIR", results.native()}}, .cwd = host.dir.path().native()}));
+    EXPECT_EQ(output.code, 0) << version << "\n" << output.out.substr(output.out.size() > 6000 ? output.out.size() - 6000 : 0) << output.err;
+    auto count = [&](std::string_view ending) {
+      auto all = lines(output.out);
+      return std::count_if(all.begin(), all.end(), [&](std::string_view line) { return trim(line).ends_with(ending); });
+    };
+    EXPECT_EQ(count(": Fail"), 0) << version;
+    EXPECT_EQ(count(": Skip"), 0) << version;
+    EXPECT_GT(count(": Pass"), 700) << version;
+    RecordProperty(std::string("passed_") + version, static_cast<int>(count(": Pass")));
+  }
 }
 
 }  // namespace
