@@ -1,5 +1,7 @@
 #include "cluster/node/pod_spec.h"
 
+#include <string.h>
+
 #include <algorithm>
 
 #include "base/text.h"
@@ -106,6 +108,14 @@ Result<> set_mounts(box::Spec& spec, const ContainerInput& in) {
 }
 
 }  // namespace
+
+std::optional<int> signal_number(std::string_view name) {
+  if (auto n = to_int(name)) return *n > 0 && *n < 65 ? std::optional(static_cast<int>(*n)) : std::nullopt;
+  if (name.starts_with("SIG")) name.remove_prefix(3);
+  for (int n = 1; n < 32; ++n)
+    if (const char* known = ::sigabbrev_np(n); known != nullptr && name == known) return n;
+  return std::nullopt;
+}
 
 std::string hostname_of(const kube::Object& pod) {
   auto name = pod["spec"]["hostname"].str_or(pod.name());

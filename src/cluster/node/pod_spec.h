@@ -22,6 +22,8 @@ struct ContainerInput {
 // Errors: not_found, invalid: CreateContainerConfigError with the message.
 Result<box::Spec> container_spec(const ContainerInput& input);
 
+// "SIGQUIT", "QUIT" or "3"; nothing for another text.
+std::optional<int> signal_number(std::string_view name);
 std::string hostname_of(const kube::Object& pod);
 bool host_network(const kube::Object& pod);
 struct ResolverInput {

@@ -32,6 +32,7 @@ class ProbeSchedule {
   Verdict finish(bool success, Time now);
   // What an outcome of now may cost: waiting time of one attempt.
   Millis timeout() const { return timeout_; }
+  int failures() const { return failures_; }  // in a row, of those that count
 
  private:
   Millis period_, timeout_, early_;
