@@ -1,0 +1,122 @@
+#include "promote/chain.h"
+
+#include "base/text.h"
+
+namespace slipway::promote {
+namespace {
+
+using Outcome = path::Verdict::Outcome;
+
+class Chain {
+ public:
+  Chain(const path::Pipeline& pipeline, const std::vector<path::Artifact>& artifacts, const std::vector<Holding>& holdings,
+        const std::vector<Approval>& approvals, WallTime now)
+      : pipeline_(pipeline), artifacts_(artifacts), holdings_(holdings), approvals_(approvals), now_(now) {}
+
+  Next run() {
+    for (const auto& service : pipeline_.services)
+      for (const auto& environment : pipeline_.environments) consider(service.name, environment);
+    return std::move(next_);
+  }
+
+ private:
+  // Places in artifacts_, newest last; nothing when the digest is not among them.
+  std::optional<std::size_t> place_of(const std::string& service, const Digest& digest) const {
+    for (std::size_t i = artifacts_.size(); i-- > 0;)
+      if (artifacts_[i].service == service && artifacts_[i].digest == digest) return i;
+    return std::nullopt;
+  }
+
+  const Holding* held(const std::string& service, const std::string& environment) const {
+    for (const auto& holding : holdings_)
+      if (holding.current && holding.service == service && holding.environment == environment) return &holding;
+    return nullptr;
+  }
+
+  bool failed(const std::string& service, const std::string& environment, const Digest& digest) const {
+    return std::any_of(holdings_.begin(), holdings_.end(), [&](const Holding& h) {
+      return h.service == service && h.environment == environment && h.digest == digest && h.verdict == Outcome::fail;
+    });
+  }
+
+  // The newest artifact that may go into the environment now.
+  std::optional<std::size_t> candidate(const std::string& service, const path::Environment& environment) {
+    std::optional<std::size_t> best;
+    for (std::size_t i = 0; i < artifacts_.size(); ++i) {
+      if (artifacts_[i].service != service || failed(service, environment.name, artifacts_[i].digest)) continue;
+      if (environment.after.empty() || passed(service, environment, artifacts_[i].digest)) best = i;
+    }
+    return best;
+  }
+
+  // Verified in the environment before it, and for as long as it has to soak. It counts also when something newer
+  // arrived there meanwhile: a busy first environment must not starve the next.
+  bool passed(const std::string& service, const path::Environment& environment, const Digest& digest) {
+    if (failed(service, environment.after, digest)) return false;
+    for (const auto& holding : holdings_) {
+      if (holding.service != service || holding.environment != environment.after || holding.digest != digest) continue;
+      if (holding.verdict != Outcome::pass) continue;
+      auto ready = holding.since + environment.soak;
+      if (ready <= now_) return true;
+      if (!next_.look_again || ready < *next_.look_again) next_.look_again = ready;
+    }
+    return false;
+  }
+
+  void consider(const std::string& service, const path::Environment& environment) {
+    auto best = candidate(service, environment);
+    if (!best) return;
+    const auto& artifact = artifacts_[*best];
+    if (const auto* now_held = held(service, environment.name)) {
+      if (now_held->digest == artifact.digest) return;
+      auto place = place_of(service, now_held->digest);
+      if (place && *place >= *best) return;
+    }
+    path::Promotion promotion;
+    promotion.service = service;
+    promotion.environment = environment.name;
+    promotion.artifact = artifact;
+    promotion.config_repository = pipeline_.config_repository;
+    promotion.config_path = environment.path;
+    promotion.reason = environment.after.empty() ? (artifact.run.empty() ? "new artifact" : "run " + artifact.run)
+                                                 : "passed in " + environment.after;
+    if (environment.pull_request) promotion.message = "by pull request";
+    if (!environment.automatic) ask(environment, promotion);
+    next_.promotions.push_back(std::move(promotion));
+  }
+
+  void ask(const path::Environment& environment, path::Promotion& promotion) const {
+    for (const auto& approval : approvals_) {
+      if (approval.service != promotion.service || approval.environment != environment.name ||
+          approval.digest != promotion.artifact.digest || !may_approve(environment, approval.by))
+        continue;
+      promotion.approved_by = approval.by;
+      return;
+    }
+    promotion.phase = path::Phase::waiting;
+    promotion.message = environment.approvers.empty() ? "waiting for approval"
+                                                      : "waiting for approval by " + join(environment.approvers, " or ");
+  }
+
+  const path::Pipeline& pipeline_;
+  const std::vector<path::Artifact>& artifacts_;
+  const std::vector<Holding>& holdings_;
+  const std::vector<Approval>& approvals_;
+  WallTime now_;
+  Next next_;
+};
+
+}  // namespace
+
+bool may_approve(const path::Environment& environment, std::string_view person) {
+  if (person.empty()) return false;
+  const auto& names = environment.approvers;
+  return names.empty() || std::find(names.begin(), names.end(), person) != names.end();
+}
+
+Next next_promotions(const path::Pipeline& pipeline, const std::vector<path::Artifact>& artifacts,
+                     const std::vector<Holding>& holdings, const std::vector<Approval>& approvals, WallTime now) {
+  return Chain(pipeline, artifacts, holdings, approvals, now).run();
+}
+
+}  // namespace slipway::promote

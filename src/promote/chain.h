@@ -1,0 +1,38 @@
+#pragma once
+// The rules of the chain of environments, as functions of values: dev, then staging after verification and a soak
+// time, then production by approval.
+#include <optional>
+#include <vector>
+
+#include "base/time.h"
+#include "path/objects.h"
+
+namespace slipway::promote {
+
+// What an environment holds or held of a service.
+struct Holding {
+  std::string service, environment;
+  Digest digest;
+  bool current = true;                         // false: it was replaced or taken back
+  path::Verdict::Outcome verdict = path::Verdict::Outcome::inconclusive;  // inconclusive: not verified yet
+  WallTime since{};                            // when the verdict was given (or, before it, when it arrived)
+};
+struct Approval {
+  std::string service, environment;
+  Digest digest;
+  std::string by;
+};
+struct Next {
+  std::vector<path::Promotion> promotions;     // pending: do it; waiting: needs an approval, see message
+  std::optional<WallTime> look_again;          // when a soak time ends
+};
+
+// `artifacts` of all services, oldest first. A promotion that is there already (the environment holds the digest) is
+// not given again; one that failed there is not tried again; nothing older than what is held is promoted.
+Next next_promotions(const path::Pipeline& pipeline, const std::vector<path::Artifact>& artifacts,
+                     const std::vector<Holding>& holdings, const std::vector<Approval>& approvals, WallTime now);
+
+// True when the person may approve for this environment.
+bool may_approve(const path::Environment& environment, std::string_view person);
+
+}  // namespace slipway::promote
