@@ -1,0 +1,21 @@
+#pragma once
+// kustomize's strategic merge: close to Kubernetes', but with its own rules for order, nulls and directives.
+#include <optional>
+
+#include "doc/value.h"
+#include "manifest/detail/schema.h"
+
+namespace slipway::manifest {
+
+struct OverlayOptions {
+  bool prepend = true;  // items new to a merged list stand before the old ones
+  bool infer = false;   // lists of maps with "name" merge by it where nothing is known of the kind
+};
+// `target` with `patch` laid over it; nothing when the patch deletes the whole.
+// Errors: invalid (a value of another shape).
+Result<std::optional<doc::Value>> overlay(doc::Value target, const doc::Value& patch, const OverlayOptions& options = {});
+
+// The text of a scalar as it stands in YAML; "" for null, lists, maps.
+std::string scalar_text(const doc::Value& value);
+
+}  // namespace slipway::manifest

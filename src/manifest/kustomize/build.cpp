@@ -1,0 +1,200 @@
+// The order in which a kustomization becomes objects. Rule: kustomize's KustTarget.
+#include <algorithm>
+
+#include "base/text.h"
+#include "doc/yaml.h"
+#include "manifest/detail/build.h"
+#include "manifest/detail/overlay.h"
+#include "manifest/detail/target.h"
+
+namespace slipway::manifest {
+namespace {
+
+using doc::Value;
+
+constexpr int deepest_base = 64;
+
+// What Argo CD and Flux lay over a kustomization: lists grow, maps merge, the rest is replaced.
+void lay_over(Value& base, const Value& over) {
+  if (over.is_map() && (base.is_map() || base.is_null())) {
+    for (const auto& [key, value] : *over.if_map()) lay_over(base[key], value);
+  } else if (over.is_list() && base.is_list()) {
+    for (const auto& item : *over.if_list()) base.if_list()->push_back(item);
+  } else {
+    base = over;
+  }
+}
+
+bool is_local_only(const Resource& resource) {
+  const auto* found = resource.node.find_path({"metadata", "annotations", "config.kubernetes.io/local-config"});
+  return found != nullptr && scalar_text(*found) != "false";
+}
+
+class Builder {
+ public:
+  Builder(const Ctx& ctx, FileSource& source, const KustomizeOptions& options) : ctx_(ctx), source_(source), options_(options) {}
+
+  Result<ResMap> root(const std::string& folder) {
+    TRY(auto target, Target::open(source_, folder, options_, options_.overrides));
+    if (target.component()) return fail(Kind::invalid, "{}: a Component cannot be built on its own", target.file());
+    Gathered all;
+    chain_.push_back(folder);
+    TRY_OK(gather(target, all));
+    TRY_OK(add_hashes(all.map));
+    Rules merged;
+    TRY(const auto* rules, effective(all, merged));
+    TRY_OK(fix_references(all.map, rules->name_reference));
+    TRY_OK(replace_vars(all.map, all.vars, rules->var_reference));
+    all.map.remove_if([](const Resource& resource) { return is_local_only(resource); });
+    TRY(auto order, target.sort_options());
+    sort_resources(all.map, order);
+    TRY_OK(target.add_managed_by(all.map));
+    return std::move(all.map);
+  }
+
+ private:
+  static Result<const Rules*> effective(const Gathered& all, Rules& merged) {
+    if (!all.own_rules) return &default_rules();
+    merged = default_rules();
+    TRY_OK(merge_rules(merged, *all.own_rules));
+    return &merged;
+  }
+
+  static Result<> add_rules(Gathered& all, const std::optional<Rules>& more) {
+    if (!more) return {};
+    if (!all.own_rules) all.own_rules.emplace();
+    return merge_rules(*all.own_rules, *more);
+  }
+
+  Result<> gather(const Target& target, Gathered& all) {
+    TRY_OK(ctx_.alive());
+    TRY(auto resources, target.resources());
+    for (const auto& path : resources) TRY_OK(resource(target, path, all));
+    TRY(auto rules, target.rules());
+    TRY_OK(add_rules(all, rules));
+    TRY_OK(generators(target, all));
+    TRY(auto components, target.strings("components"));
+    for (const auto& path : components) TRY_OK(base(target, path, all, true));
+    Rules merged;
+    TRY(const auto* effective_rules, effective(all, merged));
+    TRY_OK(target.transform(all.map, *effective_rules));
+    TRY_OK(transformers(target, all.map));
+    TRY(auto vars, target.vars());
+    TRY_OK(mark_vars(all.map, vars));
+    for (auto& var : vars) {
+      auto name = var.name;
+      if (!all.vars.emplace(name, std::move(var)).second) return fail(Kind::conflict, "{}: var '{}' already encountered", target.file(), name);
+    }
+    return {};
+  }
+
+  Result<> resource(const Target& target, const std::string& path, Gathered& all) {
+    TRY(bool folder, target.loader().is_dir(path));
+    if (folder) return base(target, path, all, false);
+    auto text = target.loader().load(path);
+    if (!text) return Fail(std::move(text).error().in(target.place("resources")));
+    TRY(auto found, read_resources(*text, target.loader().display(path)));
+    for (auto& object : found) TRY_OK(all.map.append(std::move(object)));
+    return {};
+  }
+
+  Result<> base(const Target& target, const std::string& path, Gathered& all, bool component) {
+    auto what = component ? "components" : "resources";
+    auto folder = target.loader().resolve(path);
+    if (!folder) return Fail(std::move(folder).error().in(target.place(what)));
+    for (const auto& visited : chain_) {
+      bool above = folder->empty() || visited == *folder || visited.starts_with(*folder + "/");
+      if (above) {
+        return fail(Kind::invalid, "{}: cycle detected: '{}' contains '{}', which is being built", target.place(what),
+                    source_.display(*folder), source_.display(visited));
+      }
+    }
+    if (chain_.size() > deepest_base) return fail(Kind::invalid, "{}: bases are nested deeper than {} levels", target.file(), deepest_base);
+    auto opened = Target::open(source_, *folder, options_, Value());
+    if (!opened) return Fail(std::move(opened).error().in(target.place(what)));
+    if (opened->component() != component) {
+      return fail(Kind::invalid, "{}: '{}' is {} Component", target.place(what), source_.display(*folder), component ? "no" : "a");
+    }
+    chain_.push_back(*folder);
+    if (component) {
+      TRY_OK(gather(*opened, all));
+    } else {
+      Gathered below;
+      TRY_OK(gather(*opened, below));
+      TRY_OK_IN(target.place(what), all.map.append_all(below.map));
+      TRY_OK(add_rules(all, below.own_rules));
+      for (auto& [name, var] : below.vars) {
+        if (!all.vars.emplace(name, std::move(var)).second) return fail(Kind::conflict, "{}: var '{}' already encountered", target.file(), name);
+      }
+    }
+    chain_.pop_back();
+    return {};
+  }
+
+  Result<> generators(const Target& target, Gathered& all) {
+    TRY(auto generated, target.generate());
+    TRY(auto configs, plugins(target, "generators"));
+    for (const auto& config : configs.all()) {
+      TRY(auto more, run_generator(target.loader(), *config));
+      generated.insert(generated.end(), more.begin(), more.end());
+    }
+    for (auto& object : generated) TRY_OK(all.map.absorb(std::move(object)));
+    return {};
+  }
+
+  Result<> transformers(const Target& target, ResMap& map) {
+    TRY(auto configs, plugins(target, "transformers"));
+    for (const auto& config : configs.all()) {
+      TRY_OK_IN(config->source, run_transformer(target.loader(), *config, map));
+      map.drop_empty();
+      map.sync();
+    }
+    return {};
+  }
+
+  // Configurations of plugins: inline, in files, or the objects of a base.
+  Result<ResMap> plugins(const Target& target, std::string_view key) {
+    Gathered configs;
+    TRY(auto entries, target.strings(key));
+    for (const auto& entry : entries) {
+      if (entry.find(':') != std::string::npos && entry.find("://") == std::string::npos) {
+        auto found = read_resources(entry, target.place(key));
+        if (found) {
+          for (auto& object : *found) TRY_OK(configs.map.append(std::move(object)));
+          continue;
+        }
+        if (entry.find('\n') != std::string::npos) return Fail(std::move(found).error());
+      }
+      TRY_OK(resource(target, entry, configs));
+    }
+    return std::move(configs.map);
+  }
+
+  const Ctx& ctx_;
+  FileSource& source_;
+  const KustomizeOptions& options_;
+  std::vector<std::string> chain_;
+};
+
+}  // namespace
+
+Result<ResMap> build(const Ctx& ctx, FileSource& source, const std::string& folder, const KustomizeOptions& options) {
+  return Builder(ctx, source, options).root(folder);
+}
+
+Result<Target> Target::open(FileSource& source, const std::string& folder, const KustomizeOptions& options, const Value& overrides) {
+  TRY(auto name, find_kustomization(source, folder));
+  if (!name) {
+    return Fail(Error(Kind::not_found, fmt::format("{}: no kustomization.yaml, kustomization.yml or Kustomization there", source.display(folder))));
+  }
+  Target target(Loader(source, folder, options));
+  target.file_ = target.loader_.display(*name);
+  TRY(auto text, target.loader_.load(*name));
+  TRY(auto value, doc::parse_yaml(text, {.source = target.file_}));
+  if (!overrides.is_null()) lay_over(value, overrides);
+  target.value_ = std::make_shared<const Value>(std::move(value));
+  TRY_OK(target.check());
+  return target;
+}
+
+}  // namespace slipway::manifest

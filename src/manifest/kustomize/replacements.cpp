@@ -1,0 +1,367 @@
+#include <re2/re2.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "manifest/detail/overlay.h"
+#include "manifest/detail/transform.h"
+
+namespace slipway::manifest {
+namespace {
+
+using doc::List;
+using doc::Map;
+using doc::Value;
+using Path = std::span<const std::string>;
+
+bool is_index(std::string_view step) {
+  return !step.empty() && step.size() < 10 && std::all_of(step.begin(), step.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+bool is_match(std::string_view step) { return step.starts_with('[') && step.ends_with(']'); }
+
+// [name=value] into its halves.
+Result<std::pair<std::string, std::string>> split_match(std::string_view step) {
+  auto inner = step.substr(1, step.size() - 2);
+  auto equals = inner.find('=');
+  if (equals == std::string_view::npos) return fail(Kind::invalid, "path element '{}' must contain fieldName=fieldValue", step);
+  return std::pair{std::string(inner.substr(0, equals)), std::string(inner.substr(equals + 1))};
+}
+
+enum class Shape { none, scalar, list, map };
+
+// All places a path names, with wildcards and matches; absent ones are made in the shape of the value when asked.
+class Matcher {
+ public:
+  explicit Matcher(Shape create) : create_(create) {}
+
+  Result<> collect(Value& node, Path path, std::vector<Value*>& found) {
+    if (path.empty()) {
+      found.push_back(&node);
+      return {};
+    }
+    const auto& step = path[0];
+    if (is_index(step)) return at_index(node, path, found);
+    if (is_match(step)) return at_matches(node, path, found);
+    if (step == "*") {
+      if (node.is_null()) return {};
+      TRY(auto* list, list_of(node, step));
+      for (auto& item : *list) TRY_OK(collect(item, path.subspan(1), found));
+      return {};
+    }
+    return at_field(node, path, found);
+  }
+
+ private:
+  static Result<List*> list_of(Value& node, std::string_view step) {
+    if (auto* list = node.if_list()) return list;
+    return fail(Kind::invalid, "wrong kind at '{}': want a list, got a {}", step, to_string(node.type()));
+  }
+  void shape(Value& made, Path rest) const {
+    Shape wanted = rest.empty() ? create_ : is_match(rest[0]) || is_index(rest[0]) ? Shape::list : Shape::map;
+    if (wanted == Shape::list) made = Value(List());
+    if (wanted == Shape::map) made = Value(Map());
+    if (wanted == Shape::scalar) made = Value("");
+  }
+
+  Result<> at_field(Value& node, Path path, std::vector<Value*>& found) {
+    if (node.is_null()) {
+      if (create_ == Shape::none) return {};
+      node = Value(Map());
+    }
+    auto* map = node.if_map();
+    if (map == nullptr) return fail(Kind::invalid, "wrong kind at '{}': want a map, got a {}", path[0], to_string(node.type()));
+    auto* field = map->find(path[0]);
+    if (field == nullptr) {
+      if (create_ == Shape::none) return {};
+      field = &(*map)[path[0]];
+      shape(*field, path.subspan(1));
+    }
+    return collect(*field, path.subspan(1), found);
+  }
+
+  Result<> at_index(Value& node, Path path, std::vector<Value*>& found) {
+    TRY(auto* list, list_of(node, path[0]));
+    auto index = static_cast<std::size_t>(*to_int(path[0]));
+    if (index == list->size() && create_ != Shape::none) shape(list->emplace_back(), path.subspan(1));
+    if (index >= list->size()) return fail(Kind::not_found, "index {} specified but only {} elements found", index, list->size());
+    return collect((*list)[index], path.subspan(1), found);
+  }
+
+  Result<> at_matches(Value& node, Path path, std::vector<Value*>& found) {
+    TRY(auto match, split_match(path[0]));
+    const auto& [field, pattern] = match;
+    re2::RE2::Options options;
+    options.set_log_errors(false);
+    re2::RE2 regex(pattern, options);
+    if (!regex.ok()) return fail(Kind::invalid, "path element '{}': {}", path[0], regex.error());
+    if (node.is_null()) return {};
+    TRY(auto* list, list_of(node, path[0]));
+    auto before = found.size();
+    auto visit = [&](Value& item) -> Result<> {
+      if (field.empty()) {
+        if (re2::RE2::PartialMatch(scalar_text(item), regex)) found.push_back(&item);
+        return {};
+      }
+      const auto* key = item.find(field);
+      if (key == nullptr || !re2::RE2::PartialMatch(scalar_text(*key), regex)) return {};
+      return collect(item, path.subspan(1), found);
+    };
+    for (auto& item : *list) TRY_OK(visit(item));
+    if (found.size() != before || create_ == Shape::none) return {};
+    list->push_back(field.empty() ? Value(pattern) : Value(Map{{field, Value(pattern)}}));
+    return visit(list->back());
+  }
+
+  Shape create_;
+};
+
+Result<Value> source_value(ResMap& map, const Replacement& replacement) {
+  Resource* source = nullptr;
+  for (const auto& resource : map.all()) {
+    auto now = resource->id();
+    now.outside = false;
+    bool matches = now.selected_by(replacement.source);
+    for (std::size_t i = 0; !matches && i < resource->previous.size(); ++i) matches = resource->previous_id(i).selected_by(replacement.source);
+    if (!matches) continue;
+    if (source != nullptr) return fail(Kind::conflict, "replacements: several objects match the source {}", replacement.source.print());
+    source = resource.get();
+  }
+  if (source == nullptr) return fail(Kind::not_found, "replacements: nothing selected by {}:{}", replacement.source.print(), replacement.source_path);
+  auto path = split_field_path(replacement.source_path);
+  TRY(auto* found, look_up(source->node, path));
+  bool empty = found == nullptr || found->is_null() || (found->is_map() && found->if_map()->empty()) || (found->is_list() && found->if_list()->empty());
+  if (empty) {
+    return fail(Kind::not_found, "replacements: fieldPath `{}` is missing for replacement source {}", replacement.source_path,
+                replacement.source.print());
+  }
+  const auto& options = replacement.source_options;
+  if (options.delimiter.empty()) return *found;
+  if (found->is_map() || found->is_list()) return fail(Kind::invalid, "replacements: the delimiter option can only be used with scalars");
+  auto text = scalar_text(*found);
+  std::vector<std::string> parts;
+  for (std::size_t at = 0;;) {
+    auto stop = text.find(options.delimiter, at);
+    parts.push_back(text.substr(at, stop == std::string::npos ? stop : stop - at));
+    if (stop == std::string::npos) break;
+    at = stop + options.delimiter.size();
+  }
+  if (options.index < 0 || options.index >= static_cast<std::int64_t>(parts.size())) {
+    return fail(Kind::invalid, "replacements: options.index {} is out of bounds for value {}", options.index, text);
+  }
+  Value part = Value(parts[static_cast<std::size_t>(options.index)]);
+  return part;
+}
+
+Result<> put(Value& field, Value value, const FieldOptions& options) {
+  if (!options.delimiter.empty()) {
+    if (field.is_map() || field.is_list()) return fail(Kind::invalid, "replacements: the delimiter option can only be used with scalars");
+    auto old = scalar_text(field);
+    std::vector<std::string> parts;
+    for (std::size_t at = 0;;) {
+      auto stop = old.find(options.delimiter, at);
+      parts.push_back(old.substr(at, stop == std::string::npos ? stop : stop - at));
+      if (stop == std::string::npos) break;
+      at = stop + options.delimiter.size();
+    }
+    auto text = scalar_text(value);
+    if (options.index < 0) {
+      parts.insert(parts.begin(), text);
+    } else if (options.index >= static_cast<std::int64_t>(parts.size())) {
+      parts.push_back(text);
+    } else {
+      parts[static_cast<std::size_t>(options.index)] = text;
+    }
+    value = Value(join(parts, options.delimiter));
+  }
+  // A scalar keeps its type as far as the new text fits it.
+  if (field.is_string() && !value.is_map() && !value.is_list()) {
+    field = Value(scalar_text(value));
+  } else {
+    field = std::move(value);
+  }
+  return {};
+}
+
+Result<> copy_to(Resource& resource, const Value& value, const Replacement::Target& target) {
+  Shape create = !target.options.create ? Shape::none : value.is_map() ? Shape::map : value.is_list() ? Shape::list : Shape::scalar;
+  for (const auto& text : target.paths) {
+    auto path = split_field_path(text);
+    std::vector<Value*> found;
+    auto collected = Matcher(create).collect(resource.node, path, found);
+    auto what = create == Shape::none ? "find" : "find or create";
+    if (!collected) {
+      return fail(Kind::invalid, "replacements: unable to {} field \"{}\" in {}: {}", what, text, resource.id().print(), collected.error().what());
+    }
+    if (found.empty()) return fail(Kind::not_found, "replacements: unable to {} field \"{}\" in {}", what, text, resource.id().print());
+    for (auto* field : found) TRY_OK(put(*field, value, target.options));
+  }
+  return {};
+}
+
+bool rejected(const Resource& resource, const std::vector<ResId>& ids, const std::vector<Selector>& rejects) {
+  for (const auto& reject : rejects) {
+    bool marks = !reject.annotation_text.empty() || !reject.label_text.empty();
+    if (marks && reject.matches_marks(resource)) return true;
+    bool empty = reject.id.gvk == Gvk{} && reject.id.name.empty() && reject.id.space.empty();
+    if (empty) continue;
+    if (std::any_of(ids.begin(), ids.end(), [&](const ResId& id) { return id.selected_by(reject.id); })) return true;
+  }
+  return false;
+}
+
+Result<FieldOptions> read_options(const Input& in) {
+  FieldOptions options;
+  TRY(auto child, in.child("options", {"delimiter", "index", "encoding", "create"}));
+  if (!child) return options;
+  TRY(options.delimiter, child->str("delimiter"));
+  TRY(options.index, child->number("index"));
+  TRY(options.encoding, child->str("encoding"));
+  TRY(options.create, child->flag("create"));
+  return options;
+}
+
+}  // namespace
+
+std::vector<std::string> split_field_path(std::string_view path) {
+  auto parts = split_path(path, '.');
+  std::vector<std::string> steps;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (!parts[i].starts_with('[') || parts[i].ends_with(']')) {
+      steps.push_back(parts[i]);
+      continue;
+    }
+    auto bracketed = parts[i];
+    while (i + 1 < parts.size() && !parts[i].ends_with(']')) bracketed += "." + parts[++i];
+    if (bracketed.find('=') == std::string::npos) {
+      auto from = bracketed.find_first_not_of("[]"), to = bracketed.find_last_not_of("[]");
+      bracketed = from == std::string::npos ? "" : bracketed.substr(from, to - from + 1);
+    }
+    steps.push_back(std::move(bracketed));
+  }
+  return steps;
+}
+
+Result<doc::Value*> look_up(doc::Value& node, const std::vector<std::string>& path) {
+  Value* at = &node;
+  for (const auto& raw : path) {
+    auto step = std::string(trim(raw));
+    if (step.empty()) continue;
+    if (at->is_null()) return nullptr;
+    if (is_index(step) || step == "-" || is_match(step)) {
+      auto* list = at->if_list();
+      if (list == nullptr) return fail(Kind::invalid, "wrong kind at '{}': want a list, got a {}", step, to_string(at->type()));
+      Value* next = nullptr;
+      if (is_match(step)) {
+        TRY(auto match, split_match(step));
+        for (auto& item : *list) {
+          const auto* field = match.first.empty() ? &item : item.find(match.first);
+          if (next == nullptr && field != nullptr && scalar_text(*field) == match.second) next = &item;
+        }
+      } else if (!list->empty()) {
+        auto index = step == "-" ? list->size() - 1 : static_cast<std::size_t>(*to_int(step));
+        if (index < list->size()) next = &(*list)[index];
+      }
+      if (next == nullptr) return nullptr;
+      at = next;
+    } else if (step == "*") {
+      return fail(Kind::invalid, "a wildcard is not supported here");
+    } else {
+      auto* map = at->if_map();
+      if (map == nullptr) return fail(Kind::invalid, "wrong kind at '{}': want a map, got a {}", step, to_string(at->type()));
+      auto* next = map->find(step);
+      if (next == nullptr) return nullptr;
+      at = next;
+    }
+  }
+  return at;
+}
+
+Result<Replacement> Replacement::read(const Input& in) {
+  Replacement replacement;
+  TRY(auto source, in.child("source", {"group", "version", "kind", "name", "namespace", "fieldPath", "options"}));
+  if (source) {
+    replacement.has_source = true;
+    TRY(replacement.source.gvk, source->gvk());
+    TRY(replacement.source.name, source->str("name"));
+    TRY(replacement.source.space, source->str("namespace"));
+    TRY(replacement.source_path, source->str("fieldPath"));
+    if (replacement.source_path.empty()) replacement.source_path = "metadata.name";
+    TRY(replacement.source_options, read_options(*source));
+  }
+  replacement.has_targets = in.find("targets") != nullptr;
+  TRY(auto targets, in.items("targets", {"select", "reject", "fieldPaths", "options"}));
+  for (const auto& item : targets) {
+    Target target;
+    TRY(auto chosen, item.child("select", Selector::fields));
+    if (!chosen) return item.wrong("", "target must specify resources to select");
+    TRY(target.select, Selector::read(*chosen));
+    TRY(auto rejects, item.items("reject", Selector::fields));
+    for (const auto& reject : rejects) {
+      TRY(auto selector, Selector::read(reject));
+      target.reject.push_back(std::move(selector));
+    }
+    TRY(target.paths, item.strings("fieldPaths"));
+    if (target.paths.empty()) target.paths.emplace_back("metadata.name");
+    TRY(target.options, read_options(item));
+    replacement.targets.push_back(std::move(target));
+  }
+  if (!replacement.has_source || !replacement.has_targets) {
+    return in.wrong("", "replacements must specify a source and at least one target");
+  }
+  return replacement;
+}
+
+Result<> apply_replacement(ResMap& map, const Replacement& replacement) {
+  TRY(auto value, source_value(map, replacement));
+  for (const auto& target : replacement.targets) {
+    for (const auto& resource : map.all()) {
+      if (!target.select.matches_marks(*resource)) continue;
+      std::vector<ResId> ids{resource->id()};
+      ids[0].outside = false;
+      for (std::size_t i = 0; i < resource->previous.size(); ++i) ids.push_back(resource->previous_id(i));
+      bool selected = std::any_of(ids.begin(), ids.end(), [&](const ResId& id) { return id.selected_by(target.select.id); });
+      if (!selected || rejected(*resource, ids, target.reject)) continue;
+      TRY_OK(copy_to(*resource, value, target));
+      map.note(resource);
+    }
+  }
+  return {};
+}
+
+Result<> add_value(ResMap& map, const std::string& value, const AddedValue& target) {
+  std::vector<Resource*> resources;
+  if (target.selector) {
+    TRY(resources, select(map, *target.selector));
+  } else {
+    for (const auto& resource : map.all()) resources.push_back(resource.get());
+  }
+  for (auto* resource : resources) {
+    if (target.path == "metadata/namespace") {
+      TRY_OK(set_space_of(*resource, {.space = value}));
+      continue;
+    }
+    auto path = split_path(target.path, '/');
+    std::vector<Value*> found;
+    TRY_OK(Matcher(Shape::scalar).collect(resource->node, path, found));
+    for (auto* field : found) {
+      if (field->is_map() || field->is_list()) return fail(Kind::invalid, "{}: want a scalar", target.path);
+      auto text = value;
+      if (target.position > 0) {
+        // The value goes into a slash-separated text, at a place counted from 1.
+        auto old = scalar_text(*field);
+        std::vector<std::string> parts;
+        bool absolute = old.starts_with('/');
+        for (auto part : split(old, '/')) {
+          if (!part.empty()) parts.emplace_back(part);
+        }
+        auto at = std::min<std::size_t>(static_cast<std::size_t>(target.position - 1), parts.size());
+        parts.insert(parts.begin() + static_cast<std::ptrdiff_t>(at), value);
+        text = (absolute ? "/" : "") + join(parts, "/");
+      }
+      *field = Value(text);
+    }
+  }
+  return {};
+}
+
+}  // namespace slipway::manifest

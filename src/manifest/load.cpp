@@ -1,0 +1,105 @@
+#include "manifest/load.h"
+
+#include "base/text.h"
+#include "doc/yaml.h"
+
+namespace slipway::manifest {
+namespace {
+
+constexpr int deepest = 64;
+
+// {a,b} into its alternatives, as Argo CD's globs have them.
+void expand_braces(std::string_view pattern, std::vector<std::string>& all) {
+  auto open = pattern.find('{');
+  auto close = open == std::string_view::npos ? open : pattern.find('}', open);
+  if (close == std::string_view::npos || all.size() > 1000) {
+    all.emplace_back(pattern);
+    return;
+  }
+  for (auto part : split(pattern.substr(open + 1, close - open - 1), ',')) {
+    expand_braces(fmt::format("{}{}{}", pattern.substr(0, open), part, pattern.substr(close + 1)), all);
+  }
+}
+
+bool matches_any(const std::vector<std::string>& patterns, std::string_view path) {
+  for (const auto& pattern : patterns) {
+    if (glob_match(pattern, path)) return true;
+  }
+  return false;
+}
+
+class FolderReader {
+ public:
+  FolderReader(const Ctx& ctx, FileSource& source, const std::string& root, const LoadOptions& options)
+      : ctx_(ctx), source_(source), root_(root), options_(options) {
+    if (!options.include.empty()) expand_braces(options.include, include_);
+    if (!options.exclude.empty()) expand_braces(options.exclude, exclude_);
+  }
+
+  Result<> folder(const std::string& below, int depth) {
+    TRY_OK(ctx_.alive());
+    if (depth > deepest) return fail(Kind::invalid, "{}: folders are nested deeper than {} levels", source_.display(below), deepest);
+    TRY(auto entries, source_.list(at(below)));
+    for (const auto& entry : entries) {
+      if (entry.name.starts_with('.')) continue;
+      auto path = below.empty() ? entry.name : fmt::format("{}/{}", below, entry.name);
+      if (entry.folder) {
+        if (options_.recursive) TRY_OK(folder(path, depth + 1));
+      } else {
+        TRY_OK(file(path));
+      }
+    }
+    return {};
+  }
+  std::vector<Loaded> take() { return std::move(all_); }
+
+ private:
+  std::string at(const std::string& below) const { return root_.empty() ? below : below.empty() ? root_ : fmt::format("{}/{}", root_, below); }
+
+  Result<> file(const std::string& path) {
+    if (!path.ends_with(".yaml") && !path.ends_with(".yml") && !path.ends_with(".json")) return {};
+    if (!include_.empty() && !matches_any(include_, path)) return {};
+    if (matches_any(exclude_, path)) return {};
+    TRY(auto text, source_.read(at(path)));
+    if (!text) return {};
+    auto name = source_.display(at(path));
+    TRY(auto documents, doc::parse_yaml_all(*text, {.source = name}));
+    for (auto& document : documents) TRY_OK(object(std::move(document), name));
+    return {};
+  }
+
+  Result<> object(doc::Value value, const std::string& name) {
+    auto mark = value.mark();
+    if (value.is_null() || (value.is_map() && value.if_map()->empty())) return {};
+    if (!value.is_map() || value.str_at({"kind"}).empty() || value.str_at({"apiVersion"}).empty()) {
+      return fail(Kind::invalid, "{}:{}:{}: want an object with apiVersion and kind", name, mark.line, mark.column);
+    }
+    const auto* items = value.find("items");
+    if (value.str_at({"kind"}).ends_with("List") && items != nullptr && (items->is_list() || items->is_null())) {
+      if (items->is_null()) return {};
+      for (const auto& item : *items->if_list()) TRY_OK(object(item, name));
+      return {};
+    }
+    all_.push_back({std::move(value), name});
+    return {};
+  }
+
+  const Ctx& ctx_;
+  FileSource& source_;
+  const std::string& root_;
+  const LoadOptions& options_;
+  std::vector<std::string> include_, exclude_;
+  std::vector<Loaded> all_;
+};
+
+}  // namespace
+
+Result<std::vector<Loaded>> load_folder(const Ctx& ctx, FileSource& source, const std::string& folder, const LoadOptions& options) {
+  auto root = join_path("", folder);
+  if (!root) return fail(Kind::denied, "'{}' is outside the repository", folder);
+  FolderReader reader(ctx, source, *root, options);
+  TRY_OK(reader.folder("", 0));
+  return reader.take();
+}
+
+}  // namespace slipway::manifest

@@ -1,0 +1,25 @@
+#pragma once
+// Plain folders of manifests: every YAML and JSON file, read in the order of its path.
+#include <string>
+#include <vector>
+
+#include "base/ctx.h"
+#include "doc/value.h"
+#include "manifest/source.h"
+
+namespace slipway::manifest {
+
+struct LoadOptions {
+  bool recursive = false;
+  // Globs over the path below the folder ("apps/*.yaml", "{a,b}/**"); empty include: everything.
+  std::string include, exclude;
+};
+struct Loaded {
+  doc::Value object;
+  std::string file;  // as FileSource::display names it; the object's marks are places in it
+};
+// The objects in order; lists (kind: List) are taken apart. Files without objects are let through; hidden files
+// and folders are not read. Errors: not_found (no such folder), invalid (file:line:col).
+Result<std::vector<Loaded>> load_folder(const Ctx& ctx, FileSource& source, const std::string& folder, const LoadOptions& options = {});
+
+}  // namespace slipway::manifest

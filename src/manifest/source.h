@@ -1,0 +1,81 @@
+#pragma once
+// Where manifests are read from: a folder on disk, or a commit of a bare repository without a checkout.
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/files.h"
+#include "git/repository.h"
+
+namespace slipway::manifest {
+
+// Paths are relative to the source's root, with "/", without "." and ".." ("" is the root). Links are followed
+// only inside the root. Threads: one.
+class FileSource {
+ public:
+  struct Entry {
+    std::string name;
+    bool folder = false;
+  };
+  virtual ~FileSource() = default;
+  virtual Result<std::optional<std::string>> read(const std::string& path) = 0;  // nothing: no such file
+  virtual Result<std::vector<Entry>> list(const std::string& folder) = 0;        // sorted by name
+  virtual Result<bool> is_dir(const std::string& path) = 0;
+  // How errors name the path.
+  virtual std::string display(const std::string& path) const { return path.empty() ? "." : path; }
+};
+
+class DiskSource final : public FileSource {
+ public:
+  explicit DiskSource(fs::path root) : root_(std::move(root)) {}
+  Result<std::optional<std::string>> read(const std::string& path) override;
+  Result<std::vector<Entry>> list(const std::string& folder) override;
+  Result<bool> is_dir(const std::string& path) override;
+  std::string display(const std::string& path) const override;
+
+ private:
+  fs::path root_;
+};
+
+class GitSource final : public FileSource {
+ public:
+  // The repository must outlive the source.
+  GitSource(const git::Repository& repository, git::Oid commit) : repository_(&repository), commit_(std::move(commit)) {}
+  Result<std::optional<std::string>> read(const std::string& path) override;
+  Result<std::vector<Entry>> list(const std::string& folder) override;
+  Result<bool> is_dir(const std::string& path) override;
+
+ private:
+  using Folder = std::map<std::string, git::TreeEntry>;
+  Result<const Folder*> folder(const std::string& path);  // null: no such folder
+  // Follows links in every step; nothing when absent.
+  Result<std::optional<std::string>> real_path(const std::string& path, int links = 0);
+  Result<std::optional<git::TreeEntry>> entry(const std::string& path);
+  const git::Repository* repository_;
+  git::Oid commit_;
+  std::map<std::string, std::optional<Folder>> folders_;
+};
+
+// Remembers what was asked for, found or not: a render whose read paths did not change need not run again.
+class RecordingSource final : public FileSource {
+ public:
+  explicit RecordingSource(FileSource& source) : source_(&source) {}
+  Result<std::optional<std::string>> read(const std::string& path) override;
+  Result<std::vector<Entry>> list(const std::string& folder) override;
+  Result<bool> is_dir(const std::string& path) override;
+  std::string display(const std::string& path) const override { return source_->display(path); }
+  const std::set<std::string>& paths() const { return paths_; }
+
+ private:
+  FileSource* source_;
+  std::set<std::string> paths_;
+};
+
+// `relative` seen from `folder`, without "." and ".."; nothing when it leaves the root or is absolute.
+std::optional<std::string> join_path(std::string_view folder, std::string_view relative);
+
+}  // namespace slipway::manifest
