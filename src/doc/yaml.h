@@ -30,7 +30,7 @@ struct PrintOptions {
   bool indent_sequences = false;  // false: "- " at the parent's column, as kubectl and kustomize print
   bool sort_keys = false;         // as Go's YAML libraries do: digits by value, letters last
   bool keep_style = false;        // quotes and block styles as they were read, where they still fit
-  int width = 0;                  // fold long plain scalars at this column; 0 never
+  int width = 0;                  // fold scalars at spaces beyond this column (kustomize: 80); 0 never
 };
 // Block style; strings quoted only where they would read back as another type (go-yaml v3's choices).
 std::string print_yaml(const Value& value, const PrintOptions& options = {});

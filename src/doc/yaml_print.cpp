@@ -30,6 +30,10 @@ class Printer {
   }
 
  private:
+  struct Place {
+    int indent = 0;
+    bool in_flow = false, may_fold = false;
+  };
   bool as_flow(const Value& value) const { return options_.keep_style && value.style() == Value::Style::flow; }
   void end_line() {
     out_ += '\n';
@@ -70,7 +74,7 @@ class Printer {
   bool print_key(const std::string& key) {
     auto forms = scalar_forms(key);
     if (forms.multiline) return false;
-    write_line_scalar(key, forms, key.empty() || reads_as_other(key) ? Value::Style::double_quoted : Value::Style::plain, true);
+    write_line_scalar(key, forms, key.empty() || reads_as_other(key) ? Value::Style::double_quoted : Value::Style::plain, {});
     return true;
   }
 
@@ -151,51 +155,67 @@ class Printer {
       write_literal(text, indent);
       return;
     }
-    write_line_scalar(text, forms, block ? Value::Style::double_quoted : style, !in_flow);
+    write_line_scalar(text, forms, block ? Value::Style::double_quoted : style, {indent, in_flow, !in_flow});
   }
 
-  // One line: plain where allowed, else single, else double quotes.
-  void write_line_scalar(const std::string& text, const ScalarForms& forms, Value::Style style, bool in_block) {
-    if (style == Value::Style::plain && !(in_block ? forms.plain : forms.plain_flow)) style = Value::Style::single_quoted;
+  // Plain where allowed, else single, else double quotes; long ones are folded at spaces, keys never.
+  void write_line_scalar(const std::string& text, const ScalarForms& forms, Value::Style style, Place place) {
+    if (style == Value::Style::plain && !(place.in_flow ? forms.plain_flow : forms.plain)) style = Value::Style::single_quoted;
     // A line break in single quotes would need folding.
     if (style == Value::Style::single_quoted && (!forms.single || forms.multiline)) style = Value::Style::double_quoted;
+    bool fold = options_.width > 0 && place.may_fold;
     if (style == Value::Style::plain) {
-      write_plain(text);
+      fold ? write_folded(text, place.indent, Value::Style::plain) : void(out_ += text);
     } else if (style == Value::Style::single_quoted) {
       out_ += '\'';
-      for (char c : text) {
-        if (c == '\'') out_ += c;
-        out_ += c;
-      }
+      write_folded(text, fold ? place.indent : -1, style);
       out_ += '\'';
     } else {
       out_ += '"';
-      for (std::size_t i = 0; i < text.size();) append_escaped(out_, text, i);
+      write_folded(text, fold ? place.indent : -1, style);
       out_ += '"';
     }
   }
 
-  void write_plain(const std::string& text) {
-    if (options_.width <= 0 || out_.size() - line_start_ + text.size() <= static_cast<std::size_t>(options_.width)) {
-      out_ += text;
-      return;
-    }
-    auto indent = indent_of_line() + options_.indent;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-      bool lone = text[i] == ' ' && i + 1 < text.size() && text[i + 1] != ' ' && text[i - 1] != ' ';
-      if (lone && out_.size() - line_start_ > static_cast<std::size_t>(options_.width)) {
-        end_line();
-        pad(indent);
-      } else {
-        out_ += text[i];
+  // libyaml's rule: a lone space beyond the width becomes a line break. indent < 0: no folding.
+  void write_folded(const std::string& text, int indent, Value::Style style) {
+    bool spaces = false, quoted = style != Value::Style::plain, escaped = style == Value::Style::double_quoted;
+    std::size_t counted = out_.size(), column = 0;
+    if (indent >= 0) column = characters(line_start_, counted);
+    for (std::size_t i = 0; i < text.size();) {
+      if (text[i] != ' ') {
+        if (escaped) {
+          append_escaped(out_, text, i);
+        } else {
+          if (quoted && text[i] == '\'') out_ += '\'';
+          out_ += text[i++];
+        }
+        spaces = false;
+        continue;
       }
+      bool edge = quoted && (i == 0 || i + 1 >= text.size()), more = i + 1 < text.size() && text[i + 1] == ' ';
+      if (indent >= 0 && !spaces && !edge && (escaped || !more)) {
+        column += characters(counted, out_.size());
+        counted = out_.size();
+        if (column > static_cast<std::size_t>(options_.width)) {
+          end_line();
+          pad(indent);
+          if (more) out_ += '\\';
+          counted = out_.size(), column = static_cast<std::size_t>(indent) + (more ? 1 : 0);
+          spaces = true;
+          ++i;
+          continue;
+        }
+      }
+      out_ += text[i++];
+      spaces = true;
     }
   }
 
-  int indent_of_line() const {
-    auto i = line_start_;
-    while (i < out_.size() && out_[i] == ' ') ++i;
-    return static_cast<int>(i - line_start_);
+  std::size_t characters(std::size_t from, std::size_t to) const {
+    std::size_t n = 0;
+    for (; from < to; ++from) n += (static_cast<unsigned char>(out_[from]) & 0xc0) != 0x80;
+    return n;
   }
 
   void write_literal(const std::string& text, int indent) {

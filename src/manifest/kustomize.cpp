@@ -26,6 +26,6 @@ Result<std::vector<doc::Value>> kustomize_build(const Ctx& ctx, const fs::path& 
   return kustomize_build(ctx, source, absolute.lexically_relative(root).string(), options);
 }
 
-std::string print_objects(const std::vector<doc::Value>& objects) { return doc::print_yaml_all(objects, {.sort_keys = true}); }
+std::string print_objects(const std::vector<doc::Value>& objects) { return doc::print_yaml_all(objects, {.sort_keys = true, .width = 80}); }
 
 }  // namespace slipway::manifest

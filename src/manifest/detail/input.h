@@ -26,7 +26,7 @@ class Input {
   };
   // `where` names the place in errors ("images[0]"). With an empty `known` unknown fields are let through.
   static Result<Input> of(const doc::Value& value, std::string_view source, std::string where, Known known);
-  // Plugins' configuration: the same without the check for unknown fields.
+  // Plugins' configuration, read as sigs.k8s.io/yaml does: unknown fields are let through, scalars become strings.
   static Result<Input> lenient(const doc::Value& value, std::string_view source, std::string where);
 
   const doc::Value* find(std::string_view key) const;  // null counts as absent
@@ -48,6 +48,7 @@ class Input {
  private:
   const doc::Value* value_ = nullptr;  // null: empty
   std::string source_, where_;
+  bool strict_ = false;
 };
 
 }  // namespace slipway::manifest

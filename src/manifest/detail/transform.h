@@ -32,6 +32,9 @@ struct ReplicaChange {
   std::string name;
   std::int64_t count = 0;
 };
+// metadata.labels or metadata.annotations as kustomize rewrites them: values become strings, an empty map goes.
+void stringify(doc::Value& node, std::string_view field);
+
 Result<> set_replicas(ResMap& map, const ReplicaChange& change, const FieldSpecs& specs);
 
 // One entry of `patches`: strategic merge patches, or a JSON patch.

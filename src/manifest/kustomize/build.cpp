@@ -36,7 +36,6 @@ class Builder {
 
   Result<ResMap> root(const std::string& folder) {
     TRY(auto target, Target::open(source_, folder, options_, options_.overrides));
-    if (target.component()) return fail(Kind::invalid, "{}: a Component cannot be built on its own", target.file());
     Gathered all;
     chain_.push_back(folder);
     TRY_OK(gather(target, all));
@@ -49,6 +48,7 @@ class Builder {
     TRY(auto order, target.sort_options());
     sort_resources(all.map, order);
     TRY_OK(target.add_managed_by(all.map));
+    for (const auto& resource : all.map.all()) stringify(resource->node, "annotations");
     return std::move(all.map);
   }
 
@@ -190,7 +190,7 @@ Result<Target> Target::open(FileSource& source, const std::string& folder, const
   Target target(Loader(source, folder, options));
   target.file_ = target.loader_.display(*name);
   TRY(auto text, target.loader_.load(*name));
-  TRY(auto value, doc::parse_yaml(text, {.source = target.file_}));
+  TRY(auto value, doc::parse_yaml(text, {.source = target.file_, .duplicate_keys = true}));
   if (!overrides.is_null()) lay_over(value, overrides);
   target.value_ = std::make_shared<const Value>(std::move(value));
   TRY_OK(target.check());

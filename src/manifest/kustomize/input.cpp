@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "manifest/detail/overlay.h"
 
 namespace slipway::manifest {
 namespace {
@@ -27,6 +28,7 @@ Result<Input> Input::lenient(const doc::Value& value, std::string_view source, s
 
 Result<Input> Input::of(const doc::Value& value, std::string_view source, std::string where, Known known) {
   TRY(auto in, lenient(value, source, std::move(where)));
+  in.strict_ = true;
   if (in.value_ == nullptr) return in;
   for (const auto& [key, member] : *value.if_map()) {
     if (std::any_of(known.names.begin(), known.names.end(), [&key = key](std::string_view k) { return iequals(k, key); })) continue;
@@ -62,6 +64,7 @@ Result<std::string> Input::str(std::string_view key) const {
   const auto* found = find(key);
   if (found == nullptr) return std::string();
   if (const auto* text = found->if_string()) return *text;
+  if (!strict_ && !found->is_list() && !found->is_map()) return scalar_text(*found);
   return wrong(key, fmt::format("want a string, got a {}{}", to_string(found->type()),
                                 found->is_number() || found->is_bool() ? ": put it in quotes" : ""));
 }
@@ -106,6 +109,10 @@ Result<StringMap> Input::string_map(std::string_view key) const {
   if (map == nullptr) return wrong(key, fmt::format("want a map of strings, got a {}", to_string(found->type())));
   for (const auto& [name, value] : *map) {
     const auto* text = value.if_string();
+    if (text == nullptr && !strict_ && !value.is_list() && !value.is_map()) {
+      all[name] = scalar_text(value);
+      continue;
+    }
     if (text == nullptr && !value.is_null()) {
       return fail(Kind::invalid, "{}: {}{}{}.{}: want a string, got a {}: put it in quotes", place(source_, value.mark()), where_,
                   where_.empty() ? "" : ".", key, name, to_string(value.type()));
@@ -135,7 +142,7 @@ Result<std::vector<Input>> Input::items(std::string_view key, Known known) const
   if (list == nullptr) return wrong(key, fmt::format("want a list, got a {}", to_string(found->type())));
   for (const auto& item : *list) {
     auto where = fmt::format("{}{}{}[{}]", where_, where_.empty() ? "" : ".", key, all.size());
-    TRY(auto in, known.names.empty() ? lenient(item, source_, std::move(where)) : of(item, source_, std::move(where), known));
+    TRY(auto in, !strict_ || known.names.empty() ? lenient(item, source_, std::move(where)) : of(item, source_, std::move(where), known));
     all.push_back(std::move(in));
   }
   return all;
@@ -145,7 +152,7 @@ Result<std::optional<Input>> Input::child(std::string_view key, Known known) con
   const auto* found = find(key);
   if (found == nullptr) return std::nullopt;
   auto where = fmt::format("{}{}{}", where_, where_.empty() ? "" : ".", key);
-  TRY(auto in, known.names.empty() ? lenient(*found, source_, std::move(where)) : of(*found, source_, std::move(where), known));
+  TRY(auto in, !strict_ || known.names.empty() ? lenient(*found, source_, std::move(where)) : of(*found, source_, std::move(where), known));
   return in;
 }
 

@@ -258,13 +258,17 @@ class Walker {
     Names used, values;
     for (const auto& row : all) {
       std::tie(used, values) = used_keys(all, row, keys);
-      const auto *old = find_item(&target, used, values), *change = find_item(changes, used, values);
+      // kyaml changes the old item in place; one that is replaced whole stays as it was, and wins below.
+      auto* old = const_cast<Value*>(find_item(&target, used, values));
+      const auto* change = find_item(changes, used, values);
       TRY(auto walked, walk(old != nullptr ? std::optional(*old) : std::nullopt, change, schema));
+      bool in_place = old != nullptr && walked.value && !(change != nullptr && field_text(*change, std::string(directive_key)) == "replace");
       bool gone = missing(walked.value ? &*walked.value : nullptr) || empty_map(*walked.value);
       if (gone) {
         set_item(target, nullptr, used, values);
         continue;
       }
+      if (in_place) *old = *walked.value;
       if (auto* map = walked.value->if_map()) {
         for (std::size_t i = 0; i < used.size(); ++i) {
           if (!map->contains(used[i]) && i < values.size() && !values[i].empty()) map->append(used[i], Value(values[i]));

@@ -13,22 +13,6 @@ namespace {
 using doc::Map;
 using doc::Value;
 
-// What laying a patch over selected objects does to the patch first: labels and annotations become strings.
-void stringify(Value& node, std::string_view field) {
-  auto* meta = node.if_map()->find("metadata");
-  auto* map = meta != nullptr && meta->is_map() ? meta->if_map() : nullptr;
-  auto* strings = map != nullptr ? map->find(field) : nullptr;
-  if (strings == nullptr) return;
-  if (!strings->is_map() || strings->if_map()->empty()) {
-    map->erase(field);
-    return;
-  }
-  for (auto& [key, value] : *strings->if_map()) {
-    bool blank = value.mark().line != 0 && value.mark().begin == value.mark().end;
-    value = Value(value.is_null() && !blank ? std::string("null") : scalar_text(value));
-  }
-}
-
 Result<> merge_into(Resource& resource, const Resource& patch) {
   auto name = resource.name(), space = resource.space(), kind = resource.gvk().kind;
   if (patch.may_rename || patch.may_change_kind) resource.store_id();
@@ -62,6 +46,21 @@ Result<> merge_selected(ResMap& map, const std::vector<Resource*>& selected, con
   return {};
 }
 
+// kustomize's library lets "replace" add a member that a map does not have.
+Result<Value> patch_json(const Value& node, const Value& operations) {
+  auto patched = doc::json_patch(node, operations);
+  if (patched || !patched.error().is(Kind::not_found)) return patched;
+  Value result = node;
+  for (const auto& operation : *operations.if_list()) {
+    Value one = operation;
+    auto path = one.str_at({"path"});
+    auto parent = doc::pointer_get(result, path.substr(0, path.rfind('/') == std::string::npos ? 0 : path.rfind('/')));
+    if (one.str_at({"op"}) == "replace" && parent && parent->is_map()) one["op"] = Value("add");
+    TRY(result, doc::json_patch(result, doc::List{std::move(one)}));
+  }
+  return result;
+}
+
 // kustomize keeps its marks as annotations: where it has any, the map is there for a JSON patch to add to.
 Result<> apply_operations(ResMap& map, Resource& resource, const Patch& patch) {
   if (!patch.keeps_id) resource.store_id();
@@ -69,7 +68,7 @@ Result<> apply_operations(ResMap& map, Resource& resource, const Patch& patch) {
   auto annotations_there = [&] { return node.find_path({"metadata", "annotations"}); };
   bool lent = resource.marked() && annotations_there() == nullptr && node.find("metadata") != nullptr && node.find("metadata")->is_map();
   if (lent) node["metadata"]["annotations"] = Value(Map());
-  auto patched = doc::json_patch(node, *patch.operations);
+  auto patched = patch_json(node, *patch.operations);
   if (!patched) return Fail(std::move(patched).error().in(fmt::format("{}: {}", patch.origin, resource.id().print())));
   node = *std::move(patched);
   if (!node.is_map()) return fail(Kind::invalid, "{}: the patch leaves no object of {}", patch.origin, resource.id().print());
@@ -83,6 +82,21 @@ Result<> apply_operations(ResMap& map, Resource& resource, const Patch& patch) {
 }
 
 }  // namespace
+
+void stringify(doc::Value& node, std::string_view field) {
+  auto* meta = node.if_map()->find("metadata");
+  auto* map = meta != nullptr && meta->is_map() ? meta->if_map() : nullptr;
+  auto* strings = map != nullptr ? map->find(field) : nullptr;
+  if (strings == nullptr) return;
+  if (!strings->is_map() || strings->if_map()->empty()) {
+    map->erase(field);
+    return;
+  }
+  for (auto& [key, value] : *strings->if_map()) {
+    bool blank = value.mark().line != 0 && value.mark().begin == value.mark().end;
+    value = doc::Value(value.is_null() && !blank ? std::string("null") : scalar_text(value));
+  }
+}
 
 Result<doc::Value> read_operations(std::string_view text, std::string_view source) {
   TRY(auto root, doc::parse_yaml(text, {.source = source}));

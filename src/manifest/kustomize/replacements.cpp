@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "doc/yaml.h"
 #include "manifest/detail/overlay.h"
 #include "manifest/detail/transform.h"
 
@@ -60,7 +61,7 @@ class Matcher {
     Shape wanted = rest.empty() ? create_ : is_match(rest[0]) || is_index(rest[0]) ? Shape::list : Shape::map;
     if (wanted == Shape::list) made = Value(List());
     if (wanted == Shape::map) made = Value(Map());
-    if (wanted == Shape::scalar) made = Value("");
+    // A scalar stays null until its text comes: it then takes the type that text reads as.
   }
 
   Result<> at_field(Value& node, Path path, std::vector<Value*>& found) {
@@ -173,9 +174,14 @@ Result<> put(Value& field, Value value, const FieldOptions& options) {
     }
     value = Value(join(parts, options.delimiter));
   }
-  // A scalar keeps its type as far as the new text fits it.
-  if (field.is_string() && !value.is_map() && !value.is_list()) {
+  bool scalars = !value.is_map() && !value.is_list() && !field.is_map() && !field.is_list();
+  if (scalars && field.is_string()) {
     field = Value(scalar_text(value));
+  } else if (scalars && value.is_string()) {
+    // The field keeps its type where the text fits it; a new one takes the type the text reads as.
+    auto read = doc::parse_yaml(scalar_text(value));
+    bool fits = read && (read->is_bool() || read->is_number()) && (field.is_null() || read->is_bool() == field.is_bool());
+    field = fits ? *std::move(read) : std::move(value);
   } else {
     field = std::move(value);
   }

@@ -50,7 +50,7 @@ Result<std::optional<std::string>> find_kustomization(FileSource& source, const 
   return found;
 }
 
-Result<Input> Target::root() const { return Input::lenient(*value_, file_, ""); }
+Result<Input> Target::root() const { return Input::of(*value_, file_, "", known_fields); }
 
 std::string Target::place(std::string_view key) const {
   auto in = root();
@@ -60,17 +60,6 @@ std::string Target::place(std::string_view key) const {
 
 Result<> Target::check() {
   TRY(auto in, root());
-  if (value_->is_map()) {
-    for (const auto& [key, member] : *value_->if_map()) {
-      bool known = std::any_of(std::begin(known_fields), std::end(known_fields), [&key = key](std::string_view k) { return iequals(k, key); });
-      if (known) continue;
-      std::vector<std::string> names(std::begin(known_fields), std::end(known_fields));
-      auto near = nearest(key, names);
-      auto mark = value_->if_map()->key_mark(key);
-      return fail(Kind::invalid, "{}:{}:{}: unknown field \"{}\"{}", file_, mark.line, mark.column, key,
-                  near ? fmt::format(", did you mean \"{}\"?", *near) : "");
-    }
-  }
   TRY(auto kind, in.str("kind"));
   TRY(auto version, in.str("apiVersion"));
   if (!kind.empty() && kind != "Kustomization" && kind != "Component") return in.wrong("kind", "kind should be Kustomization or Component");
