@@ -327,6 +327,7 @@ Result<std::string> write_bundle(const OciHost& host, const Spec& spec, const fs
   input.cgroup = group_of(host, spec);
   input.rootless = host.rootless;
   input.unified = host.cgroups.mode == CgroupMode::unified;
+  input.oom_score_floor = host.oom_score_floor;
   input.open_files_max = open_files_max();
   TRY_OK(write_file(dir / "cgroup", input.cgroup));
   TRY(auto config, oci_config(spec, input));

@@ -73,6 +73,18 @@ Result<> install_shim(const fs::path& path) {
   return write_file(path, bytes, 0755);
 }
 
+// Without CAP_SYS_RESOURCE nobody may go below what they have.
+int oom_score_floor() {
+  constexpr int kSysResource = 24;
+  auto status = read_file("/proc/self/status").value_or("");
+  for (auto line : lines(status))
+    if (line.starts_with("CapEff:")) {
+      auto set = std::strtoull(std::string(trim(line.substr(7))).c_str(), nullptr, 16);
+      if ((set >> kSysResource & 1) != 0) return -1000;
+    }
+  return static_cast<int>(to_int(trim(read_file("/proc/self/oom_score_adj").value_or("0"))).value_or(0));
+}
+
 // Runs one real container of ours. Nothing: it works.
 Result<> trial(const OciHost& host) {
   TRY(auto layer, TempDir::make_in(host.root, "probe"));
@@ -143,6 +155,7 @@ Result<std::unique_ptr<Runtime>> Runtime::open(fs::path root) {
   host.cgroups = Cgroups::detect();
   host.rootless = in_user_namespace();
   host.limits = host.cgroups.writable;
+  host.oom_score_floor = oom_score_floor();
   host.cgroup_root = "/slipway-" + sha256_hex(host.root.string()).substr(0, 8);
   std::string why;
   for (const char* name : {"crun", "runc"}) {

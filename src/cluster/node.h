@@ -1,6 +1,7 @@
 #pragma once
 // The node agent: makes the pods that are bound to this node run, probes them, reports their status; programs
 // service addresses from Services and EndpointSlices.
+#include <functional>
 #include <memory>
 
 #include "box/box.h"
@@ -22,6 +23,9 @@ struct NodeOptions {
   box::Runtime* runtime = nullptr;
   box::NodeNetwork* network = nullptr;
   std::string api_url, ca_pem;             // for service account volumes and KUBERNETES_SERVICE_HOST
+  // A token for a pod's service account ("" is the default audience); absent: the API's TokenRequest is asked.
+  std::function<Result<std::string>(const kube::Object& pod, const std::string& audience, std::int64_t seconds)> token;
+  int dns_port = 53;                       // on the bridge; 0 lets the kernel choose, < 0: no DNS
 };
 // Threads: any.
 class Node final : public NodeAccess {

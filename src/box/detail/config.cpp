@@ -91,7 +91,7 @@ Result<> write_process(JsonWriter& json, const Spec& spec, const ConfigInput& in
   json.end_array();
   json.field("noNewPrivileges", spec.no_new_privileges && !spec.privileged);
   // Below what we have ourselves only root may go.
-  if (!input.rootless) json.field("oomScoreAdj", spec.oom_score_adj);
+  if (!input.rootless) json.field("oomScoreAdj", std::max(spec.oom_score_adj, input.oom_score_floor));
   json.end_object();
   return {};
 }

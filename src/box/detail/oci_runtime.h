@@ -18,6 +18,7 @@ struct OciHost {
   Cgroups cgroups;
   bool rootless = false;
   bool limits = false;                  // cgroups can be used
+  int oom_score_floor = -1000;
   std::string cgroup_root;              // "/slipway-1a2b3c4d"
 
   fs::path dir(const std::string& id) const { return root / "containers" / id; }

@@ -183,8 +183,8 @@ std::vector<Sight> Node::Rep::sights() {
 void Node::Rep::start_dns() {
   auto text = read_file("/etc/resolv.conf").value_or("");
   shared.host_resolv = text;
-  if (options.network == nullptr) return;
-  auto server = DnsServer::start(shared.services, {.address = options.network->gateway_ip(), .port = 53, .upstream = read_resolv_conf(text).servers});
+  if (options.network == nullptr || options.dns_port < 0) return;
+  auto server = DnsServer::start(shared.services, {.address = options.network->gateway_ip(), .port = options.dns_port, .upstream = read_resolv_conf(text).servers});
   if (!server) {
     LOG(error, "node.dns", {"error", server.error().what()});
     return;

@@ -354,6 +354,7 @@ Result<std::optional<kube::Object>> NodeShared::find(const Ctx& ctx, const std::
 }
 
 Result<std::string> NodeShared::token(const Ctx& ctx, const kube::Object& pod, const std::string& audience, std::int64_t seconds) {
+  if (options.token) return options.token(pod, audience, seconds);
   auto account = pod["spec"]["serviceAccountName"].str_or("default");
   auto request = kube::make_object({"authentication.k8s.io/v1", "TokenRequest"}, {pod.ns(), account});
   request["spec"]["expirationSeconds"] = seconds;
