@@ -177,6 +177,14 @@ Hooks read_gitlab(std::string_view, doc::View payload) {
   return one(std::move(hook), Provider::gitlab, kind);
 }
 
+namespace {
+std::string person_of(doc::View person) {
+  for (auto key : {"nickname", "username", "display_name"})
+    if (auto name = person[key].text(); !name.empty()) return name;
+  return {};
+}
+}  // namespace
+
 Hooks read_bitbucket(std::string_view event, doc::View payload) {
   std::vector<Hook> hooks;
   Hook common;
@@ -185,7 +193,7 @@ Hooks read_bitbucket(std::string_view event, doc::View payload) {
   common.repository = payload["repository"]["full_name"].text();
   common.link = payload["repository"]["links"]["html"]["href"].text();
   common.clone_url = common.link;
-  common.author = payload["actor"]["nickname"].str_or(payload["actor"]["display_name"].text());
+  common.author = person_of(payload["actor"]);
   if (payload["push"].present()) {
     for (const auto& change : payload["push"]["changes"].items()) {
       Hook hook = common;
@@ -223,7 +231,7 @@ Hooks read_bitbucket(std::string_view event, doc::View payload) {
   hook.base = request["destination"]["commit"]["hash"].text();
   hook.head_repository = request["source"]["repository"]["full_name"].text();
   hook.from_fork = hook.head_repository != request["destination"]["repository"]["full_name"].text();
-  hook.author = request["author"]["nickname"].str_or(common.author);
+  if (auto author = person_of(request["author"]); !author.empty()) hook.author = author;
   hook.subject = request["title"].text();
   hook.link = request["links"]["html"]["href"].str_or(hook.link);
   return std::vector{std::move(hook)};

@@ -1,0 +1,130 @@
+#include "base/encode.h"
+#include "base/text.h"
+#include "doc/json.h"
+#include "forge/detail/rest.h"
+
+namespace slipway::forge {
+
+Rest::Rest(const ForgeOptions& options, net::Headers headers)
+    : api_(options.api), headers_(std::move(headers)), client_(std::make_shared<net::Client>(net::ClientOptions{.ca_pem = options.ca_pem})) {
+  while (api_.ends_with('/')) api_.pop_back();
+}
+
+namespace {
+
+// What the forge says is wrong, whatever shape it says it in.
+std::string reason_of(const doc::Value& body) {
+  doc::View view(body, "forge");
+  std::string reason;
+  for (auto key : {"message", "error_description", "error"}) {
+    if (!reason.empty()) break;
+    auto member = view[key];
+    reason = member.text();
+    if (reason.empty() && member["message"].present()) reason = member["message"].text();      // Bitbucket
+    if (reason.empty() && member.present()) reason = doc::print_json(member.value());          // GitLab's maps
+  }
+  for (const auto& error : view["errors"].items()) {
+    auto more = error["message"].str_or(error["code"].str_or(error.text()));
+    if (!more.empty()) reason += (reason.empty() ? "" : ": ") + (error["field"].present() ? error["field"].text() + " " : "") + more;
+  }
+  return reason.empty() ? "no reason given" : reason.substr(0, 500);
+}
+
+std::optional<Millis> asked_to_wait(const net::ClientResponse& response, const Ctx& ctx) {
+  if (auto after = to_int(response.headers.get_or("retry-after", ""))) return Millis(*after * 1000);
+  auto left = response.headers.get("x-ratelimit-remaining");
+  if (!left) left = response.headers.get("ratelimit-remaining");
+  if (!left || *left != "0") return std::nullopt;
+  auto reset = to_int(response.headers.get_or("x-ratelimit-reset", response.headers.get_or("ratelimit-reset", "")));
+  if (!reset) return Millis(60'000);
+  auto now = std::chrono::duration_cast<std::chrono::seconds>(ctx.clock->wall().time_since_epoch()).count();
+  return Millis(std::clamp<std::int64_t>(*reset - now, 1, 3600) * 1000);
+}
+
+Error refused(const net::ClientResponse& response, const doc::Value& body, const Ctx& ctx, const std::string& what) {
+  auto text = fmt::format("{}: {} {}: {}", what, response.status, net::status_text(response.status), reason_of(body));
+  auto wait = asked_to_wait(response, ctx);
+  if (response.status == 429 || (response.status == 403 && wait))
+    return Error(Kind::unavailable, text).with_retry_after(wait.value_or(Millis(60'000)));
+  switch (response.status) {
+    case 401: return Error(Kind::denied, text).with_hint("the token is wrong or has expired");
+    case 403: return Error(Kind::denied, text).with_hint("the token lacks the right: statuses, comments and pull requests must be writable");
+    case 404: return Error(Kind::not_found, text).with_hint("the repository is not there, or the token may not see it");
+    case 409: return Error(Kind::conflict, text);
+    default: break;
+  }
+  if (response.status >= 500) {
+    Error error(Kind::unavailable, text);
+    return wait ? std::move(error).with_retry_after(*wait) : error;
+  }
+  return Error(Kind::invalid, text);
+}
+
+std::string next_page(const net::Headers& headers, const doc::Value& body) {
+  for (auto part : split(headers.get_or("link", ""), ',')) {
+    if (!part.contains("rel=\"next\"")) continue;
+    auto begin = part.find('<'), end = part.find('>');
+    if (begin != std::string_view::npos && end != std::string_view::npos && end > begin) return std::string(part.substr(begin + 1, end - begin - 1));
+  }
+  return body.is_map() ? body.str_at({"next"}) : std::string();
+}
+
+}  // namespace
+
+Result<Reply> Rest::call(const Ctx& ctx, std::string_view method, const std::string& path, const doc::Value* body) const {
+  net::ClientRequest request;
+  request.method = method;
+  request.url = path.starts_with("http") ? path : api_ + path;
+  // A page link that leads elsewhere would take the token there.
+  if (!request.url.starts_with(api_ + "/")) return fail(Kind::denied, "{}: leads away from {}", request.url, api_);
+  request.headers = headers_;
+  request.limit = std::size_t{32} << 20;
+  if (body != nullptr) {
+    request.headers.set("Content-Type", "application/json");
+    request.body = doc::print_json(*body);
+  }
+  auto limited = ctx.within(Millis(30'000));
+  TRY(auto response, client_->send(limited, std::move(request)));
+  Reply reply;
+  reply.status = response.status;
+  reply.headers = response.headers;
+  auto parsed = doc::parse_json(response.body.empty() ? "null" : response.body, "forge");
+  if (parsed) reply.body = *std::move(parsed);
+  if (!response.ok()) return Fail(refused(response, reply.body, ctx, fmt::format("{} {}{}", method, api_, path.starts_with("http") ? "" : path)));
+  if (!parsed) return fail(Kind::invalid, "{} {}: the answer is no JSON: is this the API's address?", method, api_);
+  return reply;
+}
+
+Result<std::optional<doc::Value>> Rest::find(const Ctx& ctx, const std::string& path, const std::function<bool(doc::View)>& wanted) const {
+  auto page = path;
+  for (int pages = 0; !page.empty() && pages < 100; ++pages) {
+    TRY(auto reply, get(ctx, page));
+    auto view = reply.view();
+    for (const auto& item : reply.body.is_list() ? view.items() : view["values"].items())
+      if (wanted(item)) return std::optional(item.value());
+    page = next_page(reply.headers, reply.body);
+  }
+  return std::optional<doc::Value>();
+}
+
+std::string cut_text(std::string_view text, std::size_t bytes) {
+  if (text.size() <= bytes) return std::string(text);
+  auto end = bytes - 3;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+  return std::string(text.substr(0, end)) + "…";
+}
+
+Result<std::string> repository_path(const std::string& repository) {
+  std::string path;
+  auto parts = split(repository, '/');
+  for (auto part : parts) {
+    if (part.empty() || part == "." || part == "..") return fail(Kind::invalid, "\"{}\": want OWNER/NAME", repository);
+    path += (path.empty() ? "" : "/") + percent_encode(part);
+  }
+  if (parts.size() < 2) return fail(Kind::invalid, "\"{}\": want OWNER/NAME", repository);
+  return path;
+}
+
+std::string html_marker(const std::string& marker) { return fmt::format("<!-- slipway:{} -->", replace_all(marker, "--", "-")); }
+
+}  // namespace slipway::forge
