@@ -141,7 +141,8 @@ TEST(Advisories, SLOW_CorpusImportsAndAgreesWithLabels) {
   }
   int rows = 0, agree = 0;
   std::string wrong;
-  for (auto line : lines(must(read_file(*root / "osv/expected/maven-ghsa-vs-sap.tsv")))) {
+  auto labelled = must(read_file(*root / "osv/expected/maven-ghsa-vs-sap.tsv"));
+  for (auto line : lines(labelled)) {
     auto cells = split(line, '\t');
     if (cells.size() < 5 || cells[0] == "cve") continue;
     bool hit = false;
