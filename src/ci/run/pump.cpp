@@ -92,8 +92,10 @@ Result<int> pump(const Ctx& ctx, const Process& process, std::array<int, 2> stre
                  const std::function<void(int)>& signal, const std::function<Result<int>()>& status) {
   Pump(ctx, process, streams, exit_fd, sink, signal).run();
   auto code = status();
-  signal(SIGKILL);  // what the process left in its group after being told to end; no such group is fine
-  TRY_OK(ctx.alive());
+  if (auto alive = ctx.alive(); !alive) {
+    signal(SIGKILL);  // what the process left in its group; a step that ends by itself may leave servers running
+    return Fail(std::move(alive).error());
+  }
   return code;
 }
 

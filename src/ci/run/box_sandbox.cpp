@@ -1,0 +1,226 @@
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/guarded.h"
+#include "base/log.h"
+#include "ci/run/pump.h"
+#include "ci/run/sandbox.h"
+
+namespace slipway::ci {
+
+std::string_view steward_bytes();
+
+namespace {
+
+struct Header {
+  std::uint32_t kind, id, size;
+};
+constexpr std::uint32_t start_kind = 1, signal_kind = 2, exited_kind = 3;
+
+// One running process: its end is told by an event.
+struct Pending {
+  Fd ended;
+  int status = 0, error = 0;
+  bool lost = false;
+};
+
+// One container for the job; its first process (steward/steward.cpp) starts the steps. Threads: any.
+class BoxSandbox final : public Sandbox {
+ public:
+  BoxSandbox(std::unique_ptr<box::Container> container, Fd socket, fs::path home, std::string description)
+      : container_(std::move(container)), socket_(std::move(socket)), home_(std::move(home)), description_(std::move(description)) {
+    reader_ = std::thread([this] { listen(); });
+  }
+  ~BoxSandbox() override { close(); }
+
+  Result<int> run(const Ctx& ctx, const Process& process, const OutputSink& sink) override {
+    TRY_OK(ctx.alive());
+    TRY(auto out, make_pipe());
+    TRY(auto err, make_pipe());
+    auto pending = std::make_shared<Pending>();
+    pending->ended = Fd(::eventfd(0, EFD_CLOEXEC));
+    auto id = add(pending);
+    auto sent = send_start(id, process, {out.write.get(), err.write.get()});
+    out.write.reset();
+    err.write.reset();
+    auto result = sent ? pump(ctx, process, {out.read.get(), err.read.get()}, pending->ended.get(), sink,
+                              [&](int number) { send_signal(id, number); }, [&] { return outcome(*pending, process); })
+                       : Result<int>(Fail(sent.error()));
+    state_.lock()->pending.erase(id);
+    return result;
+  }
+
+  std::string inside(const fs::path& host) const override {
+    auto relative = host.lexically_relative(home_);
+    if (relative.empty() || *relative.begin() == "..") return host.string();
+    return relative == "." ? std::string(home_inside) : (fs::path(home_inside) / relative).string();
+  }
+  fs::path outside(std::string_view inside_path) const override {
+    auto relative = fs::path(inside_path).lexically_relative(home_inside);
+    if (relative.empty() || *relative.begin() == "..") return {};
+    return relative == "." ? home_ : home_ / relative;
+  }
+  bool isolated() const override { return true; }
+  std::string describe() const override { return description_; }
+
+  void close() override {
+    if (!container_) return;
+    ::shutdown(socket_.get(), SHUT_RDWR);
+    if (reader_.joinable()) reader_.join();
+    if (auto r = container_->destroy(); !r) report_leftover(r.error());
+    container_.reset();
+  }
+
+ private:
+  struct State {
+    std::map<std::uint32_t, std::shared_ptr<Pending>> pending;
+    std::uint32_t next = 1;
+    bool lost = false;
+  };
+  static void report_leftover(const Error& error);
+
+  std::uint32_t add(const std::shared_ptr<Pending>& pending) {
+    auto state = state_.lock();
+    auto id = state->next++;
+    state->pending[id] = pending;
+    if (state->lost) finish(*pending, true);
+    return id;
+  }
+
+  static void finish(Pending& pending, bool lost) {
+    pending.lost = lost;
+    std::uint64_t one = 1;
+    (void)!::write(pending.ended.get(), &one, sizeof one);
+  }
+
+  Result<int> outcome(const Pending& pending, const Process& process) {
+    auto state = state_.lock();
+    if (pending.lost) {
+      bool memory = container_->oom_killed();
+      return fail(Kind::unavailable, "the job's container ended while \"{}\" ran{}", process.argv[0], memory ? ": out of memory" : "");
+    }
+    if (pending.error == ENOENT || pending.error == EACCES)
+      return fail(Kind::not_found, "{}: {} (working directory {})", process.argv[0], std::strerror(pending.error), process.cwd);
+    if (pending.error == EAGAIN) return fail(Kind::unavailable, "{}: the job has reached its limit of processes", process.argv[0]);
+    if (pending.error != 0) return fail_errno(pending.error, process.argv[0]);
+    return pending.status;
+  }
+
+  Result<> send_start(std::uint32_t id, const Process& process, std::array<int, 2> fds) {
+    std::string bytes = process.cwd;
+    bytes += '\0';
+    bytes += std::to_string(process.argv.size());
+    bytes += '\0';
+    for (auto& argument : process.argv) bytes += argument, bytes += '\0';
+    for (auto& [key, value] : process.env) bytes += key + "=" + value, bytes += '\0';
+    Header header{start_kind, id, static_cast<std::uint32_t>(bytes.size())};
+    iovec part{&header, sizeof header};
+    alignas(cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))] = {};
+    msghdr message{};
+    message.msg_iov = &part, message.msg_iovlen = 1;
+    message.msg_control = control, message.msg_controllen = sizeof control;
+    auto* c = CMSG_FIRSTHDR(&message);
+    c->cmsg_level = SOL_SOCKET, c->cmsg_type = SCM_RIGHTS, c->cmsg_len = CMSG_LEN(sizeof(int) * 2);
+    std::memcpy(CMSG_DATA(c), fds.data(), sizeof(int) * 2);
+    std::lock_guard lock(sending_);
+    if (::sendmsg(socket_.get(), &message, MSG_NOSIGNAL) != static_cast<ssize_t>(sizeof header))
+      return fail(Kind::unavailable, "the job's container does not take steps any more");
+    return send_all(bytes);
+  }
+
+  void send_signal(std::uint32_t id, int number) {
+    auto value = static_cast<std::int32_t>(number);
+    Header header{signal_kind, id, sizeof value};
+    std::lock_guard lock(sending_);
+    if (send_all({reinterpret_cast<const char*>(&header), sizeof header})) (void)send_all({reinterpret_cast<const char*>(&value), sizeof value});
+  }
+
+  Result<> send_all(std::string_view bytes) {
+    while (!bytes.empty()) {
+      auto n = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) return fail(Kind::unavailable, "the job's container does not take steps any more");
+      bytes.remove_prefix(static_cast<std::size_t>(n));
+    }
+    return {};
+  }
+
+  void listen() {
+    Header header;
+    for (;;) {
+      ssize_t n = ::recv(socket_.get(), &header, sizeof header, MSG_WAITALL);
+      if (n < 0 && errno == EINTR) continue;
+      if (n != static_cast<ssize_t>(sizeof header)) break;
+      auto state = state_.lock();
+      auto found = state->pending.find(header.id);
+      if (found == state->pending.end()) continue;
+      (header.kind == exited_kind ? found->second->status : found->second->error) = static_cast<int>(header.size);
+      finish(*found->second, false);
+    }
+    auto state = state_.lock();
+    state->lost = true;
+    for (auto& [id, pending] : state->pending) finish(*pending, true);
+  }
+
+  std::unique_ptr<box::Container> container_;
+  Fd socket_;
+  fs::path home_;
+  std::string description_;
+  std::thread reader_;
+  std::mutex sending_;
+  Guarded<State> state_;
+};
+
+void BoxSandbox::report_leftover(const Error& error) { LOG(warn, "ci.container.left", {"error", error.what()}); }
+
+// What of the host a step must not see, beyond what it is told to hide.
+void hide_host(box::Spec& spec, const std::vector<fs::path>& hide) {
+  auto cover = [&](const fs::path& folder, std::vector<std::string> options) {
+    struct stat info;
+    if (::lstat(folder.c_str(), &info) == 0 && S_ISDIR(info.st_mode))
+      spec.mounts.push_back({.source = {}, .target = folder, .type = "tmpfs", .options = std::move(options)});
+  };
+  for (auto* folder : {"/root", "/home", "/run", "/mnt", "/media", "/srv"}) cover(folder, {"mode=755"});
+  for (auto* folder : {"/tmp", "/var/tmp"}) cover(folder, {"mode=1777"});
+  for (auto& folder : hide) cover(folder, {"mode=700"});
+  spec.masked_paths = {"/etc/shadow", "/etc/gshadow", "/etc/shadow-", "/etc/gshadow-", "/etc/sudoers.d", "/etc/ssh", "/etc/ssl/private"};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Sandbox>> open_box_sandbox(const Ctx& ctx, box::Runtime& runtime, const SandboxOptions& options) {
+  int pair[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) return fail_errno(errno, "open a socket pair for a job");
+  Fd ours(pair[0]), theirs(pair[1]);
+  auto steward = options.home.parent_path() / "steward";
+  TRY_OK(write_file(steward, steward_bytes(), 0755));
+  box::Spec spec;
+  spec.id = options.id;
+  bool image = !options.layers.empty();
+  if (image) spec.layers = options.layers;
+  else spec.layers = {"/"}, hide_host(spec, options.hide);
+  spec.argv = {"/.slipway-steward"};
+  spec.env = options.env;
+  spec.cwd = "/";
+  spec.user = options.user;
+  spec.mounts.push_back({.source = options.home, .target = fs::path(home_inside)});
+  spec.mounts.push_back({.source = steward, .target = "/.slipway-steward", .read_only = true});
+  // An image has no resolver of its own; the network is the host's.
+  if (image && options.network == box::Network::host && path_exists("/etc/resolv.conf"))
+    spec.mounts.push_back({.source = "/etc/resolv.conf", .target = "/etc/resolv.conf", .read_only = true});
+  spec.mounts.insert(spec.mounts.end(), options.mounts.begin(), options.mounts.end());
+  spec.limits = options.limits;
+  spec.network = options.network;
+  spec.netns = options.netns;
+  spec.hostname = "runner";
+  spec.cgroup = "ci/" + options.id;
+  TRY_IN(auto container, "start the job's container", runtime.start(ctx, spec, {.in = theirs.get(), .out = -1, .err = -1}));
+  auto description = fmt::format("in a container ({}, {})", runtime.describe(), image ? "image" : "copy-on-write view of the host");
+  return std::make_unique<BoxSandbox>(std::move(container), std::move(ours), options.home, std::move(description));
+}
+
+}  // namespace slipway::ci
