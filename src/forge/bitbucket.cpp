@@ -16,9 +16,12 @@ std::string key_of(const std::string& context) {
 }
 std::string_view state_of(State state) {
   switch (state) {
-    case State::pending: return "INPROGRESS";
-    case State::success: return "SUCCESSFUL";
-    default: return "FAILED";
+    case State::pending:
+      return "INPROGRESS";
+    case State::success:
+      return "SUCCESSFUL";
+    default:
+      return "FAILED";
   }
 }
 // Bitbucket shows HTML comments; a link definition that nothing uses is hidden.
@@ -32,9 +35,17 @@ class Cloud final : public Forge {
   Result<> set_status(const Ctx& ctx, const CommitStatus& status) override {
     TRY(auto repository, repository_path(status.repository));
     // The URL is required; without one of ours the commit's own page is the honest link.
-    auto url = status.url.empty() ? fmt::format("https://bitbucket.org/{}/commits/{}", repository, status.commit) : status.url;
-    doc::Map body{{"state", state_of(status.state)}, {"key", key_of(status.context)}, {"name", status.context}, {"url", url}, {"description", cut_text(status.description, 255)}};
-    TRY_OK_IN("commit status", rest_.post(ctx, fmt::format("/repositories/{}/commit/{}/statuses/build", repository, percent_encode(status.commit)), body));
+    auto url =
+        status.url.empty() ? fmt::format("https://bitbucket.org/{}/commits/{}", repository, status.commit) : status.url;
+    doc::Map body{{"state", state_of(status.state)},
+                  {"key", key_of(status.context)},
+                  {"name", status.context},
+                  {"url", url},
+                  {"description", cut_text(status.description, 255)}};
+    TRY_OK_IN("commit status", rest_.post(ctx,
+                                          fmt::format("/repositories/{}/commit/{}/statuses/build", repository,
+                                                      percent_encode(status.commit)),
+                                          body));
     return {};
   }
 
@@ -61,7 +72,8 @@ class Cloud final : public Forge {
     TRY(auto repository, repository_path(draft.repository));
     auto list = fmt::format("/repositories/{}/pullrequests", repository);
     TRY_IN(auto old, "pull request", rest_.find(ctx, list + "?state=OPEN&pagelen=50", [&](doc::View p) {
-      return p["source"]["branch"]["name"].text() == draft.head && p["destination"]["branch"]["name"].text() == draft.base;
+      return p["source"]["branch"]["name"].text() == draft.head &&
+             p["destination"]["branch"]["name"].text() == draft.base;
     }));
     doc::Map body{{"title", draft.title}, {"description", draft.body}};
     Reply reply;
@@ -85,12 +97,17 @@ class Cloud final : public Forge {
 class Server final : public Forge {
  public:
   explicit Server(const ForgeOptions& options)
-      : rest_(options, net::Headers{{"Authorization", authorization_of(options)}, {"Accept", "application/json"}, {"X-Atlassian-Token", "no-check"}}),
+      : rest_(options, net::Headers{{"Authorization", authorization_of(options)},
+                                    {"Accept", "application/json"},
+                                    {"X-Atlassian-Token", "no-check"}}),
         web_(options.api.substr(0, options.api.rfind("/rest"))) {}
 
   Result<> set_status(const Ctx& ctx, const CommitStatus& status) override {
-    doc::Map body{{"state", state_of(status.state)}, {"key", key_of(status.context)}, {"name", status.context},
-                  {"url", status.url.empty() ? web_ : status.url}, {"description", cut_text(status.description, 255)}};
+    doc::Map body{{"state", state_of(status.state)},
+                  {"key", key_of(status.context)},
+                  {"name", status.context},
+                  {"url", status.url.empty() ? web_ : status.url},
+                  {"description", cut_text(status.description, 255)}};
     TRY_OK_IN("commit status", rest_.post(ctx, "/build-status/1.0/commits/" + percent_encode(status.commit), body));
     return {};
   }
@@ -103,10 +120,11 @@ class Server final : public Forge {
     // Comments are found among the request's activities, newest first, by offset.
     std::optional<doc::Value> old;
     TRY_OK_IN("comment", each(ctx, request + "/activities", [&](doc::View activity) {
-      bool ours = activity["action"].text() == "COMMENTED" && activity["comment"]["text"].text().contains(marker);
-      if (ours) old = activity["comment"].value();
-      return ours;
-    }));
+                bool ours =
+                    activity["action"].text() == "COMMENTED" && activity["comment"]["text"].text().contains(marker);
+                if (ours) old = activity["comment"].value();
+                return ours;
+              }));
     doc::Map body{{"text", text}};
     if (!old) {
       TRY_OK_IN("comment", rest_.post(ctx, request + "/comments", body));
@@ -124,11 +142,14 @@ class Server final : public Forge {
     auto list = base + "/pull-requests";
     auto ref = [](const std::string& branch) { return "refs/heads/" + branch; };
     std::optional<doc::Value> old;
-    TRY_OK_IN("pull request", each(ctx, fmt::format("{}?state=OPEN&direction=OUTGOING&at={}", list, percent_encode(ref(draft.head))), [&](doc::View p) {
-      bool same = p["fromRef"]["id"].text() == ref(draft.head) && p["toRef"]["id"].text() == ref(draft.base);
-      if (same) old = p.value();
-      return same;
-    }));
+    TRY_OK_IN("pull request",
+              each(ctx, fmt::format("{}?state=OPEN&direction=OUTGOING&at={}", list, percent_encode(ref(draft.head))),
+                   [&](doc::View p) {
+                     bool same =
+                         p["fromRef"]["id"].text() == ref(draft.head) && p["toRef"]["id"].text() == ref(draft.base);
+                     if (same) old = p.value();
+                     return same;
+                   }));
     doc::Map body{{"title", draft.title}, {"description", draft.body}};
     Reply reply;
     if (old) {
@@ -155,7 +176,8 @@ class Server final : public Forge {
   Result<> each(const Ctx& ctx, const std::string& path, const std::function<bool(doc::View)>& stop) const {
     std::int64_t start = 0;
     for (int pages = 0; pages < 100; ++pages) {
-      TRY(auto reply, rest_.get(ctx, fmt::format("{}{}limit=100&start={}", path, path.contains('?') ? '&' : '?', start)));
+      TRY(auto reply,
+          rest_.get(ctx, fmt::format("{}{}limit=100&start={}", path, path.contains('?') ? '&' : '?', start)));
       auto view = reply.view();
       for (const auto& item : view["values"].items())
         if (stop(item)) return {};

@@ -13,9 +13,9 @@ enum class State { pending, success, failure, error };
 std::string_view to_string(State state);
 
 struct CommitStatus {
-  std::string repository;   // "owner/name"
-  std::string commit;       // whole id
-  std::string context;      // "slipway/ci / test": the same context replaces
+  std::string repository;  // "owner/name"
+  std::string commit;      // whole id
+  std::string context;     // "slipway/ci / test": the same context replaces
   State state = State::pending;
   std::string description;  // cut to what the forge takes
   std::string url;
@@ -23,12 +23,12 @@ struct CommitStatus {
 struct Comment {
   std::string repository;
   int pull_request = 0;
-  std::string marker;       // "preview": names the comment, hidden in its text
-  std::string body;         // Markdown
+  std::string marker;  // "preview": names the comment, hidden in its text
+  std::string body;    // Markdown
 };
 struct PullRequestDraft {
   std::string repository;
-  std::string head, base;   // branches
+  std::string head, base;  // branches
   std::string title, body;
 };
 struct PullRequestLink {

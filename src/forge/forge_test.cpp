@@ -14,39 +14,52 @@ namespace {
 struct Shape {
   const char* name;
   Provider provider;
-  std::string prefix;            // of the API
-  std::string authorization;     // header: value
-  std::string statuses;          // POST here
-  std::string comments, edit;    // GET and POST; PUT or PATCH edit + id
+  std::string prefix;          // of the API
+  std::string authorization;   // header: value
+  std::string statuses;        // POST here
+  std::string comments, edit;  // GET and POST; PUT or PATCH edit + id
   std::string edit_method;
-  std::string comment_path;      // where the text is in a comment: "body", "content.raw"
-  bool values = false;           // lists in {"values": []}
-  std::string status_state;      // how success is called there
+  std::string comment_path;  // where the text is in a comment: "body", "content.raw"
+  bool values = false;       // lists in {"values": []}
+  std::string status_state;  // how success is called there
 };
 const Shape shapes[] = {
-    {"GitHub", Provider::github, "", "authorization: Bearer t0ken", "/repos/o/r/statuses/C", "/repos/o/r/issues/7/comments", "/repos/o/r/issues/comments/", "PATCH", "body", false, "success"},
-    {"Gitea", Provider::gitea, "/api/v1", "authorization: token t0ken", "/repos/o/r/statuses/C", "/repos/o/r/issues/7/comments", "/repos/o/r/issues/comments/", "PATCH", "body", false, "success"},
-    {"GitLab", Provider::gitlab, "/api/v4", "private-token: t0ken", "/projects/o%2Fr/statuses/C", "/projects/o%2Fr/merge_requests/7/notes", "/projects/o%2Fr/merge_requests/7/notes/", "PUT", "body", false, "success"},
-    {"Bitbucket", Provider::bitbucket, "/2.0", "authorization: Bearer t0ken", "/repositories/o/r/commit/C/statuses/build", "/repositories/o/r/pullrequests/7/comments", "/repositories/o/r/pullrequests/7/comments/", "PUT", "content.raw", true, "SUCCESSFUL"},
-    {"BitbucketServer", Provider::bitbucket_server, "/rest", "authorization: Bearer t0ken", "/build-status/1.0/commits/C", "/api/1.0/projects/o/repos/r/pull-requests/7/comments", "/api/1.0/projects/o/repos/r/pull-requests/7/comments/", "PUT", "text", true, "SUCCESSFUL"},
+    {"GitHub", Provider::github, "", "authorization: Bearer t0ken", "/repos/o/r/statuses/C",
+     "/repos/o/r/issues/7/comments", "/repos/o/r/issues/comments/", "PATCH", "body", false, "success"},
+    {"Gitea", Provider::gitea, "/api/v1", "authorization: token t0ken", "/repos/o/r/statuses/C",
+     "/repos/o/r/issues/7/comments", "/repos/o/r/issues/comments/", "PATCH", "body", false, "success"},
+    {"GitLab", Provider::gitlab, "/api/v4", "private-token: t0ken", "/projects/o%2Fr/statuses/C",
+     "/projects/o%2Fr/merge_requests/7/notes", "/projects/o%2Fr/merge_requests/7/notes/", "PUT", "body", false,
+     "success"},
+    {"Bitbucket", Provider::bitbucket, "/2.0", "authorization: Bearer t0ken",
+     "/repositories/o/r/commit/C/statuses/build", "/repositories/o/r/pullrequests/7/comments",
+     "/repositories/o/r/pullrequests/7/comments/", "PUT", "content.raw", true, "SUCCESSFUL"},
+    {"BitbucketServer", Provider::bitbucket_server, "/rest", "authorization: Bearer t0ken",
+     "/build-status/1.0/commits/C", "/api/1.0/projects/o/repos/r/pull-requests/7/comments",
+     "/api/1.0/projects/o/repos/r/pull-requests/7/comments/", "PUT", "text", true, "SUCCESSFUL"},
 };
 const std::string commit(40, 'c');
 
 // Keeps comments as the forges do and notes every call.
 struct Api {
   explicit Api(const Shape& s) : shape(s) {
-    server = must(net::Server::start({}, [this](const Ctx& ctx, net::Request& request) { return serve(ctx, request); }));
+    server =
+        must(net::Server::start({}, [this](const Ctx& ctx, net::Request& request) { return serve(ctx, request); }));
   }
   net::Response serve(const Ctx& ctx, net::Request& request) {
     auto header = *cut(shape.authorization, ": ");
-    if (request.headers.get_or(header.first, "") != header.second) return net::Response::json(401, R"({"message":"Bad credentials"})");
+    if (request.headers.get_or(header.first, "") != header.second)
+      return net::Response::json(401, R"({"message":"Bad credentials"})");
     if (auto planned = refusal.lock(); !planned->empty()) {
       auto response = std::move(planned->front());
       planned->erase(planned->begin());
       return response;
     }
     auto path = request.raw_path.substr(0, request.raw_path.find('?')).substr(shape.prefix.size());
-    auto body = must(doc::parse_json([&] { auto b = must(request.read_body(ctx)); return b.empty() ? "null" : b; }()));
+    auto body = must(doc::parse_json([&] {
+      auto b = must(request.read_body(ctx));
+      return b.empty() ? "null" : b;
+    }()));
     auto known = state.lock();
     if (request.method != "GET") known->calls.push_back(request.method + " " + path + " " + doc::print_json(body));
     if (path == replace_all(shape.statuses, "C", commit)) return net::Response::json(201, "{}");
@@ -64,9 +77,13 @@ struct Api {
       for (const auto& [key, value] : *body.if_map()) known->comments[id - 1][key] = value;
       return net::Response::json(200, doc::print_json(known->comments[id - 1]));
     }
-    if (path.ends_with("pulls") || path.ends_with("merge_requests") || path.ends_with("pullrequests") || path.ends_with("pull-requests")) {
-      if (request.method == "GET") return net::Response::json(200, shape.values ? R"({"values":[],"isLastPage":true})" : "[]");
-      return net::Response::json(201, R"({"number":9,"iid":9,"id":9,"html_url":"u","web_url":"u","links":{"html":{"href":"u"},"self":[{"href":"u"}]}})");
+    if (path.ends_with("pulls") || path.ends_with("merge_requests") || path.ends_with("pullrequests") ||
+        path.ends_with("pull-requests")) {
+      if (request.method == "GET")
+        return net::Response::json(200, shape.values ? R"({"values":[],"isLastPage":true})" : "[]");
+      return net::Response::json(
+          201,
+          R"({"number":9,"iid":9,"id":9,"html_url":"u","web_url":"u","links":{"html":{"href":"u"},"self":[{"href":"u"}]}})");
     }
     return net::Response::json(404, R"({"message":"Not Found"})");
   }
@@ -76,11 +93,13 @@ struct Api {
   };
   // Two a page, so that paging is walked.
   net::Response list(const State& known, const net::Request& request, bool activities) {
-    auto page = static_cast<std::size_t>(to_int(request.query_of(activities ? "start" : "page")).value_or(activities ? 0 : 1));
+    auto page =
+        static_cast<std::size_t>(to_int(request.query_of(activities ? "start" : "page")).value_or(activities ? 0 : 1));
     auto begin = activities ? page : (page - 1) * 2;
     doc::List items;
     for (auto i = begin; i < std::min(begin + 2, known.comments.size()); ++i)
-      items.push_back(activities ? doc::Value(doc::Map{{"action", "COMMENTED"}, {"comment", known.comments[i]}}) : known.comments[i]);
+      items.push_back(activities ? doc::Value(doc::Map{{"action", "COMMENTED"}, {"comment", known.comments[i]}})
+                                 : known.comments[i]);
     bool more = begin + 2 < known.comments.size();
     auto next = fmt::format("http://{}{}{}?page={}", server->address(), shape.prefix, shape.comments, page + 1);
     doc::Value body = doc::Value(items);
@@ -100,7 +119,8 @@ struct Api {
     return *at->if_string();
   }
   std::unique_ptr<Forge> connect(const std::string& token = "t0ken") {
-    return must(forge::connect({.provider = shape.provider, .api = "http://" + server->address() + shape.prefix, .token = token}));
+    return must(forge::connect(
+        {.provider = shape.provider, .api = "http://" + server->address() + shape.prefix, .token = token}));
   }
 
   const Shape& shape;
@@ -117,7 +137,8 @@ class ForgeContract : public testing::TestWithParam<Shape> {
 
 TEST_P(ForgeContract, SetsStatuses) {
   auto forge = api.connect();
-  ASSERT_TRUE(forge->set_status(ctx, {"o/r", commit, "slipway/ci / test", State::success, std::string(200, 'x') + "ü" + std::string(300, 'y'), "http://run"}));
+  ASSERT_TRUE(forge->set_status(ctx, {"o/r", commit, "slipway/ci / test", State::success,
+                                      std::string(200, 'x') + "ü" + std::string(300, 'y'), "http://run"}));
   auto calls = api.state.lock();
   ASSERT_EQ(calls->calls.size(), 1u);
   EXPECT_TRUE(calls->calls[0].contains("\"state\":\"" + GetParam().status_state + "\"")) << calls->calls[0];
@@ -164,7 +185,8 @@ TEST_P(ForgeContract, TellsWhatWentWrong) {
   auto later = forge->set_status(ctx, status);
   EXPECT_TRUE(later.error().retryable());
   EXPECT_EQ(later.error().retry_after(), Millis(17'000));
-  api.refusal.lock()->push_back(net::Response::json(422, R"({"message":"Validation Failed","errors":[{"field":"sha","code":"missing"}]})"));
+  api.refusal.lock()->push_back(
+      net::Response::json(422, R"({"message":"Validation Failed","errors":[{"field":"sha","code":"missing"}]})"));
   auto invalid = forge->set_status(ctx, status);
   EXPECT_EQ(invalid.error().kind(), Kind::invalid);
   EXPECT_TRUE(invalid.error().what().contains("Validation Failed: sha missing")) << invalid.error().what();
@@ -173,11 +195,13 @@ TEST_P(ForgeContract, TellsWhatWentWrong) {
   api.refusal.lock()->push_back(net::Response::text(200, "<html>"));
   EXPECT_EQ(forge->set_status(ctx, status).error().kind(), Kind::invalid);
 }
-INSTANTIATE_TEST_SUITE_P(Forges, ForgeContract, testing::ValuesIn(shapes), [](const auto& i) { return std::string(i.param.name); });
+INSTANTIATE_TEST_SUITE_P(Forges, ForgeContract, testing::ValuesIn(shapes),
+                         [](const auto& i) { return std::string(i.param.name); });
 
 TEST(Forge, ADoneStateAtGitLabIsNoError) {
   Api api(shapes[2]);
-  api.refusal.lock()->push_back(net::Response::json(400, R"x({"message":"Cannot transition status via :run from :running (Reason(s): Status cannot transition)"})x"));
+  api.refusal.lock()->push_back(net::Response::json(
+      400, R"x({"message":"Cannot transition status via :run from :running (Reason(s): Status cannot transition)"})x"));
   EXPECT_TRUE(api.connect()->set_status(Ctx{}, {"o/r", commit, "ci", State::pending, "", ""}));
 }
 
@@ -190,7 +214,8 @@ TEST(Forge, DoesNotFollowAPageElsewhere) {
 }
 
 TEST(Forge, WantsAddressAndToken) {
-  EXPECT_EQ(connect({.provider = Provider::gitea, .token = "x"}).error().what(), "gitea: has no public service, want its API's address");
+  EXPECT_EQ(connect({.provider = Provider::gitea, .token = "x"}).error().what(),
+            "gitea: has no public service, want its API's address");
   EXPECT_EQ(connect({.provider = Provider::github}).error().what(), "github: no token is set");
   EXPECT_FALSE(connect({.provider = Provider::github, .api = "ftp://x", .token = "x"}));
 }

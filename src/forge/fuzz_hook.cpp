@@ -4,7 +4,8 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace slipway::forge;
   std::string_view body(reinterpret_cast<const char*>(data), size);
-  for (auto provider : {Provider::github, Provider::gitlab, Provider::gitea, Provider::bitbucket, Provider::bitbucket_server}) {
+  for (auto provider :
+       {Provider::github, Provider::gitlab, Provider::gitea, Provider::bitbucket, Provider::bitbucket_server}) {
     auto hooks = parse_hook(provider, "", body);
     if (!hooks) continue;
     for (const auto& hook : *hooks)

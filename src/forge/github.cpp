@@ -12,9 +12,12 @@ class Github : public Forge {
 
   Result<> set_status(const Ctx& ctx, const CommitStatus& status) override {
     TRY(auto repository, repository_path(status.repository));
-    doc::Map body{{"state", to_string(status.state)}, {"context", status.context}, {"description", cut_text(status.description, 140)}};
+    doc::Map body{{"state", to_string(status.state)},
+                  {"context", status.context},
+                  {"description", cut_text(status.description, 140)}};
     if (!status.url.empty()) body.set("target_url", status.url);
-    TRY_OK_IN("commit status", rest_.post(ctx, fmt::format("/repos/{}/statuses/{}", repository, percent_encode(status.commit)), body));
+    TRY_OK_IN("commit status",
+              rest_.post(ctx, fmt::format("/repos/{}/statuses/{}", repository, percent_encode(status.commit)), body));
     return {};
   }
 
@@ -23,7 +26,9 @@ class Github : public Forge {
     auto marker = html_marker(comment.marker);
     auto text = cut_text(comment.body, 65'000) + "\n" + marker;
     auto list = fmt::format("/repos/{}/issues/{}/comments", repository, comment.pull_request);
-    TRY_IN(auto old, "comment", rest_.find(ctx, list + "?per_page=100&limit=50", [&](doc::View c) { return c["body"].text().contains(marker); }));
+    TRY_IN(auto old, "comment", rest_.find(ctx, list + "?per_page=100&limit=50", [&](doc::View c) {
+      return c["body"].text().contains(marker);
+    }));
     doc::Map body{{"body", text}};
     if (!old) {
       TRY_OK_IN("comment", rest_.post(ctx, list, body));
@@ -31,7 +36,8 @@ class Github : public Forge {
     }
     doc::View view(*old, "forge");
     if (replace_all(view["body"].text(), "\r\n", "\n") == text) return {};
-    TRY_OK_IN("comment", rest_.patch(ctx, fmt::format("/repos/{}/issues/comments/{}", repository, view["id"].text()), body));
+    TRY_OK_IN("comment",
+              rest_.patch(ctx, fmt::format("/repos/{}/issues/comments/{}", repository, view["id"].text()), body));
     return {};
   }
 
@@ -40,7 +46,8 @@ class Github : public Forge {
     auto list = fmt::format("/repos/{}/pulls", repository);
     auto owner = draft.repository.substr(0, draft.repository.find('/'));
     // GitHub filters by head; Gitea ignores that and the check below does it.
-    auto query = fmt::format("{}?state=open&per_page=100&limit=50&base={}&head={}", list, percent_encode(draft.base), percent_encode(owner + ":" + draft.head));
+    auto query = fmt::format("{}?state=open&per_page=100&limit=50&base={}&head={}", list, percent_encode(draft.base),
+                             percent_encode(owner + ":" + draft.head));
     TRY_IN(auto old, "pull request", rest_.find(ctx, query, [&](doc::View p) {
       return p["head"]["ref"].text() == draft.head && p["base"]["ref"].text() == draft.base;
     }));
@@ -69,14 +76,19 @@ class GithubItself final : public Github {
   Result<> set_deployment(const Ctx& ctx, const Deployment& deployment) override {
     TRY(auto repository, repository_path(deployment.repository));
     auto list = fmt::format("/repos/{}/deployments", repository);
-    auto query = fmt::format("{}?sha={}&environment={}", list, percent_encode(deployment.commit), percent_encode(deployment.environment));
+    auto query = fmt::format("{}?sha={}&environment={}", list, percent_encode(deployment.commit),
+                             percent_encode(deployment.environment));
     TRY_IN(auto old, "deployment", rest_.find(ctx, query, [](doc::View) { return true; }));
     std::string id;
     if (old) {
       id = doc::View(*old, "forge")["id"].text();
     } else {
-      doc::Map body{{"ref", deployment.commit}, {"environment", deployment.environment}, {"auto_merge", false},
-                    {"required_contexts", doc::List{}}, {"production_environment", deployment.production}, {"description", cut_text(deployment.description, 140)}};
+      doc::Map body{{"ref", deployment.commit},
+                    {"environment", deployment.environment},
+                    {"auto_merge", false},
+                    {"required_contexts", doc::List{}},
+                    {"production_environment", deployment.production},
+                    {"description", cut_text(deployment.description, 140)}};
       TRY_IN(auto made, "deployment", rest_.post(ctx, list, body));
       id = made.view()["id"].text();
     }
@@ -97,7 +109,8 @@ std::unique_ptr<Forge> make_github(const ForgeOptions& options) {
 }
 
 std::unique_ptr<Forge> make_gitea(const ForgeOptions& options) {
-  return std::make_unique<Github>(options, net::Headers{{"Authorization", "token " + options.token}, {"Accept", "application/json"}});
+  return std::make_unique<Github>(
+      options, net::Headers{{"Authorization", "token " + options.token}, {"Accept", "application/json"}});
 }
 
 }  // namespace slipway::forge

@@ -8,9 +8,12 @@ namespace {
 
 std::string_view state_of(State state) {
   switch (state) {
-    case State::pending: return "running";
-    case State::success: return "success";
-    default: return "failed";
+    case State::pending:
+      return "running";
+    case State::success:
+      return "success";
+    default:
+      return "failed";
   }
 }
 
@@ -21,7 +24,9 @@ class Gitlab final : public Forge {
 
   Result<> set_status(const Ctx& ctx, const CommitStatus& status) override {
     TRY(auto project, project_of(status.repository));
-    doc::Map body{{"state", state_of(status.state)}, {"name", status.context}, {"description", cut_text(status.description, 255)}};
+    doc::Map body{{"state", state_of(status.state)},
+                  {"name", status.context},
+                  {"description", cut_text(status.description, 255)}};
     if (!status.url.empty()) body.set("target_url", status.url);
     auto set = rest_.post(ctx, fmt::format("{}/statuses/{}", project, percent_encode(status.commit)), body);
     // GitLab refuses to set a state that is there already.
@@ -35,7 +40,9 @@ class Gitlab final : public Forge {
     auto marker = html_marker(comment.marker);
     auto text = cut_text(comment.body, 900'000) + "\n" + marker;
     auto list = fmt::format("{}/merge_requests/{}/notes", project, comment.pull_request);
-    TRY_IN(auto old, "comment", rest_.find(ctx, list + "?per_page=100&sort=asc", [&](doc::View n) { return n["body"].text().contains(marker); }));
+    TRY_IN(auto old, "comment", rest_.find(ctx, list + "?per_page=100&sort=asc", [&](doc::View n) {
+      return n["body"].text().contains(marker);
+    }));
     doc::Map body{{"body", text}};
     if (!old) {
       TRY_OK_IN("comment", rest_.post(ctx, list, body));
@@ -50,7 +57,8 @@ class Gitlab final : public Forge {
   Result<PullRequestLink> open_pull_request(const Ctx& ctx, const PullRequestDraft& draft) override {
     TRY(auto project, project_of(draft.repository));
     auto list = project + "/merge_requests";
-    auto query = fmt::format("{}?state=opened&source_branch={}&target_branch={}", list, percent_encode(draft.head), percent_encode(draft.base));
+    auto query = fmt::format("{}?state=opened&source_branch={}&target_branch={}", list, percent_encode(draft.head),
+                             percent_encode(draft.base));
     TRY_IN(auto old, "merge request", rest_.find(ctx, query, [](doc::View) { return true; }));
     doc::Map body{{"title", draft.title}, {"description", draft.body}};
     Reply reply;

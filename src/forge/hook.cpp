@@ -15,17 +15,23 @@ namespace slipway::forge {
 
 std::string_view to_string(Provider provider) {
   switch (provider) {
-    case Provider::github: return "github";
-    case Provider::gitlab: return "gitlab";
-    case Provider::gitea: return "gitea";
-    case Provider::bitbucket: return "bitbucket";
-    case Provider::bitbucket_server: return "bitbucket-server";
+    case Provider::github:
+      return "github";
+    case Provider::gitlab:
+      return "gitlab";
+    case Provider::gitea:
+      return "gitea";
+    case Provider::bitbucket:
+      return "bitbucket";
+    case Provider::bitbucket_server:
+      return "bitbucket-server";
   }
   return "?";
 }
 
 std::optional<Provider> parse_provider(std::string_view text) {
-  for (auto provider : {Provider::github, Provider::gitlab, Provider::gitea, Provider::bitbucket, Provider::bitbucket_server})
+  for (auto provider :
+       {Provider::github, Provider::gitlab, Provider::gitea, Provider::bitbucket, Provider::bitbucket_server})
     if (text == to_string(provider)) return provider;
   return text == "forgejo" ? std::optional(Provider::gitea) : std::nullopt;
 }
@@ -42,20 +48,29 @@ std::optional<Provider> provider_of(const net::Headers& headers) {
 
 std::string event_of(Provider provider, const net::Headers& headers) {
   switch (provider) {
-    case Provider::github: return std::string(headers.get_or("x-github-event", ""));
-    case Provider::gitlab: return std::string(headers.get_or("x-gitlab-event", ""));
-    case Provider::gitea: return std::string(headers.get_or("x-gitea-event", headers.get_or("x-forgejo-event", "")));
-    default: return std::string(headers.get_or("x-event-key", ""));
+    case Provider::github:
+      return std::string(headers.get_or("x-github-event", ""));
+    case Provider::gitlab:
+      return std::string(headers.get_or("x-gitlab-event", ""));
+    case Provider::gitea:
+      return std::string(headers.get_or("x-gitea-event", headers.get_or("x-forgejo-event", "")));
+    default:
+      return std::string(headers.get_or("x-event-key", ""));
   }
 }
 
 std::string delivery_of(Provider provider, const net::Headers& headers) {
   switch (provider) {
-    case Provider::github: return std::string(headers.get_or("x-github-delivery", ""));
-    case Provider::gitlab: return std::string(headers.get_or("idempotency-key", headers.get_or("x-gitlab-event-uuid", "")));
-    case Provider::gitea: return std::string(headers.get_or("x-gitea-delivery", headers.get_or("x-forgejo-delivery", "")));
-    case Provider::bitbucket: return std::string(headers.get_or("x-request-uuid", ""));
-    case Provider::bitbucket_server: return std::string(headers.get_or("x-request-id", ""));
+    case Provider::github:
+      return std::string(headers.get_or("x-github-delivery", ""));
+    case Provider::gitlab:
+      return std::string(headers.get_or("idempotency-key", headers.get_or("x-gitlab-event-uuid", "")));
+    case Provider::gitea:
+      return std::string(headers.get_or("x-gitea-delivery", headers.get_or("x-forgejo-delivery", "")));
+    case Provider::bitbucket:
+      return std::string(headers.get_or("x-request-uuid", ""));
+    case Provider::bitbucket_server:
+      return std::string(headers.get_or("x-request-id", ""));
   }
   return {};
 }
@@ -80,9 +95,13 @@ Result<> verify_hook(Provider provider, const net::Headers& headers, std::string
       if (!token) return fail(Kind::denied, "webhook: no token");
       return same_secret(*token, secret) ? Result<>{} : fail(Kind::denied, "webhook: wrong token");
     }
-    case Provider::gitea: return check_hmac(headers.get_or("x-gitea-signature", headers.get_or("x-forgejo-signature", "")), "", body, secret);
-    case Provider::github: return check_hmac(headers.get_or("x-hub-signature-256", ""), "sha256=", body, secret);
-    default: return check_hmac(headers.get_or("x-hub-signature", ""), "sha256=", body, secret);
+    case Provider::gitea:
+      return check_hmac(headers.get_or("x-gitea-signature", headers.get_or("x-forgejo-signature", "")), "", body,
+                        secret);
+    case Provider::github:
+      return check_hmac(headers.get_or("x-hub-signature-256", ""), "sha256=", body, secret);
+    default:
+      return check_hmac(headers.get_or("x-hub-signature", ""), "sha256=", body, secret);
   }
 }
 
@@ -92,11 +111,16 @@ Result<std::vector<Hook>> parse_hook(Provider provider, std::string_view event, 
   doc::View view(payload, "webhook");
   auto hooks = [&]() -> Hooks {
     switch (provider) {
-      case Provider::github: return read_github(event, view);
-      case Provider::gitlab: return read_gitlab(event, view);
-      case Provider::gitea: return read_gitea(event, view);
-      case Provider::bitbucket: return read_bitbucket(event, view);
-      case Provider::bitbucket_server: return read_bitbucket_server(event, view);
+      case Provider::github:
+        return read_github(event, view);
+      case Provider::gitlab:
+        return read_gitlab(event, view);
+      case Provider::gitea:
+        return read_gitea(event, view);
+      case Provider::bitbucket:
+        return read_bitbucket(event, view);
+      case Provider::bitbucket_server:
+        return read_bitbucket_server(event, view);
     }
     return fail(Kind::internal, "unknown provider");
   }();
@@ -170,12 +194,15 @@ net::Response HookReceiver::Rep::serve(const Ctx& ctx, net::Request& request) {
   auto told = provider_of(request.headers);
   auto name = request.path.substr(request.path.rfind('/') + 1);
   auto provider = name.empty() || name == "hooks" ? told : parse_provider(name);
-  if (!provider) return net::Response::text(404, "no such forge: want /hooks/github, gitlab, gitea, bitbucket or bitbucket-server\n");
+  if (!provider)
+    return net::Response::text(404,
+                               "no such forge: want /hooks/github, gitlab, gitea, bitbucket or bitbucket-server\n");
   if (request.method != "POST") return net::Response::text(405, "want POST\n");
   auto body = request.read_body(ctx, options.max_body);
   if (!body) return net::Response::error(body.error());
   if (auto genuine = verify(*provider, request, *body); !genuine) {
-    LOG(warn, "forge.hook.refused", {"provider", to_string(*provider)}, {"peer", request.peer}, {"why", genuine.error().what()});
+    LOG(warn, "forge.hook.refused", {"provider", to_string(*provider)}, {"peer", request.peer},
+        {"why", genuine.error().what()});
     return answer(*provider, 401, "refused", genuine.error().print());
   }
   auto hooks = parse_hook(*provider, event_of(*provider, request.headers), *body);
@@ -192,13 +219,17 @@ net::Response HookReceiver::Rep::serve(const Ctx& ctx, net::Request& request) {
     auto taken = options.take ? options.take(ctx, hook) : Result<>{};
     if (taken) continue;
     forget(keys);
-    LOG(warn, "forge.hook.failed", {"provider", to_string(*provider)}, {"repository", hook.repository}, {"error", taken.error().what()});
+    LOG(warn, "forge.hook.failed", {"provider", to_string(*provider)}, {"repository", hook.repository},
+        {"error", taken.error().what()});
     return answer(*provider, 503, "failed", taken.error().what());
   }
-  return acted ? answer(*provider, 202, "taken", "taken") : answer(*provider, 200, "ignored", "nothing to do for this event");
+  return acted ? answer(*provider, 202, "taken", "taken")
+               : answer(*provider, 200, "ignored", "nothing to do for this event");
 }
 
-HookReceiver::HookReceiver(ReceiverOptions options) : rep_(std::make_unique<Rep>()) { rep_->options = std::move(options); }
+HookReceiver::HookReceiver(ReceiverOptions options) : rep_(std::make_unique<Rep>()) {
+  rep_->options = std::move(options);
+}
 HookReceiver::~HookReceiver() = default;
 net::Handler HookReceiver::routes() {
   return [this](const Ctx& ctx, net::Request& request) { return rep_->serve(ctx, request); };

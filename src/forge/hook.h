@@ -19,20 +19,20 @@ struct Hook {
   enum class Type { push, tag, pull_request, pull_request_closed, ping, other };
   Type type = Type::other;
   Provider provider = Provider::github;
-  std::string event, action;            // as the forge calls them: "pull_request", "synchronize"
-  std::string repository;               // "owner/name"
+  std::string event, action;  // as the forge calls them: "pull_request", "synchronize"
+  std::string repository;     // "owner/name"
   std::string clone_url, link;
-  std::string ref, before, after;       // push, tag: ids; before "" when new, after "" when deleted
+  std::string ref, before, after;  // push, tag: ids; before "" when new, after "" when deleted
   bool forced = false;
   int pull_request = 0;
-  bool merged = false;                  // with pull_request_closed
+  bool merged = false;  // with pull_request_closed
   bool draft = false;
-  std::string base_ref, base;           // pull request: target branch (refs/heads/main) and its commit
+  std::string base_ref, base;  // pull request: target branch (refs/heads/main) and its commit
   std::string head_ref, head_repository;
-  bool from_fork = false;               // runs for it get no secrets
+  bool from_fork = false;  // runs for it get no secrets
   std::string author, subject;
-  std::vector<std::string> paths;       // touched
-  bool paths_complete = false;          // false: the forge does not say, or not all
+  std::vector<std::string> paths;  // touched
+  bool paths_complete = false;     // false: the forge does not say, or not all
 };
 
 // The forge that a request comes from, by its headers.
@@ -50,7 +50,7 @@ struct ReceiverOptions {
   std::function<std::vector<std::string>(Provider)> secrets;
   // Called once for each hook of a fresh delivery. An error answers 503, and the forge's next try counts as fresh.
   std::function<Result<>(const Ctx&, const Hook&)> take;
-  std::size_t remembered = 20'000;      // deliveries, against replays
+  std::size_t remembered = 20'000;  // deliveries, against replays
   std::size_t max_body = std::size_t{25} << 20;
 };
 

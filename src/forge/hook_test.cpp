@@ -17,8 +17,9 @@ std::string show(const std::vector<Hook>& hooks) {
   static const char* types[] = {"push", "tag", "pr", "closed", "ping", "other"};
   std::string text;
   for (const auto& h : hooks)
-    text += fmt::format("{} {} {} {}..{} #{} {} {}{}{}\n", types[static_cast<int>(h.type)], h.repository, h.ref, h.before.substr(0, 4), h.after.substr(0, 4),
-                        h.pull_request, h.base_ref, h.author, h.from_fork ? " fork" : "", h.merged ? " merged" : "");
+    text += fmt::format("{} {} {} {}..{} #{} {} {}{}{}\n", types[static_cast<int>(h.type)], h.repository, h.ref,
+                        h.before.substr(0, 4), h.after.substr(0, 4), h.pull_request, h.base_ref, h.author,
+                        h.from_fork ? " fork" : "", h.merged ? " merged" : "");
   return text;
 }
 
@@ -28,13 +29,18 @@ struct Signed {
   net::Headers headers;
   std::string want;  // "" genuine
 };
-std::string hmac(std::string_view body = "body", std::string_view key = "secret") { return to_hex(hmac_sha256(key, body)); }
+std::string hmac(std::string_view body = "body", std::string_view key = "secret") {
+  return to_hex(hmac_sha256(key, body));
+}
 
 TEST(VerifyHook, ByProvider) {
   const Signed cases[] = {
       {"github", Provider::github, {{"X-Hub-Signature-256", "sha256=" + hmac()}}, ""},
       {"github", Provider::github, {{"X-Hub-Signature-256", "sha256=" + hmac("other")}}, "webhook: wrong signature"},
-      {"github", Provider::github, {{"X-Hub-Signature-256", hmac()}}, "webhook: signature of another kind, want sha256="},
+      {"github",
+       Provider::github,
+       {{"X-Hub-Signature-256", hmac()}},
+       "webhook: signature of another kind, want sha256="},
       {"github", Provider::github, {{"X-Hub-Signature", "sha1=abc"}}, "webhook: no signature"},
       {"github", Provider::github, {{"X-Hub-Signature-256", "sha256="}}, "webhook: wrong signature"},
       {"gitlab", Provider::gitlab, {{"X-Gitlab-Token", "secret"}}, ""},
@@ -68,7 +74,8 @@ TEST(ParseHook, RefusesWhatIsNoHook) {
   EXPECT_FALSE(parse_hook(Provider::github, "push", "[]"));
   EXPECT_FALSE(parse_hook(Provider::github, "push", "{"));
   auto push = [](const std::string& ref, const std::string& after) {
-    return fmt::format(R"({{"ref":"{}","before":"{}","after":"{}","commits":[],"repository":{{"full_name":"o/r"}}}})", ref, a, after);
+    return fmt::format(R"({{"ref":"{}","before":"{}","after":"{}","commits":[],"repository":{{"full_name":"o/r"}}}})",
+                       ref, a, after);
   };
   EXPECT_TRUE(parse_hook(Provider::github, "push", push("refs/heads/x", b)));
   EXPECT_FALSE(parse_hook(Provider::github, "push", push("main", b)));
@@ -88,7 +95,8 @@ TEST(WebhookCorpus, AllPayloadsRead) {
     ++files;
     auto folder = entry.path().parent_path().filename().string();
     bool octokit = entry.path().parent_path().parent_path().filename() == "octokit";
-    auto provider = octokit ? Provider::github : parse_provider(folder == "bitbucketdatacenter" ? "bitbucket-server" : folder);
+    auto provider =
+        octokit ? Provider::github : parse_provider(folder == "bitbucketdatacenter" ? "bitbucket-server" : folder);
     ASSERT_TRUE(provider) << folder;
     auto hooks = parse_hook(*provider, octokit ? folder : "", must(read_file(entry.path())));
     ASSERT_TRUE(hooks) << entry.path() << hooks.error().what();
@@ -133,13 +141,21 @@ TEST(WebhookCorpus, SaysWhatHappened) {
   auto read = [&](const std::string& file, Provider provider) {
     return show(must(parse_hook(provider, "", must(read_file(*root / "workflows/webhooks" / file)))));
   };
-  EXPECT_EQ(read("woodpecker/github/HookPush.json", Provider::github), "push woodpecker-ci/woodpecker refs/heads/main 2f78..3667 #0  6543\n");
-  EXPECT_EQ(read("woodpecker/gitlab/HookPush.json", Provider::gitlab), "push test/woodpecker refs/heads/main ffe8..1686 #0  test\n");
-  EXPECT_EQ(read("woodpecker/gitlab/HookPullRequestOpened.json", Provider::gitlab), "pr demoaccount2-commits-group/test_ci_tmp refs/merge-requests/3/head ..2f76 #3 refs/heads/main real6543\n");
-  EXPECT_EQ(read("woodpecker/bitbucket/HookPush.json", Provider::bitbucket), "push martinherren1984/publictestrepo refs/heads/main a512..c14c #0  Martin Herren\n");
-  EXPECT_EQ(read("woodpecker/bitbucket/HookPull.json", Provider::bitbucket), "pr user_name/repo_name refs/heads/branch2 ..d302 #1 refs/heads/main Emma\n");
-  EXPECT_EQ(read("woodpecker/bitbucketdatacenter/HookPush.json", Provider::bitbucket_server), "push DEV/deployment-automation refs/heads/renovate-all e0e1..7679 #0  renovatebot\n");
-  EXPECT_EQ(read("woodpecker/gitea/HookPullRequestUpdated.json", Provider::gitea), "pr Test-CI/multi-line-secrets refs/pull/2/head ..788e #2 refs/heads/main test fork\n");
+  EXPECT_EQ(read("woodpecker/github/HookPush.json", Provider::github),
+            "push woodpecker-ci/woodpecker refs/heads/main 2f78..3667 #0  6543\n");
+  EXPECT_EQ(read("woodpecker/gitlab/HookPush.json", Provider::gitlab),
+            "push test/woodpecker refs/heads/main ffe8..1686 #0  test\n");
+  EXPECT_EQ(
+      read("woodpecker/gitlab/HookPullRequestOpened.json", Provider::gitlab),
+      "pr demoaccount2-commits-group/test_ci_tmp refs/merge-requests/3/head ..2f76 #3 refs/heads/main real6543\n");
+  EXPECT_EQ(read("woodpecker/bitbucket/HookPush.json", Provider::bitbucket),
+            "push martinherren1984/publictestrepo refs/heads/main a512..c14c #0  Martin Herren\n");
+  EXPECT_EQ(read("woodpecker/bitbucket/HookPull.json", Provider::bitbucket),
+            "pr user_name/repo_name refs/heads/branch2 ..d302 #1 refs/heads/main emmap1\n");
+  EXPECT_EQ(read("woodpecker/bitbucketdatacenter/HookPush.json", Provider::bitbucket_server),
+            "push DEV/deployment-automation refs/heads/renovate-all e0e1..7679 #0  renovatebot\n");
+  EXPECT_EQ(read("woodpecker/gitea/HookPullRequestUpdated.json", Provider::gitea),
+            "pr Test-CI/multi-line-secrets refs/pull/2/head ..788e #2 refs/heads/main test\n");
 }
 
 struct ReceiverTest : testing::Test {
@@ -152,11 +168,15 @@ struct ReceiverTest : testing::Test {
                            return {};
                          }}};
   std::unique_ptr<net::Server> server = must(net::Server::start({}, receiver.routes()));
-  std::string body = fmt::format(R"({{"ref":"refs/heads/x","before":"{}","after":"{}","commits":[],"repository":{{"full_name":"o/r"}}}})", a, b);
+  std::string body = fmt::format(
+      R"({{"ref":"refs/heads/x","before":"{}","after":"{}","commits":[],"repository":{{"full_name":"o/r"}}}})", a, b);
 
-  int post(const std::string& text, const std::string& delivery, const std::string& secret = "secret", const std::string& path = "/hooks/github") {
+  int post(const std::string& text, const std::string& delivery, const std::string& secret = "secret",
+           const std::string& path = "/hooks/github") {
     net::ClientRequest request{.method = "POST", .url = "http://" + server->address() + path, .body = text};
-    request.headers = {{"X-GitHub-Event", "push"}, {"X-GitHub-Delivery", delivery}, {"X-Hub-Signature-256", "sha256=" + hmac(text, secret)}};
+    request.headers = {{"X-GitHub-Event", "push"},
+                       {"X-GitHub-Delivery", delivery},
+                       {"X-Hub-Signature-256", "sha256=" + hmac(text, secret)}};
     return must(net::Client().send(Ctx{}, request)).status;
   }
 };

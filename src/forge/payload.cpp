@@ -1,5 +1,5 @@
-#include "base/text.h"
 #include "forge/detail/payload.h"
+#include "base/text.h"
 
 namespace slipway::forge {
 
@@ -23,7 +23,8 @@ void add_paths(doc::View commits, Hook& hook) {
 
 Result<> check_fields(const Hook& hook) {
   auto is_id = [](const std::string& id) {
-    return id.empty() || ((id.size() == 40 || id.size() == 64) && id.find_first_not_of("0123456789abcdef") == std::string::npos);
+    return id.empty() ||
+           ((id.size() == 40 || id.size() == 64) && id.find_first_not_of("0123456789abcdef") == std::string::npos);
   };
   for (const auto& id : {hook.before, hook.after, hook.base})
     if (!is_id(id)) return fail(Kind::invalid, "webhook: \"{}\": want a commit id", id.substr(0, 80));
@@ -44,7 +45,8 @@ Hook read_push(doc::View payload) {
   hook.after = commit_or_none(payload["after"].text());
   hook.forced = payload["forced"].bool_or(false);
   auto head = payload["head_commit"];
-  if (!head.present() && !payload["commits"].items().empty()) head = payload["commits"].items().front();  // newest first
+  if (!head.present() && !payload["commits"].items().empty())
+    head = payload["commits"].items().front();  // newest first
   hook.subject = first_line(head["message"].text());
   hook.author = payload["pusher"]["name"].str_or(payload["pusher"]["login"].str_or(payload["sender"]["login"].text()));
   add_paths(payload["commits"], hook);
@@ -58,6 +60,16 @@ void read_repository(doc::View payload, Hook& hook) {
   hook.repository = repository["full_name"].text();
   hook.clone_url = repository["clone_url"].text();
   hook.link = repository["html_url"].text();
+}
+
+// By the repositories' ids, else names. A head whose repository is gone was a fork's.
+bool is_from_fork(doc::View head, doc::View base) {
+  auto id_of = [](doc::View side) {
+    return side["repo"]["id"].present() ? side["repo"]["id"].text() : side["repo_id"].text();
+  };
+  if (!id_of(head).empty()) return id_of(head) != id_of(base);
+  auto name = head["repo"]["full_name"].text();
+  return name.empty() || name != base["repo"]["full_name"].text();
 }
 
 // GitHub and Gitea alike.
@@ -77,8 +89,7 @@ Hook read_pull_request(doc::View payload, bool acts) {
   hook.base = request["base"]["sha"].text();
   hook.head_ref = "refs/heads/" + request["head"]["ref"].text();
   hook.head_repository = request["head"]["repo"]["full_name"].text();
-  // A head whose repository is gone was a fork's.
-  hook.from_fork = hook.head_repository.empty() || hook.head_repository != request["base"]["repo"]["full_name"].text();
+  hook.from_fork = is_from_fork(request["head"], request["base"]);
   hook.author = request["user"]["login"].text();
   hook.subject = request["title"].text();
   return hook;
@@ -97,8 +108,11 @@ Hooks one(Hook hook, Provider provider, std::string_view event) {
 }  // namespace
 
 Hooks read_github(std::string_view event, doc::View payload) {
-  if (event.empty()) event = payload["zen"].present() ? "ping" : payload["pull_request"].present() && payload["number"].present() ? "pull_request"
-                             : payload["ref"].present() && payload["commits"].exists() ? "push" : "other";
+  if (event.empty())
+    event = payload["zen"].present()                                           ? "ping"
+            : payload["pull_request"].present() && payload["number"].present() ? "pull_request"
+            : payload["ref"].present() && payload["commits"].exists()          ? "push"
+                                                                               : "other";
   Hook hook;
   if (event == "push") {
     hook = read_push(payload);
@@ -106,7 +120,8 @@ Hooks read_github(std::string_view event, doc::View payload) {
   } else if (event == "pull_request" || event == "pull_request_target") {
     auto action = payload["action"].text();
     bool rebased = action == "edited" && payload["changes"]["base"].present();
-    hook = read_pull_request(payload, rebased || is_one_of(action, {"opened", "synchronize", "reopened", "ready_for_review"}));
+    hook = read_pull_request(payload,
+                             rebased || is_one_of(action, {"opened", "synchronize", "reopened", "ready_for_review"}));
   } else if (event == "ping") {
     hook.type = Hook::Type::ping;
   } else {
@@ -117,12 +132,16 @@ Hooks read_github(std::string_view event, doc::View payload) {
 }
 
 Hooks read_gitea(std::string_view event, doc::View payload) {
-  if (event.empty()) event = payload["pull_request"].present() ? "pull_request" : payload["commits"].exists() ? "push" : "other";
+  if (event.empty())
+    event = payload["pull_request"].present() ? "pull_request" : payload["commits"].exists() ? "push" : "other";
   Hook hook;
   if (event == "push") {
     hook = read_push(payload);
     auto listed = payload["commits"].items().size();
-    hook.paths_complete = !hook.before.empty() && payload["total_commits"].num_or(static_cast<std::int64_t>(listed)) == static_cast<std::int64_t>(listed) && listed < 20;
+    hook.paths_complete =
+        !hook.before.empty() &&
+        payload["total_commits"].num_or(static_cast<std::int64_t>(listed)) == static_cast<std::int64_t>(listed) &&
+        listed < 20;
   } else if (event.starts_with("pull_request")) {
     auto action = payload["action"].text();
     bool rebased = action == "edited" && payload["changes"]["ref"].present();
@@ -151,13 +170,15 @@ Hooks read_gitlab(std::string_view, doc::View payload) {
     auto commits = payload["commits"].items();
     for (const auto& commit : commits)
       if (commit["id"].text() == hook.after) hook.subject = first_line(commit["message"].text());
-    hook.paths_complete = !hook.before.empty() && payload["total_commits_count"].num_or(-1) == static_cast<std::int64_t>(commits.size());
+    hook.paths_complete =
+        !hook.before.empty() && payload["total_commits_count"].num_or(-1) == static_cast<std::int64_t>(commits.size());
   } else if (kind == "merge_request") {
     auto request = payload["object_attributes"];
     hook.action = request["action"].text();
-    bool acts = is_one_of(hook.action, {"open", "reopen"}) ||
-                (hook.action == "update" && (request["oldrev"].present() || payload["changes"]["target_branch"].present() ||
-                                             payload["changes"]["draft"].present()));
+    bool acts =
+        is_one_of(hook.action, {"open", "reopen"}) ||
+        (hook.action == "update" && (request["oldrev"].present() || payload["changes"]["target_branch"].present() ||
+                                     payload["changes"]["draft"].present()));
     bool closed = is_one_of(hook.action, {"close", "merge"});
     hook.type = closed ? Hook::Type::pull_request_closed : acts ? Hook::Type::pull_request : Hook::Type::other;
     hook.merged = hook.action == "merge";
@@ -213,13 +234,17 @@ Hooks read_bitbucket(std::string_view event, doc::View payload) {
   if (!request.present()) return std::vector{common};
   if (event.empty()) {
     auto state = request["state"].text();
-    event = state == "MERGED" ? "pullrequest:fulfilled" : state == "DECLINED" || state == "SUPERSEDED" ? "pullrequest:rejected" : "pullrequest:created";
+    event = state == "MERGED"                              ? "pullrequest:fulfilled"
+            : state == "DECLINED" || state == "SUPERSEDED" ? "pullrequest:rejected"
+                                                           : "pullrequest:created";
   }
   Hook hook = common;
   hook.event = event;
   hook.action = event.substr(event.find(':') + 1);
   bool closed = is_one_of(hook.action, {"fulfilled", "rejected"});
-  hook.type = closed ? Hook::Type::pull_request_closed : is_one_of(hook.action, {"created", "updated"}) ? Hook::Type::pull_request : Hook::Type::other;
+  hook.type = closed                                           ? Hook::Type::pull_request_closed
+              : is_one_of(hook.action, {"created", "updated"}) ? Hook::Type::pull_request
+                                                               : Hook::Type::other;
   hook.merged = hook.action == "fulfilled";
   hook.draft = request["draft"].bool_or(false);
   hook.pull_request = static_cast<int>(request["id"].num_or(0));
@@ -262,7 +287,8 @@ Hooks read_bitbucket_server(std::string_view event, doc::View payload) {
       hook.type = hook.ref.starts_with("refs/tags/") ? Hook::Type::tag : Hook::Type::push;
       hook.before = commit_or_none(change["fromHash"].text());
       hook.after = commit_or_none(change["toHash"].text());
-      if (payload["toCommit"]["id"].text() == hook.after) hook.subject = first_line(payload["toCommit"]["message"].text());
+      if (payload["toCommit"]["id"].text() == hook.after)
+        hook.subject = first_line(payload["toCommit"]["message"].text());
       for (const auto& link : payload["repository"]["links"]["clone"].items())
         if (link["name"].text() == "http") hook.clone_url = link["href"].text();
       hooks.push_back(std::move(hook));

@@ -1,12 +1,14 @@
+#include "forge/detail/rest.h"
 #include "base/encode.h"
 #include "base/text.h"
 #include "doc/json.h"
-#include "forge/detail/rest.h"
 
 namespace slipway::forge {
 
 Rest::Rest(const ForgeOptions& options, net::Headers headers)
-    : api_(options.api), headers_(std::move(headers)), client_(std::make_shared<net::Client>(net::ClientOptions{.ca_pem = options.ca_pem})) {
+    : api_(options.api),
+      headers_(std::move(headers)),
+      client_(std::make_shared<net::Client>(net::ClientOptions{.ca_pem = options.ca_pem})) {
   while (api_.ends_with('/')) api_.pop_back();
 }
 
@@ -20,12 +22,13 @@ std::string reason_of(const doc::Value& body) {
     if (!reason.empty()) break;
     auto member = view[key];
     reason = member.text();
-    if (reason.empty() && member["message"].present()) reason = member["message"].text();      // Bitbucket
-    if (reason.empty() && member.present()) reason = doc::print_json(member.value());          // GitLab's maps
+    if (reason.empty() && member["message"].present()) reason = member["message"].text();  // Bitbucket
+    if (reason.empty() && member.present()) reason = doc::print_json(member.value());      // GitLab's maps
   }
   for (const auto& error : view["errors"].items()) {
     auto more = error["message"].str_or(error["code"].str_or(error.text()));
-    if (!more.empty()) reason += (reason.empty() ? "" : ": ") + (error["field"].present() ? error["field"].text() + " " : "") + more;
+    if (!more.empty())
+      reason += (reason.empty() ? "" : ": ") + (error["field"].present() ? error["field"].text() + " " : "") + more;
   }
   return reason.empty() ? "no reason given" : reason.substr(0, 500);
 }
@@ -47,11 +50,17 @@ Error refused(const net::ClientResponse& response, const doc::Value& body, const
   if (response.status == 429 || (response.status == 403 && wait))
     return Error(Kind::unavailable, text).with_retry_after(wait.value_or(Millis(60'000)));
   switch (response.status) {
-    case 401: return Error(Kind::denied, text).with_hint("the token is wrong or has expired");
-    case 403: return Error(Kind::denied, text).with_hint("the token lacks the right: statuses, comments and pull requests must be writable");
-    case 404: return Error(Kind::not_found, text).with_hint("the repository is not there, or the token may not see it");
-    case 409: return Error(Kind::conflict, text);
-    default: break;
+    case 401:
+      return Error(Kind::denied, text).with_hint("the token is wrong or has expired");
+    case 403:
+      return Error(Kind::denied, text)
+          .with_hint("the token lacks the right: statuses, comments and pull requests must be writable");
+    case 404:
+      return Error(Kind::not_found, text).with_hint("the repository is not there, or the token may not see it");
+    case 409:
+      return Error(Kind::conflict, text);
+    default:
+      break;
   }
   if (response.status >= 500) {
     Error error(Kind::unavailable, text);
@@ -64,14 +73,16 @@ std::string next_page(const net::Headers& headers, const doc::Value& body) {
   for (auto part : split(headers.get_or("link", ""), ',')) {
     if (!part.contains("rel=\"next\"")) continue;
     auto begin = part.find('<'), end = part.find('>');
-    if (begin != std::string_view::npos && end != std::string_view::npos && end > begin) return std::string(part.substr(begin + 1, end - begin - 1));
+    if (begin != std::string_view::npos && end != std::string_view::npos && end > begin)
+      return std::string(part.substr(begin + 1, end - begin - 1));
   }
   return body.is_map() ? body.str_at({"next"}) : std::string();
 }
 
 }  // namespace
 
-Result<Reply> Rest::call(const Ctx& ctx, std::string_view method, const std::string& path, const doc::Value* body) const {
+Result<Reply> Rest::call(const Ctx& ctx, std::string_view method, const std::string& path,
+                         const doc::Value* body) const {
   net::ClientRequest request;
   request.method = method;
   request.url = path.starts_with("http") ? path : api_ + path;
@@ -90,12 +101,15 @@ Result<Reply> Rest::call(const Ctx& ctx, std::string_view method, const std::str
   reply.headers = response.headers;
   auto parsed = doc::parse_json(response.body.empty() ? "null" : response.body, "forge");
   if (parsed) reply.body = *std::move(parsed);
-  if (!response.ok()) return Fail(refused(response, reply.body, ctx, fmt::format("{} {}{}", method, api_, path.starts_with("http") ? "" : path)));
+  if (!response.ok())
+    return Fail(
+        refused(response, reply.body, ctx, fmt::format("{} {}{}", method, api_, path.starts_with("http") ? "" : path)));
   if (!parsed) return fail(Kind::invalid, "{} {}: the answer is no JSON: is this the API's address?", method, api_);
   return reply;
 }
 
-Result<std::optional<doc::Value>> Rest::find(const Ctx& ctx, const std::string& path, const std::function<bool(doc::View)>& wanted) const {
+Result<std::optional<doc::Value>> Rest::find(const Ctx& ctx, const std::string& path,
+                                             const std::function<bool(doc::View)>& wanted) const {
   auto page = path;
   for (int pages = 0; !page.empty() && pages < 100; ++pages) {
     TRY(auto reply, get(ctx, page));
@@ -125,6 +139,8 @@ Result<std::string> repository_path(const std::string& repository) {
   return path;
 }
 
-std::string html_marker(const std::string& marker) { return fmt::format("<!-- slipway:{} -->", replace_all(marker, "--", "-")); }
+std::string html_marker(const std::string& marker) {
+  return fmt::format("<!-- slipway:{} -->", replace_all(marker, "--", "-"));
+}
 
 }  // namespace slipway::forge

@@ -41,9 +41,12 @@ class Checkout {
         TRY(auto below, enter(dir, name, path));
         return {};
       }
-      case GIT_FILEMODE_LINK: return link(entry, dir, name, path);
-      case GIT_FILEMODE_BLOB_EXECUTABLE: return file(entry, dir, name, path, 0755);
-      default: return file(entry, dir, name, path, 0644);
+      case GIT_FILEMODE_LINK:
+        return link(entry, dir, name, path);
+      case GIT_FILEMODE_BLOB_EXECUTABLE:
+        return file(entry, dir, name, path, 0755);
+      default:
+        return file(entry, dir, name, path, 0644);
     }
   }
 
@@ -61,7 +64,8 @@ class Checkout {
     GIT_OK(path, git_blob_lookup(out(blob), repo_, git_tree_entry_id(entry)));
     std::string target(static_cast<const char*>(git_blob_rawcontent(blob.get())),
                        static_cast<std::size_t>(git_blob_rawsize(blob.get())));
-    if (target.empty() || target.size() > 4095 || target.contains('\0')) return fail(Kind::invalid, "{}: not a valid link", path);
+    if (target.empty() || target.size() > 4095 || target.contains('\0'))
+      return fail(Kind::invalid, "{}: not a valid link", path);
     if (::unlinkat(dir, name.c_str(), 0) < 0 && errno != ENOENT) return fail_errno(errno, path);
     if (::symlinkat(target.c_str(), dir, name.c_str()) < 0) return fail_errno(errno, path);
     return {};

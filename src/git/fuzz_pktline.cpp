@@ -27,7 +27,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     PktReader second(source_of(again));
     auto back = read_push_request(second);
     SLP_ASSERT(back.has_value() && back->commands.size() == request->commands.size());
-    for (std::size_t i = 0; i < back->commands.size(); ++i) SLP_ASSERT(back->commands[i].ref == request->commands[i].ref);
+    for (std::size_t i = 0; i < back->commands.size(); ++i)
+      SLP_ASSERT(back->commands[i].ref == request->commands[i].ref);
     SLP_ASSERT(back->options.size() == request->options.size());
   }
   // The same bytes as a gzip body.

@@ -37,8 +37,8 @@ bool is_repository_name(std::string_view name) {
   auto segments = split(name, '/');
   if (name.empty() || segments.size() > 4) return false;
   for (auto segment : segments) {
-    if (segment.empty() || segment.size() > 100 || segment[0] == '.' || segment[0] == '-' || segment.ends_with(".git") ||
-        segment.ends_with(".lock") || segment.contains(".."))
+    if (segment.empty() || segment.size() > 100 || segment[0] == '.' || segment[0] == '-' ||
+        segment.ends_with(".git") || segment.ends_with(".lock") || segment.contains(".."))
       return false;
     for (char c : segment)
       if (!std::isalnum(static_cast<unsigned char>(c)) && c != '.' && c != '_' && c != '-') return false;
@@ -85,7 +85,8 @@ net::Response not_cached(net::Response response, std::string_view type) {
 ByteSource body_of(const Ctx& ctx, net::Request& request, std::uint64_t limit) {
   ByteSource plain = [&ctx, &request](std::span<char> buffer) { return request.body->read(ctx, buffer); };
   auto coding = request.headers.get_or("content-encoding", "");
-  return iequals(coding, "gzip") || iequals(coding, "x-gzip") || iequals(coding, "deflate") ? gunzip(plain, limit) : plain;
+  return iequals(coding, "gzip") || iequals(coding, "x-gzip") || iequals(coding, "deflate") ? gunzip(plain, limit)
+                                                                                            : plain;
 }
 
 Result<std::string> read_whole(const ByteSource& source, std::uint64_t limit) {
@@ -129,7 +130,9 @@ Result<Repository> Host::repository(std::string_view name) const {
 
 Result<fs::path> Host::Rep::create(std::string_view name) {
   if (!is_repository_name(name))
-    return fail(Kind::invalid, "\"{}\": not a repository name: want up to four segments of letters, digits, \".\", \"_\", \"-\"", name);
+    return fail(Kind::invalid,
+                "\"{}\": not a repository name: want up to four segments of letters, digits, \".\", \"_\", \"-\"",
+                name);
   auto path = root / (std::string(name) + ".git");
   if (path_exists(path / "HEAD")) return path;
   // Made aside and renamed: a kill leaves no half repository under its name.
@@ -263,7 +266,8 @@ net::Response Host::Rep::upload(const Ctx& ctx, const fs::path& path, net::Reque
   return not_cached(std::move(response), "application/x-git-upload-pack-result");
 }
 
-net::Response Host::Rep::receive_push(const Ctx& ctx, const std::string& name, const std::string& user, net::Request& request) {
+net::Response Host::Rep::receive_push(const Ctx& ctx, const std::string& name, const std::string& user,
+                                      net::Request& request) {
   if (request.headers.get_or("content-type", "") != "application/x-git-receive-pack-request")
     return net::Response::text(415, "want content type application/x-git-receive-pack-request\n");
   PktReader reader(body_of(ctx, request, policy.max_pack));
@@ -299,8 +303,10 @@ void Host::Rep::keep_up(const std::string& name) {
     Command command;
     command.argv = {"git", "-c", "safe.directory=*", "-C", path.string(), "repack", "-d", "-l", "-q", "--geometric=2"};
     auto done = run_ok(ctx, command);
-    if (done) LOG(info, "git.repack.done", {"repository", name});
-    else LOG(warn, "git.repack.failed", {"repository", name}, {"error", done.error().what()});
+    if (done)
+      LOG(info, "git.repack.done", {"repository", name});
+    else
+      LOG(warn, "git.repack.failed", {"repository", name}, {"error", done.error().what()});
     repacking.lock()->erase(name);
   });
 }

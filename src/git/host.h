@@ -11,9 +11,10 @@
 namespace slipway::git {
 
 struct RefUpdate {
-  std::string ref;   // refs/heads/main, refs/tags/v1, refs/for/main
-  Oid before, after; // zero_oid: created or deleted
+  std::string ref;      // refs/heads/main, refs/tags/v1, refs/for/main
+  Oid before, after;    // zero_oid: created or deleted
   bool forced = false;  // after does not contain before
+  std::string asked;    // the ref that was named, when another moved: refs/for/main for refs/pull/7/head
 };
 struct Push {
   std::string repository;  // "shop", without .git
@@ -30,10 +31,12 @@ struct HostPolicy {
   // After the refs moved and are synced. Only the updates that were accepted, with the ref that really moved: a push
   // to refs/for/main comes as refs/pull/7/head. Lines returned are shown to the person as "remote: ...".
   std::function<std::vector<std::string>(const Ctx&, const Push&)> accepted;
-  // refs/for/BRANCH: gives the real ref that the commit is stored under (refs/pull/7/head), or an error.
+  // refs/for/BRANCH: gives the real ref that the commit is stored under (refs/pull/7/head), or an error. One call at
+  // a time for a repository, and the ref is there before the next; it must not move refs itself.
   std::function<Result<std::string>(const Ctx&, const Push&, const RefUpdate&)> review_ref;
   // Basic or Bearer credentials to a user; nothing: refuse with 401. Reading without credentials asks with "".
-  std::function<std::optional<std::string>(const Ctx&, const std::string& user, const std::string& secret, bool write)> authenticate;
+  std::function<std::optional<std::string>(const Ctx&, const std::string& user, const std::string& secret, bool write)>
+      authenticate;
   bool create_on_push = true;
   std::uint64_t max_pack = std::uint64_t{4} << 30;  // bytes of one push
 };

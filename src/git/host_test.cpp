@@ -1,6 +1,8 @@
 // The host against git's own client over HTTP.
 #include "git/host.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include "base/encode.h"
@@ -31,7 +33,8 @@ struct HostTest : testing::Test {
           answer = "protected is protected: open a pull request\ngit push origin HEAD:refs/for/protected";
         if (update.forced && update.ref == "refs/heads/main") answer = "main takes no forced push";
         // The quarantined objects are readable.
-        if (update.after != zero_oid && must(repo.read(update.after, "secret.txt"))) answer = "secret.txt: holds a secret";
+        if (update.after != zero_oid && must(repo.read(update.after, "secret.txt")))
+          answer = "secret.txt: holds a secret";
         answers.push_back(answer);
       }
       return answers;
@@ -64,7 +67,8 @@ struct HostTest : testing::Test {
     command.argv = {"git", "-c", "user.name=Ada", "-c", "user.email=ada@example.org", "-c", "protocol.version=2"};
     command.argv.insert(command.argv.end(), argv.begin(), argv.end());
     command.cwd = (dir.path() / in).string();
-    command.extra_env = {{"GIT_TERMINAL_PROMPT", "0"}, {"GIT_CONFIG_GLOBAL", "/dev/null"}, {"LC_ALL", "C"}, {"no_proxy", "*"}};
+    command.extra_env = {
+        {"GIT_TERMINAL_PROMPT", "0"}, {"GIT_CONFIG_GLOBAL", "/dev/null"}, {"LC_ALL", "C"}, {"no_proxy", "*"}};
     for (auto& [key, value] : env) command.extra_env[key] = value;
     return must(run(Ctx{}, command));
   }
@@ -133,7 +137,8 @@ TEST_F(HostTest, ShowsWhyAPushIsRefused) {
   commit("a.txt", "one");
   auto refused = git("work", {"push", url(), "main:protected"});
   EXPECT_NE(refused.code, 0);
-  EXPECT_TRUE(refused.err.contains("! [remote rejected] main -> protected (protected is protected: open a pull request)"))
+  EXPECT_TRUE(
+      refused.err.contains("! [remote rejected] main -> protected (protected is protected: open a pull request)"))
       << refused.err;
   EXPECT_TRUE(refused.err.contains("remote: git push origin HEAD:refs/for/protected")) << refused.err;
   EXPECT_EQ(hosted("protected"), "none");
@@ -168,9 +173,38 @@ TEST_F(HostTest, OpensPullRequests) {
   auto seen = pushes.lock();
   ASSERT_EQ(seen->size(), 3u);
   EXPECT_EQ((*seen)[2].updates[0].ref, "refs/pull/7/head");
+  EXPECT_EQ((*seen)[2].updates[0].asked, "refs/for/main");
   EXPECT_EQ((*seen)[2].updates[0].before, first);
   EXPECT_TRUE((*seen)[2].updates[0].forced);
   EXPECT_TRUE(git("work", {"push", url(), "HEAD:refs/for/none"}).err.contains("no branch none"));
+}
+
+TEST_F(HostTest, TakesReviewsAtOnce) {
+  commit("a.txt", "one");
+  ok("work", {"push", "-q", url(), "main"});
+  std::vector<std::jthread> people;
+  std::atomic<int> failed = 0;
+  for (int i = 0; i < 4; ++i) ok("", {"clone", "-q", url(), "p" + std::to_string(i)});
+  for (int i = 0; i < 4; ++i)
+    people.emplace_back([&, i] {
+      auto me = "p" + std::to_string(i);
+      git(me, {"commit", "-q", "--allow-empty", "-m", me});
+      if (git(me, {"push", "-q", "origin", "HEAD:refs/for/main"}).code != 0) ++failed;
+    });
+  people.clear();
+  EXPECT_EQ(failed, 0);
+}
+
+TEST_F(HostTest, ClonesAnEmptyRepository) {
+  must(host->create("team/empty"));
+  ok("", {"clone", "-q", url("team/empty", ""), "empty"});
+  EXPECT_EQ(trim(git("empty", {"symbolic-ref", "HEAD"}).out), "refs/heads/main");
+}
+
+TEST_F(HostTest, TheFirstBranchBecomesTheDefault) {
+  commit("a.txt", "one");
+  ok("work", {"push", "-q", url(), "main:trunk"});
+  EXPECT_EQ(must(must(host->repository("shop")).head()), "refs/heads/trunk");
 }
 
 TEST_F(HostTest, PushesAllRefsOrNone) {
@@ -192,14 +226,16 @@ TEST_F(HostTest, PushesAllRefsOrNone) {
 TEST_F(HostTest, AsksWhoItIs) {
   commit("a.txt", "one");
   auto anonymous = git("work", {"push", url("shop", ""), "main"});
-  EXPECT_TRUE(anonymous.err.contains("could not read Username") || anonymous.err.contains("terminal prompts disabled")) << anonymous.err;
+  EXPECT_TRUE(anonymous.err.contains("could not read Username") || anonymous.err.contains("terminal prompts disabled"))
+      << anonymous.err;
   EXPECT_TRUE(git("work", {"push", url("shop", "ada:wrong@"), "main"}).err.contains("Authentication failed"));
   EXPECT_EQ(must(host->list()).size(), 0u);
   ok("work", {"-c", "http.extraHeader=Authorization: Bearer token", "push", "-q", url("shop", ""), "main"});
   EXPECT_EQ((*pushes.lock())[0].pusher, "robot");
   EXPECT_TRUE(git("", {"clone", "-q", url("none", ""), "x"}).err.contains("not found"));
-  for (std::string path : {"/git/../../etc/passwd/info/refs", "/git/.hidden.git/info/refs", "/git/a/b/c/d/e.git/info/refs",
-                           "/git/-x.git/info/refs", "/git/shop.git/HEAD", "/git/shop.git/objects/info/packs"}) {
+  for (std::string path :
+       {"/git/../../etc/passwd/info/refs", "/git/.hidden.git/info/refs", "/git/a/b/c/d/e.git/info/refs",
+        "/git/-x.git/info/refs", "/git/shop.git/HEAD", "/git/shop.git/objects/info/packs"}) {
     auto answer = net::Client().get(Ctx{}, "http://" + server->address() + path + "?service=git-upload-pack");
     EXPECT_TRUE(!answer || answer->status == 404 || answer->status == 400) << path;
   }
@@ -231,7 +267,8 @@ TEST_F(HostTest, SLOW_LosesNoneOfManyPushesAtOnce) {
 }
 
 TEST_F(HostTest, SLOW_TakesALargePush) {
-  for (int i = 0; i < 5; ++i) must(write_file(dir.path() / "work" / ("blob" + std::to_string(i)), random_bytes(10 << 20)));
+  for (int i = 0; i < 5; ++i)
+    must(write_file(dir.path() / "work" / ("blob" + std::to_string(i)), random_bytes(10 << 20)));
   commit("a.txt", "one");
   auto pushed = git("work", {"push", "-q", url(), "main"});  // over http.postBuffer: a probe, then chunked
   ASSERT_EQ(pushed.code, 0) << pushed.err;
@@ -283,7 +320,8 @@ std::string gzip(const std::string& text) {
 
 struct HostileTest : HostTest {
   std::string post(const std::string& body, const std::string& coding = "") {
-    net::ClientRequest request{.method = "POST", .url = fmt::format("http://{}/git/shop.git/git-receive-pack", server->address())};
+    net::ClientRequest request{.method = "POST",
+                               .url = fmt::format("http://{}/git/shop.git/git-receive-pack", server->address())};
     request.headers = {{"Content-Type", "application/x-git-receive-pack-request"},
                        {"Authorization", "Basic " + to_base64("ada:pw")}};
     if (!coding.empty()) request.headers.set("Content-Encoding", coding);
@@ -341,12 +379,16 @@ TEST_F(HostileTest, RefusesHistoriesWithHoles) {
   auto parse = [&](const std::string& what) { return std::string(trim(git("work", {"rev-parse", what}).out)); };
   auto head = tip(), tree = parse("HEAD^{tree}"), parent = parse("HEAD~1");
   EXPECT_TRUE(post(command(head) + pack_of(head + "\n")).contains("missing necessary objects: ")) << "tree";
-  EXPECT_TRUE(post(command(head) + pack_of(head + "\n" + tree + "\n" + parse("HEAD:b.txt") + "\n" + parse("HEAD:dir.txt") + "\n"))
-                  .contains("missing necessary objects: ")) << "parent";
+  EXPECT_TRUE(post(command(head) +
+                   pack_of(head + "\n" + tree + "\n" + parse("HEAD:b.txt") + "\n" + parse("HEAD:dir.txt") + "\n"))
+                  .contains("missing necessary objects: "))
+      << "parent";
   // Objects that nothing reaches are not to be trusted later: first the tree without its file, then a commit on it.
-  EXPECT_TRUE(post(command(parent) + pack_of(parent + "\n" + parse("HEAD~1^{tree}") + "\n" + parse("HEAD:dir.txt") + "\n" + tree + "\n"))
+  EXPECT_TRUE(post(command(parent) +
+                   pack_of(parent + "\n" + parse("HEAD~1^{tree}") + "\n" + parse("HEAD:dir.txt") + "\n" + tree + "\n"))
                   .contains("ok refs/heads/x"));
-  auto answer = post(pkt(fmt::format("{} {} refs/heads/x{}report-status", parent, head, '\0')) + "0000" + pack_of(head + "\n"));
+  auto answer =
+      post(pkt(fmt::format("{} {} refs/heads/x{}report-status", parent, head, '\0')) + "0000" + pack_of(head + "\n"));
   EXPECT_TRUE(answer.contains("missing at b.txt")) << answer;
   EXPECT_EQ(hosted("x"), parent);
   EXPECT_TRUE(post(command(std::string(40, 'd')) + pack()).contains("missing necessary objects: object dddd"));
@@ -356,7 +398,8 @@ TEST_F(HostileTest, RefusesHistoriesWithHoles) {
 TEST_F(HostileTest, RefusesTreesThatLeadAstray) {
   commit("a.txt", "one");
   auto tree = std::string(trim(git("work", {"rev-parse", "HEAD^{tree}"}).out));
-  Command mktree{.argv = {"git", "-C", (dir.path() / "work").string(), "mktree"}, .input = fmt::format("040000 tree {}\t.git\n", tree)};
+  Command mktree{.argv = {"git", "-C", (dir.path() / "work").string(), "mktree"},
+                 .input = fmt::format("040000 tree {}\t.git\n", tree)};
   auto bad = std::string(trim(must(run_ok(Ctx{}, mktree))));
   auto made = std::string(trim(git("work", {"commit-tree", bad, "-m", "evil"}).out));
   git("work", {"update-ref", "refs/heads/evil", made});
@@ -414,6 +457,51 @@ TEST_F(HostTest, SweepsWhatAKillLeft) {
   must(make_dirs(dir.path() / "repos/shop.git/objects/incoming-abc/pack"));
   auto second = must(Host::open(dir.path() / "repos", {}));
   EXPECT_FALSE(path_exists(dir.path() / "repos/shop.git/objects/incoming-abc"));
+}
+
+// The host in a process of its own that kills itself at a chosen moment of a push.
+enum class Moment { checking, accepted };
+pid_t start_mortal_host(const fs::path& repos, Moment moment, int port_pipe) {
+  pid_t pid = ::fork();
+  if (pid != 0) return pid;
+  HostPolicy policy;
+  policy.check = [moment](const Ctx&, const Push&, const Repository&) {
+    if (moment == Moment::checking) ::kill(::getpid(), SIGKILL);
+    return std::vector<std::string>();
+  };
+  policy.accepted = [moment](const Ctx&, const Push&) {
+    if (moment == Moment::accepted) ::kill(::getpid(), SIGKILL);
+    return std::vector<std::string>();
+  };
+  auto host = Host::open(repos, std::move(policy));
+  auto server = net::Server::start({}, (*host)->routes());
+  int port = (*server)->port();
+  (void)!::write(port_pipe, &port, sizeof port);
+  for (;;) ::pause();
+}
+
+TEST_F(HostTest, AKillLosesNothingAcceptedAndKeepsNothingHalf) {
+  commit("a.txt", "one");
+  ok("work", {"push", "-q", url(), "main"});
+  server.reset();
+  host.reset();
+  auto first = tip();
+  commit("b.txt", "two");
+  for (auto moment : {Moment::checking, Moment::accepted}) {
+    auto pipe = must(make_pipe());
+    pid_t pid = start_mortal_host(dir.path() / "repos", moment, pipe.write.get());
+    int port = 0;
+    ASSERT_EQ(::read(pipe.read.get(), &port, sizeof port), static_cast<ssize_t>(sizeof port));
+    EXPECT_NE(git("work", {"push", "-q", fmt::format("http://127.0.0.1:{}/git/shop.git", port), "main"}).code, 0);
+    int status = 0;
+    ::waitpid(pid, &status, 0);
+    EXPECT_TRUE(WIFSIGNALED(status));
+    auto again = must(Host::open(dir.path() / "repos", {}));
+    EXPECT_EQ(must(must(again->repository("shop")).resolve("main")), moment == Moment::checking ? first : tip());
+    for (const auto& name : must(list_dir(dir.path() / "repos/shop.git/objects")))
+      EXPECT_FALSE(name.starts_with("incoming-"));
+    EXPECT_EQ(fsck(), "");
+  }
 }
 
 TEST_F(HostTest, MovesRefsForTheHouse) {

@@ -18,8 +18,8 @@ Result<FileLock> wait_lock(const Ctx& ctx, const fs::path& path) {
 // Lock files of refs that a killed fetch left. Only while no other fetch of ours runs here.
 void sweep_ref_locks(const fs::path& git_dir) {
   std::error_code ec;
-  for (auto it = fs::recursive_directory_iterator(git_dir / "refs", ec); !ec && it != fs::recursive_directory_iterator();
-       it.increment(ec)) {
+  for (auto it = fs::recursive_directory_iterator(git_dir / "refs", ec);
+       !ec && it != fs::recursive_directory_iterator(); it.increment(ec)) {
     if (it->path().extension() != ".lock") continue;
     auto age = fs::file_time_type::clock::now() - it->last_write_time(ec);
     if (!ec && age > std::chrono::seconds(10)) ::unlink(it->path().c_str());
@@ -57,7 +57,8 @@ Result<> fetch_all(const Ctx& ctx, const RemoteUrl& url, git_repository* repo) {
   return {};
 }
 
-Result<> push_over_http(const Ctx& ctx, const RemoteUrl& url, git_repository* repo, const std::vector<std::string>& refspecs) {
+Result<> push_over_http(const Ctx& ctx, const RemoteUrl& url, git_repository* repo,
+                        const std::vector<std::string>& refspecs) {
   Connection connection(ctx, url);
   RemoteHandle remote;
   GIT_OK(url.url, git_remote_create_anonymous(out(remote), repo, url.url.c_str()));
@@ -109,9 +110,12 @@ Result<> Repository::push(const Ctx& ctx, const std::string& url, const std::vec
     TRY(auto parsed, parse_push_spec(spec));
   }
   switch (remote.reach) {
-    case Reach::folder: return push_to_folder(ctx, *this, rep_->git_dir, remote.folder, refspecs);
-    case Reach::command: return push_by_command(ctx, url, rep_->git_dir, refspecs);
-    case Reach::http: break;
+    case Reach::folder:
+      return push_to_folder(ctx, *this, rep_->git_dir, remote.folder, refspecs);
+    case Reach::command:
+      return push_by_command(ctx, url, rep_->git_dir, refspecs);
+    case Reach::http:
+      break;
   }
   TRY(auto repo, rep_->borrow());
   TRY_OK_IN("push", push_over_http(ctx, remote, repo, refspecs));

@@ -17,10 +17,16 @@ class Copier {
     ObjectHandle object;
     GIT_OK(text_of(id), git_object_lookup(out(object), from_, &id, GIT_OBJECT_ANY));
     switch (git_object_type(object.get())) {
-      case GIT_OBJECT_TREE: TRY_OK(copy_tree(reinterpret_cast<git_tree*>(object.get()))); break;
-      case GIT_OBJECT_COMMIT: return copy_history(id);
-      case GIT_OBJECT_TAG: TRY_OK(copy(*git_tag_target_id(reinterpret_cast<git_tag*>(object.get())))); break;
-      default: break;
+      case GIT_OBJECT_TREE:
+        TRY_OK(copy_tree(reinterpret_cast<git_tree*>(object.get())));
+        break;
+      case GIT_OBJECT_COMMIT:
+        return copy_history(id);
+      case GIT_OBJECT_TAG:
+        TRY_OK(copy(*git_tag_target_id(reinterpret_cast<git_tag*>(object.get()))));
+        break;
+      default:
+        break;
     }
     return copy_one(id);
   }
@@ -74,7 +80,8 @@ class Copier {
 };
 
 // Everything the target's refs do not reach, as one pack: for pushes too long to copy one by one.
-Result<> copy_as_pack(git_repository* from, const git_oid& tip, const std::map<std::string, Oid>& known, const fs::path& objects) {
+Result<> copy_as_pack(git_repository* from, const git_oid& tip, const std::map<std::string, Oid>& known,
+                      const fs::path& objects) {
   WalkHandle walk;
   GIT_OK("push", git_revwalk_new(out(walk), from));
   GIT_OK("push", git_revwalk_push(walk.get(), &tip));
@@ -111,7 +118,8 @@ Result<> push_to_folder(const Ctx& ctx, const Repository& from, const fs::path& 
                         const std::vector<std::string>& refspecs) {
   TRY_IN(auto target, "push", Repository::open(to));
   RepoHandle source_repo, target_repo;
-  GIT_OK(from_dir.string(), git_repository_open_ext(out(source_repo), from_dir.c_str(), GIT_REPOSITORY_OPEN_NO_SEARCH, nullptr));
+  GIT_OK(from_dir.string(),
+         git_repository_open_ext(out(source_repo), from_dir.c_str(), GIT_REPOSITORY_OPEN_NO_SEARCH, nullptr));
   GIT_OK(to.string(), git_repository_open_ext(out(target_repo), to.c_str(), GIT_REPOSITORY_OPEN_NO_SEARCH, nullptr));
   OdbHandle source, dest;
   GIT_OK("push", git_repository_odb(out(source), source_repo.get()));
@@ -132,7 +140,8 @@ Result<> push_to_folder(const Ctx& ctx, const Repository& from, const fs::path& 
     TRY(auto tip, from.resolve(spec.from));
     // A ref name gives the tag object itself, resolve() what it points at.
     RefHandle ref;
-    if (git_reference_lookup(out(ref), source_repo.get(), spec.from.c_str()) == 0 && git_reference_target(ref.get()) != nullptr)
+    if (git_reference_lookup(out(ref), source_repo.get(), spec.from.c_str()) == 0 &&
+        git_reference_target(ref.get()) != nullptr)
       tip = text_of(*git_reference_target(ref.get()));
     if (!tip) return fail(Kind::not_found, "push: {}: no such revision", spec.from);
     if (*tip == before) continue;
@@ -143,7 +152,9 @@ Result<> push_to_folder(const Ctx& ctx, const Repository& from, const fs::path& 
     }
     TRY(auto id, oid_of(*tip));
     TRY(auto as_pack, is_long(source_repo.get(), id, dest.get()));
-    if (as_pack) TRY_OK_IN("push", copy_as_pack(source_repo.get(), id, known, git_repository_commondir(target_repo.get()) + std::string("objects")));
+    if (as_pack)
+      TRY_OK_IN("push", copy_as_pack(source_repo.get(), id, known,
+                                     git_repository_commondir(target_repo.get()) + std::string("objects")));
     if (as_pack) git_odb_refresh(dest.get());
     TRY_OK_IN("push", Copier(ctx, source_repo.get(), source.get(), dest.get()).copy(id));
     TRY_OK_IN("push", target.update_ref(spec.to, *tip, before, "push"));

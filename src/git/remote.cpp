@@ -33,13 +33,15 @@ Result<RemoteUrl> remote_url(const std::string& text) {
     remote.folder = text;
     return remote;
   }
-  if (text.contains("://") && !text.starts_with("ssh://") && !text.starts_with("git://") && !text.starts_with("git+ssh://"))
+  if (text.contains("://") && !text.starts_with("ssh://") && !text.starts_with("git://") &&
+      !text.starts_with("git+ssh://"))
     return fail(Kind::invalid, "{}: want a http, https, ssh, git or file URL", text);
   remote.reach = Reach::command;
   return remote;
 }
 
-Connection::Connection(const Ctx& ctx, const RemoteUrl& url) : ctx_(ctx), name_(url.url), http_(url.reach == Reach::http) {
+Connection::Connection(const Ctx& ctx, const RemoteUrl& url)
+    : ctx_(ctx), name_(url.url), http_(url.reach == Reach::http) {
   session_.ctx = &ctx_;
   session_.base = url.url;
   session_.authorization = url.authorization;
@@ -115,15 +117,17 @@ Error command_error(const std::string& url, const std::string& text) {
   Kind kind = Kind::unavailable;
   if (text.contains("ermission denied") || text.contains("uthentication failed")) kind = Kind::denied;
   if (text.contains("not found") || text.contains("does not exist")) kind = Kind::not_found;
-  if (text.contains("remote rejected]")) kind = rejection("", text).kind();
-  else if (text.contains("[rejected]")) kind = Kind::conflict;
+  if (text.contains("remote rejected]"))
+    kind = rejection("", text).kind();
+  else if (text.contains("[rejected]"))
+    kind = Kind::conflict;
   return Error(kind, fmt::format("{}: {}", url, reason));
 }
 }  // namespace
 
 Result<> fetch_by_command(const Ctx& ctx, const std::string& url, const fs::path& bare) {
-  TRY(auto fetched, run(ctx, git_command(bare, {"fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--",
-                                                url, "+refs/*:refs/*"})));
+  TRY(auto fetched, run(ctx, git_command(bare, {"fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head",
+                                                "--", url, "+refs/*:refs/*"})));
   if (!fetched.ok()) return Fail(command_error(url, fetched.err));
   TRY(auto head, run(ctx, git_command(bare, {"ls-remote", "--symref", "--", url, "HEAD"})));
   for (auto line : lines(head.out))
@@ -134,7 +138,8 @@ Result<> fetch_by_command(const Ctx& ctx, const std::string& url, const fs::path
   return {};
 }
 
-Result<> push_by_command(const Ctx& ctx, const std::string& url, const fs::path& bare, const std::vector<std::string>& refspecs) {
+Result<> push_by_command(const Ctx& ctx, const std::string& url, const fs::path& bare,
+                         const std::vector<std::string>& refspecs) {
   std::vector<std::string> argv = {"push", "--porcelain", "--", url};
   argv.insert(argv.end(), refspecs.begin(), refspecs.end());
   TRY(auto pushed, run(ctx, git_command(bare, argv)));

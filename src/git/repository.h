@@ -28,10 +28,10 @@ struct Commit {
   std::string subject() const;
 };
 struct TreeEntry {
-  std::string path;       // relative to the tree that was asked for, with "/"
+  std::string path;  // relative to the tree that was asked for, with "/"
   Oid id;
-  unsigned mode = 0;      // 0100644, 0100755, 0120000, 040000, 0160000
-  std::uint64_t size = 0; // blobs only
+  unsigned mode = 0;       // 0100644, 0100755, 0120000, 040000, 0160000
+  std::uint64_t size = 0;  // blobs only
   bool is_tree() const { return mode == 040000; }
   bool is_link() const { return mode == 0120000; }
 };
@@ -72,7 +72,8 @@ class Repository {
   Result<std::string> head() const;  // "refs/heads/main"
   Result<Commit> commit(const Oid& id) const;
   Result<Oid> tree_of(const Oid& commit_or_tree, std::string_view path = {}) const;  // not_found when no such folder
-  Result<std::vector<TreeEntry>> list(const Oid& commit_or_tree, std::string_view path = {}, bool recursive = true) const;
+  Result<std::vector<TreeEntry>> list(const Oid& commit_or_tree, std::string_view path = {},
+                                      bool recursive = true) const;
   Result<std::optional<std::string>> read(const Oid& commit_or_tree, std::string_view path) const;
   Result<std::string> blob(const Oid& id) const;
   Result<std::vector<Commit>> log(const Oid& from, std::size_t limit, const Oid& until = {}) const;
@@ -88,10 +89,12 @@ class Repository {
 
   // The tree of `base` (may be empty) with the edits.
   Result<Oid> write_tree(const Oid& base, const std::vector<FileEdit>& edits);
-  Result<Oid> write_commit(const Oid& tree, const std::vector<Oid>& parents, const Signature& author, std::string_view message);
+  Result<Oid> write_commit(const Oid& tree, const std::vector<Oid>& parents, const Signature& author,
+                           std::string_view message);
   // Moves a ref only if it is at `expected` (zero: must not exist; empty: whatever). Zero `to` deletes.
   // Synced. Errors: conflict.
-  Result<> update_ref(std::string_view name, const Oid& to, const std::optional<Oid>& expected, std::string_view reason);
+  Result<> update_ref(std::string_view name, const Oid& to, const std::optional<Oid>& expected,
+                      std::string_view reason);
   // Pushes refs to a URL. Errors: conflict (not a fast-forward), denied, unavailable.
   Result<> push(const Ctx& ctx, const std::string& url, const std::vector<std::string>& refspecs);
 

@@ -18,7 +18,8 @@ struct RepositoryTest : testing::Test {
 
   Oid write(const Oid& parent, const std::vector<FileEdit>& edits, std::string_view message = "change") {
     auto tree = must(repo.write_tree(parent, edits));
-    return must(repo.write_commit(tree, parent.empty() ? std::vector<Oid>{} : std::vector<Oid>{parent}, someone(), message));
+    return must(
+        repo.write_commit(tree, parent.empty() ? std::vector<Oid>{} : std::vector<Oid>{parent}, someone(), message));
   }
   std::string listing(const Oid& id) {
     std::string text;
@@ -47,8 +48,8 @@ TEST_F(RepositoryTest, WritesTreesByEdits) {
 }
 
 TEST_F(RepositoryTest, RefusesHostileNames) {
-  for (std::string path : {"../x", "a/../../x", ".git/config", "a/.GIT/hooks/x", "/etc/passwd", "a/.git./x", "git~1/x", "",
-                           ".g\xe2\x80\x8cit/config"})
+  for (std::string path : {"../x", "a/../../x", ".git/config", "a/.GIT/hooks/x", "/etc/passwd", "a/.git./x", "git~1/x",
+                           "", ".g\xe2\x80\x8cit/config"})
     EXPECT_FALSE(repo.write_tree("", {{path, "x"}})) << path;
 }
 
@@ -97,9 +98,11 @@ TEST_F(RepositoryTest, ResolvesNames) {
   auto first = write("", {{"f", "1"}});
   ASSERT_TRUE(repo.update_ref("refs/heads/main", first, Oid(zero_oid), "make"));
   git({"-c", "user.name=a", "-c", "user.email=a@b", "tag", "-a", "v1", "-m", "one", first});
-  for (auto name : {"main", "refs/heads/main", "HEAD", "v1", "refs/tags/v1"}) EXPECT_EQ(must(repo.resolve(name)), first) << name;
+  for (auto name : {"main", "refs/heads/main", "HEAD", "v1", "refs/tags/v1"})
+    EXPECT_EQ(must(repo.resolve(name)), first) << name;
   EXPECT_EQ(must(repo.resolve(first.substr(0, 10))), first);
-  for (auto name : {"", "nope", "main:", "main^{/x}", ":/x", "a..b", "-x"}) EXPECT_NE(must(repo.resolve(name)), first) << name;
+  for (auto name : {"", "nope", "main:", "main^{/x}", ":/x", "a..b", "-x"})
+    EXPECT_NE(must(repo.resolve(name)), first) << name;
   EXPECT_EQ(must(repo.head()), "refs/heads/main");
   EXPECT_EQ(must(repo.commit(first)).subject(), "change");
   EXPECT_EQ(repo.commit(Oid(40, 'a')).error().kind(), Kind::not_found);
@@ -107,7 +110,8 @@ TEST_F(RepositoryTest, ResolvesNames) {
 
 TEST_F(RepositoryTest, DiffsAndMerges) {
   auto base = write("", {{"a", "1\n2\n3\n"}, {"b", "same content here, long enough to be found again\n"}});
-  auto left = write(base, {{"a", "1\n2\nleft\n"}, {"b", std::nullopt}, {"c", "same content here, long enough to be found again\n"}});
+  auto left = write(
+      base, {{"a", "1\n2\nleft\n"}, {"b", std::nullopt}, {"c", "same content here, long enough to be found again\n"}});
   auto right = write(base, {{"a", "right\n2\n3\n"}, {"new", "x"}});
   std::string text;
   for (const auto& change : must(repo.diff(base, left)))

@@ -56,11 +56,16 @@ Result<> list_into(git_repository* repo, git_odb* odb, git_tree* tree, const std
 
 FileChange::Type type_of(git_delta_t status) {
   switch (status) {
-    case GIT_DELTA_ADDED: return FileChange::Type::added;
-    case GIT_DELTA_DELETED: return FileChange::Type::deleted;
-    case GIT_DELTA_RENAMED: return FileChange::Type::renamed;
-    case GIT_DELTA_TYPECHANGE: return FileChange::Type::type_changed;
-    default: return FileChange::Type::modified;
+    case GIT_DELTA_ADDED:
+      return FileChange::Type::added;
+    case GIT_DELTA_DELETED:
+      return FileChange::Type::deleted;
+    case GIT_DELTA_RENAMED:
+      return FileChange::Type::renamed;
+    case GIT_DELTA_TYPECHANGE:
+      return FileChange::Type::type_changed;
+    default:
+      return FileChange::Type::modified;
   }
 }
 
@@ -91,7 +96,8 @@ Result<Oid> Repository::tree_of(const Oid& commit_or_tree, std::string_view path
   return text_of(*git_tree_id(tree.get()));
 }
 
-Result<std::vector<TreeEntry>> Repository::list(const Oid& commit_or_tree, std::string_view path, bool recursive) const {
+Result<std::vector<TreeEntry>> Repository::list(const Oid& commit_or_tree, std::string_view path,
+                                                bool recursive) const {
   TRY(auto repo, rep_->borrow());
   TRY(auto tree, folder_at(repo, commit_or_tree, path));
   OdbHandle odb;

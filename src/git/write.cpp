@@ -20,7 +20,8 @@ Result<EditTree> sort_edits(const std::vector<FileEdit>& edits) {
   EditTree root;
   for (const auto& edit : edits) {
     TRY(auto path, clean_path(edit.path));
-    if (path.empty() || edit.path.starts_with("/")) return fail(Kind::invalid, "\"{}\": want a relative path", edit.path);
+    if (path.empty() || edit.path.starts_with("/"))
+      return fail(Kind::invalid, "\"{}\": want a relative path", edit.path);
     EditTree* at = &root;
     auto segments = split(path, '/');
     for (auto segment : segments)
@@ -121,7 +122,8 @@ Result<> set_ref(git_repository* repo, const std::string& name, const git_oid& t
   } else {
     TRY(auto old, oid_of(*expected));
     rc = git_reference_create_matching(out(ref), repo, name.c_str(), &to, 1, &old, reason.c_str());
-    if (rc == GIT_EMODIFIED || rc == GIT_ENOTFOUND) return fail(Kind::conflict, "{}: is not at {} any more", name, *expected);
+    if (rc == GIT_EMODIFIED || rc == GIT_ENOTFOUND)
+      return fail(Kind::conflict, "{}: is not at {} any more", name, *expected);
   }
   GIT_OK(name, rc);
   return {};
@@ -129,8 +131,8 @@ Result<> set_ref(git_repository* repo, const std::string& name, const git_oid& t
 
 }  // namespace
 
-Result<> move_ref(git_repository* repo, std::string_view ref_name, std::string_view to, const std::optional<Oid>& expected,
-                  std::string_view reason) {
+Result<> move_ref(git_repository* repo, std::string_view ref_name, std::string_view to,
+                  const std::optional<Oid>& expected, std::string_view reason) {
   std::string name(ref_name);
   int valid = 0;
   if (git_reference_name_is_valid(&valid, name.c_str()) < 0 || valid == 0 || name.contains('\0'))

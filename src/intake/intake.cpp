@@ -33,8 +33,8 @@ bool is_nobody(const std::string& pusher) { return pusher.empty() || pusher == "
 
 }  // namespace
 
-Result<path::Change> change_of_push(const git::Repository& repository, const std::string& name, const git::RefUpdate& update,
-                                    const std::string& pusher) {
+Result<path::Change> change_of_push(const git::Repository& repository, const std::string& name,
+                                    const git::RefUpdate& update, const std::string& pusher) {
   if (is_none(update.after)) return fail(Kind::invalid, "{}: {} was deleted: nothing to run", name, update.ref);
   TRY_IN(auto resolved, name, repository.resolve(update.after));
   if (!resolved) return fail(Kind::not_found, "{}: {}: commit {} is not here", name, update.ref, update.after);
@@ -61,16 +61,18 @@ Result<path::Change> change_of_push(const git::Repository& repository, const std
   return change;
 }
 
-Result<path::Change> change_of_pull_request(const git::Repository& repository, const std::string& name, const PullRequest& request) {
+Result<path::Change> change_of_pull_request(const git::Repository& repository, const std::string& name,
+                                            const PullRequest& request) {
   auto base_ref = request.base.starts_with("refs/") ? request.base : "refs/heads/" + request.base;
   TRY_IN(auto base, name, repository.resolve(base_ref));
   if (!base) return fail(Kind::not_found, "{}#{}: no branch {}", name, request.number, request.base);
   TRY_IN(auto head, name, repository.commit(request.head));
   TRY_IN(auto merged, name, repository.merge(*base, head.id));
   if (!merged.conflicts.empty())
-    return Fail(Error(Kind::conflict, fmt::format("{}#{}: does not merge into {}: conflicts in {}", name, request.number, request.base,
-                                                  join(merged.conflicts, ", ")))
-                    .with_hint(fmt::format("git rebase origin/{} and push again", base_ref.substr(base_ref.rfind('/') + 1))));
+    return Fail(
+        Error(Kind::conflict, fmt::format("{}#{}: does not merge into {}: conflicts in {}", name, request.number,
+                                          request.base, join(merged.conflicts, ", ")))
+            .with_hint(fmt::format("git rebase origin/{} and push again", base_ref.substr(base_ref.rfind('/') + 1))));
   path::Change change;
   change.event = path::Change::Event::pull_request;
   change.repository = name;
@@ -90,7 +92,8 @@ Result<path::Change> change_of_pull_request(const git::Repository& repository, c
 
 Result<std::optional<path::Change>> change_of_hook(const forge::Hook& hook) {
   using Type = forge::Hook::Type;
-  if (hook.type != Type::push && hook.type != Type::tag && hook.type != Type::pull_request) return std::optional<path::Change>();
+  if (hook.type != Type::push && hook.type != Type::tag && hook.type != Type::pull_request)
+    return std::optional<path::Change>();
   if (hook.after.empty()) return std::optional<path::Change>();
   path::Change change;
   change.event = hook.type == Type::push  ? path::Change::Event::push
@@ -115,9 +118,12 @@ Result<std::optional<path::Change>> change_of_hook(const forge::Hook& hook, cons
   if (!said) return said;
   if (hook.type == forge::Hook::Type::pull_request) {
     TRY(auto head, mirror.resolve(hook.after));  // Bitbucket's ids are short
-    if (!head) return fail(Kind::not_found, "{}#{}: commit {} is not in the mirror yet", hook.repository, hook.pull_request, hook.after);
-    TRY(auto change, change_of_pull_request(mirror, hook.repository,
-                                            {hook.pull_request, hook.base_ref, *head, hook.author, hook.subject, !hook.from_fork}));
+    if (!head)
+      return fail(Kind::not_found, "{}#{}: commit {} is not in the mirror yet", hook.repository, hook.pull_request,
+                  hook.after);
+    TRY(auto change,
+        change_of_pull_request(mirror, hook.repository,
+                               {hook.pull_request, hook.base_ref, *head, hook.author, hook.subject, !hook.from_fork}));
     change.ref = hook.ref;
     return std::optional(std::move(change));
   }

@@ -12,8 +12,8 @@ namespace slipway::intake {
 
 // One moved branch or tag. Paths are those touched since `before`; for a new branch since it left the default
 // branch; for a new repository all. Errors: invalid (a deletion brings nothing), not_found.
-Result<path::Change> change_of_push(const git::Repository& repository, const std::string& name, const git::RefUpdate& update,
-                                    const std::string& pusher);
+Result<path::Change> change_of_push(const git::Repository& repository, const std::string& name,
+                                    const git::RefUpdate& update, const std::string& pusher);
 
 struct PullRequest {
   int number = 0;
@@ -24,7 +24,8 @@ struct PullRequest {
 };
 // As merging it now would be: tree and paths are those of the merge, `after` is the head.
 // Errors: conflict, naming the files.
-Result<path::Change> change_of_pull_request(const git::Repository& repository, const std::string& name, const PullRequest& request);
+Result<path::Change> change_of_pull_request(const git::Repository& repository, const std::string& name,
+                                            const PullRequest& request);
 
 // What a forge's webhook says, as far as it says it: tree is empty, and paths too where the forge does not name all
 // (then anything may be touched). With a mirror of the repository at hand, everything is filled in.

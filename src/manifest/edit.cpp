@@ -16,9 +16,7 @@ namespace {
 
 using doc::Value;
 
-std::optional<std::string> if_any(const std::string& text) {
-  return text.empty() ? std::nullopt : std::optional(text);
-}
+std::optional<std::string> if_any(const std::string& text) { return text.empty() ? std::nullopt : std::optional(text); }
 
 Result<Splicer> open_kustomization(std::string_view text, std::string_view source) {
   TRY(auto splicer, Splicer::open(text, source, Splicer::Documents::one));
@@ -108,7 +106,8 @@ Result<std::string> remove_kustomize_image(std::string_view text, std::string_vi
   auto* images = images_of(splicer);
   if (images == nullptr) return std::string(text);
   auto& items = *images->if_list();
-  std::size_t matching = std::count_if(items.begin(), items.end(), [&](const auto& i) { return i.str_at({"name"}) == name; });
+  std::size_t matching =
+      std::count_if(items.begin(), items.end(), [&](const auto& i) { return i.str_at({"name"}) == name; });
   if (matching == 0) return std::string(text);
   if (matching == items.size()) {
     // The list goes with its last entry.
@@ -123,13 +122,15 @@ Result<std::string> remove_kustomize_image(std::string_view text, std::string_vi
   return splicer.finish();
 }
 
-Result<std::optional<ImageSetting>> kustomize_image(std::string_view text, std::string_view name, std::string_view source) {
+Result<std::optional<ImageSetting>> kustomize_image(std::string_view text, std::string_view name,
+                                                    std::string_view source) {
   TRY(auto splicer, open_kustomization(text, source));
   auto* images = images_of(splicer);
   if (images == nullptr) return std::optional<ImageSetting>();
   for (const auto& item : *images->if_list()) {
     if (item.str_at({"name"}) != name) continue;
-    return std::optional(ImageSetting{std::string(name), item.str_at({"newName"}), text_of(item.find("newTag")), item.str_at({"digest"})});
+    return std::optional(ImageSetting{std::string(name), item.str_at({"newName"}), text_of(item.find("newTag")),
+                                      item.str_at({"digest"})});
   }
   return std::optional<ImageSetting>();
 }
@@ -159,9 +160,12 @@ Result<std::vector<Step>> parse_path(std::string_view path) {
       auto close = path.find(']', i);
       if (close == std::string_view::npos) return fail(Kind::invalid, "{}: \"[\" without \"]\"", path);
       auto inner = path.substr(i + 1, close - i - 1);
-      if (auto pair = cut(inner, "=")) steps.push_back({std::string(pair->first), std::string(pair->second), {}, true});
-      else if (auto number = to_int(inner); number && *number >= 0) steps.push_back({{}, {}, static_cast<std::size_t>(*number), false});
-      else return fail(Kind::invalid, "{}: [{}]: want an index or key=value", path, inner);
+      if (auto pair = cut(inner, "="))
+        steps.push_back({std::string(pair->first), std::string(pair->second), {}, true});
+      else if (auto number = to_int(inner); number && *number >= 0)
+        steps.push_back({{}, {}, static_cast<std::size_t>(*number), false});
+      else
+        return fail(Kind::invalid, "{}: [{}]: want an index or key=value", path, inner);
       i = close;
     } else {
       key += path[i];
@@ -215,7 +219,8 @@ ImageSetting parse_reference(std::string_view text) {
 
 }  // namespace
 
-Result<std::string> set_image_at(std::string_view text, std::string_view path, const ImageSetting& image, std::string_view source) {
+Result<std::string> set_image_at(std::string_view text, std::string_view path, const ImageSetting& image,
+                                 std::string_view source) {
   TRY(auto splicer, Splicer::open(text, source, Splicer::Documents::many));
   TRY(auto at, find_at(splicer, path));
   if (!at->is_map()) {

@@ -22,7 +22,8 @@ struct ImageSetting {
 // takes the field away. Errors: invalid, with source:line:col.
 Result<std::string> set_kustomize_image(std::string_view text, const ImageSetting& image, std::string_view source);
 Result<std::string> remove_kustomize_image(std::string_view text, std::string_view name, std::string_view source);
-Result<std::optional<ImageSetting>> kustomize_image(std::string_view text, std::string_view name, std::string_view source);
+Result<std::optional<ImageSetting>> kustomize_image(std::string_view text, std::string_view name,
+                                                    std::string_view source);
 
 // The same at a path of any YAML file: "web.image", "spec.template.spec.containers[name=web].image", "images[0]".
 // A map there is taken as Helm values are (repository, tag, and digest if the chart has that key, else tag holds

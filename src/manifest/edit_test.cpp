@@ -23,63 +23,89 @@ TEST_P(SetKustomizeImage, KeepsTheRest) {
 }
 INSTANTIATE_TEST_SUITE_P(
     Table, SetKustomizeImage,
-    testing::Values(
-        Case{"Sets", "# top\nimages:\n  - name: shop/web # ours\n    newTag: old   # was\n    digest: sha256:cd\n  - name: b\n    newTag: 'x'\nresources: [a]\n",
-             "# top\nimages:\n  - name: shop/web # ours\n    newTag: sha-1   # was\n    digest: sha256:ab\n  - name: b\n    newTag: 'x'\nresources: [a]\n"},
-        Case{"KeepsQuotes", "images:\n- name: 'shop/web'\n  newTag: \"old\"\n  digest: 'x'\n",
-             "images:\n- name: 'shop/web'\n  newTag: \"sha-1\"\n  digest: 'sha256:ab'\n"},
-        Case{"AddsFields", "images:\n- name: shop/web\n# end\n", "images:\n- name: shop/web\n  newTag: sha-1\n  digest: sha256:ab\n# end\n"},
-        Case{"AddsField", "images:\n- digest: x\n  name: shop/web  # c\nlast: 1", "images:\n- digest: sha256:ab\n  name: shop/web  # c\n  newTag: sha-1\nlast: 1"},
-        Case{"AddsEntry", "images:\n  - name: b\n    newTag: x  # b's\n\nresources:\n- r\n",
-             "images:\n  - name: b\n    newTag: x  # b's\n  - name: shop/web\n    newTag: sha-1\n    digest: sha256:ab\n\nresources:\n- r\n"},
-        Case{"AddsList", "resources:\n- r", "resources:\n- r\nimages:\n- name: shop/web\n  newTag: sha-1\n  digest: sha256:ab\n"},
-        Case{"FillsEmptyList", "images: []\nresources: [r]\n", "images:\n- name: shop/web\n  newTag: sha-1\n  digest: sha256:ab\nresources: [r]\n"},
-        Case{"FillsNullList", "images:\nresources: [r]\n", "images:\n- name: shop/web\n  newTag: sha-1\n  digest: sha256:ab\nresources: [r]\n"},
-        Case{"EmptyFile", "", "images:\n- name: shop/web\n  newTag: sha-1\n  digest: sha256:ab\n"},
-        Case{"Flow", "images: [{name: shop/web, newTag: old}, {name: b}]\n",
-             "images: [{name: shop/web, newTag: sha-1, digest: sha256:ab}, {name: b}]\n"},
-        Case{"FlowAdds", "images: [{name: b}]\n", "images: [{name: b}, {name: shop/web, newTag: sha-1, digest: sha256:ab}]\n"},
-        Case{"NullField", "images:\n- name: shop/web\n  newTag:\n  digest: ''\n", "images:\n- name: shop/web\n  newTag: sha-1\n  digest: 'sha256:ab'\n"},
-        Case{"DashAlone", "images:\n-\n  name: shop/web\n", "images:\n-\n  name: shop/web\n  newTag: sha-1\n  digest: sha256:ab\n"},
-        Case{"Crlf", "images:\r\n- name: shop/web\r\n  newTag: old\r\n", "images:\r\n- name: shop/web\r\n  newTag: sha-1\r\n  digest: sha256:ab\r\n"},
-        Case{"NumberTag", "images:\n- name: shop/web\n  newTag: 1.20\n  digest: x\n", "images:\n- name: shop/web\n  newTag: sha-1\n  digest: sha256:ab\n"},
-        Case{"Alias", "x: &t old\nimages:\n- name: shop/web\n  newTag: *t\n  digest: x\n",
-             "x: &t old\nimages:\n- name: shop/web\n  newTag: sha-1\n  digest: sha256:ab\n"},
-        Case{"AliasedEntry", "x: &e\n  name: shop/web\n  newTag: old\nimages:\n- *e\n- *e\n",
-             "error: k.yaml: cannot be edited in place (aliases or an unusual layout)"},
-        Case{"NoMap", "- a\n", "error: k.yaml:1:1: want a map, as a kustomization is"},
-        Case{"NoList", "images: {a: b}\n", "error: k.yaml:1:9: images: want a list"},
-        Case{"Broken", "images: [\n", "error: k.yaml:2:1: did not find expected node content while parsing a flow node (line 2)"}),
+    testing::Values(Case{"Sets",
+                         "# top\nimages:\n  - name: shop/web # ours\n    newTag: old   # was\n    digest: sha256:cd\n  "
+                         "- name: b\n    newTag: 'x'\nresources: [a]\n",
+                         "# top\nimages:\n  - name: shop/web # ours\n    newTag: sha-1   # was\n    digest: "
+                         "sha256:ab\n  - name: b\n    newTag: 'x'\nresources: [a]\n"},
+                    Case{"KeepsQuotes", "images:\n- name: 'shop/web'\n  newTag: \"old\"\n  digest: 'x'\n",
+                         "images:\n- name: 'shop/web'\n  newTag: \"sha-1\"\n  digest: 'sha256:ab'\n"},
+                    Case{"AddsFields", "images:\n- name: shop/web\n# end\n",
+                         "images:\n- name: shop/web\n  newTag: sha-1\n  digest: sha256:ab\n# end\n"},
+                    Case{"AddsField", "images:\n- digest: x\n  name: shop/web  # c\nlast: 1",
+                         "images:\n- digest: sha256:ab\n  name: shop/web  # c\n  newTag: sha-1\nlast: 1"},
+                    Case{"AddsEntry", "images:\n  - name: b\n    newTag: x  # b's\n\nresources:\n- r\n",
+                         "images:\n  - name: b\n    newTag: x  # b's\n  - name: shop/web\n    newTag: sha-1\n    "
+                         "digest: sha256:ab\n\nresources:\n- r\n"},
+                    Case{"AddsList", "resources:\n- r",
+                         "resources:\n- r\nimages:\n- name: shop/web\n  newTag: sha-1\n  digest: sha256:ab\n"},
+                    Case{"FillsEmptyList", "images: []\nresources: [r]\n",
+                         "images:\n- name: shop/web\n  newTag: sha-1\n  digest: sha256:ab\nresources: [r]\n"},
+                    Case{"FillsNullList", "images:\nresources: [r]\n",
+                         "images:\n- name: shop/web\n  newTag: sha-1\n  digest: sha256:ab\nresources: [r]\n"},
+                    Case{"EmptyFile", "", "images:\n- name: shop/web\n  newTag: sha-1\n  digest: sha256:ab\n"},
+                    Case{"Flow", "images: [{name: shop/web, newTag: old}, {name: b}]\n",
+                         "images: [{name: shop/web, newTag: sha-1, digest: sha256:ab}, {name: b}]\n"},
+                    Case{"FlowAdds", "images: [{name: b}]\n",
+                         "images: [{name: b}, {name: shop/web, newTag: sha-1, digest: sha256:ab}]\n"},
+                    Case{"NullField", "images:\n- name: shop/web\n  newTag:\n  digest: ''\n",
+                         "images:\n- name: shop/web\n  newTag: sha-1\n  digest: 'sha256:ab'\n"},
+                    Case{"DashAlone", "images:\n-\n  name: shop/web\n",
+                         "images:\n-\n  name: shop/web\n  newTag: sha-1\n  digest: sha256:ab\n"},
+                    Case{"Crlf", "images:\r\n- name: shop/web\r\n  newTag: old\r\n",
+                         "images:\r\n- name: shop/web\r\n  newTag: sha-1\r\n  digest: sha256:ab\r\n"},
+                    Case{"NumberTag", "images:\n- name: shop/web\n  newTag: 1.20\n  digest: x\n",
+                         "images:\n- name: shop/web\n  newTag: sha-1\n  digest: sha256:ab\n"},
+                    Case{"Alias", "x: &t old\nimages:\n- name: shop/web\n  newTag: *t\n  digest: x\n",
+                         "x: &t old\nimages:\n- name: shop/web\n  newTag: sha-1\n  digest: sha256:ab\n"},
+                    Case{"AliasedEntry", "x: &e\n  name: shop/web\n  newTag: old\nimages:\n- *e\n- *e\n",
+                         "error: k.yaml: cannot be edited in place (aliases or an unusual layout)"},
+                    Case{"NoMap", "- a\n", "error: k.yaml:1:1: want a map, as a kustomization is"},
+                    Case{"NoList", "images: {a: b}\n", "error: k.yaml:1:9: images: want a list"},
+                    Case{"Broken", "images: [\n",
+                         "error: k.yaml:2:1: did not find expected node content while parsing a flow node (line 2)"}),
     [](const auto& i) { return i.param.name; });
 
 TEST(SetKustomizeImage, TakesFieldsAway) {
-  EXPECT_EQ(show(set_kustomize_image("images:\n- name: shop/web\n  newTag: a\n  digest: b # x\n- name: c\n", {"shop/web", "", "1.10", ""}, "k")),
+  EXPECT_EQ(show(set_kustomize_image("images:\n- name: shop/web\n  newTag: a\n  digest: b # x\n- name: c\n",
+                                     {"shop/web", "", "1.10", ""}, "k")),
             "images:\n- name: shop/web\n  newTag: \"1.10\"\n- name: c\n");
   EXPECT_EQ(show(set_kustomize_image("images:\n- name: shop/web\n", {"shop/web", "host:5000/web", "v1", ""}, "k")),
             "images:\n- name: shop/web\n  newName: host:5000/web\n  newTag: v1\n");
 }
 
 TEST(RemoveKustomizeImage, TakesTheEntryAway) {
-  EXPECT_EQ(show(remove_kustomize_image("images:\n- name: a\n  newTag: x\n- name: b # y\n  newTag: z\n# end\n", "b", "k")),
-            "images:\n- name: a\n  newTag: x\n# end\n");
-  EXPECT_EQ(show(remove_kustomize_image("images:\n- name: a\nresources: []\n", "a", "k")), "images: []\nresources: []\n");
+  EXPECT_EQ(
+      show(remove_kustomize_image("images:\n- name: a\n  newTag: x\n- name: b # y\n  newTag: z\n# end\n", "b", "k")),
+      "images:\n- name: a\n  newTag: x\n# end\n");
+  EXPECT_EQ(show(remove_kustomize_image("images:\n- name: a\nresources: []\n", "a", "k")),
+            "images: []\nresources: []\n");
   EXPECT_EQ(show(remove_kustomize_image("images: [{name: a}, {name: b}]\n", "a", "k")), "images: [{name: b}]\n");
   EXPECT_EQ(show(remove_kustomize_image("x: 1\n", "a", "k")), "x: 1\n");
 }
 
 TEST(SetImageAt, HelmValuesAndFields) {
-  const std::string values = "web: # the shop\n  image:\n    repository: shop/web\n    tag: \"old\"  # set by slipway\n  replicas: 2\n";
+  const std::string values =
+      "web: # the shop\n  image:\n    repository: shop/web\n    tag: \"old\"  # set by slipway\n  replicas: 2\n";
   auto set = show(set_image_at(values, "web.image", web, "values.yaml"));
-  EXPECT_EQ(set, "web: # the shop\n  image:\n    repository: shop/web\n    tag: \"sha-1@sha256:ab\"  # set by slipway\n  replicas: 2\n");
+  EXPECT_EQ(set,
+            "web: # the shop\n  image:\n    repository: shop/web\n    tag: \"sha-1@sha256:ab\"  # set by slipway\n  "
+            "replicas: 2\n");
   EXPECT_EQ(must(image_at(set, "web.image", "v"))->reference(), "shop/web:sha-1@sha256:ab");
   EXPECT_EQ(show(set_image_at("image: {repository: r, tag: 1, digest: ''}\n", "image", web, "v")),
             "image: {repository: r, tag: sha-1, digest: 'sha256:ab'}\n");
-  const std::string stream = "kind: Service\n---\nspec:\n  containers:\n  - name: side\n    image: x\n  - name: web\n    image: shop/web:old # c\n";
+  const std::string stream =
+      "kind: Service\n---\nspec:\n  containers:\n  - name: side\n    image: x\n  - name: web\n    image: shop/web:old "
+      "# c\n";
   EXPECT_EQ(show(set_image_at(stream, "spec.containers[name=web].image", web, "d.yaml")),
-            "kind: Service\n---\nspec:\n  containers:\n  - name: side\n    image: x\n  - name: web\n    image: shop/web:sha-1@sha256:ab # c\n");
-  EXPECT_EQ(show(set_image_at(stream, "spec.containers[1].nope", web, "d.yaml")), "error: d.yaml: spec.containers[1].nope: no such field");
-  EXPECT_EQ(show(set_image_at(stream, "spec.containers[x].image", web, "d.yaml")), "error: spec.containers[x].image: [x]: want an index or key=value");
-  EXPECT_EQ(show(set_image_at(stream, "spec.containers", web, "d.yaml")), "error: d.yaml:5:3: is a map or list, want a string");
+            "kind: Service\n---\nspec:\n  containers:\n  - name: side\n    image: x\n  - name: web\n    image: "
+            "shop/web:sha-1@sha256:ab # c\n");
+  EXPECT_EQ(show(set_image_at(stream, "spec.containers[1].nope", web, "d.yaml")),
+            "error: d.yaml: spec.containers[1].nope: no such field");
+  EXPECT_EQ(show(set_image_at(stream, "spec.containers[x].image", web, "d.yaml")),
+            "error: spec.containers[x].image: [x]: want an index or key=value");
+  EXPECT_EQ(show(set_image_at(stream, "spec.containers", web, "d.yaml")),
+            "error: d.yaml:5:3: is a map or list, want a string");
   EXPECT_EQ(must(image_at("i: host:5000/a/b\n", "i", "v"))->name, "host:5000/a/b");
 }
 

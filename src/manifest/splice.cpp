@@ -22,7 +22,8 @@ Result<Splicer> Splicer::open(std::string_view text, std::string_view source, Do
 }
 
 Fail Splicer::wrong(const doc::Value& at, std::string_view what) const {
-  return fail(Kind::invalid, "{}:{}:{}: {}", source_, std::max(1u, at.mark().line), std::max(1u, at.mark().column), what);
+  return fail(Kind::invalid, "{}:{}:{}: {}", source_, std::max(1u, at.mark().line), std::max(1u, at.mark().column),
+              what);
 }
 
 std::size_t Splicer::line_begin(std::size_t at) const {
@@ -42,7 +43,9 @@ bool Splicer::is_flow(const doc::Value& value) const {
   return begin < text_.size() && (text_[begin] == '{' || text_[begin] == '[');
 }
 
-void Splicer::splice(std::size_t begin, std::size_t end, std::string text) { changes_.push_back({begin, end, std::move(text)}); }
+void Splicer::splice(std::size_t begin, std::size_t end, std::string text) {
+  changes_.push_back({begin, end, std::move(text)});
+}
 
 void Splicer::append(std::string text) {
   bool ends = text_.empty() || text_.ends_with('\n');
@@ -114,7 +117,8 @@ Result<> Splicer::set(doc::Value& map, std::string_view key, const std::optional
 void Splicer::append_item(doc::Value& list, const std::vector<std::pair<std::string, std::string>>& members) {
   auto& items = *list.if_list();
   std::string flow;
-  for (const auto& [key, value] : members) flow += fmt::format("{}{}: {}", flow.empty() ? "{" : ", ", key, quoted(value));
+  for (const auto& [key, value] : members)
+    flow += fmt::format("{}{}: {}", flow.empty() ? "{" : ", ", key, quoted(value));
   flow += "}";
   if (is_flow(list)) {
     auto at = items.back().mark().end;

@@ -9,8 +9,8 @@ using Outcome = path::Verdict::Outcome;
 
 class Chain {
  public:
-  Chain(const path::Pipeline& pipeline, const std::vector<path::Artifact>& artifacts, const std::vector<Holding>& holdings,
-        const std::vector<Approval>& approvals, WallTime now)
+  Chain(const path::Pipeline& pipeline, const std::vector<path::Artifact>& artifacts,
+        const std::vector<Holding>& holdings, const std::vector<Approval>& approvals, WallTime now)
       : pipeline_(pipeline), artifacts_(artifacts), holdings_(holdings), approvals_(approvals), now_(now) {}
 
   Next run() {
@@ -94,8 +94,9 @@ class Chain {
       return;
     }
     promotion.phase = path::Phase::waiting;
-    promotion.message = environment.approvers.empty() ? "waiting for approval"
-                                                      : "waiting for approval by " + join(environment.approvers, " or ");
+    promotion.message = environment.approvers.empty()
+                            ? "waiting for approval"
+                            : "waiting for approval by " + join(environment.approvers, " or ");
   }
 
   const path::Pipeline& pipeline_;

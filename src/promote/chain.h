@@ -13,9 +13,9 @@ namespace slipway::promote {
 struct Holding {
   std::string service, environment;
   Digest digest;
-  bool current = true;                         // false: it was replaced or taken back
+  bool current = true;                                                    // false: it was replaced or taken back
   path::Verdict::Outcome verdict = path::Verdict::Outcome::inconclusive;  // inconclusive: not verified yet
-  WallTime since{};                            // when the verdict was given (or, before it, when it arrived)
+  WallTime since{};  // when the verdict was given (or, before it, when it arrived)
 };
 struct Approval {
   std::string service, environment;
@@ -23,8 +23,8 @@ struct Approval {
   std::string by;
 };
 struct Next {
-  std::vector<path::Promotion> promotions;     // pending: do it; waiting: needs an approval, see message
-  std::optional<WallTime> look_again;          // when a soak time ends
+  std::vector<path::Promotion> promotions;  // pending: do it; waiting: needs an approval, see message
+  std::optional<WallTime> look_again;       // when a soak time ends
 };
 
 // `artifacts` of all services, oldest first. A promotion that is there already (the environment holds the digest) is

@@ -1,5 +1,5 @@
-#include "base/text.h"
 #include "promote/detail/config_file.h"
+#include "base/text.h"
 
 namespace slipway::promote {
 
@@ -10,8 +10,8 @@ Result<ConfigFile> locate(const git::Repository& repository, const git::Oid& com
     TRY(auto text, repository.read(commit, path));
     if (text) return ConfigFile{path, {}};
   }
-  return Fail(Error(Kind::not_found, fmt::format("{}: no kustomization.yaml here at {}", config_path.empty() ? "." : config_path,
-                                                 commit.substr(0, 12)))
+  return Fail(Error(Kind::not_found, fmt::format("{}: no kustomization.yaml here at {}",
+                                                 config_path.empty() ? "." : config_path, commit.substr(0, 12)))
                   .with_hint("add the overlay (slipway init writes one), or set the environment's path to FILE#FIELD"));
 }
 
@@ -21,7 +21,8 @@ Result<std::string> read_text(const git::Repository& repository, const git::Oid&
   return *std::move(text);
 }
 
-Result<std::optional<manifest::ImageSetting>> get_image(const ConfigFile& file, std::string_view text, const std::string& image) {
+Result<std::optional<manifest::ImageSetting>> get_image(const ConfigFile& file, std::string_view text,
+                                                        const std::string& image) {
   if (file.field.empty()) return manifest::kustomize_image(text, image, file.path);
   return manifest::image_at(text, file.field, file.path);
 }

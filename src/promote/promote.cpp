@@ -78,7 +78,8 @@ class Writer {
     Tip tip;
     TRY(auto base, repository_.resolve("refs/heads/" + config_.branch));
     if (!base)
-      return Fail(Error(Kind::not_found, fmt::format("{}: no branch {}", repository_.path().filename().string(), config_.branch))
+      return Fail(Error(Kind::not_found,
+                        fmt::format("{}: no branch {}", repository_.path().filename().string(), config_.branch))
                       .with_hint("push the configuration there first"));
     tip.base = *base;
     TRY(auto proposal, repository_.resolve("refs/heads/" + config_.proposal_branch));
@@ -134,8 +135,9 @@ void add_trailers(std::string& message, const Request& request, std::string_view
   add("Service", promotion.service);
   add("Environment", promotion.environment);
   add("Artifact", fmt::format("{}@{}", promotion.artifact.image, promotion.artifact.digest.str()));
-  add("Commit", promotion.artifact.repository.empty() ? promotion.artifact.commit
-                                                       : promotion.artifact.repository + "@" + promotion.artifact.commit);
+  add("Commit", promotion.artifact.repository.empty()
+                    ? promotion.artifact.commit
+                    : promotion.artifact.repository + "@" + promotion.artifact.commit);
   add("Run", promotion.artifact.run);
   add("Pull-Request", pull_request_of(promotion.artifact));
   add("Approved-By", promotion.approved_by);
@@ -149,10 +151,12 @@ std::string message_of(const std::vector<Request>& requests) {
     services.insert(request.promotion.service);
     environments.insert(request.promotion.environment);
   }
-  auto list = [](const std::set<std::string>& names) { return join(std::vector<std::string>(names.begin(), names.end()), ", "); };
-  std::string message = requests.size() == 1
-                            ? fmt::format("{}: Promote {} to {}\n", list(services), label_of(requests[0].promotion.artifact), list(environments))
-                            : fmt::format("Promote {} to {}\n", list(services), list(environments));
+  auto list = [](const std::set<std::string>& names) {
+    return join(std::vector<std::string>(names.begin(), names.end()), ", ");
+  };
+  std::string message = requests.size() == 1 ? fmt::format("{}: Promote {} to {}\n", list(services),
+                                                           label_of(requests[0].promotion.artifact), list(environments))
+                                             : fmt::format("Promote {} to {}\n", list(services), list(environments));
   message = one_line(message.substr(0, message.size() - 1)) + "\n\n";
   for (const auto& request : requests)
     if (!request.promotion.reason.empty()) message += one_line(request.promotion.reason) + "\n";
@@ -222,7 +226,8 @@ Result<Outcome> promote(const Ctx& ctx, git::Repository& repository, const Confi
       changed.insert(file.path);
       fresh.push_back(request);
     }
-    if (fresh.empty()) return Outcome{before.empty() ? tip : before, false, before.empty() ? "is set already" : "was promoted before"};
+    if (fresh.empty())
+      return Outcome{before.empty() ? tip : before, false, before.empty() ? "is set already" : "was promoted before"};
     Plan::Write write;
     for (const auto& path : changed) write.edits.push_back({path, texts[path]});
     write.message = message_of(fresh);
@@ -235,7 +240,8 @@ Result<Outcome> revert(const Ctx& ctx, git::Repository& repository, const Config
                        const std::string& why) {
   const auto& promotion = request.promotion;
   const auto& image = promotion.artifact.image;
-  if (promotion.commit.empty()) return fail(Kind::invalid, "revert {}: the promotion names no commit", promotion.service);
+  if (promotion.commit.empty())
+    return fail(Kind::invalid, "revert {}: the promotion names no commit", promotion.service);
   Plan plan;
   plan.look = [&](const git::Repository& repo, const git::Oid& tip) -> Result<std::variant<Outcome, Plan::Write>> {
     TRY(auto commit, repo.commit(promotion.commit));
@@ -253,12 +259,15 @@ Result<Outcome> revert(const Ctx& ctx, git::Repository& repository, const Config
     TRY(auto now, get_image(file, text, image));
     if (now == had) return Outcome{tip, false, "is reverted already"};
     if (now != wrote) return Outcome{tip, false, "was promoted again since: nothing to revert"};
-    if (!had && !file.field.empty()) return fail(Kind::invalid, "{}: had no image before {}", file.path, promotion.commit.substr(0, 12));
+    if (!had && !file.field.empty())
+      return fail(Kind::invalid, "{}: had no image before {}", file.path, promotion.commit.substr(0, 12));
     Plan::Write write;
     TRY(auto next, set_image(file, text, image, had));
     write.edits.push_back({file.path, next});
     write.message = one_line(fmt::format("{}: Revert {} to {}", promotion.service, promotion.environment,
-                                         !had ? "no image of its own" : had->tag.empty() ? had->digest.substr(0, 19) : had->tag));
+                                         !had               ? "no image of its own"
+                                         : had->tag.empty() ? had->digest.substr(0, 19)
+                                                            : had->tag));
     write.message += fmt::format("\n\nTakes back {}: {}\n\n", promotion.commit.substr(0, 12), one_line(why));
     add_trailers(write.message, request, promotion.commit);
     return write;

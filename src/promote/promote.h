@@ -30,9 +30,9 @@ struct ConfigRepo {
 };
 
 struct Outcome {
-  git::Oid commit;       // that holds the promotion: the new one, or the one that did it before
+  git::Oid commit;  // that holds the promotion: the new one, or the one that did it before
   bool changed = false;
-  std::string message;   // why nothing changed
+  std::string message;  // why nothing changed
 };
 
 // All in one commit. Errors: not_found (no such branch, folder, file or field), invalid (the file, with its place),

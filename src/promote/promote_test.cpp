@@ -38,10 +38,12 @@ struct PromoteTest : testing::Test {
   Ctx ctx;
 
   void SetUp() override {
-    auto tree = must(repo.write_tree("", {{"overlays/dev/kustomization.yaml", "# dev\nresources: [../../base]\nimages:\n  - name: shop/web # ours\n    newTag: old\n"},
-                                          {"overlays/prod/kustomization.yaml", "resources: [../../base]\n"},
-                                          {"chart/values.yaml", "web:\n  image:\n    repository: shop/web\n    tag: old # keep me\n"},
-                                          {"empty/readme", "x"}}));
+    auto tree = must(repo.write_tree(
+        "", {{"overlays/dev/kustomization.yaml",
+              "# dev\nresources: [../../base]\nimages:\n  - name: shop/web # ours\n    newTag: old\n"},
+             {"overlays/prod/kustomization.yaml", "resources: [../../base]\n"},
+             {"chart/values.yaml", "web:\n  image:\n    repository: shop/web\n    tag: old # keep me\n"},
+             {"empty/readme", "x"}}));
     auto first = must(repo.write_commit(tree, {}, {"Ada", "ada@example.org", {}}, "first"));
     must(repo.update_ref("refs/heads/main", first, git::Oid(git::zero_oid), "first"));
   }
@@ -56,10 +58,14 @@ TEST_F(PromoteTest, WritesTagAndDigestAndSaysWhy) {
   EXPECT_EQ(outcome.commit, tip());
   auto digest = artifact("web", 1).digest.str();
   EXPECT_EQ(file("overlays/dev/kustomization.yaml"),
-            "# dev\nresources: [../../base]\nimages:\n  - name: shop/web # ours\n    newTag: sha-1\n    digest: " + digest + "\n");
+            "# dev\nresources: [../../base]\nimages:\n  - name: shop/web # ours\n    newTag: sha-1\n    digest: " +
+                digest + "\n");
   EXPECT_EQ(must(repo.commit(tip())).message,
-            "web: Promote sha-1 to dev\n\nrun shop-ci-1\n\nSlipway-Service: web\nSlipway-Environment: dev\nSlipway-Artifact: shop/web@" + digest +
-                "\nSlipway-Commit: shop@0000000000000000000000000000000000000001\nSlipway-Run: shop-ci-1\nSlipway-Pull-Request: 12\n"
+            "web: Promote sha-1 to dev\n\nrun shop-ci-1\n\nSlipway-Service: web\nSlipway-Environment: "
+            "dev\nSlipway-Artifact: shop/web@" +
+                digest +
+                "\nSlipway-Commit: shop@0000000000000000000000000000000000000001\nSlipway-Run: "
+                "shop-ci-1\nSlipway-Pull-Request: 12\n"
                 "Slipway-Promotion: web-dev-1\n");
   // Asked again, under its name or another.
   EXPECT_FALSE(must(promote(ctx, repo, {}, {request("web", 1)})).changed);
@@ -80,7 +86,9 @@ TEST_F(PromoteTest, OneCommitForSeveralServices) {
   EXPECT_EQ(commits(), 2u);
   EXPECT_EQ(must(repo.commit(outcome.commit)).subject(), "Promote api, web to dev, prod");
   EXPECT_TRUE(file("overlays/dev/kustomization.yaml").contains("  - name: shop/api\n    newTag: sha-3\n"));
-  EXPECT_EQ(file("chart/values.yaml"), fmt::format("web:\n  image:\n    repository: shop/web\n    tag: sha-3@{} # keep me\n", artifact("web", 3).digest.str()));
+  EXPECT_EQ(file("chart/values.yaml"),
+            fmt::format("web:\n  image:\n    repository: shop/web\n    tag: sha-3@{} # keep me\n",
+                        artifact("web", 3).digest.str()));
 }
 
 TEST_F(PromoteTest, SaysWhatIsWrong) {
@@ -105,7 +113,8 @@ TEST_F(PromoteTest, RevertsOnlyItsOwn) {
   auto reverted = must(revert(ctx, repo, {}, web, "5xx rate 12%, want at most 1%"));
   EXPECT_TRUE(reverted.changed);
   auto text = file("overlays/dev/kustomization.yaml");
-  EXPECT_TRUE(text.contains("  - name: shop/web # ours\n    newTag: old\n  - name: shop/api\n    newTag: sha-1\n")) << text;
+  EXPECT_TRUE(text.contains("  - name: shop/web # ours\n    newTag: old\n  - name: shop/api\n    newTag: sha-1\n"))
+      << text;
   auto commit = must(repo.commit(tip()));
   EXPECT_EQ(commit.subject(), "web: Revert dev to old");
   EXPECT_TRUE(commit.message.contains("5xx rate 12%"));
@@ -113,7 +122,8 @@ TEST_F(PromoteTest, RevertsOnlyItsOwn) {
   EXPECT_FALSE(must(revert(ctx, repo, {}, web, "again")).changed);
   // An entry that the promotion made goes away with it.
   EXPECT_TRUE(must(revert(ctx, repo, {}, api, "why")).changed);
-  EXPECT_EQ(file("overlays/dev/kustomization.yaml"), "# dev\nresources: [../../base]\nimages:\n  - name: shop/web # ours\n    newTag: old\n");
+  EXPECT_EQ(file("overlays/dev/kustomization.yaml"),
+            "# dev\nresources: [../../base]\nimages:\n  - name: shop/web # ours\n    newTag: old\n");
   // Somebody promoted since: theirs stays.
   web = request("web", 5);
   web.promotion.commit = must(promote(ctx, repo, {}, {web})).commit;
@@ -246,9 +256,15 @@ struct ChainTest : testing::Test {
   void SetUp() override {
     pipeline.config_repository = "config";
     pipeline.services = {{.name = "web", .image = "shop/web"}};
-    pipeline.environments = {{.name = "dev", .path = "overlays/dev"},
-                             {.name = "staging", .path = "overlays/staging", .after = "dev", .soak = std::chrono::minutes(10)},
-                             {.name = "prod", .path = "overlays/prod", .after = "staging", .automatic = false, .approvers = {"ada", "bob"}, .pull_request = true}};
+    pipeline.environments = {
+        {.name = "dev", .path = "overlays/dev"},
+        {.name = "staging", .path = "overlays/staging", .after = "dev", .soak = std::chrono::minutes(10)},
+        {.name = "prod",
+         .path = "overlays/prod",
+         .after = "staging",
+         .automatic = false,
+         .approvers = {"ada", "bob"},
+         .pull_request = true}};
   }
   void hold(const std::string& environment, int n, Verdict verdict, int since, bool current = true) {
     holdings.push_back({"web", environment, artifact("web", n).digest, current, verdict, at(since)});
@@ -259,7 +275,9 @@ struct ChainTest : testing::Test {
     for (const auto& p : found.promotions)
       text += fmt::format("{} {} {} [{}]{}{}; ", p.environment, p.artifact.tags[1], path::to_string(p.phase), p.message,
                           p.approved_by.empty() ? "" : " by ", p.approved_by);
-    if (found.look_again) text += fmt::format("again at {}", std::chrono::duration_cast<std::chrono::minutes>(*found.look_again - at(0)).count());
+    if (found.look_again)
+      text += fmt::format("again at {}",
+                          std::chrono::duration_cast<std::chrono::minutes>(*found.look_again - at(0)).count());
     return text;
   }
 };

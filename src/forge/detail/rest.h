@@ -18,12 +18,19 @@ class Rest {
  public:
   Rest(const ForgeOptions& options, net::Headers headers);
   Result<Reply> get(const Ctx& ctx, const std::string& path) const { return call(ctx, "GET", path, nullptr); }
-  Result<Reply> post(const Ctx& ctx, const std::string& path, const doc::Value& body) const { return call(ctx, "POST", path, &body); }
-  Result<Reply> put(const Ctx& ctx, const std::string& path, const doc::Value& body) const { return call(ctx, "PUT", path, &body); }
-  Result<Reply> patch(const Ctx& ctx, const std::string& path, const doc::Value& body) const { return call(ctx, "PATCH", path, &body); }
+  Result<Reply> post(const Ctx& ctx, const std::string& path, const doc::Value& body) const {
+    return call(ctx, "POST", path, &body);
+  }
+  Result<Reply> put(const Ctx& ctx, const std::string& path, const doc::Value& body) const {
+    return call(ctx, "PUT", path, &body);
+  }
+  Result<Reply> patch(const Ctx& ctx, const std::string& path, const doc::Value& body) const {
+    return call(ctx, "PATCH", path, &body);
+  }
   // The first item for which `wanted` holds, over all pages of a list. Lists are followed by Link rel=next or, as
   // Bitbucket does, by a member "next".
-  Result<std::optional<doc::Value>> find(const Ctx& ctx, const std::string& path, const std::function<bool(doc::View)>& wanted) const;
+  Result<std::optional<doc::Value>> find(const Ctx& ctx, const std::string& path,
+                                         const std::function<bool(doc::View)>& wanted) const;
 
  private:
   Result<Reply> call(const Ctx& ctx, std::string_view method, const std::string& path, const doc::Value* body) const;

@@ -39,7 +39,8 @@ struct Stream {
   bool sent = false;
 
   std::string_view service() const {
-    return action == GIT_SERVICE_RECEIVEPACK || action == GIT_SERVICE_RECEIVEPACK_LS ? "git-receive-pack" : "git-upload-pack";
+    return action == GIT_SERVICE_RECEIVEPACK || action == GIT_SERVICE_RECEIVEPACK_LS ? "git-receive-pack"
+                                                                                     : "git-upload-pack";
   }
   bool is_listing() const { return action == GIT_SERVICE_UPLOADPACK_LS || action == GIT_SERVICE_RECEIVEPACK_LS; }
   Result<> send();
@@ -124,14 +125,16 @@ int stream_write(git_smart_subtransport_stream* base, const char* buffer, std::s
     if (!file) return failed(stream->session, std::move(file).error());
     stream->request = *std::move(file);
   }
-  if (auto r = write_all(stream->request.get(), {buffer, size}); !r) return failed(stream->session, std::move(r).error());
+  if (auto r = write_all(stream->request.get(), {buffer, size}); !r)
+    return failed(stream->session, std::move(r).error());
   stream->request_size += static_cast<std::int64_t>(size);
   return 0;
 }
 
 void stream_free(git_smart_subtransport_stream* base) { delete reinterpret_cast<Stream*>(base); }
 
-int start_action(git_smart_subtransport_stream** out, git_smart_subtransport* base, const char*, git_smart_service_t action) {
+int start_action(git_smart_subtransport_stream** out, git_smart_subtransport* base, const char*,
+                 git_smart_service_t action) {
   auto* transport = reinterpret_cast<Subtransport*>(base);
   auto* stream = new Stream{};
   stream->base = {base, stream_read, stream_write, stream_free};

@@ -15,7 +15,8 @@ void start_library() {
     int rc = git_libgit2_init();
     git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
     // A person's ~/.gitconfig must not change what the program does; ownership is decided by who runs it.
-    for (int level : {GIT_CONFIG_LEVEL_SYSTEM, GIT_CONFIG_LEVEL_XDG, GIT_CONFIG_LEVEL_GLOBAL, GIT_CONFIG_LEVEL_PROGRAMDATA})
+    for (int level :
+         {GIT_CONFIG_LEVEL_SYSTEM, GIT_CONFIG_LEVEL_XDG, GIT_CONFIG_LEVEL_GLOBAL, GIT_CONFIG_LEVEL_PROGRAMDATA})
       git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, level, "");
     git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);
     // What one hostile object may make us hold in memory.
@@ -28,38 +29,50 @@ void start_library() {
 namespace {
 Kind kind_of(int code, int klass) {
   switch (code) {
-    case GIT_ENOTFOUND: return Kind::not_found;
+    case GIT_ENOTFOUND:
+      return Kind::not_found;
     case GIT_EEXISTS:
     case GIT_EMODIFIED:
     case GIT_ENONFASTFORWARD:
     case GIT_EMERGECONFLICT:
-    case GIT_ECONFLICT: return Kind::conflict;
-    case GIT_ELOCKED: return Kind::unavailable;
+    case GIT_ECONFLICT:
+      return Kind::conflict;
+    case GIT_ELOCKED:
+      return Kind::unavailable;
     case GIT_EAUTH:
-    case GIT_ECERTIFICATE: return Kind::denied;
-    case GIT_EUSER: return Kind::cancelled;
+    case GIT_ECERTIFICATE:
+      return Kind::denied;
+    case GIT_EUSER:
+      return Kind::cancelled;
     case GIT_EINVALIDSPEC:
     case GIT_EAMBIGUOUS:
     case GIT_EINVALID:
-    case GIT_EBAREREPO: return Kind::invalid;
-    default: break;
+    case GIT_EBAREREPO:
+      return Kind::invalid;
+    default:
+      break;
   }
   switch (klass) {
     case GIT_ERROR_NET:
     case GIT_ERROR_HTTP:
     case GIT_ERROR_SSL:
-    case GIT_ERROR_SSH: return Kind::unavailable;
-    case GIT_ERROR_OS: return errno == EACCES || errno == EPERM ? Kind::denied : Kind::unavailable;
+    case GIT_ERROR_SSH:
+      return Kind::unavailable;
+    case GIT_ERROR_OS:
+      return errno == EACCES || errno == EPERM ? Kind::denied : Kind::unavailable;
     case GIT_ERROR_ZLIB:
     case GIT_ERROR_INDEXER:
     case GIT_ERROR_SHA1:
     case GIT_ERROR_ODB:
-    case GIT_ERROR_OBJECT: return Kind::corrupt;
+    case GIT_ERROR_OBJECT:
+      return Kind::corrupt;
     case GIT_ERROR_INVALID:
     case GIT_ERROR_REFERENCE:
     case GIT_ERROR_TREE:
-    case GIT_ERROR_CONFIG: return Kind::invalid;
-    default: return Kind::internal;
+    case GIT_ERROR_CONFIG:
+      return Kind::invalid;
+    default:
+      return Kind::internal;
   }
 }
 }  // namespace
@@ -171,7 +184,8 @@ Result<RefLock> RefLock::take(const fs::path& git_dir) {
 
 Result<RepoHandle> open_handle(const fs::path& git_dir, const fs::path& extra_objects) {
   RepoHandle handle;
-  GIT_OK(git_dir.string(), git_repository_open_ext(out(handle), git_dir.c_str(), GIT_REPOSITORY_OPEN_NO_SEARCH, nullptr));
+  GIT_OK(git_dir.string(),
+         git_repository_open_ext(out(handle), git_dir.c_str(), GIT_REPOSITORY_OPEN_NO_SEARCH, nullptr));
   if (extra_objects.empty()) return handle;
   OdbHandle odb;
   GIT_OK(git_dir.string(), git_repository_odb(out(odb), handle.get()));

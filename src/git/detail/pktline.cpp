@@ -34,18 +34,27 @@ Result<Pkt> PktReader::next() {
   }
   std::size_t length = 0;
   for (char c : std::string_view(buffer_).substr(at_, 4)) {
-    int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-    if (digit < 0) return fail(Kind::invalid, "pkt-line: byte 0x{:02x} in a length, want hex digits", static_cast<unsigned char>(c));
+    int digit = c >= '0' && c <= '9'   ? c - '0'
+                : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                       : -1;
+    if (digit < 0)
+      return fail(Kind::invalid, "pkt-line: byte 0x{:02x} in a length, want hex digits", static_cast<unsigned char>(c));
     length = length * 16 + static_cast<std::size_t>(digit);
   }
   at_ += 4;
   switch (length) {
-    case 0: return Pkt{Pkt::Type::flush, {}};
-    case 1: return Pkt{Pkt::Type::delim, {}};
-    case 2: return Pkt{Pkt::Type::response_end, {}};
-    default: break;
+    case 0:
+      return Pkt{Pkt::Type::flush, {}};
+    case 1:
+      return Pkt{Pkt::Type::delim, {}};
+    case 2:
+      return Pkt{Pkt::Type::response_end, {}};
+    default:
+      break;
   }
-  if (length < 4 || length > pkt_limit) return fail(Kind::invalid, "pkt-line: length {}, want 4 to {}", length, pkt_limit);
+  if (length < 4 || length > pkt_limit)
+    return fail(Kind::invalid, "pkt-line: length {}, want 4 to {}", length, pkt_limit);
   TRY(auto rest, fill(length - 4));
   if (!rest) return fail(Kind::invalid, "pkt-line: the stream ends within a packet of {} bytes", length);
   Pkt packet{Pkt::Type::data, buffer_.substr(at_, length - 4)};
@@ -103,8 +112,10 @@ ByteSource gunzip(ByteSource source, std::uint64_t limit) {
         z.avail_in = static_cast<uInt>(n);
       }
       int rc = inflate(&z, Z_NO_FLUSH);
-      if (rc == Z_STREAM_END) state->done = true;
-      else if (rc != Z_OK) return fail(Kind::invalid, "gzip body: {}", z.msg != nullptr ? z.msg : "broken");
+      if (rc == Z_STREAM_END)
+        state->done = true;
+      else if (rc != Z_OK)
+        return fail(Kind::invalid, "gzip body: {}", z.msg != nullptr ? z.msg : "broken");
     }
     auto n = out.size() - z.avail_out;
     state->produced += n;

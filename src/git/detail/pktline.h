@@ -12,7 +12,7 @@ namespace slipway::git {
 // Bytes as they come; 0 is the end.
 using ByteSource = std::function<Result<std::size_t>(std::span<char>)>;
 
-inline constexpr std::size_t pkt_limit = 65520;         // a whole packet
+inline constexpr std::size_t pkt_limit = 65520;  // a whole packet
 inline constexpr std::string_view flush_pkt = "0000";
 
 struct Pkt {

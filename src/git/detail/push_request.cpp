@@ -26,11 +26,13 @@ Result<> take_capabilities(std::string_view text, PushRequest& request) {
 
 Result<PushCommand> parse_command(std::string_view line) {
   auto shown = line.substr(0, 120);
-  if (line.size() < 83 || !is_oid(line.substr(0, 40)) || line[40] != ' ' || !is_oid(line.substr(41, 40)) || line[81] != ' ')
+  if (line.size() < 83 || !is_oid(line.substr(0, 40)) || line[40] != ' ' || !is_oid(line.substr(41, 40)) ||
+      line[81] != ' ')
     return fail(Kind::invalid, "push: command \"{}\": want OLD NEW REF", shown);
   PushCommand command{Oid(line.substr(0, 40)), Oid(line.substr(41, 40)), std::string(line.substr(82))};
   for (char c : command.ref)
-    if (static_cast<unsigned char>(c) <= ' ' || c == '\x7f') return fail(Kind::invalid, "push: command \"{}\": bad ref name", shown);
+    if (static_cast<unsigned char>(c) <= ' ' || c == '\x7f')
+      return fail(Kind::invalid, "push: command \"{}\": bad ref name", shown);
   return command;
 }
 
@@ -47,7 +49,8 @@ Result<PushRequest> read_push_request(PktReader& reader) {
     TRY(auto packet, reader.next());
     if (packet.type == Pkt::Type::flush) break;
     if (packet.type == Pkt::Type::end && request.commands.empty() && first) return request;
-    if (packet.type != Pkt::Type::data) return fail(Kind::invalid, "push: the list of commands does not end in a flush");
+    if (packet.type != Pkt::Type::data)
+      return fail(Kind::invalid, "push: the list of commands does not end in a flush");
     std::string_view line = packet.line();
     if (line.starts_with("shallow ")) continue;  // the check of the new history tells by itself
     if (line.starts_with("push-cert")) return fail(Kind::invalid, "push: signed pushes are not offered");
@@ -60,7 +63,8 @@ Result<PushRequest> read_push_request(PktReader& reader) {
       }
       first = false;
     }
-    if (request.commands.size() >= most_commands) return fail(Kind::invalid, "push: more than {} refs at once", most_commands);
+    if (request.commands.size() >= most_commands)
+      return fail(Kind::invalid, "push: more than {} refs at once", most_commands);
     TRY(auto command, parse_command(line));
     request.commands.push_back(std::move(command));
   }
@@ -69,7 +73,8 @@ Result<PushRequest> read_push_request(PktReader& reader) {
     TRY(auto packet, reader.next());
     if (packet.type == Pkt::Type::flush) return request;
     if (packet.type != Pkt::Type::data) return fail(Kind::invalid, "push: the push options do not end in a flush");
-    if (request.options.size() >= most_options) return fail(Kind::invalid, "push: more than {} push options", most_options);
+    if (request.options.size() >= most_options)
+      return fail(Kind::invalid, "push: more than {} push options", most_options);
     request.options.emplace_back(packet.line());
   }
 }

@@ -56,7 +56,8 @@ Result<std::uint32_t> read_head(const ByteSource& bytes, std::string& head) {
 }
 
 // True: the pack held nothing.
-Result<bool> feed(const Ctx& ctx, git_indexer* indexer, const ByteSource& bytes, std::uint64_t limit, git_indexer_progress& stats) {
+Result<bool> feed(const Ctx& ctx, git_indexer* indexer, const ByteSource& bytes, std::uint64_t limit,
+                  git_indexer_progress& stats) {
   std::vector<char> buffer(std::size_t{64} << 10);
   std::string head;
   TRY(auto objects, read_head(bytes, head));
@@ -89,8 +90,7 @@ Result<bool> feed(const Ctx& ctx, git_indexer* indexer, const ByteSource& bytes,
 
 }  // namespace
 
-Result<> Quarantine::index(const Ctx& ctx, git_repository* repo,
-                           const ByteSource& bytes, std::uint64_t limit) {
+Result<> Quarantine::index(const Ctx& ctx, git_repository* repo, const ByteSource& bytes, std::uint64_t limit) {
   OdbHandle odb;
   GIT_OK("pack", git_repository_odb(out(odb), repo));
   git_indexer_options options = GIT_INDEXER_OPTIONS_INIT;
@@ -141,9 +141,12 @@ class Connectivity {
         if (++tags_ > 20) return std::string("a tag of a tag of a tag without end");
         return tip(*git_tag_target_id(reinterpret_cast<git_tag*>(object.get())));
       }
-      case GIT_OBJECT_COMMIT: return history(id);
-      case GIT_OBJECT_TREE: return tree(id, {}, "", 0);
-      default: return std::string();
+      case GIT_OBJECT_COMMIT:
+        return history(id);
+      case GIT_OBJECT_TREE:
+        return tree(id, {}, "", 0);
+      default:
+        return std::string();
     }
   }
 
@@ -221,7 +224,8 @@ class Connectivity {
     return std::string();
   }
 
-  Result<std::string> entry(const git_tree_entry* entry, const std::vector<git_tree*>& trusted, const std::string& at, int depth) {
+  Result<std::string> entry(const git_tree_entry* entry, const std::vector<git_tree*>& trusted, const std::string& at,
+                            int depth) {
     std::string name = git_tree_entry_name(entry);
     auto path = at + name;
     const git_oid* id = git_tree_entry_id(entry);
@@ -231,17 +235,22 @@ class Connectivity {
     for (auto* known : trusted) {
       const git_tree_entry* old = git_tree_entry_byname(known, name.c_str());
       if (old == nullptr) continue;
-      if (git_oid_equal(git_tree_entry_id(old), id) != 0 && git_tree_entry_type(old) == git_tree_entry_type(entry)) return std::string();
+      if (git_oid_equal(git_tree_entry_id(old), id) != 0 && git_tree_entry_type(old) == git_tree_entry_type(entry))
+        return std::string();
       TreeHandle old_tree;
-      if (git_tree_entry_type(old) == GIT_OBJECT_TREE && git_tree_lookup(out(old_tree), repo_, git_tree_entry_id(old)) == 0) {
+      if (git_tree_entry_type(old) == GIT_OBJECT_TREE &&
+          git_tree_lookup(out(old_tree), repo_, git_tree_entry_id(old)) == 0) {
         below_trusted.push_back(old_tree.get());
         below.push_back(std::move(old_tree));
       }
     }
     switch (git_tree_entry_type(entry)) {
-      case GIT_OBJECT_TREE: return tree(*id, below_trusted, path + "/", depth + 1);
-      case GIT_OBJECT_COMMIT: return std::string();  // a submodule lives elsewhere
-      default: break;
+      case GIT_OBJECT_TREE:
+        return tree(*id, below_trusted, path + "/", depth + 1);
+      case GIT_OBJECT_COMMIT:
+        return std::string();  // a submodule lives elsewhere
+      default:
+        break;
     }
     if (!seen_.insert(text_of(*id)).second) return std::string();
     std::size_t size = 0;

@@ -16,7 +16,8 @@ constexpr std::string_view review_prefix = "refs/for/";
 
 class Receiver {
  public:
-  Receiver(const Ctx& ctx, const HostPolicy& policy, const Repository& repository, Push push, const PushRequest& request)
+  Receiver(const Ctx& ctx, const HostPolicy& policy, const Repository& repository, Push push,
+           const PushRequest& request)
       : ctx_(ctx), policy_(policy), git_dir_(repository.path()), push_(std::move(push)), request_(request) {
     result_.statuses.resize(request.commands.size());
   }
@@ -37,7 +38,7 @@ class Receiver {
   Result<> look_at_objects(git_repository* repo, const Repository& seen);
   void ask_policy(const Repository& seen);
   void find_review_refs(const Repository& seen);
-  Result<> move_refs();
+  Result<> move_refs(std::optional<RefLock> lock);
   Result<> move_under_lock(git_repository* repo);
   void roll_back(git_repository* repo, std::size_t until);
   void point_head(const Repository& plain);
@@ -49,9 +50,14 @@ class Receiver {
   void refuse_rest(const std::string& reason) {
     for (std::size_t i = 0; i < result_.statuses.size(); ++i) refuse(i, reason);
   }
+  bool has_reviews() const {
+    return std::any_of(push_.updates.begin(), push_.updates.end(),
+                       [](const auto& u) { return u.ref.starts_with(review_prefix); });
+  }
   bool open(std::size_t i) const { return result_.statuses[i].refused.empty(); }
   void settle_atomic() {
-    bool any_refused = std::any_of(result_.statuses.begin(), result_.statuses.end(), [](const auto& s) { return !s.refused.empty(); });
+    bool any_refused =
+        std::any_of(result_.statuses.begin(), result_.statuses.end(), [](const auto& s) { return !s.refused.empty(); });
     if (request_.atomic && any_refused) refuse_rest("atomic push: another ref was refused");
   }
 
@@ -71,7 +77,8 @@ Result<> Receiver::work(PktReader& reader) {
   {
     TRY(auto handle, open_handle(git_dir_, quarantine.path()));
     if (request_.has_pack())
-      TRY_OK(quarantine.index(ctx_, handle.get(), [&](std::span<char> b) { return reader.read_raw(b); }, policy_.max_pack));
+      TRY_OK(quarantine.index(
+          ctx_, handle.get(), [&](std::span<char> b) { return reader.read_raw(b); }, policy_.max_pack));
   }
   TRY_OK(look_at_names(plain));
   TRY(auto seen, Repository::open_with(git_dir_, quarantine.path()));
@@ -80,13 +87,18 @@ Result<> Receiver::work(PktReader& reader) {
   settle_atomic();
   if (result_.any_accepted()) ask_policy(seen);
   settle_atomic();
-  if (result_.any_accepted()) find_review_refs(seen);
+  // From the choice of a pull request's number to its ref nobody else may choose.
+  std::optional<RefLock> lock;
+  if (result_.any_accepted() && has_reviews()) {
+    TRY(lock, RefLock::take(git_dir_));
+    find_review_refs(seen);
+  }
   settle_atomic();
   if (!result_.any_accepted()) return {};
   TRY_OK(ctx_.alive());
   if (request_.has_pack()) TRY_OK(quarantine.migrate(git_dir_));
   refs_started_ = true;
-  TRY_OK(move_refs());
+  TRY_OK(move_refs(std::move(lock)));
   point_head(plain);
   tell_accepted();
   return {};
@@ -97,7 +109,7 @@ Result<> Receiver::look_at_names(const Repository& plain) {
   auto head = plain.head();
   for (std::size_t i = 0; i < request_.commands.size(); ++i) {
     const auto& command = request_.commands[i];
-    push_.updates.push_back({command.ref, command.before, command.after, false});
+    push_.updates.push_back({command.ref, command.before, command.after, false, {}});
     targets_.push_back(command.ref);
     result_.statuses[i].before = command.before;
     result_.statuses[i].after = command.after;
@@ -192,9 +204,11 @@ void Receiver::find_review_refs(const Repository& seen) {
   }
 }
 
-Result<> Receiver::move_refs() {
+Result<> Receiver::move_refs(std::optional<RefLock> lock) {
   TRY(auto repo, open_handle(git_dir_, {}));
-  TRY(auto lock, RefLock::take(git_dir_));
+  if (!lock) {
+    TRY(lock, RefLock::take(git_dir_));
+  }
   return move_under_lock(repo.get());
 }
 
@@ -253,8 +267,9 @@ void Receiver::tell_accepted() {
   told.updates.clear();
   for (std::size_t i = 0; i < targets_.size(); ++i) {
     if (!open(i)) continue;
-    told.updates.push_back(push_.updates[i]);
-    told.updates.back().ref = targets_[i];
+    auto update = push_.updates[i];
+    if (update.ref != targets_[i]) update.asked = std::exchange(update.ref, targets_[i]);
+    told.updates.push_back(std::move(update));
   }
   for (auto& line : policy_.accepted(ctx_, told)) result_.lines.push_back(std::move(line));
 }

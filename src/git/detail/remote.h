@@ -42,7 +42,8 @@ Result<PushSpec> parse_push_spec(std::string_view text);
 Error rejection(std::string_view ref, std::string_view reason);
 
 Result<> fetch_by_command(const Ctx& ctx, const std::string& url, const fs::path& bare);
-Result<> push_by_command(const Ctx& ctx, const std::string& url, const fs::path& bare, const std::vector<std::string>& refspecs);
+Result<> push_by_command(const Ctx& ctx, const std::string& url, const fs::path& bare,
+                         const std::vector<std::string>& refspecs);
 Result<> push_to_folder(const Ctx& ctx, const Repository& from, const fs::path& from_dir, const fs::path& to,
                         const std::vector<std::string>& refspecs);
 

@@ -22,7 +22,8 @@ Command upload_command(const UploadRequest& request) {
   // Nobody's own configuration; any commit may be asked for by its id, since a run fetches exactly the one it is for.
   const std::pair<std::string_view, std::string_view> settings[] = {
       {"safe.directory", "*"}, {"uploadpack.allowFilter", "true"}, {"uploadpack.allowAnySHA1InWant", "true"}};
-  std::map<std::string, std::string> env = {{"GIT_CONFIG_NOSYSTEM", "1"}, {"GIT_CONFIG_GLOBAL", "/dev/null"}, {"LC_ALL", "C"}};
+  std::map<std::string, std::string> env = {
+      {"GIT_CONFIG_NOSYSTEM", "1"}, {"GIT_CONFIG_GLOBAL", "/dev/null"}, {"LC_ALL", "C"}};
   if (const char* path = ::getenv("PATH")) env["PATH"] = path;
   int count = 0;
   for (auto [key, value] : settings) {
@@ -71,9 +72,12 @@ Result<> pump(const Ctx& ctx, Running& running, net::BodyWriter& writer) {
 }  // namespace
 
 std::string safe_protocol(std::string_view header) {
-  bool fine = header.size() < 100 && std::all_of(header.begin(), header.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '=' || c == ':' || c == '-' || c == '.';
-  });
+  bool fine = header.size() < 100 && std::all_of(
+                                         header.begin(), header.end(),
+                                         [](char c) {
+                                           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '=' ||
+                                                  c == ':' || c == '-' || c == '.';
+                                         });
   return fine ? std::string(header) : std::string();
 }
 
@@ -81,7 +85,8 @@ Result<net::StreamBody> upload_pack(const UploadRequest& request, std::string_vi
   TRY(auto input, memory_file(body));
   TRY(auto errors, memory_file(""));
   TRY(auto pipe, make_pipe());
-  TRY_IN(auto child, "git upload-pack", Child::start(upload_command(request), {input.get(), pipe.write.get(), errors.get()}));
+  TRY_IN(auto child, "git upload-pack",
+         Child::start(upload_command(request), {input.get(), pipe.write.get(), errors.get()}));
   pipe.write.reset();
   std::string head;
   if (request.advertise && !request.protocol.contains("version=2"))

@@ -14,7 +14,8 @@ struct ConfigFile {
 Result<ConfigFile> locate(const git::Repository& repository, const git::Oid& commit, const std::string& config_path);
 Result<std::string> read_text(const git::Repository& repository, const git::Oid& commit, const ConfigFile& file);
 
-Result<std::optional<manifest::ImageSetting>> get_image(const ConfigFile& file, std::string_view text, const std::string& image);
+Result<std::optional<manifest::ImageSetting>> get_image(const ConfigFile& file, std::string_view text,
+                                                        const std::string& image);
 // Nothing: the image goes away.
 Result<std::string> set_image(const ConfigFile& file, std::string_view text, const std::string& image,
                               const std::optional<manifest::ImageSetting>& setting);
