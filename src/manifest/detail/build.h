@@ -8,14 +8,22 @@
 
 namespace slipway::manifest {
 
+// What all kustomizations of one build share.
+struct Shared {
+  // kustomize sets its schema once: the first kustomization that names one decides.
+  std::shared_ptr<const SchemaTable> schemas;
+  bool schemas_set = false;
+};
+
 // Reads files for a kustomization: relative to its folder, never outside the source.
 class Loader {
  public:
-  Loader(FileSource& source, std::string folder, const KustomizeOptions& options)
-      : source_(&source), folder_(std::move(folder)), options_(&options) {}
+  Loader(FileSource& source, std::string folder, const KustomizeOptions& options, Shared& shared)
+      : source_(&source), folder_(std::move(folder)), options_(&options), shared_(&shared) {}
   const std::string& folder() const { return folder_; }
   FileSource& source() const { return *source_; }
   const KustomizeOptions& options() const { return *options_; }
+  Shared& shared() const { return *shared_; }
   // Errors: not_found, denied.
   Result<std::string> load(const std::string& path) const;
   Result<bool> is_dir(const std::string& path) const;
@@ -27,6 +35,7 @@ class Loader {
   FileSource* source_;
   std::string folder_;
   const KustomizeOptions* options_;
+  Shared* shared_;
 };
 
 // What the build has gathered so far.

@@ -7,7 +7,8 @@ namespace slipway::manifest {
 class Target {
  public:
   // Errors: not_found, invalid (two files, unknown fields, wrong types, nothing in it).
-  static Result<Target> open(FileSource& source, const std::string& folder, const KustomizeOptions& options, const doc::Value& overrides);
+  static Result<Target> open(FileSource& source, const std::string& folder, const KustomizeOptions& options, Shared& shared,
+                             const doc::Value& overrides);
 
   bool component() const { return component_; }
   const std::string& file() const { return file_; }
@@ -27,6 +28,7 @@ class Target {
  private:
   explicit Target(Loader loader) : loader_(std::move(loader)) {}
   Result<> check();
+  Result<> set_schema() const;
   Result<Input> root() const;
   Result<> patch(ResMap& map, const Input& in) const;
   Result<> name(ResMap& map, const Input& in, const Rules& rules) const;

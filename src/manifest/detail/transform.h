@@ -2,6 +2,7 @@
 // The transformers: each changes the objects of a build by one rule of kustomize.
 #include "manifest/detail/fields.h"
 #include "manifest/detail/input.h"
+#include "manifest/detail/schema.h"
 #include "manifest/detail/selector.h"
 
 namespace slipway::manifest {
@@ -43,6 +44,7 @@ struct Patch {
   std::vector<std::shared_ptr<Resource>> merges;
   std::optional<doc::Value> operations;
   std::optional<Selector> target;
+  std::shared_ptr<const SchemaTable> schemas;  // of `openapi`; null: Kubernetes' own
   bool keeps_id = false;  // as the older `patchesJson6902`: the id before is not remembered
 };
 // Errors: invalid (neither kind of patch).

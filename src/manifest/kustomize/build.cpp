@@ -35,7 +35,7 @@ class Builder {
   Builder(const Ctx& ctx, FileSource& source, const KustomizeOptions& options) : ctx_(ctx), source_(source), options_(options) {}
 
   Result<ResMap> root(const std::string& folder) {
-    TRY(auto target, Target::open(source_, folder, options_, options_.overrides));
+    TRY(auto target, Target::open(source_, folder, options_, shared_, options_.overrides));
     Gathered all;
     chain_.push_back(folder);
     TRY_OK(gather(target, all));
@@ -48,7 +48,10 @@ class Builder {
     TRY(auto order, target.sort_options());
     sort_resources(all.map, order);
     TRY_OK(target.add_managed_by(all.map));
-    for (const auto& resource : all.map.all()) stringify(resource->node, "annotations");
+    for (const auto& resource : all.map.all()) {
+      stringify(resource->node, "annotations");
+      fold_once(resource->node);
+    }
     return std::move(all.map);
   }
 
@@ -89,7 +92,7 @@ class Builder {
   }
 
   Result<> resource(const Target& target, const std::string& path, Gathered& all) {
-    TRY(bool folder, target.loader().is_dir(path));
+    TRY_IN(bool folder, target.place("resources"), target.loader().is_dir(path));
     if (folder) return base(target, path, all, false);
     auto text = target.loader().load(path);
     if (!text) return Fail(std::move(text).error().in(target.place("resources")));
@@ -110,7 +113,7 @@ class Builder {
       }
     }
     if (chain_.size() > deepest_base) return fail(Kind::invalid, "{}: bases are nested deeper than {} levels", target.file(), deepest_base);
-    auto opened = Target::open(source_, *folder, options_, Value());
+    auto opened = Target::open(source_, *folder, options_, shared_, Value());
     if (!opened) return Fail(std::move(opened).error().in(target.place(what)));
     if (opened->component() != component) {
       return fail(Kind::invalid, "{}: '{}' is {} Component", target.place(what), source_.display(*folder), component ? "no" : "a");
@@ -174,6 +177,7 @@ class Builder {
   FileSource& source_;
   const KustomizeOptions& options_;
   std::vector<std::string> chain_;
+  Shared shared_;
 };
 
 }  // namespace
@@ -182,18 +186,20 @@ Result<ResMap> build(const Ctx& ctx, FileSource& source, const std::string& fold
   return Builder(ctx, source, options).root(folder);
 }
 
-Result<Target> Target::open(FileSource& source, const std::string& folder, const KustomizeOptions& options, const Value& overrides) {
+Result<Target> Target::open(FileSource& source, const std::string& folder, const KustomizeOptions& options, Shared& shared,
+                            const Value& overrides) {
   TRY(auto name, find_kustomization(source, folder));
   if (!name) {
     return Fail(Error(Kind::not_found, fmt::format("{}: no kustomization.yaml, kustomization.yml or Kustomization there", source.display(folder))));
   }
-  Target target(Loader(source, folder, options));
+  Target target(Loader(source, folder, options, shared));
   target.file_ = target.loader_.display(*name);
   TRY(auto text, target.loader_.load(*name));
   TRY(auto value, doc::parse_yaml(text, {.source = target.file_, .duplicate_keys = true}));
   if (!overrides.is_null()) lay_over(value, overrides);
   target.value_ = std::make_shared<const Value>(std::move(value));
   TRY_OK(target.check());
+  TRY_OK(target.set_schema());
   return target;
 }
 

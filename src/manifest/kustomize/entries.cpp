@@ -27,6 +27,7 @@ Result<Patch> load_patch(const Loader& loader, const Input& in) {
     source = loader.display(path);
   }
   TRY(auto patch, read_patch(text, source));
+  patch.schemas = loader.shared().schemas;
   TRY(auto target, in.child("target", Selector::fields));
   if (target) {
     TRY(patch.target, Selector::read(*target));
@@ -38,6 +39,7 @@ Result<Patch> load_patch(const Loader& loader, const Input& in) {
 
 Result<Patch> load_merge(const Loader& loader, const std::string& text, std::string_view source) {
   Patch patch;
+  patch.schemas = loader.shared().schemas;
   // An inline patch has lines and keys; anything else names a file.
   auto merges = text.find(':') != std::string::npos ? read_resources(text, source) : Result<std::vector<std::shared_ptr<Resource>>>();
   if (merges && !merges->empty()) {

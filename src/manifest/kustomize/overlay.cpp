@@ -49,8 +49,10 @@ class Walker {
       bool associative = schema.keys != nullptr || (options_.infer && (named(there) || named(origin)));
       if (associative) return walk_list(std::move(dest), origin, schema);
     }
-    if (origin != nullptr) return Walked{*origin, false};
-    return Walked{std::move(dest), false};
+    if (origin == nullptr) return Walked{std::move(dest), false};
+    Walked result{*origin, false};
+    if (dest) result.value->set_style(dest->style());
+    return result;
   }
 
  private:
@@ -109,6 +111,7 @@ class Walker {
     };
     auto below = [&](const std::string& key) { return schema.member(key); };
     if (schema.type < 0) schema = own_schema(*visited.value);
+    if (schema.type < 0 && origin != nullptr) schema = own_schema(*origin);
     for (auto& [key, value] : *map) {
       const auto* change = origin != nullptr ? origin->find(key) : nullptr;
       TRY(auto walked, walk(std::move(value), change, below(key)));
@@ -127,10 +130,10 @@ class Walker {
     return visited;
   }
 
-  static Schema own_schema(const Value& v) {
+  Schema own_schema(const Value& v) const {
     const auto *api = v.find("apiVersion"), *kind = v.find("kind");
     if (api == nullptr || kind == nullptr || !api->is_string() || !kind->is_string()) return {};
-    return schema_of(*api->if_string(), *kind->if_string());
+    return schema_of(options_.schemas, *api->if_string(), *kind->if_string());
   }
 
   // A list whose one item {$patch: …} speaks of the whole list.
@@ -351,6 +354,53 @@ std::string scalar_text(const Value& value) {
   if (const auto* text = value.if_string()) return *text;
   if (value.is_null() || value.is_list() || value.is_map()) return {};
   return doc::print_json(value);
+}
+
+namespace {
+
+// go-yaml's folded writer decides whether a break needs a second one by the start of the text, not by what follows.
+std::string folded_again(const std::string& text) {
+  std::size_t first = text.find_first_not_of('\n');
+  bool writes_second = first != std::string::npos && text[first] != ' ' && text[first] != '\t';
+  std::string out;
+  bool after_break = true, indented = true;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
+    if (c != '\n') {
+      if (after_break) indented = c == ' ' || c == '\t';
+      out += c;
+      after_break = false;
+      continue;
+    }
+    if (!after_break && !indented) {
+      auto next = text.find_first_not_of('\n', i);
+      bool needs_second = next != std::string::npos && text[next] != ' ' && text[next] != '\t';
+      if (writes_second && !needs_second && next != std::string::npos) out += '\n';
+      if (!writes_second && needs_second) {
+        // One break alone reads back as a space.
+        if (i + 1 < text.size() && text[i + 1] != '\n') out += ' ';
+        after_break = true;
+        continue;
+      }
+    }
+    out += c;
+    after_break = true;
+  }
+  return out;
+}
+
+}  // namespace
+
+void fold_once(Value& node) {
+  if (auto* map = node.if_map()) {
+    for (auto& [key, value] : *map) fold_once(value);
+  } else if (auto* list = node.if_list()) {
+    for (auto& item : *list) fold_once(item);
+  } else if (auto* text = node.if_string(); text != nullptr && node.style() == Value::Style::folded) {
+    bool block = !text->ends_with(' ') && text->find(" \n") == std::string::npos;
+    if (block && text->find('\n') != std::string::npos) *text = folded_again(*text);
+    node.set_style(Value::Style::any);
+  }
 }
 
 Result<std::optional<Value>> overlay(Value target, const Value& patch, const OverlayOptions& options) {

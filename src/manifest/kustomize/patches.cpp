@@ -13,10 +13,10 @@ namespace {
 using doc::Map;
 using doc::Value;
 
-Result<> merge_into(Resource& resource, const Resource& patch) {
+Result<> merge_into(Resource& resource, const Resource& patch, const SchemaTable* schemas) {
   auto name = resource.name(), space = resource.space(), kind = resource.gvk().kind;
   if (patch.may_rename || patch.may_change_kind) resource.store_id();
-  auto merged = overlay(std::move(resource.node), patch.node);
+  auto merged = overlay(std::move(resource.node), patch.node, {.schemas = schemas});
   if (!merged) {
     return Fail(std::move(merged).error().in(fmt::format("{}: patch of {}", patch.source, patch.id().print())));
   }
@@ -28,13 +28,13 @@ Result<> merge_into(Resource& resource, const Resource& patch) {
   return {};
 }
 
-Result<> merge_selected(ResMap& map, const std::vector<Resource*>& selected, const Resource& patch) {
+Result<> merge_selected(ResMap& map, const std::vector<Resource*>& selected, const Resource& patch, const SchemaTable* schemas) {
   for (auto* resource : selected) {
     Resource copy = patch;
     stringify(copy.node, "labels");
     stringify(copy.node, "annotations");
     copy.node["apiVersion"] = Value(resource->gvk().api_version());
-    TRY_OK(merge_into(*resource, copy));
+    TRY_OK(merge_into(*resource, copy, schemas));
   }
   map.drop_empty();
   for (auto* resource : selected) {
@@ -65,6 +65,7 @@ Result<Value> patch_json(const Value& node, const Value& operations) {
 Result<> apply_operations(ResMap& map, Resource& resource, const Patch& patch) {
   if (!patch.keeps_id) resource.store_id();
   auto node = resource.node;
+  fold_once(node);
   auto annotations_there = [&] { return node.find_path({"metadata", "annotations"}); };
   bool lent = resource.marked() && annotations_there() == nullptr && node.find("metadata") != nullptr && node.find("metadata")->is_map();
   if (lent) node["metadata"]["annotations"] = Value(Map());
@@ -133,15 +134,15 @@ Result<> apply_patch(ResMap& map, const Patch& patch) {
       return fail(Kind::invalid, "{}: several strategic merge patches in one entry cannot have a target", patch.origin);
     }
     TRY(auto selected, select(map, *patch.target));
-    return merge_selected(map, selected, *patch.merges[0]);
+    return merge_selected(map, selected, *patch.merges[0], patch.schemas.get());
   }
   for (const auto& merge : patch.merges) {
     auto found = one_with_id(map, merge->original());
     if (!found) return Fail(std::move(found).error().in(fmt::format("{}: strategic merge patch {}", merge->source, merge->original().print())));
     if (patch.keeps_id) {
-      TRY_OK(merge_selected(map, {*found}, *merge));
+      TRY_OK(merge_selected(map, {*found}, *merge, patch.schemas.get()));
     } else {
-      TRY_OK(merge_into(**found, *merge));
+      TRY_OK(merge_into(**found, *merge, patch.schemas.get()));
       map.note(**found);
     }
   }

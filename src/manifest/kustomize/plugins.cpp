@@ -74,7 +74,7 @@ Result<> merges_by(const Loader& loader, ResMap& map, const Input& in) {
   TRY(auto text, in.str("patches"));
   if (!text.empty()) {
     Patch patch;
-    patch.origin = in.source(), patch.keeps_id = true;
+    patch.origin = in.source(), patch.keeps_id = true, patch.schemas = loader.shared().schemas;
     TRY(patch.merges, read_resources(text, in.source()));
     patches.push_back(std::move(patch));
   }

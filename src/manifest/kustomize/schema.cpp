@@ -53,6 +53,7 @@ constexpr ScopeRow cluster_kinds[] = {
 
 Schema Schema::member(std::string_view field) const {
   if (type < 0) return {};
+  if (table != nullptr) return table->member(type, field);
   const auto* row = std::lower_bound(std::begin(field_rows), std::end(field_rows), type,
                                      [](const FieldRow& r, int t) { return r.type < t; });
   for (; row != std::end(field_rows) && row->type == type; ++row) {
@@ -69,7 +70,8 @@ std::vector<std::string> Schema::key_list() const {
   return all;
 }
 
-Schema schema_of(std::string_view api_version, std::string_view kind) {
+Schema schema_of(const SchemaTable* table, std::string_view api_version, std::string_view kind) {
+  if (table != nullptr) return table->kind(api_version, kind);
   for (const auto& row : kind_rows) {
     if (row.kind == kind && row.api_version == api_version) return {row.type, nullptr};
   }

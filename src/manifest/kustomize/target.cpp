@@ -30,10 +30,6 @@ Result<> refuse_unsupported(const Input& in) {
   if (validators != nullptr && validators->is_list() && !validators->if_list()->empty()) {
     return in.wrong("validators", "validator plugins are not run");
   }
-  TRY(auto openapi, in.child("openapi", {}));
-  if (openapi && openapi->find("path") != nullptr) {
-    return openapi->wrong("path", "custom schemas are not read: merge keys are those of Kubernetes' own kinds");
-  }
   return {};
 }
 
@@ -72,6 +68,26 @@ Result<> Target::check() {
   });
   if (empty) return fail(Kind::invalid, "{}: the kustomization is empty", file_);
   return refuse_unsupported(in);
+}
+
+Result<> Target::set_schema() const {
+  TRY(auto in, root());
+  TRY(auto openapi, in.child("openapi", {"path", "version"}));
+  auto& shared = loader_.shared();
+  if (!openapi || shared.schemas_set) return {};
+  TRY(auto path, openapi->str("path"));
+  TRY(auto version, openapi->str("version"));
+  if (!path.empty() && !version.empty()) return openapi->wrong("", "a built-in version and a schema of its own: want one of them");
+  if (!version.empty() && version != "v1.21.2") {
+    return openapi->wrong("version", fmt::format("'{}' is not built in: want v1.21.2, which kustomize 5.5 has", version));
+  }
+  shared.schemas_set = !path.empty() || !version.empty();
+  if (path.empty()) return {};
+  auto text = loader_.load(path);
+  if (!text) return Fail(std::move(text).error().in(place("openapi")));
+  TRY(auto table, SchemaTable::read(*text, loader_.display(path)));
+  shared.schemas = std::make_shared<const SchemaTable>(std::move(table));
+  return {};
 }
 
 Result<std::vector<std::string>> Target::strings(std::string_view key) const {
