@@ -172,7 +172,8 @@ std::string dns_failure(std::string_view message, const DnsQuestion& q, unsigned
 HostResolver read_resolv_conf(std::string_view text) {
   HostResolver found;
   for (auto line : lines(text)) {
-    auto words = split(trim(replace_all(std::string(line), "\t", " ")), ' ');
+    auto text_line = replace_all(std::string(line), "\t", " ");
+    auto words = split(trim(text_line), ' ');
     if (words.size() < 2 || words[0].starts_with('#') || words[0].starts_with(';')) continue;
     auto rest = std::vector<std::string>();
     for (std::size_t i = 1; i < words.size(); ++i)

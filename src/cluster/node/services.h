@@ -2,6 +2,7 @@
 // Services and their endpoints as this node sees them: the rules of the service network, the environment of
 // containers, the answers of DNS.
 #include <mutex>
+#include <set>
 
 #include "box/network.h"
 #include "cluster/node/pod.h"
