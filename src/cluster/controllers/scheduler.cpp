@@ -114,12 +114,7 @@ Result<> assign(const Ctx& ctx, const Env& env, const Object& pod, const std::st
   binding["target"]["apiVersion"] = "v1";
   binding["target"]["kind"] = "Node";
   binding["target"]["name"] = node;
-  doc::Value patch;
-  patch["metadata"]["uid"] = pod.uid();
-  patch["spec"]["nodeName"] = node;
-  // The embedded server takes the node name as a patch, one write; a real one wants a Binding.
-  auto bound = env.client.patch(ctx, pod_type, pod.key(), kube::PatchType::merge, patch, env.write());
-  if (!bound && (bound.error().is(Kind::invalid) || bound.error().is(Kind::denied))) bound = env.client.create(ctx, std::move(binding), env.write("binding"));
+  auto bound = env.client.create(ctx, std::move(binding), env.write("binding"));
   if (!bound) return bound.error().is(Kind::not_found) || bound.error().is(Kind::conflict) ? Result<>{} : Fail(std::move(bound).error());
   env.event(ctx, pod, "Normal", "Scheduled", fmt::format("Successfully assigned {}/{} to {}", pod.ns(), pod.name(), node));
   return {};

@@ -139,7 +139,7 @@ int Gateway::port() const { return rep_->server->port(); }
 Result<> Gateway::run(const Ctx& ctx) {
   // Whatever changes, there is one table to make; changes that come together make it once.
   auto one = [](const kube::Event&) { return std::vector<kube::Key>{{"", "table"}}; };
-  kube::ControllerOptions options{.name = "gateway", .workers = 1};
+  kube::ControllerOptions options{.name = "gateway", .workers = 1, .backoff_max = Millis(2000)};  // HTTPRoute may be defined later
   for (const auto& type : {ingress_type, route_type, service_type, slice_type}) options.sources.push_back({.type = type, .keys = one});
   return kube::run_controller(ctx, *rep_->client, options, [this](const Ctx& inner, const kube::Key&) { return rep_->rebuild(inner); });
 }

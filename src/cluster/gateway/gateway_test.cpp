@@ -1,6 +1,7 @@
 #include "base/testing/golden.h"
 #include "base/text.h"
 #include "cluster/gateway/proxy.h"
+#include "cluster/testing.h"
 #include "doc/yaml.h"
 #include "net/client.h"
 #include "net/testing/raw.h"
@@ -262,6 +263,45 @@ TEST(Gateway, ServesManyClientsAtOnce) {
   }
   EXPECT_EQ(good, 400);
   EXPECT_EQ(scene.stats("s").requests, 400u);
+}
+
+// The whole of it, following objects of an API server.
+TEST(Gateway, FollowsObjects) {
+  auto api = make_test_api();
+  auto client = api.client();
+  auto gateway = must(Gateway::open(client, {.node_ip = "192.0.2.1"}));
+  auto one = backend("one"), two = backend("two");
+  ChildStop stop{std::stop_token()};
+  std::jthread running([&] { (void)gateway->run(Ctx().with_stop(stop.token())); });
+  Finally end([&] { stop.request_stop(); });
+  auto apply = [&](const std::string& text) { must(client->apply({}, must(doc::parse_yaml(text)), {.force = true})); };
+  apply("{apiVersion: v1, kind: Service, metadata: {name: web, namespace: default}, spec: {ports: [{name: http, port: 80}]}}");
+  apply("{apiVersion: v1, kind: Pod, metadata: {name: p1, namespace: default, labels: {pod-template-hash: abc}}, spec: {containers: [{name: c, image: i}]}}");
+  auto slice = [&](int port) {
+    apply(fmt::format("{{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {{name: web-1, namespace: default, labels: {{kubernetes.io/service-name: web}}}}, addressType: IPv4, "
+                      "ports: [{{name: http, port: {}}}], endpoints: [{{addresses: [127.0.0.1], conditions: {{ready: true}}, targetRef: {{kind: Pod, name: p1, namespace: default}}}}]}}", port));
+  };
+  slice(one->port());
+  apply("{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: web, namespace: default}, spec: {rules: [{host: shop.example, http: {paths: [{path: /, pathType: Prefix, "
+        "backend: {service: {name: web, port: {name: http}}}}]}}]}}");
+  net::Client http;
+  auto answers = [&](std::string_view want) {
+    for (int i = 0; i < 1000; ++i) {
+      auto r = http.send({}, {.url = fmt::format("http://127.0.0.1:{}/", gateway->port()), .headers = {{"Host", "shop.example"}}});
+      if (r && r->status == 200 && r->body.starts_with(want)) return true;
+      (void)sleep({}, Millis(5));
+    }
+    return false;
+  };
+  EXPECT_TRUE(answers("one"));
+  slice(two->port());
+  EXPECT_TRUE(answers("two"));
+  auto stats = gateway->stats();
+  ASSERT_FALSE(stats.empty());
+  EXPECT_EQ(stats.back().pod_hash, "abc");
+  EXPECT_NE(gateway->metrics_text().find("slipway_gateway_requests_total{namespace=\"default\",service=\"web\",pod_template_hash=\"abc\",code=\"success\"}"), std::string::npos);
+  auto ingress_now = must(kube::await(Ctx().within(Millis(5000)), *client, {"networking.k8s.io/v1", "Ingress"}, {"default", "web"},
+                                      [](const Object& o) { return o["status"]["loadBalancer"]["ingress"][0]["ip"].str_or("") == "192.0.2.1"; }));
 }
 
 }  // namespace
