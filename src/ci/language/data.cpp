@@ -168,7 +168,8 @@ char32_t next_point(std::string_view text, std::size_t& i) {
 char32_t upper(char32_t c) {
   if (c < 0x80) return c >= 'a' && c <= 'z' ? c - 32 : c;
   static const locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
-  return utf8 ? static_cast<char32_t>(towupper_l(static_cast<wint_t>(c), utf8)) : c;
+  auto up = utf8 ? static_cast<char32_t>(towupper_l(static_cast<wint_t>(c), utf8)) : c;
+  return up < 0x80 ? c : up;  // ordinal comparison keeps the dotless i apart from I
 }
 
 void put_point(std::string& out, char32_t c) {

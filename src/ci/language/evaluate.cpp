@@ -33,6 +33,8 @@ void spread(const Data& target, std::vector<Data>& out) {
     for (auto& [key, value] : object->entries) out.push_back(value);
 }
 
+constexpr std::size_t max_held = 512 * 1024;  // the reference allows 1 MiB of two-byte characters
+
 class Evaluation {
  public:
   explicit Evaluation(const Scope& scope) : scope_(scope) {}
@@ -101,6 +103,7 @@ class Evaluation {
   Result<Data> call(const Node& node) {
     auto* built_in = find_built_in(node.name);
     if (built_in && built_in->run == nullptr) return cases(node);
+    auto before = held_;
     std::vector<Data> arguments;
     arguments.reserve(node.children.size());
     for (auto& child : node.children) {
@@ -111,8 +114,10 @@ class Evaluation {
                           : scope_.call ? scope_.call(node.name, arguments)
                                         : fail(Kind::invalid, "function '{}' is not available here", node.name);
     if (!result) return result;
-    if (auto* text = result->if_string()) made_ += text->size();
-    if (made_ > max_result_bytes) return fail(Kind::invalid, "The maximum allowed memory size was exceeded");
+    auto* text = result->if_string();
+    auto size = text ? text->size() : 0;
+    if (held_ + size > max_held) return fail(Kind::invalid, "The maximum allowed memory size was exceeded");
+    held_ = before + size;  // the arguments are gone
     return result;
   }
 
@@ -126,7 +131,7 @@ class Evaluation {
   }
 
   const Scope& scope_;
-  std::size_t made_ = 0;
+  std::size_t held_ = 0;  // by the texts functions have made
 };
 
 }  // namespace

@@ -14,6 +14,7 @@ class Parser {
       : text_(text), tokens_(std::move(tokens)), vocabulary_(vocabulary) {}
 
   Result<Node> run() {
+    if (tokens_.size() == 1) return Node{};  // nothing: null
     TRY(auto root, either());
     if (peek().sort != Sort::end) return unexpected(peek());
     return root;

@@ -1,0 +1,254 @@
+#include "ci/workflow.h"
+
+#include "base/testing/golden.h"
+#include "base/text.h"
+#include "doc/json.h"
+#include "doc/yaml.h"
+
+namespace slipway::ci {
+namespace {
+
+using Sort = Template::Sort;
+
+// Prints a workflow as the published goldens do: {"type": 3, "expr": ...}.
+class Model {
+ public:
+  explicit Model(bool places) : places_(places) {}
+
+  doc::Value workflow(const Workflow& w) {
+    doc::Value out;
+    auto types = input_types(w);
+    if (!types.is_null()) out["input-types"] = types;
+    if (w.env) out["env"] = value(*w.env);
+    if (w.defaults) out["defaults"] = value(*w.defaults);
+    if (w.concurrency) out["concurrency"] = value(*w.concurrency);
+    if (w.permissions) out["permissions"] = permissions(*w.permissions);
+    doc::List jobs;
+    for (auto& j : w.jobs) jobs.push_back(job(j));
+    out["jobs"] = std::move(jobs);
+    if (places_) out["file-table"] = doc::List{w.source};
+    return out;
+  }
+
+  doc::Value value(const Template& t) {
+    if (!places_) {
+      switch (t.sort) {
+        case Sort::null: return {};
+        case Sort::boolean: return t.boolean;
+        case Sort::string: return t.text;
+        case Sort::number: return std::isfinite(t.number) ? Data(t.number).to_doc() : doc::Value(print_number(t.number));
+        default: break;
+      }
+    }
+    doc::Value out;
+    constexpr int types[] = {7, 5, 6, 0, 3, 4, 1, 2};
+    out["type"] = types[static_cast<int>(t.sort)];
+    place(out, t.mark);
+    if (t.is(Sort::boolean)) out["bool"] = t.boolean;
+    if (t.is(Sort::string)) out["lit"] = t.text;
+    if (t.is(Sort::number)) out["num"] = std::isfinite(t.number) ? Data(t.number).to_doc() : doc::Value(print_number(t.number));
+    if (t.is(Sort::expression)) out["expr"] = t.text;
+    if (t.is(Sort::insert)) out["directive"] = "insert";
+    if (t.is(Sort::list) && !t.items.empty())
+      for (auto& item : t.items) out["seq"].list().push_back(value(item));
+    for (auto& [key, inner] : t.entries) {
+      doc::Value entry;
+      entry["Key"] = value(key);
+      entry["Value"] = value(inner);
+      out["map"].list().push_back(std::move(entry));
+    }
+    return out;
+  }
+
+ private:
+  void place(doc::Value& out, doc::Mark mark) {
+    if (!places_ || mark.line == 0) return;
+    out["file"] = 1, out["line"] = static_cast<int>(mark.line), out["col"] = static_cast<int>(mark.column);
+  }
+  doc::Value text(const std::string& s, doc::Mark mark) {
+    Template t;
+    t.sort = Sort::string, t.text = s, t.mark = mark;
+    return value(t);
+  }
+  doc::Value condition(const Condition& c) {
+    doc::Value out;
+    out["type"] = 3;
+    place(out, c.mark);
+    out["expr"] = c.text;
+    return out;
+  }
+  static doc::Value permissions(const Permissions& given) {
+    doc::Map out;
+    for (auto& [scope, level] : given)
+      if (level != "none") out.set(scope, level);
+    return out;
+  }
+  static doc::Value input_types(const Workflow& w) {
+    auto* dispatch = w.trigger("workflow_dispatch");
+    doc::Value out;
+    if (dispatch)
+      for (auto& input : dispatch->inputs) out[input.name] = input.type;
+    return out;
+  }
+
+  doc::Value job(const JobDefinition& j) {
+    doc::Value out;
+    out["type"] = j.uses ? "reusableWorkflowJob" : "job";
+    out["id"] = text(j.id, j.mark);
+    bool named = j.name && !(j.name->is(Sort::string) && j.name->text.empty());
+    out["name"] = named ? value(*j.name) : text(j.id, j.mark);
+    if (!j.needs.empty() || j.uses) {
+      doc::List needs;
+      for (auto& n : j.needs) needs.push_back(value(n));
+      out["needs"] = std::move(needs);
+    }
+    out["if"] = condition(j.condition);
+    auto put = [&](const char* key, const std::optional<Template>& t) {
+      if (t) out[key] = value(*t);
+    };
+    put("strategy", j.strategy), put("concurrency", j.concurrency), put("env", j.env), put("environment", j.environment);
+    put("runs-on", j.runs_on), put("container", j.container), put("services", j.services), put("outputs", j.outputs);
+    put("defaults", j.defaults), put("timeout-minutes", j.timeout_minutes), put("cancel-timeout-minutes", j.cancel_timeout_minutes);
+    put("continue-on-error", j.continue_on_error), put("snapshot", j.snapshot);
+    if (j.permissions) out["permissions"] = permissions(*j.permissions);
+    if (j.uses) {
+      out["ref"] = value(*j.uses);
+      put("input-values", j.with), put("secret-values", j.secrets);
+      if (j.inherit_secrets) out["inherit-secrets"] = true;
+      return out;
+    }
+    doc::List steps;
+    for (auto& s : j.steps) steps.push_back(step(s));
+    if (!steps.empty()) out["steps"] = std::move(steps);
+    return out;
+  }
+
+  doc::Value step(const Step& s) {
+    doc::Value out;
+    out["id"] = s.id;
+    auto put = [&](const char* key, const std::optional<Template>& t) {
+      if (t) out[key] = value(*t);
+    };
+    put("name", s.name), put("continue-on-error", s.continue_on_error), put("timeout-minutes", s.timeout_minutes), put("env", s.env);
+    put("run", s.run), put("uses", s.uses), put("with", s.with), put("working-directory", s.working_directory), put("shell", s.shell);
+    if (s.run || s.uses) out["if"] = condition(s.condition);
+    if (s.background) out["background"] = *s.background;
+    if (!s.wait.empty()) {
+      doc::List targets;
+      for (auto& t : s.wait) targets.emplace_back(t);
+      out["wait"] = std::move(targets);
+      if (!s.name) out["name"] = "Wait";
+    }
+    if (s.wait_all) {
+      out["wait-all"] = true;
+      if (!s.name) out["name"] = "Wait for all";
+    }
+    if (!s.cancel.empty()) {
+      out["cancel"] = s.cancel;
+      if (!s.name) out["name"] = "Cancel";
+    }
+    return out;
+  }
+
+  bool places_;
+};
+
+std::vector<std::string> documents(const std::string& text) {
+  std::vector<std::string> out(1);
+  for (auto line : lines(text)) {
+    if (trim_end(line) == "---") out.emplace_back();
+    else out.back() += std::string(line) + "\n";
+  }
+  return out;
+}
+
+// "": passed; else what differs.
+std::string check_golden(const std::string& name, const std::string& text) {
+  auto parts = documents(text);
+  auto head = must(doc::parse_yaml(parts[0]));
+  ReadOptions options;
+  options.source = ".github/workflows/" + name;
+  auto* experimental = head.find_path({"experimental-features", "allowBackgroundSteps"});
+  options.background_steps = experimental && *experimental == doc::Value(true);
+  if (auto* n = head.find("max-depth")) options.max_depth = static_cast<std::size_t>(*n->if_int());
+  if (auto* n = head.find("max-file-size")) options.max_bytes = static_cast<std::size_t>(*n->if_int());
+  auto* places = head.find("include-source");
+  auto reading = read_workflow(parts[1], options);
+  auto want = must(doc::parse_json(parts.back(), name));
+  doc::Value got;
+  if (!reading.problems.empty()) {
+    for (auto& p : reading.problems) {
+      doc::Value one;
+      one["Message"] = fmt::format("{} (Line: {}, Col: {}): {}", p.place.file, p.place.line, p.place.column, p.message);
+      got["errors"].list().push_back(std::move(one));
+    }
+  } else {
+    got = Model(!places || *places != doc::Value(false)).workflow(reading.workflow);
+  }
+  if (got == want) return {};
+  return fmt::format("{}\nwant {}\ngot  {}", name, doc::print_json(want), doc::print_json(got));
+}
+
+TEST(Workflow, PublishedReaderGoldens) {
+  auto root = corpora();
+  if (!root) GTEST_SKIP() << "no corpora on this machine";
+  auto folder = *root / "workflows/languageservices/reader";
+  int passed = 0, total = 0, elsewhere = 0;
+  for (auto& name : must(list_dir(folder))) {
+    auto text = must(read_file(folder / name));
+    // Cases about workflows of other repositories: the caller's part is another test.
+    if (documents(text).size() > 3) {
+      ++elsewhere;
+      continue;
+    }
+    ++total;
+    auto wrong = check_golden(name, text);
+    if (wrong.empty()) ++passed;
+    else if (std::getenv("SLIPWAY_VERBOSE")) fmt::print("{}\n", wrong);
+    else fmt::print("differs: {}\n", name);
+  }
+  fmt::print("reader goldens: {} of {} (and {} about other repositories' workflows)\n", passed, total, elsewhere);
+  EXPECT_GE(passed, 100);
+}
+
+TEST(Workflow, RealFilesGetTheOfficialVerdict) {
+  auto root = corpora();
+  if (!root) GTEST_SKIP() << "no corpora on this machine";
+  auto folder = *root / "workflows/real";
+  int same = 0, total = 0, ours_stricter = 0, ours_laxer = 0;
+  auto manifest = must(read_file(folder / "manifest.official-parser.tsv"));
+  for (auto line : lines(manifest)) {
+    auto fields = split(line, '\t');
+    if (fields.size() < 2 || fields[0] == "file") continue;
+    auto text = read_file(folder / std::string(fields[0]));
+    if (!text) continue;
+    ++total;
+    ReadOptions options;
+    options.source = fs::path(fields[0]).filename();
+    auto reading = read_workflow(*text, options);
+    bool want = fields[1] == "ok", got = reading.problems.empty();
+    if (want == got) {
+      ++same;
+      continue;
+    }
+    ++(got ? ours_laxer : ours_stricter);
+    if (std::getenv("SLIPWAY_VERBOSE"))
+      fmt::print("{}: official {} {}; ours {}\n", fields[0], fields[1], fields.size() > 4 ? fields[4] : "", got ? "ok" : reading.problems[0].print());
+  }
+  fmt::print("real workflows: {} of {} with the official verdict ({} refused by us alone, {} by the reference alone)\n", same, total, ours_stricter,
+             ours_laxer);
+  EXPECT_GE(same, total * 99 / 100);
+}
+
+TEST(Workflow, ErrorsHavePlaceAndSuggestion) {
+  auto r = read_workflow("on: push\njobs:\n  a:\n    runs-onn: x\n    steps:\n      - run: echo ${{ githb.ref }}\n", {.source = "w.yml"});
+  std::string all;
+  for (auto& p : r.problems) all += p.print() + "\n";
+  EXPECT_EQ(all,
+            "w.yml:4:5: Unexpected value 'runs-onn'; did you mean 'runs-on'?\n"
+            "w.yml:6:14: Unrecognized named-value: 'githb'. Located at position 1 within expression: githb.ref\n"
+            "w.yml:4:5: Required property is missing: runs-on\n");
+}
+
+}  // namespace
+}  // namespace slipway::ci
