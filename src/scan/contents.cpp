@@ -53,7 +53,8 @@ bool is_lock_file(std::string_view path) {
   if (inside(path, "node_modules") || inside(path, "site-packages") || inside(path, "vendor")) return false;
   auto name = file_name(path);
   if (name.starts_with("requirements") && name.ends_with(".txt")) return true;
-  for (auto known : {"package-lock.json", "npm-shrinkwrap.json", "poetry.lock", "uv.lock", "Cargo.lock", "go.mod"})
+  for (auto known : {"package-lock.json", "npm-shrinkwrap.json", "poetry.lock", "uv.lock", "pylock.toml", "Cargo.lock",
+                     "go.mod", "yarn.lock", "pnpm-lock.yaml", "Pipfile.lock", "composer.lock", "Gemfile.lock"})
     if (name == known) return true;
   return false;
 }
@@ -97,7 +98,12 @@ std::vector<std::string> owned_in_apk(std::string_view text) {
 std::vector<Package> read_lock(std::string_view path, std::string_view bytes) {
   auto name = file_name(path);
   if (name == "package-lock.json" || name == "npm-shrinkwrap.json") return parse_package_lock(bytes, path);
-  if (name == "poetry.lock" || name == "uv.lock") return parse_toml_lock(bytes, "PyPI", path);
+  if (name == "yarn.lock") return parse_yarn_lock(bytes, path);
+  if (name == "pnpm-lock.yaml") return parse_pnpm_lock(bytes, path);
+  if (name == "Pipfile.lock") return parse_pipfile_lock(bytes, path);
+  if (name == "composer.lock") return parse_composer_lock(bytes, path);
+  if (name == "Gemfile.lock") return parse_gemfile_lock(bytes, path);
+  if (name == "poetry.lock" || name == "uv.lock" || name == "pylock.toml") return parse_toml_lock(bytes, "PyPI", path);
   if (name == "Cargo.lock") return parse_toml_lock(bytes, "crates.io", path);
   if (name == "go.mod") return parse_go_mod(bytes, path);
   return parse_requirements(bytes, path);

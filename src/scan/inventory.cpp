@@ -89,10 +89,21 @@ void erase_below(Map& map, const std::string& target) {
   });
 }
 
-// A lock file beside what was installed from it says less than the installed packages do.
-bool is_shadowed_lock(const std::string& file, const Contents& all) {
-  if (!file.ends_with("package-lock.json") && !file.ends_with("npm-shrinkwrap.json")) return false;
-  auto folder = file.substr(0, file.rfind('/') + 1) + "node_modules/";
+// In an image a lock file beside what was installed from it says less than the installed packages do; in a source tree
+// the lock is what counts and node_modules may be old.
+bool is_shadowed(const std::string& file, const Contents& all, bool image) {
+  auto modules = file.find("node_modules/");
+  if (!image && modules != std::string::npos) {
+    auto folder = file.substr(0, modules);
+    for (auto lock : {"package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml"})
+      if (all.packages.contains(folder + lock)) return true;
+    return false;
+  }
+  auto name = std::string_view(file).substr(file.rfind('/') + 1);
+  bool lock =
+      name == "package-lock.json" || name == "npm-shrinkwrap.json" || name == "yarn.lock" || name == "pnpm-lock.yaml";
+  if (!image || !lock) return false;
+  auto folder = file.substr(0, file.size() - name.size()) + "node_modules/";
   auto it = all.packages.lower_bound(folder);
   return it != all.packages.end() && it->first.starts_with(folder);
 }
@@ -152,10 +163,11 @@ Inventory fold(const std::vector<std::pair<std::string, Contents>>& layers) {
     }
   }
   for (const auto& [file, text] : all.os_release) inventory.distribution = parse_os_release(text);
+  bool image = !layers.empty() && !layers.front().first.empty();
   std::unordered_set<std::string_view> owned;
   for (const auto& [file, list] : all.owned) owned.insert(list.begin(), list.end());
   for (const auto& [file, list] : all.packages) {
-    if (owned.contains(file) || is_shadowed_lock(file, all)) continue;
+    if (owned.contains(file) || is_shadowed(file, all, image)) continue;
     for (auto package : list) {
       package.layer = origin_of(package, file, layers);
       complete_ecosystem(package, inventory.distribution);

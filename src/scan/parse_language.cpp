@@ -142,7 +142,7 @@ Packages parse_toml_lock(std::string_view text, std::string_view ecosystem, std:
     ++number;
     auto line = trim(whole);
     if (line.starts_with('[')) {
-      if (line == "[[package]]")
+      if (line == "[[package]]" || line == "[[packages]]")
         finish(), inside = true, begin = number;
       else if (!line.starts_with("[package."))
         finish(), inside = false;

@@ -1,6 +1,11 @@
 #include "scan/parsers.h"
 
+#include "base/process.h"
+#include "base/testing/golden.h"
 #include "base/text.h"
+#include "doc/json.h"
+#include "doc/view.h"
+#include "scan/inventory.h"
 
 namespace slipway::scan {
 namespace {
@@ -65,6 +70,71 @@ TEST(Parsers, PythonFiles) {
           "[[package]]\nname = \"jinja2\"\nversion = \"2.10\"\n\n[package.dependencies]\nname = \"x\"\n\n[metadata]\n",
           "PyPI", "p")),
       "p:1 jinja2 2.10\n");
+}
+
+TEST(Parsers, MoreLocks) {
+  EXPECT_EQ(print(parse_yarn_lock("# yarn lockfile v1\n\n\"@s/a@^1.0.0\", \"@s/a@^1.1.0\":\n  version \"1.2.0\"\n  "
+                                  "dependencies:\n    b \"^2\"\n\nb@^2:\n  version \"2.0.1\"\n",
+                                  "y")),
+            "y:3 @s/a 1.2.0\ny:8 b 2.0.1\n");
+  EXPECT_EQ(print(parse_yarn_lock("__metadata:\n  version: 6\n\n\"a@npm:^1.0.0\":\n  version: "
+                                  "1.2.0\n\n\"me@workspace:.\":\n  version: 0.0.0-use.local\n",
+                                  "y")),
+            "y:4 a 1.2.0\n");
+  EXPECT_EQ(print(parse_pnpm_lock(
+                "lockfileVersion: 5.4\npackages:\n  /a/1.0.0:\n    x: 1\n  /@s/b/2.0.0_c@3.0.0:\n    x: 1\n", "p")),
+            "p:3 a 1.0.0\np:5 @s/b 2.0.0\n");
+  EXPECT_EQ(print(parse_pnpm_lock(
+                "lockfileVersion: '9.0'\npackages:\n  a@1.0.0:\n    x: 1\n  '@s/b@2.0.0(c@3.0.0)':\n    x: 1\n", "p")),
+            "p:3 a 1.0.0\np:5 @s/b 2.0.0\n");
+  EXPECT_EQ(print(parse_pipfile_lock(R"({"default":{"flask":{"version":"==1.0"}},"develop":{"x":{"git":"y"}}})", "p")),
+            "p:1 flask 1.0\n");
+  EXPECT_EQ(print(parse_composer_lock(R"({"packages":[{"name":"a/b","version":"v1.0.0"}]})", "c")), "c:1 a/b 1.0.0\n");
+  EXPECT_EQ(print(parse_gemfile_lock("GIT\n  specs:\n    no (1)\nGEM\n  remote: r\n  specs:\n    nokogiri "
+                                     "(1.10.0-x86_64-linux)\n      mini (~> 2)\n    rack (2.0.1)\n",
+                                     "g")),
+            "g:7 nokogiri 1.10.0\ng:9 rack 2.0.1\n");
+}
+
+// What a widely used scanner lists in these repositories.
+TEST(Parsers, ListsWhatTheFixturesHold) {
+  auto root = corpora();
+  if (!root) GTEST_SKIP() << "no corpora here";
+  auto dir = must(TempDir::make());
+  must(run_ok({}, {.argv = {"tar", "--zstd", "-C", dir.path().string(), "-xf",
+                            (*root / "osv/fixtures/trivy-integration.tar.zst").string()}}));
+  auto data = dir.path() / "integration/testdata";
+  std::size_t wanted = 0, found = 0, extra = 0;
+  for (auto [golden_name, repo] : {std::pair{"npm-with-dev", "npm"},
+                                   {"pip", "pip"},
+                                   {"poetry", "poetry"},
+                                   {"cargo.lock", "cargo"},
+                                   {"uv", "uv"},
+                                   {"yarn", "yarn"},
+                                   {"pnpm", "pnpm"},
+                                   {"pipenv", "pipenv"},
+                                   
+                                   {"pylock", "pylock"}}) {
+    auto golden = must(doc::parse_json(must(read_file(data / fmt::format("{}.json.golden", golden_name)))));
+    std::set<std::string> want, got;
+    for (const auto& result : doc::View(golden)["Results"].items())
+      for (const auto& p : result["Packages"].items()) {
+        auto type = result["Type"].str_or("");
+        auto version = p["Version"].str_or("");
+        if (type == "composer" && version.starts_with('v')) version.erase(0, 1);
+        // The project itself is no package of it.
+        if (p["Relationship"].str_or("") != "root") want.insert(lower(p["Name"].str_or("")) + " " + version);
+      }
+    auto inventory = must(folder_inventory({}, data / "fixtures/repo" / repo));
+    for (const auto& p : inventory.packages) got.insert(lower(p.name) + " " + p.version);
+    std::string missing;
+    for (const auto& p : want) got.contains(p) ? ++found : (missing += p + ", ", 0);
+    wanted += want.size();
+    for (const auto& p : got) extra += want.contains(p) ? 0 : 1;
+    fmt::print("{}: {} wanted, {} got; missing: {}\n", golden_name, want.size(), got.size(), missing);
+  }
+  fmt::print("packages: {} of {}, {} more\n", found, wanted, extra);
+  EXPECT_GE(found * 100, wanted * 97);
 }
 
 TEST(Parsers, CargoLeavesOutTheWorkspace) {

@@ -9,7 +9,7 @@ using Check = SecretRule::Check;
 constexpr SecretRule rules[] = {
     {"private-key", "a private key", "private key",
      R"((?s)-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:\\n|[\sA-Za-z0-9+/=:,.\\-]){24,}?-----END)"},
-    {"aws-access-key", "an AWS access key id", "akia asia abia acca", R"(\b((?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16})\b)"},
+    {"aws-access-key", "an AWS access key id", "akia asia abia acca", R"(\b((?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16})\b)"},
     {"aws-secret-key", "an AWS secret access key", "aws secret_access_key secretaccesskey",
      R"((?i:aws.{0,20}?(?:secret|sk)|secret_?access_?key).{0,20}?['"\s:=]([A-Za-z0-9/+]{40})(?:[^A-Za-z0-9/+=]|$))",
      3.7},
