@@ -13,6 +13,7 @@ struct Shared {
   // kustomize sets its schema once: the first kustomization that names one decides.
   std::shared_ptr<const SchemaTable> schemas;
   bool schemas_set = false;
+  bool track = false;  // buildMetadata: remember where objects came from and what changed them
 };
 
 // Reads files for a kustomization: relative to its folder, never outside the source.

@@ -70,6 +70,8 @@ class Resource {
   std::string source;  // the file it came from, for errors
   std::vector<Previous> previous;
   std::vector<std::string> prefixes, suffixes, vars;
+  doc::Value origin;         // where it came from, when buildMetadata asks
+  doc::List transformations; // what changed it
   Behavior behavior = Behavior::unspecified;
   bool hash_name = false;
   bool may_rename = false, may_change_kind = false;  // of a patch

@@ -21,13 +21,19 @@ class Target {
   Result<std::vector<std::shared_ptr<Resource>>> generate() const;
   // All of the file's own transformations, in kustomize's order.
   Result<> transform(ResMap& map, const Rules& rules) const;
+  // Where the build stands, as seen from the root kustomization ("../base").
+  const std::string& relative() const { return relative_; }
+  void set_relative(const std::string& above, const std::string& path);
+  // {configuredIn, configuredBy} of one of this file's own steps.
+  doc::Value origin_of(std::string_view kind) const;
   Result<std::vector<Var>> vars() const;
   Result<SortOptions> sort_options() const;
-  Result<> add_managed_by(ResMap& map) const;
+  Result<> add_metadata(ResMap& map) const;
 
  private:
   explicit Target(Loader loader) : loader_(std::move(loader)) {}
   Result<> check();
+  void changed(ResMap& map, std::string_view kind) const;
   Result<> set_schema() const;
   Result<Input> root() const;
   Result<> patch(ResMap& map, const Input& in) const;
@@ -39,6 +45,7 @@ class Target {
   std::string file_;
   std::shared_ptr<const doc::Value> value_;
   bool component_ = false;
+  std::string relative_, name_;
 };
 
 }  // namespace slipway::manifest

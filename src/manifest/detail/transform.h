@@ -103,6 +103,9 @@ struct SortOptions {
   bool legacy = false;
   std::optional<std::vector<std::string>> first, last;
 };
+// One more step that changed all objects, for buildMetadata.
+void add_step(ResMap& map, const doc::Value& origin);
+
 void sort_resources(ResMap& map, const SortOptions& options);
 
 }  // namespace slipway::manifest

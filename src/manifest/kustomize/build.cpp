@@ -36,6 +36,8 @@ class Builder {
 
   Result<ResMap> root(const std::string& folder) {
     TRY(auto target, Target::open(source_, folder, options_, shared_, options_.overrides));
+    TRY(auto metadata, target.strings("buildMetadata"));
+    shared_.track = !metadata.empty();
     Gathered all;
     chain_.push_back(folder);
     TRY_OK(gather(target, all));
@@ -47,7 +49,7 @@ class Builder {
     all.map.remove_if([](const Resource& resource) { return is_local_only(resource); });
     TRY(auto order, target.sort_options());
     sort_resources(all.map, order);
-    TRY_OK(target.add_managed_by(all.map));
+    TRY_OK(target.add_metadata(all.map));
     for (const auto& resource : all.map.all()) {
       stringify(resource->node, "annotations");
       fold_once(resource->node);
@@ -97,7 +99,10 @@ class Builder {
     auto text = target.loader().load(path);
     if (!text) return Fail(std::move(text).error().in(target.place("resources")));
     TRY(auto found, read_resources(*text, target.loader().display(path)));
-    for (auto& object : found) TRY_OK(all.map.append(std::move(object)));
+    for (auto& object : found) {
+      if (shared_.track) object->origin["path"] = Value((fs::path(target.relative()) / path).lexically_normal().string());
+      TRY_OK(all.map.append(std::move(object)));
+    }
     return {};
   }
 
@@ -118,6 +123,7 @@ class Builder {
     if (opened->component() != component) {
       return fail(Kind::invalid, "{}: '{}' is {} Component", target.place(what), source_.display(*folder), component ? "no" : "a");
     }
+    opened->set_relative(target.relative(), path);
     chain_.push_back(*folder);
     if (component) {
       TRY_OK(gather(*opened, all));
@@ -139,7 +145,10 @@ class Builder {
     TRY(auto configs, plugins(target, "generators"));
     for (const auto& config : configs.all()) {
       TRY(auto more, run_generator(target.loader(), *config));
-      generated.insert(generated.end(), more.begin(), more.end());
+      for (auto& object : more) {
+        if (shared_.track) object->origin = origin_of(*config);
+        generated.push_back(std::move(object));
+      }
     }
     for (auto& object : generated) TRY_OK(all.map.absorb(std::move(object)));
     return {};
@@ -149,10 +158,22 @@ class Builder {
     TRY(auto configs, plugins(target, "transformers"));
     for (const auto& config : configs.all()) {
       TRY_OK_IN(config->source, run_transformer(target.loader(), *config, map));
+      if (shared_.track) add_step(map, origin_of(*config));
       map.drop_empty();
       map.sync();
     }
     return {};
+  }
+
+  // Of what a plugin's configuration made or changed.
+  static Value origin_of(const Resource& config) {
+    Value origin;
+    if (const auto* path = config.origin.find("path")) origin["configuredIn"] = *path;
+    auto& by = origin["configuredBy"];
+    by["apiVersion"] = Value(config.gvk().api_version()), by["kind"] = Value(config.gvk().kind);
+    by["name"] = Value(config.name());
+    if (auto space = config.space(); !space.empty()) by["namespace"] = Value(space);
+    return origin;
   }
 
   // Configurations of plugins: inline, in files, or the objects of a base.
@@ -163,7 +184,10 @@ class Builder {
       if (entry.find(':') != std::string::npos && entry.find("://") == std::string::npos) {
         auto found = read_resources(entry, target.place(key));
         if (found) {
-          for (auto& object : *found) TRY_OK(configs.map.append(std::move(object)));
+          for (auto& object : *found) {
+            if (shared_.track) object->origin["path"] = Value(target.origin_of("").str_at({"configuredIn"}));
+            TRY_OK(configs.map.append(std::move(object)));
+          }
           continue;
         }
         if (entry.find('\n') != std::string::npos) return Fail(std::move(found).error());
@@ -194,6 +218,7 @@ Result<Target> Target::open(FileSource& source, const std::string& folder, const
   }
   Target target(Loader(source, folder, options, shared));
   target.file_ = target.loader_.display(*name);
+  target.name_ = *name;
   TRY(auto text, target.loader_.load(*name));
   TRY(auto value, doc::parse_yaml(text, {.source = target.file_, .duplicate_keys = true}));
   if (!overrides.is_null()) lay_over(value, overrides);

@@ -221,6 +221,8 @@ Result<> ResMap::absorb(std::shared_ptr<Resource> resource) {
   bool hash = resource->hash_name;
   resource->previous = old.previous, resource->prefixes = old.prefixes, resource->suffixes = old.suffixes;
   resource->vars = old.vars;
+  resource->transformations = old.transformations;
+  if (resource->behavior == Behavior::merge && !old.origin.is_null()) resource->origin = old.origin;
   resource->hash_name = hash && old.hash_name;
   if (resource->behavior == Behavior::merge) {
     merge_strings(resource->node, {"data"}, old.node);

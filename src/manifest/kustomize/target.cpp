@@ -131,11 +131,13 @@ Result<std::vector<std::shared_ptr<Resource>>> Target::generate() const {
   TRY(auto maps, in.items("configMapGenerator", config_map_fields));
   for (const auto& item : maps) {
     TRY(auto resource, manifest::generate(loader_, item, Generated::config_map, defaults));
+    if (loader_.shared().track) resource->origin = origin_of("ConfigMapGenerator");
     all.push_back(std::move(resource));
   }
   TRY(auto secrets, in.items("secretGenerator", secret_fields));
   for (const auto& item : secrets) {
     TRY(auto resource, manifest::generate(loader_, item, Generated::secret, defaults));
+    if (loader_.shared().track) resource->origin = origin_of("SecretGenerator");
     all.push_back(std::move(resource));
   }
   return all;
@@ -148,13 +150,17 @@ Result<> Target::patch(ResMap& map, const Input& in) const {
     TRY(auto loaded, load_merge(loader_, text, place("patchesStrategicMerge")));
     patches.push_back(std::move(loaded));
   }
+  auto merge_count = patches.size();
   TRY(auto entries, in.items("patches", patch_fields));
   for (const auto& entry : entries) {
     TRY(auto loaded, load_patch(loader_, entry));
     patches.push_back(std::move(loaded));
   }
-  for (const auto& loaded : patches) {
-    TRY_OK(apply_patch(map, loaded));
+  for (std::size_t i = 0; i < patches.size(); ++i) {
+    TRY_OK(apply_patch(map, patches[i]));
+    // All strategic merges are one step, each entry of `patches` one of its own.
+    if (i + 1 == merge_count) changed(map, "PatchStrategicMergeTransformer");
+    if (i >= merge_count) changed(map, "PatchTransformer");
     map.drop_empty();
   }
   return {};
@@ -164,14 +170,17 @@ Result<> Target::name(ResMap& map, const Input& in, const Rules& rules) const {
   TRY(auto space, in.str("namespace"));
   if (!space.empty()) {
     TRY_OK(set_space(map, {.space = space, .specs = rules.space}));
+    changed(map, "NamespaceTransformer");
   }
   TRY(auto prefix, in.str("namePrefix"));
   if (!prefix.empty()) {
     TRY_OK(add_prefix(map, prefix, rules.name_prefix));
+    changed(map, "PrefixTransformer");
   }
   TRY(auto suffix, in.str("nameSuffix"));
   if (!suffix.empty()) {
     TRY_OK(add_suffix(map, suffix, rules.name_suffix));
+    changed(map, "SuffixTransformer");
   }
   return {};
 }
@@ -193,11 +202,15 @@ Result<> Target::label(ResMap& map, const Input& in, const Rules& rules) const {
       TRY_OK_IN(place("labels"), merge_specs(specs, {{{}, "metadata/labels", true}}));
     }
     TRY_OK(set_strings(map, pairs, specs));
+    changed(map, "LabelTransformer");
   }
   TRY(auto common, in.string_map("commonLabels"));
   TRY_OK(set_strings(map, common, rules.common_labels));
+  if (!labels.empty() || !common.empty()) changed(map, "LabelTransformer");
   TRY(auto annotations, in.string_map("commonAnnotations"));
-  return set_strings(map, annotations, rules.common_annotations);
+  TRY_OK(set_strings(map, annotations, rules.common_annotations));
+  if (!annotations.empty()) changed(map, "AnnotationsTransformer");
+  return {};
 }
 
 Result<> Target::adjust(ResMap& map, const Input& in, const Rules& rules) const {
@@ -205,6 +218,7 @@ Result<> Target::adjust(ResMap& map, const Input& in, const Rules& rules) const 
   for (const auto& entry : patches) {
     TRY(auto loaded, load_json_patch(loader_, entry, "patch"));
     TRY_OK(apply_patch(map, loaded));
+    changed(map, "PatchJson6902Transformer");
   }
   TRY(auto replicas, in.items("replicas", {"name", "count"}));
   for (const auto& item : replicas) {
@@ -212,12 +226,14 @@ Result<> Target::adjust(ResMap& map, const Input& in, const Rules& rules) const 
     TRY(change.name, item.str("name"));
     TRY(change.count, item.number("count"));
     TRY_OK_IN(place("replicas"), set_replicas(map, change, rules.replicas));
+    changed(map, "ReplicaCountTransformer");
   }
   for (auto key : {"images", "imageTags"}) {
     TRY(auto images, in.items(key, ImageChange::fields));
     for (const auto& item : images) {
       TRY(auto change, ImageChange::read(item));
       TRY_OK(set_image(map, change, rules.images));
+      changed(map, "ImageTagTransformer");
     }
   }
   TRY(auto replacements, in.items("replacements", {"path", "source", "targets"}));
@@ -225,6 +241,7 @@ Result<> Target::adjust(ResMap& map, const Input& in, const Rules& rules) const 
     TRY(auto loaded, load_replacement(loader_, item));
     for (const auto& replacement : loaded) TRY_OK_IN(place("replacements"), apply_replacement(map, replacement));
   }
+  if (!replacements.empty()) changed(map, "ReplacementTransformer");
   return {};
 }
 
@@ -266,13 +283,49 @@ Result<SortOptions> Target::sort_options() const {
   return options;
 }
 
-Result<> Target::add_managed_by(ResMap& map) const {
+void add_step(ResMap& map, const doc::Value& origin) {
+  for (const auto& resource : map.all()) {
+    if (resource->origin.is_null()) {
+      resource->origin = origin;
+    } else {
+      resource->transformations.push_back(origin);
+    }
+  }
+}
+
+void Target::changed(ResMap& map, std::string_view kind) const {
+  if (loader_.shared().track) add_step(map, origin_of(kind));
+}
+
+void Target::set_relative(const std::string& above, const std::string& path) {
+  relative_ = (fs::path(above) / path).lexically_normal().string();
+  if (relative_.ends_with('/')) relative_.pop_back();
+}
+
+doc::Value Target::origin_of(std::string_view kind) const {
+  doc::Value origin;
+  origin["configuredIn"] = doc::Value((fs::path(relative_) / name_).lexically_normal().string());
+  auto& by = origin["configuredBy"];
+  by["apiVersion"] = doc::Value("builtin"), by["kind"] = doc::Value(kind);
+  return origin;
+}
+
+Result<> Target::add_metadata(ResMap& map) const {
   TRY(auto metadata, strings("buildMetadata"));
   for (const auto& option : metadata) {
     if (option == "managedByLabel") {
       TRY_OK(set_strings(map, {{"app.kubernetes.io/managed-by", "kustomize-v5.5.0"}}, {{{}, "metadata/labels", true}}));
-    } else if (option == "originAnnotations" || option == "transformerAnnotations") {
-      return fail(Kind::invalid, "{}: buildMetadata: '{}' is not written", place("buildMetadata"), option);
+      continue;
+    }
+    bool origins = option == "originAnnotations";
+    if (!origins && option != "transformerAnnotations") {
+      return fail(Kind::invalid, "{}: buildMetadata: '{}', want originAnnotations, transformerAnnotations or managedByLabel", place("buildMetadata"), option);
+    }
+    for (const auto& resource : map.all()) {
+      auto told = origins ? resource->origin : doc::Value(resource->transformations);
+      if (told.is_null() || (told.is_list() && told.if_list()->empty())) continue;
+      auto key = origins ? "config.kubernetes.io/origin" : "alpha.config.kubernetes.io/transformations";
+      resource->node["metadata"]["annotations"][key] = doc::Value(doc::print_yaml(told));
     }
   }
   return {};
