@@ -82,6 +82,10 @@ PhaseOf waiting(Work& work, const Totals& t) {
     return {"Progressing", "old replicas are pending termination"};
   }
   if (!work.is_stable()) return {"Progressing", "waiting for all steps to complete"};
+  // The stable services must lead to it before its predecessor is called old.
+  if (work.spec.canary && work.spec.canary->routed &&
+      work.now_status()["canary"]["weights"]["canary"]["weight"].num_or(0) != 0)
+    return {"Progressing", "waiting for all traffic to lead to the stable service"};
   return {"Healthy", ""};
 }
 
@@ -183,8 +187,7 @@ void reset_if_changed(Work& work) {
   if (old_hash != work.new_hash || steps_changed) {
     if (!old_hash.empty()) {
       terminate_runs(work);
-      work.event("RolloutUpdated",
-                 fmt::format("Rollout updated to revision {}", work.fresh() == nullptr ? 0 : work.fresh()->revision));
+      work.event("RolloutUpdated", fmt::format("Rollout updated to template {}", work.new_hash));
     }
     drop({"abort", "abortedAt", "abortMessage", "promoteFull", "attempt"});
     work.clear_pauses();
