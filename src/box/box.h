@@ -14,43 +14,43 @@
 namespace slipway::box {
 
 struct Mount {
-  fs::path source, target;   // a bind; or type tmpfs/proc with an empty source
+  fs::path source, target;  // a bind; or type tmpfs/proc with an empty source
   std::string type = "bind";
   bool read_only = false;
   std::vector<std::string> options;  // extra, e.g. size=64m
 };
 struct Limits {
-  std::int64_t memory_bytes = 0;     // 0: none
-  std::int64_t cpu_millis = 0;       // 1000 = one core
+  std::int64_t memory_bytes = 0;  // 0: none
+  std::int64_t cpu_millis = 0;    // 1000 = one core
   std::int64_t cpu_shares_millis = 0;
   std::int64_t pids = 0;
-  std::int64_t open_files = 0;       // 0: the host's own limit (higher ones may be refused)
+  std::int64_t open_files = 0;  // 0: the host's own limit (higher ones may be refused)
 };
 enum class Network { none, host, own };
 struct Spec {
-  std::string id;                        // unique on this host
-  std::vector<fs::path> layers;          // overlay lower folders, lowest first; or
-  fs::path rootfs;                       // a plain folder used as it is
-  fs::path upper;                        // where writes go (kept); empty: a folder of the container's own, dropped
+  std::string id;                // unique on this host
+  std::vector<fs::path> layers;  // overlay lower folders, lowest first; or
+  fs::path rootfs;               // a plain folder used as it is
+  fs::path upper;                // where writes go (kept); empty: a folder of the container's own, dropped
   std::vector<std::string> argv;
   std::map<std::string, std::string> env;
   std::string cwd = "/";
-  std::string user;                      // "uid[:gid]" or names of the image's /etc/passwd; "" root
+  std::string user;  // "uid[:gid]" or names of the image's /etc/passwd; "" root
   std::vector<std::uint32_t> extra_groups;
   std::vector<Mount> mounts;
   Limits limits;
   Network network = Network::none;
-  fs::path netns;                        // Network::own: the pinned namespace to join
+  fs::path netns;  // Network::own: the pinned namespace to join
   std::string hostname;
-  std::vector<std::string> capabilities; // the whole bounding set; empty: Docker's default list
+  std::vector<std::string> capabilities;  // the whole bounding set; empty: Docker's default list
   std::vector<std::string> add_capabilities, drop_capabilities;
   bool no_new_privileges = true;
   bool read_only_root = false;
   bool privileged = false;
   bool seccomp = true;
   bool tty = false;
-  std::string cgroup;                    // below our own root, e.g. "pods/<uid>"
-  std::vector<std::string> masked_paths; // added to the runtime's defaults
+  std::string cgroup;                     // below our own root, e.g. "pods/<uid>"
+  std::vector<std::string> masked_paths;  // added to the runtime's defaults
   int oom_score_adj = 0;
   bool host_pid = false, host_ipc = false;
   std::map<std::string, std::string> sysctls;
@@ -63,7 +63,7 @@ struct Spec {
   bool outlives_us = false;
 };
 struct Streams {
-  int in = -1, out = -1, err = -1;       // -1: /dev/null
+  int in = -1, out = -1, err = -1;  // -1: /dev/null
 };
 
 // A started container. Destroyed with the value unless detached. Threads: any.
@@ -119,9 +119,10 @@ class Overlay {
   struct Options {
     bool throw_away = false;  // the upper folder is never used after an unmount or crash: no syncs
   };
-  static Result<Overlay> mount(const std::vector<fs::path>& layers, const fs::path& upper, const fs::path& work, const fs::path& merged);
-  static Result<Overlay> mount(const std::vector<fs::path>& layers, const fs::path& upper, const fs::path& work, const fs::path& merged,
-                               Options options);
+  static Result<Overlay> mount(const std::vector<fs::path>& layers, const fs::path& upper, const fs::path& work,
+                               const fs::path& merged);
+  static Result<Overlay> mount(const std::vector<fs::path>& layers, const fs::path& upper, const fs::path& work,
+                               const fs::path& merged, Options options);
   Overlay(Overlay&& other) noexcept;
   Overlay& operator=(Overlay&& other) noexcept;
   ~Overlay();

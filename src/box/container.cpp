@@ -20,6 +20,7 @@
 #include "box/detail/config.h"
 #include "box/detail/exec.h"
 #include "box/detail/oci_runtime.h"
+#include "box/detail/userns.h"
 
 namespace slipway::box {
 namespace {
@@ -155,10 +156,12 @@ Result<> OciContainer::unmount() {
   (void)remove_tree(fs::path(all[1]));
   for (std::size_t i = all.size(); i-- > 2;) {
     auto stub = std::string(all[0]) + std::string(all[i]);
-    struct stat st {};
+    struct stat st{};
     if (::lstat(stub.c_str(), &st) < 0) continue;
-    if (S_ISDIR(st.st_mode)) ::rmdir(stub.c_str());
-    else if (S_ISREG(st.st_mode) && st.st_size == 0) ::unlink(stub.c_str());
+    if (S_ISDIR(st.st_mode))
+      ::rmdir(stub.c_str());
+    else if (S_ISREG(st.st_mode) && st.st_size == 0)
+      ::unlink(stub.c_str());
   }
   return {};
 }
@@ -211,7 +214,8 @@ Result<fs::path> prepare_root(const Spec& spec, const fs::path& dir) {
   if (!spec.rootfs.empty()) {
     std::error_code error;
     auto path = fs::canonical(spec.rootfs, error);
-    if (error) return fail(Kind::not_found, "container {}: rootfs {}: {}", spec.id, spec.rootfs.string(), error.message());
+    if (error)
+      return fail(Kind::not_found, "container {}: rootfs {}: {}", spec.id, spec.rootfs.string(), error.message());
     return path;
   }
   bool kept = !spec.upper.empty();
@@ -246,8 +250,12 @@ Result<Spawned> spawn_shim(const OciHost& host, const Spec& spec, const fs::path
   TRY(auto lifeline, make_pipe());
   std::string flags = spec.outlives_us ? "-" : "l";
   if (spec.tty) flags += 't';
-  std::vector<std::string> argv{host.shim.string(), dir.string(), spec.log.empty() ? "-" : spec.log.string(),
-                                std::to_string(spec.log_max_bytes), std::to_string(spec.log_files), flags};
+  std::vector<std::string> argv{host.shim.string(),
+                                dir.string(),
+                                spec.log.empty() ? "-" : spec.log.string(),
+                                std::to_string(spec.log_max_bytes),
+                                std::to_string(spec.log_files),
+                                flags};
   auto command = host.command(dir / "runtime.log");
   argv.insert(argv.end(), command.begin(), command.end());
   argv.insert(argv.end(), {"run", "--detach", "--bundle", dir.string(), "--pid-file", (dir / "pid").string()});
@@ -323,6 +331,7 @@ Result<std::string> write_bundle(const OciHost& host, const Spec& spec, const fs
   TRY(auto root, prepare_root(spec, dir));
   ConfigInput input;
   TRY(input.user, resolve_user_in(root, spec.user));
+  TRY_OK_IN(fmt::format("container {}", spec.id), check_mapped(input.user.uid, input.user.gid));
   input.root = root.string();
   input.cgroup = group_of(host, spec);
   input.rootless = host.rootless;
@@ -337,7 +346,8 @@ Result<std::string> write_bundle(const OciHost& host, const Spec& spec, const fs
 
 }  // namespace
 
-Result<std::unique_ptr<Container>> start_container(const Ctx& ctx, const OciHost& host, const Spec& spec, Streams streams) {
+Result<std::unique_ptr<Container>> start_container(const Ctx& ctx, const OciHost& host, const Spec& spec,
+                                                   Streams streams) {
   auto dir = host.dir(spec.id);
   if (::mkdir(dir.c_str(), 0711) < 0) {
     if (errno == EEXIST) return fail(Kind::conflict, "container {}: exists", spec.id);

@@ -22,7 +22,7 @@ namespace {
 constexpr long kNsfsMagic = 0x6e736673;
 
 bool pinned(const fs::path& path) {
-  struct statfs st {};
+  struct statfs st{};
   return ::statfs(path.c_str(), &st) == 0 && st.f_type == kNsfsMagic;
 }
 
@@ -44,12 +44,14 @@ struct Inside {
 };
 
 // In a thread of its own, which ends in the new namespace: makes it, pins it at `pin`, links it to the bridge.
-Result<> build_namespace(const fs::path& pin, const std::string& link, int bridge, Netlink& host, const Inside& inside) {
+Result<> build_namespace(const fs::path& pin, const std::string& link, int bridge, Netlink& host,
+                         const Inside& inside) {
   if (::unshare(CLONE_NEWNET) < 0) return fail_errno(errno, "make a network namespace");
   auto self = fmt::format("/proc/self/task/{}/ns/net", ::syscall(SYS_gettid));
   Fd file(::open(pin.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC, 0600));
   if (!file) return fail_errno(errno, pin.string());
-  if (::mount(self.c_str(), pin.c_str(), nullptr, MS_BIND, nullptr) < 0) return fail_errno(errno, fmt::format("pin {}", pin.string()));
+  if (::mount(self.c_str(), pin.c_str(), nullptr, MS_BIND, nullptr) < 0)
+    return fail_errno(errno, fmt::format("pin {}", pin.string()));
   Fd ns(::open(self.c_str(), O_RDONLY | O_CLOEXEC));
   if (!ns) return fail_errno(errno, self);
   // A hairpin port sends its own duplicate-address probe back: no probes.
@@ -75,7 +77,9 @@ class BridgeNetwork final : public NodeNetwork {
   Result<> remove_pod(const std::string& id) override;
   Result<std::vector<std::string>> pods() const override;
   Result<> set_service(const ServiceRule& rule) override;
-  Result<> remove_service(const std::string& id) override { return set_service(ServiceRule{.id = id, .cluster_ip = {}, .ports = {}}); }
+  Result<> remove_service(const std::string& id) override {
+    return set_service(ServiceRule{.id = id, .cluster_ip = {}, .ports = {}});
+  }
   std::string gateway_ip() const override { return print_ip(gateway_); }
   Result<> tear_down() override;
 
@@ -85,11 +89,17 @@ class BridgeNetwork final : public NodeNetwork {
   Result<> recover();
   Result<std::uint32_t> allocate();
   Result<> drop(const std::string& id);
-  std::string link_of(const std::string& id) const { return "sw" + sha256_hex(options_.bridge + " " + id).substr(0, 12); }
+  std::string link_of(const std::string& id) const {
+    return "sw" + sha256_hex(options_.bridge + " " + id).substr(0, 12);
+  }
   fs::path pin(const std::string& id) const { return options_.state / "netns" / id; }
   fs::path record(const std::string& id) const { return options_.state / "pods" / id; }
-  fs::path service_file(const std::string& id) const { return options_.state / "services" / sha256_hex(id).substr(0, 24); }
-  PodNetwork describe(const std::string& id, std::uint32_t ip) const { return {print_ip(ip), print_ip(gateway_), "eth0", pin(id)}; }
+  fs::path service_file(const std::string& id) const {
+    return options_.state / "services" / sha256_hex(id).substr(0, 24);
+  }
+  PodNetwork describe(const std::string& id, std::uint32_t ip) const {
+    return {print_ip(ip), print_ip(gateway_), "eth0", pin(id)};
+  }
 
   NetworkOptions options_;
   RuleNames names_;
@@ -97,7 +107,7 @@ class BridgeNetwork final : public NodeNetwork {
   std::uint32_t gateway_ = 0;
   int bridge_ = 0;
   std::unique_ptr<Nft> nft_;
-  mutable std::mutex mutex_;                     // guards all below and the order of rule changes
+  mutable std::mutex mutex_;  // guards all below and the order of rule changes
   std::map<std::string, std::uint32_t> pods_;
   std::set<std::uint32_t> used_;
   std::uint32_t next_ = 0;
@@ -122,10 +132,13 @@ std::optional<ServiceRule> parse(std::string_view text) {
   for (std::size_t i = 2; i < all.size(); ++i) {
     auto words = split(all[i], ' ');
     if (words.size() < 3) return std::nullopt;
-    ServicePort port{.protocol = std::string(words[0]), .port = static_cast<int>(to_int(words[1]).value_or(0)),
-                     .node_port = static_cast<int>(to_int(words[2]).value_or(0)), .endpoints = {}};
+    ServicePort port{.protocol = std::string(words[0]),
+                     .port = static_cast<int>(to_int(words[1]).value_or(0)),
+                     .node_port = static_cast<int>(to_int(words[2]).value_or(0)),
+                     .endpoints = {}};
     for (std::size_t w = 3; w < words.size(); ++w)
-      if (auto end = cut(words[w], ":")) port.endpoints.emplace_back(end->first, static_cast<int>(to_int(end->second).value_or(0)));
+      if (auto end = cut(words[w], ":"))
+        port.endpoints.emplace_back(end->first, static_cast<int>(to_int(end->second).value_or(0)));
     rule.ports.push_back(std::move(port));
   }
   if (!check(rule)) return std::nullopt;
@@ -133,8 +146,10 @@ std::optional<ServiceRule> parse(std::string_view text) {
 }
 
 Result<std::unique_ptr<NodeNetwork>> BridgeNetwork::open(NetworkOptions options) {
-  if (options.bridge.empty() || options.bridge.size() > 15 || options.bridge.find_first_of(" /\"\\") != std::string::npos)
-    return fail(Kind::invalid, "bridge name \"{}\": want 1 to 15 characters without blanks and slashes", options.bridge);
+  if (options.bridge.empty() || options.bridge.size() > 15 ||
+      options.bridge.find_first_of(" /\"\\") != std::string::npos)
+    return fail(Kind::invalid, "bridge name \"{}\": want 1 to 15 characters without blanks and slashes",
+                options.bridge);
   if (options.state.empty()) return fail(Kind::invalid, "node network: no state folder given");
   std::unique_ptr<BridgeNetwork> network(new BridgeNetwork(std::move(options)));
   const auto& o = network->options_;
@@ -161,7 +176,8 @@ Result<> BridgeNetwork::set_up_bridge() {
   TRY_OK(netlink.add_address(bridge_, htonl(gateway_), pod_cidr_.prefix));
   TRY_OK(netlink.set_up(bridge_));
   // Without a route a connection of the host to a service address fails before it is translated.
-  TRY_OK(netlink.add_route({.to = htonl(service_cidr_.base), .prefix = service_cidr_.prefix, .source = htonl(gateway_), .index = bridge_}));
+  TRY_OK(netlink.add_route(
+      {.to = htonl(service_cidr_.base), .prefix = service_cidr_.prefix, .source = htonl(gateway_), .index = bridge_}));
   TRY_OK(set("ip_forward", "1"));
   // 127.0.0.1:nodePort leaves by the bridge; the table's guard chain keeps the other way shut.
   return set(fmt::format("conf/{}/route_localnet", options_.bridge), "1");
@@ -301,6 +317,8 @@ Result<> BridgeNetwork::tear_down() {
 
 }  // namespace
 
-Result<std::unique_ptr<NodeNetwork>> NodeNetwork::open(NetworkOptions options) { return BridgeNetwork::open(std::move(options)); }
+Result<std::unique_ptr<NodeNetwork>> NodeNetwork::open(NetworkOptions options) {
+  return BridgeNetwork::open(std::move(options));
+}
 
 }  // namespace slipway::box

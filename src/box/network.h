@@ -17,17 +17,17 @@ struct PodNetwork {
 struct ServicePort {
   std::string protocol = "tcp";
   int port = 0;
-  int node_port = 0;                        // 0: none
+  int node_port = 0;  // 0: none
   std::vector<std::pair<std::string, int>> endpoints;
 };
 struct ServiceRule {
-  std::string id, cluster_ip;               // id: namespace/name
+  std::string id, cluster_ip;  // id: namespace/name
   std::vector<ServicePort> ports;
 };
 struct NetworkOptions {
   std::string bridge = "slipway0";
   std::string pod_cidr = "10.244.0.0/16", service_cidr = "10.96.0.0/16";
-  fs::path state;                           // where namespaces are pinned
+  fs::path state;  // where namespaces are pinned
 };
 
 // In process over netlink and nftables, no plug-ins, no forks on the pod path. Threads: any.

@@ -102,9 +102,12 @@ std::string call(const fs::path& netns, const std::string& ip, int port) {
       return;
     }
     char buffer[128];
-    if (!wait(ctx, fd.get(), POLLIN)) answer = "silent";
-    else if (ssize_t n = ::read(fd.get(), buffer, sizeof buffer); n > 0) answer.assign(buffer, static_cast<std::size_t>(n));
-    else answer = n == 0 ? "closed" : std::strerror(errno);
+    if (!wait(ctx, fd.get(), POLLIN))
+      answer = "silent";
+    else if (ssize_t n = ::read(fd.get(), buffer, sizeof buffer); n > 0)
+      answer.assign(buffer, static_cast<std::size_t>(n));
+    else
+      answer = n == 0 ? "closed" : std::strerror(errno);
   });
   return answer;
 }
@@ -146,7 +149,9 @@ TEST_F(NetworkTest, PodsReachEachOtherTheHostAndServices) {
   EXPECT_EQ(call(a.netns, "127.0.0.1", in_a.port()), "a 127.0.0.1");
 
   int node_port = 30000 + ::getpid() % 2000;
-  ServiceRule rule{.id = "shop/web", .cluster_ip = service(10), .ports = {{.port = 80, .node_port = node_port, .endpoints = {{b.ip, in_b.port()}}}}};
+  ServiceRule rule{.id = "shop/web",
+                   .cluster_ip = service(10),
+                   .ports = {{.port = 80, .node_port = node_port, .endpoints = {{b.ip, in_b.port()}}}}};
   ASSERT_TRUE(network_->set_service(rule));
   EXPECT_EQ(call(a.netns, service(10), 80), "b " + a.ip);
   EXPECT_EQ(call({}, service(10), 80), "b " + network_->gateway_ip());
@@ -173,7 +178,8 @@ TEST_F(NetworkTest, PodsReachEachOtherTheHostAndServices) {
 TEST_F(NetworkTest, AnotherProcessTakesOver) {
   auto a = must(network_->add_pod("a"));
   Greeter in_a(a.netns, "a");
-  ASSERT_TRUE(network_->set_service({.id = "x/y", .cluster_ip = service(5), .ports = {{.port = 80, .endpoints = {{a.ip, in_a.port()}}}}}));
+  ASSERT_TRUE(network_->set_service(
+      {.id = "x/y", .cluster_ip = service(5), .ports = {{.port = 80, .endpoints = {{a.ip, in_a.port()}}}}}));
   network_.reset();
   EXPECT_EQ(call({}, service(5), 80), "a " + fmt::format("10.201.{}.1", number_)) << "the rules live without us";
   ASSERT_TRUE(write_file(options_.state / "pods/half", "10.201.0.9\n"));  // a crash between record and namespace
@@ -202,8 +208,12 @@ TEST_F(NetworkTest, ContainerJoinsAPodsNetwork) {
   auto runtime = Runtime::open(folder_.path() / "box");
   if (!image || !runtime) GTEST_SKIP() << (runtime ? why : runtime.error().print());
   auto pod = must(network_->add_pod("web"));
-  Spec spec{.id = "web-" + random_hex(4), .layers = {*image}, .argv = {"sh", "-c", "echo hi > /tmp/index.html; exec httpd -f -p 80 -h /tmp"},
-            .user = "app", .network = Network::own, .netns = pod.netns};
+  Spec spec{.id = "web-" + random_hex(4),
+            .layers = {*image},
+            .argv = {"sh", "-c", "echo hi > /tmp/index.html; exec httpd -f -p 80 -h /tmp"},
+            .user = "app",
+            .network = Network::own,
+            .netns = pod.netns};
   spec.upper = folder_.path() / "up";
   auto web = must((*runtime)->start(Ctx(), spec, {}));
   Ctx ctx = Ctx().within(Millis(20000));

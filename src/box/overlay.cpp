@@ -38,7 +38,8 @@ Result<> bind_read_only(const fs::path& layer, const fs::path& merged) {
 
 }  // namespace
 
-Result<Overlay> Overlay::mount(const std::vector<fs::path>& layers, const fs::path& upper, const fs::path& work, const fs::path& merged) {
+Result<Overlay> Overlay::mount(const std::vector<fs::path>& layers, const fs::path& upper, const fs::path& work,
+                               const fs::path& merged) {
   return mount(layers, upper, work, merged, Options{});
 }
 
@@ -80,7 +81,8 @@ Result<Overlay> Overlay::mount(const std::vector<fs::path>& layers, const fs::pa
   // Otherwise the upper folder is not the difference it is read as; userxattr implies these.
   text += in_user_namespace() ? ",userxattr" : ",redirect_dir=off,metacopy=off,index=off";
   if (text.size() > kOptionsMax)
-    return fail(Kind::invalid, "overlay of {} layers: more than one mount can take, want at most about 150", lowers.size());
+    return fail(Kind::invalid, "overlay of {} layers: more than one mount can take, want at most about 150",
+                lowers.size());
   if (::mount("overlay", merged.c_str(), "overlay", 0, text.c_str()) < 0)
     return fail_errno(errno, fmt::format("mount overlay of {} layers at {}", lowers.size(), merged.string()));
   return Overlay(merged);

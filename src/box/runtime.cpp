@@ -30,7 +30,8 @@ class OciRuntime final : public Runtime {
     if (host_.limits) host_.cgroups.remove_empty(host_.cgroup_root);
   }
   Result<std::unique_ptr<Container>> start(const Ctx& ctx, const Spec& spec, Streams streams) override {
-    if (!valid_id(spec.id)) return fail(Kind::invalid, "container id \"{}\": want letters, digits, '_', '-', '.', at most 200", spec.id);
+    if (!valid_id(spec.id))
+      return fail(Kind::invalid, "container id \"{}\": want letters, digits, '_', '-', '.', at most 200", spec.id);
     TRY_OK(ctx.alive());
     return start_container(ctx, host_, spec, streams);
   }
@@ -67,7 +68,7 @@ Result<> forget_former_boot(const fs::path& root) {
 
 Result<> install_shim(const fs::path& path) {
   auto bytes = shim_bytes();
-  struct stat st {};
+  struct stat st{};
   bool there = ::stat(path.c_str(), &st) == 0 && static_cast<std::size_t>(st.st_size) == bytes.size();
   if (there) return {};
   return write_file(path, bytes, 0755);
@@ -105,8 +106,8 @@ Result<> trial(const OciHost& host) {
 
 // The probe's answer is good until runtime, kernel, cgroup mode or we change.
 std::string trial_key(const OciHost& host) {
-  struct stat st {};
-  struct utsname system {};
+  struct stat st{};
+  struct utsname system{};
   ::stat(host.program.c_str(), &st);
   ::uname(&system);
   return fmt::format("{} {} {} {} {} {}", host.program, st.st_size, st.st_mtim.tv_sec, system.release,

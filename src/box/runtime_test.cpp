@@ -29,8 +29,10 @@ class RuntimeTest : public testing::Test {
     auto image = make_busybox(folder_->path() / "image", why_);
     if (!image) return;
     auto opened = Runtime::open(folder_->path() / "state");
-    if (!opened) why_ = opened.error().print();
-    else runtime_ = opened->release();
+    if (!opened)
+      why_ = opened.error().print();
+    else
+      runtime_ = opened->release();
   }
   static void TearDownTestSuite() {
     delete std::exchange(runtime_, nullptr);
@@ -110,8 +112,7 @@ INSTANTIATE_TEST_SUITE_P(
         {"HomeOfTheUser", "echo $HOME", [](Spec& s) { s.user = "app"; }, "/home/app\n"},
         {"UnknownUser", "id", [](Spec& s) { s.id = "unknown-user", s.user = "ghost"; },
          "user \"ghost\": not in the image's /etc/passwd"},
-        {"Environment", "echo \"$A|$PATH|$HOSTNAME\"",
-         [](Spec& s) { s.env["A"] = "b c\"\n'", s.hostname = "pod-1"; },
+        {"Environment", "echo \"$A|$PATH|$HOSTNAME\"", [](Spec& s) { s.env["A"] = "b c\"\n'", s.hostname = "pod-1"; },
          "b c\"\n'|/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin|pod-1\n"},
         {"WorkingFolderIsMade", "pwd", [](Spec& s) { s.cwd = "/srv/app"; }, "/srv/app\n"},
         {"ReadOnlyRoot", "touch /x 2>/dev/null || echo refused", [](Spec& s) { s.read_only_root = true; }, "refused\n"},
@@ -126,8 +127,8 @@ INSTANTIATE_TEST_SUITE_P(
          [](Spec& s) { s.user = "app"; },
          "CapEff:\t0000000000000000\nCapBnd:\t00000000a80425fb\nNoNewPrivs:\t1\nSeccomp:\t2\n"},
         {"MountRefused", "mount -t tmpfs none /tmp 2>/dev/null || echo refused", [](Spec&) {}, "refused\n"},
-        {"KernelSecretsMasked", "head -c 1 /proc/timer_list | wc -c; touch /proc/sysrq-trigger 2>/dev/null || echo ro", [](Spec&) {},
-         "0\nro\n"},
+        {"KernelSecretsMasked", "head -c 1 /proc/timer_list | wc -c; touch /proc/sysrq-trigger 2>/dev/null || echo ro",
+         [](Spec&) {}, "0\nro\n"},
         {"OpenFiles", "ulimit -n", [](Spec& s) { s.limits.open_files = 512; }, "512\n"},
         {"OpenFilesAboveTheHostsAreCut", "echo fine", [](Spec& s) { s.limits.open_files = 100'000'000; }, "fine\n"},
     })),
@@ -165,8 +166,10 @@ TEST_F(RuntimeTest, SeesMemoryKill) {
 }
 
 TEST_F(RuntimeTest, LimitsReachTheKernel) {
-  auto spec = shell("cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu/cpu.shares "
-                    "/sys/fs/cgroup/pids/pids.max");
+  auto spec = shell(
+      "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/cpu/cpu.cfs_quota_us "
+      "/sys/fs/cgroup/cpu/cpu.shares "
+      "/sys/fs/cgroup/pids/pids.max");
   if (!runtime_->describe().contains("v1")) GTEST_SKIP() << "reads cgroup v1 files";
   spec.limits = {.memory_bytes = 32 << 20, .cpu_millis = 500, .cpu_shares_millis = 250, .pids = 77};
   EXPECT_EQ(run(spec).out, "33554432\n50000\n256\n77\n");
@@ -192,7 +195,8 @@ TEST_F(RuntimeTest, CancelEndsARun) {
     (void)sleep(ctx_, Millis(50));
     stop.request_stop();
   });
-  auto result = runtime_->run(ctx_.with_stop(stop.get_token()), shell("trap 'exit 3' TERM; while :; do sleep 0.01; done"), {});
+  auto result =
+      runtime_->run(ctx_.with_stop(stop.get_token()), shell("trap 'exit 3' TERM; while :; do sleep 0.01; done"), {});
   canceller.join();
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().kind(), Kind::cancelled);
@@ -204,7 +208,8 @@ TEST_F(RuntimeTest, ExecRunsInside) {
   spec.env["A"] = "1";
   auto container = must(runtime_->start(ctx_, spec, {}));
   auto out = must(make_pipe());
-  Container::Exec exec{.argv = {"sh", "-c", "cat /f; echo $A$B; id -u; pwd; exit 5"}, .env = {{"B", "2"}}, .cwd = "/tmp", .user = "app"};
+  Container::Exec exec{
+      .argv = {"sh", "-c", "cat /f; echo $A$B; id -u; pwd; exit 5"}, .env = {{"B", "2"}}, .cwd = "/tmp", .user = "app"};
   EXPECT_EQ(must(container->exec(ctx_, exec, {-1, out.write.get(), -1})), 5);
   out.write.reset();
   EXPECT_EQ(must(read_all(out.read.get())), "there\n12\n1000\n/tmp\n");
@@ -309,8 +314,10 @@ TEST_F(RuntimeTest, StartsConcurrently) {
       auto spec = shell(fmt::format("exit {}", i));
       spec.cgroup = "ci/x";
       auto code = runtime_->run(ctx_, spec, {});
-      if (code && *code == i) ++good;
-      else if (!code) ADD_FAILURE() << code.error().what();
+      if (code && *code == i)
+        ++good;
+      else if (!code)
+        ADD_FAILURE() << code.error().what();
     });
   for (auto& t : threads) t.join();
   EXPECT_EQ(good, 8);

@@ -10,10 +10,14 @@ namespace slipway::box {
 
 std::string_view to_string(CgroupMode mode) {
   switch (mode) {
-    case CgroupMode::none: return "no cgroups";
-    case CgroupMode::v1: return "cgroup v1";
-    case CgroupMode::hybrid: return "cgroup v1 hybrid";
-    case CgroupMode::unified: return "cgroup v2";
+    case CgroupMode::none:
+      return "no cgroups";
+    case CgroupMode::v1:
+      return "cgroup v1";
+    case CgroupMode::hybrid:
+      return "cgroup v1 hybrid";
+    case CgroupMode::unified:
+      return "cgroup v2";
   }
   return "";
 }
@@ -53,7 +57,8 @@ bool Cgroups::oom_killed(const std::string& group) const {
   auto text = read_file(fs::path(memory.string() + group) / file);
   if (!text) return false;
   for (auto line : lines(*text))
-    if (auto parts = cut(line, " "); parts && parts->first == "oom_kill") return to_int(trim(parts->second)).value_or(0) > 0;
+    if (auto parts = cut(line, " "); parts && parts->first == "oom_kill")
+      return to_int(trim(parts->second)).value_or(0) > 0;
   return false;
 }
 

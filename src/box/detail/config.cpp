@@ -47,8 +47,10 @@ Result<> change(std::set<std::string>& set, const std::vector<std::string>& name
       continue;
     }
     TRY(auto full, capability(name));
-    if (add) set.insert(full);
-    else set.erase(full);
+    if (add)
+      set.insert(full);
+    else
+      set.erase(full);
   }
   return {};
 }
@@ -118,8 +120,10 @@ void system_mounts(JsonWriter& json, const Spec& spec, const ConfigInput& input)
   add("/dev/mqueue", "mqueue", {"nosuid", "noexec", "nodev"});
   bool foreign_net = input.rootless && spec.network == Network::host;
   // A user namespace may mount sysfs only for a network namespace of its own.
-  if (foreign_net) add("/sys", "bind", {"rbind", "nosuid", "noexec", "nodev", "ro"}, "/sys");
-  else add("/sys", "sysfs", {"nosuid", "noexec", "nodev", sys_mode});
+  if (foreign_net)
+    add("/sys", "bind", {"rbind", "nosuid", "noexec", "nodev", "ro"}, "/sys");
+  else
+    add("/sys", "sysfs", {"nosuid", "noexec", "nodev", sys_mode});
   if (!input.cgroup.empty() && !foreign_net)
     add("/sys/fs/cgroup", "cgroup", {"nosuid", "noexec", "nodev", "relatime", sys_mode});
 }
@@ -132,10 +136,12 @@ Result<> write_mounts(JsonWriter& json, const Spec& spec, const ConfigInput& inp
     std::vector<std::string> options = m.options;
     if (m.read_only) options.emplace_back("ro");
     if (m.type == "bind") {
-      struct stat st {};
-      if (::stat(m.source.c_str(), &st) < 0) return fail_errno(errno, fmt::format("mount {} at {}", m.source.string(), m.target.string()));
+      struct stat st{};
+      if (::stat(m.source.c_str(), &st) < 0)
+        return fail_errno(errno, fmt::format("mount {} at {}", m.source.string(), m.target.string()));
       options.emplace_back("rbind");
-      bool propagates = std::any_of(options.begin(), options.end(), [](const auto& o) { return o.ends_with("shared") || o.ends_with("slave"); });
+      bool propagates = std::any_of(options.begin(), options.end(),
+                                    [](const auto& o) { return o.ends_with("shared") || o.ends_with("slave"); });
       if (!propagates) options.emplace_back("rprivate");
       mount(json, m.target.string(), "bind", m.source.string(), options);
     } else {
@@ -180,7 +186,8 @@ void write_resources(JsonWriter& json, const Spec& spec, const ConfigInput& inpu
     }
     json.key("cpu").object();
     // Kubernetes' conversion: shares = m * 1024 / 1000, at least 2; quota = m * 100 per period of 100 ms.
-    if (limits.cpu_shares_millis > 0) json.field("shares", std::max<std::int64_t>(2, limits.cpu_shares_millis * 1024 / 1000));
+    if (limits.cpu_shares_millis > 0)
+      json.field("shares", std::max<std::int64_t>(2, limits.cpu_shares_millis * 1024 / 1000));
     if (limits.cpu_millis > 0) {
       json.field("quota", std::max<std::int64_t>(1000, limits.cpu_millis * 100));
       json.field("period", 100000);
@@ -213,7 +220,7 @@ void write_devices(JsonWriter& json) {
   json.key("devices").array();
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator("/dev", ignored)) {
-    struct stat st {};
+    struct stat st{};
     if (::lstat(entry.path().c_str(), &st) < 0 || !(S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))) continue;
     if (made.contains(entry.path().filename().string())) continue;
     json.object().field("path", entry.path().string()).field("type", S_ISCHR(st.st_mode) ? "c" : "b");
@@ -267,7 +274,8 @@ Result<std::vector<std::string>> effective_capabilities(const Spec& spec) {
     TRY_OK(change(set, spec.capabilities, true));
   }
   // Kubernetes' order: drop ALL, then what is added by name.
-  bool drops_all = std::any_of(spec.drop_capabilities.begin(), spec.drop_capabilities.end(), [](const auto& n) { return iequals(n, "all"); });
+  bool drops_all = std::any_of(spec.drop_capabilities.begin(), spec.drop_capabilities.end(),
+                               [](const auto& n) { return iequals(n, "all"); });
   if (drops_all) set.clear();
   TRY_OK(change(set, spec.add_capabilities, true));
   if (!drops_all) {

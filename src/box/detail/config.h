@@ -10,10 +10,10 @@ namespace slipway::box {
 // What the Spec does not say but the configuration needs.
 struct ConfigInput {
   User user;
-  std::string root;          // of the file system, absolute
-  std::string cgroup;        // absolute, within each hierarchy; "" for none
-  bool rootless = false;     // already inside a user namespace
-  bool unified = false;      // cgroup v2
+  std::string root;                 // of the file system, absolute
+  std::string cgroup;               // absolute, within each hierarchy; "" for none
+  bool rootless = false;            // already inside a user namespace
+  bool unified = false;             // cgroup v2
   int oom_score_floor = -1000;      // lower ones the kernel refuses us
   std::int64_t open_files_max = 0;  // the host's hard limit: asking for more is refused by the kernel
 };

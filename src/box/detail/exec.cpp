@@ -13,6 +13,7 @@
 #include "base/process.h"
 #include "base/text.h"
 #include "box/detail/user.h"
+#include "box/detail/userns.h"
 
 namespace slipway::box {
 namespace {
@@ -44,14 +45,15 @@ Result<Terminal> open_terminal() {
   return t;
 }
 
-Result<std::vector<std::string>> arguments(const OciHost& host, const std::string& id, int init_pid, const Container::Exec& exec,
-                                           const fs::path& folder) {
+Result<std::vector<std::string>> arguments(const OciHost& host, const std::string& id, int init_pid,
+                                           const Container::Exec& exec, const fs::path& folder) {
   auto argv = host.command(folder / "log");
   argv.insert(argv.end(), {"exec", "--pid-file", (folder / "pid").string()});
   if (exec.tty) argv.emplace_back("--tty");
   if (!exec.cwd.empty()) argv.insert(argv.end(), {"--cwd", exec.cwd});
   if (!exec.user.empty()) {
     TRY(auto user, resolve_user_in(fmt::format("/proc/{}/root", init_pid), exec.user));
+    TRY_OK(check_mapped(user.uid, user.gid));
     argv.insert(argv.end(), {"--user", fmt::format("{}:{}", user.uid, user.gid)});
   }
   for (const auto& [key, value] : exec.env) argv.insert(argv.end(), {"--env", key + "=" + value});
@@ -68,8 +70,8 @@ void end_process(const fs::path& folder) {
 
 }  // namespace
 
-Result<int> run_exec(const Ctx& ctx, const OciHost& host, const std::string& id, int init_pid, const Container::Exec& exec,
-                     Streams streams) {
+Result<int> run_exec(const Ctx& ctx, const OciHost& host, const std::string& id, int init_pid,
+                     const Container::Exec& exec, Streams streams) {
   if (exec.argv.empty()) return fail(Kind::invalid, "exec in container {}: no command", id);
   TRY(auto folder, TempDir::make_in(host.dir(id), "exec"));
   TRY(auto argv, arguments(host, id, init_pid, exec, folder.path()));

@@ -4,7 +4,7 @@
 
 namespace slipway::box {
 
-Result<int> run_exec(const Ctx& ctx, const OciHost& host, const std::string& id, int init_pid, const Container::Exec& exec,
-                     Streams streams);
+Result<int> run_exec(const Ctx& ctx, const OciHost& host, const std::string& id, int init_pid,
+                     const Container::Exec& exec, Streams streams);
 
 }  // namespace slipway::box

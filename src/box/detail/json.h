@@ -32,8 +32,10 @@ class JsonWriter {
     requires std::is_arithmetic_v<T>
   JsonWriter& value(T n) {
     comma();
-    if constexpr (std::is_same_v<T, bool>) text_ += n ? "true" : "false";
-    else text_ += std::to_string(n);
+    if constexpr (std::is_same_v<T, bool>)
+      text_ += n ? "true" : "false";
+    else
+      text_ += std::to_string(n);
     return *this;
   }
   JsonWriter& strings(const std::vector<std::string>& list) {
@@ -68,9 +70,12 @@ class JsonWriter {
     text_ += '"';
     for (char c : s) {
       auto u = static_cast<unsigned char>(c);
-      if (c == '"' || c == '\\') (text_ += '\\') += c;
-      else if (u < 0x20) ((text_ += "\\u00") += kHex[u >> 4]) += kHex[u & 15];
-      else text_ += c;
+      if (c == '"' || c == '\\')
+        (text_ += '\\') += c;
+      else if (u < 0x20)
+        ((text_ += "\\u00") += kHex[u >> 4]) += kHex[u & 15];
+      else
+        text_ += c;
     }
     text_ += '"';
   }

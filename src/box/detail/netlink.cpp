@@ -170,17 +170,21 @@ int link_index(const std::string& name) { return static_cast<int>(::if_nametoind
 Result<Cidr> parse_cidr(std::string_view text) {
   auto parts = cut(text, "/");
   auto prefix = parts ? to_int(parts->second) : std::nullopt;
-  if (!prefix || *prefix < 8 || *prefix > 30) return fail(Kind::invalid, "network \"{}\": want an IPv4 range like 10.244.0.0/16", text);
+  if (!prefix || *prefix < 8 || *prefix > 30)
+    return fail(Kind::invalid, "network \"{}\": want an IPv4 range like 10.244.0.0/16", text);
   TRY(auto base, parse_ip(parts->first));
   auto mask = ~std::uint32_t{0} << (32 - *prefix);
   return Cidr{base & mask, static_cast<int>(*prefix)};
 }
 
-std::string print_ip(std::uint32_t a) { return fmt::format("{}.{}.{}.{}", a >> 24, (a >> 16) & 255, (a >> 8) & 255, a & 255); }
+std::string print_ip(std::uint32_t a) {
+  return fmt::format("{}.{}.{}.{}", a >> 24, (a >> 16) & 255, (a >> 8) & 255, a & 255);
+}
 
 Result<std::uint32_t> parse_ip(std::string_view text) {
   in_addr address{};
-  if (::inet_pton(AF_INET, std::string(text).c_str(), &address) != 1) return fail(Kind::invalid, "\"{}\": not an IPv4 address", text);
+  if (::inet_pton(AF_INET, std::string(text).c_str(), &address) != 1)
+    return fail(Kind::invalid, "\"{}\": not an IPv4 address", text);
   return ntohl(address.s_addr);
 }
 

@@ -23,7 +23,7 @@ class Netlink {
   Result<> add_address(int index, std::uint32_t address, int prefix);
   struct Route {
     std::uint32_t to = 0;
-    int prefix = 0;             // 0: the default route
+    int prefix = 0;  // 0: the default route
     std::uint32_t via = 0, source = 0;
     int index = 0;
   };
@@ -44,7 +44,9 @@ struct Cidr {
   std::uint32_t base = 0;  // host byte order
   int prefix = 0;
   std::uint32_t size() const { return prefix == 0 ? 0 : std::uint32_t{1} << (32 - prefix); }
-  bool contains(std::uint32_t address) const { return prefix == 0 || (address >> (32 - prefix)) == (base >> (32 - prefix)); }
+  bool contains(std::uint32_t address) const {
+    return prefix == 0 || (address >> (32 - prefix)) == (base >> (32 - prefix));
+  }
 };
 Result<Cidr> parse_cidr(std::string_view text);
 std::string print_ip(std::uint32_t host_order);

@@ -36,8 +36,10 @@ std::string last_error(const fs::path& log) {
   if (!text) return "";
   std::string found;
   for (auto line : lines(*text))
-    if (!line.contains("level=") || line.contains("level=error") || line.contains("level=fatal")) found = message_of(line);
-  for (std::string_view noise : {"runc run failed: ", "exec failed: ", "runc create failed: ", "unable to start container process: "})
+    if (!line.contains("level=") || line.contains("level=error") || line.contains("level=fatal"))
+      found = message_of(line);
+  for (std::string_view noise :
+       {"runc run failed: ", "exec failed: ", "runc create failed: ", "unable to start container process: "})
     if (found.starts_with(noise)) found.erase(0, noise.size());
   return found;
 }
@@ -46,7 +48,8 @@ Fail runtime_failed(const std::string& id, int code, const fs::path& log) {
   auto text = last_error(log);
   if (text.empty()) text = fmt::format("the runtime exited {} without a message", code);
   bool callers = text.contains("executable file not found") || text.contains("exec: \"") || text.contains("exec /") ||
-                 text.contains("exec format error") || text.contains("exec user process") || text.contains("not a directory");
+                 text.contains("exec format error") || text.contains("exec user process") ||
+                 text.contains("not a directory");
   return fail(callers ? Kind::invalid : Kind::unavailable, "container {}: {}", id, text);
 }
 

@@ -13,13 +13,13 @@ std::string_view shim_bytes();  // shim_bytes.cpp
 // Shared by a Runtime and its containers. Threads: any (constant after open).
 struct OciHost {
   std::string program, name, version;  // "/usr/sbin/runc", "runc", "1.1.5"
-  fs::path root;                        // our state
+  fs::path root;                       // our state
   fs::path shim;
   Cgroups cgroups;
   bool rootless = false;
-  bool limits = false;                  // cgroups can be used
+  bool limits = false;  // cgroups can be used
   int oom_score_floor = -1000;
-  std::string cgroup_root;              // "/slipway-1a2b3c4d"
+  std::string cgroup_root;  // "/slipway-1a2b3c4d"
 
   fs::path dir(const std::string& id) const { return root / "containers" / id; }
   // The program and its options before the sub-command.
@@ -36,7 +36,8 @@ std::optional<std::uint64_t> process_start(int pid);
 // Opens the process if it is still that one.
 Fd open_process(int pid, std::uint64_t start);
 
-Result<std::unique_ptr<Container>> start_container(const Ctx& ctx, const OciHost& host, const Spec& spec, Streams streams);
+Result<std::unique_ptr<Container>> start_container(const Ctx& ctx, const OciHost& host, const Spec& spec,
+                                                   Streams streams);
 Result<std::unique_ptr<Container>> attach_container(const OciHost& host, const std::string& id);
 
 }  // namespace slipway::box

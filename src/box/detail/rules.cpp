@@ -21,7 +21,8 @@ std::string service_element(const ServiceRule& rule, const ServicePort& port) {
 
 std::string destination(const ServicePort& port) {
   if (port.endpoints.size() == 1)
-    return fmt::format("meta l4proto {} dnat to {}:{}", port.protocol, port.endpoints[0].first, port.endpoints[0].second);
+    return fmt::format("meta l4proto {} dnat to {}:{}", port.protocol, port.endpoints[0].first,
+                       port.endpoints[0].second);
   std::string map;
   for (std::size_t i = 0; i < port.endpoints.size(); ++i)
     map += fmt::format("{}{} : {} . {}", i == 0 ? "" : ", ", i, port.endpoints[i].first, port.endpoints[i].second);
@@ -34,11 +35,14 @@ void add_service(std::string& text, const RuleNames& names, const ServiceRule& r
   for (const auto& port : rule.ports) {
     if (!served(port)) continue;
     auto chain = chain_of(rule, port);
-    text += fmt::format("add chain ip {} {}\nadd rule ip {} {} {}\n", names.table, chain, names.table, chain, destination(port));
+    text += fmt::format("add chain ip {} {}\nadd rule ip {} {} {}\n", names.table, chain, names.table, chain,
+                        destination(port));
     if (!rule.cluster_ip.empty())
-      text += fmt::format("add element ip {} services {{ {} : goto {} }}\n", names.table, service_element(rule, port), chain);
+      text += fmt::format("add element ip {} services {{ {} : goto {} }}\n", names.table, service_element(rule, port),
+                          chain);
     if (port.node_port > 0)
-      text += fmt::format("add element ip {} node_ports {{ {} . {} : goto {} }}\n", names.table, port.protocol, port.node_port, chain);
+      text += fmt::format("add element ip {} node_ports {{ {} . {} : goto {} }}\n", names.table, port.protocol,
+                          port.node_port, chain);
   }
 }
 
@@ -48,10 +52,13 @@ void remove_service(std::string& text, const RuleNames& names, const ServiceRule
     if (!rule.cluster_ip.empty())
       text += fmt::format("delete element ip {} services {{ {} }}\n", names.table, service_element(rule, port));
     if (port.node_port > 0)
-      text += fmt::format("delete element ip {} node_ports {{ {} . {} }}\n", names.table, port.protocol, port.node_port);
+      text +=
+          fmt::format("delete element ip {} node_ports {{ {} . {} }}\n", names.table, port.protocol, port.node_port);
   }
   for (const auto& port : rule.ports)
-    if (served(port)) text += fmt::format("flush chain ip {} {}\ndelete chain ip {} {}\n", names.table, chain_of(rule, port), names.table, chain_of(rule, port));
+    if (served(port))
+      text += fmt::format("flush chain ip {} {}\ndelete chain ip {} {}\n", names.table, chain_of(rule, port),
+                          names.table, chain_of(rule, port));
 }
 
 constexpr std::string_view kTable = R"(add table ip @T
@@ -96,7 +103,8 @@ table ip @T {
 
 }  // namespace
 
-std::string table_text(const RuleNames& names, const std::vector<ServiceRule>& services, const std::set<std::string>& pod_ips) {
+std::string table_text(const RuleNames& names, const std::vector<ServiceRule>& services,
+                       const std::set<std::string>& pod_ips) {
   auto text = replace_all(std::string(kTable), "@T", names.table);
   text = replace_all(std::move(text), "@B", names.bridge);
   text = replace_all(std::move(text), "@P", names.pod_cidr);
@@ -126,7 +134,8 @@ Result<> check(const ServiceRule& rule) {
     if (port.protocol != "tcp" && port.protocol != "udp" && port.protocol != "sctp")
       return fail(Kind::invalid, "service {}: protocol \"{}\", want tcp, udp or sctp", rule.id, port.protocol);
     if (!port_fine(port.port) || port.node_port < 0 || port.node_port > 65535)
-      return fail(Kind::invalid, "service {}: port {} or node port {} out of range", rule.id, port.port, port.node_port);
+      return fail(Kind::invalid, "service {}: port {} or node port {} out of range", rule.id, port.port,
+                  port.node_port);
     for (const auto& [ip, number] : port.endpoints) {
       TRY_OK_IN("service " + rule.id, parse_ip(ip));
       if (!port_fine(number)) return fail(Kind::invalid, "service {}: endpoint port {} out of range", rule.id, number);
@@ -161,7 +170,8 @@ Result<> Nft::run(const std::string& text) {
   if (message.contains("Operation not permitted"))
     return fail(Kind::denied, "nftables: {}: programming the node's network needs CAP_NET_ADMIN", first);
   return Fail(Error(Kind::unavailable, fmt::format("nftables: {}", first))
-                  .with_hint("the kernel needs nf_tables with nat, numgen, fib and reject (modprobe nft_chain_nat nft_numgen nft_fib_ipv4 nft_reject_ipv4)"));
+                  .with_hint("the kernel needs nf_tables with nat, numgen, fib and reject (modprobe nft_chain_nat "
+                             "nft_numgen nft_fib_ipv4 nft_reject_ipv4)"));
 }
 
 }  // namespace slipway::box

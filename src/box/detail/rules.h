@@ -16,7 +16,8 @@ struct RuleNames {
   std::string table, bridge, pod_cidr, service_cidr;
 };
 // The whole table, in one transaction with the removal of a former one.
-std::string table_text(const RuleNames& names, const std::vector<ServiceRule>& services, const std::set<std::string>& pod_ips);
+std::string table_text(const RuleNames& names, const std::vector<ServiceRule>& services,
+                       const std::set<std::string>& pod_ips);
 // From one state of a service to the next; either may be empty (no ports).
 std::string service_text(const RuleNames& names, const ServiceRule& before, const ServiceRule& after);
 std::string pod_text(const RuleNames& names, const std::string& ip, bool add);

@@ -28,7 +28,8 @@ struct Entry {
 std::optional<Entry> find_line(std::string_view table, std::size_t column, std::string_view want, std::size_t width) {
   for (auto line : lines(table)) {
     auto fields = split(trim(line), ':');
-    if (fields.size() >= width && fields[column] == want && !fields[0].starts_with('#')) return Entry{std::move(fields)};
+    if (fields.size() >= width && fields[column] == want && !fields[0].starts_with('#'))
+      return Entry{std::move(fields)};
   }
   return std::nullopt;
 }
@@ -52,7 +53,7 @@ Result<std::string> read_beneath(const fs::path& root, const char* relative) {
     if (fd.error().is(Kind::not_found)) return std::string();
     return Fail(std::move(fd).error());
   }
-  struct stat st {};
+  struct stat st{};
   if (::fstat(fd->get(), &st) < 0) return fail_errno(errno, relative);
   if (!S_ISREG(st.st_mode)) return std::string();
   if (static_cast<std::size_t>(st.st_size) > kFileLimit)

@@ -6,7 +6,8 @@
 //
 // DIR holds the OCI bundle; the runtime writes DIR/pid. Descriptors: 0-2 the container's streams, 3 where the
 // start is reported ("ok PID" or "fail STATUS"), 4 with flag l: a pipe whose end of file means that the one who
-// wanted the container is gone. Flag t: the container has a terminal. Left behind: DIR/shim and DIR/state (who runs), DIR/exit
+// wanted the container is gone. Flag t: the container has a terminal. Left behind: DIR/shim and DIR/state (who runs),
+// DIR/exit
 // ("STATUS NANOSECONDS"). With "probe" as its only argument it exits 0: the runtime's trial container.
 #include <errno.h>
 #include <fcntl.h>
@@ -83,8 +84,10 @@ struct Log {
     char from[4200], to[4200];
     for (int i = files - 1; i >= 1; --i) {
       snprintf(to, sizeof to, "%s.%d", path, i);
-      if (i == 1) snprintf(from, sizeof from, "%s", path);
-      else snprintf(from, sizeof from, "%s.%d", path, i - 1);
+      if (i == 1)
+        snprintf(from, sizeof from, "%s", path);
+      else
+        snprintf(from, sizeof from, "%s.%d", path, i - 1);
       rename(from, to);
     }
     if (files <= 1) unlink(path);
@@ -248,8 +251,8 @@ int guard(int container, const Options& options, int signals, int master) {
   for (;;) {
     bool streams = g_out.fd >= 0 || g_err.fd >= 0 || master >= 0;
     if (ended && (!streams || now_ms() >= until)) return status;
-    pollfd fds[6] = {{signals, POLLIN, 0}, {lifeline, POLLIN, 0}, {g_out.fd, POLLIN, 0},
-                     {g_err.fd, POLLIN, 0}, {in, POLLIN, 0},      {options.log ? -1 : master, POLLIN, 0}};
+    pollfd fds[6] = {{signals, POLLIN, 0},  {lifeline, POLLIN, 0}, {g_out.fd, POLLIN, 0},
+                     {g_err.fd, POLLIN, 0}, {in, POLLIN, 0},       {options.log ? -1 : master, POLLIN, 0}};
     if (poll(fds, 6, ended ? kDrainAfterExitMs / 10 : -1) < 0) continue;
     if (fds[0].revents != 0) {
       signalfd_siginfo info;

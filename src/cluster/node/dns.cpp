@@ -42,7 +42,8 @@ Result<Fd> listen_on(const DnsOptions& options, int type, int port) {
 Result<std::string> ask_udp(const Ctx& ctx, const std::string& server, std::string_view message) {
   Fd fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   auto to = address_of(server, 53);
-  if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&to), sizeof to) < 0 || ::send(fd.get(), message.data(), message.size(), 0) < 0)
+  if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&to), sizeof to) < 0 ||
+      ::send(fd.get(), message.data(), message.size(), 0) < 0)
     return fail_errno(errno, server);
   for (;;) {
     TRY(auto answer, receive_some(ctx, fd.get(), 65536));
@@ -63,7 +64,8 @@ Result<std::string> read_framed(const Ctx& ctx, int fd) {
   std::string buffer;
   for (;;) {
     if (buffer.size() >= 2) {
-      std::size_t size = static_cast<std::size_t>(static_cast<unsigned char>(buffer[0])) << 8 | static_cast<unsigned char>(buffer[1]);
+      std::size_t size =
+          static_cast<std::size_t>(static_cast<unsigned char>(buffer[0])) << 8 | static_cast<unsigned char>(buffer[1]);
       if (buffer.size() >= 2 + size) return buffer.substr(2, size);
     }
     TRY(auto piece, receive_some(ctx, fd, 4096));
@@ -95,13 +97,16 @@ struct DnsServer::Rep {
   void serve_connection(const Ctx& ctx, const Fd& fd) const;
   // The answer when it can be given at once.
   std::optional<std::string> local(std::string_view message, const DnsQuestion& question, std::size_t limit) const;
-  std::string slow(const Ctx& ctx, std::string_view message, const DnsQuestion& question, std::size_t limit, bool stream) const;
+  std::string slow(const Ctx& ctx, std::string_view message, const DnsQuestion& question, std::size_t limit,
+                   bool stream) const;
   // An alias with its addresses: the resolvers of C libraries do not follow it themselves.
-  std::string follow(const Ctx& ctx, std::string_view message, const DnsQuestion& question, DnsAnswer answer, std::size_t limit) const;
+  std::string follow(const Ctx& ctx, std::string_view message, const DnsQuestion& question, DnsAnswer answer,
+                     std::size_t limit) const;
   std::string forward(const Ctx& ctx, std::string_view message, const DnsQuestion& question, bool stream) const;
 };
 
-std::optional<std::string> DnsServer::Rep::local(std::string_view message, const DnsQuestion& question, std::size_t limit) const {
+std::optional<std::string> DnsServer::Rep::local(std::string_view message, const DnsQuestion& question,
+                                                 std::size_t limit) const {
   if ((question.flags & 0x7800) != 0) return dns_failure(message, question, 4);
   bool ours = question.name == kClusterDomain || question.name.ends_with(".cluster.local");
   auto answer = table.resolve(question.name);
@@ -109,8 +114,8 @@ std::optional<std::string> DnsServer::Rep::local(std::string_view message, const
   return dns_answer(message, question, answer, limit);
 }
 
-std::string DnsServer::Rep::follow(const Ctx& ctx, std::string_view message, const DnsQuestion& question, DnsAnswer answer,
-                                   std::size_t limit) const {
+std::string DnsServer::Rep::follow(const Ctx& ctx, std::string_view message, const DnsQuestion& question,
+                                   DnsAnswer answer, std::size_t limit) const {
   if (auto inside = table.resolve(answer.alias); inside.exists) {
     answer.addresses = inside.addresses;
   } else {
@@ -122,14 +127,15 @@ std::string DnsServer::Rep::follow(const Ctx& ctx, std::string_view message, con
   return dns_answer(message, question, answer, limit);
 }
 
-std::string DnsServer::Rep::slow(const Ctx& ctx, std::string_view message, const DnsQuestion& question, std::size_t limit,
-                                 bool stream) const {
+std::string DnsServer::Rep::slow(const Ctx& ctx, std::string_view message, const DnsQuestion& question,
+                                 std::size_t limit, bool stream) const {
   auto answer = table.resolve(question.name);
   if (!answer.alias.empty()) return follow(ctx, message, question, std::move(answer), limit);
   return forward(ctx, message, question, stream);
 }
 
-std::string DnsServer::Rep::forward(const Ctx& ctx, std::string_view message, const DnsQuestion& question, bool stream) const {
+std::string DnsServer::Rep::forward(const Ctx& ctx, std::string_view message, const DnsQuestion& question,
+                                    bool stream) const {
   for (const auto& server : options.upstream) {
     auto limited = ctx.within(kUpstream);
     auto answer = stream ? ask_tcp(limited, server, message) : ask_udp(limited, server, message);
@@ -155,7 +161,9 @@ void DnsServer::Rep::take_datagrams() {
       reply(*answer);
       continue;
     }
-    pool.submit([this, message, question = *question, reply](const Ctx& task) { reply(slow(task, message, question, kUdp, false)); });
+    pool.submit([this, message, question = *question, reply](const Ctx& task) {
+      reply(slow(task, message, question, kUdp, false));
+    });
   }
 }
 
@@ -167,7 +175,8 @@ void DnsServer::Rep::serve_connection(const Ctx& ctx, const Fd& fd) const {
     auto question = parse_dns_question(*message);
     if (!question) return;
     auto answer = local(*message, *question, 65000);
-    if (!send_all(limited, fd.get(), framed(answer ? *answer : slow(limited, *message, *question, 65000, true)))) return;
+    if (!send_all(limited, fd.get(), framed(answer ? *answer : slow(limited, *message, *question, 65000, true))))
+      return;
   }
 }
 

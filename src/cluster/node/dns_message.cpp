@@ -6,7 +6,8 @@ namespace slipway::cluster {
 namespace {
 
 constexpr std::uint16_t kA = 1, kCname = 5, kPtr = 12, kSrv = 33, kAny = 255, kIn = 1;
-constexpr std::uint16_t kQuery = 0x8000, kAuthoritative = 0x0400, kTruncated = 0x0200, kRecursion = 0x0100, kAvailable = 0x0080;
+constexpr std::uint16_t kQuery = 0x8000, kAuthoritative = 0x0400, kTruncated = 0x0200, kRecursion = 0x0100,
+                        kAvailable = 0x0080;
 constexpr unsigned kNxDomain = 3;
 constexpr std::uint32_t kTtl = 5;
 
@@ -39,8 +40,10 @@ struct Records {
   // The owner is the question's name (a pointer to byte 12) unless `owner` is given.
   void add(std::uint16_t type, const std::string& data, std::string_view owner = {}) {
     std::string record;
-    if (owner.empty()) put16(record, 0xc00c);
-    else put_name(record, owner);
+    if (owner.empty())
+      put16(record, 0xc00c);
+    else
+      put_name(record, owner);
     put16(record, type);
     put16(record, kIn);
     put32(record, kTtl);
@@ -67,7 +70,8 @@ std::string name_data(std::string_view name) {
   return data;
 }
 
-std::string assemble(std::string_view message, const DnsQuestion& q, unsigned rcode, std::uint16_t more, const Records* records) {
+std::string assemble(std::string_view message, const DnsQuestion& q, unsigned rcode, std::uint16_t more,
+                     const Records* records) {
   std::string out;
   put16(out, q.id);
   put16(out, kQuery | kAuthoritative | kAvailable | (q.flags & kRecursion) | (q.flags & 0x7800) | more | rcode);
@@ -90,7 +94,8 @@ Result<DnsQuestion> parse_dns_question(std::string_view m) {
     if (q.end >= m.size()) return fail(Kind::invalid, "dns: name without an end");
     auto size = static_cast<unsigned char>(m[q.end]);
     if (size == 0) break;
-    if (size > 63 || q.end + 1 + size >= m.size() || q.name.size() + size > 253) return fail(Kind::invalid, "dns: bad name");
+    if (size > 63 || q.end + 1 + size >= m.size() || q.name.size() + size > 253)
+      return fail(Kind::invalid, "dns: bad name");
     if (!q.name.empty()) q.name += '.';
     q.name += m.substr(q.end + 1, size);
     q.end += 1U + size;
@@ -160,14 +165,17 @@ std::vector<std::string> dns_addresses(std::string_view m) {
     at += 10;
     if (at + size > m.size()) break;
     if (type == kA && size == 4)
-      found.push_back(fmt::format("{}.{}.{}.{}", static_cast<unsigned char>(m[at]), static_cast<unsigned char>(m[at + 1]),
-                                  static_cast<unsigned char>(m[at + 2]), static_cast<unsigned char>(m[at + 3])));
+      found.push_back(fmt::format("{}.{}.{}.{}", static_cast<unsigned char>(m[at]),
+                                  static_cast<unsigned char>(m[at + 1]), static_cast<unsigned char>(m[at + 2]),
+                                  static_cast<unsigned char>(m[at + 3])));
     at += size;
   }
   return found;
 }
 
-std::string dns_failure(std::string_view message, const DnsQuestion& q, unsigned rcode) { return assemble(message, q, rcode, 0, nullptr); }
+std::string dns_failure(std::string_view message, const DnsQuestion& q, unsigned rcode) {
+  return assemble(message, q, rcode, 0, nullptr);
+}
 
 HostResolver read_resolv_conf(std::string_view text) {
   HostResolver found;
@@ -178,7 +186,8 @@ HostResolver read_resolv_conf(std::string_view text) {
     auto rest = std::vector<std::string>();
     for (std::size_t i = 1; i < words.size(); ++i)
       if (!words[i].empty()) rest.emplace_back(words[i]);
-    if (words[0] == "nameserver" && !rest.empty() && rest[0].find(':') == std::string::npos) found.servers.push_back(rest[0]);
+    if (words[0] == "nameserver" && !rest.empty() && rest[0].find(':') == std::string::npos)
+      found.servers.push_back(rest[0]);
     if (words[0] == "search" || words[0] == "domain") found.search = rest;
     if (words[0] == "options") found.options.insert(found.options.end(), rest.begin(), rest.end());
   }

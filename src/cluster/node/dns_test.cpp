@@ -20,13 +20,24 @@ kube::Object object(const std::string& yaml) { return kube::Object(must(doc::par
 class Names : public testing::Test {
  protected:
   void SetUp() override {
-    table_.service_changed(object("apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\nspec: {clusterIP: 10.96.0.7, ports: [{name: http, port: 80}]}"));
-    table_.service_changed(object("apiVersion: v1\nkind: Service\nmetadata: {name: db, namespace: shop}\nspec: {clusterIP: None, ports: [{name: sql, port: 5432}]}"));
-    table_.service_changed(object("apiVersion: v1\nkind: Service\nmetadata: {name: out, namespace: shop}\nspec: {type: ExternalName, externalName: web.shop.svc.cluster.local}"));
-    table_.service_changed(object("apiVersion: v1\nkind: Service\nmetadata: {name: kubernetes, namespace: default}\nspec: {clusterIP: 10.96.0.1, ports: [{name: https, port: 443}]}"));
-    table_.slice_changed(object("apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: db-1, namespace: shop, labels: {kubernetes.io/service-name: db}}\n"
-                                "addressType: IPv4\nports: [{name: sql, port: 5432, protocol: TCP}]\nendpoints:\n- {addresses: [10.244.0.5], hostname: db-0, conditions: {ready: true}}\n"
-                                "- {addresses: [10.244.0.6], hostname: db-1, conditions: {ready: false}}\n"));
+    table_.service_changed(
+        object("apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\nspec: {clusterIP: 10.96.0.7, "
+               "ports: [{name: http, port: 80}]}"));
+    table_.service_changed(
+        object("apiVersion: v1\nkind: Service\nmetadata: {name: db, namespace: shop}\nspec: {clusterIP: None, ports: "
+               "[{name: sql, port: 5432}]}"));
+    table_.service_changed(
+        object("apiVersion: v1\nkind: Service\nmetadata: {name: out, namespace: shop}\nspec: {type: ExternalName, "
+               "externalName: web.shop.svc.cluster.local}"));
+    table_.service_changed(
+        object("apiVersion: v1\nkind: Service\nmetadata: {name: kubernetes, namespace: default}\nspec: {clusterIP: "
+               "10.96.0.1, ports: [{name: https, port: 443}]}"));
+    table_.slice_changed(
+        object("apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: db-1, namespace: shop, labels: "
+               "{kubernetes.io/service-name: db}}\n"
+               "addressType: IPv4\nports: [{name: sql, port: 5432, protocol: TCP}]\nendpoints:\n- {addresses: "
+               "[10.244.0.5], hostname: db-0, conditions: {ready: true}}\n"
+               "- {addresses: [10.244.0.6], hostname: db-1, conditions: {ready: false}}\n"));
   }
   std::string tell(const std::string& name) {
     auto a = table_.resolve(name);
@@ -74,7 +85,8 @@ TEST_F(Names, AreServedOverUdpAndTcp) {
   Ctx ctx = Ctx().within(Millis(5000));
   Fd udp(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   sockaddr_in to{};
-  to.sin_family = AF_INET, to.sin_port = htons(static_cast<std::uint16_t>(server->port())), to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  to.sin_family = AF_INET, to.sin_port = htons(static_cast<std::uint16_t>(server->port())),
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   ASSERT_EQ(::connect(udp.get(), reinterpret_cast<sockaddr*>(&to), sizeof to), 0);
   auto ask = [&](std::string_view name) {
     auto text = dns_question(77, name);
@@ -82,7 +94,8 @@ TEST_F(Names, AreServedOverUdpAndTcp) {
     return must(receive_some(ctx, udp.get(), 4096));
   };
   EXPECT_EQ(dns_addresses(ask("Web.Shop.svc.cluster.local")), std::vector<std::string>{"10.96.0.7"});
-  EXPECT_EQ(dns_addresses(ask("out.shop.svc.cluster.local")), std::vector<std::string>{"10.96.0.7"}) << "aliases are followed";
+  EXPECT_EQ(dns_addresses(ask("out.shop.svc.cluster.local")), std::vector<std::string>{"10.96.0.7"})
+      << "aliases are followed";
   EXPECT_EQ(ask("none.shop.svc.cluster.local")[3] & 15, 3) << "NXDOMAIN";
   EXPECT_EQ(ask("example.com")[3] & 15, 5) << "refused: no upstream";
   auto tcp = must(connect_tcp(ctx, "127.0.0.1", server->port()));

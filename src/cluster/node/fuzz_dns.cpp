@@ -7,7 +7,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   (void)dns_addresses(message);
   auto question = parse_dns_question(message);
   if (!question) return 0;
-  DnsAnswer answer{.exists = true, .addresses = {"1.2.3.4"}, .alias = question->name, .services = {{80, question->name}}, .pointer = question->name};
+  DnsAnswer answer{.exists = true,
+                   .addresses = {"1.2.3.4"},
+                   .alias = question->name,
+                   .services = {{80, question->name}},
+                   .pointer = question->name};
   auto text = dns_answer(message, *question, answer, 512);
   SLP_ASSERT(text.size() >= 12 && dns_addresses(text).size() <= 1);
   return 0;

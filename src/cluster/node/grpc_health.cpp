@@ -6,7 +6,14 @@
 namespace slipway::cluster {
 namespace {
 
-enum Type : unsigned char { data_frame = 0, headers_frame = 1, reset_frame = 3, settings_frame = 4, ping_frame = 6, goaway_frame = 7 };
+enum Type : unsigned char {
+  data_frame = 0,
+  headers_frame = 1,
+  reset_frame = 3,
+  settings_frame = 4,
+  ping_frame = 6,
+  goaway_frame = 7
+};
 constexpr unsigned char kEndStream = 1, kAck = 1, kEndHeaders = 4, kPadded = 8;
 constexpr std::size_t kLimit = 1 << 20;
 
@@ -50,8 +57,8 @@ std::string request(const std::string& authority, std::string_view service) {
   if (!service.empty() && service.size() < 128) ((message += '\x0a') += static_cast<char>(service.size())) += service;
   std::string body("\0\0\0\0", 4);
   (body += static_cast<char>(message.size())) += message;
-  return "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(settings_frame, 0, 0, "") + frame(headers_frame, kEndHeaders, 1, headers) +
-         frame(data_frame, kEndStream, 1, body);
+  return "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(settings_frame, 0, 0, "") +
+         frame(headers_frame, kEndHeaders, 1, headers) + frame(data_frame, kEndStream, 1, body);
 }
 
 // HealthCheckResponse.status: 1 is SERVING. Nothing while the message is not whole.
@@ -80,8 +87,10 @@ class Conversation {
     auto byte = [&](std::size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(buffer_[i])); };
     std::size_t size = byte(0) << 16 | byte(1) << 8 | byte(2);
     if (size > kLimit) return fail(Kind::unavailable, "not a gRPC server");
-    Frame f{static_cast<unsigned char>(byte(3)), static_cast<unsigned char>(byte(4)),
-            (byte(5) & 0x7f) << 24 | byte(6) << 16 | byte(7) << 8 | byte(8), {}};
+    Frame f{static_cast<unsigned char>(byte(3)),
+            static_cast<unsigned char>(byte(4)),
+            (byte(5) & 0x7f) << 24 | byte(6) << 16 | byte(7) << 8 | byte(8),
+            {}};
     TRY_OK(fill(9 + size));
     f.payload = buffer_.substr(9, size);
     buffer_.erase(0, 9 + size);
@@ -127,7 +136,8 @@ Result<> check_grpc_health(const Ctx& ctx, const std::string& ip, int port, std:
       body += f.payload;
       if (auto status = status_of(body)) {
         if (*status == 1) return {};
-        return fail(Kind::unavailable, "service unhealthy (responded with \"{}\")", *status == 2 ? "NOT_SERVING" : "UNKNOWN");
+        return fail(Kind::unavailable, "service unhealthy (responded with \"{}\")",
+                    *status == 2 ? "NOT_SERVING" : "UNKNOWN");
       }
     }
     if ((f.flags & kEndStream) != 0) break;

@@ -23,10 +23,12 @@ PullPolicy pull_policy(doc::View container) {
   if (policy == "Never") return PullPolicy::never;
   if (policy == "IfNotPresent") return PullPolicy::if_not_present;
   auto reference = oci::parse_reference(container["image"].str_or(""));
-  return reference && reference->digest.empty() && reference->tag == "latest" ? PullPolicy::always : PullPolicy::if_not_present;
+  return reference && reference->digest.empty() && reference->tag == "latest" ? PullPolicy::always
+                                                                              : PullPolicy::if_not_present;
 }
 
-std::optional<oci::Credentials> credentials_for(const std::vector<std::string>& secrets, const oci::Reference& reference) {
+std::optional<oci::Credentials> credentials_for(const std::vector<std::string>& secrets,
+                                                const oci::Reference& reference) {
   std::optional<oci::Credentials> best;
   std::size_t length = 0;
   for (const auto& text : secrets) {
@@ -58,30 +60,38 @@ Result<oci::Registry::Image> Images::find(const Ctx& ctx, const oci::Reference& 
   auto& registry = *options_.registry;
   auto want = reference.digest.empty() ? reference.tag : reference.digest.str();
   const auto& ours = options_.registry_names;
-  if (std::find(ours.begin(), ours.end(), reference.host) != ours.end()) return registry.image(reference.repository, want);
+  if (std::find(ours.begin(), ours.end(), reference.host) != ours.end())
+    return registry.image(reference.repository, want);
   auto known = registry.image(reference.name(), want);
   bool here = known && has_layers(registry, *known);
   if (here && (policy != PullPolicy::always || !reference.digest.empty())) return known;
-  if (policy == PullPolicy::never) return fail(Kind::not_found, "image {} is not present and its pull policy is Never", reference.print());
-  if (options_.remote == nullptr) return fail(Kind::unavailable, "image {} is not in the embedded registry and nothing else may be reached", reference.print());
+  if (policy == PullPolicy::never)
+    return fail(Kind::not_found, "image {} is not present and its pull policy is Never", reference.print());
+  if (options_.remote == nullptr)
+    return fail(Kind::unavailable, "image {} is not in the embedded registry and nothing else may be reached",
+                reference.print());
   auto credentials = credentials_for(secrets, reference);
   std::optional<oci::Remote> own;
   if (credentials) own.emplace(oci::RemoteOptions{.credentials = [&](const std::string&) { return credentials; }});
   auto& remote = own ? *own : *options_.remote;
   if (here) {  // Always: only the name is asked again, nothing is fetched twice
     auto head = remote.head(ctx, reference);
-    if (head && *head && registry.image(reference.name(), (*head)->str())) return registry.image(reference.name(), (*head)->str());
+    if (head && *head && registry.image(reference.name(), (*head)->str()))
+      return registry.image(reference.name(), (*head)->str());
   }
   return remote.pull(ctx, reference, registry);
 }
 
-Result<ReadyImage> Images::get(const Ctx& ctx, std::string_view name, PullPolicy policy, const std::vector<std::string>& secrets) const {
-  if (options_.registry == nullptr || options_.layers == nullptr) return fail(Kind::unavailable, "this node has no image store");
+Result<ReadyImage> Images::get(const Ctx& ctx, std::string_view name, PullPolicy policy,
+                               const std::vector<std::string>& secrets) const {
+  if (options_.registry == nullptr || options_.layers == nullptr)
+    return fail(Kind::unavailable, "this node has no image store");
   auto parsed = oci::parse_reference(name);
   if (!parsed) return Fail(std::move(parsed).error().as(Kind::invalid).in("InvalidImageName"));
   TRY(auto image, find(ctx, *parsed, policy, secrets));
   if (image.manifest.layers.size() != image.config.diff_ids.size())
-    return fail(Kind::corrupt, "image {}: {} layers but {} diff ids", name, image.manifest.layers.size(), image.config.diff_ids.size());
+    return fail(Kind::corrupt, "image {}: {} layers but {} diff ids", name, image.manifest.layers.size(),
+                image.config.diff_ids.size());
   ReadyImage ready{.id = parsed->name() + "@" + image.digest.str(), .layers = {}, .config = image.config};
   for (std::size_t i = 0; i < image.manifest.layers.size(); ++i) {
     TRY(auto folder, options_.layers->folder(ctx, image.manifest.layers[i], image.config.diff_ids[i]));

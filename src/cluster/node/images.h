@@ -6,8 +6,8 @@
 namespace slipway::cluster {
 
 struct ReadyImage {
-  std::string id;                   // name@digest, as status.imageID has it
-  std::vector<fs::path> layers;     // lowest first
+  std::string id;                // name@digest, as status.imageID has it
+  std::vector<fs::path> layers;  // lowest first
   oci::Config config;
 };
 enum class PullPolicy { always, if_not_present, never };
@@ -18,7 +18,8 @@ class Images {
   explicit Images(const NodeOptions& options) : options_(options) {}
   // Errors: invalid (name), not_found, denied, unavailable: the pod waits with ErrImagePull and back-off.
   // `secrets`: dockerconfigjson texts of the pod's imagePullSecrets.
-  Result<ReadyImage> get(const Ctx& ctx, std::string_view name, PullPolicy policy, const std::vector<std::string>& secrets) const;
+  Result<ReadyImage> get(const Ctx& ctx, std::string_view name, PullPolicy policy,
+                         const std::vector<std::string>& secrets) const;
 
  private:
   Result<oci::Registry::Image> find(const Ctx& ctx, const oci::Reference& reference, PullPolicy policy,
@@ -29,6 +30,7 @@ class Images {
 // imagePullPolicy, or its default: Always for :latest, IfNotPresent else.
 PullPolicy pull_policy(doc::View container);
 // The credentials of a host in dockerconfigjson texts; the longest matching prefix wins.
-std::optional<oci::Credentials> credentials_for(const std::vector<std::string>& secrets, const oci::Reference& reference);
+std::optional<oci::Credentials> credentials_for(const std::vector<std::string>& secrets,
+                                                const oci::Reference& reference);
 
 }  // namespace slipway::cluster

@@ -28,7 +28,7 @@ std::optional<LogLine> parse_log_line(std::string_view line) {
 namespace {
 
 std::uint64_t inode(int fd) {
-  struct stat st {};
+  struct stat st{};
   return ::fstat(fd, &st) == 0 ? st.st_ino : 0;
 }
 
@@ -115,9 +115,9 @@ std::size_t lines_to_skip(const std::vector<Fd>& files, std::int64_t wanted) {
   return static_cast<std::size_t>(std::max<std::int64_t>(0, total - wanted));
 }
 
-// Waits until the file or its folder changes; at most a second, in which the end of the container is noticed too.
+// Waits until the file or its folder changes; not long, for the end of the container changes neither.
 void wait_for_change(const Ctx& ctx, int notify) {
-  (void)wait(ctx.within(Millis(1000)), notify, POLLIN);
+  (void)wait(ctx.within(Millis(200)), notify, POLLIN);
   char events[4096];
   while (::read(notify, events, sizeof events) > 0) {
   }
@@ -128,7 +128,8 @@ void wait_for_change(const Ctx& ctx, int notify) {
 Result<> read_log(const Ctx& ctx, const fs::path& file, const LogOptions& options, const std::function<bool()>& ended,
                   const std::function<bool(std::string_view)>& sink) {
   Fd notify(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  if (options.follow) ::inotify_add_watch(notify.get(), file.parent_path().c_str(), IN_MODIFY | IN_CREATE | IN_MOVED_TO);
+  if (options.follow)
+    ::inotify_add_watch(notify.get(), file.parent_path().c_str(), IN_MODIFY | IN_CREATE | IN_MOVED_TO);
   auto files = open_files(file);
   if (files.empty()) return fail(Kind::not_found, "no log at {}", file.filename().string());
   std::size_t skip = options.tail_lines ? lines_to_skip(files, std::max<std::int64_t>(0, *options.tail_lines)) : 0;

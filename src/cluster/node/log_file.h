@@ -2,8 +2,8 @@
 // Reads the logs the containers' guardians write: CRI lines, rotated files, followed as they grow.
 #include <functional>
 
-#include "cluster/node_access.h"
 #include "base/files.h"
+#include "cluster/node_access.h"
 
 namespace slipway::cluster {
 

@@ -17,7 +17,8 @@
 namespace slipway::cluster {
 namespace {
 
-const kube::Type pod_kind{"v1", "Pod"}, service_kind{"v1", "Service"}, slice_kind{"discovery.k8s.io/v1", "EndpointSlice"};
+const kube::Type pod_kind{"v1", "Pod"}, service_kind{"v1", "Service"},
+    slice_kind{"discovery.k8s.io/v1", "EndpointSlice"};
 constexpr Millis kDrainGrace{10000};
 
 std::set<kube::Key> keys_of(const std::vector<kube::Object>& objects) {
@@ -37,7 +38,8 @@ struct Node::Rep {
   std::map<std::string, std::shared_ptr<PodWorker>> workers;  // by uid
   bool draining = false;
 
-  Rep(std::shared_ptr<kube::Client> c, NodeOptions o) : client(std::move(c)), options(std::move(o)), shared(*client, options) {}
+  Rep(std::shared_ptr<kube::Client> c, NodeOptions o)
+      : client(std::move(c)), options(std::move(o)), shared(*client, options) {}
 
   void all_pods(const std::vector<kube::Object>& pods);
   void pod_event(const kube::Event& event);
@@ -66,7 +68,8 @@ void Node::Rep::pod_seen(const kube::Object& pod) {
     auto& slot = workers[pod.uid()];
     if (slot && slot->over()) slot.reset();
     if (!slot) {
-      if (pod.deleting() && pod["metadata"]["deletionGracePeriodSeconds"].num_or(1) == 0 && !path_exists(shared.pod_folder(pod.uid()))) {
+      if (pod.deleting() && pod["metadata"]["deletionGracePeriodSeconds"].num_or(1) == 0 &&
+          !path_exists(shared.pod_folder(pod.uid()))) {
         workers.erase(pod.uid());
         return;
       }
@@ -140,8 +143,10 @@ void Node::Rep::forget_strangers(const std::set<std::string>& uids) {
 }
 
 void Node::Rep::pod_event(const kube::Event& event) {
-  if (event.type == kube::Event::Type::deleted) pod_gone(event.object.uid());
-  else pod_seen(event.object);
+  if (event.type == kube::Event::Type::deleted)
+    pod_gone(event.object.uid());
+  else
+    pod_seen(event.object);
 }
 
 void Node::Rep::config_changed(const std::string& ns, const std::string& name) {
@@ -154,27 +159,39 @@ std::vector<Sight> Node::Rep::sights() {
   auto changed = [this](const kube::Event& event) { config_changed(event.object.ns(), event.object.name()); };
   auto ignore = [](const std::vector<kube::Object>&) {};
   return {
-      {.type = pod_kind, .options = {.ns = {}, .label_selector = {}, .field_selector = "spec.nodeName=" + options.name, .resource_version = {}},
+      {.type = pod_kind,
+       .options =
+           {.ns = {}, .label_selector = {}, .field_selector = "spec.nodeName=" + options.name, .resource_version = {}},
        .all = [this](const auto& pods) { all_pods(pods); },
        .event = [this](const auto& event) { pod_event(event); }},
-      {.type = service_kind, .options = {},
-       .all = [this](const auto& services) {
-         shared.services.keep_services(keys_of(services));
-         for (const auto& service : services) shared.services.service_changed(service);
-       },
-       .event = [this](const auto& event) {
-         if (event.type == kube::Event::Type::deleted) shared.services.service_removed(event.object.key());
-         else shared.services.service_changed(event.object);
-       }},
-      {.type = slice_kind, .options = {},
-       .all = [this](const auto& slices) {
-         shared.services.keep_slices(keys_of(slices));
-         for (const auto& slice : slices) shared.services.slice_changed(slice);
-       },
-       .event = [this](const auto& event) {
-         if (event.type == kube::Event::Type::deleted) shared.services.slice_removed(event.object);
-         else shared.services.slice_changed(event.object);
-       }},
+      {.type = service_kind,
+       .options = {},
+       .all =
+           [this](const auto& services) {
+             shared.services.keep_services(keys_of(services));
+             for (const auto& service : services) shared.services.service_changed(service);
+           },
+       .event =
+           [this](const auto& event) {
+             if (event.type == kube::Event::Type::deleted)
+               shared.services.service_removed(event.object.key());
+             else
+               shared.services.service_changed(event.object);
+           }},
+      {.type = slice_kind,
+       .options = {},
+       .all =
+           [this](const auto& slices) {
+             shared.services.keep_slices(keys_of(slices));
+             for (const auto& slice : slices) shared.services.slice_changed(slice);
+           },
+       .event =
+           [this](const auto& event) {
+             if (event.type == kube::Event::Type::deleted)
+               shared.services.slice_removed(event.object);
+             else
+               shared.services.slice_changed(event.object);
+           }},
       {.type = config_map_type, .options = {}, .all = ignore, .event = changed},
       {.type = secret_type, .options = {}, .all = ignore, .event = changed},
   };
@@ -184,7 +201,9 @@ void Node::Rep::start_dns() {
   auto text = read_file("/etc/resolv.conf").value_or("");
   shared.host_resolv = text;
   if (options.network == nullptr || options.dns_port < 0) return;
-  auto server = DnsServer::start(shared.services, {.address = options.network->gateway_ip(), .port = options.dns_port, .upstream = read_resolv_conf(text).servers});
+  auto server = DnsServer::start(
+      shared.services,
+      {.address = options.network->gateway_ip(), .port = options.dns_port, .upstream = read_resolv_conf(text).servers});
   if (!server) {
     LOG(error, "node.dns", {"error", server.error().what()});
     return;
@@ -221,8 +240,11 @@ Result<> Node::run(const Ctx& ctx) {
     rep.draining = false;
   }
   rep.start_dns();
-  NodeDescription description{.name = rep.options.name, .host_ip = rep.shared.facts.host_ip, .runtime = rep.options.runtime->describe(),
-                              .pod_cidr = {}, .facts = rep.shared.facts};
+  NodeDescription description{.name = rep.options.name,
+                              .host_ip = rep.shared.facts.host_ip,
+                              .runtime = rep.options.runtime->describe(),
+                              .pod_cidr = {},
+                              .facts = rep.shared.facts};
   for (Millis pause{100};; pause = std::min(pause * 2, Millis(5000))) {
     auto registered = register_node(ctx, *rep.client, description);
     if (registered) break;
@@ -236,7 +258,8 @@ Result<> Node::run(const Ctx& ctx) {
     if (auto list = rep.client->list(ctx, sights[i].type, {})) sights[i].all(list->items);
   {
     std::vector<std::jthread> threads;
-    for (const auto& sight : sights) threads.emplace_back([&ctx, &rep, &sight] { keep_in_sight(ctx, *rep.client, sight); });
+    for (const auto& sight : sights)
+      threads.emplace_back([&ctx, &rep, &sight] { keep_in_sight(ctx, *rep.client, sight); });
   }
   std::map<std::string, std::shared_ptr<PodWorker>> workers;
   {
@@ -290,7 +313,8 @@ Result<PodWorker::View::Container> choose(const PodWorker::View& view, std::stri
     if (mains.size() != 1) {
       std::vector<std::string> names;
       for (auto c : mains) names.push_back(c["name"].str_or(""));
-      return fail(Kind::invalid, "a container name must be specified for pod {}, choose one of: [{}]", view.pod.name(), join(names, " "));
+      return fail(Kind::invalid, "a container name must be specified for pod {}, choose one of: [{}]", view.pod.name(),
+                  join(names, " "));
     }
     name = mains[0]["name"].str_or("");
   }
@@ -301,13 +325,15 @@ Result<PodWorker::View::Container> choose(const PodWorker::View& view, std::stri
 
 }  // namespace
 
-Result<> Node::logs(const Ctx& ctx, const kube::Key& pod, const LogOptions& options, const std::function<bool(std::string_view)>& sink) {
+Result<> Node::logs(const Ctx& ctx, const kube::Key& pod, const LogOptions& options,
+                    const std::function<bool(std::string_view)>& sink) {
   TRY(auto view, rep_->find(pod));
   TRY(auto container, choose(view, options.container));
   int attempt = container.attempt - (options.previous ? 1 : 0);
   auto file = rep_->shared.log_folder(view.pod) / container.name / fmt::format("{}.log", attempt);
   if (options.previous && attempt < 0)
-    return fail(Kind::invalid, "previous terminated container \"{}\" in pod \"{}\" not found", container.name, view.pod.name());
+    return fail(Kind::invalid, "previous terminated container \"{}\" in pod \"{}\" not found", container.name,
+                view.pod.name());
   if (!path_exists(file)) {
     // Between two lives the last one's log is the log.
     auto last = rep_->shared.log_folder(view.pod) / container.name / fmt::format("{}.log", attempt - 1);
@@ -328,13 +354,16 @@ Result<> Node::logs(const Ctx& ctx, const kube::Key& pod, const LogOptions& opti
 Result<int> Node::exec(const Ctx& ctx, const kube::Key& pod, const ExecOptions& options) {
   TRY(auto view, rep_->find(pod));
   TRY(auto container, choose(view, options.container));
-  if (container.box == nullptr) return fail(Kind::invalid, "container {} of pod {} does not run", container.name, pod.str());
-  return container.box->exec(ctx, {.argv = options.command, .env = {}, .cwd = {}, .user = {}, .tty = options.tty}, {options.in, options.out, options.err});
+  if (container.box == nullptr)
+    return fail(Kind::invalid, "container {} of pod {} does not run", container.name, pod.str());
+  return container.box->exec(ctx, {.argv = options.command, .env = {}, .cwd = {}, .user = {}, .tty = options.tty},
+                             {options.in, options.out, options.err});
 }
 
 Result<Fd> Node::connect(const Ctx& ctx, const kube::Key& pod, int port) {
   TRY(auto view, rep_->find(pod));
-  TRY(auto fd, view.netns.empty() ? connect_tcp(ctx, "127.0.0.1", port) : connect_inside(ctx, view.netns, "127.0.0.1", port));
+  TRY(auto fd,
+      view.netns.empty() ? connect_tcp(ctx, "127.0.0.1", port) : connect_inside(ctx, view.netns, "127.0.0.1", port));
   ::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) & ~O_NONBLOCK);
   return fd;
 }

@@ -25,7 +25,8 @@ std::optional<std::string> outward_ip() {
   socklen_t size = sizeof to;
   char text[INET_ADDRSTRLEN];
   if (!fd || ::connect(fd.get(), reinterpret_cast<sockaddr*>(&to), sizeof to) < 0 ||
-      ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&to), &size) < 0 || ::inet_ntop(AF_INET, &to.sin_addr, text, sizeof text) == nullptr)
+      ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&to), &size) < 0 ||
+      ::inet_ntop(AF_INET, &to.sin_addr, text, sizeof text) == nullptr)
     return std::nullopt;
   return std::string(text);
 }
@@ -44,30 +45,37 @@ std::string os_image() {
 }
 
 doc::Value condition(const char* type, bool status, const char* reason, const char* message, const std::string& now) {
-  return doc::Map{{"type", type},       {"status", status ? "True" : "False"}, {"lastHeartbeatTime", now}, {"lastTransitionTime", now},
-                  {"reason", reason}, {"message", message}};
+  return doc::Map{{"type", type},
+                  {"status", status ? "True" : "False"},
+                  {"lastHeartbeatTime", now},
+                  {"lastTransitionTime", now},
+                  {"reason", reason},
+                  {"message", message}};
 }
 
 doc::Value capacity(const PodFacts& facts, std::int64_t reserved) {
-  struct statvfs disk {};
+  struct statvfs disk{};
   std::int64_t bytes = ::statvfs("/", &disk) == 0 ? static_cast<std::int64_t>(disk.f_blocks * disk.f_frsize) : 0;
-  return doc::Map{{"cpu", facts.node_cpu_millis % 1000 == 0 ? std::to_string(facts.node_cpu_millis / 1000) : fmt::format("{}m", facts.node_cpu_millis)},
+  return doc::Map{{"cpu", facts.node_cpu_millis % 1000 == 0 ? std::to_string(facts.node_cpu_millis / 1000)
+                                                            : fmt::format("{}m", facts.node_cpu_millis)},
                   {"memory", fmt::format("{}Ki", std::max<std::int64_t>(0, facts.node_memory_bytes - reserved) / 1024)},
                   {"ephemeral-storage", fmt::format("{}Ki", bytes / 1024)},
                   {"pods", "250"}};
 }
 
 doc::Value status_of(const NodeDescription& node, doc::View before, const std::string& now) {
-  struct utsname system {};
+  struct utsname system{};
   ::uname(&system);
   doc::Map status;
-  status.set("addresses", doc::List{doc::Map{{"type", "InternalIP"}, {"address", node.host_ip}}, doc::Map{{"type", "Hostname"}, {"address", node.name}}});
+  status.set("addresses", doc::List{doc::Map{{"type", "InternalIP"}, {"address", node.host_ip}},
+                                    doc::Map{{"type", "Hostname"}, {"address", node.name}}});
   status.set("capacity", capacity(node.facts, 0));
   status.set("allocatable", capacity(node.facts, kReservedBytes));
-  doc::List conditions{condition("MemoryPressure", false, "KubeletHasSufficientMemory", "the node has sufficient memory available", now),
-                       condition("DiskPressure", false, "KubeletHasNoDiskPressure", "the node has no disk pressure", now),
-                       condition("PIDPressure", false, "KubeletHasSufficientPID", "the node has sufficient PID available", now),
-                       condition("Ready", true, "KubeletReady", "the node agent is ready", now)};
+  doc::List conditions{
+      condition("MemoryPressure", false, "KubeletHasSufficientMemory", "the node has sufficient memory available", now),
+      condition("DiskPressure", false, "KubeletHasNoDiskPressure", "the node has no disk pressure", now),
+      condition("PIDPressure", false, "KubeletHasSufficientPID", "the node has sufficient PID available", now),
+      condition("Ready", true, "KubeletReady", "the node agent is ready", now)};
   for (auto& c : conditions)
     for (auto old : before["conditions"].items())
       if (old["type"].str_or("") == c.str_at({"type"}) && old["status"].str_or("") == c.str_at({"status"}))
@@ -75,31 +83,44 @@ doc::Value status_of(const NodeDescription& node, doc::View before, const std::s
   status.set("conditions", std::move(conditions));
   auto boot = std::string(trim(read_file("/proc/sys/kernel/random/boot_id").value_or("")));
   auto machine = std::string(trim(read_file("/etc/machine-id").value_or("")));
-  status.set("nodeInfo", doc::Map{{"machineID", machine}, {"systemUUID", machine}, {"bootID", boot}, {"kernelVersion", system.release},
-                                  {"osImage", os_image()}, {"containerRuntimeVersion", "slipway://" + node.runtime}, {"kubeletVersion", "v1.32.0+slipway"},
-                                  {"kubeProxyVersion", "v1.32.0+slipway"}, {"operatingSystem", "linux"}, {"architecture", architecture(system.machine)}});
+  status.set("nodeInfo", doc::Map{{"machineID", machine},
+                                  {"systemUUID", machine},
+                                  {"bootID", boot},
+                                  {"kernelVersion", system.release},
+                                  {"osImage", os_image()},
+                                  {"containerRuntimeVersion", "slipway://" + node.runtime},
+                                  {"kubeletVersion", "v1.32.0+slipway"},
+                                  {"kubeProxyVersion", "v1.32.0+slipway"},
+                                  {"operatingSystem", "linux"},
+                                  {"architecture", architecture(system.machine)}});
   return status;
 }
 
 }  // namespace
 
 PodFacts machine_facts(const std::string& node_name, const std::string& fallback_ip) {
-  struct sysinfo info {};
+  struct sysinfo info{};
   ::sysinfo(&info);
-  return {.pod_ip = {}, .host_ip = outward_ip().value_or(fallback_ip), .node_name = node_name,
+  return {.pod_ip = {},
+          .host_ip = outward_ip().value_or(fallback_ip),
+          .node_name = node_name,
           .node_cpu_millis = std::int64_t{::get_nprocs()} * 1000,
           .node_memory_bytes = static_cast<std::int64_t>(info.totalram) * static_cast<std::int64_t>(info.mem_unit)};
 }
 
 Result<> register_node(const Ctx& ctx, kube::Client& client, const NodeDescription& node) {
-  struct utsname system {};
+  struct utsname system{};
   ::uname(&system);
   auto arch = architecture(system.machine);
   kube::WriteOptions options{.field_manager = "slipway-node"};
   auto object = kube::make_object(node_kind, {"", node.name},
-                                  {{"kubernetes.io/hostname", node.name}, {"kubernetes.io/os", "linux"}, {"kubernetes.io/arch", arch},
-                                   {"beta.kubernetes.io/os", "linux"}, {"beta.kubernetes.io/arch", arch}});
-  if (!node.pod_cidr.empty()) object["spec"]["podCIDR"] = node.pod_cidr, object["spec"]["podCIDRs"] = doc::List{node.pod_cidr};
+                                  {{"kubernetes.io/hostname", node.name},
+                                   {"kubernetes.io/os", "linux"},
+                                   {"kubernetes.io/arch", arch},
+                                   {"beta.kubernetes.io/os", "linux"},
+                                   {"beta.kubernetes.io/arch", arch}});
+  if (!node.pod_cidr.empty())
+    object["spec"]["podCIDR"] = node.pod_cidr, object["spec"]["podCIDRs"] = doc::List{node.pod_cidr};
   for (int attempt = 0; attempt < 5; ++attempt) {
     TRY(auto present, client.get(ctx, node_kind, {"", node.name}));
     if (!present) {

@@ -25,16 +25,26 @@ kube::Object object(const std::string& yaml) { return kube::Object(must(doc::par
 
 TEST(PodEnv, ExpandsAsKubernetesDoes) {
   kube::StringMap env{{"A", "1"}, {"B", "$(A)"}};
-  const std::pair<const char*, const char*> rows[] = {{"$(A)", "1"}, {"$$(A)", "$(A)"}, {"$(X)", "$(X)"}, {"$A", "$A"}, {"$", "$"},
-                                                      {"$(A", "$(A"}, {"$$$(A)", "$1"}, {"x$(B)y", "x$(A)y"}, {"", ""}};
+  const std::pair<const char*, const char*> rows[] = {{"$(A)", "1"},    {"$$(A)", "$(A)"},    {"$(X)", "$(X)"},
+                                                      {"$A", "$A"},     {"$", "$"},           {"$(A", "$(A"},
+                                                      {"$$$(A)", "$1"}, {"x$(B)y", "x$(A)y"}, {"", ""}};
   for (const auto& [text, want] : rows) EXPECT_EQ(expand(text, env), want) << text;
 }
 
 TEST(PodEnv, ReferencesToFieldsAndResources) {
-  auto pod = object("metadata: {name: p, namespace: n, uid: u, labels: {a.b/c: x}, annotations: {k: \"v\\\"\"}}\nspec: {serviceAccountName: robot, containers: [{name: c, resources: {limits: {cpu: 1500m}}}]}");
-  PodFacts facts{.pod_ip = "1.2.3.4", .host_ip = "5.6.7.8", .node_name = "n1", .node_cpu_millis = 2000, .node_memory_bytes = 1 << 30};
-  const std::pair<const char*, const char*> rows[] = {{"metadata.labels['a.b/c']", "x"}, {"metadata.annotations", "k=\"v\\\"\""}, {"spec.serviceAccountName", "robot"},
-                                                      {"status.podIP", "1.2.3.4"}, {"metadata.labels['none']", ""}};
+  auto pod = object(
+      "metadata: {name: p, namespace: n, uid: u, labels: {a.b/c: x}, annotations: {k: \"v\\\"\"}}\nspec: "
+      "{serviceAccountName: robot, containers: [{name: c, resources: {limits: {cpu: 1500m}}}]}");
+  PodFacts facts{.pod_ip = "1.2.3.4",
+                 .host_ip = "5.6.7.8",
+                 .node_name = "n1",
+                 .node_cpu_millis = 2000,
+                 .node_memory_bytes = 1 << 30};
+  const std::pair<const char*, const char*> rows[] = {{"metadata.labels['a.b/c']", "x"},
+                                                      {"metadata.annotations", "k=\"v\\\"\""},
+                                                      {"spec.serviceAccountName", "robot"},
+                                                      {"status.podIP", "1.2.3.4"},
+                                                      {"metadata.labels['none']", ""}};
   for (const auto& [path, want] : rows) EXPECT_EQ(must(field_ref(pod, facts, path)), want);
   EXPECT_FALSE(field_ref(pod, facts, "spec.evil"));
   auto ref = [&](const std::string& yaml) { return must(resource_ref(pod, facts, object(yaml).view(), "c")); };
@@ -44,7 +54,9 @@ TEST(PodEnv, ReferencesToFieldsAndResources) {
 }
 
 TEST(PodSpec, QualityOfService) {
-  auto qos = [](const std::string& resources) { return qos_class(object("spec: {containers: [{name: c, resources: " + resources + "}]}")); };
+  auto qos = [](const std::string& resources) {
+    return qos_class(object("spec: {containers: [{name: c, resources: " + resources + "}]}"));
+  };
   EXPECT_EQ(qos("{}"), "BestEffort");
   EXPECT_EQ(qos("{limits: {cpu: 1, memory: 1Gi}, requests: {cpu: 1000m}}"), "Guaranteed");
   EXPECT_EQ(qos("{limits: {cpu: 1, memory: 1Gi}, requests: {cpu: 500m}}"), "Burstable");
@@ -53,15 +65,20 @@ TEST(PodSpec, QualityOfService) {
 
 TEST(PodSpec, ResolverByPolicy) {
   ResolverInput in{.server = "10.244.0.1", .host_text = "nameserver 9.9.9.9\nsearch corp\n"};
-  EXPECT_EQ(resolv_conf(object("metadata: {namespace: shop}\nspec: {}"), in),
-            "search shop.svc.cluster.local svc.cluster.local cluster.local corp\nnameserver 10.244.0.1\noptions ndots:5\n");
+  EXPECT_EQ(
+      resolv_conf(object("metadata: {namespace: shop}\nspec: {}"), in),
+      "search shop.svc.cluster.local svc.cluster.local cluster.local corp\nnameserver 10.244.0.1\noptions ndots:5\n");
   EXPECT_EQ(resolv_conf(object("spec: {dnsPolicy: Default}"), in), "search corp\nnameserver 9.9.9.9\n");
-  EXPECT_EQ(resolv_conf(object("spec: {dnsPolicy: None, dnsConfig: {nameservers: [1.1.1.1], searches: [x], options: [{name: ndots, value: '1'}]}}"), in),
+  EXPECT_EQ(resolv_conf(object("spec: {dnsPolicy: None, dnsConfig: {nameservers: [1.1.1.1], searches: [x], options: "
+                               "[{name: ndots, value: '1'}]}}"),
+                        in),
             "search x\nnameserver 1.1.1.1\noptions ndots:1\n");
 }
 
 TEST(Images, CredentialsOfTheLongestMatchingPrefix) {
-  std::vector<std::string> secrets{R"({"auths":{"reg.io":{"auth":"YTpi"},"https://reg.io/team/":{"username":"t","password":"p"},"index.docker.io/v1/":{"auth":"ZDpl"}}})", "junk"};
+  std::vector<std::string> secrets{
+      R"({"auths":{"reg.io":{"auth":"YTpi"},"https://reg.io/team/":{"username":"t","password":"p"},"index.docker.io/v1/":{"auth":"ZDpl"}}})",
+      "junk"};
   auto user = [&](const char* name) {
     auto found = credentials_for(secrets, must(oci::parse_reference(name)));
     return found ? found->user + ":" + found->secret : std::string("none");
@@ -95,7 +112,8 @@ TEST(Volumes, PayloadIsSwappedAsAWhole) {
   must(write_payload(at, {{"a", {"9", 0644}}}, {}));
   EXPECT_EQ(must(read_file(at / "a")), "9");
   EXPECT_EQ(must(list_dir(at)).size(), 3U) << "a, ..data, the new folder";
-  for (const char* bad : {"../x", "/etc/x", "a/../../b", "..data", ""}) EXPECT_FALSE(write_payload(at, {{bad, {"1", 0644}}}, {})) << bad;
+  for (const char* bad : {"../x", "/etc/x", "a/../../b", "..data", ""})
+    EXPECT_FALSE(write_payload(at, {{bad, {"1", 0644}}}, {})) << bad;
 }
 
 TEST(Probe, TriesEarlyUntilUpAndCountsAtItsPace) {
@@ -158,16 +176,19 @@ struct OneAnswer {
 TEST(Probe, HttpStatusDecides) {
   for (auto [status, fine] : {std::pair{200, true}, {302, true}, {399, true}, {404, false}, {500, false}}) {
     OneAnswer server(fmt::format("HTTP/1.1 {} X\r\nContent-Length: 0\r\n\r\n", status));
-    auto probe = object(fmt::format("httpGet: {{path: /healthz, port: {}, httpHeaders: [{{name: X-A, value: b}}]}}", server.port));
+    auto probe = object(
+        fmt::format("httpGet: {{path: /healthz, port: {}, httpHeaders: [{{name: X-A, value: b}}]}}", server.port));
     auto container = object("{}");
-    auto result = probe_once(Ctx().within(Millis(5000)), probe.view(), {.ip = "127.0.0.1", .container = container.view()});
+    auto result =
+        probe_once(Ctx().within(Millis(5000)), probe.view(), {.ip = "127.0.0.1", .container = container.view()});
     EXPECT_EQ(result.has_value(), fine) << status;
   }
 }
 
 TEST(Probe, GrpcHealthServingAndNot) {
   auto frame = [](char type, char flags, char stream, std::string payload) {
-    return std::string("\0\0", 2) + static_cast<char>(payload.size()) + type + flags + std::string("\0\0\0", 3) + stream + payload;
+    return std::string("\0\0", 2) + static_cast<char>(payload.size()) + type + flags + std::string("\0\0\0", 3) +
+           stream + payload;
   };
   for (char status : {1, 2}) {
     std::string body("\0\0\0\0\2\x08", 6);
@@ -192,13 +213,17 @@ TEST(Logs, TailSinceLimitTimesAndPartials) {
   auto folder = must(TempDir::make("logs"));
   auto file = folder.path() / "0.log";
   must(write_file(file.string() + ".1", "2020-01-01T00:00:00.000000001Z stdout F old\n"));
-  must(write_file(file, "2020-01-01T00:00:01.5Z stdout P hal\n2020-01-01T00:00:01.6Z stdout F f\njunk\n2099-01-01T00:00:02Z stderr F new\n"));
+  must(write_file(file,
+                  "2020-01-01T00:00:01.5Z stdout P hal\n2020-01-01T00:00:01.6Z stdout F f\njunk\n2099-01-01T00:00:02Z "
+                  "stderr F new\n"));
   auto read = [&](LogOptions options) {
     std::string text;
-    must(read_log(Ctx(), file, options, [] { return true; }, [&](std::string_view piece) {
-      text += piece;
-      return true;
-    }));
+    must(read_log(
+        Ctx(), file, options, [] { return true; },
+        [&](std::string_view piece) {
+          text += piece;
+          return true;
+        }));
     return text;
   };
   EXPECT_EQ(read({}), "old\nhalf\nnew\n");
@@ -223,7 +248,8 @@ TEST(UnitRecord, SurvivesARoundTrip) {
   Unit unit;
   unit.id = "pod-u_c_1", unit.image = "i", unit.image_id = "i@x", unit.stop_signal = "SIGQUIT", unit.attempt = 1;
   unit.started = WallTime(std::chrono::seconds(1000)), unit.backoff = Millis(10000);
-  unit.last = Ended{7, "Error", "m\n", "pod-u_c_0", WallTime(std::chrono::seconds(1)), WallTime(std::chrono::seconds(2))};
+  unit.last =
+      Ended{7, "Error", "m\n", "pod-u_c_0", WallTime(std::chrono::seconds(1)), WallTime(std::chrono::seconds(2))};
   must(save_unit(folder.path(), unit));
   Unit back;
   ASSERT_TRUE(load_unit(folder.path(), back));

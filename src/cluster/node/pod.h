@@ -35,7 +35,8 @@ std::vector<PodContainer> containers_of(const kube::Object& pod);
 // The text of "metadata.labels['app']", "status.podIP" ... Errors: invalid (unknown path).
 Result<std::string> field_ref(const kube::Object& pod, const PodFacts& facts, std::string_view path);
 // "limits.cpu" of a container, in units of the divisor. Errors: invalid, not_found (no such container).
-Result<std::string> resource_ref(const kube::Object& pod, const PodFacts& facts, doc::View ref, std::string_view container);
+Result<std::string> resource_ref(const kube::Object& pod, const PodFacts& facts, doc::View ref,
+                                 std::string_view container);
 
 // Errors: not_found naming what is missing and where: the pod waits with CreateContainerConfigError.
 Result<kube::StringMap> container_env(const kube::Object& pod, doc::View container, const PodFacts& facts,

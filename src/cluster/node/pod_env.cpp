@@ -21,7 +21,8 @@ std::string quoted_lines(const kube::StringMap& map) {
   std::string text;
   for (const auto& [key, value] : map) {
     if (!text.empty()) text += '\n';
-    text += fmt::format("{}=\"{}\"", key, replace_all(replace_all(replace_all(value, "\\", "\\\\"), "\"", "\\\""), "\n", "\\n"));
+    text += fmt::format("{}=\"{}\"", key,
+                        replace_all(replace_all(replace_all(value, "\\", "\\\\"), "\"", "\\\""), "\n", "\\n"));
   }
   return text;
 }
@@ -38,7 +39,8 @@ struct Lookup {
   Result<std::optional<kube::Object>> object(const kube::Type& type, doc::View ref) const {
     auto name = ref["name"].str_or("");
     TRY(auto found, find(type, name));
-    if (!found && !ref["optional"].bool_or(false)) return fail(Kind::not_found, "{} \"{}\" not found", lower(type.kind), name);
+    if (!found && !ref["optional"].bool_or(false))
+      return fail(Kind::not_found, "{} \"{}\" not found", lower(type.kind), name);
     return found;
   }
   Result<std::optional<std::string>> key(const kube::Type& type, doc::View ref) const {
@@ -48,7 +50,8 @@ struct Lookup {
     auto at = data.find(ref["key"].str_or(""));
     if (at != data.end()) return at->second;
     if (ref["optional"].bool_or(false)) return std::nullopt;
-    return fail(Kind::not_found, "couldn't find key {} in {} {}/{}", ref["key"].str_or(""), type.kind, pod.ns(), ref["name"].str_or(""));
+    return fail(Kind::not_found, "couldn't find key {} in {} {}/{}", ref["key"].str_or(""), type.kind, pod.ns(),
+                ref["name"].str_or(""));
   }
 };
 
@@ -56,7 +59,8 @@ Result<> add_maps(kube::StringMap& env, doc::View container, const Lookup& looku
   for (auto from : container["envFrom"].items()) {
     auto prefix = from["prefix"].str_or("");
     bool secret = from["secretRef"].present();
-    TRY(auto object, lookup.object(secret ? secret_type : config_map_type, from[secret ? "secretRef" : "configMapRef"]));
+    TRY(auto object,
+        lookup.object(secret ? secret_type : config_map_type, from[secret ? "secretRef" : "configMapRef"]));
     if (!object) continue;
     for (auto& [key, value] : data_of(*object))
       if (environment_name(prefix + key)) env[prefix + key] = value;
@@ -96,10 +100,14 @@ Result<std::string> field_ref(const kube::Object& pod, const PodFacts& facts, st
   if (path == "status.podIP" || path == "status.podIPs") return facts.pod_ip;
   if (auto key = subscript(path, "metadata.labels")) return pod.label(*key);
   if (auto key = subscript(path, "metadata.annotations")) return pod.annotation(*key);
-  return fail(Kind::invalid, "fieldPath \"{}\": not supported, want metadata.*, spec.nodeName, spec.serviceAccountName, status.hostIP or status.podIP", path);
+  return fail(Kind::invalid,
+              "fieldPath \"{}\": not supported, want metadata.*, spec.nodeName, spec.serviceAccountName, status.hostIP "
+              "or status.podIP",
+              path);
 }
 
-Result<std::string> resource_ref(const kube::Object& pod, const PodFacts& facts, doc::View ref, std::string_view container) {
+Result<std::string> resource_ref(const kube::Object& pod, const PodFacts& facts, doc::View ref,
+                                 std::string_view container) {
   auto name = ref["containerName"].str_or(container);
   auto resource = ref["resource"].str_or("");
   auto parts = cut(resource, ".");
@@ -110,7 +118,8 @@ Result<std::string> resource_ref(const kube::Object& pod, const PodFacts& facts,
     if (c.name != name) continue;
     auto written = c.spec["resources"][parts->first][parts->second].text();
     if (written.empty() && parts->first == "requests") written = c.spec["resources"]["limits"][parts->second].text();
-    double value = cpu ? static_cast<double>(facts.node_cpu_millis) / 1000 : static_cast<double>(facts.node_memory_bytes);
+    double value =
+        cpu ? static_cast<double>(facts.node_cpu_millis) / 1000 : static_cast<double>(facts.node_memory_bytes);
     if (!written.empty()) {
       TRY(auto quantity, kube::Quantity::parse(written));
       value = static_cast<double>(quantity.nanos) / 1e9;

@@ -46,16 +46,24 @@ doc::View setting(const ContainerInput& in, std::string_view key) {
 Result<> set_user(box::Spec& spec, const ContainerInput& in) {
   auto user = setting(in, "runAsUser"), group = setting(in, "runAsGroup");
   spec.user = user ? user.text() : in.image.config.user;
-  if (group) spec.user = (user ? user.text() : spec.user.empty() ? "0" : spec.user.substr(0, spec.user.find(':'))) + ":" + group.text();
-  if (auto fs_group = in.pod["spec"]["securityContext"]["fsGroup"]) spec.extra_groups.push_back(static_cast<std::uint32_t>(fs_group.num_or(0)));
+  if (group)
+    spec.user = (user                ? user.text()
+                 : spec.user.empty() ? "0"
+                                     : spec.user.substr(0, spec.user.find(':'))) +
+                ":" + group.text();
+  if (auto fs_group = in.pod["spec"]["securityContext"]["fsGroup"])
+    spec.extra_groups.push_back(static_cast<std::uint32_t>(fs_group.num_or(0)));
   for (auto extra : in.pod["spec"]["securityContext"]["supplementalGroups"].items())
     spec.extra_groups.push_back(static_cast<std::uint32_t>(extra.num_or(0)));
   if (!setting(in, "runAsNonRoot").bool_or(false)) return {};
   auto name = spec.user.substr(0, spec.user.find(':'));
   if (name.empty() || name == "0" || name == "root")
-    return fail(Kind::invalid, "container has runAsNonRoot and image will run as root (pod: \"{}\", container: {})", in.pod.key().str(), in.container.name);
+    return fail(Kind::invalid, "container has runAsNonRoot and image will run as root (pod: \"{}\", container: {})",
+                in.pod.key().str(), in.container.name);
   if (!to_int(name))
-    return fail(Kind::invalid, "container has runAsNonRoot and image has non-numeric user ({}), cannot verify user is non-root (pod: \"{}\", container: {})",
+    return fail(Kind::invalid,
+                "container has runAsNonRoot and image has non-numeric user ({}), cannot verify user is non-root (pod: "
+                "\"{}\", container: {})",
                 name, in.pod.key().str(), in.container.name);
   return {};
 }
@@ -71,7 +79,8 @@ Result<> set_security(box::Spec& spec, const ContainerInput& in) {
   auto pod_spec = in.pod["spec"];
   spec.host_pid = pod_spec["hostPID"].bool_or(false);
   spec.host_ipc = pod_spec["hostIPC"].bool_or(false);
-  for (auto sysctl : pod_spec["securityContext"]["sysctls"].items()) spec.sysctls[sysctl["name"].str_or("")] = sysctl["value"].text();
+  for (auto sysctl : pod_spec["securityContext"]["sysctls"].items())
+    spec.sysctls[sysctl["name"].str_or("")] = sysctl["value"].text();
   return set_user(spec, in);
 }
 
@@ -84,7 +93,8 @@ Result<> set_command(box::Spec& spec, const ContainerInput& in) {
   spec.argv.insert(spec.argv.end(), rest.begin(), rest.end());
   if (!command.empty() || !args.empty())
     for (auto& arg : spec.argv) arg = expand(arg, spec.env);
-  if (spec.argv.empty()) return fail(Kind::invalid, "no command specified: neither the image nor the container has one");
+  if (spec.argv.empty())
+    return fail(Kind::invalid, "no command specified: neither the image nor the container has one");
   return {};
 }
 
@@ -95,7 +105,8 @@ Result<> set_mounts(box::Spec& spec, const ContainerInput& in) {
   };
   for (const char* name : {"hosts", "resolv.conf", "hostname"}) {
     auto target = fmt::format("/etc/{}", name);
-    if (path_exists(in.folder / "etc" / name) && !taken(target)) spec.mounts.push_back({.source = in.folder / "etc" / name, .target = target});
+    if (path_exists(in.folder / "etc" / name) && !taken(target))
+      spec.mounts.push_back({.source = in.folder / "etc" / name, .target = target});
   }
   auto message = in.container.spec["terminationMessagePath"].str_or("/dev/termination-log");
   auto file = in.folder / in.container.name / "termination";
@@ -156,7 +167,8 @@ std::string resolv_conf(const kube::Object& pod, const ResolverInput& in) {
   std::vector<std::string> servers, search, options;
   if (cluster && !in.server.empty()) {
     servers = {in.server};
-    search = {fmt::format("{}.svc.{}", pod.ns(), kClusterDomain), fmt::format("svc.{}", kClusterDomain), std::string(kClusterDomain)};
+    search = {fmt::format("{}.svc.{}", pod.ns(), kClusterDomain), fmt::format("svc.{}", kClusterDomain),
+              std::string(kClusterDomain)};
     search.insert(search.end(), host.search.begin(), host.search.end());
     options = {"ndots:5"};
   } else if (policy != "None") {
@@ -182,7 +194,8 @@ std::string hosts_file(const kube::Object& pod, const std::string& ip) {
   std::string text = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
   if (auto sub = pod["spec"]["subdomain"].str_or(""); !sub.empty())
     text += fmt::format("{}\t{}.{}.{}.svc.{}\t{}\n", ip, name, sub, pod.ns(), kClusterDomain, name);
-  else text += fmt::format("{}\t{}\n", ip, name);
+  else
+    text += fmt::format("{}\t{}\n", ip, name);
   for (auto alias : pod["spec"]["hostAliases"].items()) {
     text += alias["ip"].text();
     for (auto host : alias["hostnames"].items()) text += "\t" + host.text();

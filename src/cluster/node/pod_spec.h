@@ -11,11 +11,11 @@ struct ContainerInput {
   const PodContainer& container;
   const ReadyImage& image;
   PodFacts facts;
-  kube::StringMap services;           // environment of the services
+  kube::StringMap services;  // environment of the services
   Find find;
   const PodVolumes& volumes;
-  fs::path netns;                     // empty: the host's network
-  fs::path folder;                    // of the pod: etc/hosts, etc/resolv.conf, <container>/termination
+  fs::path netns;   // empty: the host's network
+  fs::path folder;  // of the pod: etc/hosts, etc/resolv.conf, <container>/termination
   std::string id;
   fs::path log;
 };
@@ -27,8 +27,8 @@ std::optional<int> signal_number(std::string_view name);
 std::string hostname_of(const kube::Object& pod);
 bool host_network(const kube::Object& pod);
 struct ResolverInput {
-  std::string server;                 // the cluster's own; "" for none
-  std::string host_text;              // the host's resolv.conf
+  std::string server;     // the cluster's own; "" for none
+  std::string host_text;  // the host's resolv.conf
 };
 // The pod's resolv.conf by its dnsPolicy and dnsConfig.
 std::string resolv_conf(const kube::Object& pod, const ResolverInput& input);

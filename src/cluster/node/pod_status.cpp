@@ -24,10 +24,14 @@ doc::Value waiting(const Unit& unit) {
 doc::Value container_status(const StatusInput& in, const Unit& unit) {
   doc::Map state;
   // Between two lives it waits, and how the last one ended is the last state.
-  bool between = unit.state == Unit::State::waiting || (unit.state == Unit::State::ended && !in.ending && restarts(in.pod, unit));
-  if (unit.state == Unit::State::running) state.set("running", doc::Map{{"startedAt", rfc3339(unit.started)}});
-  else if (between) state.set("waiting", waiting(unit));
-  else if (unit.ended) state.set("terminated", terminated(*unit.ended));
+  bool between =
+      unit.state == Unit::State::waiting || (unit.state == Unit::State::ended && !in.ending && restarts(in.pod, unit));
+  if (unit.state == Unit::State::running)
+    state.set("running", doc::Map{{"startedAt", rfc3339(unit.started)}});
+  else if (between)
+    state.set("waiting", waiting(unit));
+  else if (unit.ended)
+    state.set("terminated", terminated(*unit.ended));
   doc::Map last;
   const auto& previous = between && unit.ended ? unit.ended : unit.last;
   if (previous) last.set("terminated", terminated(*previous));
@@ -50,12 +54,16 @@ struct Condition {
 
 // Replaces ours, keeps the rest; the transition time moves only with the status.
 void put(doc::List& conditions, const Condition& c, const std::string& now) {
-  doc::Map map{{"type", c.type}, {"status", c.status ? "True" : "False"}, {"lastProbeTime", nullptr}, {"lastTransitionTime", now}};
+  doc::Map map{{"type", c.type},
+               {"status", c.status ? "True" : "False"},
+               {"lastProbeTime", nullptr},
+               {"lastTransitionTime", now}};
   if (!c.reason.empty()) map.set("reason", c.reason);
   if (!c.message.empty()) map.set("message", c.message);
   for (auto& old : conditions) {
     if (old.str_at({"type"}) != c.type) continue;
-    if (old.str_at({"status"}) == (c.status ? "True" : "False")) map.set("lastTransitionTime", old.str_at({"lastTransitionTime"}));
+    if (old.str_at({"status"}) == (c.status ? "True" : "False"))
+      map.set("lastTransitionTime", old.str_at({"lastTransitionTime"}));
     old = std::move(map);
     return;
   }
@@ -88,11 +96,19 @@ void put_conditions(doc::List& conditions, const StatusInput& in, const std::str
   auto reason = phase == "Succeeded" ? "PodCompleted" : phase == "Failed" ? "PodFailed" : "ContainersNotReady";
   bool containers = unready.empty() && !finished && !in.ending;
   put(conditions, {"PodReadyToStartContainers", in.sandbox, "", ""}, now);
-  put(conditions, {"Initialized", uninitialized.empty(), uninitialized.empty() ? "" : "ContainersNotInitialized",
-                   uninitialized.empty() ? "" : fmt::format("containers with incomplete status: {}", names_of(uninitialized))}, now);
-  put(conditions, {"ContainersReady", containers, containers ? "" : reason, containers || finished ? "" : message}, now);
-  put(conditions, {"Ready", containers && gates, containers && gates ? "" : containers ? "ReadinessGatesNotReady" : reason,
-                   containers || finished ? "" : message}, now);
+  put(conditions,
+      {"Initialized", uninitialized.empty(), uninitialized.empty() ? "" : "ContainersNotInitialized",
+       uninitialized.empty() ? "" : fmt::format("containers with incomplete status: {}", names_of(uninitialized))},
+      now);
+  put(conditions, {"ContainersReady", containers, containers ? "" : reason, containers || finished ? "" : message},
+      now);
+  put(conditions,
+      {"Ready", containers && gates,
+       containers && gates ? ""
+       : containers        ? "ReadinessGatesNotReady"
+                           : reason,
+       containers || finished ? "" : message},
+      now);
   put(conditions, {"PodScheduled", true, "", ""}, now);
 }
 
@@ -110,22 +126,28 @@ bool restarts(const kube::Object& pod, const Unit& unit) {
 // Rule: pkg/kubelet/kubelet_pods.go getPhase.
 std::string pod_phase(const StatusInput& in) {
   if (in.failed) return "Failed";
-  bool init_pending = false, init_failed = false, running = false, waiting_first = false, stopped = true, failed = false, again = false;
+  bool init_pending = false, init_failed = false, running = false, waiting_first = false, stopped = true,
+       failed = false, again = false;
   for (const auto& unit : in.units) {
     bool ended_for_good = unit.state == Unit::State::ended && (in.ending || !restarts(in.pod, unit));
     if (unit.role == Role::init) {
       if (init_done(unit)) continue;
-      if (ended_for_good) init_failed = true;
-      else init_pending = true;
+      if (ended_for_good)
+        init_failed = true;
+      else
+        init_pending = true;
     } else if (unit.role == Role::sidecar) {
       if (!unit.started_ok && !unit.lived) init_pending = true;
     } else if (ended_for_good) {
       failed = failed || unit.ended->code != 0;
     } else {
       stopped = false;
-      if (unit.state == Unit::State::running) running = true;
-      else if (unit.lived) again = true;
-      else waiting_first = true;
+      if (unit.state == Unit::State::running)
+        running = true;
+      else if (unit.lived)
+        again = true;
+      else
+        waiting_first = true;
     }
   }
   if (init_failed) return "Failed";

@@ -17,7 +17,8 @@ constexpr Millis kBackoffFirst{10000}, kBackoffMax{300000}, kGoodRun{600000}, kC
 constexpr std::size_t kStartup = 0, kReadiness = 1, kLiveness = 2;
 
 Histogram& start_seconds() {
-  static Histogram histogram("slipway_node_container_start_seconds", "From the order to run a container to its process");
+  static Histogram histogram("slipway_node_container_start_seconds",
+                             "From the order to run a container to its process");
   return histogram;
 }
 
@@ -67,7 +68,8 @@ void PodWorker::restore() {
               unit.ready = entry["ready"].bool_or(false), unit.started_ok = entry["started"].bool_or(false);
         start_probes(unit);
       } else {
-        set_ended(unit, {137, "Unknown", "the container was gone when the node agent came back", unit.id, unit.started, ctx_.clock->wall()});
+        set_ended(unit, {137, "Unknown", "the container was gone when the node agent came back", unit.id, unit.started,
+                         ctx_.clock->wall()});
       }
     }
     units_.push_back(std::move(unit));
@@ -128,7 +130,8 @@ void PodWorker::pull(Unit& unit, const doc::View& spec) {
   auto policy = pull_policy(spec);
   unit.pulling = true;
   // In a thread of its own: what must be fetched takes its time.
-  node_.pool.submit([this, &node = node_, inbox = inbox_, name, policy, secrets, unit_name = unit.name, attempt = unit.attempt](const Ctx& ctx) {
+  node_.pool.submit([this, &node = node_, inbox = inbox_, name, policy, secrets, unit_name = unit.name,
+                     attempt = unit.attempt](const Ctx& ctx) {
     auto begun = std::chrono::steady_clock::now();
     auto image = node.images.get(ctx, name, policy, secrets);
     auto took = std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - begun);
@@ -142,8 +145,11 @@ void PodWorker::pulled(Unit& unit, Result<ReadyImage> image, Millis took) {
   unit.pulling = false;
   if (image) {
     if (took > Millis(50))
-      node_.event(pod_, "Normal", "Pulled", fmt::format("Successfully pulled image \"{}\" in {}ms", unit.image, took.count()));
-    else node_.event(pod_, "Normal", "Pulled", fmt::format("Container image \"{}\" already present on machine", unit.image));
+      node_.event(pod_, "Normal", "Pulled",
+                  fmt::format("Successfully pulled image \"{}\" in {}ms", unit.image, took.count()));
+    else
+      node_.event(pod_, "Normal", "Pulled",
+                  fmt::format("Container image \"{}\" already present on machine", unit.image));
     unit.image_id = image->id;
     unit.stop_signal = image->config.stop_signal;
     unit.ready_image = std::make_shared<const ReadyImage>(*std::move(image));
@@ -154,10 +160,13 @@ void PodWorker::pulled(Unit& unit, Result<ReadyImage> image, Millis took) {
   const auto& error = image.error();
   bool first = unit.pull_backoff == Millis(0);
   unit.pull_backoff = first ? kBackoffFirst : std::min(unit.pull_backoff * 2, kBackoffMax);
-  std::string reason = error.is(Kind::invalid) && error.what().starts_with("InvalidImageName") ? "InvalidImageName" : "ErrImagePull";
+  std::string reason =
+      error.is(Kind::invalid) && error.what().starts_with("InvalidImageName") ? "InvalidImageName" : "ErrImagePull";
   node_.event(pod_, "Warning", "Failed", fmt::format("Failed to pull image \"{}\": {}", unit.image, error.what()));
   if (!first && reason == "ErrImagePull") reason = "ImagePullBackOff";
-  wait_with(unit, reason, reason == "ImagePullBackOff" ? fmt::format("Back-off pulling image \"{}\": {}", unit.image, error.what()) : error.what(),
+  wait_with(unit, reason,
+            reason == "ImagePullBackOff" ? fmt::format("Back-off pulling image \"{}\": {}", unit.image, error.what())
+                                         : error.what(),
             unit.pull_backoff);
 }
 
@@ -169,10 +178,18 @@ void PodWorker::launch(Unit& unit, const doc::View& spec) {
   bool links = pod_["spec"]["enableServiceLinks"].bool_or(true);
   auto made = [&]() -> Result<box::Spec> {
     TRY_OK(make_dirs(log.parent_path()));
-    return container_spec({.pod = pod_, .container = container, .image = *unit.ready_image, .facts = facts_,
+    return container_spec({.pod = pod_,
+                           .container = container,
+                           .image = *unit.ready_image,
+                           .facts = facts_,
                            .services = node_.services.environment(pod_.ns(), links),
-                           .find = [&](const kube::Type& type, const std::string& name) { return node_.find(ctx_, pod_.ns(), type, name); },
-                           .volumes = volumes_, .netns = netns_, .folder = folder_, .id = unit.id, .log = log});
+                           .find = [&](const kube::Type& type,
+                                       const std::string& name) { return node_.find(ctx_, pod_.ns(), type, name); },
+                           .volumes = volumes_,
+                           .netns = netns_,
+                           .folder = folder_,
+                           .id = unit.id,
+                           .log = log});
   }();
   if (!made) {
     node_.event(pod_, "Warning", "Failed", "Error: " + made.error().what());
@@ -208,17 +225,20 @@ void PodWorker::started(Unit& unit, std::shared_ptr<box::Container> box) {
   node_.event(pod_, "Normal", "Created", fmt::format("Created container: {}", unit.name));
   node_.event(pod_, "Normal", "Started", fmt::format("Started container {}", unit.name));
   auto spec = spec_of(unit);
-  if (auto hook = spec["lifecycle"]["postStart"]) post_start(unit, hook);
-  else start_probes(unit);
+  if (auto hook = spec["lifecycle"]["postStart"])
+    post_start(unit, hook);
+  else
+    start_probes(unit);
   tick_probes(unit);
 }
 
 void PodWorker::post_start(Unit& unit, const doc::View& hook) {
   unit.hook_running = true;
-  node_.pool.submit([this, inbox = inbox_, pod = pod_, hook, box = unit.box, spec = spec_of(unit), ip = facts_.pod_ip, name = unit.name,
-                     attempt = unit.attempt](const Ctx& ctx) {
-    auto result = hook["sleep"] ? sleep(ctx, std::chrono::seconds(hook["sleep"]["seconds"].num_or(0)))
-                                : probe_once(ctx.within(kBackoffMax), hook, {.ip = ip, .container = spec, .running = box.get()});
+  node_.pool.submit([this, inbox = inbox_, pod = pod_, hook, box = unit.box, spec = spec_of(unit), ip = facts_.pod_ip,
+                     name = unit.name, attempt = unit.attempt](const Ctx& ctx) {
+    auto result = hook["sleep"]
+                      ? sleep(ctx, std::chrono::seconds(hook["sleep"]["seconds"].num_or(0)))
+                      : probe_once(ctx.within(kBackoffMax), hook, {.ip = ip, .container = spec, .running = box.get()});
     inbox->push([this, result, name, attempt] {
       auto* found = unit_named(name, attempt);
       if (found == nullptr || found->state != Unit::State::running) return;
@@ -265,12 +285,13 @@ void PodWorker::tick_probes(Unit& unit) {
     auto probe = spec[probe_field(kind)];
     auto limit = schedule->timeout();
     // The pod is held: the views point into it.
-    node_.pool.submit([this, inbox = inbox_, pod = pod_, probe, spec, limit, box = unit.box, ip = facts_.pod_ip, name = unit.name,
-                       attempt = unit.attempt, kind](const Ctx& ctx) {
+    node_.pool.submit([this, inbox = inbox_, pod = pod_, probe, spec, limit, box = unit.box, ip = facts_.pod_ip,
+                       name = unit.name, attempt = unit.attempt, kind](const Ctx& ctx) {
       auto result = probe_once(ctx.within(limit), probe, {.ip = ip, .container = spec, .running = box.get()});
       inbox->push([this, result = std::move(result), name, attempt, kind] {
         auto* found = unit_named(name, attempt);
-        if (found != nullptr && found->state == Unit::State::running) probed(*found, static_cast<ProbeKind>(kind), result);
+        if (found != nullptr && found->state == Unit::State::running)
+          probed(*found, static_cast<ProbeKind>(kind), result);
       });
     });
   }
@@ -281,7 +302,8 @@ void PodWorker::probed(Unit& unit, ProbeKind kind, const Result<>& result) {
   if (!schedule) return;
   auto verdict = schedule->finish(result.has_value(), now());
   if (!result && schedule->failures() > 0)
-    node_.event(pod_, "Warning", "Unhealthy", fmt::format("{} probe failed: {}", to_string(kind), result.error().what()));
+    node_.event(pod_, "Warning", "Unhealthy",
+                fmt::format("{} probe failed: {}", to_string(kind), result.error().what()));
   if (verdict == ProbeSchedule::Verdict::unchanged) return;
   bool passed = verdict == ProbeSchedule::Verdict::passed;
   if (kind == ProbeKind::readiness) {
@@ -307,8 +329,8 @@ void PodWorker::stop(Unit& unit, Millis limit, const std::string& why) {
     send_term(unit);
     return;
   }
-  node_.pool.submit([this, inbox = inbox_, pod = pod_, hook, spec = spec_of(unit), box = unit.box, ip = facts_.pod_ip, name = unit.name,
-                     attempt = unit.attempt, limit](const Ctx& ctx) {
+  node_.pool.submit([this, inbox = inbox_, pod = pod_, hook, spec = spec_of(unit), box = unit.box, ip = facts_.pod_ip,
+                     name = unit.name, attempt = unit.attempt, limit](const Ctx& ctx) {
     auto inside = ctx.within(limit);
     auto result = hook["sleep"] ? sleep(inside, std::chrono::seconds(hook["sleep"]["seconds"].num_or(0)))
                                 : probe_once(inside, hook, {.ip = ip, .container = spec, .running = box.get()});
@@ -329,19 +351,26 @@ void PodWorker::send_term(Unit& unit) {
 
 void PodWorker::tick_kill(Unit& unit) {
   if (!unit.kill_at || !unit.box) return;
-  if (now() >= *unit.kill_at) (void)unit.box->signal(SIGKILL);
-  else wake_at(*unit.kill_at);
+  if (now() >= *unit.kill_at)
+    (void)unit.box->signal(SIGKILL);
+  else
+    wake_at(*unit.kill_at);
 }
 
 void PodWorker::on_exit(Unit& unit) {
   auto code = unit.box->wait(ctx_.within(Millis(1000)));
   if (!code) return;
-  Ended ended{.code = *code, .reason = *code == 0 ? "Completed" : "Error", .message = {}, .id = unit.id, .started = unit.started,
+  Ended ended{.code = *code,
+              .reason = *code == 0 ? "Completed" : "Error",
+              .message = {},
+              .id = unit.id,
+              .started = unit.started,
               .finished = unit.box->finished().value_or(ctx_.clock->wall())};
   if (unit.box->oom_killed() && *code != 0) ended.reason = "OOMKilled";
   bool from_log = *code != 0 && spec_of(unit)["terminationMessagePolicy"].str_or("") == "FallbackToLogsOnError";
-  ended.message = termination_message(folder_ / unit.name / "termination",
-                                      node_.log_folder(pod_) / unit.name / fmt::format("{}.log", unit.attempt), from_log);
+  ended.message =
+      termination_message(folder_ / unit.name / "termination",
+                          node_.log_folder(pod_) / unit.name / fmt::format("{}.log", unit.attempt), from_log);
   auto box = std::exchange(unit.box, nullptr);
   set_ended(unit, std::move(ended));
   // Unmounting and removing what it wrote takes longer than the next start should wait.
@@ -356,8 +385,8 @@ void PodWorker::set_ended(Unit& unit, Ended ended) {
   unit.retry_at = now() + unit.backoff;
   if (unit.backoff > Millis(0)) {
     unit.reason = "CrashLoopBackOff";
-    unit.message = fmt::format("back-off {} restarting failed container={} pod={}_{}({})", print_duration(unit.backoff), unit.name, pod_.name(),
-                               pod_.ns(), pod_.uid());
+    unit.message = fmt::format("back-off {} restarting failed container={} pod={}_{}({})", print_duration(unit.backoff),
+                               unit.name, pod_.name(), pod_.ns(), pod_.uid());
   }
   unit.ended = std::move(ended);
   unit.state = Unit::State::ended;
@@ -365,7 +394,8 @@ void PodWorker::set_ended(Unit& unit, Ended ended) {
   unit.kill_at.reset(), unit.term_sent = false;
   for (auto& probe : unit.probes) probe.reset();
   if (unit.backoff > Millis(0) && !ending_ && restarts(pod_, unit))
-    node_.event(pod_, "Warning", "BackOff", fmt::format("Back-off restarting failed container {} in pod {}", unit.name, pod_.key().str()));
+    node_.event(pod_, "Warning", "BackOff",
+                fmt::format("Back-off restarting failed container {} in pod {}", unit.name, pod_.key().str()));
   unit.backoff = unit.backoff == Millis(0) ? kBackoffFirst : std::min(unit.backoff * 2, kBackoffMax);
   (void)save_unit(folder_ / unit.name, unit);
 }

@@ -15,7 +15,7 @@ namespace slipway::cluster {
 namespace {
 
 const kube::Type pod_kind{"v1", "Pod"};
-constexpr Millis kRetry{1000};
+constexpr Millis kRetry{1000}, kPatience{100};
 
 bool has_ended(const box::Container& box) {
   pollfd fd{box.exit_fd(), POLLIN, 0};
@@ -26,6 +26,22 @@ bool has_ended(const box::Container& box) {
 bool older(const kube::Object& a, const kube::Object& b) {
   auto x = to_int(a.resource_version()), y = to_int(b.resource_version());
   return x && y && *x < *y;
+}
+
+// Ports of the host that lead to the pod, as a service without an address.
+box::ServiceRule host_ports(const kube::Object& pod, const std::string& ip) {
+  box::ServiceRule rule{.id = "hostport/" + pod.uid(), .cluster_ip = {}, .ports = {}};
+  for (const auto& c : containers_of(pod))
+    for (auto port : c.spec["ports"].items()) {
+      auto host = static_cast<int>(port["hostPort"].num_or(0)),
+           inside = static_cast<int>(port["containerPort"].num_or(0));
+      if (host > 0)
+        rule.ports.push_back({.protocol = lower(port["protocol"].str_or("TCP")),
+                              .port = inside,
+                              .node_port = host,
+                              .endpoints = {{ip, inside}}});
+    }
+  return rule;
 }
 
 }  // namespace
@@ -74,8 +90,10 @@ void PodWorker::end() {
 
 Result<> PodWorker::wait_over(const Ctx& ctx) {
   std::unique_lock lock(view_mutex_);
-  if (ctx.deadline == Clock::time_point::max()) over_wake_.wait(lock, ctx.stop, [&] { return over_.load(); });
-  else over_wake_.wait_until(lock, ctx.stop, ctx.deadline, [&] { return over_.load(); });
+  if (ctx.deadline == Clock::time_point::max())
+    over_wake_.wait(lock, ctx.stop, [&] { return over_.load(); });
+  else
+    over_wake_.wait_until(lock, ctx.stop, ctx.deadline, [&] { return over_.load(); });
   return over_ ? Result<>{} : ctx.alive();
 }
 
@@ -87,7 +105,8 @@ PodWorker::View PodWorker::view() const {
 void PodWorker::publish() {
   View view{.pod = pod_, .ip = facts_.pod_ip, .netns = netns_, .containers = {}};
   for (const auto& unit : units_)
-    view.containers.push_back({unit.name, unit.attempt, unit.lived, unit.state == Unit::State::running ? unit.box : nullptr});
+    view.containers.push_back(
+        {unit.name, unit.attempt, unit.lived, unit.state == Unit::State::running ? unit.box : nullptr});
   std::lock_guard lock(view_mutex_);
   view_ = std::move(view);
 }
@@ -95,6 +114,7 @@ void PodWorker::publish() {
 void PodWorker::run(const std::stop_token& stop) {
   ctx_.stop = stop;
   std::stop_callback poke(stop, [inbox = inbox_] { (void)::eventfd_write(inbox->wake.get(), 1); });
+  born_ = now();
   restore();
   while (!stop.stop_requested()) {
     std::deque<std::move_only_function<void()>> calls;
@@ -107,7 +127,7 @@ void PodWorker::run(const std::stop_token& stop) {
     step();
     if (stop.stop_requested()) break;
     publish();
-    if (!over_ && !status_final_) write_status();
+    if (!over_ && !status_final_ && !only_begun()) write_status();
     sleep_until_something(stop);
   }
   for (auto& unit : units_)
@@ -129,8 +149,15 @@ void PodWorker::sleep_until_something(const std::stop_token& stop) {
 }
 
 StatusInput PodWorker::status_input() const {
-  return {.pod = written_, .units = units_, .facts = facts_, .sandbox = sandbox_, .ending = ending_.has_value() || retired_,
-          .reason = reason_, .message = message_, .failed = failed_, .now = ctx_.clock->wall()};
+  return {.pod = written_,
+          .units = units_,
+          .facts = facts_,
+          .sandbox = sandbox_,
+          .ending = ending_.has_value() || retired_,
+          .reason = reason_,
+          .message = message_,
+          .failed = failed_,
+          .now = ctx_.clock->wall()};
 }
 
 void PodWorker::write_status() {
@@ -146,7 +173,8 @@ void PodWorker::write_status() {
     wake_at(now());
     return;
   }
-  if (!put.error().is(Kind::conflict)) LOG(warn, "node.status", {"pod", pod_.key().str()}, {"error", put.error().what()});
+  if (!put.error().is(Kind::conflict))
+    LOG(warn, "node.status", {"pod", pod_.key().str()}, {"error", put.error().what()});
   wake_at(now() + (put.error().is(Kind::conflict) ? Millis(20) : kRetry));
 }
 
@@ -164,6 +192,15 @@ Result<> PodWorker::put_status() {
     pod_ = written_ = *std::move(fresh);
   }
   return fail(Kind::conflict, "pod {}: written by others all the time", pod_.key().str());
+}
+
+// A pod that starts at once is told of once, as running: a write costs a sync that its start would wait for.
+bool PodWorker::only_begun() {
+  if (ending_ || gone_ || pod_.deleting() || now() >= born_ + kPatience) return false;
+  for (const auto& unit : units_)
+    if (unit.lived || !unit.message.empty()) return false;
+  wake_at(born_ + kPatience);
+  return true;
 }
 
 bool PodWorker::past_deadline() {
@@ -200,13 +237,21 @@ void PodWorker::step() {
     return;
   }
   if (!ensure_sandbox() || !ensure_volumes()) return;
-  bool worked = std::any_of(units_.begin(), units_.end(), [](const Unit& u) { return u.role == Role::main && u.lived; });
+  bool worked =
+      std::any_of(units_.begin(), units_.end(), [](const Unit& u) { return u.role == Role::main && u.lived; });
   for (auto& unit : units_) {
     drive(unit);
     bool init_done = unit.state == Unit::State::ended && unit.ended && unit.ended->code == 0;
     bool serves = unit.state == Unit::State::running && unit.started_ok;
     if (unit.role == Role::init ? !init_done : unit.role == Role::sidecar && !serves && !worked) break;
   }
+}
+
+void PodWorker::drop_sandbox() {
+  sandbox_ = false;
+  if (node_.options.network == nullptr) return;
+  (void)node_.options.network->remove_service("hostport/" + pod_.uid());
+  (void)node_.options.network->remove_pod(pod_.uid());
 }
 
 bool PodWorker::ensure_sandbox() {
@@ -222,6 +267,10 @@ bool PodWorker::ensure_sandbox() {
       TRY(auto network, node_.options.network->add_pod(pod_.uid()));
       facts_.pod_ip = network.ip;
       netns_ = network.netns;
+      auto ports = host_ports(pod_, network.ip);
+      if (!ports.ports.empty()) {
+        TRY_OK(node_.options.network->set_service(ports));
+      }
     }
     TRY_OK(write_file(folder_ / "etc/hosts", hosts_file(pod_, facts_.pod_ip)));
     return write_file(folder_ / "etc/resolv.conf", resolv_conf(pod_, {node_.dns_server, node_.host_resolv}));
@@ -242,15 +291,21 @@ bool PodWorker::ensure_volumes() {
     wake_at(volumes_retry_);
     return false;
   }
-  VolumeInput input{.pod = pod_, .facts = facts_, .find = [&](const kube::Type& type, const std::string& name) {
-                      return node_.find(ctx_, type.kind == "PersistentVolume" ? "" : pod_.ns(), type, name);
-                    },
-                    .token = [&](const std::string& audience, std::int64_t seconds) { return node_.token(ctx_, pod_, audience, seconds); },
+  VolumeInput input{.pod = pod_,
+                    .facts = facts_,
+                    .find =
+                        [&](const kube::Type& type, const std::string& name) {
+                          return node_.find(ctx_, type.kind == "PersistentVolume" ? "" : pod_.ns(), type, name);
+                        },
+                    .token = [&](const std::string& audience,
+                                 std::int64_t seconds) { return node_.token(ctx_, pod_, audience, seconds); },
                     .ca_pem = node_.options.ca_pem};
   if (auto prepared = volumes_.prepare(input); !prepared) {
     bool waiting = std::none_of(units_.begin(), units_.end(), [](const Unit& u) { return u.lived; });
-    if (waiting) node_.event(pod_, "Warning", "FailedMount", "MountVolume.SetUp failed for " + prepared.error().what());
-    else volumes_ready_ = true;  // it runs with what it had
+    if (waiting)
+      node_.event(pod_, "Warning", "FailedMount", "MountVolume.SetUp failed for " + prepared.error().what());
+    else
+      volumes_ready_ = true;  // it runs with what it had
     volumes_retry_ = now() + kRetry * 2;
     wake_at(volumes_retry_);
     return !waiting;
@@ -271,8 +326,7 @@ void PodWorker::retire() {
   }
   if (running) return;
   retired_ = true;
-  sandbox_ = false;
-  if (node_.options.network != nullptr) (void)node_.options.network->remove_pod(pod_.uid());
+  drop_sandbox();
   (void)volumes_.remove();
 }
 
@@ -295,12 +349,12 @@ void PodWorker::step_end() {
   for (auto unit = units_.rbegin(); unit != units_.rend(); ++unit) {
     if (unit->state != Unit::State::running) continue;
     running = true;
-    if (unit->role == Role::sidecar && mains) continue;   // they serve the others to the last
+    if (unit->role == Role::sidecar && mains) continue;  // they serve the others to the last
     auto left = std::chrono::duration_cast<Millis>(*kill_at_ - now());
     if (!unit->kill_at) stop(*unit, std::max(left, Millis(0)), fmt::format("Stopping container {}", unit->name));
     unit->kill_at = std::min(*unit->kill_at, *kill_at_);
     tick_kill(*unit);
-    if (unit->role == Role::sidecar) break;               // in reverse order, one after the other
+    if (unit->role == Role::sidecar) break;  // in reverse order, one after the other
   }
   if (now() >= *kill_at_)
     for (auto& unit : units_)
@@ -317,11 +371,11 @@ void PodWorker::finish_end() {
   if (!gone_ && !silent()) {
     if (auto put = put_status(); !put && put.error().is(Kind::not_found)) gone_ = true;
   }
-  sandbox_ = false;
-  if (node_.options.network != nullptr) (void)node_.options.network->remove_pod(pod_.uid());
+  drop_sandbox();
   bool keep = silent();
   bool stays = failed_ && !gone_ && !pod_.deleting();
-  if (auto removed = volumes_.remove(); !removed) LOG(warn, "node.volumes", {"pod", pod_.key().str()}, {"error", removed.error().what()});
+  if (auto removed = volumes_.remove(); !removed)
+    LOG(warn, "node.volumes", {"pod", pod_.key().str()}, {"error", removed.error().what()});
   if (stays) {
     retired_ = true;
     ending_.reset();
@@ -330,7 +384,8 @@ void PodWorker::finish_end() {
   (void)remove_tree(folder_);
   if (!keep) (void)remove_tree(node_.log_folder(pod_));
   if (!gone_ && pod_.deleting()) {
-    auto removed = node_.client.remove(ctx_, pod_kind, pod_.key(), {.grace_seconds = 0, .uid = pod_.uid(), .resource_version = {}});
+    auto removed = node_.client.remove(ctx_, pod_kind, pod_.key(),
+                                       {.grace_seconds = 0, .uid = pod_.uid(), .resource_version = {}});
     if (!removed && !removed.error().is(Kind::not_found) && !removed.error().is(Kind::conflict)) {
       LOG(warn, "node.delete", {"pod", pod_.key().str()}, {"error", removed.error().what()});
       wake_at(now() + kRetry);
@@ -344,22 +399,24 @@ void PodWorker::finish_end() {
 }
 
 void NodeShared::event(const kube::Object& about, std::string_view type, std::string_view reason, std::string message) {
-  pool.submit([this, about, type = std::string(type), reason = std::string(reason), message = std::move(message)](const Ctx& ctx) {
-    record_event(ctx, client, about, {type, reason, message, "slipway-node"});
-  });
+  pool.submit([this, about, type = std::string(type), reason = std::string(reason), message = std::move(message)](
+                  const Ctx& ctx) { record_event(ctx, client, about, {type, reason, message, "slipway-node"}); });
 }
 
-Result<std::optional<kube::Object>> NodeShared::find(const Ctx& ctx, const std::string& ns, const kube::Type& type, const std::string& name) {
+Result<std::optional<kube::Object>> NodeShared::find(const Ctx& ctx, const std::string& ns, const kube::Type& type,
+                                                     const std::string& name) {
   return client.get(ctx, type, {ns, name});
 }
 
-Result<std::string> NodeShared::token(const Ctx& ctx, const kube::Object& pod, const std::string& audience, std::int64_t seconds) {
+Result<std::string> NodeShared::token(const Ctx& ctx, const kube::Object& pod, const std::string& audience,
+                                      std::int64_t seconds) {
   if (options.token) return options.token(pod, audience, seconds);
   auto account = pod["spec"]["serviceAccountName"].str_or("default");
   auto request = kube::make_object({"authentication.k8s.io/v1", "TokenRequest"}, {pod.ns(), account});
   request["spec"]["expirationSeconds"] = seconds;
   request["spec"]["audiences"] = audience.empty() ? doc::List{} : doc::List{audience};
-  request["spec"]["boundObjectRef"] = doc::Map{{"apiVersion", "v1"}, {"kind", "Pod"}, {"name", pod.name()}, {"uid", pod.uid()}};
+  request["spec"]["boundObjectRef"] =
+      doc::Map{{"apiVersion", "v1"}, {"kind", "Pod"}, {"name", pod.name()}, {"uid", pod.uid()}};
   TRY(auto made, client.create(ctx, std::move(request), {.field_manager = "slipway-node", .subresource = "token"}));
   return made["status"]["token"].str_or("");
 }

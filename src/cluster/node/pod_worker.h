@@ -20,13 +20,14 @@ struct NodeShared {
   Images images;
   ServiceTable services;
   Pool pool{64, "node"};
-  PodFacts facts;             // of the node
+  PodFacts facts;  // of the node
   std::string dns_server, host_resolv;
   std::set<std::string> survivors;  // container ids found at the start
   NodeShared(kube::Client& c, const NodeOptions& o) : client(c), options(o), images(o), services(o.network) {}
 
   void event(const kube::Object& about, std::string_view type, std::string_view reason, std::string message);
-  Result<std::optional<kube::Object>> find(const Ctx& ctx, const std::string& ns, const kube::Type& type, const std::string& name);
+  Result<std::optional<kube::Object>> find(const Ctx& ctx, const std::string& ns, const kube::Type& type,
+                                           const std::string& name);
   Result<std::string> token(const Ctx& ctx, const kube::Object& pod, const std::string& audience, std::int64_t seconds);
   fs::path pod_folder(const std::string& uid) const { return options.root / "pods" / uid; }
   fs::path log_folder(const kube::Object& pod) const {
@@ -45,10 +46,10 @@ class PodWorker {
   PodWorker& operator=(const PodWorker&) = delete;
 
   void update(kube::Object pod);
-  void removed();        // the object is gone from the API
-  void refresh();        // a ConfigMap or Secret of its namespace changed
-  void end();            // ends the containers; the object stays (slipway down)
-  bool over() const { return over_; }          // nothing of it is left on this node
+  void removed();                      // the object is gone from the API
+  void refresh();                      // a ConfigMap or Secret of its namespace changed
+  void end();                          // ends the containers; the object stays (slipway down)
+  bool over() const { return over_; }  // nothing of it is left on this node
   Result<> wait_over(const Ctx& ctx);
 
   // For logs, exec, port-forward. Threads: any.
@@ -60,7 +61,7 @@ class PodWorker {
       std::string name;
       int attempt = 0;
       bool lived = false;
-      std::shared_ptr<box::Container> box;   // null unless it runs
+      std::shared_ptr<box::Container> box;  // null unless it runs
     };
     std::vector<Container> containers;
   };
@@ -91,10 +92,12 @@ class PodWorker {
   void finish_end();
   void retire();
   bool ensure_sandbox();
+  void drop_sandbox();
   bool ensure_volumes();
   void publish();
   void write_status();
   Result<> put_status();
+  bool only_begun();
   bool silent() const { return asked_to_end_ && !gone_ && !pod_.deleting(); }
   bool past_deadline();
 
@@ -132,12 +135,13 @@ class PodWorker {
   PodVolumes volumes_;
   PodFacts facts_;
   fs::path netns_;
-  bool sandbox_ = false, volumes_ready_ = false, retired_ = false, gone_ = false, asked_to_end_ = false, status_final_ = false;
+  bool sandbox_ = false, volumes_ready_ = false, retired_ = false, gone_ = false, asked_to_end_ = false,
+       status_final_ = false;
   std::string reason_, message_;
   bool failed_ = false;
   std::optional<Clock::time_point> ending_, kill_at_;
-  Clock::time_point next_{}, sandbox_retry_{}, volumes_retry_{};
-  kube::Object written_;              // as the API last confirmed it
+  Clock::time_point next_{}, sandbox_retry_{}, volumes_retry_{}, born_{};
+  kube::Object written_;  // as the API last confirmed it
   std::atomic<bool> over_ = false;
   mutable std::mutex view_mutex_;
   View view_;

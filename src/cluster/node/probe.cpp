@@ -27,13 +27,16 @@ std::string request_text(doc::View get, const std::string& host, int port) {
   for (auto header : get["httpHeaders"].items()) {
     auto name = header["name"].str_or(""), value = header["value"].str_or("");
     if ((name + value).find_first_of("\r\n") != std::string::npos) continue;
-    if (iequals(name, "host")) named_host = value;
-    else headers += fmt::format("{}: {}\r\n", name, value);
+    if (iequals(name, "host"))
+      named_host = value;
+    else
+      headers += fmt::format("{}: {}\r\n", name, value);
   }
   if (named_host.empty()) named_host = fmt::format("{}:{}", host, port);
   path = replace_all(replace_all(path, "\r", ""), "\n", "");
-  return fmt::format("GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: kube-probe/1.32\r\nAccept: */*\r\nConnection: close\r\n{}\r\n", path,
-                     named_host, headers);
+  return fmt::format(
+      "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: kube-probe/1.32\r\nAccept: */*\r\nConnection: close\r\n{}\r\n", path,
+      named_host, headers);
 }
 
 Result<> judge(int status) {
@@ -47,9 +50,11 @@ Result<> probe_http(const Ctx& ctx, doc::View get, const ProbeTarget& target) {
   if (host.empty()) host = target.ip;
   if (iequals(get["scheme"].str_or("HTTP"), "https")) {
     static net::Client client({.verify = false});
-    net::ClientRequest request{.url = fmt::format("https://{}:{}{}", host, port, get["path"].str_or("/")), .redirects = 0};
+    net::ClientRequest request{.url = fmt::format("https://{}:{}{}", host, port, get["path"].str_or("/")),
+                               .redirects = 0};
     request.headers.set("User-Agent", "kube-probe/1.32");
-    for (auto header : get["httpHeaders"].items()) request.headers.set(header["name"].str_or(""), header["value"].str_or(""));
+    for (auto header : get["httpHeaders"].items())
+      request.headers.set(header["name"].str_or(""), header["value"].str_or(""));
     TRY(auto response, client.send(ctx, std::move(request)));
     return judge(response.status);
   }
@@ -125,9 +130,12 @@ Result<> probe_once(const Ctx& ctx, doc::View probe, const ProbeTarget& target) 
 
 std::string_view to_string(ProbeKind kind) {
   switch (kind) {
-    case ProbeKind::startup: return "Startup";
-    case ProbeKind::readiness: return "Readiness";
-    case ProbeKind::liveness: return "Liveness";
+    case ProbeKind::startup:
+      return "Startup";
+    case ProbeKind::readiness:
+      return "Readiness";
+    case ProbeKind::liveness:
+      return "Liveness";
   }
   return "";
 }

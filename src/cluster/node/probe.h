@@ -6,9 +6,9 @@
 namespace slipway::cluster {
 
 struct ProbeTarget {
-  std::string ip;                        // of the pod
-  doc::View container;                   // for named ports
-  box::Container* running = nullptr;     // for exec
+  std::string ip;                     // of the pod
+  doc::View container;                // for named ports
+  box::Container* running = nullptr;  // for exec
 };
 // One attempt of httpGet, tcpSocket, exec or grpc. Errors: what a "Unhealthy" event says.
 Result<> probe_once(const Ctx& ctx, doc::View probe, const ProbeTarget& target);

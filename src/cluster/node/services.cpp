@@ -28,7 +28,8 @@ void add_links(kube::StringMap& env, const kube::Object& service) {
   env[prefix + "_SERVICE_PORT"] = ports[0]["port"].text();
   for (std::size_t i = 0; i < ports.size(); ++i) {
     auto number = ports[i]["port"].text(), protocol = ports[i]["protocol"].str_or("TCP");
-    if (auto name = ports[i]["name"].str_or(""); !name.empty()) env[prefix + "_SERVICE_PORT_" + variable(name)] = number;
+    if (auto name = ports[i]["name"].str_or(""); !name.empty())
+      env[prefix + "_SERVICE_PORT_" + variable(name)] = number;
     auto url = fmt::format("{}://{}:{}", lower(protocol), ip, number);
     auto base = fmt::format("{}_PORT_{}_{}", prefix, number, protocol);
     if (i == 0) env[prefix + "_PORT"] = url;
@@ -62,13 +63,16 @@ void ServiceTable::program(const kube::Key& key) {
   {
     std::lock_guard lock(mutex_);
     auto found = state_.services.find(key);
-    if (found != state_.services.end() && !headless(found->second) && found->second["spec"]["type"].str_or("") != "ExternalName") {
+    if (found != state_.services.end() && !headless(found->second) &&
+        found->second["spec"]["type"].str_or("") != "ExternalName") {
       const auto& service = found->second;
       rule.cluster_ip = service["spec"]["clusterIP"].str_or("");
       bool unready = service["spec"]["publishNotReadyAddresses"].bool_or(false);
       for (auto port : service["spec"]["ports"].items()) {
-        box::ServicePort out{.protocol = lower(port["protocol"].str_or("TCP")), .port = static_cast<int>(port["port"].num_or(0)),
-                             .node_port = static_cast<int>(port["nodePort"].num_or(0)), .endpoints = {}};
+        box::ServicePort out{.protocol = lower(port["protocol"].str_or("TCP")),
+                             .port = static_cast<int>(port["port"].num_or(0)),
+                             .node_port = static_cast<int>(port["nodePort"].num_or(0)),
+                             .endpoints = {}};
         auto name = port["name"].str_or("");
         for (const auto* slice : slices_of(state_, key))
           for (std::size_t i = 0; i < slice->ports.size(); ++i) {
@@ -80,7 +84,8 @@ void ServiceTable::program(const kube::Key& key) {
       }
     }
   }
-  if (auto done = network_->set_service(rule); !done) LOG(warn, "node.service", {"service", rule.id}, {"error", done.error().what()});
+  if (auto done = network_->set_service(rule); !done)
+    LOG(warn, "node.service", {"service", rule.id}, {"error", done.error().what()});
 }
 
 void ServiceTable::service_changed(const kube::Object& service) {
@@ -100,7 +105,10 @@ void ServiceTable::service_removed(const kube::Key& key) {
 }
 
 void ServiceTable::slice_changed(const kube::Object& object) {
-  Slice slice{.service = {object.ns(), object.label("kubernetes.io/service-name")}, .ports = {}, .protocols = {}, .endpoints = {}};
+  Slice slice{.service = {object.ns(), object.label("kubernetes.io/service-name")},
+              .ports = {},
+              .protocols = {},
+              .endpoints = {}};
   if (object["addressType"].str_or("IPv4") != "IPv4") return;
   for (auto port : object["ports"].items()) {
     slice.ports.emplace_back(port["name"].str_or(""), static_cast<int>(port["port"].num_or(0)));
@@ -108,8 +116,11 @@ void ServiceTable::slice_changed(const kube::Object& object) {
   }
   for (auto e : object["endpoints"].items()) {
     auto conditions = e["conditions"];
-    Endpoint endpoint{.ip = {}, .hostname = e["hostname"].str_or(""), .ready = conditions["ready"].bool_or(true),
-                      .serving = conditions["serving"].bool_or(true), .terminating = conditions["terminating"].bool_or(false)};
+    Endpoint endpoint{.ip = {},
+                      .hostname = e["hostname"].str_or(""),
+                      .ready = conditions["ready"].bool_or(true),
+                      .serving = conditions["serving"].bool_or(true),
+                      .terminating = conditions["terminating"].bool_or(false)};
     for (auto address : e["addresses"].items()) {
       endpoint.ip = address.text();
       slice.endpoints.push_back(endpoint);
@@ -196,8 +207,10 @@ DnsAnswer ServiceTable::resolve_service(const State& state, std::vector<std::str
   }
   if (labels.empty()) {
     answer.exists = true;
-    if (!headless(service)) answer.addresses = {service["spec"]["clusterIP"].str_or("")};
-    else each([&](const Slice&, const Endpoint& e) { answer.addresses.push_back(e.ip); });
+    if (!headless(service))
+      answer.addresses = {service["spec"]["clusterIP"].str_or("")};
+    else
+      each([&](const Slice&, const Endpoint& e) { answer.addresses.push_back(e.ip); });
   } else if (labels.size() == 2 && labels[0].starts_with('_') && labels[1].starts_with('_')) {
     auto port_name = labels[0].substr(1), protocol = labels[1].substr(1);
     if (!headless(service)) {
@@ -208,13 +221,15 @@ DnsAnswer ServiceTable::resolve_service(const State& state, std::vector<std::str
       each([&](const Slice& slice, const Endpoint& e) {
         for (std::size_t i = 0; i < slice.ports.size(); ++i)
           if (slice.ports[i].first == port_name && lower(slice.protocols[i]) == protocol)
-            answer.services.push_back({slice.ports[i].second, (e.hostname.empty() ? dashed(e.ip) : e.hostname) + "." + service_name(key)});
+            answer.services.push_back(
+                {slice.ports[i].second, (e.hostname.empty() ? dashed(e.ip) : e.hostname) + "." + service_name(key)});
       });
     }
     answer.exists = !answer.services.empty();
   } else if (labels.size() == 1) {
     each([&](const Slice&, const Endpoint& e) {
-      if ((!e.hostname.empty() && e.hostname == labels[0]) || dashed(e.ip) == labels[0]) answer.addresses.push_back(e.ip);
+      if ((!e.hostname.empty() && e.hostname == labels[0]) || dashed(e.ip) == labels[0])
+        answer.addresses.push_back(e.ip);
     });
     answer.exists = !answer.addresses.empty();
   }
@@ -226,11 +241,15 @@ DnsAnswer ServiceTable::resolve_pointer(const State& state, std::string_view nam
   if (labels.size() != 6) return {};
   auto ip = fmt::format("{}.{}.{}.{}", labels[3], labels[2], labels[1], labels[0]);
   for (const auto& [key, service] : state.services)
-    if (service["spec"]["clusterIP"].str_or("") == ip) return {.exists = true, .addresses = {}, .alias = {}, .services = {}, .pointer = service_name(key)};
+    if (service["spec"]["clusterIP"].str_or("") == ip)
+      return {.exists = true, .addresses = {}, .alias = {}, .services = {}, .pointer = service_name(key)};
   for (const auto& [key, slice] : state.slices)
     for (const auto& e : slice.endpoints)
       if (e.ip == ip)
-        return {.exists = true, .addresses = {}, .alias = {}, .services = {},
+        return {.exists = true,
+                .addresses = {},
+                .alias = {},
+                .services = {},
                 .pointer = (e.hostname.empty() ? dashed(ip) : e.hostname) + "." + service_name(slice.service)};
   return {};
 }
@@ -238,7 +257,8 @@ DnsAnswer ServiceTable::resolve_pointer(const State& state, std::string_view nam
 DnsAnswer ServiceTable::resolve(std::string_view name) const {
   std::lock_guard lock(mutex_);
   if (name.ends_with(".in-addr.arpa")) return resolve_pointer(state_, name);
-  if (name == kClusterDomain || name == "svc.cluster.local") return {.exists = true, .addresses = {}, .alias = {}, .services = {}, .pointer = {}};
+  if (name == kClusterDomain || name == "svc.cluster.local")
+    return {.exists = true, .addresses = {}, .alias = {}, .services = {}, .pointer = {}};
   if (!name.ends_with(".cluster.local")) return {};
   name.remove_suffix(kClusterDomain.size() + 1);
   auto labels = split(name, '.');

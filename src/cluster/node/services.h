@@ -12,14 +12,14 @@ namespace slipway::cluster {
 // What DNS tells of one name.
 struct DnsAnswer {
   bool exists = false;
-  std::vector<std::string> addresses;                // A
-  std::string alias;                                 // CNAME, without the trailing dot
+  std::vector<std::string> addresses;  // A
+  std::string alias;                   // CNAME, without the trailing dot
   struct Srv {
     int port;
     std::string target;
   };
-  std::vector<Srv> services;                         // SRV
-  std::string pointer;                               // PTR
+  std::vector<Srv> services;  // SRV
+  std::string pointer;        // PTR
 };
 
 // Threads: any.

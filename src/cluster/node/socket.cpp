@@ -15,7 +15,8 @@ Result<Fd> connect_tcp(const Ctx& ctx, const std::string& ip, int port) {
   sockaddr_in to{};
   to.sin_family = AF_INET;
   to.sin_port = htons(static_cast<std::uint16_t>(port));
-  if (::inet_pton(AF_INET, ip.c_str(), &to.sin_addr) != 1) return fail(Kind::invalid, "\"{}\": not an IPv4 address", ip);
+  if (::inet_pton(AF_INET, ip.c_str(), &to.sin_addr) != 1)
+    return fail(Kind::invalid, "\"{}\": not an IPv4 address", ip);
   Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return fail_errno(errno, "socket");
   auto where = fmt::format("dial tcp {}:{}", ip, port);
@@ -26,7 +27,9 @@ Result<Fd> connect_tcp(const Ctx& ctx, const std::string& ip, int port) {
     socklen_t size = sizeof error;
     ::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size);
   }
-  if (error != 0) return fail(Kind::unavailable, "{}: connect: {}", where, error == ECONNREFUSED ? "connection refused" : std::strerror(error));
+  if (error != 0)
+    return fail(Kind::unavailable, "{}: connect: {}", where,
+                error == ECONNREFUSED ? "connection refused" : std::strerror(error));
   return fd;
 }
 
@@ -35,8 +38,10 @@ Result<Fd> connect_inside(const Ctx& ctx, const fs::path& netns, const std::stri
   // A thread of its own: a socket belongs to the namespace its maker is in.
   std::thread([&] {
     Fd ns(::open(netns.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!ns || ::setns(ns.get(), CLONE_NEWNET) < 0) connected = fail_errno(errno, fmt::format("enter {}", netns.string()));
-    else connected = connect_tcp(ctx, ip, port);
+    if (!ns || ::setns(ns.get(), CLONE_NEWNET) < 0)
+      connected = fail_errno(errno, fmt::format("enter {}", netns.string()));
+    else
+      connected = connect_tcp(ctx, ip, port);
   }).join();
   return connected;
 }

@@ -20,8 +20,8 @@ struct Unit {
   std::string reason = "ContainerCreating", message;  // while waiting
   std::shared_ptr<box::Container> box;                // while running
   std::string id, image, image_id, stop_signal;
-  int attempt = 0;                                    // of the current life; restarts so far
-  bool lived = false;                                 // has been started at all
+  int attempt = 0;     // of the current life; restarts so far
+  bool lived = false;  // has been started at all
   WallTime started{};
   std::optional<Ended> ended, last;
   // Image.
@@ -52,8 +52,8 @@ struct StatusInput {
   const std::vector<Unit>& units;
   PodFacts facts;
   bool sandbox = false, ending = false;
-  std::string reason, message;   // of the whole pod: DeadlineExceeded ...
-  bool failed = false;           // whatever the containers say
+  std::string reason, message;  // of the whole pod: DeadlineExceeded ...
+  bool failed = false;          // whatever the containers say
   WallTime now;
 };
 // The whole .status; conditions of others are kept.

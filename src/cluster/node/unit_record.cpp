@@ -12,28 +12,38 @@ namespace {
 
 constexpr std::size_t kMessage = 4096, kLogTail = 2048;
 
-std::int64_t nanos(WallTime t) { return std::chrono::duration_cast<std::chrono::nanoseconds>(t.time_since_epoch()).count(); }
+std::int64_t nanos(WallTime t) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(t.time_since_epoch()).count();
+}
 WallTime time_of(doc::View view) {
   return WallTime(std::chrono::duration_cast<WallTime::duration>(std::chrono::nanoseconds(view.num_or(0))));
 }
 
 doc::Value to_doc(const Ended& e) {
-  return doc::Map{{"code", e.code},       {"reason", e.reason},           {"message", e.message},
-                  {"id", e.id},           {"started", nanos(e.started)}, {"finished", nanos(e.finished)}};
+  return doc::Map{{"code", e.code}, {"reason", e.reason},          {"message", e.message},
+                  {"id", e.id},     {"started", nanos(e.started)}, {"finished", nanos(e.finished)}};
 }
 
 std::optional<Ended> ended_of(doc::View view) {
   if (!view) return std::nullopt;
-  return Ended{static_cast<int>(view["code"].num_or(0)), view["reason"].str_or(""), view["message"].str_or(""),
-               view["id"].str_or(""), time_of(view["started"]), time_of(view["finished"])};
+  return Ended{static_cast<int>(view["code"].num_or(0)),
+               view["reason"].str_or(""),
+               view["message"].str_or(""),
+               view["id"].str_or(""),
+               time_of(view["started"]),
+               time_of(view["finished"])};
 }
 
 }  // namespace
 
 Result<> save_unit(const fs::path& folder, const Unit& unit) {
-  doc::Map map{{"id", unit.id},           {"image", unit.image},           {"imageID", unit.image_id},
+  doc::Map map{{"id", unit.id},
+               {"image", unit.image},
+               {"imageID", unit.image_id},
                {"stopSignal", unit.stop_signal},
-               {"attempt", unit.attempt}, {"started", nanos(unit.started)}, {"backoff", std::int64_t{unit.backoff.count()}}};
+               {"attempt", unit.attempt},
+               {"started", nanos(unit.started)},
+               {"backoff", std::int64_t{unit.backoff.count()}}};
   if (unit.ended) map.set("ended", to_doc(*unit.ended));
   if (unit.last) map.set("last", to_doc(*unit.last));
   TRY_OK(make_dirs(folder));
@@ -70,10 +80,12 @@ std::string termination_message(const fs::path& file, const fs::path& log, bool 
   if (!text.empty() || !from_log) return text;
   LogOptions options;
   options.tail_lines = 80;
-  (void)read_log(Ctx().within(Millis(1000)), log, options, [] { return true; }, [&](std::string_view piece) {
-    text += piece;
-    return true;
-  });
+  (void)read_log(
+      Ctx().within(Millis(1000)), log, options, [] { return true; },
+      [&](std::string_view piece) {
+        text += piece;
+        return true;
+      });
   return text.size() > kLogTail ? text.substr(text.size() - kLogTail) : text;
 }
 

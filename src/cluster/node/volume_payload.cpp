@@ -19,14 +19,16 @@ bool inside(const fs::path& path) {
 
 std::string digest_of(const std::map<std::string, VolumeFile>& files) {
   Hasher hash;
-  for (const auto& [name, file] : files) hash.update(fmt::format("{}\n{}\n{}\n", name, file.mode, file.text.size())).update(file.text);
+  for (const auto& [name, file] : files)
+    hash.update(fmt::format("{}\n{}\n{}\n", name, file.mode, file.text.size())).update(file.text);
   return hash.finish_hex().substr(0, 16);
 }
 
 Result<> swap_link(const fs::path& link, const std::string& target) {
   auto temp = fs::path(link.string() + ".tmp");
   ::unlink(temp.c_str());
-  if (::symlink(target.c_str(), temp.c_str()) < 0 || ::rename(temp.c_str(), link.c_str()) < 0) return fail_errno(errno, link.string());
+  if (::symlink(target.c_str(), temp.c_str()) < 0 || ::rename(temp.c_str(), link.c_str()) < 0)
+    return fail_errno(errno, link.string());
   return {};
 }
 
@@ -34,7 +36,8 @@ void give_to(const fs::path& path, std::optional<std::uint32_t> group) {
   if (group) (void)::lchown(path.c_str(), static_cast<uid_t>(-1), *group);
 }
 
-Result<> write_files(const fs::path& folder, const std::map<std::string, VolumeFile>& files, std::optional<std::uint32_t> group) {
+Result<> write_files(const fs::path& folder, const std::map<std::string, VolumeFile>& files,
+                     std::optional<std::uint32_t> group) {
   TRY_OK(make_dirs(folder));
   give_to(folder, group);
   for (const auto& [name, file] : files) {
@@ -53,7 +56,8 @@ Result<> write_files(const fs::path& folder, const std::map<std::string, VolumeF
 
 }  // namespace
 
-Result<> write_payload(const fs::path& folder, const std::map<std::string, VolumeFile>& files, std::optional<std::uint32_t> group) {
+Result<> write_payload(const fs::path& folder, const std::map<std::string, VolumeFile>& files,
+                       std::optional<std::uint32_t> group) {
   TRY_OK(make_dirs(folder));
   for (const auto& [name, file] : files)
     if (!inside(name)) return fail(Kind::invalid, "volume path \"{}\": want a relative path without ..", name);
@@ -73,7 +77,8 @@ Result<> write_payload(const fs::path& folder, const std::map<std::string, Volum
   TRY(auto names, list_dir(folder));
   for (const auto& name : names)
     if (!name.starts_with("..") && !tops.contains(name)) ::unlink((folder / name).c_str());
-  if (!former.empty() && former.starts_with("..") && fs::path(former).filename() == former) (void)remove_tree(folder / former);
+  if (!former.empty() && former.starts_with("..") && fs::path(former).filename() == former)
+    (void)remove_tree(folder / former);
   return {};
 }
 

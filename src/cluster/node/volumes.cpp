@@ -26,8 +26,8 @@ unsigned mode_of(doc::View item, doc::View source, std::int64_t fallback) {
 }
 
 // The chosen keys of a ConfigMap or Secret.
-Result<> add_keys(Files& files, const VolumeInput& in, doc::View source, const kube::Type& type, std::string_view name_key,
-                  doc::View modes) {
+Result<> add_keys(Files& files, const VolumeInput& in, doc::View source, const kube::Type& type,
+                  std::string_view name_key, doc::View modes) {
   auto name = source[name_key].str_or("");
   bool optional = source["optional"].bool_or(false);
   TRY(auto object, in.find(type, name));
@@ -42,8 +42,10 @@ Result<> add_keys(Files& files, const VolumeInput& in, doc::View source, const k
   for (auto item : items) {
     auto key = item["key"].str_or("");
     auto found = data.find(key);
-    if (found != data.end()) files[item["path"].str_or(key)] = {found->second, mode_of(item, modes, 0644)};
-    else if (!optional) return fail(Kind::not_found, "{} \"{}\" has no key \"{}\"", lower(type.kind), name, key);
+    if (found != data.end())
+      files[item["path"].str_or(key)] = {found->second, mode_of(item, modes, 0644)};
+    else if (!optional)
+      return fail(Kind::not_found, "{} \"{}\" has no key \"{}\"", lower(type.kind), name, key);
   }
   return {};
 }
@@ -112,11 +114,11 @@ Result<fs::path> host_path(doc::View source) {
   } else if (type == "FileOrCreate" && !path_exists(path)) {
     TRY_OK(write_file(path, ""));
   }
-  struct stat st {};
+  struct stat st{};
   if (::stat(path.c_str(), &st) < 0) return fail_errno(errno, fmt::format("hostPath {}", path.string()));
-  bool fits = type.empty() || (type.starts_with("Directory") && S_ISDIR(st.st_mode)) || (type.starts_with("File") && S_ISREG(st.st_mode)) ||
-              (type == "Socket" && S_ISSOCK(st.st_mode)) || (type == "CharDevice" && S_ISCHR(st.st_mode)) ||
-              (type == "BlockDevice" && S_ISBLK(st.st_mode));
+  bool fits = type.empty() || (type.starts_with("Directory") && S_ISDIR(st.st_mode)) ||
+              (type.starts_with("File") && S_ISREG(st.st_mode)) || (type == "Socket" && S_ISSOCK(st.st_mode)) ||
+              (type == "CharDevice" && S_ISCHR(st.st_mode)) || (type == "BlockDevice" && S_ISBLK(st.st_mode));
   if (!fits) return fail(Kind::invalid, "hostPath {}: not a {}", path.string(), type);
   return path;
 }
@@ -198,7 +200,8 @@ Result<> PodVolumes::prepare(const VolumeInput& input) {
   return write_payload(folder, files, fs_group(input.pod));
 }
 
-Result<std::vector<box::Mount>> PodVolumes::mounts(const kube::Object& pod, doc::View container, const kube::StringMap& env) const {
+Result<std::vector<box::Mount>> PodVolumes::mounts(const kube::Object& pod, doc::View container,
+                                                   const kube::StringMap& env) const {
   std::vector<box::Mount> list;
   if (wants_token(pod, container) && path_exists(folder_ / ".serviceaccount"))
     list.push_back({.source = folder_ / ".serviceaccount", .target = kTokenFolder, .read_only = true});
@@ -207,11 +210,13 @@ Result<std::vector<box::Mount>> PodVolumes::mounts(const kube::Object& pod, doc:
     auto source = sources_.find(name);
     if (source == sources_.end()) return fail(Kind::not_found, "volumeMount \"{}\": no such volume in the pod", name);
     auto path = source->second;
-    auto sub = mount["subPathExpr"].present() ? expand(mount["subPathExpr"].str_or(""), env) : mount["subPath"].str_or("");
+    auto sub =
+        mount["subPathExpr"].present() ? expand(mount["subPathExpr"].str_or(""), env) : mount["subPath"].str_or("");
     if (!sub.empty()) {
       // Resolved now, never leaving the volume: a container may have planted a link there.
       if (auto found = open_beneath(path, sub, O_PATH); !found) {
-        if (fs::path(sub).is_absolute() || sub.find("..") != std::string::npos) return fail(Kind::invalid, "subPath \"{}\": want a relative path without ..", sub);
+        if (fs::path(sub).is_absolute() || sub.find("..") != std::string::npos)
+          return fail(Kind::invalid, "subPath \"{}\": want a relative path without ..", sub);
         TRY_OK(make_dirs(path / sub));
       }
       TRY(auto fd, open_beneath(path, sub, O_PATH));
@@ -219,7 +224,8 @@ Result<std::vector<box::Mount>> PodVolumes::mounts(const kube::Object& pod, doc:
       path = fs::read_symlink(fmt::format("/proc/self/fd/{}", fd.get()), error);
       if (error) return fail(Kind::internal, "subPath \"{}\": {}", sub, error.message());
     }
-    box::Mount bind{.source = path, .target = mount["mountPath"].str_or(""), .read_only = mount["readOnly"].bool_or(false)};
+    box::Mount bind{
+        .source = path, .target = mount["mountPath"].str_or(""), .read_only = mount["readOnly"].bool_or(false)};
     auto propagation = mount["mountPropagation"].str_or("None");
     if (propagation == "HostToContainer") bind.options.emplace_back("rslave");
     if (propagation == "Bidirectional") bind.options.emplace_back("rshared");

@@ -22,7 +22,8 @@ class PodVolumes {
   // the old files or the new). Errors: not_found (missing ConfigMap ...), invalid, those of files.
   Result<> prepare(const VolumeInput& input);
   // The binds of one container. Errors: not_found (no such volume), invalid.
-  Result<std::vector<box::Mount>> mounts(const kube::Object& pod, doc::View container, const kube::StringMap& env) const;
+  Result<std::vector<box::Mount>> mounts(const kube::Object& pod, doc::View container,
+                                         const kube::StringMap& env) const;
   // Unmounts and removes; host paths and claims stay.
   Result<> remove();
 
@@ -41,6 +42,7 @@ struct VolumeFile {
   std::string text;
   unsigned mode = 0644;
 };
-Result<> write_payload(const fs::path& folder, const std::map<std::string, VolumeFile>& files, std::optional<std::uint32_t> group);
+Result<> write_payload(const fs::path& folder, const std::map<std::string, VolumeFile>& files,
+                       std::optional<std::uint32_t> group);
 
 }  // namespace slipway::cluster

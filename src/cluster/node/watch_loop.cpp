@@ -7,7 +7,10 @@ namespace slipway::cluster {
 void keep_in_sight(const Ctx& ctx, kube::Client& client, const Sight& sight) {
   Millis pause{50};
   while (ctx.alive()) {
-    auto list = client.list(ctx, sight.type, {.ns = sight.options.ns, .label_selector = sight.options.label_selector, .field_selector = sight.options.field_selector});
+    auto list = client.list(ctx, sight.type,
+                            {.ns = sight.options.ns,
+                             .label_selector = sight.options.label_selector,
+                             .field_selector = sight.options.field_selector});
     if (!list) {
       if (ctx.alive()) LOG(warn, "node.list", {"kind", sight.type.kind}, {"error", list.error().what()});
       if (!sleep(ctx, pause)) return;
