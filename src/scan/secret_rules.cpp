@@ -68,7 +68,7 @@ constexpr SecretRule rules[] = {
     {"url-password", "a password in a URL", "://",
      R"([a-z][a-z0-9+.\-]{1,20}://[^\s:/@'"<>]{0,80}:([^\s:/@'"<>]{3,120})@[A-Za-z0-9\[])", 0, Check::url_password},
     {"generic-secret", "a secret value", "key secret token passw credential auth",
-     R"((?i)[a-z0-9_.\-]{0,40}(?:api_?-?key|access_?-?key|secret|token|passwd|password|credential|private_?-?key|auth_?-?key)[a-z0-9_.\-]{0,20}["']?[ \t]*(?:=>|:=|=|:)[ \t]*["'`]?([A-Za-z0-9_\-/+=.~!@#$%^&*]{10,200}))",
+     R"((?i)(?:api_?-?key|access_?-?key|secret|token|passwd|password|credential|private_?-?key|auth_?-?key)[a-z0-9_.\-]{0,20}["']?[ \t]*(?:=>|:=|=|:)[ \t]*["'`]?([A-Za-z0-9_\-/+=.~!@#$%^&*]{10,200}))",
      3.3, Check::generic},
 };
 

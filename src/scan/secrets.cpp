@@ -93,6 +93,10 @@ bool generic_holds(std::string_view file, std::string_view text, std::size_t beg
   // A path, a dotted name, a call, a reference to another variable: not the secret itself.
   if (value.starts_with("/") || value.starts_with("./") || value.find('$') == 0 || value.find("()") != value.npos)
     return false;
+  bool path = value.find('/') != value.npos && std::all_of(value.begin(), value.end(), [](unsigned char c) {
+                return std::islower(c) || std::isdigit(c) || c == '/' || c == '_' || c == '-' || c == '.';
+              });
+  if (path) return false;
   bool digit = value.find_first_of("0123456789") != value.npos;
   bool letter =
       std::any_of(value.begin(), value.end(), [](char c) { return std::isalpha(static_cast<unsigned char>(c)); });
@@ -104,8 +108,15 @@ bool jwt_holds(std::string_view token) {
   return header && header->find("\"alg\"") != std::string::npos;
 }
 
-bool url_password_holds(std::string_view value) {
+// Of user:password@host. A password that is the user's name, or for a service on this machine, is a test's.
+bool url_password_holds(std::string_view text, std::size_t begin, std::string_view value) {
   if (value.starts_with("$") || is_placeholder(value)) return false;
+  auto user_end = begin - 1;
+  auto user_begin = text.rfind('/', user_end) + 1;
+  auto user = text.substr(user_begin, user_end - user_begin);
+  auto host = text.substr(begin + value.size() + 1, 12);
+  if (user == value || host.starts_with("localhost") || host.starts_with("127.0.0.1") || host.starts_with("[::1]"))
+    return false;
   return !has_any(value, {"password", "passwd", "secret}", "pass}", "{", "["}) && lower(value) != "pass" &&
          lower(value) != "pwd";
 }
@@ -121,7 +132,7 @@ bool holds(const SecretRule& rule, std::string_view file, std::string_view text,
     case SecretRule::Check::generic:
       return generic_holds(file, text, begin, secret);
     case SecretRule::Check::url_password:
-      return url_password_holds(secret);
+      return url_password_holds(text, begin, secret);
   }
   return true;
 }
