@@ -127,9 +127,9 @@ class NodeTest : public testing::Test {
     auto text = fmt::format(
         "apiVersion: v1\nkind: Pod\nmetadata: {{name: {}, namespace: shop, labels: {{app: {}{}}}}}\nspec:\n  nodeName: "
         "n1\n{}"
-        "  terminationGracePeriodSeconds: 2\n  containers:\n  - name: c\n    image: 127.0.0.1:7080/test/busybox:1\n"
+        "  terminationGracePeriodSeconds: {}\n  containers:\n  - name: c\n    image: 127.0.0.1:7080/test/busybox:1\n"
         "    command: [sh, -c]\n    args:\n    - {}\n{}",
-        name, name, labels, spec, doc_quote(script), container);
+        name, name, labels, spec, grace_, doc_quote(script), container);
     auto made = client_->create(ctx_, must(doc::parse_yaml(text)), {});
     ASSERT_TRUE(made) << made.error().print();
   }
@@ -165,6 +165,7 @@ class NodeTest : public testing::Test {
     ASSERT_TRUE(made) << made.error().print();
   }
 
+  int grace_ = 0;  // of the pods that create() makes
   static inline World* world_ = nullptr;
   Ctx ctx_ = Ctx().within(Millis(20000));
   fs::path root_;
@@ -195,7 +196,7 @@ TEST_F(NodeTest, RunsAPodToItsEndAndTells) {
       "Completed");
 }
 
-TEST_F(NodeTest, ServesAndIsReadyOnceTheProbePasses) {
+TEST_F(NodeTest, SLOW_ServesAndIsReadyOnceTheProbePasses) {
   create("web", "echo hi > /tmp/index.html; sleep 0.2; exec httpd -f -p 8080 -h /tmp",
          "    readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 10}\n");
   auto started = std::chrono::steady_clock::now();
@@ -225,7 +226,8 @@ TEST_F(NodeTest, ServesAndIsReadyOnceTheProbePasses) {
   EXPECT_EQ(node_->connect(ctx_, {"shop", "none"}, 1).error().kind(), Kind::not_found);
 }
 
-TEST_F(NodeTest, DeletionRunsPreStopThenTermAndRemovesAll) {
+TEST_F(NodeTest, SLOW_DeletionRunsPreStopThenTermAndRemovesAll) {
+  grace_ = 5;
   create("web", "trap 'echo term; exit 0' TERM; echo up; while :; do sleep 0.01; done",
          "    lifecycle: {preStop: {exec: {command: [sh, -c, 'echo prestop > /proc/1/fd/1']}}}\n");
   auto pod = until_ready("web");
@@ -246,7 +248,7 @@ TEST_F(NodeTest, DeletionRunsPreStopThenTermAndRemovesAll) {
   EXPECT_EQ(must(world_->network->pods()), std::vector<std::string>{});
 }
 
-TEST_F(NodeTest, KillsWhatIgnoresTermAfterItsGrace) {
+TEST_F(NodeTest, SLOW_KillsWhatIgnoresTermAfterItsGrace) {
   create("deaf", "trap '' TERM; while :; do sleep 1; done", "", "");
   until_ready("deaf");
   auto begun = std::chrono::steady_clock::now();
@@ -339,7 +341,7 @@ TEST_F(NodeTest, UnknownImagesBackOffWithTheReason) {
   EXPECT_TRUE(pod["status"]["containerStatuses"][0]["state"]["waiting"]["message"].str_or("").contains("none"));
 }
 
-TEST_F(NodeTest, InitContainersComeFirstAndSidecarsStayToTheEnd) {
+TEST_F(NodeTest, SLOW_InitContainersComeFirstAndSidecarsStayToTheEnd) {
   auto image = "image: '127.0.0.1:7080/test/busybox:1'";
   apply(fmt::format(
       "apiVersion: v1\nkind: Pod\nmetadata: {{name: multi, namespace: shop}}\nspec:\n  nodeName: n1\n  restartPolicy: "
@@ -374,7 +376,7 @@ TEST_F(NodeTest, FailingInitContainerKeepsTheRestBack) {
   EXPECT_EQ(kube::condition_status(pod, "Initialized"), "False");
 }
 
-TEST_F(NodeTest, LivenessFailureRestarts) {
+TEST_F(NodeTest, SLOW_LivenessFailureRestarts) {
   create("sick", "touch /tmp/ok; sleep 1000",
          "    livenessProbe: {exec: {command: [test, -e, /tmp/gone]}, periodSeconds: 1, failureThreshold: 1, "
          "terminationGracePeriodSeconds: 1}\n");
@@ -409,7 +411,7 @@ TEST_F(NodeTest, SecurityContextReachesTheProcess) {
   });
 }
 
-TEST_F(NodeTest, ServicesAndNamesReachPods) {
+TEST_F(NodeTest, SLOW_ServicesAndNamesReachPods) {
   create("db", "echo data > /tmp/index.html; exec httpd -f -p 5432 -h /tmp",
          "    readinessProbe: {tcpSocket: {port: 5432}}\n");
   auto db = until_ready("db");
@@ -441,7 +443,7 @@ TEST_F(NodeTest, ServicesAndNamesReachPods) {
   EXPECT_EQ(logs("client"), "data\n");
 }
 
-TEST_F(NodeTest, ARestartedAgentTakesRunningPodsOver) {
+TEST_F(NodeTest, SLOW_ARestartedAgentTakesRunningPodsOver) {
   create("keep", "echo begun; while ! test -e /go; do sleep 0.02; done; echo over; exit 5", "",
          "  restartPolicy: Never\n");
   create("gone", "sleep 1000");
