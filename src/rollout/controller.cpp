@@ -23,6 +23,7 @@ class Reader {
                          strategy["blueGreen"]["activeService"], strategy["blueGreen"]["previewService"]})
       TRY_OK(one(service_type, service.str_or(""), state.services));
     TRY_OK(read_routing(strategy["canary"]["trafficRouting"], state));
+    TRY_OK(read_mesh(strategy["canary"]["trafficRouting"], state));
     TRY_OK(read_templates(strategy, state));
     TRY(state.replica_sets, owned(set_type));
     TRY(state.runs, owned(run_type));
@@ -64,6 +65,34 @@ class Reader {
       TRY_OK(one(ingress_type, name, state.ingresses));
       TRY_OK(one(ingress_type, fmt::format("{}-{}-canary", rollout_.name(), name), state.ingresses));
     }
+    return {};
+  }
+  // A mesh that is not installed has no such kinds: the objects are absent, and the decision says so.
+  Result<> read_mesh(doc::View routing, State& state) {
+    auto read = [&](std::initializer_list<std::string_view> versions, const std::string& kind,
+                    const std::string& name) -> Result<> {
+      for (auto version : versions) {
+        if (name.empty()) return {};
+        auto found = client_.get(ctx_, {std::string(version), kind}, {rollout_.ns(), name});
+        if (!found && !found.error().is(Kind::not_found)) return Fail(std::move(found).error());
+        if (found && *found) {
+          state.mesh[kind + "/" + name] = **found;
+          return {};
+        }
+      }
+      return {};
+    };
+    auto istio = routing["istio"];
+    std::vector<doc::View> services{istio["virtualService"]};
+    for (const auto& view : istio["virtualServices"].items()) services.push_back(view);
+    for (const auto& view : services)
+      TRY_OK(read({"networking.istio.io/v1", "networking.istio.io/v1beta1", "networking.istio.io/v1alpha3"},
+                  "VirtualService", view["name"].str_or("")));
+    TRY_OK(read({"networking.istio.io/v1", "networking.istio.io/v1beta1", "networking.istio.io/v1alpha3"},
+                "DestinationRule", istio["destinationRule"]["name"].str_or("")));
+    if (routing["smi"].exists())
+      TRY_OK(read({"split.smi-spec.io/v1alpha1", "split.smi-spec.io/v1alpha2"}, "TrafficSplit",
+                  routing["smi"]["trafficSplitName"].str_or(rollout_.name())));
     return {};
   }
   Result<> read_templates(doc::View strategy, State& state) {

@@ -19,6 +19,7 @@ struct State {
   std::map<std::string, kube::Object> services;   // those its strategy names
   std::map<std::string, kube::Object> routes;     // HTTPRoutes it names
   std::map<std::string, kube::Object> ingresses;  // stable ones and "<rollout>-<name>-canary"
+  std::map<std::string, kube::Object> mesh;       // "VirtualService/name", "DestinationRule/name", "TrafficSplit/name"
   std::map<std::string, kube::Object> templates;  // "AnalysisTemplate/name", "ClusterAnalysisTemplate/name"
   std::vector<kube::Object> runs;                 // AnalysisRuns controlled by it
   WallTime now;

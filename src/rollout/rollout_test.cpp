@@ -6,6 +6,7 @@
 #include "doc/json.h"
 #include "doc/yaml.h"
 #include "kube/testing/memory_client.h"
+#include "rollout/spec.h"
 
 namespace slipway::rollout {
 namespace {
@@ -426,6 +427,78 @@ TEST_F(Routed, BackgroundAnalysisRunsAlongAndAborts) {
   EXPECT_EQ(weight_of(1), 0);
 }
 
+class Mesh : public World {
+ protected:
+  void SetUp() override { service("web-canary"), service("web-stable"); }
+  void walk(const std::string& routing, const std::function<std::string()>& weights) {
+    auto s = fmt::format(
+        "{{canary: {{canaryService: web-canary, stableService: web-stable, trafficRouting: {}, steps: [{{setWeight: "
+        "20}}, {{pause: {{}}}}]}}}}",
+        routing);
+    start(s, "v1", 5);
+    settle();
+    EXPECT_EQ(weights(), "0/100");
+    start(s, "v2", 5);
+    settle();
+    EXPECT_EQ(weights(), "20/80");
+    must(abort(ctx, *client, key));
+    settle();
+    EXPECT_EQ(weights(), "0/100");
+    must(retry(ctx, *client, key));
+    settle();
+    must(promote_full(ctx, *client, key));
+    settle();
+    EXPECT_EQ(phase(), "Healthy ");
+    EXPECT_EQ(weights(), "0/100");
+  }
+  doc::Value object(const std::string& version, const std::string& kind, const std::string& name) {
+    return must(client->get(ctx, {version, kind}, {"shop", name}))->copy();
+  }
+};
+
+TEST_F(Mesh, IstioByHost) {
+  apply(
+      "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: vs, namespace: shop}\nspec:\n  "
+      "http:\n"
+      "  - {name: main, route: [{destination: {host: web-stable.shop.svc.cluster.local}}, {destination: {host: "
+      "web-canary}}]}\n  - {name: other, route: [{destination: {host: x}}]}\n");
+  walk("{istio: {virtualService: {name: vs, routes: [main]}}}", [&] {
+    doc::Value vs = object("networking.istio.io/v1", "VirtualService", "vs");
+    auto route = doc::View(vs)["spec"]["http"][0]["route"];
+    return fmt::format("{}/{}", route[1]["weight"].num_or(-1), route[0]["weight"].num_or(-1));
+  });
+}
+
+TEST_F(Mesh, IstioBySubset) {
+  apply(
+      "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: vs, namespace: shop}\nspec:\n  "
+      "http:\n"
+      "  - {route: [{destination: {host: web, subset: stable}}]}\n---\napiVersion: networking.istio.io/v1\nkind: "
+      "DestinationRule\nmetadata: {name: dr, namespace: shop}\nspec:\n"
+      "  host: web\n  subsets: [{name: canary}, {name: stable}, {name: mine, labels: {a: b}}]\n");
+  walk(
+      "{istio: {virtualService: {name: vs}, destinationRule: {name: dr, canarySubsetName: canary, stableSubsetName: "
+      "stable}}}",
+      [&] {
+        doc::Value vs = object("networking.istio.io/v1", "VirtualService", "vs");
+        auto route = doc::View(vs)["spec"]["http"][0]["route"];
+        return fmt::format("{}/{}", route[1]["weight"].num_or(-1), route[0]["weight"].num_or(-1));
+      });
+  auto dr = object("networking.istio.io/v1", "DestinationRule", "dr");
+  auto hash = rollout()["status"]["stableRS"].str_or("-");
+  EXPECT_EQ(doc::View(dr)["spec"]["subsets"][1]["labels"]["rollouts-pod-template-hash"].str_or(""), hash);
+  EXPECT_EQ(doc::View(dr)["spec"]["subsets"][2]["labels"]["a"].str_or(""), "b");
+}
+
+TEST_F(Mesh, SmiTrafficSplit) {
+  walk("{smi: {rootService: web}}", [&] {
+    doc::Value split = object("split.smi-spec.io/v1alpha1", "TrafficSplit", "web");
+    EXPECT_EQ(split.str_at({"spec", "service"}), "web");
+    auto backends = doc::View(split)["spec"]["backends"];
+    return fmt::format("{}/{}", backends[0]["weight"].text(), backends[1]["weight"].text());
+  });
+}
+
 class BlueGreenWorld : public World {
  protected:
   void SetUp() override { service("active"), service("preview"); }
@@ -572,6 +645,48 @@ TEST_F(Routed, SurvivesAFailureBeforeEveryWrite) {
     EXPECT_EQ(weight_of(0), 100) << n;
     EXPECT_EQ(leads_to("web-stable"), wanted) << n;
   }
+}
+
+}  // namespace
+}  // namespace slipway::rollout
+
+namespace slipway::rollout {
+namespace {
+
+// Argo's own examples: accepted, or refused because of what is not supported, by name.
+TEST(Spec, ReadsArgosExamples) {
+  auto root = corpora();
+  if (!root) GTEST_SKIP() << "no corpora here";
+  int all = 0, taken = 0;
+  std::map<std::string, int> refused;
+  for (const auto& entry : fs::recursive_directory_iterator(*root / "manifests/argo-rollouts/examples")) {
+    if (entry.path().extension() != ".yaml" && entry.path().extension() != ".yml") continue;
+    auto values = doc::parse_yaml_all(must(read_file(entry.path())), {.duplicate_keys = true});
+    if (!values) continue;
+    for (const auto& value : *values) {
+      if (value.str_at({"kind"}) != "Rollout") continue;
+      ++all;
+      kube::Object workload(doc::Map{
+          {"kind", "Deployment"},
+          {"spec", doc::Map{{"selector", doc::Map{{"matchLabels", doc::Map{{"a", "b"}}}}},
+                            {"template", doc::Map{{"metadata", doc::Map{{"labels", doc::Map{{"a", "b"}}}}}}}}}});
+      kube::Object rollout(value);
+      if (auto labels = rollout["spec"]["selector"]; rollout["spec"]["workloadRef"] && labels) {
+        auto copy = workload.copy();
+        copy["spec"]["selector"] = labels.value();
+        copy["spec"]["template"]["metadata"]["labels"] = labels["matchLabels"].value();
+        workload = kube::Object(copy);
+      }
+      auto spec = parse_spec(rollout, workload);
+      if (spec)
+        ++taken;
+      else
+        ++refused[spec.error().what().substr(spec.error().what().rfind(": ") + 2)];
+    }
+  }
+  for (const auto& [why, n] : refused) fmt::print("{} x {}\n", n, why);
+  fmt::print("Argo's examples: {} of {} taken\n", taken, all);
+  EXPECT_GT(all, 0);
 }
 
 }  // namespace

@@ -77,6 +77,23 @@ Result<Step> step_in(doc::View view, bool routed) {
   return step;
 }
 
+Result<> istio_in(doc::View value, Canary& canary) {
+  auto one = [&](doc::View view) {
+    MeshRoute route{view["name"].str_or(""), {}};
+    for (const auto& name : view["routes"].items()) route.routes.push_back(name.str_or(""));
+    if (!route.name.empty()) canary.virtual_services.push_back(std::move(route));
+  };
+  one(value["virtualService"]);
+  for (const auto& view : value["virtualServices"].items()) one(view);
+  if (canary.virtual_services.empty()) return value.wrong("want virtualService or virtualServices");
+  if (auto rule = value["destinationRule"]) {
+    TRY(canary.destination_rule, rule["name"].str());
+    TRY(canary.canary_subset, rule["canarySubsetName"].str());
+    TRY(canary.stable_subset, rule["stableSubsetName"].str());
+  }
+  return {};
+}
+
 // Ours: {slipway: {httpRoute: name}}; Argo's plugin: {plugins: {argoproj-labs/gatewayAPI: {httpRoute | httpRoutes}}};
 // nginx: {stableIngress | stableIngresses}.
 Result<> routing_in(doc::View routing, Canary& canary) {
@@ -94,12 +111,20 @@ Result<> routing_in(doc::View routing, Canary& canary) {
       if (value["stableIngress"]) canary.ingresses.push_back(value["stableIngress"].str_or(""));
       for (const auto& name : value["stableIngresses"].items()) canary.ingresses.push_back(name.str_or(""));
       if (canary.ingresses.empty()) return value.wrong("want stableIngress or stableIngresses");
+    } else if (key == "istio") {
+      TRY_OK(istio_in(value, canary));
+    } else if (key == "smi") {
+      canary.split_root = value["rootService"].str_or(canary.stable_service);
+      canary.split_name = value["trafficSplitName"].str_or("?");
     } else {
-      return value.wrong(fmt::format(
-          "traffic routing by {} is not supported by Slipway: slipway, the Gateway API plugin and nginx are", key));
+      return value.wrong(
+          fmt::format("traffic routing by {} is not supported by Slipway: slipway, the Gateway API plugin, nginx, "
+                      "istio and smi are",
+                      key));
     }
   }
-  if (canary.canary_service.empty() || canary.stable_service.empty())
+  bool by_subset = !canary.destination_rule.empty();
+  if (!by_subset && (canary.canary_service.empty() || canary.stable_service.empty()))
     return routing.wrong("traffic routing needs canaryService and stableService");
   return {};
 }

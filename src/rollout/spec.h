@@ -31,7 +31,15 @@ struct Step {
   Analysis analysis;
   std::optional<std::int64_t> scale_replicas, scale_weight;  // setCanaryScale; neither: as the traffic's weight
 };
+// Istio: a VirtualService and which of its routes (none named: the only one).
+struct MeshRoute {
+  std::string name;
+  std::vector<std::string> routes;
+};
 struct Canary {
+  std::vector<MeshRoute> virtual_services;
+  std::string destination_rule, canary_subset, stable_subset;  // Istio by subsets instead of hosts
+  std::string split_name, split_root;                          // SMI: a TrafficSplit of ours and its root service
   std::vector<Step> steps;
   std::string steps_hash;
   Share surge, unavailable;

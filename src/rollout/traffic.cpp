@@ -1,4 +1,4 @@
-// Weights in HTTPRoutes (Gateway API) and in NGINX's canary Ingresses.
+// Weights in HTTPRoutes (Gateway API) and in NGINX's canary Ingresses; meshes: mesh.cpp.
 #include "rollout/detail/work.h"
 
 namespace slipway::rollout::detail {
@@ -93,6 +93,7 @@ void set_traffic(Work& work, std::int64_t weight) {
   const auto& canary = *work.spec.canary;
   for (const auto& route : canary.http_routes) set_route(work, route, weight);
   for (const auto& ingress : canary.ingresses) set_ingress(work, ingress, weight);
+  detail::set_mesh(work, weight);
   auto before = work.before()["canary"]["weights"]["canary"]["weight"].num_or(-1);
   if (before != weight && before >= 0)
     work.event("TrafficWeightUpdated", fmt::format("Traffic weight updated from {} to {}", before, weight));

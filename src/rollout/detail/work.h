@@ -92,6 +92,8 @@ void canary(Work& work);
 void blue_green(Work& work);
 // traffic.cpp: writes the weight to routes and ingresses and notes it in the status.
 void set_traffic(Work& work, std::int64_t weight);
+// mesh.cpp: the same for Istio's VirtualServices and DestinationRules, and SMI's TrafficSplits.
+void set_mesh(Work& work, std::int64_t weight);
 // status.cpp
 void reset_if_changed(Work& work);
 void finish_status(Work& work);
