@@ -41,8 +41,13 @@ class MemoryClient final : public Client {
   Result<std::unique_ptr<Watch>> watch(const Ctx&, const Type&, const WatchOptions&) override {
     return fail(Kind::unavailable, "the objects in memory have no watches");
   }
-  Result<Object> create(const Ctx& ctx, doc::Value object, const WriteOptions&) override {
+  Result<Object> create(const Ctx& ctx, doc::Value object, const WriteOptions& options) override {
     TRY_OK(ctx.alive());
+    if (options.subresource == "eviction") {
+      Object pod(object);
+      TRY_OK(remove(ctx, {"v1", "Pod"}, pod.key(), {}));
+      return pod;
+    }
     auto& meta = object["metadata"];
     if (meta.str_at({"name"}).empty()) meta["name"] = meta.str_at({"generateName"}) + random_name(5);
     if (meta.str_at({"namespace"}).empty()) meta["namespace"] = "default";
