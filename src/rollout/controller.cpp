@@ -27,6 +27,7 @@ class Reader {
     TRY_OK(read_templates(strategy, state));
     TRY(state.replica_sets, owned(set_type));
     TRY(state.runs, owned(run_type));
+    TRY_OK(read_pods(state));
     if (auto name = rollout_["spec"]["workloadRef"]["name"].str_or(""); !name.empty()) {
       TRY(auto found, client_.get(ctx_, deployment_type, {rollout_.ns(), name}));
       if (found) state.workload = *found;
@@ -51,6 +52,20 @@ class Reader {
       if (owner && owner->uid == rollout_.uid()) mine.push_back(std::move(object));
     }
     return mine;
+  }
+  Result<> read_pods(State& state) {
+    auto at = parse_rfc3339(rollout_["spec"]["restartAt"].str_or(""));
+    if (!at || rollout_["status"]["restartedAt"].str_or("") == rfc3339(*at)) return {};
+    kube::ListOptions options;
+    options.ns = rollout_.ns();
+    TRY(auto list, client_.list(ctx_, {"v1", "Pod"}, options));
+    for (auto& pod : list.items) {
+      auto owner = pod.controller();
+      bool mine = owner && std::any_of(state.replica_sets.begin(), state.replica_sets.end(),
+                                       [&](const auto& set) { return set.uid() == owner->uid; });
+      if (mine) state.pods.push_back(std::move(pod));
+    }
+    return {};
   }
   Result<> read_routing(doc::View routing, State& state) {
     for (auto holder : {routing["slipway"], routing["plugins"]["argoproj-labs/gatewayAPI"]}) {
@@ -123,6 +138,19 @@ Result<> perform(const Ctx& ctx, kube::Client& client, Write write) {
     return {};
   }
   kube::Object object(write.object);
+  if (write.verb == Write::Verb::evict) {
+    auto eviction = kube::make_object({"policy/v1", "Eviction"}, object.key());
+    // Through the Pod's own type, so that the server finds the subresource.
+    eviction["apiVersion"] = "v1", eviction["kind"] = "Pod";
+    auto gone = client.create(ctx, std::move(eviction), {.field_manager = "slipway", .subresource = "eviction"});
+    // A disruption budget that refuses is asked again later; a server without evictions gets a plain deletion.
+    if (gone || gone.error().is(Kind::not_found) || gone.error().is(Kind::conflict) || gone.error().is(Kind::denied) ||
+        gone.error().retryable())
+      return {};
+    auto removed = client.remove(ctx, object.type(), object.key(), {});
+    if (!removed && !removed.error().is(Kind::not_found)) return Fail(std::move(removed).error().in(write.reason));
+    return {};
+  }
   if (write.verb == Write::Verb::remove) {
     auto gone = client.remove(ctx, object.type(), object.key(), {});
     if (!gone && !gone.error().is(Kind::not_found)) return gone;

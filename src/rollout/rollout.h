@@ -22,11 +22,12 @@ struct State {
   std::map<std::string, kube::Object> mesh;       // "VirtualService/name", "DestinationRule/name", "TrafficSplit/name"
   std::map<std::string, kube::Object> templates;  // "AnalysisTemplate/name", "ClusterAnalysisTemplate/name"
   std::vector<kube::Object> runs;                 // AnalysisRuns controlled by it
+  std::vector<kube::Object> pods;                 // only while a restart is asked for
   WallTime now;
 };
 
 struct Write {
-  enum class Verb { create, update, remove };
+  enum class Verb { create, update, remove, evict };
   Verb verb = Verb::update;
   doc::Value object;
   std::string reason;  // as an event: ScalingReplicaSet, SwitchService ...

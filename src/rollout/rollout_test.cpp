@@ -578,6 +578,34 @@ TEST_F(BlueGreenWorld, AnalysisBeforeAndAfter) {
   EXPECT_EQ(pods(), "v1:2");
 }
 
+TEST_F(World, RestartReplacesOldPodsInsideItsBudget) {
+  start("{canary: {maxUnavailable: 75%}}");
+  settle();
+  auto set = must(client->list(ctx, set_type, {.ns = "shop"})).items.at(0);
+  auto pod = [&](int n) {
+    auto object = kube::make_object({"v1", "Pod"}, {"shop", fmt::format("p{}", n)});
+    object["metadata"]["ownerReferences"] = doc::List{kube::owner_reference(set)};
+    must(client->create(ctx, object, {}));
+  };
+  for (int n = 0; n < 4; ++n) pod(n);
+  clock.advance(Millis(5000));
+  must(client->patch(ctx, rollout_type, key, kube::PatchType::merge,
+                     doc::Map{{"spec", doc::Map{{"restartAt", rfc3339(clock.wall())}}}}, {}));
+  clock.advance(Millis(1000));
+  must(reconcile(ctx, options, key));
+  auto left = [&] { return must(client->list(ctx, {"v1", "Pod"}, {.ns = "shop"})).items.size(); };
+  EXPECT_EQ(left(), 1U);
+  EXPECT_EQ(phase(), "Progressing rollout is restarting");
+  for (int n = 4; n < 7; ++n) pod(n);
+  must(reconcile(ctx, options, key));
+  EXPECT_EQ(left(), 3U);
+  pod(7);
+  settle();
+  EXPECT_EQ(phase(), "Healthy ");
+  EXPECT_EQ(rollout()["status"]["restartedAt"].str_or(""), rollout()["spec"]["restartAt"].str_or("-"));
+  EXPECT_EQ(left(), 4U);
+}
+
 TEST_F(World, WrongSpecsSayWhy) {
   for (auto [strategy, want] : {std::pair{"{canary: {}, blueGreen: {activeService: a}}", "Multiple Strategies"},
                                 {"{canary: {steps: [{setWeight: 101}]}}", "between 0 and 100"},

@@ -231,6 +231,11 @@ Result<Spec> parse_spec(const kube::Object& rollout, const kube::Object& workloa
   spec.progress_abort = view["progressDeadlineAbort"].bool_or(false);
   spec.paused = view["paused"].bool_or(false);
   spec.rollback_window = view["rollbackWindow"]["revisions"].num_or(0);
+  if (auto at = view["restartAt"]) {
+    auto time = parse_rfc3339(at.str_or(""));
+    if (!time) return at.wrong("want a time like 2026-11-25T20:47:50Z");
+    spec.restart_at = *time;
+  }
   if (spec.replicas < 0) return view["replicas"].wrong("want zero or more");
   if (spec.progress_deadline <= spec.min_ready_seconds)
     return view["progressDeadlineSeconds"].wrong("must be greater than minReadySeconds");

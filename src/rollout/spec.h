@@ -66,6 +66,7 @@ struct Spec {
   std::string workload_scale_down;   // never, onsuccess, progressively
   std::int64_t rollback_window = 0;  // revisions
   std::optional<std::int64_t> scale_down_delay, scale_down_limit, abort_scale_down_delay;
+  std::optional<WallTime> restart_at;  // pods made before it are replaced
   std::optional<Canary> canary;
   std::optional<BlueGreen> blue_green;
 

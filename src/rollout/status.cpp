@@ -69,6 +69,9 @@ struct PhaseOf {
 };
 
 PhaseOf waiting(Work& work, const Totals& t) {
+  if (auto at = work.spec.restart_at;
+      at && *at <= work.state.now && work.now_status()["restartedAt"].str_or("") != rfc3339(*at))
+    return {"Progressing", "rollout is restarting"};
   if (work.fresh() == nullptr) return {"Progressing", "waiting for the new ReplicaSet to be created"};
   auto pods = work.fresh()->wanted;
   if (t.updated < pods || (work.is_stable() && t.updated < work.spec.replicas))

@@ -61,6 +61,7 @@ Decision step(const State& state) {
     else
       detail::blue_green(work);
     scale_workload(work);
+    detail::restart_pods(work);
   }
   detail::finish_status(work);
   detail::write_sets(work);

@@ -94,6 +94,8 @@ void blue_green(Work& work);
 void set_traffic(Work& work, std::int64_t weight);
 // mesh.cpp: the same for Istio's VirtualServices and DestinationRules, and SMI's TrafficSplits.
 void set_mesh(Work& work, std::int64_t weight);
+// restart.cpp: evicts pods older than spec.restartAt, no more at once than may be missing.
+void restart_pods(Work& work);
 // status.cpp
 void reset_if_changed(Work& work);
 void finish_status(Work& work);
