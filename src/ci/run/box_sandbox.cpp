@@ -31,8 +31,8 @@ struct Pending {
 // One container for the job; its first process (steward/steward.cpp) starts the steps. Threads: any.
 class BoxSandbox final : public Sandbox {
  public:
-  BoxSandbox(std::unique_ptr<box::Container> container, Fd socket, fs::path home, std::string description)
-      : container_(std::move(container)), socket_(std::move(socket)), home_(std::move(home)), description_(std::move(description)) {
+  BoxSandbox(std::unique_ptr<box::Container> container, Fd socket, std::string description)
+      : container_(std::move(container)), socket_(std::move(socket)), description_(std::move(description)) {
     reader_ = std::thread([this] { listen(); });
   }
   ~BoxSandbox() override { close(); }
@@ -54,16 +54,6 @@ class BoxSandbox final : public Sandbox {
     return result;
   }
 
-  std::string inside(const fs::path& host) const override {
-    auto relative = host.lexically_relative(home_);
-    if (relative.empty() || *relative.begin() == "..") return host.string();
-    return relative == "." ? std::string(home_inside) : (fs::path(home_inside) / relative).string();
-  }
-  fs::path outside(std::string_view inside_path) const override {
-    auto relative = fs::path(inside_path).lexically_relative(home_inside);
-    if (relative.empty() || *relative.begin() == "..") return {};
-    return relative == "." ? home_ : home_ / relative;
-  }
   bool isolated() const override { return true; }
   std::string describe() const override { return description_; }
 
@@ -168,7 +158,6 @@ class BoxSandbox final : public Sandbox {
 
   std::unique_ptr<box::Container> container_;
   Fd socket_;
-  fs::path home_;
   std::string description_;
   std::thread reader_;
   std::mutex sending_;
@@ -220,7 +209,7 @@ Result<std::unique_ptr<Sandbox>> open_box_sandbox(const Ctx& ctx, box::Runtime& 
   spec.cgroup = "ci/" + options.id;
   TRY_IN(auto container, "start the job's container", runtime.start(ctx, spec, {.in = theirs.get(), .out = -1, .err = -1}));
   auto description = fmt::format("in a container ({}, {})", runtime.describe(), image ? "image" : "copy-on-write view of the host");
-  return std::make_unique<BoxSandbox>(std::move(container), std::move(ours), options.home, std::move(description));
+  return std::make_unique<BoxSandbox>(std::move(container), std::move(ours), std::move(description));
 }
 
 }  // namespace slipway::ci

@@ -25,8 +25,6 @@ class HostSandbox final : public Sandbox {
     return pump(ctx, process, {out.read.get(), err.read.get()}, child.pidfd(), sink, [&](int number) { child.signal(number); },
                 [&]() -> Result<int> { return child.wait(Ctx{}); });
   }
-  std::string inside(const fs::path& host) const override { return host.string(); }
-  fs::path outside(std::string_view inside_path) const override { return inside_path; }
   bool isolated() const override { return false; }
   std::string describe() const override { return "on the host, not isolated"; }
   void close() override {}

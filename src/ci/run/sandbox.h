@@ -27,9 +27,6 @@ class Sandbox {
   // Runs to its end; gives the exit status, 128 + signal when killed. Errors: not_found (no such program),
   // cancelled, timeout (after the process is gone), unavailable (the container ended).
   virtual Result<int> run(const Ctx& ctx, const Process& process, const OutputSink& sink) = 0;
-  // A path of the host below the job's folder as processes see it, and back ("" when it is not below it).
-  virtual std::string inside(const fs::path& host) const = 0;
-  virtual fs::path outside(std::string_view inside_path) const = 0;
   virtual bool isolated() const = 0;
   virtual std::string describe() const = 0;
   // Kills what is left. Idempotent.

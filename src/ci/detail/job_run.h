@@ -1,0 +1,212 @@
+#pragma once
+// One job while it runs: its folder, its container, its state between steps. Private to ci.
+#include <condition_variable>
+
+#include "ci/run/commands.h"
+#include "ci/run/job_folder.h"
+#include "ci/run/sandbox.h"
+#include "ci/runner.h"
+#include "secret/redact.h"
+
+namespace slipway::ci {
+
+// Limits how many jobs run at once. Threads: any.
+class Slots {
+ public:
+  explicit Slots(std::size_t count) : free_(std::max<std::size_t>(count, 1)) {}
+  Result<> take(const Ctx& ctx) {
+    auto free = free_.lock();
+    TRY_OK(free.wait(ctx, wake_, [&] { return *free > 0; }));
+    --*free;
+    return {};
+  }
+  void give() {
+    ++*free_.lock();
+    wake_.notify_one();
+  }
+
+ private:
+  Guarded<std::size_t> free_;
+  std::condition_variable_any wake_;
+};
+
+// What the jobs of one run share.
+struct Shared {
+  explicit Shared(RunnerOptions given) : options(std::move(given)), slots(options.max_parallel) {}
+  RunnerOptions options;
+  secret::RedactionSet redaction;
+  Slots slots;
+  std::mutex observing;
+  Guarded<std::map<std::string, RunArtifact>> artifacts;  // by name
+  // Calls the observer, one at a time.
+  template <class F>
+  void tell(F f) {
+    if (!options.observer) return;
+    std::lock_guard lock(observing);
+    f(*options.observer);
+  }
+};
+
+struct IgnoringCase {
+  using is_transparent = void;
+  bool operator()(std::string_view a, std::string_view b) const;
+};
+struct StepRecord {
+  Conclusion outcome = Conclusion::success, conclusion = Conclusion::success;
+  std::map<std::string, std::string> outputs;
+};
+using Environment = std::map<std::string, std::string>;
+
+// Steps that share a scope: those of the job, or of one use of a composite action.
+struct Frame {
+  std::string source;  // file, for messages
+  Data inputs;
+  std::map<std::string, StepRecord, IgnoringCase> records;
+  Environment env;     // composite: what the caller's step had
+  std::string action_path, action_repository, action_ref;  // as seen inside
+  bool composite = false, failed = false;
+  int depth = 0;
+  std::string outer_step;  // composite: the id under which the job's step is reported
+};
+
+// Where the output of one step goes and what it says in it.
+struct StepContext {
+  Frame* frame = nullptr;
+  std::string id, report_id;             // report_id: the job's own step, also within composites
+  Environment env;                       // of the step: all levels merged, evaluated
+  StepRecord* record = nullptr;
+  std::map<std::string, std::string> state;  // save-state
+  std::string stop_token;                // commands are off until it is said
+  std::string partial[2];                // unfinished lines of stdout, stderr
+};
+
+struct JobInput {
+  Shared& shared;
+  const Plan& plan;
+  const PlanJob& job;
+  Leg leg;
+  std::size_t index = 0, total = 1;
+  bool fail_fast = true;
+  int max_parallel = 0;
+  std::string key;
+  Data needs, inputs;
+  std::map<std::string, std::string> secrets;
+};
+
+class JobRun {
+ public:
+  explicit JobRun(JobInput input);
+  ~JobRun();
+  JobResult run(const Ctx& ctx);
+
+  // For actions.
+  Shared& shared() { return in_.shared; }
+  const RunnerOptions& options() const { return in_.shared.options; }
+  const Plan& plan() const { return in_.plan; }
+  JobFolder& folder() { return *folder_; }
+  Sandbox& sandbox() { return *sandbox_; }
+  JobResult& result() { return result_; }
+  // A path relative to the job's home as steps see it.
+  std::string inside(const std::string& relative) const { return ((isolated() ? fs::path(home_inside) : folder_->home()) / relative).string(); }
+  bool isolated() const { return options().runtime != nullptr; }
+  // A path given by a step (absolute inside, or relative to the workspace) as one relative to home. Errors: invalid
+  // when it is outside of home.
+  Result<std::string> relative_of(const std::string& path) const;
+  void log(const StepContext& step, int stream, std::string_view line);
+  void say(const StepContext& step, std::string_view line) { log(step, 0, line); }
+  void annotate(const StepContext& step, Annotation annotation);
+  void set_output(StepContext& step, const std::string& name, const std::string& value);
+  void set_env(const std::string& name, const std::string& value) { global_env_[name] = value; }
+  void add_path(const std::string& folder);
+  void add_mask(std::string_view value) { in_.shared.redaction.add(value); }
+  // Something to do when the job's steps are over, last come first done; runs also after failure and cancellation.
+  void defer(std::string name, std::function<Result<>(const Ctx&, StepContext&)> work);
+  // A process in the job's container, its output read for commands; the step's command files are applied afterwards.
+  Result<int> process(const Ctx& ctx, StepContext& step, std::vector<std::string> argv, const std::string& cwd, const Environment& extra = {});
+  Scope scope(const Frame& frame, const StepContext* step) const;
+  Result<Environment> evaluate_env(const Template& value, const Frame& frame, const StepContext* step) const;
+  const Data& github() const { return github_; }
+  std::string token() const;
+
+  // uses.cpp
+  Result<> use(const Ctx& ctx, Frame& frame, const Step& step, StepContext& context);
+  Result<> run_action(const Ctx& ctx, Frame& frame, StepContext& context, const std::string& folder, const Action& action, Object inputs);
+
+ private:
+  struct Post {
+    std::string name;
+    StepContext context;
+    std::function<Result<>(const Ctx&, StepContext&)> work;
+  };
+
+  // job_run.cpp
+  Result<> prepare(const Ctx& ctx);
+  Result<> open_sandbox(const Ctx& ctx);
+  Result<SandboxOptions> sandbox_options(const Ctx& ctx);
+  Result<> image_layers(const Ctx& ctx, const std::string& image, SandboxOptions& out);
+  void make_contexts();
+  void run_all(const Ctx& ctx);
+  void run_posts(const Ctx& ctx);
+  void collect_outputs();
+  void finish(const Ctx& ctx, std::chrono::steady_clock::time_point started);
+  bool from_cache(const Ctx& ctx);
+  void to_cache();
+  Result<std::string> cache_key(const Ctx& ctx);
+  void fail_job(std::string why);
+
+  // steps.cpp
+  void steps(const Ctx& ctx, Frame& frame, const std::vector<Step>& list);
+  void step(const Ctx& ctx, Frame& frame, const Step& step);
+  Result<bool> wanted(const Frame& frame, const Step& step, const StepContext& context) const;
+  Result<> execute(const Ctx& ctx, Frame& frame, const Step& step, StepContext& context);
+  Result<> script(const Ctx& ctx, Frame& frame, const Step& step, StepContext& context);
+  Result<Environment> step_env(const Frame& frame, const Step* step, const StepContext* context) const;
+  void conclude(const Ctx& ctx, Frame& frame, const Step& step, StepContext& context, const Result<>& outcome);
+
+  // output.cpp
+  Result<> open_files(StepContext& step, Environment& env);
+  Result<> apply_files(StepContext& step, const Environment& env);
+  void take(StepContext& step, int stream, std::string_view piece);
+  void take_line(StepContext& step, int stream, std::string_view line);
+  bool command(StepContext& step, const WorkflowCommand& command, std::string_view line);
+
+  Environment process_env(const StepContext& step) const;
+  Data github_of(const Frame& frame, const StepContext* step) const;
+
+  friend class Composite;
+  JobInput in_;
+  const JobDefinition& definition_;
+  JobResult result_;
+  std::optional<JobFolder> folder_;
+  std::unique_ptr<Sandbox> sandbox_;
+  Frame root_;
+  Data github_, runner_, strategy_, secrets_, vars_;
+  Environment base_env_, job_env_, global_env_;
+  std::vector<std::string> paths_;  // GITHUB_PATH, newest first
+  std::string default_shell_, default_folder_;
+  std::vector<Post> posts_;
+  bool failed_ = false, cancelled_ = false, timed_out_ = false, has_image_ = false;
+  std::size_t logged_ = 0;
+  int files_ = 0;
+};
+
+// Natively known actions (actions/*.cpp).
+struct ActionUse {
+  JobRun& job;
+  StepContext& step;
+  std::string uses, ref;  // "actions/cache/restore", "v4"
+  std::map<std::string, std::string, IgnoringCase> inputs;
+  std::string input(std::string_view name, std::string_view fallback = {}) const;
+  bool flag(std::string_view name, bool fallback) const;
+  std::vector<std::string> list(std::string_view name) const;  // lines, trimmed, empty ones dropped
+  void output(const std::string& name, const std::string& value) { job.set_output(step, name, value); }
+  void say(std::string_view line) { job.say(step, line); }
+};
+using NativeAction = Result<> (*)(const Ctx& ctx, ActionUse& use);
+NativeAction find_native_action(std::string_view name);  // "actions/checkout"
+std::vector<std::string> native_action_names();
+
+// hashFiles, always, success, failure, cancelled as contexts answer them.
+constexpr std::string_view status_functions[] = {"success", "failure", "cancelled", "always"};
+
+}  // namespace slipway::ci

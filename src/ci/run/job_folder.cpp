@@ -1,0 +1,103 @@
+#include "ci/run/job_folder.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <thread>
+
+namespace slipway::ci {
+
+Result<JobFolder> JobFolder::make(const fs::path& root, const std::string& repository_name) {
+  TRY(auto dir, TempDir::make_in(root, "job"));
+  std::string name;
+  for (char c : repository_name) name += std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || (c == '.' && !name.empty()) ? c : '_';
+  if (name.empty()) name = "repository";
+  auto workspace = fmt::format("work/{0}/{0}", name);
+  for (auto& folder : {workspace, std::string("work/_temp"), std::string("work/_tool")}) TRY_OK(make_dirs(dir.path() / "home" / folder));
+  return JobFolder(std::move(dir), std::move(workspace));
+}
+
+Result<std::string> JobFolder::read(const std::string& relative, std::size_t limit) const {
+  auto fd = open_beneath(home(), relative, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (!fd) return fd.error().is(Kind::not_found) ? Result<std::string>(std::string()) : Fail(std::move(fd).error());
+  struct stat info;
+  if (::fstat(fd->get(), &info) < 0) return fail_errno(errno, relative);
+  if (!S_ISREG(info.st_mode)) return fail(Kind::invalid, "{}: is not a regular file", relative);
+  if (static_cast<std::size_t>(info.st_size) > limit)
+    return fail(Kind::invalid, "{}: has {} bytes, at most {} are read", relative, info.st_size, limit);
+  std::string out;
+  char buffer[65536];
+  ssize_t n;
+  while ((n = ::read(fd->get(), buffer, sizeof buffer)) > 0) {
+    out.append(buffer, static_cast<std::size_t>(n));
+    if (out.size() > limit) return fail(Kind::invalid, "{}: grows beyond {} bytes", relative, limit);
+  }
+  if (n < 0) return fail_errno(errno, relative);
+  return out;
+}
+
+Result<> JobFolder::write(const std::string& relative, std::string_view text, unsigned mode) const {
+  auto parent = fs::path(relative).parent_path();
+  if (!has_folder(parent.string())) TRY_OK(make_dir(parent.string()));
+  // A fresh file, never what a step put in its place.
+  TRY(auto folder, open_beneath(home(), parent, O_PATH | O_DIRECTORY | O_CLOEXEC));
+  auto name = fs::path(relative).filename().string();
+  ::unlinkat(folder.get(), name.c_str(), 0);
+  Fd fd(::openat(folder.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
+  if (!fd) return fail_errno(errno, relative);
+  ::fchmod(fd.get(), mode);
+  return write_all(fd.get(), text);
+}
+
+Result<> JobFolder::make_dir(const std::string& relative) const {
+  return in_root([&](const fs::path& root) { return make_dirs(root / relative); });
+}
+
+Result<> JobFolder::empty(const std::string& relative) const {
+  return in_root([&](const fs::path& root) -> Result<> {
+    auto folder = root / relative;
+    if (!path_exists(folder)) return {};
+    TRY(auto names, list_dir(folder));
+    for (auto& name : names) TRY_OK(remove_tree(folder / name));
+    return {};
+  });
+}
+
+bool JobFolder::has_file(const std::string& relative) const {
+  auto fd = open_beneath(home(), relative, O_PATH | O_CLOEXEC);
+  struct stat info;
+  return fd && ::fstat(fd->get(), &info) == 0 && S_ISREG(info.st_mode);
+}
+
+bool JobFolder::has_folder(const std::string& relative) const {
+  return open_beneath(home(), relative.empty() ? "." : relative, O_PATH | O_DIRECTORY | O_CLOEXEC).has_value();
+}
+
+// The root folder is a property of a thread once it is unshared.
+Result<> JobFolder::in_root(const std::function<Result<>(const fs::path& root)>& work) const {
+  if (::geteuid() != 0) return work(home());
+  Result<> result;
+  std::thread([&] {
+    if (::unshare(CLONE_FS) < 0 || ::chroot(home().c_str()) < 0 || ::chdir("/") < 0) result = fail_errno(errno, "enter the job's folder");
+    else result = work("/");
+  }).join();
+  return result;
+}
+
+Result<> JobFolder::move_in(const fs::path& from, const std::string& relative) const {
+  TRY(auto names, list_dir(from));
+  auto ready = in_root([&](const fs::path& root) -> Result<> {
+    TRY_OK(make_dirs(root / relative));
+    for (auto& name : names) TRY_OK(remove_tree(root / relative / name));
+    return {};
+  });
+  TRY_OK(std::move(ready));
+  TRY(auto target, open_beneath(home(), relative, O_PATH | O_DIRECTORY | O_CLOEXEC));
+  for (auto& name : names)
+    if (::renameat(AT_FDCWD, (from / name).c_str(), target.get(), name.c_str()) < 0) return fail_errno(errno, fmt::format("move {} into the workspace", name));
+  return {};
+}
+
+}  // namespace slipway::ci

@@ -1,0 +1,46 @@
+#pragma once
+// The folder of one job. Steps own what is in it and may put links anywhere: whatever we read or write there goes
+// through this class, which never leaves the folder.
+#include <functional>
+#include <string>
+
+#include "base/files.h"
+#include "base/result.h"
+
+namespace slipway::ci {
+
+// base/home is the job's home and holds work/REPO/REPO (the workspace), work/_temp and work/_tool; the rest of base is
+// ours alone. Removed with the value. Threads: any.
+class JobFolder {
+ public:
+  static Result<JobFolder> make(const fs::path& root, const std::string& repository_name);
+  JobFolder(JobFolder&&) noexcept = default;
+
+  const fs::path& base() const { return dir_.path(); }
+  fs::path home() const { return dir_.path() / "home"; }
+  // Relative to home.
+  const std::string& workspace() const { return workspace_; }
+  std::string temp() const { return "work/_temp"; }
+  std::string tools() const { return "work/_tool"; }
+
+  // Below home. Regular files only; "" when absent. Errors: invalid (over the limit, no regular file).
+  Result<std::string> read(const std::string& relative, std::size_t limit) const;
+  Result<> write(const std::string& relative, std::string_view text, unsigned mode = 0644) const;
+  Result<> make_dir(const std::string& relative) const;
+  // Removes what a folder holds; absent is fine.
+  Result<> empty(const std::string& relative) const;
+  bool has_file(const std::string& relative) const;
+  bool has_folder(const std::string& relative) const;
+  // Runs work that sees home as its root folder: no link and no race leads out of it. `root` is what to put before
+  // paths. Needs root; without, the work runs on plain paths (then steps have our own rights anyway).
+  Result<> in_root(const std::function<Result<>(const fs::path& root)>& work) const;
+  // Moves everything in `from` (a folder of ours below base) into a folder of home, replacing what has the same name.
+  Result<> move_in(const fs::path& from, const std::string& relative) const;
+
+ private:
+  JobFolder(TempDir dir, std::string workspace) : dir_(std::move(dir)), workspace_(std::move(workspace)) {}
+  TempDir dir_;
+  std::string workspace_;
+};
+
+}  // namespace slipway::ci

@@ -1,0 +1,219 @@
+// From a planned job to its result: folder, container, steps, what is left to do, outputs.
+#include "ci/detail/job_run.h"
+
+#include "base/hash.h"
+#include "base/text.h"
+#include "doc/json.h"
+
+namespace slipway::ci {
+
+JobRun::JobRun(JobInput input) : in_(std::move(input)), definition_(*in_.job.definition) {
+  result_.key = in_.key;
+  result_.id = definition_.id;
+  result_.name = in_.job.name + (in_.leg.suffix.empty() ? "" : fmt::format(" ({})", in_.leg.suffix));
+  root_.source = in_.plan.workflow->source;
+  root_.inputs = in_.inputs;
+}
+
+JobRun::~JobRun() = default;
+
+void JobRun::fail_job(std::string why) {
+  failed_ = true;
+  why = in_.shared.redaction.redact(why);
+  StepContext nobody;
+  nobody.frame = &root_;
+  Annotation a;
+  a.level = Annotation::Level::error, a.message = why;
+  annotate(nobody, std::move(a));
+  if (result_.why.empty()) result_.why = std::move(why);
+}
+
+JobResult JobRun::run(const Ctx& ctx) {
+  auto started = std::chrono::steady_clock::now();
+  auto prepared = prepare(ctx);
+  in_.shared.tell([&](Observer& o) { o.job_started(result_.key, result_.name); });
+  if (!prepared) {
+    if (!ctx.alive()) cancelled_ = true;
+    else fail_job(prepared.error().print());
+  } else if (!from_cache(ctx)) {
+    run_all(ctx);
+  }
+  finish(ctx, started);
+  return std::move(result_);
+}
+
+Result<> JobRun::prepare(const Ctx& ctx) {
+  auto& event = in_.plan.event;
+  TRY(auto folder, JobFolder::make(options().root, event.repository.substr(event.repository.find('/') + 1)));
+  folder_.emplace(std::move(folder));
+  base_env_ = {{"PATH", options().path}, {"LANG", "C.UTF-8"}, {"CI", "true"}, {"DEBIAN_FRONTEND", "noninteractive"}};
+  TRY_OK(folder_->write(folder_->temp() + "/_github_workflow/event.json", doc::print_json_pretty(event.payload)));
+  base_env_["HOME"] = fs::path(inside("x")).parent_path().string();
+  make_contexts();
+  auto& workflow = *in_.plan.workflow;
+  if (workflow.env) {
+    TRY(job_env_, evaluate_env(*workflow.env, root_, nullptr));
+  }
+  if (definition_.env) {
+    TRY(auto env, evaluate_env(*definition_.env, root_, nullptr));
+    for (auto& [key, value] : env) job_env_[key] = value;
+  }
+  if (definition_.name) {
+    TRY(auto name, definition_.name->evaluate_text(scope(root_, nullptr), root_.source));
+    if (!name.empty()) result_.name = in_.shared.redaction.redact(name) + (definition_.name->is_expression() || in_.leg.suffix.empty() ? "" : fmt::format(" ({})", in_.leg.suffix));
+  }
+  for (auto* defaults : {&workflow.defaults, &definition_.defaults}) {
+    if (!*defaults) continue;
+    TRY(auto value, (*defaults)->evaluate(scope(root_, nullptr), root_.source));
+    auto run = value.member("run");
+    if (auto shell = run.member("shell"); !shell.is_null()) default_shell_ = shell.text();
+    if (auto where = run.member("working-directory"); !where.is_null()) default_folder_ = where.text();
+  }
+  return ctx.alive();
+}
+
+Result<> JobRun::open_sandbox(const Ctx& ctx) {
+  TRY(auto wanted, sandbox_options(ctx));
+  has_image_ = !wanted.layers.empty();
+  if (options().runtime) {
+    TRY(sandbox_, open_box_sandbox(ctx, *options().runtime, wanted));
+  } else if (!options().allow_unisolated) {
+    return Fail(Error(Kind::unavailable, "there is no container runtime, and jobs do not run on the host unprotected")
+                    .with_hint("install runc, or allow it with --unisolated"));
+  } else if (has_image_) {
+    return fail(Kind::unavailable, "the job wants a container, which needs a container runtime");
+  } else {
+    sandbox_ = open_host_sandbox(wanted);
+  }
+  return {};
+}
+
+Result<> JobRun::image_layers(const Ctx& ctx, const std::string& image, SandboxOptions& out) {
+  if (!options().registry || !options().layers)
+    return Fail(Error(Kind::unavailable, fmt::format("image {}: no image store is connected to this runner", image)));
+  std::string_view name = image;
+  if (!options().registry_host.empty() && name.starts_with(options().registry_host + "/")) name.remove_prefix(options().registry_host.size() + 1);
+  std::string reference = "latest";
+  std::string repository(name);
+  if (auto at_digest = cut(name, "@")) repository = at_digest->first, reference = at_digest->second;
+  else if (auto colon = name.rfind(':'); colon != std::string_view::npos && name.find('/', colon) == std::string_view::npos)
+    repository = name.substr(0, colon), reference = name.substr(colon + 1);
+  auto found = options().registry->image(repository, reference);
+  if (!found)
+    return Fail(std::move(found).error().in(fmt::format("image {}", image)).with_hint(fmt::format("slipway image pull {}", image)));
+  for (std::size_t i = 0; i < found->manifest.layers.size(); ++i) {
+    TRY(auto layer, options().layers->folder(ctx, found->manifest.layers[i], found->config.diff_ids[i]));
+    out.layers.push_back(std::move(layer));
+  }
+  out.user = found->config.user;
+  for (auto& pair : found->config.env)
+    if (auto parts = cut(pair, "=")) base_env_[std::string(parts->first)] = parts->second;
+  return {};
+}
+
+Result<SandboxOptions> JobRun::sandbox_options(const Ctx& ctx) {
+  SandboxOptions out;
+  out.home = folder_->home();
+  out.id = fmt::format("ci-{}", random_hex(8));
+  out.hide = options().hide;
+  out.limits = options().limits;
+  if (!definition_.container) return out;
+  TRY(auto container, definition_.container->evaluate(scope(root_, nullptr), root_.source));
+  auto image = container.if_string() ? container.text() : container.member("image").text();
+  if (image.empty()) return out;  // an empty image means no container
+  TRY_OK(image_layers(ctx, image, out));
+  auto env = container.member("env");
+  if (auto* given = env.if_object())
+    for (auto& [key, value] : given->entries) base_env_[key] = value.text();
+  return out;
+}
+
+void JobRun::run_all(const Ctx& ctx) {
+  Millis limit = options().default_timeout;
+  if (definition_.timeout_minutes) {
+    auto minutes = definition_.timeout_minutes->evaluate(scope(root_, nullptr), root_.source);
+    if (minutes && minutes->number() > 0) limit = Millis(static_cast<std::int64_t>(std::min(minutes->number(), 1e6) * 60'000));
+  }
+  Ctx own = ctx.within(limit);
+  if (auto opened = open_sandbox(own); !opened) {
+    if (ctx.alive()) fail_job(opened.error().print());
+    else cancelled_ = true;
+    return;
+  }
+  StepContext nobody;
+  nobody.frame = &root_;
+  say(nobody, fmt::format("Runs {}", sandbox_->describe()));
+  steps(own, root_, definition_.steps);
+  run_posts(own);
+  collect_outputs();
+  if (!failed_ && !cancelled_) to_cache();
+}
+
+void JobRun::defer(std::string name, std::function<Result<>(const Ctx&, StepContext&)> work) {
+  StepContext context;
+  context.frame = &root_;
+  context.id = name, context.report_id = name;
+  posts_.push_back({std::move(name), std::move(context), std::move(work)});
+}
+
+void JobRun::run_posts(const Ctx& ctx) {
+  while (!posts_.empty()) {
+    auto post = std::move(posts_.back());
+    posts_.pop_back();
+    auto started = std::chrono::steady_clock::now();
+    // Tearing down happens also when the job was cancelled, within a time of its own.
+    Ctx own = ctx.alive() && !cancelled_ ? ctx : Ctx{.clock = ctx.clock}.within(options().cancel_grace);
+    StepRecord record;
+    post.context.record = &record;
+    in_.shared.tell([&](Observer& o) { o.step_started(result_.key, post.context.id, post.name); });
+    auto outcome = post.work(own, post.context);
+    record.outcome = record.conclusion = outcome ? Conclusion::success : Conclusion::failure;
+    if (!outcome) {
+      failed_ = true;
+      Annotation a;
+      a.level = Annotation::Level::error, a.message = outcome.error().print();
+      annotate(post.context, std::move(a));
+      if (result_.why.empty()) result_.why = in_.shared.redaction.redact(fmt::format("{}: {}", post.name, outcome.error().what()));
+    }
+    StepResult done{post.context.id, post.name, record.outcome, record.conclusion,
+                    std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - started), {}};
+    in_.shared.tell([&](Observer& o) { o.step_finished(result_.key, done); });
+    result_.steps.push_back(std::move(done));
+  }
+}
+
+// An output that holds a secret would carry it into other jobs' logs unmasked: it is dropped, as GitHub does.
+void JobRun::collect_outputs() {
+  if (!definition_.outputs) return;
+  StepContext nobody;
+  nobody.frame = &root_;
+  for (auto& [key, value] : definition_.outputs->entries) {
+    auto text = value.evaluate_text(scope(root_, nullptr), root_.source);
+    if (!text) {
+      fail_job(text.error().what());
+    } else if (in_.shared.redaction.hides(*text)) {
+      say(nobody, fmt::format("##[warning]Skip output '{}' since it may contain secret.", key.text));
+    } else if (!text->empty()) {
+      result_.outputs[key.text] = *std::move(text);
+    }
+  }
+}
+
+void JobRun::finish(const Ctx&, std::chrono::steady_clock::time_point started) {
+  if (sandbox_) sandbox_->close();
+  sandbox_.reset();
+  folder_.reset();
+  result_.conclusion = cancelled_ ? Conclusion::cancelled : failed_ ? Conclusion::failure : Conclusion::success;
+  if (cancelled_ && result_.why.empty()) result_.why = timed_out_ ? "the job ran longer than its timeout" : "cancelled";
+  if (timed_out_) result_.conclusion = Conclusion::failure;
+  result_.duration = std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - started);
+}
+
+Result<std::string> JobRun::relative_of(const std::string& path) const {
+  if (!path.starts_with('/')) return (fs::path(folder_->workspace()) / path).lexically_normal().string();
+  auto relative = fs::path(path).lexically_normal().lexically_relative(fs::path(inside("x")).parent_path());
+  if (relative.empty() || *relative.begin() == "..") return fail(Kind::invalid, "{}: is outside of the job's folder", path);
+  return relative.string();
+}
+
+}  // namespace slipway::ci

@@ -1,0 +1,451 @@
+// The job graph while it runs.
+#include "ci/runner.h"
+
+#include <condition_variable>
+
+#include "base/text.h"
+#include "ci/detail/job_run.h"
+
+namespace slipway::ci {
+namespace {
+
+// How a definition came out, all its legs together.
+struct Outcome {
+  Conclusion conclusion = Conclusion::success;
+  std::map<std::string, std::string> outputs;
+  bool all_success = true;  // this one and all it needs
+};
+
+// The jobs of one workflow; a reusable workflow is a graph of its own inside a job. Threads: run() one; legs others.
+class Graph {
+ public:
+  Graph(Shared& shared, const Plan& plan, std::string prefix, Data inputs, std::map<std::string, std::string> secrets, std::set<std::string> chosen)
+      : shared_(shared), plan_(plan), prefix_(std::move(prefix)), inputs_(std::move(inputs)), secrets_(std::move(secrets)), chosen_(std::move(chosen)) {}
+
+  // Gives the results of all jobs, in the order of their end.
+  std::vector<JobResult> run(const Ctx& ctx) {
+    std::vector<std::jthread> threads;
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      start_ready(ctx, threads);
+      if (outcomes_.size() == wanted()) break;
+      changed_.wait(lock);
+    }
+    lock.unlock();
+    threads.clear();
+    return std::move(results_);
+  }
+
+  bool failed() const {
+    return std::any_of(outcomes_.begin(), outcomes_.end(), [](auto& o) { return o.second.conclusion == Conclusion::failure; });
+  }
+  bool cancelled() const {
+    return std::any_of(outcomes_.begin(), outcomes_.end(), [](auto& o) { return o.second.conclusion == Conclusion::cancelled; });
+  }
+
+  // on.workflow_call.outputs of a called workflow.
+  Result<std::map<std::string, std::string>> call_outputs() const {
+    std::map<std::string, std::string> out;
+    auto* trigger = plan_.workflow->trigger("workflow_call");
+    if (!trigger) return out;
+    Object jobs;
+    for (auto& [id, outcome] : outcomes_) jobs.set(id, need_data(outcome));
+    Scope scope = basic_scope(Data(Object{}));
+    auto names = scope.context;
+    scope.context = [&jobs, names](std::string_view name) { return iequals(name, "jobs") ? Data(jobs) : names(name); };
+    for (auto& [name, value] : trigger->outputs) {
+      TRY(auto text, value.evaluate_text(scope, plan_.workflow->source));
+      out[name] = text;
+    }
+    return out;
+  }
+
+ private:
+  // One definition that is running: its legs.
+  struct Running {
+    const PlanJob* job;
+    std::vector<Leg> legs;
+    std::size_t next = 0, active = 0, done = 0;
+    bool fail_fast = true;
+    int max_parallel = 0;
+    Data needs;
+    Outcome outcome;
+    std::unique_ptr<ChildStop> stop;
+  };
+
+  std::size_t wanted() const { return chosen_.empty() ? plan_.jobs.size() : chosen_.size(); }
+  bool is_wanted(const PlanJob& job) const { return chosen_.empty() || chosen_.contains(job.id); }
+
+  void start_ready(const Ctx& ctx, std::vector<std::jthread>& threads) {
+    for (bool progress = true; progress;) {
+      progress = false;
+      for (auto& job : plan_.jobs) {
+        if (!is_wanted(job) || outcomes_.contains(job.id) || running_.contains(job.id)) continue;
+        if (!std::all_of(job.needs.begin(), job.needs.end(), [&](auto& need) { return outcomes_.contains(need); })) continue;
+        begin(ctx, job);
+        progress = true;
+      }
+      for (auto& [id, running] : running_) start_legs(ctx, running, threads);
+    }
+  }
+
+  Data need_data(const Outcome& outcome) const {
+    Object one, outputs;
+    for (auto& [key, value] : outcome.outputs) outputs.set(key, value);
+    one.set("result", std::string(to_string(outcome.conclusion)));
+    one.set("outputs", std::move(outputs));
+    return one;
+  }
+
+  Scope basic_scope(Data needs) const {
+    Scope scope;
+    scope.context = [this, needs](std::string_view name) -> Data {
+      if (iequals(name, "needs")) return needs;
+      if (iequals(name, "inputs")) return inputs_;
+      if (iequals(name, "github")) return github();
+      if (iequals(name, "vars")) {
+        Object vars;
+        for (auto& [key, value] : shared_.options.vars) vars.set(key, value);
+        return vars;
+      }
+      return {};
+    };
+    return scope;
+  }
+
+  Data github() const {
+    auto& e = plan_.event;
+    Object g;
+    g.set("event_name", e.name), g.set("ref", e.ref), g.set("sha", e.sha), g.set("repository", e.repository);
+    g.set("repository_owner", e.owner), g.set("actor", e.actor), g.set("triggering_actor", e.actor);
+    g.set("head_ref", e.head_ref), g.set("base_ref", e.name.starts_with("pull_request") ? e.base_ref : std::string());
+    auto slash = e.ref.find('/', 5);
+    g.set("ref_name", slash == std::string::npos ? e.ref : e.ref.substr(slash + 1));
+    g.set("ref_type", e.ref.starts_with("refs/tags/") ? "tag" : "branch");
+    g.set("event", Data::from(e.payload));
+    g.set("run_id", shared_.options.run_id), g.set("run_number", std::to_string(shared_.options.run_number));
+    g.set("run_attempt", std::to_string(shared_.options.attempt));
+    g.set("server_url", shared_.options.server_url);
+    g.set("workflow", plan_.workflow->name ? plan_.workflow->name->literal_text() : plan_.workflow->source);
+    return g;
+  }
+
+  // Decides whether the job runs, and into how many legs.
+  void begin(const Ctx& ctx, const PlanJob& job) {
+    Object needs;
+    bool ancestors = true, any_failed = false;
+    for (auto& need : job.needs) {
+      needs.set(need, need_data(outcomes_.at(need)));
+      ancestors = ancestors && outcomes_.at(need).all_success;
+      any_failed = any_failed || failed_below(need);
+    }
+    Data need(std::move(needs));
+    auto verdict = condition(ctx, job, need, ancestors, any_failed);
+    if (!verdict) return end_without_run(job, Conclusion::failure, verdict.error().what());
+    if (!*verdict) {
+      bool cancelled = !ctx.alive();
+      return end_without_run(job, cancelled ? Conclusion::cancelled : Conclusion::skipped,
+                             cancelled ? "cancelled" : ancestors ? "its condition is false" : blocked_by(job));
+    }
+    Running running;
+    running.job = &job;
+    running.needs = need;
+    running.stop = std::make_unique<ChildStop>(ctx.stop);
+    running.legs = job.legs, running.fail_fast = job.fail_fast, running.max_parallel = job.max_parallel;
+    if (job.waits_for_values) {
+      if (auto expanded = expand(job, need, running); !expanded) return end_without_run(job, Conclusion::failure, expanded.error().what());
+    }
+    running_.emplace(job.id, std::move(running));
+  }
+
+  bool failed_below(const std::string& id) const {
+    if (outcomes_.at(id).conclusion == Conclusion::failure) return true;
+    for (auto& job : plan_.jobs)
+      if (job.id == id) return std::any_of(job.needs.begin(), job.needs.end(), [&](auto& need) { return failed_below(need); });
+    return false;
+  }
+
+  std::string blocked_by(const PlanJob& job) const {
+    for (auto& need : job.needs)
+      if (!outcomes_.at(need).all_success) return fmt::format("job '{}' it needs is {}", need, to_string(outcomes_.at(need).conclusion));
+    return "its condition is false";
+  }
+
+  // success() wants all ancestors to have succeeded, not only the jobs it names.
+  Result<bool> condition(const Ctx& ctx, const PlanJob& job, const Data& needs, bool ancestors, bool any_failed) const {
+    auto& condition = job.definition->condition;
+    bool stopped = !ctx.alive();
+    if (!condition.expression) return ancestors && !stopped;
+    Scope scope = basic_scope(needs);
+    scope.call = [&](std::string_view function, const std::vector<Data>& arguments) -> Result<Data> {
+      if (iequals(function, "always")) return Data(true);
+      if (iequals(function, "cancelled")) return Data(stopped);
+      if (!arguments.empty() && (iequals(function, "success") || iequals(function, "failure"))) return named(function, arguments);
+      if (iequals(function, "success")) return Data(ancestors && !stopped);
+      if (iequals(function, "failure")) return Data(any_failed && !stopped);
+      return fail(Kind::invalid, "function '{}' is not available here", function);
+    };
+    auto value = condition.expression->evaluate(scope);
+    if (!value)
+      return Fail(std::move(value).error().in(fmt::format("{}:{}:{}: if", plan_.workflow->source, condition.mark.line, condition.mark.column)));
+    return value->truthy();
+  }
+
+  Result<Data> named(std::string_view function, const std::vector<Data>& jobs) const {
+    bool all = true, any = false;
+    for (auto& id : jobs) {
+      auto found = outcomes_.find(id.text());
+      if (found == outcomes_.end()) return fail(Kind::invalid, "job '{}' is not among the needs", id.text());
+      all = all && found->second.conclusion == Conclusion::success;
+      any = any || found->second.conclusion == Conclusion::failure;
+    }
+    return Data(iequals(function, "success") ? all : any);
+  }
+
+  Result<> expand(const PlanJob& job, const Data& needs, Running& running) {
+    auto& source = plan_.workflow->source;
+    TRY(auto strategy, job.definition->strategy->evaluate(basic_scope(needs), source));
+    if (auto value = strategy.member("fail-fast"); !value.is_null()) running.fail_fast = value.truthy();
+    if (auto value = strategy.member("max-parallel"); !value.is_null()) running.max_parallel = static_cast<int>(value.number());
+    auto mark = job.definition->strategy->mark;
+    auto legs = expand_matrix(strategy.member("matrix"));
+    if (!legs) return Fail(std::move(legs).error().in(fmt::format("{}:{}:{}", source, mark.line, mark.column)));
+    running.legs = *std::move(legs);
+    return {};
+  }
+
+  void end_without_run(const PlanJob& job, Conclusion conclusion, std::string why) {
+    JobResult result;
+    result.key = prefix_ + job.id, result.id = job.id, result.name = prefix_ + job.name;
+    result.conclusion = conclusion, result.why = std::move(why);
+    shared_.tell([&](Observer& o) { o.job_finished(result); });
+    results_.push_back(std::move(result));
+    Outcome outcome;
+    outcome.conclusion = conclusion, outcome.all_success = false;
+    outcomes_[job.id] = std::move(outcome);
+    changed_.notify_all();
+  }
+
+  std::string key_of(const Running& running, std::size_t index) const {
+    auto& leg = running.legs[index];
+    auto key = prefix_ + running.job->id;
+    if (leg.matrix.is_null()) return key;
+    std::size_t same = 0;
+    for (std::size_t i = 0; i < index; ++i) same += running.legs[i].suffix == leg.suffix ? 1 : 0;
+    key += fmt::format(" ({}{})", leg.suffix, same > 0 ? fmt::format(" #{}", same + 1) : std::string());
+    return key;
+  }
+
+  void start_legs(const Ctx& ctx, Running& running, std::vector<std::jthread>& threads) {
+    auto limit = running.max_parallel > 0 ? static_cast<std::size_t>(running.max_parallel) : running.legs.size();
+    while (running.next < running.legs.size() && running.active < limit) {
+      auto index = running.next++;
+      ++running.active;
+      threads.emplace_back([this, &ctx, &running, index] { leg(ctx, running, index); });
+    }
+  }
+
+  // A thread of its own.
+  void leg(const Ctx& ctx, Running& running, std::size_t index) {
+    auto key = key_of(running, index);
+    auto result = earlier(key);
+    bool fresh = !result;
+    if (fresh) {
+      Ctx own = ctx.with_stop(running.stop->token());
+      result = running.job->definition->uses ? call(own, running, index, key) : job(own, running, index, key);
+    }
+    if (fresh) shared_.tell([&](Observer& o) { o.job_finished(*result); });
+    std::lock_guard lock(mutex_);
+    merge(running, *result);
+    results_.push_back(*std::move(result));
+    --running.active, ++running.done;
+    if (running.done == running.legs.size()) {
+      auto outcome = std::move(running.outcome);
+      for (auto& need : running.job->needs) outcome.all_success = outcome.all_success && outcomes_.at(need).all_success;
+      outcome.all_success = outcome.all_success && outcome.conclusion == Conclusion::success;
+      outcomes_[running.job->id] = std::move(outcome);
+    }
+    changed_.notify_all();
+  }
+
+  std::optional<JobResult> earlier(const std::string& key) const {
+    for (auto& result : shared_.options.finished)
+      if (result.key == key) return result;
+    return {};
+  }
+
+  JobResult job(const Ctx& ctx, Running& running, std::size_t index, const std::string& key) {
+    JobResult result;
+    result.key = key, result.id = running.job->id, result.name = key;
+    if (auto slot = shared_.slots.take(ctx); !slot) {
+      result.conclusion = Conclusion::cancelled, result.why = "cancelled before it started";
+      return result;
+    }
+    Finally give([&] { shared_.slots.give(); });
+    JobInput input{shared_, plan_, *running.job, running.legs[index], index, running.legs.size(), running.fail_fast, running.max_parallel,
+                   key, running.needs, inputs_, secrets_};
+    return JobRun(std::move(input)).run(ctx);
+  }
+
+  // A called workflow: its jobs are ours with a prefix, the call's own result is made of theirs.
+  JobResult call(const Ctx& ctx, Running& running, std::size_t index, const std::string& key) {
+    JobResult result;
+    result.key = key, result.id = running.job->id, result.name = key;
+    auto started = std::chrono::steady_clock::now();
+    auto broken = [&](std::string why) {
+      result.conclusion = Conclusion::failure, result.why = std::move(why);
+      return result;
+    };
+    auto inputs = call_inputs(running, index);
+    if (!inputs) return broken(inputs.error().what());
+    auto secrets = call_secrets(running, index);
+    if (!secrets) return broken(secrets.error().what());
+    Graph inner(shared_, *running.job->called, key + " / ", Data(*std::move(inputs)), *std::move(secrets), {});
+    auto results = inner.run(ctx);
+    auto outputs = inner.call_outputs();
+    result.conclusion = inner.failed() ? Conclusion::failure : inner.cancelled() ? Conclusion::cancelled : Conclusion::success;
+    if (inner.failed()) result.why = "a job of the called workflow failed";
+    if (outputs) result.outputs = *std::move(outputs);
+    else if (result.conclusion == Conclusion::success) return broken(outputs.error().what());
+    result.duration = std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - started);
+    std::lock_guard lock(mutex_);
+    for (auto& r : results) results_.push_back(std::move(r));
+    return result;
+  }
+
+  Scope leg_scope(const Running& running, std::size_t index) const {
+    Scope scope = basic_scope(running.needs);
+    auto names = scope.context;
+    auto matrix = running.legs[index].matrix;
+    Object secrets;
+    for (auto& [key, value] : secrets_) secrets.set(key, value);
+    scope.context = [names, matrix, secrets = Data(std::move(secrets))](std::string_view name) {
+      return iequals(name, "matrix") ? matrix : iequals(name, "secrets") ? secrets : names(name);
+    };
+    return scope;
+  }
+
+  Result<Object> call_inputs(const Running& running, std::size_t index) const {
+    auto& definition = *running.job->definition;
+    auto& source = plan_.workflow->source;
+    auto* trigger = running.job->called->workflow->trigger("workflow_call");
+    Object given, out;
+    if (definition.with) {
+      TRY(auto value, definition.with->evaluate(leg_scope(running, index), source));
+      if (auto* object = value.if_object()) given = *object;
+    }
+    for (auto& [name, value] : given.entries) {
+      bool known = std::any_of(trigger->inputs.begin(), trigger->inputs.end(), [&](auto& i) { return iequals(i.name, name); });
+      if (!known) return fail(Kind::invalid, "{}:{}:{}: Invalid input, {} is not defined in the referenced workflow.", source, definition.mark.line, definition.mark.column, name);
+    }
+    for (auto& input : trigger->inputs) {
+      auto* value = given.find(input.name);
+      if (!value && input.required)
+        return fail(Kind::invalid, "{}:{}:{}: Input {} is required, but not provided while calling.", source, definition.mark.line, definition.mark.column, input.name);
+      if (value) {
+        out.set(input.name, input.type == "boolean" ? Data(value->if_string() ? *value->if_string() == "true" : value->truthy())
+                            : input.type == "number" ? Data(value->number())
+                                                     : Data(value->text()));
+        continue;
+      }
+      TRY(auto fallback, input.fallback.evaluate(basic_scope(Data(Object{})), source));
+      if (fallback.is_null()) fallback = input.type == "boolean" ? Data(false) : input.type == "number" ? Data(0) : Data("");
+      out.set(input.name, std::move(fallback));
+    }
+    return out;
+  }
+
+  Result<std::map<std::string, std::string>> call_secrets(const Running& running, std::size_t index) const {
+    auto& definition = *running.job->definition;
+    std::map<std::string, std::string> out;
+    if (definition.inherit_secrets) return secrets_;
+    if (auto token = secrets_.find("GITHUB_TOKEN"); token != secrets_.end()) out.insert(*token);
+    if (!definition.secrets) return out;
+    TRY(auto value, definition.secrets->evaluate(leg_scope(running, index), plan_.workflow->source));
+    if (auto* object = value.if_object())
+      for (auto& [name, secret] : object->entries) out[name] = secret.text();
+    return out;
+  }
+
+  // Under the lock.
+  void merge(Running& running, const JobResult& result) {
+    auto conclusion = result.conclusion;
+    bool tolerated = conclusion == Conclusion::failure && tolerates(running, result);
+    if (tolerated) conclusion = Conclusion::success;
+    auto rank = [](Conclusion c) { return c == Conclusion::failure ? 3 : c == Conclusion::cancelled ? 2 : c == Conclusion::skipped ? 1 : 0; };
+    if (rank(conclusion) > rank(running.outcome.conclusion)) running.outcome.conclusion = conclusion;
+    for (auto& [key, value] : result.outputs) running.outcome.outputs[key] = value;
+    if (conclusion == Conclusion::failure && running.fail_fast && running.legs.size() > 1) running.stop->request_stop();
+  }
+
+  bool tolerates(const Running& running, const JobResult& result) const {
+    auto& rule = running.job->definition->continue_on_error;
+    if (!rule) return false;
+    for (std::size_t i = 0; i < running.legs.size(); ++i) {
+      if (key_of(running, i) != result.key) continue;
+      auto value = rule->evaluate(leg_scope(running, i), plan_.workflow->source);
+      return value && value->truthy();
+    }
+    return false;
+  }
+
+  Shared& shared_;
+  const Plan& plan_;
+  std::string prefix_;
+  Data inputs_;
+  std::map<std::string, std::string> secrets_;
+  std::set<std::string> chosen_;
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<std::string, Running> running_;  // entries stay: legs refer to them
+  std::map<std::string, Outcome> outcomes_;
+  std::vector<JobResult> results_;
+};
+
+Result<std::set<std::string>> choose(const Plan& plan, const std::vector<std::string>& asked) {
+  std::set<std::string> out;
+  std::vector<std::string> open = asked;
+  while (!open.empty()) {
+    auto id = open.back();
+    open.pop_back();
+    auto found = std::find_if(plan.jobs.begin(), plan.jobs.end(), [&](auto& job) { return iequals(job.id, id); });
+    if (found == plan.jobs.end()) {
+      std::vector<std::string> ids;
+      for (auto& job : plan.jobs) ids.push_back(job.id);
+      auto near = nearest(id, ids);
+      auto error = Error(Kind::not_found, fmt::format("{} has no job '{}'", plan.workflow->source, id));
+      return Fail(near ? std::move(error).with_hint(fmt::format("did you mean '{}'?", *near)) : std::move(error));
+    }
+    if (out.insert(found->id).second) open.insert(open.end(), found->needs.begin(), found->needs.end());
+  }
+  return out;
+}
+
+}  // namespace
+
+Runner::Runner(RunnerOptions options) : options_(std::move(options)) {}
+Runner::~Runner() = default;
+
+Result<RunResult> Runner::run(const Ctx& ctx, const Plan& plan) {
+  if (!options_.runtime && !options_.allow_unisolated)
+    return Fail(Error(Kind::unavailable, "there is no container runtime, and jobs do not run on the host unprotected")
+                    .with_hint("install runc, or allow it with --unisolated"));
+  TRY(auto chosen, choose(plan, options_.only_jobs));
+  TRY_OK(make_dirs(options_.root));
+  Shared shared(options_);
+  std::map<std::string, std::string> secrets;
+  // Code of strangers gets no secrets; GITHUB_TOKEN may be there with read rights.
+  for (auto& [name, value] : options_.secrets) {
+    shared.redaction.add(value);
+    if (plan.event.trusted || name == "GITHUB_TOKEN") secrets[name] = value;
+  }
+  for (auto& result : options_.finished)
+    for (auto& artifact : result.artifacts) (*shared.artifacts.lock())[artifact.name] = artifact;
+  Graph graph(shared, plan, "", Data::from(plan.event.inputs), std::move(secrets), std::move(chosen));
+  RunResult out;
+  out.jobs = graph.run(ctx);
+  out.conclusion = graph.failed() ? Conclusion::failure : graph.cancelled() || !ctx.alive() ? Conclusion::cancelled : Conclusion::success;
+  return out;
+}
+
+}  // namespace slipway::ci

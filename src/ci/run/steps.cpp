@@ -1,0 +1,209 @@
+// The steps of a job or a composite action, one after the other.
+#include "base/text.h"
+#include "ci/detail/job_run.h"
+
+namespace slipway::ci {
+namespace {
+
+Error at(const Frame& frame, doc::Mark mark, Error error) {
+  if (error.what().starts_with(frame.source + ":")) return error;
+  return std::move(error).in(fmt::format("{}:{}:{}", frame.source, mark.line, mark.column));
+}
+
+// The words of a shell template, quotes respected.
+std::vector<std::string> words_of(std::string_view text) {
+  std::vector<std::string> out;
+  std::string word;
+  char quote = 0;
+  bool any = false;
+  for (char c : text) {
+    if (quote != 0) {
+      if (c == quote) quote = 0;
+      else word += c;
+    } else if (c == '"' || c == '\'') {
+      quote = c, any = true;
+    } else if (c == ' ' || c == '\t' || c == '\n') {
+      if (!word.empty() || any) out.push_back(std::exchange(word, {}));
+      any = false;
+    } else {
+      word += c;
+    }
+  }
+  if (!word.empty() || any) out.push_back(word);
+  return out;
+}
+
+struct Shell {
+  std::string_view name, command, extension;
+};
+constexpr Shell shells[] = {
+    {"bash", "bash --noprofile --norc -e -o pipefail {0}", ".sh"}, {"sh", "sh -e {0}", ".sh"},     {"python", "python {0}", ".py"},
+    {"pwsh", "pwsh -command \". '{0}'\"", ".ps1"},                  {"powershell", "pwsh -command \". '{0}'\"", ".ps1"}};
+
+std::string display_name(const Step& step, const std::string& name) {
+  if (!name.empty()) return name;
+  if (step.uses) return "Run " + step.uses->text;
+  if (!step.run) return step.id;
+  auto text = step.run->is(Template::Sort::string) ? step.run->text : step.run->literal_text();
+  for (auto line : lines(text))
+    if (!trim(line).empty()) return "Run " + std::string(trim(line).substr(0, 120));
+  return "Run";
+}
+
+}  // namespace
+
+void JobRun::steps(const Ctx& ctx, Frame& frame, const std::vector<Step>& list) {
+  for (auto& one : list) {
+    if (!cancelled_ && !ctx.alive()) {
+      cancelled_ = true;
+      timed_out_ = ctx.alive().error().is(Kind::timeout);
+    }
+    step(ctx, frame, one);
+  }
+}
+
+void JobRun::step(const Ctx& ctx, Frame& frame, const Step& step) {
+  auto started = std::chrono::steady_clock::now();
+  StepContext context;
+  context.frame = &frame;
+  context.id = step.id;
+  context.report_id = frame.composite ? frame.outer_step : step.id;
+  StepRecord record;
+  context.record = &record;
+  // After a cancellation what still runs has a time of its own.
+  Ctx own = ctx;
+  if (cancelled_) own = Ctx{.clock = ctx.clock}.within(options().cancel_grace);
+
+  auto env = step.env ? evaluate_env(*step.env, frame, nullptr) : Result<Environment>(Environment{});
+  if (env) context.env = *std::move(env);
+  std::string name;
+  if (step.name) name = step.name->evaluate_text(scope(frame, &context), frame.source).value_or(step.name->literal_text());
+  name = in_.shared.redaction.redact(display_name(step, name));
+
+  auto want = wanted(frame, step, context);
+  Result<> outcome;
+  if (!env) outcome = Fail(env.error());
+  else if (!want) outcome = Fail(want.error());
+  if (outcome && !*want) {
+    record.outcome = record.conclusion = Conclusion::skipped;
+    frame.records[step.id] = record;
+    if (!frame.composite) {
+      StepResult skipped{step.id, name, Conclusion::skipped, Conclusion::skipped, Millis(0), {}};
+      in_.shared.tell([&](Observer& o) { o.step_finished(result_.key, skipped); });
+      result_.steps.push_back(std::move(skipped));
+    }
+    return;
+  }
+  if (!frame.composite) in_.shared.tell([&](Observer& o) { o.step_started(result_.key, step.id, name); });
+  if (outcome) outcome = execute(own, frame, step, context);
+  conclude(ctx, frame, step, context, outcome);
+  frame.records[step.id] = record;
+  if (frame.composite) return;
+  StepResult done{step.id, name, record.outcome, record.conclusion,
+                  std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - started), record.outputs};
+  in_.shared.tell([&](Observer& o) { o.step_finished(result_.key, done); });
+  result_.steps.push_back(std::move(done));
+}
+
+Result<bool> JobRun::wanted(const Frame& frame, const Step& step, const StepContext& context) const {
+  if (!step.condition.expression) return true;
+  auto value = step.condition.expression->evaluate(scope(frame, &context));
+  if (!value) return Fail(at(frame, step.condition.mark, std::move(value).error()).in("if"));
+  return value->truthy();
+}
+
+Result<> JobRun::execute(const Ctx& ctx, Frame& frame, const Step& step, StepContext& context) {
+  Ctx own = ctx;
+  if (step.timeout_minutes) {
+    TRY(auto minutes, step.timeout_minutes->evaluate(scope(frame, &context), frame.source));
+    if (minutes.number() > 0) own = ctx.within(Millis(static_cast<std::int64_t>(std::min(minutes.number(), 1e6) * 60'000)));
+  }
+  if (step.background || !step.wait.empty() || step.wait_all || !step.cancel.empty())
+    return Fail(at(frame, step.mark, Error(Kind::unavailable, "steps in the background (background, wait, cancel) are not supported by this runner")));
+  Result<> result;
+  if (!step.parallel.empty()) {
+    steps(own, frame, step.parallel);  // in order: the same results, later
+    if (frame.composite ? frame.failed : failed_) result = fail(Kind::invalid, "a step of the parallel group failed");
+  } else {
+    result = step.run ? script(own, frame, step, context) : use(own, frame, step, context);
+  }
+  if (!result && result.error().is(Kind::timeout) && ctx.alive())
+    return fail(Kind::timeout, "The step has timed out after {} minutes.",
+                step.timeout_minutes->evaluate_text(scope(frame, &context), frame.source).value_or(""));
+  return result;
+}
+
+Result<> JobRun::script(const Ctx& ctx, Frame& frame, const Step& step, StepContext& context) {
+  auto names = scope(frame, &context);
+  TRY(auto text, step.run->evaluate_text(names, frame.source));
+  std::string shell = frame.composite ? std::string() : default_shell_;
+  if (step.shell) {
+    TRY(shell, step.shell->evaluate_text(names, frame.source));
+  }
+  std::string folder = frame.composite ? std::string() : default_folder_;
+  if (step.working_directory) {
+    TRY(folder, step.working_directory->evaluate_text(names, frame.source));
+  }
+  auto workspace = inside(folder_->workspace());
+  auto cwd = folder.empty() ? workspace : folder.starts_with('/') ? folder : (fs::path(workspace) / folder).lexically_normal().string();
+
+  std::string command = shell, extension;
+  if (shell.empty()) command = has_image_ ? "sh -e {0}" : "bash -e {0}", extension = ".sh";
+  for (auto& known : shells)
+    if (shell == known.name) command = known.command, extension = known.extension;
+  if (shell == "python" && !has_image_ && !find_program("python")) command = "python3 {0}";
+  if (!command.contains("{0}"))
+    return Fail(at(frame, step.shell ? step.shell->mark : step.mark,
+                   Error(Kind::invalid, fmt::format("Invalid shell option '{}'. Shell must be a valid built-in (bash, sh, python, pwsh) or a "
+                                                    "format string containing '{{0}}'", shell))));
+  if (extension == ".ps1") text = "$ErrorActionPreference = 'stop'\n" + text + "\nif ((Test-Path -LiteralPath variable:\\LASTEXITCODE)) { exit $LASTEXITCODE }";
+  auto relative = fmt::format("{}/script_{}{}", folder_->temp(), files_ + 1, extension);
+  TRY_OK(folder_->write(relative, text + "\n", 0755));
+  std::vector<std::string> argv;
+  for (auto& word : words_of(command)) argv.push_back(replace_all(word, "{0}", inside(relative)));
+  for (auto line : lines(text)) say(context, "##[command]" + std::string(line));
+  auto code = process(ctx, context, std::move(argv), cwd);
+  if (!code) return Fail(std::move(code).error());
+  if (*code != 0) return fail(Kind::invalid, "Process completed with exit code {}.", *code);
+  return {};
+}
+
+void JobRun::conclude(const Ctx& ctx, Frame& frame, const Step& step, StepContext& context, const Result<>& outcome) {
+  auto& record = *context.record;
+  if (outcome) {
+    record.outcome = record.conclusion = Conclusion::success;
+    return;
+  }
+  auto& error = outcome.error();
+  bool stopped = !cancelled_ && !ctx.alive();
+  record.outcome = record.conclusion = stopped ? Conclusion::cancelled : Conclusion::failure;
+  if (stopped) {
+    cancelled_ = true;
+    timed_out_ = ctx.alive().error().is(Kind::timeout);
+    say(context, timed_out_ ? "##[error]The job has exceeded its maximum execution time." : "##[error]The operation was canceled.");
+    return;
+  }
+  if (!error.what().empty()) {
+    Annotation a;
+    a.level = Annotation::Level::error;
+    a.message = error.what();
+    annotate(context, std::move(a));
+    if (!error.hint().empty()) say(context, "hint: " + error.hint());
+  }
+  bool goes_on = false;
+  if (step.continue_on_error) {
+    auto value = step.continue_on_error->evaluate(scope(frame, &context), frame.source);
+    goes_on = value && value->truthy();
+  }
+  if (goes_on) {
+    record.conclusion = Conclusion::success;
+    return;
+  }
+  frame.failed = true;
+  if (!frame.composite) {
+    failed_ = true;
+    if (result_.why.empty()) result_.why = fmt::format("step '{}': {}", step.id, in_.shared.redaction.redact(error.what()));
+  }
+}
+
+}  // namespace slipway::ci

@@ -1,0 +1,144 @@
+#pragma once
+// Executes a Plan: jobs in parallel as the graph allows, each in one container, steps as GitHub's runner has them.
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/ctx.h"
+#include "box/box.h"
+#include "ci/jobcache.h"
+#include "ci/plan.h"
+#include "doc/view.h"
+#include "git/repository.h"
+#include "oci/layer.h"
+#include "oci/registry.h"
+#include "path/services.h"
+#include "store/blob.h"
+
+namespace slipway::ci {
+
+enum class Conclusion : std::uint8_t { success, failure, cancelled, skipped };
+std::string_view to_string(Conclusion conclusion);
+std::optional<Conclusion> parse_conclusion(std::string_view text);
+
+struct Annotation {
+  enum class Level : std::uint8_t { notice, warning, error } level = Level::notice;
+  path::Place place;      // file "" when none
+  int end_line = 0, end_column = 0;
+  std::string title, message;
+};
+struct StepResult {
+  std::string id, name;
+  Conclusion outcome = Conclusion::skipped, conclusion = Conclusion::skipped;  // before and after continue-on-error
+  Millis duration{0};
+  std::map<std::string, std::string> outputs;
+};
+// An artifact of a run: a zstd-compressed tar in the blob store.
+struct RunArtifact {
+  std::string name;
+  Digest digest;
+  std::uint64_t bytes = 0;
+};
+// An image that a job built.
+struct BuiltImage {
+  std::string image;
+  Digest digest;
+  std::vector<std::string> tags;
+  std::string inputs;
+  std::uint64_t bytes = 0;
+};
+struct JobResult {
+  std::string key;          // unique in the run: "build", "test (20, debian)", "deploy / apply"
+  std::string id, name;     // of the definition; for people
+  Conclusion conclusion = Conclusion::skipped;
+  std::string why;          // why it failed, was skipped or cancelled
+  std::map<std::string, std::string> outputs;
+  std::vector<StepResult> steps;
+  std::vector<Annotation> annotations;
+  std::string summary;      // Markdown
+  std::vector<RunArtifact> artifacts;
+  std::vector<BuiltImage> images;
+  std::vector<path::Finding> findings;
+  bool from_cache = false;
+  std::string cache_key;
+  Millis duration{0};
+};
+doc::Value to_doc(const JobResult& result);
+Result<JobResult> job_result_from(doc::View view);
+
+struct LogLine {
+  std::string_view job, step;  // the job's key; the step's id, "" for the job itself
+  std::chrono::system_clock::time_point time;
+  int stream = 1;              // 1 stdout, 2 stderr, 0 the runner's own words
+  std::string_view text;       // one line, secrets masked
+};
+// Told every transition; calls never overlap. Called from the runner's threads: return soon.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void job_started(const std::string& /*key*/, const std::string& /*name*/) {}
+  virtual void job_finished(const JobResult& /*result*/) {}
+  virtual void step_started(const std::string& /*job*/, const std::string& /*id*/, const std::string& /*name*/) {}
+  virtual void step_finished(const std::string& /*job*/, const StepResult& /*step*/) {}
+  virtual void log(const LogLine& /*line*/) {}
+  virtual void annotation(const std::string& /*job*/, const Annotation& /*annotation*/) {}
+};
+
+struct RunnerOptions {
+  // The source: a commit of a repository (mirror), or a folder as it is.
+  const git::Repository* repository = nullptr;
+  std::string commit;
+  fs::path folder;
+
+  fs::path root;                          // where jobs have their folders; must exist
+  box::Runtime* runtime = nullptr;        // null: jobs are refused unless allow_unisolated
+  bool allow_unisolated = false;
+  std::vector<fs::path> hide;             // what of the host steps must not see (our data folder)
+  box::Limits limits{.memory_bytes = std::int64_t{4} << 30, .pids = 2048};
+  std::size_t max_parallel = 2;
+
+  store::BlobStore* blobs = nullptr;      // artifacts, caches
+  JobCache* cache = nullptr;
+  bool cache_jobs = true;
+  path::ImageBuilder* builder = nullptr;
+  path::Scanner* scanner = nullptr;
+  path::Previewer* previewer = nullptr;
+  oci::Registry* registry = nullptr;      // images for `container:`
+  oci::LayerCache* layers = nullptr;
+  std::string registry_host;              // how image names of ours start: "localhost:5000"
+
+  // Actions of other repositories: a folder of this host that holds owner/name at the ref. Nothing: not known.
+  std::function<Result<std::optional<fs::path>>(const Ctx&, const std::string& repository, const std::string& ref)> actions;
+  std::string path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/go/bin";  // PATH of steps
+
+  std::map<std::string, std::string> secrets, vars;
+  std::string run_id = "1", server_url = "http://localhost";
+  std::int64_t run_number = 1, attempt = 1;
+  std::vector<std::string> only_jobs;     // these and what they need; empty: all
+  Observer* observer = nullptr;
+  std::vector<JobResult> finished;        // of an interrupted run: not run again
+  Millis default_timeout{std::chrono::minutes(360)};
+  Millis cancel_grace{std::chrono::minutes(5)};  // for steps that run on cancel
+  std::size_t max_log_bytes = std::size_t{64} << 20;  // a job
+};
+struct RunResult {
+  Conclusion conclusion = Conclusion::success;
+  std::vector<JobResult> jobs;
+};
+
+// Threads: one run at a time per value.
+class Runner {
+ public:
+  explicit Runner(RunnerOptions options);
+  ~Runner();
+  // A failed job is a result, not an Error. Errors: invalid (options), unavailable (no way to isolate jobs).
+  // On a stop request jobs are cancelled as GitHub cancels them and the result says so.
+  Result<RunResult> run(const Ctx& ctx, const Plan& plan);
+
+ private:
+  RunnerOptions options_;
+};
+
+}  // namespace slipway::ci
