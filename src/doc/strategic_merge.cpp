@@ -1,6 +1,7 @@
 // Kubernetes' strategic merge patch. Rules: apimachinery's strategicpatch package (what `kubectl patch` and the
 // API server do), where a list with a merge key is a map in disguise and directives start with '$'.
 #include <algorithm>
+#include <unordered_map>
 
 #include "doc/json.h"
 #include "doc/patch.h"
@@ -50,33 +51,52 @@ struct Identity {
     const auto *x = a.find(key), *y = b.find(key);
     return x != nullptr && y != nullptr && *x == *y;
   }
-  std::ptrdiff_t index(const List& list, const Value& item) const {
-    for (std::size_t i = 0; i < list.size(); ++i) {
-      if (same(list[i], item)) return static_cast<std::ptrdiff_t>(i);
-    }
-    return -1;
+  // Equal for items that are the same; "" for an item without the key, which is like no other.
+  std::string text(const Value& item) const {
+    if (key.empty()) return print_json(item);
+    const auto* found = item.find(key);
+    return found != nullptr ? print_json(*found) : "";
   }
+};
+
+// Positions of items in a list, each first one.
+class Places {
+ public:
+  Places(const List& list, Identity identity) : identity_(identity) {
+    for (std::size_t i = 0; i < list.size(); ++i) places_.try_emplace(identity.text(list[i]), i);
+  }
+  std::ptrdiff_t of(const Value& item) const {
+    auto text = identity_.text(item);
+    auto found = places_.find(text);
+    return text.empty() || found == places_.end() ? -1 : static_cast<std::ptrdiff_t>(found->second);
+  }
+
+ private:
+  Identity identity_;
+  std::unordered_map<std::string, std::size_t> places_;
 };
 
 // Items named in `order` stand in that order; the others keep their place among them as they stood before.
 List in_order(List merged, const List& order, const List& before, Identity identity) {
-  List named, others;
-  for (auto& item : merged) (identity.index(order, item) >= 0 ? named : others).push_back(std::move(item));
-  auto by = [&](const List& list) {
-    return [&list, identity](const Value& a, const Value& b) { return identity.index(list, a) < identity.index(list, b); };
+  struct Placed {
+    std::ptrdiff_t ordered, old;
+    Value item;
   };
-  std::stable_sort(named.begin(), named.end(), by(order));
-  std::stable_sort(others.begin(), others.end(), by(before));
+  Places ordered(order, identity), old(before, identity);
+  std::vector<Placed> named, others;
+  for (auto& item : merged) {
+    auto wanted = ordered.of(item), was = old.of(item);
+    (wanted >= 0 ? named : others).push_back({wanted, was, std::move(item)});
+  }
+  std::stable_sort(named.begin(), named.end(), [](const Placed& a, const Placed& b) { return a.ordered < b.ordered; });
+  std::stable_sort(others.begin(), others.end(), [](const Placed& a, const Placed& b) { return a.old < b.old; });
   List result;
   result.reserve(named.size() + others.size());
   std::size_t i = 0, j = 0;
   while (i < others.size() || j < named.size()) {
     bool other_next = j >= named.size();
-    if (!other_next && i < others.size()) {
-      auto left = identity.index(before, others[i]), right = identity.index(before, named[j]);
-      other_next = left >= 0 && right >= 0 && left < right;
-    }
-    result.push_back(std::move(other_next ? others[i++] : named[j++]));
+    if (!other_next && i < others.size()) other_next = others[i].old >= 0 && named[j].old >= 0 && others[i].old < named[j].old;
+    result.push_back(std::move(other_next ? others[i++].item : named[j++].item));
   }
   return result;
 }
@@ -110,15 +130,29 @@ Result<> merge_items(List& target, const List& patch, const MergeSchema* schema,
     target = *without_directives(Value(std::move(plain))).if_list();
     return {};
   }
+  Places places(target, identity);
+  std::vector<const Value*> added;
   for (const auto& item : plain) {
     if (item.find(identity.key) == nullptr) {
       return fail(Kind::invalid, "{} does not contain the merge key '{}'", print_json(item), identity.key);
     }
-    if (auto i = identity.index(target, item); i >= 0) {
-      TRY_OK(merge_map(*target[static_cast<std::size_t>(i)].if_map(), *item.if_map(), schema));
+    if (auto i = places.of(item); i >= 0) {
+      auto* there = target[static_cast<std::size_t>(i)].if_map();
+      if (there == nullptr) return fail(Kind::invalid, "an item of the list is no map");
+      TRY_OK(merge_map(*there, *item.if_map(), schema));
     } else {
-      target.push_back(without_directives(item));
+      added.push_back(&item);
     }
+  }
+  Map seen;  // an item that the patch names twice is added once, with both changes
+  for (const auto* item : added) {
+    auto text = identity.text(*item);
+    if (const auto* place = seen.find(text)) {
+      TRY_OK(merge_map(*target[static_cast<std::size_t>(*place->if_int())].if_map(), *item->if_map(), schema));
+      continue;
+    }
+    seen.set(text, Value(static_cast<std::int64_t>(target.size())));
+    target.push_back(without_directives(*item));
   }
   target = in_order(std::move(target), plain, before, identity);
   return {};
@@ -135,8 +169,13 @@ Result<> merge_list(List& target, const List& patch, const MergeSchema* schema) 
   }
   List before = target;
   Identity whole{""};
+  Places places(target, whole);
+  Map seen;
   for (const auto& item : patch) {
-    if (whole.index(target, item) < 0) target.push_back(item);
+    auto text = whole.text(item);
+    if (places.of(item) >= 0 || seen.contains(text)) continue;
+    seen.append(std::move(text), Value());
+    target.push_back(item);
   }
   target = in_order(std::move(target), patch, before, whole);
   return {};

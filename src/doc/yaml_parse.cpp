@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "base/encode.h"
+#include "doc/detail/fast_yaml.h"
 #include "doc/detail/resolve.h"
 #include "doc/yaml.h"
 
@@ -186,6 +187,9 @@ class Reader {
       TRY(out, tagged(tag, text, at));
     }
     out.set_style(style_of(s.style));
+    if (s.style == YAML_LITERAL_SCALAR_STYLE || s.style == YAML_FOLDED_SCALAR_STYLE) {
+      if (auto end = block_scalar_end(text_, at.begin, text)) at.end = static_cast<std::uint32_t>(*end);
+    }
     out.set_mark(at);
     return {};
   }
@@ -313,12 +317,15 @@ class Reader {
     } else {
       return wrong(at, "a key must be a scalar, not a list or map");
     }
-    if (auto* text = key.if_string()) return std::move(*text);
-    if (const auto* whole = key.if_int()) return fmt::format("{}", *whole);
-    if (event.type == YAML_ALIAS_EVENT && (key.is_list() || key.is_map())) return wrong(at, "a key must be a scalar");
-    if (const auto* yes = key.if_bool()) return std::string(*yes ? "true" : "false");
-    if (event.type == YAML_SCALAR_EVENT) return std::string(reinterpret_cast<const char*>(event.data.scalar.value), event.data.scalar.length);
-    return wrong(at, "a key must be a string");
+    std::string_view written;
+    if (event.type == YAML_SCALAR_EVENT) {
+      written = {reinterpret_cast<const char*>(event.data.scalar.value), event.data.scalar.length};
+    } else if (key.is_null()) {
+      return wrong(at, "a key must be a string");
+    }
+    auto text = key_text_of(key, written);
+    if (!text) return wrong(at, "a key must be a scalar");
+    return *std::move(text);
   }
 
   std::string_view text_;
@@ -337,8 +344,19 @@ Result<> check_size(std::string_view text, const ParseOptions& options) {
 
 }  // namespace
 
+Result<std::vector<Value>> read_full(std::string_view text, const ParseOptions& options) {
+  Reader reader(text, options);
+  std::vector<Value> all;
+  while (true) {
+    TRY(auto document, reader.document());
+    if (!document) return all;
+    all.push_back(*std::move(document));
+  }
+}
+
 Result<Value> parse_yaml(std::string_view text, const ParseOptions& options) {
   TRY_OK(check_size(text, options));
+  if (auto fast = read_fast(text, options); fast && fast->size() <= 1) return fast->empty() ? Value() : std::move(fast->front());
   Reader reader(text, options);
   TRY(auto first, reader.document());
   if (!first) return Value();
@@ -349,13 +367,14 @@ Result<Value> parse_yaml(std::string_view text, const ParseOptions& options) {
 
 Result<std::vector<Value>> parse_yaml_all(std::string_view text, const ParseOptions& options) {
   TRY_OK(check_size(text, options));
-  Reader reader(text, options);
   std::vector<Value> all;
-  while (true) {
-    TRY(auto document, reader.document());
-    if (!document) return all;
-    if (!document->is_null()) all.push_back(*std::move(document));
+  if (auto fast = read_fast(text, options)) {
+    all = *std::move(fast);
+  } else {
+    TRY(all, read_full(text, options));
   }
+  std::erase_if(all, [](const Value& document) { return document.is_null(); });
+  return all;
 }
 
 }  // namespace slipway::doc

@@ -65,6 +65,21 @@ TEST(Yaml, MarksNameLineColumnAndBytes) {
   EXPECT_EQ(cut(root.find("list")->mark()), "4:1 - é: {a: 1}\n- tail");
 }
 
+// libyaml's end of a block scalar is of no use: it stands before the text.
+TEST(Yaml, BlockScalarsEndBehindTheirLastLine) {
+  for (std::string note : {"", "# é: read by libyaml\n"}) {
+    std::string text = note + "a: |\n  x\n\n   y\n\nb: >-  # c\n  z\nc: |-\nd: e\n";
+    auto root = must(parse_yaml(text));
+    auto cut = [&](std::string_view key) {
+      auto m = root.find(key)->mark();
+      return text.substr(m.begin, m.end - m.begin);
+    };
+    EXPECT_EQ(cut("a"), "|\n  x\n\n   y");
+    EXPECT_EQ(cut("b"), ">-  # c\n  z");
+    EXPECT_EQ(cut("c"), "|-");
+  }
+}
+
 TEST(Yaml, BillionLaughsAreRefused) {
   std::string text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
   for (int i = 1; i < 10; ++i) {

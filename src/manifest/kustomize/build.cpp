@@ -47,6 +47,11 @@ class Builder {
     TRY_OK(fix_references(all.map, rules->name_reference));
     TRY_OK(replace_vars(all.map, all.vars, rules->var_reference));
     all.map.remove_if([](const Resource& resource) { return is_local_only(resource); });
+    for (const auto& resource : all.map.all()) {
+      auto id = resource->id();
+      all.map.note(resource);
+      if (all.map.with_id(id).size() > 1) return fail(Kind::conflict, "{}: two objects end up with the id {}", target.file(), id.print());
+    }
     TRY(auto order, target.sort_options());
     sort_resources(all.map, order);
     TRY_OK(target.add_metadata(all.map));
