@@ -57,6 +57,12 @@ doc::Value sarif_rule(const Finding& f) {
   return rule;
 }
 
+// The same finding after lines have moved.
+std::string identity(const Finding& f) {
+  return f.fingerprint.empty() ? sha256_hex(f.rule + "\n" + f.place.file + "\n" + f.message).substr(0, 32)
+                               : f.fingerprint;
+}
+
 doc::Value sarif_result(const Finding& f, int rule_index) {
   doc::Map region{{"startLine", std::max(1, f.place.line)}};
   if (f.place.column > 0) region.set("startColumn", f.place.column);
@@ -70,7 +76,7 @@ doc::Value sarif_result(const Finding& f, int rule_index) {
   result.set("level", std::string(sarif_level(f)));
   result.set("message", doc::Map{{"text", f.message}});
   result.set("locations", doc::List{doc::Map{{"physicalLocation", std::move(physical)}}});
-  result.set("partialFingerprints", doc::Map{{"slipway/v1", std::move(fingerprint)}});
+  result.set("partialFingerprints", doc::Map{{"slipway/v1", identity(f)}});
   return result;
 }
 
@@ -107,6 +113,15 @@ void sort_findings(std::vector<Finding>& findings) {
     };
     return key(a) < key(b);
   });
+}
+
+std::vector<Finding> new_findings(std::span<const Finding> now, std::span<const Finding> before) {
+  std::set<std::string> known;
+  for (const auto& f : before) known.insert(identity(f));
+  std::vector<Finding> fresh;
+  for (const auto& f : now)
+    if (!known.contains(identity(f))) fresh.push_back(f);
+  return fresh;
 }
 
 std::string print_text(std::span<const Finding> findings) {

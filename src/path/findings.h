@@ -16,6 +16,10 @@ std::string_view level_of(const Finding& finding);
 // Worst first, then by place.
 void sort_findings(std::vector<Finding>& findings);
 
+// What is found now and was not before, by fingerprint (rule, file and message where there is none): a pull request
+// shows these first.
+std::vector<Finding> new_findings(std::span<const Finding> now, std::span<const Finding> before);
+
 // file:line:col: severity: message [rule]
 std::string print_text(std::span<const Finding> findings);
 // One object a line: file, line, column, rule, severity (error, warning, info), message, then what the check knows:

@@ -44,6 +44,7 @@ struct ScanReport {
   std::vector<Finding> findings;
   std::size_t packages = 0;
   std::string sbom_cyclonedx;                    // JSON
+  std::string sbom_spdx;                         // JSON, version 2.3
 };
 class Scanner {
  public:

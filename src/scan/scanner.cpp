@@ -80,6 +80,7 @@ class StageScanner final : public path::Scanner {
     apply_policy(policy, ctx.clock->wall(), report.findings);
     report.packages = inventory.packages.size();
     report.sbom_cyclonedx = print_cyclonedx(inventory, ctx.clock->wall());
+    report.sbom_spdx = print_spdx(inventory, ctx.clock->wall());
     LOG(info, "scan.done", {"target", inventory.target}, {"packages", report.packages},
         {"findings", report.findings.size()});
     return report;
