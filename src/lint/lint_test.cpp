@@ -146,5 +146,51 @@ TEST(Lint, AgreesWithPolarisCases) {
   EXPECT_GE(agree, cases * 0.9);
 }
 
+// kube-linter's own cases: as many findings as it says.
+TEST(Lint, AgreesWithKubeLinterCounts) {
+  auto root = corpora();
+  if (!root) GTEST_SKIP() << "no corpora here";
+  const std::map<std::string, std::string> same = {{"cluster-admin-role-binding", "cluster-admin"},
+                                                   {"dangling-service", "dangling-service"},
+                                                   {"dangling-ingress", "dangling-ingress"},
+                                                   {"docker-sock", "sensitive-host-path"},
+                                                   {"duplicate-env-var", "duplicate-env"},
+                                                   {"env-var-secret", "secret-in-env"},
+                                                   {"host-ipc", "host-ipc"},
+                                                   {"host-network", "host-network"},
+                                                   {"host-pid", "host-pid"},
+                                                   {"latest-tag", "latest-tag"},
+                                                   {"mismatching-selector", "selector-mismatch"},
+                                                   {"no-extensions-v1beta", "removed-api"},
+                                                   {"no-read-only-root-fs", "writable-root"},
+                                                   {"privilege-escalation-container", "privilege-escalation"},
+                                                   {"sensitive-host-mounts", "sensitive-host-path"},
+                                                   {"unsafe-sysctls", "unsafe-sysctl"},
+                                                   {"no-liveness-probe", "no-liveness-probe"},
+                                                   {"deprecated-service-account-field", "service-account-field"},
+                                                   {"liveness-port", "probe-port"},
+                                                   {"readiness-port", "probe-port"},
+                                                   {"startup-port", "probe-port"}};
+  int cases = 0, agree = 0;
+  std::string wrong;
+  auto text = must(read_file(*root / "lint/kube-linter.jsonl"));
+  for (auto line : lines(text)) {
+    auto value = must(doc::parse_json(line));
+    doc::View view(value);
+    auto it = same.find(view["test"].str_or(""));
+    if (it == same.end()) continue;
+    std::int64_t found_here = 0;
+    for (const auto& f : lint_manifests(std::vector<Source>{{"m.yaml", view["manifest"].str_or("")}}))
+      found_here += f.rule == it->second;
+    ++cases;
+    if (found_here == view["count"].num_or(-1))
+      ++agree;
+    else
+      wrong += fmt::format("{}: {} found, want {}\n", it->first, found_here, view["count"].num_or(-1));
+  }
+  fmt::print("kube-linter cases: {} of {}\n{}", agree, cases, wrong);
+  EXPECT_GE(agree * 10, cases * 6);
+}
+
 }  // namespace
 }  // namespace slipway::lint
