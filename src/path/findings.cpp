@@ -68,8 +68,6 @@ doc::Value sarif_result(const Finding& f, int rule_index) {
   if (f.place.column > 0) region.set("startColumn", f.place.column);
   doc::Map physical{{"artifactLocation", doc::Map{{"uri", f.place.file.empty() ? "." : f.place.file}}},
                     {"region", std::move(region)}};
-  auto fingerprint =
-      f.fingerprint.empty() ? sha256_hex(f.rule + "\n" + f.place.file + "\n" + f.message).substr(0, 32) : f.fingerprint;
   doc::Map result;
   result.set("ruleId", f.rule);
   result.set("ruleIndex", rule_index);
