@@ -32,4 +32,8 @@ Result<std::string> set_image_at(std::string_view text, std::string_view path, c
                                  std::string_view source);
 Result<std::optional<ImageSetting>> image_at(std::string_view text, std::string_view path, std::string_view source);
 
+// Any scalar at such a path, set to a string; its quotes stay as they were where they can.
+Result<std::string> set_yaml_scalar(std::string_view text, std::string_view path, const std::string& value,
+                                    std::string_view source);
+
 }  // namespace slipway::manifest

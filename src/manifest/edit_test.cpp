@@ -1,6 +1,7 @@
 #include "manifest/edit.h"
 
 #include "base/testing/golden.h"
+#include "base/text.h"
 
 namespace slipway::manifest {
 namespace {
@@ -107,6 +108,16 @@ TEST(SetImageAt, HelmValuesAndFields) {
   EXPECT_EQ(show(set_image_at(stream, "spec.containers", web, "d.yaml")),
             "error: d.yaml:5:3: is a map or list, want a string");
   EXPECT_EQ(must(image_at("i: host:5000/a/b\n", "i", "v"))->name, "host:5000/a/b");
+}
+
+TEST(Edit, SetsAnyScalarAndTouchesNoOtherLine) {
+  std::string text = "# top\na:\n- name: x\n  v: 'one' # keep\n- {name: y, v: 2}\nb: |\n  old\n  text\nc: d\n";
+  EXPECT_EQ(must(set_yaml_scalar(text, "a[name=x].v", "two", "f")), replace_all(text, "'one'", "'two'"));
+  EXPECT_EQ(must(set_yaml_scalar(text, "c", "e", "f")), replace_all(text, "c: d", "c: e"));
+  EXPECT_EQ(must(set_yaml_scalar(text, "a[1].v", "1.20", "f")), replace_all(text, "v: 2", "v: \"1.20\""));
+  EXPECT_EQ(must(set_yaml_scalar(text, "b", "new", "f")), replace_all(text, "|\n  old\n  text", "new"));
+  EXPECT_EQ(set_yaml_scalar(text, "a", "x", "f").error().what(), "f:3:1: a: want a scalar, got a list");
+  EXPECT_EQ(set_yaml_scalar(text, "gone", "x", "f").error().what(), "f: gone: no such field");
 }
 
 }  // namespace
