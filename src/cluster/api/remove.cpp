@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "cluster/api/machinery.h"
+#include "cluster/api/rbac.h"
 #include "doc/yaml.h"
 
 namespace slipway::cluster {
@@ -219,6 +220,10 @@ Result<> Machinery::bootstrap(const Ctx& ctx, const std::vector<std::string>& cr
     auto service = kube::make_object({"v1", "Service"}, {"default", "kubernetes"}, {{"component", "apiserver"}, {"provider", "kubernetes"}});
     service["spec"] = doc::Map{{"clusterIP", addresses_.first()}, {"ports", doc::List{doc::Map{{"name", "https"}, {"port", 443}, {"targetPort", 443}}}}};
     TRY_OK(add({"v1", "Service"}, std::move(service)));
+  }
+  for (auto& object : default_roles()) {
+    kube::Type kind_type{object.str_at({"apiVersion"}), object.str_at({"kind"})};
+    if (!store_.get(kinds_.by_type(kind_type)->table, {"", object.str_at({"metadata", "name"})})) TRY_OK(add(kind_type, std::move(object)));
   }
   const kube::Type type{"apiextensions.k8s.io/v1", "CustomResourceDefinition"};
   for (const auto& text : crds) {

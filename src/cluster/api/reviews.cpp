@@ -1,0 +1,60 @@
+#include "cluster/api/call.h"
+#include "cluster/api/rbac.h"
+
+namespace slipway::cluster {
+namespace {
+
+doc::Value list_of(const std::vector<std::string>& texts) {
+  doc::List out;
+  for (const auto& t : texts) out.emplace_back(t);
+  return out;
+}
+
+Attributes attributes_of(const doc::View& spec) {
+  auto resource = spec["resourceAttributes"], path = spec["nonResourceAttributes"];
+  Attributes a;
+  if (path.present()) {
+    a.verb = path["verb"].text(), a.path = path["path"].text();
+    return a;
+  }
+  a.verb = resource["verb"].text(), a.group = resource["group"].text(), a.resource = resource["resource"].text();
+  a.subresource = resource["subresource"].text(), a.ns = resource["namespace"].text(), a.name = resource["name"].text();
+  return a;
+}
+
+doc::Value access(const Call& call, doc::Value review, const Caller& who) {
+  bool yes = allowed(call.machinery.store(), who, attributes_of(doc::View(review)["spec"]));
+  review["status"] = doc::Map{{"allowed", yes}};
+  if (!yes) review["status"]["reason"] = "no RBAC rule allows it";
+  return review;
+}
+
+}  // namespace
+
+net::Response serve_review(Call& call) {
+  auto body = call.body();
+  if (!body) return answer(body.error());
+  auto kind = call.kind->type.kind;
+  doc::Value review = body->is_map() ? *std::move(body) : doc::Value(doc::Map{});
+  review["apiVersion"] = call.kind->type.api_version, review["kind"] = kind;
+  if (kind == "SelfSubjectReview") {
+    review["status"] = doc::Map{{"userInfo", doc::Map{{"username", call.caller.user}, {"groups", list_of(call.caller.groups)}}}};
+  } else if (kind == "SelfSubjectAccessReview") {
+    review = access(call, std::move(review), call.caller);
+  } else if (kind == "SubjectAccessReview" || kind == "LocalSubjectAccessReview") {
+    doc::View spec = doc::View(review)["spec"];
+    Caller who{spec["user"].text(), {}, {}};
+    for (const auto& group : spec["groups"].items()) who.groups.push_back(group.text());
+    review = access(call, std::move(review), who);
+  } else if (kind == "SelfSubjectRulesReview") {
+    doc::List resources, paths;
+    for (auto& rule : rules_of(call.machinery.store(), call.caller, doc::View(review)["spec"]["namespace"].text()))
+      (rule.find("nonResourceURLs") != nullptr ? paths : resources).push_back(std::move(rule));
+    review["status"] = doc::Map{{"resourceRules", std::move(resources)}, {"nonResourceRules", std::move(paths)}, {"incomplete", false}};
+  } else {
+    return answer(ApiError(501, "NotImplemented", fmt::format("the embedded cluster does not serve {}", kind)));
+  }
+  return answer(201, review, call.wanted);
+}
+
+}  // namespace slipway::cluster
