@@ -29,6 +29,10 @@ struct EventOptions {
 };
 Event event_from(const path::Change& change, const EventOptions& options = {});
 
+// The inputs of workflow_dispatch or workflow_call from what a person gave: typed, defaults filled in. Errors: invalid
+// (unknown or missing input, not one of the options, no boolean or number).
+Result<doc::Value> typed_inputs(const Workflow& workflow, std::string_view event, const std::map<std::string, std::string>& given);
+
 // Whether the event starts the workflow: event name, types, branches, tags and paths.
 // Rule: "Triggering a workflow", "Filter pattern cheat sheet".
 bool triggers(const Workflow& workflow, const path::Change& change);

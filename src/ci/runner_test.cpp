@@ -1,12 +1,13 @@
 #include "ci/runner.h"
 
+#include "base/process.h"
 #include "ci/testing.h"
 
 namespace slipway::ci {
 namespace {
 
 TEST_F(RunnerTest, TwoJobsPassOutputs) {
-  auto r = run(R"(
+  auto r = run(R"W(
 on: push
 jobs:
   one:
@@ -20,7 +21,7 @@ jobs:
     runs-on: ubuntu-latest
     steps:
       - run: echo "got ${{ needs.one.outputs.word }} from ${{ needs.one.result }}"
-)");
+)W");
   EXPECT_EQ(r.conclusions(), "one=success two=success") << r.words;
   EXPECT_TRUE(r.output.contains("got hello from success")) << r.output << r.words;
 }
@@ -31,17 +32,365 @@ TEST_F(RunnerTest, SLOW_IsolatedJobSeesAViewOfTheHost) {
   file("a.txt", "from the source\n");
   must(write_file(dir.path() / "secret-of-ours", "x"));
   options.hide = {dir.path()};
-  auto r = steps(fmt::format(R"(
+  auto r = steps(fmt::format(R"W(
 - uses: actions/checkout@v4
 - run: cat a.txt; echo "pid $$"; id -u; ls /proc | grep -c '^[0-9]'
 - run: test ! -e {0}/secret-of-ours && echo hidden; echo broken > /etc/hostname; touch /usr/bin/evil && echo written
 - run: test -e /usr/bin/evil && echo same container; cat /proc/self/status | grep -E 'NoNewPrivs|Seccomp:'
 - run: mount -t tmpfs none /mnt || echo no mount; cat /etc/shadow | head -1; echo end
-)", dir.path().string()));
+)W", dir.path().string()));
   EXPECT_EQ(r.conclusions(), "j=success") << r.output << r.words;
   for (auto want : {"from the source", "hidden", "written", "same container", "NoNewPrivs:\t1", "Seccomp:\t2", "no mount"})
     EXPECT_TRUE(r.output.contains(want)) << want << "\n" << r.output << r.words;
   EXPECT_FALSE(path_exists("/usr/bin/evil"));
+}
+
+TEST_F(RunnerTest, ConditionsFollowStatus) {
+  auto r = run(R"W(
+on: push
+jobs:
+  bad:
+    runs-on: x
+    steps:
+      - run: exit 3
+      - run: echo never
+      - if: failure()
+        run: echo on failure ${{ steps.__run.outcome }}
+      - if: always()
+        run: echo always ${{ job.status }}
+  after: {needs: bad, runs-on: x, steps: [{run: echo never}]}
+  cleanup: {needs: [bad, after], if: always(), runs-on: x, steps: [{run: 'echo "${{ needs.bad.result }} ${{ needs.after.result }}"'}]}
+  last: {needs: cleanup, runs-on: x, steps: [{run: echo never}]}
+)W");
+  EXPECT_EQ(r.conclusions(), "after=skipped bad=failure cleanup=success last=skipped") << r.words;
+  EXPECT_EQ(r.output.contains("never"), false);
+  for (auto want : {"on failure failure", "always failure", "failure skipped"}) EXPECT_TRUE(r.output.contains(want)) << want << r.output;
+  EXPECT_EQ(r.job("bad").why, "step '__run': Process completed with exit code 3.");
+}
+
+TEST_F(RunnerTest, ContinueOnErrorOfStepAndJob) {
+  auto r = run(R"W(
+on: push
+jobs:
+  step:
+    runs-on: x
+    steps:
+      - {id: a, continue-on-error: true, run: exit 1}
+      - run: echo "${{ steps.a.outcome }} ${{ steps.a.conclusion }}"
+  job: {continue-on-error: true, runs-on: x, steps: [{run: exit 1}]}
+  after: {needs: job, runs-on: x, steps: [{run: 'echo "job ${{ needs.job.result }}"'}]}
+)W");
+  EXPECT_EQ(r.conclusions(), "after=success job=failure step=success");
+  EXPECT_EQ(r.result->conclusion, Conclusion::success);
+  EXPECT_TRUE(r.output.contains("failure success") && r.output.contains("job success")) << r.output;
+}
+
+TEST_F(RunnerTest, MatrixRunsAllRowsAndMergesOutputs) {
+  auto r = run(R"W(
+on: push
+jobs:
+  make:
+    runs-on: x
+    outputs: {list: "${{ steps.s.outputs.list }}"}
+    steps: [{id: s, run: 'echo "list=[1,2]" >> $GITHUB_OUTPUT'}]
+  fixed:
+    runs-on: x
+    strategy: {matrix: {os: [a, b], n: [1, 2], exclude: [{os: a, n: "2"}], include: [{os: b, extra: yes}, {os: c}]}}
+    steps: [{run: 'echo "row ${{ matrix.os }}${{ matrix.n }}${{ matrix.extra }} ${{ strategy.job-index }}/${{ strategy.job-total }}"'}]
+  dynamic:
+    needs: make
+    runs-on: x
+    strategy: {matrix: {v: "${{ fromJSON(needs.make.outputs.list) }}"}}
+    steps: [{run: 'echo dynamic ${{ matrix.v }}'}]
+)W");
+  EXPECT_EQ(r.conclusions(), "dynamic (1)=success dynamic (2)=success fixed (a, 1)=success fixed (b, 1)=success fixed (b, 2)=success "
+                             "fixed (c)=success make=success") << r.words;
+  for (auto want : {"row a1 0/4", "row b1yes 1/4", "row b2yes 2/4", "row c 3/4", "dynamic 1", "dynamic 2"}) EXPECT_TRUE(r.output.contains(want)) << want;
+}
+
+TEST_F(RunnerTest, FailFastCancelsSiblings) {
+  options.max_parallel = 2;
+  auto r = run(R"W(
+on: push
+jobs:
+  m:
+    runs-on: x
+    strategy: {matrix: {n: [bad, slow]}}
+    steps: [{run: 'if [ ${{ matrix.n }} = bad ]; then exit 1; else exec sleep 60; fi'}]
+)W");
+  EXPECT_EQ(r.conclusions(), "m (bad)=failure m (slow)=cancelled");
+  EXPECT_EQ(r.result->conclusion, Conclusion::failure);
+}
+
+TEST_F(RunnerTest, CancelRunsWhatIsAlwaysRunAndEndsHangingSteps) {
+  std::stop_source stop;
+  std::thread canceller([&] {
+    auto mark = dir.path() / "running";
+    while (!path_exists(mark)) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    stop.request_stop();
+  });
+  auto started = std::chrono::steady_clock::now();
+  Ctx ctx;
+  ctx.stop = stop.get_token();
+  auto r = run(fmt::format(R"W(
+on: push
+jobs:
+  j:
+    runs-on: x
+    steps:
+      - run: touch {}/running; exec sleep 60
+      - run: echo never
+      - if: cancelled()
+        run: echo cleaned up
+)W", dir.path().string()), ctx);
+  canceller.join();
+  EXPECT_EQ(r.conclusions(), "j=cancelled") << r.words;
+  EXPECT_TRUE(r.output.contains("cleaned up")) << r.output;
+  EXPECT_FALSE(r.output.contains("never"));
+  EXPECT_LT(std::chrono::steady_clock::now() - started, std::chrono::seconds(5));
+}
+
+TEST_F(RunnerTest, StepTimeoutFailsTheStep) {
+  auto r = steps("- {timeout-minutes: 0.002, run: exec sleep 60}\n- if: failure()\n  run: echo after\n");
+  EXPECT_EQ(r.conclusions(), "j=failure");
+  EXPECT_TRUE(r.output.contains("after") && r.words.contains("timed out after 0.002 minutes")) << r.words;
+}
+
+TEST_F(RunnerTest, JobTimeout) {
+  auto r = run("on: push\njobs:\n  j:\n    timeout-minutes: 0.003\n    runs-on: x\n    steps: [{run: exec sleep 60}, {if: cancelled(), run: echo late}]\n");
+  EXPECT_EQ(r.conclusions(), "j=failure");
+  EXPECT_EQ(r.job("j").why, "the job ran longer than its timeout");
+  EXPECT_TRUE(r.output.contains("late"));
+}
+
+TEST_F(RunnerTest, EnvironmentFilesAndCommands) {
+  auto r = steps(R"W(
+- run: |
+    echo "A=1" >> $GITHUB_ENV
+    echo "M<<END" >> $GITHUB_ENV; printf 'x\ny\n' >> $GITHUB_ENV; echo END >> $GITHUB_ENV
+    mkdir -p bin; printf '#!/bin/sh\necho tool\n' > bin/mytool; chmod +x bin/mytool; echo "$PWD/bin" >> $GITHUB_PATH
+    echo "# Title" >> $GITHUB_STEP_SUMMARY
+    echo "::error file=a.c,line=3,col=5,title=T::bad%0Athing"
+    echo "::warning::careful"
+- run: echo "$A-$M-${{ env.A }}"; mytool
+- run: echo "$A"
+  env: {A: step}
+- id: old
+  run: echo "::set-output name=k::v%25"
+- run: echo "${{ steps.old.outputs.k }}"; echo "::set-env name=X::1"
+)W");
+  ASSERT_EQ(r.conclusions(), "j=success") << r.words;
+  for (auto want : {"1-x\ny-1", "tool", "step", "v%"}) EXPECT_TRUE(r.output.contains(want)) << want << "\n" << r.output;
+  auto& j = r.job("j");
+  EXPECT_EQ(j.summary, "# Title\n");
+  ASSERT_EQ(j.annotations.size(), 2U);
+  EXPECT_EQ(j.annotations[0].place.print(), "a.c:3:5");
+  EXPECT_EQ(j.annotations[0].message, "bad\nthing");
+  EXPECT_TRUE(r.words.contains("`set-env` command is disabled"));
+}
+
+TEST_F(RunnerTest, SecretsAreMaskedInEveryForm) {
+  options.secrets = {{"TOKEN", "s3cr3t-value"}};
+  auto r = steps(R"W(
+- env: {T: "${{ secrets.TOKEN }}"}
+  run: |
+    echo "plain $T"; echo -n "$T" | base64; echo -n "x$T" | base64; echo -n "xy$T!" | base64
+    echo "::add-mask::another one"; echo "another one"
+    echo "::warning::$T"
+    echo "w=$T" >> $GITHUB_STEP_SUMMARY
+    echo "split: s3cr3t-"; echo "T=$T" >> $GITHUB_ENV
+- run: echo "$T"
+)W");
+  ASSERT_EQ(r.conclusions(), "j=success") << r.words;
+  for (auto leak : {"s3cr3t-value", "czNjcjN0LXZhbHVl", "MzY3IzdC12YWx1", "another one\n"}) EXPECT_FALSE(r.output.contains(leak)) << leak << r.output;
+  EXPECT_FALSE(r.words.contains("s3cr3t-value")) << r.words;
+  EXPECT_EQ(r.job("j").summary, "w=***\n");
+  EXPECT_EQ(r.job("j").annotations.at(0).message, "***");
+}
+
+TEST_F(RunnerTest, OutputsWithSecretsStayInTheJob) {
+  options.secrets = {{"TOKEN", "s3cr3t-value"}};
+  auto r = run(R"W(
+on: push
+jobs:
+  a: {runs-on: x, outputs: {t: "${{ steps.s.outputs.t }}", u: ok}, steps: [{id: s, run: 'echo "t=${{ secrets.TOKEN }}" >> $GITHUB_OUTPUT'}]}
+)W");
+  EXPECT_EQ(r.job("a").outputs, (std::map<std::string, std::string>{{"u", "ok"}}));
+}
+
+TEST_F(RunnerTest, UntrustedChangesGetNoSecrets) {
+  options.secrets = {{"TOKEN", "s3cr3t-value"}};
+  event.trusted = false;
+  auto r = steps("- run: 'echo \"[${{ secrets.TOKEN }}]\"'\n");
+  EXPECT_TRUE(r.output.contains("[]")) << r.output;
+}
+
+TEST_F(RunnerTest, ForgedCommandsAfterStopCommandsAreText) {
+  auto r = steps(R"W(
+- id: s
+  run: |
+    echo "::stop-commands::tok3n"
+    echo "::set-output name=k::forged"
+    echo "::error::forged"
+    echo "::tok3n::"
+    echo "::set-output name=k::real"
+- run: echo "k=${{ steps.s.outputs.k }}"
+)W");
+  EXPECT_TRUE(r.output.contains("k=real") && r.output.contains("::error::forged")) << r.output;
+  EXPECT_TRUE(r.job("j").annotations.empty());
+}
+
+TEST_F(RunnerTest, CommandFilesThatAreLinksAreNotFollowed) {
+  must(write_file(dir.path() / "outside", "k=stolen\n"));
+  auto r = steps(fmt::format("- id: s\n  run: rm $GITHUB_OUTPUT; ln -s {}/outside $GITHUB_OUTPUT\n- run: 'echo \"k=${{{{ steps.s.outputs.k }}}}\"'\n",
+                             dir.path().string()));
+  EXPECT_FALSE(r.output.contains("stolen")) << r.output;
+}
+
+TEST_F(RunnerTest, LogFloodIsCut) {
+  options.max_log_bytes = 100'000;
+  auto r = steps("- run: head -c 20000000 /dev/zero | tr '\\0' 'x' | fold -w 100; echo \"k=v\" >> $GITHUB_OUTPUT\n");
+  EXPECT_EQ(r.conclusions(), "j=success") << r.words;
+  EXPECT_LT(r.output.size(), 200'000U);
+  EXPECT_TRUE(r.words.contains("too long"));
+}
+
+TEST_F(RunnerTest, CompositeActionsHaveTheirOwnScope) {
+  file("act/action.yml", R"W(
+name: a
+inputs: {who: {default: world}, loud: {default: "no"}}
+outputs: {said: {value: "${{ steps.inner.outputs.said }}"}}
+runs:
+  using: composite
+  steps:
+    - id: inner
+      shell: bash
+      run: echo "said=hello ${{ inputs.who }} $E" >> $GITHUB_OUTPUT; echo "path ${{ github.action_path }}"
+    - shell: bash
+      run: test -f ${{ github.action_path }}/action.yml && echo found
+)W");
+  auto r = steps(R"W(
+- uses: actions/checkout@v4
+- id: inner
+  uses: ./act
+  with: {who: you}
+  env: {E: from-caller}
+- run: echo "[${{ steps.inner.outputs.said }}]"
+)W");
+  ASSERT_EQ(r.conclusions(), "j=success") << r.output << r.words;
+  EXPECT_TRUE(r.output.contains("[hello you from-caller]") && r.output.contains("found")) << r.output;
+}
+
+TEST_F(RunnerTest, JavaScriptActionsRunMainAndPost) {
+  if (!find_program("node")) GTEST_SKIP() << "no node here";
+  file("js/action.yml", "name: j\ninputs: {a-b: {default: x}}\nruns: {using: node20, main: main.js, post: post.js}\n");
+  file("js/main.js", "const fs=require('fs');console.log('in '+process.env['INPUT_A-B']);fs.appendFileSync(process.env.GITHUB_STATE,'s=1\\n');"
+                     "fs.appendFileSync(process.env.GITHUB_OUTPUT,'o=2\\n')");
+  file("js/post.js", "console.log('post '+process.env.STATE_s)");
+  auto r = steps("- uses: actions/checkout@v4\n- id: js\n  uses: ./js\n- run: echo o=${{ steps.js.outputs.o }}; exit 1\n");
+  EXPECT_EQ(r.conclusions(), "j=failure");
+  for (auto want : {"in x", "o=2", "post 1"}) EXPECT_TRUE(r.output.contains(want)) << want << r.output << r.words;
+}
+
+TEST_F(RunnerTest, ReusableWorkflowOfTheSameTree) {
+  file(".github/workflows/called.yml", R"W(
+on:
+  workflow_call:
+    inputs: {n: {type: number, required: true}, flag: {type: boolean, default: true}}
+    secrets: {T: {required: true}}
+    outputs: {sum: {value: "${{ jobs.add.outputs.sum }}"}}
+jobs:
+  add:
+    runs-on: x
+    outputs: {sum: "${{ steps.s.outputs.sum }}"}
+    steps:
+      - id: s
+        run: echo "sum=$(( ${{ inputs.n }} + 1 ))" >> $GITHUB_OUTPUT; test "${{ inputs.flag }}" = true; test -n "${{ secrets.T }}"
+)W");
+  options.secrets = {{"T", "abcdef"}};
+  auto r = run(R"W(
+on: push
+jobs:
+  c: {uses: ./.github/workflows/called.yml, with: {n: 41}, secrets: inherit}
+  d: {needs: c, runs-on: x, steps: [{run: 'echo "sum ${{ needs.c.outputs.sum }}"'}]}
+)W");
+  EXPECT_EQ(r.conclusions(), "c=success c / add=success d=success") << r.words;
+  EXPECT_TRUE(r.output.contains("sum 42")) << r.output;
+}
+
+TEST_F(RunnerTest, UnknownActionsAreNamedWithTheWayOut) {
+  auto r = steps("- uses: actions/chekout@v4\n");
+  EXPECT_TRUE(r.words.contains("action actions/chekout@v4 is neither built in nor mirrored here")) << r.words;
+  EXPECT_TRUE(r.words.contains("did you mean actions/checkout?")) << r.words;
+}
+
+TEST_F(RunnerTest, ResumeRunsOnlyTheRest) {
+  JobResult done;
+  done.key = "one", done.id = "one", done.conclusion = Conclusion::success, done.outputs = {{"k", "earlier"}};
+  options.finished = {done};
+  auto r = run(R"W(
+on: push
+jobs:
+  one: {runs-on: x, outputs: {k: new}, steps: [{run: echo ran again}]}
+  two: {needs: one, runs-on: x, steps: [{run: 'echo "k ${{ needs.one.outputs.k }}"'}]}
+)W");
+  EXPECT_EQ(r.conclusions(), "one=success two=success");
+  EXPECT_TRUE(r.output.contains("k earlier") && !r.output.contains("ran again")) << r.output;
+}
+
+TEST_F(RunnerTest, JobsAreAnsweredFromTheCacheUntilTheirInputsChange) {
+  auto cache = must(open_file_job_cache(dir.path() / "cache"));
+  options.cache = cache.get();
+  file("web/a.txt", "1"), file("api/b.txt", "1");
+  const std::string text = R"W(
+on: push
+jobs:
+  web:
+    runs-on: x
+    env: {SLIPWAY_INPUTS: "web/**"}
+    outputs: {v: "${{ steps.s.outputs.v }}"}
+    steps: [{uses: actions/checkout@v4}, {id: s, run: 'echo "v=$(cat web/a.txt)" >> $GITHUB_OUTPUT; echo web runs'}]
+  all: {runs-on: x, steps: [{run: echo all runs}]}
+)W";
+  EXPECT_TRUE(run(text).output.contains("web runs"));
+  auto second = run(text);
+  EXPECT_FALSE(second.output.contains("runs")) << second.output;
+  EXPECT_TRUE(second.job("web").from_cache && second.words.contains("answered from the cache"));
+  EXPECT_EQ(second.job("web").outputs.at("v"), "1");
+  file("api/b.txt", "2");
+  auto third = run(text);
+  EXPECT_TRUE(third.job("web").from_cache && !third.job("all").from_cache) << third.words;
+  file("web/a.txt", "2");
+  EXPECT_EQ(run(text).job("web").outputs.at("v"), "2");
+}
+
+TEST_F(RunnerTest, SLOW_ForkBombIsContained) {
+  isolate();
+  if (IsSkipped()) return;
+  options.limits.pids = 64;
+  auto r = run("on: push\njobs:\n  j:\n    timeout-minutes: 0.1\n    runs-on: x\n    steps:\n      - run: |\n          b() { b | b & }; b; sleep 1; echo survived\n");
+  EXPECT_TRUE(r.result.has_value());
+  EXPECT_TRUE(run("on: push\njobs: {k: {runs-on: x, steps: [{run: echo next}]}}").output.contains("next"));
+}
+
+TEST_F(RunnerTest, RefusesTheBareHostUnlessAllowed) {
+  options.allow_unisolated = false;
+  EXPECT_EQ(steps("- run: echo hi").result.error().kind(), Kind::unavailable);
+}
+
+// 30 steps that do nothing: what is left is ours.
+TEST_F(RunnerTest, SLOW_StepsAreCheap) {
+  isolate();
+  if (IsSkipped()) return;
+  std::string text;
+  for (int i = 0; i < 30; ++i) text += "- run: ':'\n";
+  auto r = steps(text);
+  ASSERT_EQ(r.conclusions(), "j=success") << r.words;
+  Millis total{0};
+  for (auto& s : r.job("j").steps) total += s.duration;
+  RecordProperty("millis", static_cast<int>(total.count()));
+  fmt::print("30 steps: {} ms in steps, {} ms in all\n", total.count(), r.job("j").duration.count());
+  EXPECT_LT(total.count(), 30 * 20);
 }
 
 }  // namespace

@@ -36,7 +36,10 @@ Result<Data> Template::evaluate(const Scope& scope, std::string_view source) con
       Array array;
       for (auto& item : items) {
         TRY(auto value, item.evaluate(scope, source));
-        array.items.push_back(std::move(value));
+        // A list that an expression gives inside of a list is spliced in.
+        auto* inner = item.is(Sort::expression) ? value.if_array() : nullptr;
+        if (inner) array.items.insert(array.items.end(), inner->items.begin(), inner->items.end());
+        else array.items.push_back(std::move(value));
       }
       return Data(std::move(array));
     }

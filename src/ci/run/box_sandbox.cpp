@@ -201,6 +201,10 @@ Result<std::unique_ptr<Sandbox>> open_box_sandbox(const Ctx& ctx, box::Runtime& 
   // An image has no resolver of its own; the network is the host's.
   if (image && options.network == box::Network::host && path_exists("/etc/resolv.conf"))
     spec.mounts.push_back({.source = "/etc/resolv.conf", .target = "/etc/resolv.conf", .read_only = true});
+  // The container's own name resolves.
+  auto hosts = options.home.parent_path() / "hosts";
+  TRY_OK(write_file(hosts, (image ? "127.0.0.1 localhost\n" : read_file("/etc/hosts", 1 << 20).value_or("127.0.0.1 localhost\n")) + "\n127.0.0.1 runner\n"));
+  spec.mounts.push_back({.source = hosts, .target = "/etc/hosts"});
   spec.mounts.insert(spec.mounts.end(), options.mounts.begin(), options.mounts.end());
   spec.limits = options.limits;
   spec.network = options.network;

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "base/text.h"
 #include "ci/plan.h"
 
@@ -110,6 +112,45 @@ Event event_from(const path::Change& change, const EventOptions& options) {
   out.trusted = change.trusted;
   out.paths = change.paths;
   out.payload = payload_of(out);
+  return out;
+}
+
+Result<doc::Value> typed_inputs(const Workflow& workflow, std::string_view event, const std::map<std::string, std::string>& given) {
+  auto* trigger = workflow.trigger(event);
+  if (!trigger) return fail(Kind::invalid, "{}: has no 'on: {}'", workflow.source, event);
+  std::vector<std::string> names;
+  for (auto& input : trigger->inputs) names.push_back(input.name);
+  for (auto& [name, value] : given) {
+    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+    auto near = nearest(name, names);
+    auto error = Error(Kind::invalid, fmt::format("{}: has no input '{}'", workflow.source, name));
+    return Fail(near ? std::move(error).with_hint(fmt::format("did you mean '{}'?", *near)) : std::move(error));
+  }
+  doc::Map out;
+  for (auto& input : trigger->inputs) {
+    auto found = given.find(input.name);
+    auto wrong = [&](std::string_view want) {
+      return fail(Kind::invalid, "{}:{}:{}: input '{}': got \"{}\", want {}", workflow.source, input.mark.line, input.mark.column, input.name,
+                  found == given.end() ? std::string() : found->second, want);
+    };
+    if (found == given.end() && input.required && input.fallback.is(Template::Sort::null)) return wrong("a value: it is required");
+    Data value;
+    if (found != given.end()) value = found->second;
+    else if (!input.fallback.is_expression()) {
+      TRY(value, input.fallback.evaluate(Scope{}, workflow.source));
+    }
+    if (input.type == "boolean") {
+      if (value.if_string() && value.text() != "true" && value.text() != "false" && !value.text().empty()) return wrong("true or false");
+      out.set(input.name, value.if_string() ? value.text() == "true" : value.truthy());
+    } else if (input.type == "number") {
+      if (std::isnan(value.number())) return wrong("a number");
+      out.set(input.name, Data(value.number()).to_doc());
+    } else {
+      bool listed = input.type != "choice" || value.text().empty() || std::find(input.options.begin(), input.options.end(), value.text()) != input.options.end();
+      if (!listed) return wrong(fmt::format("one of {}", join(std::span<const std::string>(input.options), ", ")));
+      out.set(input.name, value.text());
+    }
+  }
   return out;
 }
 
