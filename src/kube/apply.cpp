@@ -147,7 +147,9 @@ void track_update(doc::Value& after, const UpdateRecord& update) {
   const auto* given = after.find_path({"metadata", "managedFields"});
   bool clear = given != nullptr && given->is_list() && given->if_list()->size() == 1 && (*given->if_list())[0].is_map() &&
                (*given->if_list())[0].if_map()->empty();
-  auto managers = clear ? Managers{} : read(update.before != nullptr ? update.before : &after);
+  // What the writer says of the owners counts (kubectl moves them so from client-side to server-side apply).
+  bool says = given != nullptr && given->is_list() && !given->if_list()->empty();
+  auto managers = clear ? Managers{} : read(update.before == nullptr || says ? &after : update.before);
   if (clear) {
     after["metadata"].map().erase("managedFields");
     return;

@@ -52,8 +52,8 @@ struct UpdateRecord {
   std::string manager, subresource, now;
   const doc::MergeSchema* schema = nullptr;
 };
-// Notes in after's managedFields what an update changed. An after with `managedFields: [{}]` or [] has them cleared; one
-// without takes before's.
+// Notes in after's managedFields what an update changed. `managedFields: [{}]` clears them; an after without any takes
+// before's.
 void track_update(doc::Value& after, const UpdateRecord& update);
 
 }  // namespace slipway::kube

@@ -379,8 +379,8 @@ ApiResult<Written> Machinery::patch_scale(const Ctx& ctx, const KindInfo& kind, 
 
 namespace {
 
-ApiResult<doc::Value> patched(const KindInfo& kind, const std::string& name, PatchKind how, const doc::Value& current, const doc::Value& patch, const kube::Schema* schema) {
-  auto wrong = [&](const Error& error) { return ApiFail(ApiError(422, "Invalid", fmt::format("the server rejected our request due to an error in our request: {}", error.what())).about(kind.group, kind.type.kind, name)); };
+ApiResult<doc::Value> patched(PatchKind how, const doc::Value& current, const doc::Value& patch, const kube::Schema* schema) {
+  auto wrong = [&](const Error& error) { return ApiFail(ApiError(422, "Invalid", fmt::format("the server rejected our request due to an error in our request: {}", error.what()))); };
   if (how == PatchKind::json) {
     auto next = doc::json_patch(current, patch);
     return next ? ApiResult<doc::Value>(*std::move(next)) : wrong(next.error());
@@ -419,15 +419,15 @@ ApiResult<Written> Machinery::patch(const Ctx& ctx, const KindInfo& kind, const 
   if (how == PatchKind::strategic && kind.custom)
     return ApiFail(ApiError(415, "UnsupportedMediaType", "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"));
   if (sub == "scale") {
-    auto make = [&](doc::Value scale) { return patched(kind, key.name, how, scale, patch, nullptr); };
+    auto make = [&](doc::Value scale) { return patched(how, scale, patch, nullptr); };
     return patch_scale(ctx, kind, key, make, args);
   }
   if (how != PatchKind::apply) {
     auto make = [&](const kube::Object& current) -> ApiResult<doc::Value> {
-      auto base = current.copy();
-      // The version counts only when the patch itself names one.
-      base["metadata"].map().erase("resourceVersion");
-      return patched(kind, key.name, how, base, patch, kind.schema);
+      API_TRY(auto next, patched(how, current.value(), patch, kind.schema));
+      // The version counts only when the patch itself names another.
+      if (next.is_map() && next.str_at({"metadata", "resourceVersion"}) == current.resource_version()) next["metadata"].map().erase("resourceVersion");
+      return next;
     };
     return change(ctx, kind, key, sub, args, Fields::track, make);
   }
