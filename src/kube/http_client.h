@@ -1,0 +1,14 @@
+#pragma once
+// kube::Client over HTTP: a real cluster's API server.
+#include <memory>
+
+#include "kube/client.h"
+#include "kube/kubeconfig.h"
+
+namespace slipway::kube {
+
+// Contacts nothing yet: the first call does. What the server serves is asked once and again when a kind is unknown.
+// Threads: any; each watch has a thread of its own while it is open.
+Result<std::unique_ptr<Client>> connect(const Kubeconfig& config);
+
+}  // namespace slipway::kube
