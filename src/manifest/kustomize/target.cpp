@@ -60,6 +60,12 @@ Result<> Target::check() {
   TRY(auto version, in.str("apiVersion"));
   if (!kind.empty() && kind != "Kustomization" && kind != "Component") return in.wrong("kind", "kind should be Kustomization or Component");
   component_ = kind == "Component";
+  // Read for its types only: the order of a base does not count.
+  TRY(auto order, in.child("sortOptions", {"order", "legacySortOptions"}));
+  if (order) {
+    TRY_OK(order->str("order"));
+    TRY_OK(order->child("legacySortOptions", {"orderFirst", "orderLast"}));
+  }
   auto wanted = component_ ? "kustomize.config.k8s.io/v1alpha1" : "kustomize.config.k8s.io/v1beta1";
   if (!version.empty() && version != wanted) return in.wrong("apiVersion", fmt::format("apiVersion for {} should be {}", kind.empty() ? "Kustomization" : kind, wanted));
   bool empty = std::none_of(std::begin(known_fields) + 2, std::end(known_fields), [&](std::string_view key) {
