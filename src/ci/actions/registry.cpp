@@ -10,6 +10,31 @@ struct Entry {
 };
 constexpr Entry entries[] = {
     {"actions/checkout", checkout},
+    {"actions/upload-artifact", upload_artifact},
+    {"actions/download-artifact", download_artifact},
+    {"actions/cache", cache},
+    {"actions/cache/restore", cache_restore},
+    {"actions/cache/save", cache_save},
+    {"actions/setup-node", setup_node},
+    {"actions/setup-python", setup_python},
+    {"actions/setup-go", setup_go},
+    {"actions/setup-java", setup_java},
+    {"docker/setup-buildx-action", docker_setup},
+    {"docker/setup-qemu-action", docker_setup},
+    {"docker/login-action", docker_login},
+    {"docker/metadata-action", docker_metadata},
+    {"docker/build-push-action", docker_build_push},
+    {"aquasecurity/trivy-action", trivy},
+    {"anchore/scan-action", anchore},
+    {"slipway/preview", preview},
+    {"dorny/paths-filter", paths_filter},
+    {"tj-actions/changed-files", changed_files},
+    {"step-security/harden-runner", reports_elsewhere},
+    {"codecov/codecov-action", reports_elsewhere},
+    {"github/codeql-action/init", reports_elsewhere},
+    {"github/codeql-action/autobuild", reports_elsewhere},
+    {"github/codeql-action/analyze", reports_elsewhere},
+    {"github/codeql-action/upload-sarif", reports_elsewhere},
 };
 
 }  // namespace

@@ -109,6 +109,7 @@ class JobRun {
   // A path relative to the job's home as steps see it.
   std::string inside(const std::string& relative) const { return ((isolated() ? fs::path(home_inside) : folder_->home()) / relative).string(); }
   bool isolated() const { return options().runtime != nullptr; }
+  bool succeeding() const { return !failed_ && !cancelled_; }
   // A path given by a step (absolute inside, or relative to the workspace) as one relative to home. Errors: invalid
   // when it is outside of home.
   Result<std::string> relative_of(const std::string& path) const;

@@ -108,6 +108,11 @@ bool JobRun::from_cache(const Ctx& ctx) {
   // What it refers to must still be there.
   for (auto& artifact : old->artifacts)
     if (!options().blobs || !options().blobs->contains(artifact.digest)) return false;
+  for (auto& image : old->images)
+    if (options().registry) {
+      auto there = options().registry->manifest(image.image, image.digest.str());
+      if (!there || !*there) return false;
+    }
   auto name = result_.name;
   auto cache = result_.cache_key, own = result_.key;
   result_ = *std::move(old);

@@ -7,6 +7,8 @@
 
 #include <thread>
 
+#include "base/hash.h"
+
 namespace slipway::ci {
 
 Result<JobFolder> JobFolder::make(const fs::path& root, const std::string& repository_name) {
@@ -19,35 +21,53 @@ Result<JobFolder> JobFolder::make(const fs::path& root, const std::string& repos
   return JobFolder(std::move(dir), std::move(workspace));
 }
 
-Result<std::string> JobFolder::read(const std::string& relative, std::size_t limit) const {
-  auto fd = open_beneath(home(), relative, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  if (!fd) return fd.error().is(Kind::not_found) ? Result<std::string>(std::string()) : Fail(std::move(fd).error());
+Result<Fd> JobFolder::open(const std::string& relative) const {
+  // Not blocking: a step may have put a pipe there.
+  TRY(auto fd, open_beneath(home(), relative, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   struct stat info;
-  if (::fstat(fd->get(), &info) < 0) return fail_errno(errno, relative);
+  if (::fstat(fd.get(), &info) < 0) return fail_errno(errno, relative);
   if (!S_ISREG(info.st_mode)) return fail(Kind::invalid, "{}: is not a regular file", relative);
-  if (static_cast<std::size_t>(info.st_size) > limit)
-    return fail(Kind::invalid, "{}: has {} bytes, at most {} are read", relative, info.st_size, limit);
+  return fd;
+}
+
+Result<std::string> JobFolder::read(const std::string& relative, std::size_t limit) const {
+  auto fd = open(relative);
+  if (!fd) return fd.error().is(Kind::not_found) ? Result<std::string>(std::string()) : Fail(std::move(fd).error());
   std::string out;
   char buffer[65536];
   ssize_t n;
   while ((n = ::read(fd->get(), buffer, sizeof buffer)) > 0) {
     out.append(buffer, static_cast<std::size_t>(n));
-    if (out.size() > limit) return fail(Kind::invalid, "{}: grows beyond {} bytes", relative, limit);
+    if (out.size() > limit) return fail(Kind::invalid, "{}: has more than {} bytes", relative, limit);
   }
   if (n < 0) return fail_errno(errno, relative);
   return out;
 }
 
-Result<> JobFolder::write(const std::string& relative, std::string_view text, unsigned mode) const {
+Result<Fd> JobFolder::create(const std::string& relative, unsigned mode) const {
   auto parent = fs::path(relative).parent_path();
   if (!has_folder(parent.string())) TRY_OK(make_dir(parent.string()));
-  // A fresh file, never what a step put in its place.
   TRY(auto folder, open_beneath(home(), parent, O_PATH | O_DIRECTORY | O_CLOEXEC));
   auto name = fs::path(relative).filename().string();
   ::unlinkat(folder.get(), name.c_str(), 0);
   Fd fd(::openat(folder.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
   if (!fd) return fail_errno(errno, relative);
   ::fchmod(fd.get(), mode);
+  return fd;
+}
+
+Result<> JobFolder::link(const std::string& relative, const std::string& target) const {
+  auto parent = fs::path(relative).parent_path();
+  if (!has_folder(parent.string())) TRY_OK(make_dir(parent.string()));
+  TRY(auto folder, open_beneath(home(), parent, O_PATH | O_DIRECTORY | O_CLOEXEC));
+  auto name = fs::path(relative).filename().string();
+  ::unlinkat(folder.get(), name.c_str(), 0);
+  if (::symlinkat(target.c_str(), folder.get(), name.c_str()) < 0) return fail_errno(errno, relative);
+  return {};
+}
+
+Result<> JobFolder::write(const std::string& relative, std::string_view text, unsigned mode) const {
+  TRY(auto fd, create(relative, mode));
   return write_all(fd.get(), text);
 }
 
@@ -78,6 +98,8 @@ bool JobFolder::has_folder(const std::string& relative) const {
 // The root folder is a property of a thread once it is unshared.
 Result<> JobFolder::in_root(const std::function<Result<>(const fs::path& root)>& work) const {
   if (::geteuid() != 0) return work(home());
+  // Libraries load their modules on first use; that must not happen among the job's files.
+  static const std::string loaded = sha256_hex("");
   Result<> result;
   std::thread([&] {
     if (::unshare(CLONE_FS) < 0 || ::chroot(home().c_str()) < 0 || ::chdir("/") < 0) result = fail_errno(errno, "enter the job's folder");

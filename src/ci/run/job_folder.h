@@ -29,6 +29,10 @@ class JobFolder {
   Result<> make_dir(const std::string& relative) const;
   // Removes what a folder holds; absent is fine.
   Result<> empty(const std::string& relative) const;
+  // A fresh file, folders on the way made, whatever had its name removed. And a symbolic link in the same way.
+  Result<Fd> create(const std::string& relative, unsigned mode) const;
+  Result<> link(const std::string& relative, const std::string& target) const;
+  Result<Fd> open(const std::string& relative) const;  // a regular file, to read
   bool has_file(const std::string& relative) const;
   bool has_folder(const std::string& relative) const;
   // Runs work that sees home as its root folder: no link and no race leads out of it. `root` is what to put before
