@@ -53,7 +53,7 @@ TEST_F(ActionsTest, CacheIsSavedAtTheEndAndRestored) {
 - id: c
   uses: actions/cache@v4
   with: {path: "~/.deps\nbuild", key: "deps-${{ hashFiles('lock') }}-SUFFIX", restore-keys: "deps-${{ hashFiles('lock') }}-"}
-- run: echo "hit=[${{ steps.c.outputs.cache-hit }}] $(cat ~/.deps/x build/y 2>/dev/null)"; mkdir -p ~/.deps build; echo dx > ~/.deps/x; echo by > build/y
+- run: echo "hit=[${{ steps.c.outputs.cache-hit }}] $(cat ~/.deps/x build/y 2>/dev/null | tr '\n' ' ')"; mkdir -p ~/.deps build; echo dx > ~/.deps/x; echo by > build/y
 )W";
   options.allow_unisolated = true;
   auto first = steps(replace_all(text, "SUFFIX", "1"));

@@ -127,11 +127,11 @@ TEST(Plan, CallsOfWhatIsNotHereAreRefusedWithPlace) {
 }
 
 TEST(Inputs, AreTypedAndChecked) {
-  auto workflow = must(parse_workflow("on: {workflow_dispatch: {inputs: {n: {type: number, default: '3'}, f: {type: boolean}, c: {type: choice, options: [a, b], required: true}}}}\n"
+  auto workflow = must(parse_workflow("on: {workflow_dispatch: {inputs: {n: {type: number, default: '3'}, f: {type: boolean}, level: {type: choice, options: [a, b], required: true}}}}\n"
                                       "jobs: {a: {runs-on: x, steps: [{run: x}]}}\n", "w.yml"));
-  EXPECT_EQ(must(typed_inputs(workflow, "workflow_dispatch", {{"c", "b"}, {"f", "true"}})), (doc::Value(doc::Map{{"n", 3}, {"f", true}, {"c", "b"}})));
-  EXPECT_EQ(typed_inputs(workflow, "workflow_dispatch", {{"c", "z"}}).error().what(), "w.yml:1:80: input 'c': got \"z\", want one of a, b");
-  EXPECT_EQ(typed_inputs(workflow, "workflow_dispatch", {{"cc", "z"}}).error().hint(), "did you mean 'c'?");
+  EXPECT_EQ(must(typed_inputs(workflow, "workflow_dispatch", {{"level", "b"}, {"f", "true"}})), (doc::Value(doc::Map{{"n", 3}, {"f", true}, {"level", "b"}})));
+  EXPECT_EQ(typed_inputs(workflow, "workflow_dispatch", {{"level", "z"}}).error().what(), "w.yml:1:88: input 'level': got \"z\", want one of a, b");
+  EXPECT_EQ(typed_inputs(workflow, "workflow_dispatch", {{"levle", "z"}}).error().hint(), "did you mean 'level'?");
 }
 
 }  // namespace

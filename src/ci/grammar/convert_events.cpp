@@ -128,7 +128,7 @@ std::vector<Input> Converter::inputs(const Template& map, bool call) {
       else if (key.text == "options") input.options = strings(value);
     }
     auto* fallback = body.find("default");
-    if (!call && fallback && !fallback->is_expression()) {
+    if (fallback && !fallback->is_expression()) {
       // A default is written in the input's own type: `default: 8` of a string input would become another text.
       auto type_name = fallback->is(Sort::boolean) ? "BooleanToken" : fallback->is(Sort::number) ? "NumberToken" : "StringToken";
       bool text = input.type == "string" || input.type == "choice" || input.type == "environment";

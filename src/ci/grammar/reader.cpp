@@ -163,11 +163,31 @@ class Reader {
     if (auto* b = node.if_bool()) out.sort = Sort::boolean, out.boolean = *b;
     else if (auto* n = node.if_int()) out.sort = Sort::number, out.number = static_cast<double>(*n);
     else if (auto* d = node.if_double()) out.sort = Sort::number, out.number = *d;
-    else if (auto* s = node.if_string()) {
+    else if (auto* s = node.if_string(); s && node.style() == doc::Value::Style::plain && is_endless_integer(*s)) {
+      out.sort = Sort::number, out.number = parse_number(*s);  // beyond 64 bits: a number all the same
+    } else if (s) {
       out.sort = Sort::string, out.text = *s;
       if (s->contains("${{")) with_expressions(out, words);
     }
     return out;
+  }
+
+  static bool is_endless_integer(std::string_view text) {
+    if (text.starts_with('+') || text.starts_with('-')) text.remove_prefix(1);
+    return text.size() > 18 && text.find_first_not_of("0123456789") == std::string_view::npos;
+  }
+
+  // Blanks as editors put them in: also no-break and ideographic spaces.
+  static std::string_view trim_blanks(std::string_view text) {
+    constexpr std::string_view blanks[] = {" ", "\t", "\n", "\r", "\xc2\xa0", "\xe3\x80\x80", "\xef\xbb\xbf", "\xe2\x80\x83", "\xe2\x80\x89", "\xe2\x80\xaf"};
+    for (bool more = true; more;) {
+      more = false;
+      for (auto blank : blanks) {
+        if (text.starts_with(blank)) text.remove_prefix(blank.size()), more = true;
+        if (text.ends_with(blank)) text.remove_suffix(blank.size()), more = true;
+      }
+    }
+    return text;
   }
 
   struct Segment {
@@ -189,7 +209,7 @@ class Reader {
               "The expression is not closed. An unescaped ${{ sequence was found, but the closing }} sequence was not found.");
         return;
       }
-      auto inner = trim(raw.substr(start + 3, end - start - 3));
+      auto inner = trim_blanks(raw.substr(start + 3, end - start - 3));
       at = end + 2;
       if (inner == "insert") {
         if (start != 0 || at < raw.size()) {

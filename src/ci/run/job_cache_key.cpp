@@ -95,6 +95,9 @@ Result<std::string> JobRun::cache_key(const Ctx& ctx) {
 
 bool JobRun::from_cache(const Ctx& ctx) {
   if (!options().cache || !options().cache_jobs || has_effects(definition_.steps)) return false;
+  // A deployment, a timer and a person who presses the button all mean "do it", not "tell me how it was".
+  auto& event = in_.plan.event.name;
+  if (definition_.environment || (event != "push" && !event.starts_with("pull_request") && event != "merge_group")) return false;
   if (!options().repository && options().folder.empty()) return false;
   auto key = cache_key(ctx);
   if (!key) return false;
