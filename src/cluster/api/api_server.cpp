@@ -21,7 +21,7 @@ Result<std::unique_ptr<ApiServer>> ApiServer::open(ApiOptions options) {
   auto rep = std::make_unique<Rep>();
   TRY(rep->store, ObjectStore::open({.database = options.database}));
   rep->machinery = std::make_shared<Machinery>(*rep->store, rep->kinds, options.service_cidr);
-  TRY_OK(rep->machinery->bootstrap(Ctx{}, options.crds));
+  TRY_OK(rep->store->together(Ctx{}, [&] { return rep->machinery->bootstrap(Ctx{}, options.crds); }));
   rep->face = std::make_shared<HttpFace>(rep->machinery, std::move(options.authenticate));
   return std::unique_ptr<ApiServer>(new ApiServer(std::move(rep)));
 }

@@ -366,8 +366,8 @@ TEST(ApiSpeed, OpensQuickly) {
   auto started = std::chrono::steady_clock::now();
   auto api = make_test_api();
   auto took = std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - started);
-  EXPECT_LT(took.count(), 200) << "loaded machine; want under 20";
-  RecordProperty("ms", static_cast<int>(took.count()));
+  EXPECT_LT(took.count(), 200) << "a loaded machine; it wants under 20";
+  printf("opened in %d ms\n", static_cast<int>(took.count()));
 }
 
 }  // namespace

@@ -96,11 +96,164 @@ users: [{{name: t, user: {{token: secret}}}}]
 
 #define EXPECT_RAN(ran) EXPECT_EQ((ran).code, 0) << (ran).out << (ran).err
 
-TEST_F(Kubectl, Play) {
-  const char* script = std::getenv("SLIPWAY_PLAY");
-  if (script == nullptr) GTEST_SKIP();
-  auto command = fmt::format("export KUBECONFIG={}; {}", shared->config.native(), script);
-  (void)std::system(command.c_str());
+constexpr std::string_view app = R"(
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: app, labels: {app: app}}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: app}}
+  template:
+    metadata: {labels: {app: app}}
+    spec: {containers: [{name: c, image: 'busybox:1', ports: [{containerPort: 80}]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: app}
+spec: {selector: {app: app}, ports: [{port: 80}]}
+)";
+std::string app_with(std::string_view from, std::string_view to) { return replace_all(std::string(app), from, to); }
+
+TEST_F(Kubectl, AppliesAndDiffs) {
+  auto first = in({"apply", "-f", "-"}, std::string(app));
+  EXPECT_RAN(first);
+  EXPECT_EQ(first.out, "deployment.apps/app created\nservice/app created\n");
+  EXPECT_EQ(in({"apply", "-f", "-"}, std::string(app)).out, "deployment.apps/app unchanged\nservice/app unchanged\n");
+  EXPECT_EQ(in({"diff", "-f", "-"}, std::string(app)).code, 0);
+  auto diff = in({"diff", "-f", "-"}, app_with("replicas: 1", "replicas: 3"));
+  EXPECT_EQ(diff.code, 1);
+  EXPECT_NE(diff.out.find("-  replicas: 1\n+  replicas: 3"), std::string::npos) << diff.out << diff.err;
+  EXPECT_EQ(in({"apply", "-f", "-"}, app_with("replicas: 1", "replicas: 3")).out, "deployment.apps/app configured\nservice/app unchanged\n");
+  auto wrong = in({"apply", "-f", "-"}, app_with("replicas: 1", "replicaz: 3"));
+  EXPECT_EQ(wrong.code, 1);
+  EXPECT_NE(wrong.err.find("strict decoding error: unknown field \"spec.replicaz\""), std::string::npos) << wrong.err;
+  EXPECT_EQ(in({"delete", "-f", "-"}, std::string(app)).out, "deployment.apps \"app\" deleted\nservice \"app\" deleted\n");
+}
+
+TEST_F(Kubectl, AppliesServerSide) {
+  EXPECT_RAN(in({"apply", "-f", "-"}, std::string(app)));
+  auto moved = in({"apply", "--server-side", "-f", "-"}, std::string(app));
+  EXPECT_RAN(moved);
+  EXPECT_EQ(moved.err, "") << "the owner moved without a warning";
+  EXPECT_RAN(in({"scale", "deploy", "app", "--replicas=4"}));
+  auto conflict = in({"apply", "--server-side", "-f", "-"}, app_with("replicas: 1", "replicas: 2"));
+  EXPECT_EQ(conflict.code, 1);
+  EXPECT_NE(conflict.err.find("Apply failed with 1 conflict: conflict with \"kubectl\" with subresource \"scale\" using apps/v1: .spec.replicas"), std::string::npos) << conflict.err;
+  EXPECT_RAN(in({"apply", "--server-side", "--force-conflicts", "-f", "-"}, app_with("replicas: 1", "replicas: 2")));
+  EXPECT_EQ(in({"get", "deploy", "app", "-o", "jsonpath={.spec.replicas}"}).out, "2");
+}
+
+TEST_F(Kubectl, CreatesTyped) {
+  for (const auto& args : std::vector<std::vector<std::string>>{
+           {"create", "deployment", "d", "--image=nginx:1", "--replicas=2", "--port=80"}, {"create", "secret", "generic", "s", "--from-literal=a=b"}, {"create", "configmap", "c", "--from-literal=a=b"},
+           {"create", "serviceaccount", "sa"}, {"create", "job", "j", "--image=busybox", "--", "echo", "hi"}, {"create", "cronjob", "cj", "--image=busybox", "--schedule=* * * * *", "--", "date"},
+           {"create", "role", "r", "--verb=get", "--resource=pods"}, {"create", "rolebinding", "rb", "--role=r", "--serviceaccount=x:y"}, {"create", "quota", "q", "--hard=pods=5"},
+           {"create", "ingress", "i", "--rule=foo.com/=d:80"}, {"create", "service", "clusterip", "svc", "--tcp=80:8080"}, {"create", "pdb", "pdb", "--selector=app=d", "--min-available=1"}}) {
+    auto ran = in(args);
+    EXPECT_EQ(ran.code, 0) << join(args, " ") << ": " << ran.err;
+  }
+  EXPECT_EQ(in({"get", "deploy", "d", "-o", "jsonpath={.spec.replicas} {.spec.template.spec.containers[0].ports[0].containerPort}"}).out, "2 80");
+  EXPECT_EQ(in({"get", "secret", "s", "-o", "jsonpath={.data.a}"}).out, "Yg==");
+  EXPECT_EQ(in({"get", "svc", "svc", "-o", "jsonpath={.spec.ports[0].targetPort}"}).out, "8080");
+  EXPECT_EQ(in({"get", "job", "j", "-o", "jsonpath={.spec.template.spec.containers[0].command}"}).out, "[\"echo\",\"hi\"]");
+  EXPECT_EQ(in({"create", "configmap", "c"}).err, "error: failed to create configmap: configmaps \"c\" already exists\n");
+}
+
+TEST_F(Kubectl, GetsTables) {
+  EXPECT_RAN(in({"apply", "-f", "-"}, std::string(app)));
+  auto wide = in({"get", "deploy", "-o", "wide"});
+  auto rows = lines(wide.out);
+  ASSERT_EQ(rows.size(), 2u) << wide.out;
+  EXPECT_TRUE(rows[0].starts_with("NAME   READY   UP-TO-DATE   AVAILABLE   AGE   CONTAINERS   IMAGES      SELECTOR")) << rows[0];
+  EXPECT_TRUE(rows[1].starts_with("app    0/1     0            0 ")) << rows[1];
+  EXPECT_EQ(in({"get", "deploy", "-l", "app=other"}).err, fmt::format("No resources found in {} namespace.\n", ns));
+  EXPECT_EQ(in({"get", "deploy", "nope"}).err, "Error from server (NotFound): deployments.apps \"nope\" not found\n");
+  EXPECT_NE(in({"get", "all"}).out.find("service/app   ClusterIP"), std::string::npos);
+  EXPECT_RAN(in({"get", "deploy", "--sort-by=.metadata.name"}));
+  auto described = in({"describe", "deploy", "app"});
+  EXPECT_NE(described.out.find("Image:         busybox:1"), std::string::npos) << described.out << described.err;
+  EXPECT_NE(in({"api-resources"}).out.find("deployments                         deploy       apps/v1"), std::string::npos);
+  EXPECT_NE(in({"explain", "deploy.spec.strategy"}).out.find("rollingUpdate"), std::string::npos);
+}
+
+TEST_F(Kubectl, ChangesThings) {
+  EXPECT_RAN(in({"apply", "-f", "-"}, std::string(app)));
+  for (const auto& args : std::vector<std::vector<std::string>>{{"label", "deploy", "app", "x=y"}, {"annotate", "deploy", "app", "a=b"}, {"scale", "deploy", "app", "--replicas=3"}, {"set", "image", "deploy/app", "c=busybox:2"}, {"patch", "deploy", "app", "-p", R"({"spec":{"minReadySeconds":4}})"}, {"patch", "deploy", "app", "--type=json", "-p", R"([{"op":"add","path":"/spec/paused","value":true}])"}, {"rollout", "resume", "deploy/app"}, {"rollout", "restart", "deploy/app"}}) {
+    auto ran = in(args);
+    EXPECT_EQ(ran.code, 0) << join(args, " ") << ": " << ran.err;
+  }
+  EXPECT_EQ(in({"get", "deploy", "app", "-o", "jsonpath={.metadata.labels.x} {.metadata.annotations.a} {.spec.replicas} {.spec.template.spec.containers[0].image} {.spec.minReadySeconds}"}).out, "y b 3 busybox:2 4");
+  auto immutable = in({"patch", "deploy", "app", "-p", R"({"spec":{"selector":{"matchLabels":{"z":"y"}}}})"});
+  EXPECT_NE(immutable.err.find("The Deployment \"app\" is invalid"), std::string::npos) << immutable.err;
+  EXPECT_NE(immutable.err.find("field is immutable"), std::string::npos) << immutable.err;
+}
+
+TEST_F(Kubectl, WaitsAndWatches) {
+  EXPECT_RAN(in({"apply", "-f", "-"}, std::string(app)));
+  auto client = shared->api.client();
+  auto key = kube::Key{ns, "app"};
+  std::jthread later([&] {
+    auto d = *must(client->get(Ctx{}, {"apps/v1", "Deployment"}, key));
+    doc::Value status = doc::Map{{"observedGeneration", d.generation()}, {"replicas", 1}, {"updatedReplicas", 1}, {"readyReplicas", 1}, {"availableReplicas", 1},
+                                 {"conditions", doc::List{doc::Map{{"type", "Available"}, {"status", "True"}}}}};
+    must(kube::write_status(Ctx{}, *client, d, std::move(status)));
+  });
+  auto status = in({"rollout", "status", "deploy/app", "--timeout=10s"});
+  EXPECT_RAN(status);
+  EXPECT_NE(status.out.find("successfully rolled out"), std::string::npos) << status.out;
+  EXPECT_RAN(in({"wait", "--for=condition=Available", "deploy/app", "--timeout=10s"}));
+  auto watched = in({"get", "deploy", "-w", "--request-timeout=1s"});
+  EXPECT_NE(watched.out.find("app    1/1     1            1"), std::string::npos) << watched.out << watched.err;
+}
+
+TEST_F(Kubectl, ReachesIntoPods) {
+  EXPECT_RAN(in({"apply", "-f", "-"}, "---\n{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {nodeName: n1, containers: [{name: c, image: x}]}}"));
+  EXPECT_EQ(in({"logs", "p"}).out, fmt::format("hello from {}/p/c\n", ns));
+  EXPECT_EQ(in({"logs", "-f", "p"}).out, fmt::format("hello from {}/p/c\nand more\n", ns));
+  auto ran = in({"exec", "p", "--", "echo", "hi"});
+  EXPECT_EQ(ran.out, "out:echo hi\n");
+  EXPECT_EQ(ran.err, "err\n");
+  EXPECT_EQ(in({"exec", "-i", "p", "--", "cat"}, "data\n").out, "data\n");
+  EXPECT_EQ(in({"exec", "p", "--", "false"}).code, 3);
+  EXPECT_NE(in({"exec", "p", "-c", "nope", "--", "ls"}).err.find("container nope is not valid for pod p"), std::string::npos);
+  EXPECT_EQ(in({"delete", "pod", "p", "--grace-period=0", "--force"}).out, "pod \"p\" force deleted\n");
+}
+
+TEST_F(Kubectl, ServesCustomKinds) {
+  auto crd = fmt::format(R"(
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {{name: crontabs.stable.example.com}}
+spec:
+  group: stable.example.com
+  scope: Namespaced
+  names: {{plural: crontabs, kind: CronTab, shortNames: [ct]}}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    subresources: {{status: {{}}, scale: {{specReplicasPath: .spec.replicas, statusReplicasPath: .status.replicas}}}}
+    additionalPrinterColumns: [{{name: Spec, type: string, jsonPath: .spec.cronSpec}}]
+    schema: {{openAPIV3Schema: {{type: object, properties: {{spec: {{type: object, required: [cronSpec], properties: {{cronSpec: {{type: string}}, replicas: {{type: integer, default: 2}}}}}}}}}}}}
+)");
+  EXPECT_RAN(in({"apply", "-f", "-"}, crd));
+  auto instance = std::string("---\n{apiVersion: stable.example.com/v1, kind: CronTab, metadata: {name: my}, spec: {cronSpec: '* *'}}");
+  EXPECT_RAN(in({"apply", "-f", "-"}, instance));
+  EXPECT_EQ(lines(in({"get", "ct"}).out)[0], "NAME   SPEC");
+  EXPECT_RAN(in({"scale", "ct", "my", "--replicas=4"}));
+  EXPECT_EQ(in({"get", "ct", "my", "-o", "jsonpath={.spec.replicas}"}).out, "4");
+  EXPECT_NE(in({"explain", "ct.spec"}).out.find("cronSpec"), std::string::npos);
+  auto missing = in({"apply", "-f", "-"}, "---\n{apiVersion: stable.example.com/v1, kind: CronTab, metadata: {name: bad}, spec: {}}");
+  EXPECT_NE(missing.err.find("cronSpec"), std::string::npos) << missing.err;
+  EXPECT_RAN(run({"delete", "crd", "crontabs.stable.example.com"}));
+  EXPECT_NE(in({"get", "ct"}).code, 0);
+}
+
+TEST_F(Kubectl, KnowsWhoAsks) {
+  EXPECT_EQ(in({"auth", "can-i", "create", "pods"}).out, "yes\n");
+  EXPECT_NE(run({"auth", "whoami"}).out.find("system:admin"), std::string::npos);
+  EXPECT_NE(run({"version"}).out.find("Server Version: v1.32"), std::string::npos);
+  EXPECT_EQ(run({"get", "--raw", "/readyz"}).out, "ok");
 }
 
 }  // namespace

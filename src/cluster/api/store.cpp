@@ -58,7 +58,7 @@ struct ObjectStore::Rep {
   Clock::time_point lazy_since = Clock::time_point::max();
   std::optional<Error> broken;           // the last commit failed; the journal goes on trying
   std::uint64_t failures = 0;
-  bool stopping = false, flush_lazy = false;
+  bool stopping = false, flush_lazy = false, deferring = false;
   std::condition_variable_any work, synced;
   std::function<void()> published;
   std::thread journal;
@@ -138,7 +138,7 @@ void ObjectStore::Rep::enqueue(Table& t, const kube::Key& key, ChangePtr change)
   }
   queue.push_back({&t, key, std::move(change)});
   queued = revision;
-  work.notify_one();
+  if (!deferring) work.notify_one();
 }
 
 Result<> ObjectStore::Rep::await_durable(std::unique_lock<std::mutex>& lock, const Ctx& ctx, Revision wanted) {
@@ -169,6 +169,7 @@ Result<kube::Object> ObjectStore::Rep::commit(std::unique_lock<std::mutex>& lock
   enqueue(t, key, std::move(change));
   trim(t);
   if (t.journal == Journal::durable) {
+    if (deferring) return object;
     TRY_OK(await_durable(lock, ctx, at));
     return object;
   }
@@ -241,7 +242,7 @@ void ObjectStore::Rep::run() {
   std::unique_lock lock(mutex);
   for (;;) {
     auto lazy_due = [&] { return !lazy.empty() && (flush_lazy || stopping || real_clock().now() - lazy_since >= Millis(10000)); };
-    auto busy = [&] { return stopping || !queue.empty() || !batch.empty() || queued > durable || revision + reserve / 2 > reserved || lazy_due(); };
+    auto busy = [&] { return stopping || (!deferring && (!queue.empty() || queued > durable)) || !batch.empty() || revision + reserve / 2 > reserved || lazy_due(); };
     if (!busy()) {
       if (lazy.empty()) work.wait(lock, busy);
       else work.wait_until(lock, lazy_since + Millis(10000), busy);
@@ -383,6 +384,18 @@ Result<> ObjectStore::flush(const Ctx& ctx) {
   rep_->queued = ++rep_->revision;
   rep_->work.notify_one();
   return rep_->await_durable(lock, ctx, rep_->queued);
+}
+
+Result<> ObjectStore::together(const Ctx& ctx, const std::function<Result<>()>& work) {
+  auto defer = [this](bool on) {
+    std::lock_guard hold(rep_->mutex);
+    rep_->deferring = on;
+  };
+  defer(true);
+  auto result = work();
+  defer(false);
+  TRY_OK(flush(ctx));
+  return result;
 }
 
 Revision ObjectStore::visible(const std::string& table) const {

@@ -63,6 +63,8 @@ class ObjectStore {
   Result<std::optional<kube::Object>> put(const Ctx& ctx, const std::string& table, const kube::Key& key, doc::Value value, Revision expected);
   Result<std::optional<kube::Object>> erase(const Ctx& ctx, const std::string& table, const kube::Key& key, doc::Value last, Revision expected);
   Result<> flush(const Ctx& ctx);
+  // Writes inside are acknowledged at once and durable together when it returns: for what is made at start.
+  Result<> together(const Ctx& ctx, const std::function<Result<>()>& work);
 
   // Changes after `since` that watches may see, at most `limit`. Errors: 410.
   ApiResult<std::vector<ChangePtr>> changes(const std::string& table, Revision since, std::size_t limit) const;
