@@ -110,10 +110,14 @@ Result<doc::Value> merge_lists(const doc::List& live, const doc::List& applied, 
   for (const auto& [key, item] : want) {
     auto at = std::find_if(have.begin(), have.end(), [&](const auto& h) { return h.first == key; });
     if (at == have.end()) {
+      // A new item stands after those that only the live list has, up to the next one both have.
+      for (; next < have.size() && find(want, have[next].first) == nullptr; ++next) out.push_back(*have[next].second);
       out.push_back(*item);
       continue;
     }
-    only_live(static_cast<std::size_t>(at - have.begin()));
+    auto place = static_cast<std::size_t>(at - have.begin());
+    only_live(place);
+    next = std::max(next, place + 1);
     TRY(auto merged, merge(*at->second, *item, schema.element()));
     out.push_back(std::move(merged));
   }

@@ -5,23 +5,38 @@
 
 namespace slipway::cluster {
 
-struct ApiServer::Rep {
+namespace {
+
+// Clients hold all of it: one that is kept longer than the server still finds its store.
+struct Core {
   std::unique_ptr<ObjectStore> store;
   Kinds kinds;
-  std::shared_ptr<Machinery> machinery;
+  std::unique_ptr<Machinery> machinery;
+};
+
+}  // namespace
+
+struct ApiServer::Rep {
+  std::shared_ptr<Core> core;
+  std::shared_ptr<Machinery> machinery;  // of the core
   std::shared_ptr<HttpFace> face;
 };
 
 ApiServer::ApiServer(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
 ApiServer::~ApiServer() {
-  if (rep_ && rep_->face) rep_->face->stop();
+  if (!rep_) return;
+  rep_->face->stop();
+  (void)flush();
 }
 
 Result<std::unique_ptr<ApiServer>> ApiServer::open(ApiOptions options) {
   auto rep = std::make_unique<Rep>();
-  TRY(rep->store, ObjectStore::open({.database = options.database}));
-  rep->machinery = std::make_shared<Machinery>(*rep->store, rep->kinds, options.service_cidr);
-  TRY_OK(rep->store->together(Ctx{}, [&] { return rep->machinery->bootstrap(Ctx{}, options.crds); }));
+  rep->core = std::make_shared<Core>();
+  auto& core = *rep->core;
+  TRY(core.store, ObjectStore::open({.database = options.database}));
+  core.machinery = std::make_unique<Machinery>(*core.store, core.kinds, options.service_cidr);
+  TRY_OK(core.store->together(Ctx{}, [&] { return core.machinery->bootstrap(Ctx{}, options.crds); }));
+  rep->machinery = std::shared_ptr<Machinery>(rep->core, core.machinery.get());
   rep->face = std::make_shared<HttpFace>(rep->machinery, std::move(options.authenticate));
   return std::unique_ptr<ApiServer>(new ApiServer(std::move(rep)));
 }
@@ -34,6 +49,6 @@ net::Handler ApiServer::routes() {
 
 void ApiServer::set_node(NodeAccess* node) { rep_->face->set_node(node); }
 void ApiServer::on_write(std::function<void(const Audit&)> listener) { rep_->machinery->on_write(std::move(listener)); }
-Result<> ApiServer::flush() { return rep_->store->flush(Ctx{}); }
+Result<> ApiServer::flush() { return rep_->core->store->flush(Ctx{}); }
 
 }  // namespace slipway::cluster

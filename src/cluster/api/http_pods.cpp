@@ -155,6 +155,23 @@ void exec_session(const Ctx& ctx, net::WebSocket& socket, NodeAccess& node, cons
   (void)socket.close(ctx.within(Millis(2000)));
 }
 
+// Attaching shows what the container writes from now on; nothing can be typed into it.
+net::Response attach(Call& call, NodeAccess& node, const std::string& container) {
+  if (call.flag("stdin")) return answer(ApiError(501, "NotImplemented", "attach with --stdin is not served: a container's standard input is closed; use `kubectl exec -i` for a shell"));
+  auto session = [&node, key = call.key, container](const Ctx& ctx, net::WebSocket& socket, const std::string&) {
+    ChildStop stop(ctx.stop);
+    Ctx inner = ctx.with_stop(stop.token());
+    std::jthread reader([&] { receive(inner, socket, Fd(), stop); });
+    LogOptions options{.container = container, .follow = true, .tail_lines = 0};
+    auto ended = node.logs(inner, key, options, [&](std::string_view piece) { return send(inner, socket, stdout_channel, piece).has_value(); });
+    (void)send(ctx, socket, status_channel, doc::print_json(exec_status(ended ? Result<int>(0) : Result<int>(Fail(std::move(ended).error())))));
+    (void)socket.close(ctx.within(Millis(2000)));
+    stop.request_stop();
+  };
+  auto response = net::accept_websocket(call.request, {"v5.channel.k8s.io", "v4.channel.k8s.io"}, session);
+  return response ? *std::move(response) : answer(bad_request(response.error().what()));
+}
+
 net::Response exec(Call& call, NodeAccess& node, const kube::Object& pod) {
   auto container = container_of(pod, call.query("container"));
   if (!container) return answer(container.error());
@@ -165,7 +182,7 @@ net::Response exec(Call& call, NodeAccess& node, const kube::Object& pod) {
   options.tty = call.flag("tty");
   for (const auto& [name, value] : call.request.query)
     if (name == "command") options.command.push_back(value);
-  if (call.sub == "attach") return answer(ApiError(501, "NotImplemented", "attach is not served: use `kubectl logs --follow` for output and `kubectl exec` for a shell"));
+  if (call.sub == "attach") return attach(call, node, options.container);
   if (options.command.empty()) return answer(bad_request("you must specify at least one command for the container"));
   bool in = call.flag("stdin"), out = call.flag("stdout"), err = call.flag("stderr");
   auto session = [&node, key = call.key, options, in, out, err](const Ctx& ctx, net::WebSocket& socket, const std::string&) { exec_session(ctx, socket, node, key, options, in, out, err); };

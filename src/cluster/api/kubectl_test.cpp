@@ -1,5 +1,10 @@
 // Stock kubectl against the API over TLS: what people type must work as they are used to.
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
 
 #include "base/process.h"
 #include "base/text.h"
@@ -29,7 +34,20 @@ class FakeNode final : public NodeAccess {
     if (options.err >= 0) (void)write_all(options.err, "err\n");
     return options.command[0] == "false" ? 3 : 0;
   }
-  Result<Fd> connect(const Ctx&, const kube::Key&, int port) override { return fail(Kind::unavailable, "nothing listens on {}", port); }
+  // Port 80 answers everything it is told, in capitals; nothing listens elsewhere.
+  Result<Fd> connect(const Ctx&, const kube::Key&, int port) override {
+    if (port != 80) return fail(Kind::unavailable, "nothing listens on {}", port);
+    int ends[2];
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) return fail_errno(errno, "socketpair");
+    std::thread([end = Fd(ends[1])] {
+      std::array<char, 4096> buffer;
+      for (ssize_t n; (n = ::read(end.get(), buffer.data(), buffer.size())) > 0;) {
+        for (auto& c : std::span(buffer).first(static_cast<std::size_t>(n))) c = static_cast<char>(std::toupper(c));
+        if (!write_all(end.get(), {buffer.data(), static_cast<std::size_t>(n)})) return;
+      }
+    }).detach();
+    return Fd(ends[0]);
+  }
 };
 
 class Kubectl : public testing::Test {
@@ -216,7 +234,46 @@ TEST_F(Kubectl, ReachesIntoPods) {
   EXPECT_EQ(in({"exec", "-i", "p", "--", "cat"}, "data\n").out, "data\n");
   EXPECT_EQ(in({"exec", "p", "--", "false"}).code, 3);
   EXPECT_NE(in({"exec", "p", "-c", "nope", "--", "ls"}).err.find("container nope is not valid for pod p"), std::string::npos);
+  EXPECT_NE(in({"attach", "p"}).out.find("and more"), std::string::npos);
   EXPECT_EQ(in({"delete", "pod", "p", "--grace-period=0", "--force"}).out, "pod \"p\" force deleted\n");
+}
+
+TEST_F(Kubectl, ForwardsPorts) {
+  EXPECT_RAN(in({"apply", "-f", "-"}, "---\n{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {nodeName: n1, containers: [{name: c, image: x}]}}"));
+  auto client = shared->api.client();
+  auto pod = *must(client->get(Ctx{}, {"v1", "Pod"}, {ns, "p"}));
+  must(kube::write_status(Ctx{}, *client, pod, doc::Map{{"phase", "Running"}}));
+  auto out = must(make_pipe());
+  Command command;
+  command.argv = {"kubectl", "--kubeconfig", shared->config.native(), "-n", ns, "port-forward", "p", ":80"};
+  auto child = must(Child::start(command, {.out = out.write.get()}));
+  out.write.reset();
+  std::string said;
+  std::array<char, 512> buffer;
+  while (said.find('\n') == std::string::npos) {
+    auto n = ::read(out.read.get(), buffer.data(), buffer.size());
+    ASSERT_GT(n, 0) << said;
+    said.append(buffer.data(), static_cast<std::size_t>(n));
+  }
+  auto at = cut(said, "127.0.0.1:");
+  ASSERT_TRUE(at) << said;
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(static_cast<std::uint16_t>(to_int(at->second.substr(0, at->second.find(' '))).value_or(0)));
+  for (int i = 0; i < 3; ++i) {
+    Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    std::string text(100'000, static_cast<char>('a' + i));
+    std::jthread writer([&] {
+      (void)write_all(fd.get(), text);
+      ::shutdown(fd.get(), SHUT_WR);
+    });
+    auto answer = must(read_all(fd.get()));
+    EXPECT_EQ(answer, std::string(100'000, static_cast<char>('A' + i)));
+  }
+  child.signal(15);
+  (void)child.wait(Ctx{}.within(Millis(5000)));
 }
 
 TEST_F(Kubectl, ServesCustomKinds) {
