@@ -8,6 +8,7 @@
 
 #include "base/ctx.h"
 #include "box/box.h"
+#include "box/network.h"
 #include "ci/jobcache.h"
 #include "ci/plan.h"
 #include "doc/view.h"
@@ -107,6 +108,7 @@ struct RunnerOptions {
   path::Previewer* previewer = nullptr;
   oci::Registry* registry = nullptr;      // images for `container:`
   oci::LayerCache* layers = nullptr;
+  box::NodeNetwork* network = nullptr;    // for jobs with services; null: they share the host's network
   std::string registry_host;              // how image names of ours start: "localhost:5000"
 
   // Actions of other repositories: a folder of this host that holds owner/name at the ref. Nothing: not known.

@@ -124,6 +124,13 @@ class JobRun {
   void defer(std::string name, std::function<Result<>(const Ctx&, StepContext&)> work);
   // A process in the job's container, its output read for commands; the step's command files are applied afterwards.
   Result<int> process(const Ctx& ctx, StepContext& step, std::vector<std::string> argv, const std::string& cwd, const Environment& extra = {});
+  // A container of its own for one step (docker:// and docker actions); its output is read like any other.
+  struct ContainerStep {
+    std::string image, entrypoint;
+    std::vector<std::string> args;
+    Environment env;
+  };
+  Result<int> container(const Ctx& ctx, StepContext& step, const ContainerStep& call);
   Scope scope(const Frame& frame, const StepContext* step) const;
   Result<Environment> evaluate_env(const Template& value, const Frame& frame, const StepContext* step) const;
   const Data& github() const { return github_; }
@@ -144,12 +151,16 @@ class JobRun {
   Result<> prepare(const Ctx& ctx);
   Result<> open_sandbox(const Ctx& ctx);
   Result<SandboxOptions> sandbox_options(const Ctx& ctx);
-  Result<> image_layers(const Ctx& ctx, const std::string& image, SandboxOptions& out);
+  Result<> job_image(const Ctx& ctx, const std::string& image, SandboxOptions& out);
   void make_contexts();
   void run_all(const Ctx& ctx);
   void run_posts(const Ctx& ctx);
   void collect_outputs();
   void finish(const Ctx& ctx, std::chrono::steady_clock::time_point started);
+  // services.cpp
+  Result<> start_services(const Ctx& ctx, SandboxOptions& job);
+  Result<> start_service(const Ctx& ctx, const std::string& name, const Data& definition, const SandboxOptions& job);
+  void stop_services();
   bool from_cache(const Ctx& ctx);
   void to_cache();
   Result<std::string> cache_key(const Ctx& ctx);
@@ -174,7 +185,7 @@ class JobRun {
   Environment process_env(const StepContext& step) const;
   Data github_of(const Frame& frame, const StepContext* step) const;
 
-  friend class Composite;
+  Result<> docker_action(const Ctx& ctx, StepContext& context, Frame& inner, const std::string& folder, const Action& action, Environment env);
   JobInput in_;
   const JobDefinition& definition_;
   JobResult result_;
@@ -186,6 +197,13 @@ class JobRun {
   std::vector<std::string> paths_;  // GITHUB_PATH, newest first
   std::string default_shell_, default_folder_;
   std::vector<Post> posts_;
+  struct Service {
+    std::string name;
+    std::unique_ptr<box::Container> container;
+    std::vector<std::string> ports;
+  };
+  std::vector<Service> services_;
+  std::string pod_;  // our id in the pod network, "" when we have none
   bool failed_ = false, cancelled_ = false, timed_out_ = false, has_image_ = false;
   std::size_t logged_ = 0;
   int files_ = 0;

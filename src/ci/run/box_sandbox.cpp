@@ -179,6 +179,12 @@ void hide_host(box::Spec& spec, const std::vector<fs::path>& hide) {
   spec.masked_paths = {"/etc/shadow", "/etc/gshadow", "/etc/shadow-", "/etc/gshadow-", "/etc/sudoers.d", "/etc/ssh", "/etc/ssl/private"};
 }
 
+std::string names_of(const SandboxOptions& options) {
+  std::string out;
+  for (auto& name : options.host_names) out += " " + name;
+  return out;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Sandbox>> open_box_sandbox(const Ctx& ctx, box::Runtime& runtime, const SandboxOptions& options) {
@@ -203,7 +209,7 @@ Result<std::unique_ptr<Sandbox>> open_box_sandbox(const Ctx& ctx, box::Runtime& 
     spec.mounts.push_back({.source = "/etc/resolv.conf", .target = "/etc/resolv.conf", .read_only = true});
   // The container's own name resolves.
   auto hosts = options.home.parent_path() / "hosts";
-  TRY_OK(write_file(hosts, (image ? "127.0.0.1 localhost\n" : read_file("/etc/hosts", 1 << 20).value_or("127.0.0.1 localhost\n")) + "\n127.0.0.1 runner\n"));
+  TRY_OK(write_file(hosts, (image ? "127.0.0.1 localhost\n" : read_file("/etc/hosts", 1 << 20).value_or("127.0.0.1 localhost\n")) + "\n127.0.0.1 runner" + names_of(options) + "\n"));
   spec.mounts.push_back({.source = hosts, .target = "/etc/hosts"});
   spec.mounts.insert(spec.mounts.end(), options.mounts.begin(), options.mounts.end());
   spec.limits = options.limits;

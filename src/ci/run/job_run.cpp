@@ -1,4 +1,5 @@
 // From a planned job to its result: folder, container, steps, what is left to do, outputs.
+#include "ci/detail/images.h"
 #include "ci/detail/job_run.h"
 
 #include "base/hash.h"
@@ -88,25 +89,11 @@ Result<> JobRun::open_sandbox(const Ctx& ctx) {
   return {};
 }
 
-Result<> JobRun::image_layers(const Ctx& ctx, const std::string& image, SandboxOptions& out) {
-  if (!options().registry || !options().layers)
-    return Fail(Error(Kind::unavailable, fmt::format("image {}: no image store is connected to this runner", image)));
-  std::string_view name = image;
-  if (!options().registry_host.empty() && name.starts_with(options().registry_host + "/")) name.remove_prefix(options().registry_host.size() + 1);
-  std::string reference = "latest";
-  std::string repository(name);
-  if (auto at_digest = cut(name, "@")) repository = at_digest->first, reference = at_digest->second;
-  else if (auto colon = name.rfind(':'); colon != std::string_view::npos && name.find('/', colon) == std::string_view::npos)
-    repository = name.substr(0, colon), reference = name.substr(colon + 1);
-  auto found = options().registry->image(repository, reference);
-  if (!found)
-    return Fail(std::move(found).error().in(fmt::format("image {}", image)).with_hint(fmt::format("slipway image pull {}", image)));
-  for (std::size_t i = 0; i < found->manifest.layers.size(); ++i) {
-    TRY(auto layer, options().layers->folder(ctx, found->manifest.layers[i], found->config.diff_ids[i]));
-    out.layers.push_back(std::move(layer));
-  }
-  out.user = found->config.user;
-  for (auto& pair : found->config.env)
+Result<> JobRun::job_image(const Ctx& ctx, const std::string& name, SandboxOptions& out) {
+  TRY(auto image, resolve_image(ctx, options(), name));
+  out.layers = std::move(image.layers);
+  out.user = image.config.user;
+  for (auto& pair : image.config.env)
     if (auto parts = cut(pair, "=")) base_env_[std::string(parts->first)] = parts->second;
   return {};
 }
@@ -117,14 +104,16 @@ Result<SandboxOptions> JobRun::sandbox_options(const Ctx& ctx) {
   out.id = fmt::format("ci-{}", random_hex(8));
   out.hide = options().hide;
   out.limits = options().limits;
-  if (!definition_.container) return out;
-  TRY(auto container, definition_.container->evaluate(scope(root_, nullptr), root_.source));
-  auto image = container.if_string() ? container.text() : container.member("image").text();
-  if (image.empty()) return out;  // an empty image means no container
-  TRY_OK(image_layers(ctx, image, out));
-  auto env = container.member("env");
-  if (auto* given = env.if_object())
-    for (auto& [key, value] : given->entries) base_env_[key] = value.text();
+  if (definition_.container) {
+    TRY(auto container, definition_.container->evaluate(scope(root_, nullptr), root_.source));
+    auto image = container.if_string() ? container.text() : container.member("image").text();
+    // An empty image means no container.
+    if (!image.empty()) TRY_OK(job_image(ctx, image, out));
+    auto env = container.member("env");
+    if (auto* given = env.if_object())
+      for (auto& [key, value] : given->entries) base_env_[key] = value.text();
+  }
+  if (definition_.services) TRY_OK(start_services(ctx, out));
   return out;
 }
 
@@ -201,6 +190,7 @@ void JobRun::collect_outputs() {
 
 void JobRun::finish(const Ctx&, std::chrono::steady_clock::time_point started) {
   if (sandbox_) sandbox_->close();
+  stop_services();
   sandbox_.reset();
   folder_.reset();
   result_.conclusion = cancelled_ ? Conclusion::cancelled : failed_ ? Conclusion::failure : Conclusion::success;

@@ -42,6 +42,7 @@ struct SandboxOptions {
   box::Limits limits;
   box::Network network = box::Network::host;
   fs::path netns;
+  std::vector<std::string> host_names;  // further names of 127.0.0.1: services
   std::string user;
   std::map<std::string, std::string> env;
 };

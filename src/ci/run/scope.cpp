@@ -154,7 +154,15 @@ Scope JobRun::scope(const Frame& frame, const StepContext* step) const {
       Object job;
       job.set("status", cancelled_ ? "cancelled" : failed_ ? "failure" : "success");
       job.set("container", Object{});
-      job.set("services", Object{});
+      Object services;
+      for (auto& service : services_) {
+        Object one, ports;
+        for (auto& port : service.ports) ports.set(port, port);
+        one.set("ports", std::move(ports));
+        one.set("id", service.container ? service.container->id() : "");
+        services.set(service.name, std::move(one));
+      }
+      job.set("services", std::move(services));
       return job;
     }
     return {};

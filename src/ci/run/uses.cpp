@@ -1,4 +1,5 @@
 // `uses:` steps: composite, JavaScript and natively known actions.
+#include "base/hash.h"
 #include "base/text.h"
 #include "ci/detail/job_run.h"
 
@@ -30,6 +31,26 @@ std::string input_variable(std::string_view name) {
   return out;
 }
 
+// Words as a shell splits them, quotes respected.
+std::vector<std::string> shell_words(std::string_view text) {
+  std::vector<std::string> out;
+  std::string word;
+  char quote = 0;
+  bool any = false;
+  for (char c : text) {
+    if (quote != 0 ? c == quote : c == '"' || c == '\'') {
+      quote = quote != 0 ? 0 : c, any = true;
+    } else if (quote == 0 && (c == ' ' || c == '\n' || c == '\t')) {
+      if (!word.empty() || any) out.push_back(std::exchange(word, {}));
+      any = false;
+    } else {
+      word += c;
+    }
+  }
+  if (!word.empty() || any) out.push_back(word);
+  return out;
+}
+
 }  // namespace
 
 std::string ActionUse::input(std::string_view name, std::string_view fallback) const {
@@ -56,6 +77,8 @@ struct Found {
   std::string folder, file, text;
 };
 
+constexpr std::string_view bare_dockerfile = "name: Dockerfile\nruns: {using: docker, image: Dockerfile}\n";
+
 Result<Found> find_action(JobRun& job, const std::string& folder, const std::string& uses) {
   for (auto name : {"action.yml", "action.yaml"}) {
     auto file = folder + "/" + name;
@@ -64,7 +87,7 @@ Result<Found> find_action(JobRun& job, const std::string& folder, const std::str
     return Found{folder, file, std::move(text)};
   }
   if (job.folder().has_file(folder + "/Dockerfile"))
-    return fail(Kind::unavailable, "{}: an action that is a Dockerfile alone is not supported; give it an action.yml", uses);
+    return Found{folder, folder + "/Dockerfile", std::string(bare_dockerfile)};
   return Fail(Error(Kind::not_found, fmt::format("Can't find 'action.yml' or 'action.yaml' under '{}'", uses))
                   .with_hint("did you forget to run actions/checkout before running your local action?"));
 }
@@ -89,8 +112,17 @@ Result<> JobRun::use(const Ctx& ctx, Frame& frame, const Step& step, StepContext
     TRY(auto action, parse_action(found.text, uses + "/" + fs::path(found.file).filename().string()));
     return run_action(ctx, frame, context, relative, action, std::move(inputs));
   }
-  if (uses.starts_with("docker://"))
-    return fail(Kind::unavailable, "{}: steps that are container images are not supported by this runner; use 'container:' for the job", uses);
+  if (uses.starts_with("docker://")) {
+    ContainerStep call;
+    call.image = uses.substr(9);
+    auto* entrypoint = inputs.find("entrypoint");
+    auto* args = inputs.find("args");
+    if (entrypoint) call.entrypoint = entrypoint->text();
+    if (args) call.args = shell_words(args->text());
+    for (auto& [key, value] : inputs.entries) call.env[input_variable(key)] = value.text();
+    TRY(auto code, container(ctx, context, call));
+    return code == 0 ? Result<>{} : fail(Kind::invalid, "Process completed with exit code {}.", code);
+  }
   auto reference = parse_reference(uses);
   if (!reference) return fail(Kind::invalid, "{}: want ./folder or owner/name[/path]@ref", uses);
   auto name = reference->path.empty() ? reference->repository : reference->repository + "/" + reference->path;
@@ -157,11 +189,14 @@ Result<> JobRun::run_action(const Ctx& ctx, Frame& frame, StepContext& context, 
     if (inner.failed) return fail(Kind::invalid, "a step of {} failed", action.source);
     return cancelled_ ? fail(Kind::cancelled, "cancelled") : Result<>{};
   }
-  if (!action.using_.starts_with("node")) {
-    return fail(Kind::unavailable, "{}: runs.using '{}' is not supported by this runner (composite, node)", action.source, action.using_);
-  }
   Environment env;
   for (auto& [key, value] : inputs.entries) env[input_variable(key)] = value.text();
+  if (action.using_ == "docker") {
+    inner.inputs = inputs;
+    return docker_action(ctx, context, inner, folder, action, std::move(env));
+  }
+  if (!action.using_.starts_with("node"))
+    return fail(Kind::invalid, "{}: runs.using '{}': want composite, docker or node", action.source, action.using_);
   env["GITHUB_ACTION_PATH"] = inner.action_path;
   auto program = [&](const std::string& file) { return std::vector<std::string>{"node", inner.action_path + "/" + file}; };
   auto workspace = inside(folder_->workspace());
@@ -190,6 +225,45 @@ Result<> JobRun::run_action(const Ctx& ctx, Frame& frame, StepContext& context, 
   TRY(auto code, process(ctx, context, program(action.main), workspace, env));
   if (code != 0) return fail(Kind::invalid, "Process completed with exit code {}.", code);
   return {};
+}
+
+// An image or a Dockerfile of the action's own; the arguments may name its inputs.
+Result<> JobRun::docker_action(const Ctx& ctx, StepContext& context, Frame& inner, const std::string& folder, const Action& action, Environment env) {
+  ContainerStep call;
+  if (action.image.starts_with("docker://")) {
+    call.image = action.image.substr(9);
+  } else {
+    if (!options().builder)
+      return fail(Kind::unavailable, "{}: is built from a {}, and no image builder is connected to this runner", action.source, action.image);
+    path::BuildRequest request;
+    request.context = folder_->home() / folder;
+    request.dockerfile = action.image;
+    request.image = "slipway-actions/" + sha256_hex(action.source + folder).substr(0, 16);
+    request.tags = {"latest"};
+    TRY_IN(auto built, action.source, options().builder->build(ctx, request, [&](int stream, std::string_view piece) {
+      for (auto line : lines(piece)) log(context, stream, line);
+    }));
+    call.image = fmt::format("{}@{}", request.image, built.digest.str());
+  }
+  auto names = scope(inner, &context);
+  for (auto& argument : action.args) {
+    TRY(auto text, argument.evaluate_text(names, action.source));
+    call.args.push_back(std::move(text));
+  }
+  TRY(auto own, evaluate_env(action.env, inner, &context));
+  call.entrypoint = action.entrypoint;
+  call.env = std::move(env);
+  for (auto& [key, value] : own) call.env[key] = value;
+  auto run = [this, call](const Ctx& c, StepContext& step, const std::string& entrypoint) -> Result<> {
+    auto one = call;
+    one.entrypoint = entrypoint;
+    TRY(auto code, container(c, step, one));
+    return code == 0 ? Result<>{} : fail(Kind::invalid, "Process completed with exit code {}.", code);
+  };
+  if (!action.pre_entrypoint.empty()) TRY_OK(run(ctx, context, action.pre_entrypoint));
+  if (!action.post_entrypoint.empty())
+    defer("Post " + context.id, [run, entry = action.post_entrypoint](const Ctx& later, StepContext& step) { return run(later, step, entry); });
+  return run(ctx, context, action.entrypoint);
 }
 
 }  // namespace slipway::ci
