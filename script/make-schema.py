@@ -175,21 +175,27 @@ class Table:
             tag = tags.get(key)
             flags = ('r' if key in required else '') + (('o' if tag[2] else '') + ('p' if tag[3] else '') if tag else '')
             out.append(self.field(key, p, tag[1] if tag else 0, flags))
-        for tag in inlined:  # an embedded struct that is a message of its own in protobuf
-            struct = tag[5].split('.')[-1]
-            pseudo = f'{short(name)}+{struct}'
-            rows = []
-            package = where if '.' not in tag[5] else ('api', 'core/v1', struct)
-            for inner in self.go[package[0]].fields(package[1], struct):
-                if inner[0] in properties and inner[1]:
-                    flags = ('o' if inner[2] else '') + ('p' if inner[3] else '')
-                    rows.append(self.field(inner[0], properties[inner[0]], inner[1], flags))
-            if rows:
-                out.append(f'{struct} @{pseudo} {tag[1]} I')
-                later.append((pseudo, rows))
-        for pseudo, rows in later:
+        for tag in inlined:
+            self.embedded(short(name), where, tag, properties, out, later)
+        while later:
+            pseudo, rows = later.pop(0)
             out.append('T ' + pseudo)
             out.extend(rows)
+
+    def embedded(self, owner, where, tag, properties, out, later):
+        """An embedded struct is a message of its own in protobuf; its fields stand in its owner's JSON."""
+        struct = tag[5].split('.')[-1]
+        package = where if '.' not in tag[5] else ('api', 'core/v1', struct)
+        rows, pseudo = [], f'{owner}+{struct}'
+        for inner in self.go[package[0]].fields(package[1], struct):
+            if (inner[4] or not inner[0]) and inner[1]:
+                self.embedded(pseudo, package, inner, properties, rows, later)
+            elif inner[0] in properties and inner[1]:
+                flags = ('o' if inner[2] else '') + ('p' if inner[3] else '')
+                rows.append(self.field(inner[0], properties[inner[0]], inner[1], flags))
+        if rows:
+            out.append(f'{struct} @{pseudo} {tag[1]} I')
+            later.append((pseudo, rows))
 
     def kinds(self):
         found = {}

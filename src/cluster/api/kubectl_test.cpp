@@ -66,7 +66,7 @@ class Kubectl : public testing::Test {
   }
   void SetUp() override {
     if (shared == nullptr) GTEST_SKIP() << "no kubectl here";
-    ns = lower(testing::UnitTest::GetInstance()->current_test_info()->name());
+    ns = replace_all(lower(testing::UnitTest::GetInstance()->current_test_info()->name()), "_", "-");
     auto client = shared->api.client();
     must(client->create(Ctx{}, kube::make_object({"v1", "Namespace"}, {"", ns}), {}));
   }
@@ -304,6 +304,40 @@ spec:
   EXPECT_NE(missing.err.find("cronSpec"), std::string::npos) << missing.err;
   EXPECT_RAN(run({"delete", "crd", "crontabs.stable.example.com"}));
   EXPECT_NE(in({"get", "ct"}).code, 0);
+}
+
+// Where other versions of kubectl lie beside this one (kubectl.1.29 ...), they work too.
+TEST_F(Kubectl, SLOW_OtherVersions) {
+  std::error_code ignored;
+  auto folder = fs::canonical(*find_program("kubectl"), ignored).parent_path();
+  int tried = 0;
+  for (const auto& name : must(list_dir(folder))) {
+    if (!name.starts_with("kubectl.1.") || name < "kubectl.1.29") continue;
+    ++tried;
+    auto version = name.substr(8);
+    auto go = [&](std::vector<std::string> args, std::string input = {}) {
+      args.insert(args.begin(), {(folder / name).native(), "--kubeconfig", shared->config.native(), "--cache-dir", (shared->api.folder.path() / name).native(), "-n", ns});
+      auto ran = raw(args, std::move(input));
+      EXPECT_EQ(ran.code, 0) << join(args, " ") << ran.out << ran.err;
+      return ran.out;
+    };
+    EXPECT_EQ(go({"apply", "-f", "-"}, std::string(app)), "deployment.apps/app created\nservice/app created\n");
+    go({"apply", "--server-side", "--force-conflicts", "-f", "-"}, app_with("replicas: 1", "replicas: 2"));
+    EXPECT_NE(go({"get", "deploy"}).find("app    0/2"), std::string::npos);
+    go({"create", "configmap", "c", "--from-literal=a=b"});
+    go({"explain", "deploy.spec.replicas"});
+    go({"describe", "deploy", "app"});
+    go({"apply", "-f", "-"}, "---\n{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {nodeName: n1, containers: [{name: c, image: x}]}}");
+    EXPECT_EQ(go({"logs", "p"}), fmt::format("hello from {}/p/c\n", ns));
+    // Before 1.31 exec upgrades to plain SPDY, which is not served.
+    if (version >= "1.31") {
+      EXPECT_EQ(go({"exec", "p", "--", "echo", "hi"}), "out:echo hi\n");
+    }
+    go({"delete", "pod", "p", "--force", "--grace-period=0"});
+    go({"delete", "configmap", "c"});
+    go({"delete", "-f", "-"}, std::string(app));
+  }
+  if (tried == 0) GTEST_SKIP() << "no other versions here";
 }
 
 TEST_F(Kubectl, KnowsWhoAsks) {
