@@ -130,6 +130,9 @@ struct RunResult {
   std::vector<JobResult> jobs;
 };
 
+// Removes job folders that a killed process left below `root`. Only while no run is going on there.
+Result<> clean_up_after_crash(const fs::path& root);
+
 // Threads: one run at a time per value.
 class Runner {
  public:

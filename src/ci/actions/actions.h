@@ -23,6 +23,7 @@ Result<> anchore(const Ctx& ctx, ActionUse& use);
 Result<> preview(const Ctx& ctx, ActionUse& use);
 Result<> paths_filter(const Ctx& ctx, ActionUse& use);
 Result<> changed_files(const Ctx& ctx, ActionUse& use);
+Result<> test_report(const Ctx& ctx, ActionUse& use);
 Result<> reports_elsewhere(const Ctx& ctx, ActionUse& use);
 
 }  // namespace slipway::ci

@@ -252,7 +252,14 @@ class Graph {
     bool fresh = !result;
     if (fresh) {
       Ctx own = ctx.with_stop(running.stop->token());
-      result = running.job->definition->uses ? call(own, running, index, key) : job(own, running, index, key);
+      // The thread's entry: what escapes here would end the program.
+      try {
+        result = running.job->definition->uses ? call(own, running, index, key) : job(own, running, index, key);
+      } catch (const std::exception& e) {
+        result = JobResult{};
+        result->key = key, result->id = running.job->id, result->name = key;
+        result->conclusion = Conclusion::failure, result->why = fmt::format("internal error: {}", e.what());
+      }
     }
     if (fresh) shared_.tell([&](Observer& o) { o.job_finished(*result); });
     std::lock_guard lock(mutex_);
@@ -422,6 +429,14 @@ Result<std::set<std::string>> choose(const Plan& plan, const std::vector<std::st
 }
 
 }  // namespace
+
+Result<> clean_up_after_crash(const fs::path& root) {
+  if (!path_exists(root)) return {};
+  TRY(auto names, list_dir(root));
+  for (auto& name : names)
+    if (name.starts_with("job")) TRY_OK(remove_tree(root / name));
+  return {};
+}
 
 Runner::Runner(RunnerOptions options) : options_(std::move(options)) {}
 Runner::~Runner() = default;
