@@ -16,7 +16,9 @@ std::vector<Row> offline_rows(const fs::path& root) {
   for (auto line : lines(manifest)) {
     auto f = split(line, '\t');
     if (f.size() < 11 || f[8] != "offline" || f[1] == "windows") continue;
-    if (f[9].contains("pwsh") || f[0] == "TestDryrunEvent" || (f[0] == "TestPullAndPostStepFailureIsJobFailure" && f[2] == "checkout")) continue;
+    if (f[9].contains("pwsh") || f[0] == "TestDryrunEvent" ||
+        (f[0] == "TestPullAndPostStepFailureIsJobFailure" && f[2] == "checkout"))
+      continue;
     if (!seen.insert(fmt::format("{} {}", f[2], f[3])).second) continue;
     out.push_back({std::string(f[0]), std::string(f[2]), std::string(f[3]), std::string(f[4]), std::string(f[9])});
   }
@@ -33,7 +35,8 @@ class ActCorpus : public RunnerTest {
     event.sha = std::string(40, 'a');
     event.actor = "nektos/act", event.repository = "nektos/act", event.owner = "nektos";
     if (!path_exists(testdata / row.folder)) return "not in the corpus";
-    if (path_exists(testdata / row.folder / "event.json")) event.payload = must(doc::parse_json(must(read_file(testdata / row.folder / "event.json")), "event.json"));
+    if (path_exists(testdata / row.folder / "event.json"))
+      event.payload = must(doc::parse_json(must(read_file(testdata / row.folder / "event.json")), "event.json"));
     event.head_ref = event.payload.str_at({"pull_request", "head", "ref"});
     event.base_ref = event.payload.str_at({"pull_request", "base", "ref"});
     if (row.event == "pull_request") event.ref = fmt::format("refs/pull/{}/merge", 1);
@@ -68,7 +71,8 @@ TEST_F(ActCorpus, SLOW_OfflineWorkflowsEndAsStated) {
   if (!root) GTEST_SKIP() << "no corpora on this machine";
   isolate();
   if (IsSkipped()) return;
-  options.secrets = {{"MY_SECRET", "top-secret"}, {"MULTILINE_SECRET", "foo\nbar\nbaz"}, {"JSON_SECRET", "{\"foo\": \"bar\"}"}};
+  options.secrets = {
+      {"MY_SECRET", "top-secret"}, {"MULTILINE_SECRET", "foo\nbar\nbaz"}, {"JSON_SECRET", "{\"foo\": \"bar\"}"}};
   int same = 0, total = 0;
   auto only = std::getenv("SLIPWAY_ONLY");
   for (auto& row : offline_rows(*root / "workflows/act")) {

@@ -7,7 +7,9 @@ namespace {
 
 class ActionsTest : public RunnerTest {
  protected:
-  ActionsTest() : blobs(must(store::BlobStore::open(dir.path() / "blobs"))), cache(must(open_file_job_cache(dir.path() / "cache"))) {
+  ActionsTest()
+      : blobs(must(store::BlobStore::open(dir.path() / "blobs"))),
+        cache(must(open_file_job_cache(dir.path() / "cache"))) {
     options.blobs = blobs.get();
     options.cache = cache.get();
     options.cache_jobs = false;
@@ -84,15 +86,18 @@ jobs:
       - uses: actions/download-artifact@v4
         with: {{name: a, path: got}}
       - run: echo still here
-)W", dir.path().string()));
+)W",
+                           dir.path().string()));
   EXPECT_TRUE(must(list_dir(target)).empty()) << r.words;
   for (auto& artifact : r.job("a").artifacts) EXPECT_LT(artifact.bytes, 400U);
 }
 
 TEST_F(ActionsTest, SetupUsesTheHostsToolchainOrSaysWhy) {
   if (!find_program("node")) GTEST_SKIP() << "no node here";
-  auto r = steps("- {id: n, uses: actions/setup-node@v4, with: {node-version: '>=10'}}\n- run: echo v=${{ steps.n.outputs.node-version }}\n"
-                 "- {uses: actions/setup-node@v4, with: {node-version: '1.2'}}\n");
+  auto r = steps(
+      "- {id: n, uses: actions/setup-node@v4, with: {node-version: '>=10'}}\n- run: echo v=${{ "
+      "steps.n.outputs.node-version }}\n"
+      "- {uses: actions/setup-node@v4, with: {node-version: '1.2'}}\n");
   EXPECT_TRUE(r.words.contains("Node.js 1.2 is wanted, ") && r.words.contains("hint: ask for")) << r.words;
   EXPECT_FALSE(r.output.contains("v=\n"));
 }
@@ -103,11 +108,22 @@ TEST(VersionRange, AsSetupActionsReadThem) {
     const char* range;
     bool want;
   };
-  for (auto& [version, range, want] : std::to_array<Case>({
-           {{20, 11, 0}, "20", true},      {{20, 11, 0}, "20.x", true},      {{20, 11, 0}, "v20.11", true}, {{20, 11, 0}, "18", false},
-           {{20, 11, 0}, "lts/*", true},   {{20, 11, 0}, ">=18 <21", true},  {{20, 11, 0}, ">= 21", false}, {{1, 22, 3}, "^1.21.0", true},
-           {{1, 22, 3}, "~1.21", false},   {{1, 22, 3}, "1.21 || 1.22", true}, {{0, 3, 1}, "^0.2", false},   {{3, 11, 7}, "3.11", true},
-           {{3, 1, 7}, "3.11", false},     {{20, 11, 0}, "nonsense", false}, {{20, 11, 0}, "", true},       {{20, 11, 0}, ">20", false}}))
+  for (auto& [version, range, want] : std::to_array<Case>({{{20, 11, 0}, "20", true},
+                                                           {{20, 11, 0}, "20.x", true},
+                                                           {{20, 11, 0}, "v20.11", true},
+                                                           {{20, 11, 0}, "18", false},
+                                                           {{20, 11, 0}, "lts/*", true},
+                                                           {{20, 11, 0}, ">=18 <21", true},
+                                                           {{20, 11, 0}, ">= 21", false},
+                                                           {{1, 22, 3}, "^1.21.0", true},
+                                                           {{1, 22, 3}, "~1.21", false},
+                                                           {{1, 22, 3}, "1.21 || 1.22", true},
+                                                           {{0, 3, 1}, "^0.2", false},
+                                                           {{3, 11, 7}, "3.11", true},
+                                                           {{3, 1, 7}, "3.11", false},
+                                                           {{20, 11, 0}, "nonsense", false},
+                                                           {{20, 11, 0}, "", true},
+                                                           {{20, 11, 0}, ">20", false}}))
     EXPECT_EQ(satisfies(version, range), want) << range;
   EXPECT_EQ(*find_version("go version go1.22.1 linux/amd64"), (Version{1, 22, 1}));
   EXPECT_EQ(*find_version("openjdk version \"17.0.9\" 2023"), (Version{17, 0, 9}));
@@ -171,13 +187,16 @@ TEST_F(ActionsTest, PushingToUnconnectedRegistriesIsRefused) {
   Builder builder;
   options.builder = &builder;
   file("Dockerfile", "FROM scratch\n");
-  auto r = steps("- uses: actions/checkout@v4\n- uses: docker/build-push-action@v6\n  with: {push: true, tags: 'registry.example.com/a/b:1'}\n");
+  auto r = steps(
+      "- uses: actions/checkout@v4\n- uses: docker/build-push-action@v6\n  with: {push: true, tags: "
+      "'registry.example.com/a/b:1'}\n");
   EXPECT_TRUE(r.words.contains("pushing to registry.example.com is not connected here")) << r.words;
   EXPECT_TRUE(builder.requests.empty());
 }
 
 struct Previews final : path::Previewer {
-  Result<path::PreviewHandle> create(const Ctx& ctx, const path::PreviewRequest& request, const path::LogSink&) override {
+  Result<path::PreviewHandle> create(const Ctx& ctx, const path::PreviewRequest& request,
+                                     const path::LogSink&) override {
     asked = request;
     TRY_OK(ctx.alive());
     return path::PreviewHandle{"preview-" + request.name, {{"web", "http://10.0.0.1:80"}}};
@@ -194,43 +213,55 @@ struct Previews final : path::Previewer {
 TEST_F(ActionsTest, PreviewsAreTornDownAlsoOnFailureAndCancel) {
   Previews previews;
   options.previewer = &previews;
-  const std::string text = "- id: p\n  uses: slipway/preview@v1\n  with: {name: t, overlay: k8s/dev, images: 'web=shop/web@sha256:1', ready-timeout: 30s}\n"
-                           "- run: echo \"at ${{ steps.p.outputs.url-web }} ${{ steps.p.outputs.namespace }}\"; ";
+  const std::string text =
+      "- id: p\n  uses: slipway/preview@v1\n  with: {name: t, overlay: k8s/dev, images: 'web=shop/web@sha256:1', "
+      "ready-timeout: 30s}\n"
+      "- run: echo \"at ${{ steps.p.outputs.url-web }} ${{ steps.p.outputs.namespace }}\"; ";
   auto failed = steps(text + "exit 1\n");
   EXPECT_EQ(failed.conclusions(), "j=failure");
   EXPECT_TRUE(failed.output.contains("at http://10.0.0.1:80 preview-t")) << failed.words;
   EXPECT_EQ(previews.gone, (std::vector<std::string>{"preview-t"}));
   EXPECT_EQ(previews.asked.images.at("web"), "shop/web@sha256:1");
   EXPECT_EQ(previews.asked.ready_within, Millis(30000));
-  auto cancelled = run("on: push\njobs:\n  j:\n    timeout-minutes: 0.003\n    runs-on: x\n    steps:\n      - {uses: slipway/preview@v1, with: {name: u, overlay: k}}\n"
-                       "      - run: exec sleep 60\n");
+  auto cancelled =
+      run("on: push\njobs:\n  j:\n    timeout-minutes: 0.003\n    runs-on: x\n    steps:\n      - {uses: "
+          "slipway/preview@v1, with: {name: u, overlay: k}}\n"
+          "      - run: exec sleep 60\n");
   EXPECT_EQ(previews.gone.back(), "preview-u");
   EXPECT_TRUE(steps("- {uses: slipway/preview@v1, with: {name: u}}\n").words.contains("not supplied: overlay"));
 }
 
 struct Scans final : path::Scanner {
-  Result<path::ScanReport> scan_image(const Ctx&, const std::string& repository, const std::string& reference) override {
+  Result<path::ScanReport> scan_image(const Ctx&, const std::string& repository,
+                                      const std::string& reference) override {
     asked = repository + "|" + reference;
     path::ScanReport out;
     path::Finding low{.check = "vulnerability", .rule = "CVE-1", .severity = path::Severity::low, .package = "a"};
-    path::Finding high{.check = "vulnerability", .rule = "CVE-2", .severity = path::Severity::high, .package = "b", .fixed_in = "2"};
+    path::Finding high{
+        .check = "vulnerability", .rule = "CVE-2", .severity = path::Severity::high, .package = "b", .fixed_in = "2"};
     out.findings = {low, high};
     return out;
   }
   Result<path::ScanReport> scan_folder(const Ctx&, const fs::path&) override { return path::ScanReport{}; }
-  std::vector<path::Finding> scan_secrets(const std::vector<std::pair<std::string, std::string>>&) override { return {}; }
+  std::vector<path::Finding> scan_secrets(const std::vector<std::pair<std::string, std::string>>&) override {
+    return {};
+  }
   std::string asked;
 };
 
 TEST_F(ActionsTest, ScansFailBySeverity) {
   Scans scans;
   options.scanner = &scans;
-  auto r = steps("- uses: aquasecurity/trivy-action@0.28.0\n  with: {image-ref: 'shop/web@sha256:12', severity: 'HIGH,CRITICAL', exit-code: '1', ignore-unfixed: true}\n");
+  auto r = steps(
+      "- uses: aquasecurity/trivy-action@0.28.0\n  with: {image-ref: 'shop/web@sha256:12', severity: 'HIGH,CRITICAL', "
+      "exit-code: '1', ignore-unfixed: true}\n");
   EXPECT_EQ(scans.asked, "shop/web|sha256:12");
   EXPECT_EQ(r.conclusions(), "j=failure");
   EXPECT_TRUE(r.output.contains("CVE-2") && !r.output.contains("CVE-1")) << r.output;
   EXPECT_EQ(r.job("j").findings.size(), 1U);
-  auto sarif = steps("- uses: aquasecurity/trivy-action@0.28.0\n  with: {image-ref: a, format: sarif, output: out.sarif}\n- run: grep -c ruleId out.sarif\n");
+  auto sarif = steps(
+      "- uses: aquasecurity/trivy-action@0.28.0\n  with: {image-ref: a, format: sarif, output: out.sarif}\n- run: grep "
+      "-c ruleId out.sarif\n");
   EXPECT_EQ(sarif.conclusions(), "j=success") << sarif.words;
   EXPECT_TRUE(sarif.output.contains("2"));
 }
@@ -262,8 +293,10 @@ TEST_F(ActionsTest, CheckoutOfACommitHasAGitFolder) {
   options.commit = commit;
   options.folder.clear();
   event.sha = commit;
-  auto r = steps("- uses: actions/checkout@v4\n- run: cat a.txt; ./bin/x; git config --global --add safe.directory '*'; git rev-parse HEAD; git status --porcelain\n"
-                 "- {uses: actions/checkout@v4, with: {path: again, ref: main}}\n- run: cat again/a.txt\n");
+  auto r = steps(
+      "- uses: actions/checkout@v4\n- run: cat a.txt; ./bin/x; git config --global --add safe.directory '*'; git "
+      "rev-parse HEAD; git status --porcelain\n"
+      "- {uses: actions/checkout@v4, with: {path: again, ref: main}}\n- run: cat again/a.txt\n");
   ASSERT_EQ(r.conclusions(), "j=success") << r.output << r.words;
   EXPECT_EQ(r.output, "v1\nx\n" + commit + "\nv1\n");
 }

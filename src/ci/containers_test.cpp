@@ -21,7 +21,8 @@ class ContainersTest : public RunnerTest {
     must(make_dirs(root / "bin"));
     must(make_dirs(root / "tmp"));
     fs::copy_file("/bin/busybox", root / "bin/busybox");
-    for (auto* name : {"sh", "cat", "echo", "ls", "sleep", "touch", "test", "env", "grep", "id", "true", "nc"}) fs::create_symlink("busybox", root / "bin" / name);
+    for (auto* name : {"sh", "cat", "echo", "ls", "sleep", "touch", "test", "env", "grep", "id", "true", "nc"})
+      fs::create_symlink("busybox", root / "bin" / name);
     // A busybox that is linked dynamically brings its libraries.
     auto linked = run_program({"ldd", "/bin/busybox"});
     for (auto line : lines(linked))
@@ -69,7 +70,8 @@ jobs:
       - run: echo "k=${{ steps.o.outputs.k }} in $PWD"
 )W");
   ASSERT_EQ(r.conclusions(), "j=success") << r.output << r.words;
-  for (auto want : {"source", "yes from-job", "small", "k=v in /home/runner/work/local/local"}) EXPECT_TRUE(r.output.contains(want)) << want << r.output;
+  for (auto want : {"source", "yes from-job", "small", "k=v in /home/runner/work/local/local"})
+    EXPECT_TRUE(r.output.contains(want)) << want << r.output;
 }
 
 TEST_F(ContainersTest, SLOW_ServicesAreUpBeforeTheSteps) {
@@ -116,8 +118,10 @@ jobs:
 TEST_F(ContainersTest, SLOW_StepsAndActionsThatAreContainers) {
   images();
   if (IsSkipped()) return;
-  file("act/action.yml", "name: a\ninputs: {who: {default: you}}\nruns: {using: docker, image: 'docker://base/busybox:1', entrypoint: /bin/sh, args: ['-c', "
-                         "'echo hello ${{ inputs.who }} $INPUT_WHO; echo said=1 >> $GITHUB_OUTPUT']}\n");
+  file("act/action.yml",
+       "name: a\ninputs: {who: {default: you}}\nruns: {using: docker, image: 'docker://base/busybox:1', entrypoint: "
+       "/bin/sh, args: ['-c', "
+       "'echo hello ${{ inputs.who }} $INPUT_WHO; echo said=1 >> $GITHUB_OUTPUT']}\n");
   auto r = steps(R"W(
 - uses: actions/checkout@v4
 - uses: docker://base/busybox:1
@@ -129,7 +133,8 @@ TEST_F(ContainersTest, SLOW_StepsAndActionsThatAreContainers) {
 - uses: docker://base/missing:1
 )W");
   EXPECT_EQ(r.conclusions(), "j=failure");
-  for (auto want : {"default command", "action.yml", "hello you you", "said 1"}) EXPECT_TRUE(r.output.contains(want)) << want << r.output << r.words;
+  for (auto want : {"default command", "action.yml", "hello you you", "said 1"})
+    EXPECT_TRUE(r.output.contains(want)) << want << r.output << r.words;
   EXPECT_TRUE(r.words.contains("hint: slipway image pull base/missing:1")) << r.words;
 }
 
@@ -156,7 +161,9 @@ TEST_F(ContainersTest, SLOW_MemoryIsLimited) {
   isolate();
   if (IsSkipped()) return;
   options.limits.memory_bytes = 64 << 20;
-  auto r = steps("- run: python3 -c 'x = bytearray(300_000_000); print(len(x))'\n- if: always()\n  run: echo \"goes on ${{ steps.__run.outcome }}\"\n");
+  auto r = steps(
+      "- run: python3 -c 'x = bytearray(300_000_000); print(len(x))'\n- if: always()\n  run: echo \"goes on ${{ "
+      "steps.__run.outcome }}\"\n");
   EXPECT_EQ(r.conclusions(), "j=failure") << r.output;
   EXPECT_FALSE(r.output.contains("300000000"));
   EXPECT_TRUE(r.output.contains("goes on failure")) << r.output << r.words;

@@ -33,11 +33,14 @@ std::string check(const doc::Value& c) {
   if (auto* error = c.find("err")) {
     auto want = error->str_at({"value"});
     if (got) return fmt::format("{}: want error {}, got {}", text, want, got->json());
-    return got.error().what().starts_with(want) ? "" : fmt::format("{}: want error {}, got {}", text, want, got.error().what());
+    return got.error().what().starts_with(want)
+               ? ""
+               : fmt::format("{}: want error {}, got {}", text, want, got.error().what());
   }
   if (!got) return fmt::format("{}: {}", text, got.error().what());
   auto* result = c.find("result");
-  if (kind_of(*got) != result->str_at({"kind"})) return fmt::format("{}: want {}, got {}", text, doc::print_json(*result), got->json());
+  if (kind_of(*got) != result->str_at({"kind"}))
+    return fmt::format("{}: want {}, got {}", text, doc::print_json(*result), got->json());
   auto* value = result->find("value");
   auto want = value ? Data::from(*value) : Data();
   if (want.if_string() && got->if_number()) want = parse_number(*want.if_string());  // "Infinity", "NaN"
@@ -55,8 +58,10 @@ TEST(Expression, PublishedConformanceCases) {
       for (auto& c : *cases.if_list()) {
         ++total;
         auto wrong = check(c);
-        if (wrong.empty()) ++passed;
-        else ADD_FAILURE() << name << " " << group << ": " << wrong.substr(0, 600);
+        if (wrong.empty())
+          ++passed;
+        else
+          ADD_FAILURE() << name << " " << group << ": " << wrong.substr(0, 600);
       }
     }
   }

@@ -1,5 +1,6 @@
 // Any text is read into problems or a workflow; a workflow makes a plan or an error, and prints.
 #include "ci/plan.h"
+#include "ci/report.h"
 #include "ci/run/commands.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -8,6 +9,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   auto reading = read_workflow(text, {.source = "w.yml"});
   (void)parse_env_file(text, "f");
   (void)parse_command(text);
+  (void)parse_test_report(text, "r");
+  (void)parse_action(text, "action.yml");
   (void)matches_pattern(text.substr(0, 64), text);
   if (!reading.problems.empty()) return 0;
   Event event;

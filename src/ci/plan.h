@@ -18,11 +18,11 @@ struct Event {
   std::string repository = "local/local", owner = "local";
   std::string ref = "refs/heads/main", sha, before, base_ref, head_ref, base_sha, default_branch = "main";
   std::string actor = "slipway", subject;
-  int number = 0;             // of the pull request
+  int number = 0;  // of the pull request
   bool trusted = true;
   std::vector<std::string> paths;
-  doc::Value payload;         // github.event; filled from the rest when null
-  doc::Value inputs;          // workflow_dispatch, workflow_call: typed
+  doc::Value payload;  // github.event; filled from the rest when null
+  doc::Value inputs;   // workflow_dispatch, workflow_call: typed
 };
 struct EventOptions {
   std::string owner = "local", default_branch = "main";
@@ -31,7 +31,8 @@ Event event_from(const path::Change& change, const EventOptions& options = {});
 
 // The inputs of workflow_dispatch or workflow_call from what a person gave: typed, defaults filled in. Errors: invalid
 // (unknown or missing input, not one of the options, no boolean or number).
-Result<doc::Value> typed_inputs(const Workflow& workflow, std::string_view event, const std::map<std::string, std::string>& given);
+Result<doc::Value> typed_inputs(const Workflow& workflow, std::string_view event,
+                                const std::map<std::string, std::string>& given);
 
 // Whether the event starts the workflow: event name, types, branches, tags and paths.
 // Rule: "Triggering a workflow", "Filter pattern cheat sheet".
@@ -54,22 +55,28 @@ Result<std::vector<Leg>> expand_matrix(const Data& matrix);
 
 struct Plan;
 struct PlanJob {
-  std::string id, name;                    // the definition's
+  std::string id, name;                       // the definition's
   const JobDefinition* definition = nullptr;  // in Plan::workflow
   std::vector<std::string> needs;
-  bool waits_for_values = false;           // the matrix depends on what other jobs give: expanded when it runs
+  bool waits_for_values = false;  // the matrix depends on what other jobs give: expanded when it runs
   std::vector<Leg> legs;
   bool fail_fast = true;
-  int max_parallel = 0;                    // 0: no limit
-  std::shared_ptr<const Plan> called;      // a reusable workflow of the same tree
+  int max_parallel = 0;                // 0: no limit
+  std::shared_ptr<const Plan> called;  // a reusable workflow of the same tree
 };
 struct Plan {
   std::shared_ptr<const Workflow> workflow;
   Event event;
-  std::vector<PlanJob> jobs;               // every job after those it needs
-  std::string print() const;               // a line a job, indented by depth of the graph
+  std::vector<PlanJob> jobs;  // every job after those it needs
+  std::string print() const;  // a line a job, indented by depth of the graph
   doc::Value to_doc() const;
 };
+// The run's own `concurrency:`; nothing when it has none. Who keeps the queue is the engine.
+struct Concurrency {
+  std::string group;
+  bool cancel_in_progress = false, keep_all = false;  // keep_all: queue: max
+};
+Result<std::optional<Concurrency>> concurrency_of(const Plan& plan);
 // Reads another file of the same tree: local reusable workflows. Nothing: no such file.
 using FileReader = std::function<Result<std::optional<std::string>>(const std::string& path)>;
 // Errors: invalid with file:line:col; not_found for a called workflow that is not there or not of this tree.

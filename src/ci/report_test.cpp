@@ -24,7 +24,8 @@ TEST(TestReports, JUnit) {
 }
 
 TEST(TestReports, HostileXmlIsRefused) {
-  for (auto text : {"<testsuite", "<testsuite name=>", "<a></b>", "<testsuite name=\"&x;\"/>", "<!DOCTYPE a [<!ENTITY b \"c\">]><testsuite/>", "<testsuite>", "< >", "<x/>"})
+  for (auto text : {"<testsuite", "<testsuite name=>", "<a></b>", "<testsuite name=\"&x;\"/>",
+                    "<!DOCTYPE a [<!ENTITY b \"c\">]><testsuite/>", "<testsuite>", "< >", "<x/>"})
     EXPECT_FALSE(parse_junit(text, "r.xml")) << text;
   std::string deep;
   for (int i = 0; i < 100'000; ++i) deep += "<a>";
@@ -32,7 +33,8 @@ TEST(TestReports, HostileXmlIsRefused) {
 }
 
 TEST(TestReports, Tap) {
-  auto r = must(parse_test_report("TAP version 13\n1..4\nok 1 - first\nnot ok 2 - second\n  ---\n  message: bad\nok 3 # SKIP no net\n", "t.tap"));
+  auto r = must(parse_test_report(
+      "TAP version 13\n1..4\nok 1 - first\nnot ok 2 - second\n  ---\n  message: bad\nok 3 # SKIP no net\n", "t.tap"));
   EXPECT_EQ(r.passed, 1);
   EXPECT_EQ(r.failed, 2);  // the second, and the one that never came
   EXPECT_EQ(r.skipped, 1);
@@ -40,7 +42,8 @@ TEST(TestReports, Tap) {
 }
 
 TEST(TestReports, FlakyIsBothPassedAndFailed) {
-  auto a = must(parse_tap("1..2\nok 1 - x\nok 2 - y\n", "a")), b = must(parse_tap("1..2\nnot ok 1 - x\nok 2 - y\n", "b"));
+  auto a = must(parse_tap("1..2\nok 1 - x\nok 2 - y\n", "a")),
+       b = must(parse_tap("1..2\nnot ok 1 - x\nok 2 - y\n", "b"));
   EXPECT_EQ(flaky_tests({a, b}), (std::vector<std::string>{"x"}));
 }
 

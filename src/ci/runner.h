@@ -26,7 +26,7 @@ std::optional<Conclusion> parse_conclusion(std::string_view text);
 
 struct Annotation {
   enum class Level : std::uint8_t { notice, warning, error } level = Level::notice;
-  path::Place place;      // file "" when none
+  path::Place place;  // file "" when none
   int end_line = 0, end_column = 0;
   std::string title, message;
 };
@@ -51,14 +51,14 @@ struct BuiltImage {
   std::uint64_t bytes = 0;
 };
 struct JobResult {
-  std::string key;          // unique in the run: "build", "test (20, debian)", "deploy / apply"
-  std::string id, name;     // of the definition; for people
+  std::string key;       // unique in the run: "build", "test (20, debian)", "deploy / apply"
+  std::string id, name;  // of the definition; for people
   Conclusion conclusion = Conclusion::skipped;
-  std::string why;          // why it failed, was skipped or cancelled
+  std::string why;  // why it failed, was skipped or cancelled
   std::map<std::string, std::string> outputs;
   std::vector<StepResult> steps;
   std::vector<Annotation> annotations;
-  std::string summary;      // Markdown
+  std::string summary;  // Markdown
   std::vector<RunArtifact> artifacts;
   std::vector<BuiltImage> images;
   std::vector<path::Finding> findings;
@@ -72,8 +72,8 @@ Result<JobResult> job_result_from(doc::View view);
 struct LogLine {
   std::string_view job, step;  // the job's key; the step's id, "" for the job itself
   std::chrono::system_clock::time_point time;
-  int stream = 1;              // 1 stdout, 2 stderr, 0 the runner's own words
-  std::string_view text;       // one line, secrets masked
+  int stream = 1;         // 1 stdout, 2 stderr, 0 the runner's own words
+  std::string_view text;  // one line, secrets masked
 };
 // Told every transition; calls never overlap. Called from the runner's threads: return soon.
 class Observer {
@@ -93,36 +93,37 @@ struct RunnerOptions {
   std::string commit;
   fs::path folder;
 
-  fs::path root;                          // where jobs have their folders; must exist
-  box::Runtime* runtime = nullptr;        // null: jobs are refused unless allow_unisolated
+  fs::path root;                    // where jobs have their folders; must exist
+  box::Runtime* runtime = nullptr;  // null: jobs are refused unless allow_unisolated
   bool allow_unisolated = false;
-  std::vector<fs::path> hide;             // what of the host steps must not see (our data folder)
+  std::vector<fs::path> hide;  // what of the host steps must not see (our data folder)
   box::Limits limits{.memory_bytes = std::int64_t{4} << 30, .pids = 2048};
   std::size_t max_parallel = 2;
 
-  store::BlobStore* blobs = nullptr;      // artifacts, caches
+  store::BlobStore* blobs = nullptr;  // artifacts, caches
   JobCache* cache = nullptr;
   bool cache_jobs = true;
   path::ImageBuilder* builder = nullptr;
   path::Scanner* scanner = nullptr;
   path::Previewer* previewer = nullptr;
-  oci::Registry* registry = nullptr;      // images for `container:`
+  oci::Registry* registry = nullptr;  // images for `container:`
   oci::LayerCache* layers = nullptr;
-  box::NodeNetwork* network = nullptr;    // for jobs with services; null: they share the host's network
-  std::string registry_host;              // how image names of ours start: "localhost:5000"
+  box::NodeNetwork* network = nullptr;  // for jobs with services; null: they share the host's network
+  std::string registry_host;            // how image names of ours start: "localhost:5000"
 
   // Actions of other repositories: a folder of this host that holds owner/name at the ref. Nothing: not known.
-  std::function<Result<std::optional<fs::path>>(const Ctx&, const std::string& repository, const std::string& ref)> actions;
+  std::function<Result<std::optional<fs::path>>(const Ctx&, const std::string& repository, const std::string& ref)>
+      actions;
   std::string path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/go/bin";  // PATH of steps
 
   std::map<std::string, std::string> secrets, vars;
   std::string run_id = "1", server_url = "http://localhost";
   std::int64_t run_number = 1, attempt = 1;
-  std::vector<std::string> only_jobs;     // these and what they need; empty: all
+  std::vector<std::string> only_jobs;  // these and what they need; empty: all
   Observer* observer = nullptr;
-  std::vector<JobResult> finished;        // of an interrupted run: not run again
+  std::vector<JobResult> finished;  // of an interrupted run: not run again
   Millis default_timeout{std::chrono::minutes(360)};
-  Millis cancel_grace{std::chrono::minutes(5)};  // for steps that run on cancel
+  Millis cancel_grace{std::chrono::minutes(5)};       // for steps that run on cancel
   std::size_t max_log_bytes = std::size_t{64} << 20;  // a job
 };
 struct RunResult {

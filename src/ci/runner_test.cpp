@@ -38,9 +38,11 @@ TEST_F(RunnerTest, SLOW_IsolatedJobSeesAViewOfTheHost) {
 - run: test ! -e {0}/secret-of-ours && echo hidden; echo broken > /etc/hostname; touch /usr/bin/evil && echo written
 - run: test -e /usr/bin/evil && echo same container; cat /proc/self/status | grep -E 'NoNewPrivs|Seccomp:'
 - run: mount -t tmpfs none /mnt || echo no mount; cat /etc/shadow | head -1; echo end
-)W", dir.path().string()));
+)W",
+                             dir.path().string()));
   EXPECT_EQ(r.conclusions(), "j=success") << r.output << r.words;
-  for (auto want : {"from the source", "hidden", "written", "same container", "NoNewPrivs:\t1", "Seccomp:\t2", "no mount"})
+  for (auto want :
+       {"from the source", "hidden", "written", "same container", "NoNewPrivs:\t1", "Seccomp:\t2", "no mount"})
     EXPECT_TRUE(r.output.contains(want)) << want << "\n" << r.output << r.words;
   EXPECT_FALSE(path_exists("/usr/bin/evil"));
 }
@@ -64,7 +66,8 @@ jobs:
 )W");
   EXPECT_EQ(r.conclusions(), "after=skipped bad=failure cleanup=success last=skipped") << r.words;
   EXPECT_EQ(r.output.contains("never"), false);
-  for (auto want : {"on failure failure", "always failure", "failure skipped"}) EXPECT_TRUE(r.output.contains(want)) << want << r.output;
+  for (auto want : {"on failure failure", "always failure", "failure skipped"})
+    EXPECT_TRUE(r.output.contains(want)) << want << r.output;
   EXPECT_EQ(r.job("bad").why, "step '__run': Process completed with exit code 3.");
 }
 
@@ -103,9 +106,12 @@ jobs:
     strategy: {matrix: {v: "${{ fromJSON(needs.make.outputs.list) }}"}}
     steps: [{run: 'echo dynamic ${{ matrix.v }}'}]
 )W");
-  EXPECT_EQ(r.conclusions(), "dynamic (1)=success dynamic (2)=success fixed (a, 1)=success fixed (b, 1)=success fixed (b, 2)=success "
-                             "fixed (c)=success make=success") << r.words;
-  for (auto want : {"row a1 0/4", "row b1yes 1/4", "row b2yes 2/4", "row c 3/4", "dynamic 1", "dynamic 2"}) EXPECT_TRUE(r.output.contains(want)) << want;
+  EXPECT_EQ(r.conclusions(),
+            "dynamic (1)=success dynamic (2)=success fixed (a, 1)=success fixed (b, 1)=success fixed (b, 2)=success "
+            "fixed (c)=success make=success")
+      << r.words;
+  for (auto want : {"row a1 0/4", "row b1yes 1/4", "row b2yes 2/4", "row c 3/4", "dynamic 1", "dynamic 2"})
+    EXPECT_TRUE(r.output.contains(want)) << want;
 }
 
 TEST_F(RunnerTest, FailFastCancelsSiblings) {
@@ -142,12 +148,40 @@ jobs:
       - run: echo never
       - if: cancelled()
         run: echo cleaned up
-)W", dir.path().string()), ctx);
+)W",
+                           dir.path().string()),
+               ctx);
   canceller.join();
   EXPECT_EQ(r.conclusions(), "j=cancelled") << r.words;
   EXPECT_TRUE(r.output.contains("cleaned up")) << r.output;
   EXPECT_FALSE(r.output.contains("never"));
   EXPECT_LT(std::chrono::steady_clock::now() - started, std::chrono::seconds(5));
+}
+
+TEST_F(RunnerTest, AStepThatAlwaysRunsFinishesWhenCancelled) {
+  std::stop_source stop;
+  std::thread canceller([&] {
+    while (!path_exists(dir.path() / "running")) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    stop.request_stop();
+    must(write_file(dir.path() / "cancelled", ""));
+  });
+  Ctx ctx;
+  ctx.stop = stop.get_token();
+  auto r = run(fmt::format(R"W(
+on: push
+jobs:
+  j:
+    runs-on: x
+    steps:
+      - if: always()
+        run: touch {0}/running; while [ ! -e {0}/cancelled ]; do sleep 0.01; done; echo finished
+      - run: echo never
+)W",
+                           dir.path().string()),
+               ctx);
+  canceller.join();
+  EXPECT_EQ(r.conclusions(), "j=cancelled") << r.words;
+  EXPECT_TRUE(r.output.contains("finished") && !r.output.contains("never")) << r.output;
 }
 
 TEST_F(RunnerTest, StepTimeoutFailsTheStep) {
@@ -157,7 +191,9 @@ TEST_F(RunnerTest, StepTimeoutFailsTheStep) {
 }
 
 TEST_F(RunnerTest, JobTimeout) {
-  auto r = run("on: push\njobs:\n  j:\n    timeout-minutes: 0.003\n    runs-on: x\n    steps: [{run: exec sleep 60}, {if: cancelled(), run: echo late}]\n");
+  auto r =
+      run("on: push\njobs:\n  j:\n    timeout-minutes: 0.003\n    runs-on: x\n    steps: [{run: exec sleep 60}, {if: "
+          "cancelled(), run: echo late}]\n");
   EXPECT_EQ(r.conclusions(), "j=failure");
   EXPECT_EQ(r.job("j").why, "the job ran longer than its timeout");
   EXPECT_TRUE(r.output.contains("late"));
@@ -202,7 +238,8 @@ TEST_F(RunnerTest, SecretsAreMaskedInEveryForm) {
 - run: echo "$T"
 )W");
   ASSERT_EQ(r.conclusions(), "j=success") << r.words;
-  for (auto leak : {"s3cr3t-value", "czNjcjN0LXZhbHVl", "MzY3IzdC12YWx1", "another one\n"}) EXPECT_FALSE(r.output.contains(leak)) << leak << r.output;
+  for (auto leak : {"s3cr3t-value", "czNjcjN0LXZhbHVl", "MzY3IzdC12YWx1", "another one\n"})
+    EXPECT_FALSE(r.output.contains(leak)) << leak << r.output;
   EXPECT_FALSE(r.words.contains("s3cr3t-value")) << r.words;
   EXPECT_EQ(r.job("j").summary, "w=***\n");
   EXPECT_EQ(r.job("j").annotations.at(0).message, "***");
@@ -242,8 +279,10 @@ TEST_F(RunnerTest, ForgedCommandsAfterStopCommandsAreText) {
 
 TEST_F(RunnerTest, CommandFilesThatAreLinksAreNotFollowed) {
   must(write_file(dir.path() / "outside", "k=stolen\n"));
-  auto r = steps(fmt::format("- id: s\n  run: rm $GITHUB_OUTPUT; ln -s {}/outside $GITHUB_OUTPUT\n- run: 'echo \"k=${{{{ steps.s.outputs.k }}}}\"'\n",
-                             dir.path().string()));
+  auto r =
+      steps(fmt::format("- id: s\n  run: rm $GITHUB_OUTPUT; ln -s {}/outside $GITHUB_OUTPUT\n- run: 'echo \"k=${{{{ "
+                        "steps.s.outputs.k }}}}\"'\n",
+                        dir.path().string()));
   EXPECT_FALSE(r.output.contains("stolen")) << r.output;
 }
 
@@ -284,10 +323,13 @@ runs:
 TEST_F(RunnerTest, JavaScriptActionsRunMainAndPost) {
   if (!find_program("node")) GTEST_SKIP() << "no node here";
   file("js/action.yml", "name: j\ninputs: {a-b: {default: x}}\nruns: {using: node20, main: main.js, post: post.js}\n");
-  file("js/main.js", "const fs=require('fs');console.log('in '+process.env['INPUT_A-B']);fs.appendFileSync(process.env.GITHUB_STATE,'s=1\\n');"
-                     "fs.appendFileSync(process.env.GITHUB_OUTPUT,'o=2\\n')");
+  file("js/main.js",
+       "const fs=require('fs');console.log('in "
+       "'+process.env['INPUT_A-B']);fs.appendFileSync(process.env.GITHUB_STATE,'s=1\\n');"
+       "fs.appendFileSync(process.env.GITHUB_OUTPUT,'o=2\\n')");
   file("js/post.js", "console.log('post '+process.env.STATE_s)");
-  auto r = steps("- uses: actions/checkout@v4\n- id: js\n  uses: ./js\n- run: echo o=${{ steps.js.outputs.o }}; exit 1\n");
+  auto r =
+      steps("- uses: actions/checkout@v4\n- id: js\n  uses: ./js\n- run: echo o=${{ steps.js.outputs.o }}; exit 1\n");
   EXPECT_EQ(r.conclusions(), "j=failure");
   for (auto want : {"in x", "o=2", "post 1"}) EXPECT_TRUE(r.output.contains(want)) << want << r.output << r.words;
 }
@@ -368,7 +410,9 @@ TEST_F(RunnerTest, SLOW_ForkBombIsContained) {
   isolate();
   if (IsSkipped()) return;
   options.limits.pids = 64;
-  auto r = run("on: push\njobs:\n  j:\n    timeout-minutes: 0.1\n    runs-on: x\n    steps:\n      - run: |\n          b() { b | b & }; b; sleep 1; echo survived\n");
+  auto r =
+      run("on: push\njobs:\n  j:\n    timeout-minutes: 0.1\n    runs-on: x\n    steps:\n      - run: |\n          b() "
+          "{ b | b & }; b; sleep 1; echo survived\n");
   EXPECT_TRUE(r.result.has_value());
   EXPECT_TRUE(run("on: push\njobs: {k: {runs-on: x, steps: [{run: echo next}]}}").output.contains("next"));
 }

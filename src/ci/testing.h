@@ -12,8 +12,10 @@ class Recorder final : public Observer {
   void job_started(const std::string& key, const std::string&) override { started.push_back(key); }
   void job_finished(const JobResult& result) override { finished.push_back(result.key); }
   void log(const LogLine& line) override {
-    if (line.stream > 0) output += std::string(line.text) + "\n";
-    else words += std::string(line.text) + "\n";
+    if (line.stream > 0)
+      output += std::string(line.text) + "\n";
+    else
+      words += std::string(line.text) + "\n";
   }
   std::vector<std::string> started, finished;
   std::string output, words;  // of steps; of the runner
@@ -68,10 +70,11 @@ class RunnerTest : public testing::Test {
       out.result = Fail(workflow.error());
       return out;
     }
-    auto plan = make_plan(*std::move(workflow), event, [&](const std::string& path) -> Result<std::optional<std::string>> {
-      auto content = read_file(options.folder / path);
-      return content ? std::optional(*content) : std::nullopt;
-    });
+    auto plan =
+        make_plan(*std::move(workflow), event, [&](const std::string& path) -> Result<std::optional<std::string>> {
+          auto content = read_file(options.folder / path);
+          return content ? std::optional(*content) : std::nullopt;
+        });
     if (!plan) {
       out.result = Fail(plan.error());
       return out;

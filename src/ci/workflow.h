@@ -19,7 +19,7 @@ struct Template {
   Sort sort = Sort::null;
   bool boolean = false;
   double number = 0;
-  std::string text;       // string; the expression's text
+  std::string text;  // string; the expression's text
   Expression expression;
   std::vector<Template> items;
   std::vector<std::pair<Template, Template>> entries;
@@ -84,8 +84,8 @@ struct Step {
 using Permissions = std::map<std::string, std::string>;
 struct JobDefinition {
   std::string id;
-  std::optional<Template> name, runs_on, strategy, env, environment, concurrency, container, services, outputs, defaults, timeout_minutes,
-      cancel_timeout_minutes, continue_on_error, snapshot;
+  std::optional<Template> name, runs_on, strategy, env, environment, concurrency, container, services, outputs,
+      defaults, timeout_minutes, cancel_timeout_minutes, continue_on_error, snapshot;
   std::vector<Template> needs;  // strings
   Condition condition;
   std::optional<Permissions> permissions;
@@ -107,8 +107,8 @@ struct Workflow {
 
 struct ReadOptions {
   std::string source = "<workflow>";
-  bool strict_events = true;       // false: unknown events and keys pass (a workflow that is only called)
-  bool background_steps = true;    // background:, wait:, wait-all:, cancel:
+  bool strict_events = true;     // false: unknown events and keys pass (a workflow that is only called)
+  bool background_steps = true;  // background:, wait:, wait-all:, cancel:
   std::size_t max_depth = 50;
   std::size_t max_bytes = 1 << 20;
 };
@@ -127,8 +127,8 @@ struct Action {
   std::string using_;  // composite, docker, node12 ... node24
   std::vector<Input> inputs;
   std::vector<std::pair<std::string, Template>> outputs;
-  std::vector<Step> steps;                                // composite
-  std::string main, pre, post;                            // node
+  std::vector<Step> steps;      // composite
+  std::string main, pre, post;  // node
   Condition pre_if{.text = "always()"}, post_if{.text = "always()"};
   std::string image, entrypoint, pre_entrypoint, post_entrypoint;  // docker
   std::vector<Template> args;

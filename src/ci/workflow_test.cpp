@@ -35,11 +35,16 @@ class Model {
   doc::Value value(const Template& t) {
     if (!places_) {
       switch (t.sort) {
-        case Sort::null: return {};
-        case Sort::boolean: return t.boolean;
-        case Sort::string: return t.text;
-        case Sort::number: return std::isfinite(t.number) ? Data(t.number).to_doc() : doc::Value(print_number(t.number));
-        default: break;
+        case Sort::null:
+          return {};
+        case Sort::boolean:
+          return t.boolean;
+        case Sort::string:
+          return t.text;
+        case Sort::number:
+          return std::isfinite(t.number) ? Data(t.number).to_doc() : doc::Value(print_number(t.number));
+        default:
+          break;
       }
     }
     doc::Value out;
@@ -48,7 +53,8 @@ class Model {
     place(out, t.mark);
     if (t.is(Sort::boolean)) out["bool"] = t.boolean;
     if (t.is(Sort::string)) out["lit"] = t.text;
-    if (t.is(Sort::number)) out["num"] = std::isfinite(t.number) ? Data(t.number).to_doc() : doc::Value(print_number(t.number));
+    if (t.is(Sort::number))
+      out["num"] = std::isfinite(t.number) ? Data(t.number).to_doc() : doc::Value(print_number(t.number));
     if (t.is(Sort::expression)) out["expr"] = t.text;
     if (t.is(Sort::insert)) out["directive"] = "insert";
     if (t.is(Sort::list) && !t.items.empty())
@@ -108,9 +114,11 @@ class Model {
     auto put = [&](const char* key, const std::optional<Template>& t) {
       if (t) out[key] = value(*t);
     };
-    put("strategy", j.strategy), put("concurrency", j.concurrency), put("env", j.env), put("environment", j.environment);
+    put("strategy", j.strategy), put("concurrency", j.concurrency), put("env", j.env),
+        put("environment", j.environment);
     put("runs-on", j.runs_on), put("container", j.container), put("services", j.services), put("outputs", j.outputs);
-    put("defaults", j.defaults), put("timeout-minutes", j.timeout_minutes), put("cancel-timeout-minutes", j.cancel_timeout_minutes);
+    put("defaults", j.defaults), put("timeout-minutes", j.timeout_minutes),
+        put("cancel-timeout-minutes", j.cancel_timeout_minutes);
     put("continue-on-error", j.continue_on_error), put("snapshot", j.snapshot);
     if (auto& p = j.permissions ? j.permissions : inherited_; p && !j.uses) out["permissions"] = permissions(*p);
     if (j.uses) {
@@ -131,8 +139,10 @@ class Model {
     auto put = [&](const char* key, const std::optional<Template>& t) {
       if (t) out[key] = value(*t);
     };
-    put("name", s.name), put("continue-on-error", s.continue_on_error), put("timeout-minutes", s.timeout_minutes), put("env", s.env);
-    put("run", s.run), put("uses", s.uses), put("with", s.with), put("working-directory", s.working_directory), put("shell", s.shell);
+    put("name", s.name), put("continue-on-error", s.continue_on_error), put("timeout-minutes", s.timeout_minutes),
+        put("env", s.env);
+    put("run", s.run), put("uses", s.uses), put("with", s.with), put("working-directory", s.working_directory),
+        put("shell", s.shell);
     if (s.run || s.uses) out["if"] = condition(s.condition);
     if (s.background) out["background"] = *s.background;
     if (!s.wait.empty()) {
@@ -163,7 +173,9 @@ class Model {
     if (!i.description.empty()) out["description"] = i.description;
     if (i.required) out["required"] = true;
     if (!i.options.empty()) out["options"] = list(i.options);
-    if (!i.fallback.is(Sort::null)) out["default"] = i.fallback.is(Sort::boolean) ? doc::Value(i.fallback.boolean) : doc::Value(i.fallback.literal_text());
+    if (!i.fallback.is(Sort::null))
+      out["default"] =
+          i.fallback.is(Sort::boolean) ? doc::Value(i.fallback.boolean) : doc::Value(i.fallback.literal_text());
     return out;
   }
   static doc::Value triggers(const Workflow& w) {
@@ -202,8 +214,10 @@ class Model {
 std::vector<std::string> documents(const std::string& text) {
   std::vector<std::string> out(1);
   for (auto line : lines(text)) {
-    if (trim_end(line) == "---") out.emplace_back();
-    else out.back() += std::string(line) + "\n";
+    if (trim_end(line) == "---")
+      out.emplace_back();
+    else
+      out.back() += std::string(line) + "\n";
   }
   return out;
 }
@@ -249,9 +263,12 @@ TEST(Workflow, PublishedReaderGoldens) {
     }
     ++total;
     auto wrong = check_golden(name, text);
-    if (wrong.empty()) ++passed;
-    else if (std::getenv("SLIPWAY_VERBOSE")) fmt::print("{}\n", wrong);
-    else fmt::print("differs: {}\n", name);
+    if (wrong.empty())
+      ++passed;
+    else if (std::getenv("SLIPWAY_VERBOSE"))
+      fmt::print("{}\n", wrong);
+    else
+      fmt::print("differs: {}\n", name);
   }
   fmt::print("reader goldens: {} of {} (and {} about other repositories' workflows)\n", passed, total, elsewhere);
   EXPECT_GE(passed, 120);
@@ -279,15 +296,17 @@ TEST(Workflow, RealFilesGetTheOfficialVerdict) {
     }
     ++(got ? ours_laxer : ours_stricter);
     if (std::getenv("SLIPWAY_VERBOSE"))
-      fmt::print("{}: official {} {}; ours {}\n", fields[0], fields[1], fields.size() > 4 ? fields[4] : "", got ? "ok" : reading.problems[0].print());
+      fmt::print("{}: official {} {}; ours {}\n", fields[0], fields[1], fields.size() > 4 ? fields[4] : "",
+                 got ? "ok" : reading.problems[0].print());
   }
-  fmt::print("real workflows: {} of {} with the official verdict ({} refused by us alone, {} by the reference alone)\n", same, total, ours_stricter,
-             ours_laxer);
+  fmt::print("real workflows: {} of {} with the official verdict ({} refused by us alone, {} by the reference alone)\n",
+             same, total, ours_stricter, ours_laxer);
   EXPECT_GE(same, total * 99 / 100);
 }
 
 TEST(Workflow, ErrorsHavePlaceAndSuggestion) {
-  auto r = read_workflow("on: push\njobs:\n  a:\n    runs-onn: x\n    steps:\n      - run: echo ${{ githb.ref }}\n", {.source = "w.yml"});
+  auto r = read_workflow("on: push\njobs:\n  a:\n    runs-onn: x\n    steps:\n      - run: echo ${{ githb.ref }}\n",
+                         {.source = "w.yml"});
   std::string all;
   for (auto& p : r.problems) all += p.print() + "\n";
   EXPECT_EQ(all,

@@ -67,7 +67,8 @@ Result<> put_file(const Ctx& ctx, JobRun& job, archive* a, const std::string& fi
 
 // "x/../../y" and absolute names are nobody's honest file.
 bool is_plain(const fs::path& name) {
-  return !name.empty() && name.is_relative() && std::none_of(name.begin(), name.end(), [](auto& part) { return part == ".."; });
+  return !name.empty() && name.is_relative() &&
+         std::none_of(name.begin(), name.end(), [](auto& part) { return part == ".."; });
 }
 
 Result<> take_content(const Ctx& ctx, archive* a, int fd, const std::string& name) {
@@ -90,8 +91,10 @@ void walk(const fs::path& root, const std::string& relative, bool hidden, std::v
     auto path = relative.empty() ? name : relative + "/" + name;
     struct stat info;
     if (::lstat((root / path).c_str(), &info) < 0) continue;
-    if (S_ISDIR(info.st_mode)) walk(root, path, hidden, out);
-    else if (S_ISREG(info.st_mode) || S_ISLNK(info.st_mode)) out.push_back(path);
+    if (S_ISDIR(info.st_mode))
+      walk(root, path, hidden, out);
+    else if (S_ISREG(info.st_mode) || S_ISLNK(info.st_mode))
+      out.push_back(path);
   }
 }
 
@@ -99,7 +102,8 @@ bool has_magic(std::string_view text) { return text.find_first_of("*?[") != std:
 
 }  // namespace
 
-Result<Packed> pack_files(const Ctx& ctx, JobRun& job, const std::vector<std::string>& files, const std::string& prefix) {
+Result<Packed> pack_files(const Ctx& ctx, JobRun& job, const std::vector<std::string>& files,
+                          const std::string& prefix) {
   auto* blobs = job.options().blobs;
   if (!blobs) return fail(Kind::unavailable, "this runner keeps no files: no blob store is connected");
   TRY(auto writer, blobs->begin());
@@ -108,7 +112,8 @@ Result<Packed> pack_files(const Ctx& ctx, JobRun& job, const std::vector<std::st
   archive_write_add_filter_zstd(a.get());
   archive_write_set_filter_option(a.get(), "zstd", "compression-level", "1");
   archive_write_set_bytes_in_last_block(a.get(), 1);
-  if (archive_write_open(a.get(), &writer, nullptr, to_writer, nullptr) != ARCHIVE_OK) return archive_failed(a.get(), "pack");
+  if (archive_write_open(a.get(), &writer, nullptr, to_writer, nullptr) != ARCHIVE_OK)
+    return archive_failed(a.get(), "pack");
   for (auto& file : files) {
     auto name = !prefix.empty() && file.starts_with(prefix + "/") ? file.substr(prefix.size() + 1) : file;
     TRY_OK(put_file(ctx, job, a.get(), file, name));
@@ -170,15 +175,18 @@ Result<Matched> match_files(const Ctx& ctx, JobRun& job, const std::vector<std::
       TRY_OK(ctx.alive());
       struct stat info;
       if (::lstat((root / start).c_str(), &info) < 0) return {};
-      if (!S_ISDIR(info.st_mode)) found.push_back(start.string());
-      else walk(root, start.string(), hidden, found);
+      if (!S_ISDIR(info.st_mode))
+        found.push_back(start.string());
+      else
+        walk(root, start.string(), hidden, found);
       return {};
     });
     TRY_OK(std::move(searched));
     if (!negative) places.push_back(start);
     for (auto& file : found) {
       bool hit = start.string() == relative || file == relative || glob_match(relative, file);
-      for (auto parent = fs::path(file).parent_path(); !hit && !parent.empty(); parent = parent.parent_path()) hit = glob_match(relative, parent.string());
+      for (auto parent = fs::path(file).parent_path(); !hit && !parent.empty(); parent = parent.parent_path())
+        hit = glob_match(relative, parent.string());
       if (hit && negative) chosen.erase(file);
       if (hit && !negative) chosen.insert(file);
     }
@@ -193,7 +201,8 @@ Result<Matched> match_files(const Ctx& ctx, JobRun& job, const std::vector<std::
       continue;
     }
     fs::path shared;
-    for (auto a = common.begin(), b = place.begin(); a != common.end() && b != place.end() && *a == *b; ++a, ++b) shared /= *a;
+    for (auto a = common.begin(), b = place.begin(); a != common.end() && b != place.end() && *a == *b; ++a, ++b)
+      shared /= *a;
     common = shared;
   }
   out.root = common.string();

@@ -10,7 +10,8 @@ struct Packed {
   std::size_t files = 0;
 };
 // A tar with zstd of files (relative to home) named without `prefix`. Links stay links.
-Result<Packed> pack_files(const Ctx& ctx, JobRun& job, const std::vector<std::string>& files, const std::string& prefix);
+Result<Packed> pack_files(const Ctx& ctx, JobRun& job, const std::vector<std::string>& files,
+                          const std::string& prefix);
 // Below a folder (relative to home). Nothing leaves home, whatever the archive or the folder holds.
 Result<std::size_t> unpack_files(const Ctx& ctx, JobRun& job, const Digest& digest, const std::string& folder);
 // Files and links that patterns match, relative to home. Patterns are as steps write them: relative to the workspace,

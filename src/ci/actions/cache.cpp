@@ -15,7 +15,8 @@ std::vector<std::string> scopes(const Event& event) {
   return out;
 }
 
-std::string entry(const Event& event, const std::string& scope, const std::vector<std::string>& paths, std::string_view key) {
+std::string entry(const Event& event, const std::string& scope, const std::vector<std::string>& paths,
+                  std::string_view key) {
   auto version = sha256_hex(join(std::span<const std::string>(paths), "|") + "|zstd|1").substr(0, 16);
   return fmt::format("cache/{}/{}/{}/{}", event.repository, scope, version, key);
 }
@@ -25,7 +26,8 @@ struct Hit {
   Digest digest;
 };
 
-Result<std::optional<Hit>> look_up(ActionUse& use, const std::vector<std::string>& paths, const std::string& key, const std::vector<std::string>& prefixes) {
+Result<std::optional<Hit>> look_up(ActionUse& use, const std::vector<std::string>& paths, const std::string& key,
+                                   const std::vector<std::string>& prefixes) {
   auto& options = use.job.options();
   auto& event = use.job.plan().event;
   auto usable = [&](std::string_view name, const std::string& value) -> std::optional<Hit> {
@@ -49,7 +51,8 @@ Result<std::optional<Hit>> look_up(ActionUse& use, const std::vector<std::string
   return std::optional<Hit>();
 }
 
-Result<> save(const Ctx& ctx, JobRun& job, StepContext& step, const std::vector<std::string>& paths, const std::string& key) {
+Result<> save(const Ctx& ctx, JobRun& job, StepContext& step, const std::vector<std::string>& paths,
+              const std::string& key) {
   auto& options = job.options();
   auto& event = job.plan().event;
   TRY(auto known, options.cache->get(entry(event, event.ref, paths, key)));
@@ -59,7 +62,9 @@ Result<> save(const Ctx& ctx, JobRun& job, StepContext& step, const std::vector<
   }
   TRY(auto matched, match_files(ctx, job, paths, true));
   if (matched.files.empty()) {
-    job.say(step, "##[warning]Path Validation Error: Path(s) specified in the action for caching do(es) not exist, hence no cache is being saved.");
+    job.say(step,
+            "##[warning]Path Validation Error: Path(s) specified in the action for caching do(es) not exist, hence no "
+            "cache is being saved.");
     return {};
   }
   TRY(auto packed, pack_files(ctx, job, matched.files, ""));
@@ -73,7 +78,8 @@ Result<> check(ActionUse& use) {
     return fail(Kind::unavailable, "this runner keeps no caches: no store is connected");
   if (use.input("key").empty()) return fail(Kind::invalid, "Input required and not supplied: key");
   if (use.list("path").empty()) return fail(Kind::invalid, "Input required and not supplied: path");
-  if (use.input("key").size() > 512 || use.input("key").contains(',')) return fail(Kind::invalid, "cache key: want at most 512 characters and no commas");
+  if (use.input("key").size() > 512 || use.input("key").contains(','))
+    return fail(Kind::invalid, "cache key: want at most 512 characters and no commas");
   return {};
 }
 
@@ -85,7 +91,8 @@ Result<bool> restore(const Ctx& ctx, ActionUse& use) {
   use.output("cache-hit", hit && hit->key == key ? "true" : hit ? "false" : "");
   if (!hit) {
     use.say(fmt::format("Cache not found for input keys: {}", key));
-    if (use.flag("fail-on-cache-miss", false)) return fail(Kind::not_found, "Failed to restore cache entry. Input key: {}", key);
+    if (use.flag("fail-on-cache-miss", false))
+      return fail(Kind::not_found, "Failed to restore cache entry. Input key: {}", key);
     return false;
   }
   use.output("cache-matched-key", hit->key);
@@ -104,11 +111,12 @@ Result<> cache(const Ctx& ctx, ActionUse& use) {
   if (exact || use.flag("lookup-only", false)) return {};
   auto& job = use.job;
   // Saved when the job is over, and only when it went well.
-  job.defer("Post " + use.step.id, [&job, paths = use.list("path"), key = use.input("key"), always = use.flag("save-always", false)](
-                                       const Ctx& later, StepContext& step) -> Result<> {
-    if (!job.succeeding() && !always) return {};
-    return save(later, job, step, paths, key);
-  });
+  job.defer("Post " + use.step.id,
+            [&job, paths = use.list("path"), key = use.input("key"), always = use.flag("save-always", false)](
+                const Ctx& later, StepContext& step) -> Result<> {
+              if (!job.succeeding() && !always) return {};
+              return save(later, job, step, paths, key);
+            });
   return {};
 }
 Result<> cache_restore(const Ctx& ctx, ActionUse& use) {

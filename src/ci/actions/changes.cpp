@@ -24,7 +24,8 @@ Result<std::vector<std::string>> changed(ActionUse& use) {
 }
 
 bool selected(const std::vector<std::string>& patterns, const std::string& file) {
-  bool in = false, only_negative = std::all_of(patterns.begin(), patterns.end(), [](auto& p) { return p.starts_with('!'); });
+  bool in = false,
+       only_negative = std::all_of(patterns.begin(), patterns.end(), [](auto& p) { return p.starts_with('!'); });
   if (only_negative) in = true;
   for (std::string_view p : patterns) {
     bool negative = p.starts_with('!');
@@ -49,7 +50,9 @@ std::string print_list(const std::vector<std::string>& files, const std::string&
   }
   if (form == "csv") return join(std::span<const std::string>(files), ",");
   std::string out;
-  for (auto& f : files) out += (out.empty() ? "" : " ") + (form == "escape" || form == "shell" ? "'" + replace_all(f, "'", "'\\''") + "'" : f);
+  for (auto& f : files)
+    out +=
+        (out.empty() ? "" : " ") + (form == "escape" || form == "shell" ? "'" + replace_all(f, "'", "'\\''") + "'" : f);
   return out;
 }
 
@@ -57,7 +60,8 @@ std::string print_list(const std::vector<std::string>& files, const std::string&
 
 Result<> paths_filter(const Ctx&, ActionUse& use) {
   auto filters = use.inputs.find("filters");
-  if (filters == use.inputs.end() || trim(filters->second).empty()) return fail(Kind::invalid, "Input required and not supplied: filters");
+  if (filters == use.inputs.end() || trim(filters->second).empty())
+    return fail(Kind::invalid, "Input required and not supplied: filters");
   std::string text = filters->second;
   if (!text.contains(':')) {
     TRY(auto relative, use.job.relative_of(std::string(trim(text))));
@@ -103,7 +107,8 @@ Result<> changed_files(const Ctx&, ActionUse& use) {
 // Actions that only report to a service of others: accepted, and said so.
 Result<> reports_elsewhere(const Ctx&, ActionUse& use) {
   use.job.annotate(use.step, {.level = Annotation::Level::notice,
-                              .message = fmt::format("{} reports to a service that is not connected here: nothing is sent", use.uses)});
+                              .message = fmt::format(
+                                  "{} reports to a service that is not connected here: nothing is sent", use.uses)});
   return {};
 }
 

@@ -35,8 +35,10 @@ Result<> add_git(const Ctx& ctx, ActionUse& use, const fs::path& folder, const s
   };
   TRY_OK(run({"init", "-q"}));
   std::vector<std::string> fetch = {"fetch", "-q", "--no-tags", "--no-write-fetch-head"};
-  if (depth == "0") fetch.insert(fetch.end(), {"--tags", mirror, commit, "+refs/heads/*:refs/remotes/origin/*"});
-  else fetch.insert(fetch.end(), {"--depth=" + (to_int(depth).value_or(0) > 0 ? depth : "1"), mirror, commit});
+  if (depth == "0")
+    fetch.insert(fetch.end(), {"--tags", mirror, commit, "+refs/heads/*:refs/remotes/origin/*"});
+  else
+    fetch.insert(fetch.end(), {"--depth=" + (to_int(depth).value_or(0) > 0 ? depth : "1"), mirror, commit});
   TRY_OK(run(fetch));
   TRY_OK(run({"update-ref", "--no-deref", "HEAD", commit}));
   return run({"reset", "-q", "--mixed", commit});
@@ -50,7 +52,8 @@ Result<> checkout(const Ctx& ctx, ActionUse& use) {
   auto& own = job.plan().event.repository;
   auto repository = use.input("repository", own);
   if (!iequals(repository, own))
-    return Fail(Error(Kind::not_found, fmt::format("repository {} is not mirrored here; only {} can be checked out", repository, own)));
+    return Fail(Error(Kind::not_found,
+                      fmt::format("repository {} is not mirrored here; only {} can be checked out", repository, own)));
   auto path = use.input("path", ".");
   TRY(auto target, job.relative_of(path.starts_with('/') ? path : "./" + path));
   while (target.size() > 1 && (target.ends_with('/') || target.ends_with("/."))) target.pop_back();

@@ -14,8 +14,10 @@ Attributes attributes_of(std::string_view line) {
   Attributes out;
   for (auto part : split(line, ',')) {
     auto pair = cut(part, "=");
-    if (pair) out[lower(trim(pair->first))] = trim(pair->second);
-    else if (!trim(part).empty()) out["value"] = trim(part), out.try_emplace("type", "raw");
+    if (pair)
+      out[lower(trim(pair->first))] = trim(pair->second);
+    else if (!trim(part).empty())
+      out["value"] = trim(part), out.try_emplace("type", "raw");
   }
   return out;
 }
@@ -74,9 +76,12 @@ class Metadata {
       if (event_.name == "schedule") add(rule, get(rule, "pattern", "nightly"), false);
     } else if (type == "ref") {
       auto on = get(rule, "event");
-      if (on == "branch" && !branch().empty() && !event_.name.starts_with("pull_request")) add(rule, branch(), false);
-      else if (on == "tag" && !tag().empty()) add(rule, tag(), false), latest_ = true;
-      else if (on == "pr" && event_.number > 0) add(rule, get(rule, "prefix", "pr-") + std::to_string(event_.number), false, true);
+      if (on == "branch" && !branch().empty() && !event_.name.starts_with("pull_request"))
+        add(rule, branch(), false);
+      else if (on == "tag" && !tag().empty())
+        add(rule, tag(), false), latest_ = true;
+      else if (on == "pr" && event_.number > 0)
+        add(rule, get(rule, "prefix", "pr-") + std::to_string(event_.number), false, true);
     } else if (type == "semver" || type == "pep440") {
       std::string value = get(rule, "value", tag());
       if (value.empty()) return {};
@@ -93,7 +98,9 @@ class Metadata {
     } else if (type == "match") {
       if (!tag().empty()) add(rule, tag(), false), latest_ = true;
     } else {
-      return fail(Kind::invalid, "tags: \"{}\": unknown type \"{}\", want schedule, semver, pep440, match, edge, ref, raw or sha", text, type);
+      return fail(Kind::invalid,
+                  "tags: \"{}\": unknown type \"{}\", want schedule, semver, pep440, match, edge, ref, raw or sha",
+                  text, type);
     }
     return {};
   }

@@ -50,7 +50,8 @@ Result<path::BuildRequest> request_of(ActionUse& use) {
     return fail(Kind::unavailable, "context {}: only folders of the job are built here", context);
   TRY(auto relative, job.relative_of(context));
   if (!job.folder().has_folder(relative))
-    return Fail(Error(Kind::not_found, fmt::format("context {}: no such folder", context)).with_hint("is there an actions/checkout step before?"));
+    return Fail(Error(Kind::not_found, fmt::format("context {}: no such folder", context))
+                    .with_hint("is there an actions/checkout step before?"));
   out.context = (job.folder().home() / relative).lexically_normal();
   auto file = use.input("file");
   if (!file.empty()) {
@@ -64,7 +65,8 @@ Result<path::BuildRequest> request_of(ActionUse& use) {
   TRY(out.secrets, pairs(use, "secrets"));
   for (auto& [id, value] : out.secrets) job.add_mask(value);
   auto platforms = words(use, "platforms");
-  if (platforms.size() > 1) return fail(Kind::unavailable, "platforms: {} are asked for, one at a time can be built", platforms.size());
+  if (platforms.size() > 1)
+    return fail(Kind::unavailable, "platforms: {} are asked for, one at a time can be built", platforms.size());
   if (!platforms.empty()) out.platform = platforms[0];
   out.no_cache = use.flag("no-cache", false);
   out.push = true;  // into the store of this machine; `push` decides about other hosts
@@ -87,8 +89,8 @@ Result<> build_one(const Ctx& ctx, ActionUse& use, path::BuildRequest request, s
     if (!rest.empty()) job.log(use.step, 1, rest);
   if (!built) return Fail(std::move(built).error());
   BuiltImage image{request.image, built->digest, request.tags, built->inputs, built->bytes};
-  use.say(fmt::format("{}@{} ({}, {} of {} steps from the cache)", request.image, built->digest.str(), human_bytes(built->bytes), built->cached,
-                      built->steps));
+  use.say(fmt::format("{}@{} ({}, {} of {} steps from the cache)", request.image, built->digest.str(),
+                      human_bytes(built->bytes), built->cached, built->steps));
   use.output("digest", built->digest.str());
   use.output("imageid", built->digest.str());
   doc::Value document;
@@ -113,14 +115,20 @@ Result<> docker_login(const Ctx&, ActionUse& use) {
   auto password = use.input("password");
   if (!password.empty()) use.job.add_mask(password);
   auto registry = use.input("registry", "docker.io");
-  if (registry == use.job.options().registry_host) use.say(fmt::format("{} is this machine's own registry: no login is needed.", registry));
-  else use.say(fmt::format("##[warning]{}: the runner does not push to other registries; images go to this machine's store and on from there.", registry));
+  if (registry == use.job.options().registry_host)
+    use.say(fmt::format("{} is this machine's own registry: no login is needed.", registry));
+  else
+    use.say(
+        fmt::format("##[warning]{}: the runner does not push to other registries; images go to this machine's store "
+                    "and on from there.",
+                    registry));
   return {};
 }
 
 Result<> docker_build_push(const Ctx& ctx, ActionUse& use) {
   if (!use.job.options().builder)
-    return Fail(Error(Kind::unavailable, "no image builder is connected to this runner").with_hint("run the workflow by `slipway up` or `slipway run`"));
+    return Fail(Error(Kind::unavailable, "no image builder is connected to this runner")
+                    .with_hint("run the workflow by `slipway up` or `slipway run`"));
   TRY(auto request, request_of(use));
   std::map<std::string, std::vector<std::string>> by_repository;
   std::vector<std::string> order;
@@ -130,7 +138,8 @@ Result<> docker_build_push(const Ctx& ctx, ActionUse& use) {
     if (use.flag("push", false) && !name.host.empty() && name.host != own)
       return Fail(Error(Kind::unavailable, fmt::format("{}: pushing to {} is not connected here", text, name.host))
                       .with_hint(own.empty() ? "name the image without a host; copy it on with `slipway image copy`"
-                                             : fmt::format("tag it as {}/{}:{}; copy it on with `slipway image copy`", own, name.repository, name.tag)));
+                                             : fmt::format("tag it as {}/{}:{}; copy it on with `slipway image copy`",
+                                                           own, name.repository, name.tag)));
     if (!by_repository.contains(name.repository)) order.push_back(name.repository);
     by_repository[name.repository].push_back(name.tag);
   }

@@ -8,10 +8,12 @@ Result<> preview(const Ctx& ctx, ActionUse& use) {
   auto& job = use.job;
   auto* previewer = job.options().previewer;
   if (!previewer)
-    return Fail(Error(Kind::unavailable, "no cluster for previews is connected to this runner").with_hint("run the workflow by `slipway up`"));
+    return Fail(Error(Kind::unavailable, "no cluster for previews is connected to this runner")
+                    .with_hint("run the workflow by `slipway up`"));
   path::PreviewRequest request;
   auto& event = job.plan().event;
-  request.name = use.input("name", event.number > 0 ? fmt::format("pr-{}", event.number) : fmt::format("run-{}", job.options().run_id));
+  request.name = use.input(
+      "name", event.number > 0 ? fmt::format("pr-{}", event.number) : fmt::format("run-{}", job.options().run_id));
   request.repository = use.input("repository");
   request.overlay = use.input("overlay");
   if (request.overlay.empty()) return fail(Kind::invalid, "Input required and not supplied: overlay");

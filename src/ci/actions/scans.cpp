@@ -9,13 +9,18 @@ namespace {
 
 int rank(path::Severity severity) {
   using S = path::Severity;
-  return severity == S::critical ? 4 : severity == S::high || severity == S::error ? 3 : severity == S::medium || severity == S::warning ? 2 : severity == S::low ? 1 : 0;
+  return severity == S::critical                           ? 4
+         : severity == S::high || severity == S::error     ? 3
+         : severity == S::medium || severity == S::warning ? 2
+         : severity == S::low                              ? 1
+                                                           : 0;
 }
 
 Result<path::ScanReport> scan(const Ctx& ctx, ActionUse& use, const std::string& image, const std::string& folder) {
   auto* scanner = use.job.options().scanner;
   if (!scanner)
-    return Fail(Error(Kind::unavailable, "no scanner is connected to this runner").with_hint("run the workflow by `slipway up` or `slipway run`"));
+    return Fail(Error(Kind::unavailable, "no scanner is connected to this runner")
+                    .with_hint("run the workflow by `slipway up` or `slipway run`"));
   if (image.empty()) {
     TRY(auto relative, use.job.relative_of(folder));
     if (!use.job.folder().has_folder(relative)) return fail(Kind::not_found, "{}: no such folder", folder);
@@ -26,7 +31,8 @@ Result<path::ScanReport> scan(const Ctx& ctx, ActionUse& use, const std::string&
   if (!own.empty() && name.starts_with(own + "/")) name.remove_prefix(own.size() + 1);
   auto at = name.find('@');
   auto colon = at != std::string_view::npos ? at : name.rfind(':');
-  if (colon != std::string_view::npos && name.find('/', colon) != std::string_view::npos) colon = std::string_view::npos;
+  if (colon != std::string_view::npos && name.find('/', colon) != std::string_view::npos)
+    colon = std::string_view::npos;
   auto repository = std::string(name.substr(0, colon));
   auto reference = colon == std::string_view::npos ? "latest" : std::string(name.substr(colon + 1));
   return scanner->scan_image(ctx, repository, reference);
@@ -35,8 +41,9 @@ Result<path::ScanReport> scan(const Ctx& ctx, ActionUse& use, const std::string&
 std::string table(const std::vector<path::Finding>& findings) {
   std::string out;
   for (auto& f : findings)
-    out += fmt::format("{:<9} {:<20} {}{}{} {}\n", path::to_string(f.severity), f.rule, f.package.empty() ? f.place.print() : f.package,
-                       f.version.empty() ? "" : " " + f.version, f.fixed_in.empty() ? "" : " (fixed in " + f.fixed_in + ")", f.message);
+    out += fmt::format("{:<9} {:<20} {}{}{} {}\n", path::to_string(f.severity), f.rule,
+                       f.package.empty() ? f.place.print() : f.package, f.version.empty() ? "" : " " + f.version,
+                       f.fixed_in.empty() ? "" : " (fixed in " + f.fixed_in + ")", f.message);
   return out;
 }
 
@@ -67,7 +74,8 @@ std::string as_sarif(const std::vector<path::Finding>& findings) {
   return doc::print_json_pretty(out);
 }
 
-Result<> report(ActionUse& use, const std::vector<path::Finding>& findings, const std::string& format, const std::string& file) {
+Result<> report(ActionUse& use, const std::vector<path::Finding>& findings, const std::string& format,
+                const std::string& file) {
   auto text = format == "json" ? as_json(findings) : format == "sarif" ? as_sarif(findings) : table(findings);
   if (file.empty()) {
     for (auto line : lines(text)) use.job.log(use.step, 1, line);
@@ -91,9 +99,12 @@ Result<> trivy(const Ctx& ctx, ActionUse& use) {
   for (auto& f : found.findings) {
     auto r = rank(f.severity);
     auto name = r == 4 ? "critical" : r == 3 ? "high" : r == 2 ? "medium" : r == 1 ? "low" : "unknown";
-    if (severities.contains(name) && !(use.flag("ignore-unfixed", false) && f.fixed_in.empty() && f.check == "vulnerability")) kept.push_back(f);
+    if (severities.contains(name) &&
+        !(use.flag("ignore-unfixed", false) && f.fixed_in.empty() && f.check == "vulnerability"))
+      kept.push_back(f);
   }
-  use.say(fmt::format("{} packages, {} findings, {} of the asked severities", found.packages, found.findings.size(), kept.size()));
+  use.say(fmt::format("{} packages, {} findings, {} of the asked severities", found.packages, found.findings.size(),
+                      kept.size()));
   TRY_OK(report(use, kept, lower(use.input("format", "table")), use.input("output")));
   auto& all = use.job.result().findings;
   all.insert(all.end(), kept.begin(), kept.end());

@@ -8,7 +8,7 @@ namespace {
 
 struct Tool {
   std::string_view name, input, output;
-  std::vector<std::string> programs;   // the first that is there
+  std::vector<std::string> programs;  // the first that is there
   std::vector<std::string> arguments;
 };
 
@@ -16,7 +16,9 @@ struct Tool {
 std::optional<std::string> ask(const Ctx& ctx, JobRun& job, std::vector<std::string> argv) {
   Process process;
   process.argv = std::move(argv);
-  process.env = {{"PATH", job.options().path}, {"HOME", fs::path(job.inside("x")).parent_path().string()}, {"GOTOOLCHAIN", "local"}};
+  process.env = {{"PATH", job.options().path},
+                 {"HOME", fs::path(job.inside("x")).parent_path().string()},
+                 {"GOTOOLCHAIN", "local"}};
   process.cwd = "/";
   std::string out;
   auto code = job.sandbox().run(ctx, process, [&](int, std::string_view piece) { out += piece; });
@@ -34,7 +36,8 @@ Result<Request> wanted(ActionUse& use, const Tool& tool) {
   if (!out.range.empty() || file.empty()) return out;
   TRY(auto relative, use.job.relative_of(file));
   TRY(auto text, use.job.folder().read(relative, 1 << 20));
-  if (text.empty()) return fail(Kind::not_found, "The specified {} version file at: {} does not exist", tool.name, file);
+  if (text.empty())
+    return fail(Kind::not_found, "The specified {} version file at: {} does not exist", tool.name, file);
   if (fs::path(file).filename() == "go.mod" || fs::path(file).filename() == "go.work") {
     for (auto line : lines(text))
       if (trim(line).starts_with("go ")) out.range = std::string(trim(trim(line).substr(3))), out.at_least = true;
@@ -63,13 +66,15 @@ Result<> set_up(const Ctx& ctx, ActionUse& use, const Tool& tool) {
   auto version = answer ? find_version(*answer) : std::nullopt;
   if (!version)
     return Fail(Error(Kind::not_found, fmt::format("{} is not installed where this job runs", tool.name))
-                    .with_hint(fmt::format("install {} on the runner, or run the job in an image that has it (container:)", tool.name)));
+                    .with_hint(fmt::format(
+                        "install {} on the runner, or run the job in an image that has it (container:)", tool.name)));
   auto text = fmt::format("{}.{}.{}", (*version)[0], (*version)[1], (*version)[2]);
   bool fits = request.at_least ? satisfies(*version, ">=" + request.range) : satisfies(*version, request.range);
   if (!fits)
-    return Fail(Error(Kind::not_found, fmt::format("{} {} is wanted, {} is installed here", tool.name, request.range, text))
-                    .with_hint(fmt::format("ask for {}.{}, or run the job in an image that has {} {} (container:)", (*version)[0], (*version)[1], tool.name,
-                                           request.range)));
+    return Fail(
+        Error(Kind::not_found, fmt::format("{} {} is wanted, {} is installed here", tool.name, request.range, text))
+            .with_hint(fmt::format("ask for {}.{}, or run the job in an image that has {} {} (container:)",
+                                   (*version)[0], (*version)[1], tool.name, request.range)));
   use.say(fmt::format("{} {} of the runner satisfies \"{}\"", tool.name, text, request.range));
   use.output(std::string(tool.output), text);
   use.output("cache-hit", "false");
@@ -88,14 +93,19 @@ Result<> setup_node(const Ctx& ctx, ActionUse& use) {
   auto registry = use.input("registry-url");
   if (registry.empty()) return {};
   auto host = registry.substr(registry.find("//") == std::string::npos ? 0 : registry.find("//"));
-  TRY_OK(use.job.folder().write("work/_temp/.npmrc", fmt::format("{}/:_authToken=${{NODE_AUTH_TOKEN}}\nregistry={}\n", host, registry), 0600));
+  TRY_OK(use.job.folder().write(
+      "work/_temp/.npmrc", fmt::format("{}/:_authToken=${{NODE_AUTH_TOKEN}}\nregistry={}\n", host, registry), 0600));
   use.job.set_env("NPM_CONFIG_USERCONFIG", use.job.inside("work/_temp/.npmrc"));
   return {};
 }
 Result<> setup_python(const Ctx& ctx, ActionUse& use) {
   return set_up(ctx, use, {"Python", "python-version", "python-version", {"python3", "python"}, {"--version"}});
 }
-Result<> setup_go(const Ctx& ctx, ActionUse& use) { return set_up(ctx, use, {"Go", "go-version", "go-version", {"go"}, {"version"}}); }
-Result<> setup_java(const Ctx& ctx, ActionUse& use) { return set_up(ctx, use, {"Java", "java-version", "version", {"java"}, {"-version"}}); }
+Result<> setup_go(const Ctx& ctx, ActionUse& use) {
+  return set_up(ctx, use, {"Go", "go-version", "go-version", {"go"}, {"version"}});
+}
+Result<> setup_java(const Ctx& ctx, ActionUse& use) {
+  return set_up(ctx, use, {"Java", "java-version", "version", {"java"}, {"-version"}});
+}
 
 }  // namespace slipway::ci

@@ -12,7 +12,8 @@ Result<> test_report(const Ctx& ctx, ActionUse& use) {
   if (patterns.empty()) patterns = use.list("files");
   if (patterns.empty()) return fail(Kind::invalid, "Input required and not supplied: path");
   TRY(auto matched, match_files(ctx, use.job, patterns, true));
-  if (matched.files.empty()) return fail(Kind::not_found, "no test report at {}", join(std::span<const std::string>(patterns), ", "));
+  if (matched.files.empty())
+    return fail(Kind::not_found, "no test report at {}", join(std::span<const std::string>(patterns), ", "));
   TestReport all;
   for (auto& file : matched.files) {
     TRY(auto text, use.job.folder().read(file, std::size_t{64} << 20));

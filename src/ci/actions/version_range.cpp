@@ -74,7 +74,8 @@ std::optional<Version> find_version(std::string_view text) {
 
 bool satisfies(const Version& version, std::string_view range) {
   std::string text = replace_all(std::string(trim(range)), "||", "|");
-  for (std::string_view op : {">= ", "<= ", "> ", "< ", "^ ", "~ "}) text = replace_all(text, op, op.substr(0, op.size() - 1));
+  for (std::string_view op : {">= ", "<= ", "> ", "< ", "^ ", "~ "})
+    text = replace_all(text, op, op.substr(0, op.size() - 1));
   for (auto alternative : split(text, '|')) {
     bool all = true;
     for (auto term : split(trim(alternative), ' ')) all = all && one(version, trim(term));

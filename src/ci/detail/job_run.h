@@ -62,7 +62,7 @@ struct Frame {
   std::string source;  // file, for messages
   Data inputs;
   std::map<std::string, StepRecord, IgnoringCase> records;
-  Environment env;     // composite: what the caller's step had
+  Environment env;                                         // composite: what the caller's step had
   std::string action_path, action_repository, action_ref;  // as seen inside
   bool composite = false, failed = false;
   int depth = 0;
@@ -72,12 +72,12 @@ struct Frame {
 // Where the output of one step goes and what it says in it.
 struct StepContext {
   Frame* frame = nullptr;
-  std::string id, report_id;             // report_id: the job's own step, also within composites
-  Environment env;                       // of the step: all levels merged, evaluated
+  std::string id, report_id;  // report_id: the job's own step, also within composites
+  Environment env;            // of the step: all levels merged, evaluated
   StepRecord* record = nullptr;
   std::map<std::string, std::string> state;  // save-state
-  std::string stop_token;                // commands are off until it is said
-  std::string partial[2];                // unfinished lines of stdout, stderr
+  std::string stop_token;                    // commands are off until it is said
+  std::string partial[2];                    // unfinished lines of stdout, stderr
 };
 
 struct JobInput {
@@ -107,7 +107,9 @@ class JobRun {
   Sandbox& sandbox() { return *sandbox_; }
   JobResult& result() { return result_; }
   // A path relative to the job's home as steps see it.
-  std::string inside(const std::string& relative) const { return ((isolated() ? fs::path(home_inside) : folder_->home()) / relative).string(); }
+  std::string inside(const std::string& relative) const {
+    return ((isolated() ? fs::path(home_inside) : folder_->home()) / relative).string();
+  }
   bool isolated() const { return options().runtime != nullptr; }
   bool succeeding() const { return !failed_ && !cancelled_; }
   // A path given by a step (absolute inside, or relative to the workspace) as one relative to home. Errors: invalid
@@ -123,7 +125,8 @@ class JobRun {
   // Something to do when the job's steps are over, last come first done; runs also after failure and cancellation.
   void defer(std::string name, std::function<Result<>(const Ctx&, StepContext&)> work);
   // A process in the job's container, its output read for commands; the step's command files are applied afterwards.
-  Result<int> process(const Ctx& ctx, StepContext& step, std::vector<std::string> argv, const std::string& cwd, const Environment& extra = {});
+  Result<int> process(const Ctx& ctx, StepContext& step, std::vector<std::string> argv, const std::string& cwd,
+                      const Environment& extra = {});
   // A container of its own for one step (docker:// and docker actions); its output is read like any other.
   struct ContainerStep {
     std::string image, entrypoint;
@@ -138,7 +141,8 @@ class JobRun {
 
   // uses.cpp
   Result<> use(const Ctx& ctx, Frame& frame, const Step& step, StepContext& context);
-  Result<> run_action(const Ctx& ctx, Frame& frame, StepContext& context, const std::string& folder, const Action& action, Object inputs);
+  Result<> run_action(const Ctx& ctx, Frame& frame, StepContext& context, const std::string& folder,
+                      const Action& action, Object inputs);
 
  private:
   struct Post {
@@ -170,6 +174,7 @@ class JobRun {
   void steps(const Ctx& ctx, Frame& frame, const std::vector<Step>& list);
   void step(const Ctx& ctx, Frame& frame, const Step& step);
   Result<bool> wanted(const Frame& frame, const Step& step, const StepContext& context) const;
+  bool survives_cancel(const Frame& frame, const Step& step, const StepContext& context);
   Result<> execute(const Ctx& ctx, Frame& frame, const Step& step, StepContext& context);
   Result<> script(const Ctx& ctx, Frame& frame, const Step& step, StepContext& context);
   Result<Environment> step_env(const Frame& frame, const Step* step, const StepContext* context) const;
@@ -185,7 +190,8 @@ class JobRun {
   Environment process_env(const StepContext& step) const;
   Data github_of(const Frame& frame, const StepContext* step) const;
 
-  Result<> docker_action(const Ctx& ctx, StepContext& context, Frame& inner, const std::string& folder, const Action& action, Environment env);
+  Result<> docker_action(const Ctx& ctx, StepContext& context, Frame& inner, const std::string& folder,
+                         const Action& action, Environment env);
   JobInput in_;
   const JobDefinition& definition_;
   JobResult result_;

@@ -5,8 +5,25 @@
 namespace slipway::ci {
 
 enum class Sort : std::uint8_t {
-  end, left_paren, right_paren, left_bracket, right_bracket, comma, dot, star,
-  not_, ne, eq, gt, ge, lt, le, and_, or_, literal, name
+  end,
+  left_paren,
+  right_paren,
+  left_bracket,
+  right_bracket,
+  comma,
+  dot,
+  star,
+  not_,
+  ne,
+  eq,
+  gt,
+  ge,
+  lt,
+  le,
+  and_,
+  or_,
+  literal,
+  name
 };
 struct Token {
   Sort sort = Sort::end;

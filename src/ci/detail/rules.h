@@ -36,7 +36,8 @@ struct TemplateOptions {
   bool background_steps = true;
 };
 // Reads a document by a rule, adding what is wrong to `problems`. The tree is as complete as the input allows.
-Template read_template(const doc::Value& document, RuleRef rule, const TemplateOptions& options, std::vector<Problem>& problems);
+Template read_template(const doc::Value& document, RuleRef rule, const TemplateOptions& options,
+                       std::vector<Problem>& problems);
 
 // Turns a checked tree into typed values.
 class Converter {

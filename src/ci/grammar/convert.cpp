@@ -6,7 +6,8 @@ namespace slipway::ci {
 using Sort = Template::Sort;
 
 void Converter::wrong(doc::Mark mark, std::string message, std::string hint) {
-  problems_.push_back({{source_, static_cast<int>(mark.line), static_cast<int>(mark.column)}, std::move(message), std::move(hint)});
+  problems_.push_back(
+      {{source_, static_cast<int>(mark.line), static_cast<int>(mark.column)}, std::move(message), std::move(hint)});
 }
 
 std::vector<std::string> Converter::strings(const Template& value) {
@@ -21,21 +22,30 @@ Workflow Converter::workflow(const Template& root) {
   out.source = source_;
   for (auto& [key, value] : root.entries) {
     auto& name = key.text;
-    if (name == "on") out.triggers = triggers(value);
-    else if (name == "name") out.name = value;
-    else if (name == "run-name") out.run_name = value;
-    else if (name == "env") out.env = value;
-    else if (name == "defaults") out.defaults = value;
-    else if (name == "concurrency") out.concurrency = value;
-    else if (name == "permissions") out.permissions = permissions(value);
-    else if (name == "jobs") out.jobs = jobs(value);
+    if (name == "on")
+      out.triggers = triggers(value);
+    else if (name == "name")
+      out.name = value;
+    else if (name == "run-name")
+      out.run_name = value;
+    else if (name == "env")
+      out.env = value;
+    else if (name == "defaults")
+      out.defaults = value;
+    else if (name == "concurrency")
+      out.concurrency = value;
+    else if (name == "permissions")
+      out.permissions = permissions(value);
+    else if (name == "jobs")
+      out.jobs = jobs(value);
   }
   return out;
 }
 
 Permissions Converter::permissions(const Template& value) {
-  static constexpr std::string_view scopes[] = {"actions",       "checks",  "contents",      "deployments",         "discussions",     "id-token", "issues",
-                                                "packages", "pages",   "pull-requests", "repository-projects", "security-events", "statuses"};
+  static constexpr std::string_view scopes[] = {
+      "actions",  "checks", "contents",      "deployments",         "discussions",     "id-token", "issues",
+      "packages", "pages",  "pull-requests", "repository-projects", "security-events", "statuses"};
   Permissions out;
   if (value.is(Sort::string)) {
     auto level = value.text == "write-all" ? "write" : "read";
@@ -62,8 +72,10 @@ Condition Converter::condition(const Template& value, std::string_view rule) {
     out.text = checks_status ? text : fmt::format("success() && ({})", text);
   }
   auto final = Expression::parse(out.text, words);
-  if (final) out.expression = *std::move(final);
-  else wrong(value.mark, final.error().what());
+  if (final)
+    out.expression = *std::move(final);
+  else
+    wrong(value.mark, final.error().what());
   return out;
 }
 
@@ -91,19 +103,32 @@ Action Converter::action(const Template& root) {
     return out;
   }
   for (auto& [key, value] : runs->entries) {
-    if (key.text == "using") out.using_ = lower(value.text);
-    else if (key.text == "steps") out.steps = steps(value);
-    else if (key.text == "main") out.main = value.text;
-    else if (key.text == "pre") out.pre = value.text;
-    else if (key.text == "post") out.post = value.text;
-    else if (key.text == "pre-if") out.pre_if = condition(value, "any");
-    else if (key.text == "post-if") out.post_if = condition(value, "any");
-    else if (key.text == "image") out.image = value.text;
-    else if (key.text == "entrypoint") out.entrypoint = value.text;
-    else if (key.text == "pre-entrypoint") out.pre_entrypoint = value.text;
-    else if (key.text == "post-entrypoint") out.post_entrypoint = value.text;
-    else if (key.text == "args") out.args = value.items;
-    else if (key.text == "env") out.env = value;
+    if (key.text == "using")
+      out.using_ = lower(value.text);
+    else if (key.text == "steps")
+      out.steps = steps(value);
+    else if (key.text == "main")
+      out.main = value.text;
+    else if (key.text == "pre")
+      out.pre = value.text;
+    else if (key.text == "post")
+      out.post = value.text;
+    else if (key.text == "pre-if")
+      out.pre_if = condition(value, "any");
+    else if (key.text == "post-if")
+      out.post_if = condition(value, "any");
+    else if (key.text == "image")
+      out.image = value.text;
+    else if (key.text == "entrypoint")
+      out.entrypoint = value.text;
+    else if (key.text == "pre-entrypoint")
+      out.pre_entrypoint = value.text;
+    else if (key.text == "post-entrypoint")
+      out.post_entrypoint = value.text;
+    else if (key.text == "args")
+      out.args = value.items;
+    else if (key.text == "env")
+      out.env = value;
   }
   return out;
 }

@@ -32,7 +32,8 @@ bool cron_part(std::string_view text, const CronRange& range, bool separators = 
   }
   if (auto step = cut(text, "/")) {
     auto n = to_int(step->second);
-    return n && *n > 0 && !step->first.empty() && cron_part(step->first, range) && cron_part(step->second, range, false);
+    return n && *n > 0 && !step->first.empty() && cron_part(step->first, range) &&
+           cron_part(step->second, range, false);
   }
   if (auto ends = cut(text, "-")) {
     auto from = cron_number(ends->first, range), to = cron_number(ends->second, range);
@@ -45,14 +46,18 @@ bool cron_part(std::string_view text, const CronRange& range, bool separators = 
 
 bool is_valid_cron(std::string_view text) {
   static const CronRange ranges[] = {
-      {0, 59, {}}, {0, 23, {}}, {1, 31, {}},
+      {0, 59, {}},
+      {0, 23, {}},
+      {1, 31, {}},
       {1, 12, {"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}},
       {0, 6, {"sun", "mon", "tue", "wed", "thu", "fri", "sat"}}};
   auto parts = split(text, ' ');
   // Several blanks between two fields count as one; blanks at the ends do not belong there.
   for (std::size_t i = 1; i + 1 < parts.size();)
-    if (parts[i].empty()) parts.erase(parts.begin() + static_cast<std::ptrdiff_t>(i));
-    else ++i;
+    if (parts[i].empty())
+      parts.erase(parts.begin() + static_cast<std::ptrdiff_t>(i));
+    else
+      ++i;
   if (parts.size() != 5) return false;
   for (std::size_t i = 0; i < 5; ++i)
     if (!cron_part(parts[i], ranges[i])) return false;
@@ -79,14 +84,22 @@ Trigger Converter::trigger(const std::string& event, const Template& settings) {
   if (event == "schedule") schedule(settings, out);
   for (auto& [key, value] : settings.entries) {
     auto& name = key.text;
-    if (name == "types") out.types = strings(value);
-    else if (name == "workflows") out.workflows = strings(value);
-    else if (name == "branches") out.branches.only = strings(value);
-    else if (name == "branches-ignore") out.branches.ignore = strings(value);
-    else if (name == "tags") out.tags.only = strings(value);
-    else if (name == "tags-ignore") out.tags.ignore = strings(value);
-    else if (name == "paths") out.paths.only = strings(value);
-    else if (name == "paths-ignore") out.paths.ignore = strings(value);
+    if (name == "types")
+      out.types = strings(value);
+    else if (name == "workflows")
+      out.workflows = strings(value);
+    else if (name == "branches")
+      out.branches.only = strings(value);
+    else if (name == "branches-ignore")
+      out.branches.ignore = strings(value);
+    else if (name == "tags")
+      out.tags.only = strings(value);
+    else if (name == "tags-ignore")
+      out.tags.ignore = strings(value);
+    else if (name == "paths")
+      out.paths.only = strings(value);
+    else if (name == "paths-ignore")
+      out.paths.ignore = strings(value);
     else if (name == "inputs" && (event == "workflow_call" || event == "workflow_dispatch"))
       out.inputs = inputs(value, event == "workflow_call"), out.input_given = true;
     else if (name == "secrets" && event == "workflow_call") {
@@ -121,26 +134,41 @@ std::vector<Input> Converter::inputs(const Template& map, bool call) {
     Input input;
     input.name = name.text, input.mark = name.mark;
     for (auto& [key, value] : body.entries) {
-      if (key.text == "type") input.type = value.text;
-      else if (key.text == "description") input.description = value.text;
-      else if (key.text == "required") input.required = value.boolean;
-      else if (key.text == "default") input.fallback = value;
-      else if (key.text == "options") input.options = strings(value);
+      if (key.text == "type")
+        input.type = value.text;
+      else if (key.text == "description")
+        input.description = value.text;
+      else if (key.text == "required")
+        input.required = value.boolean;
+      else if (key.text == "default")
+        input.fallback = value;
+      else if (key.text == "options")
+        input.options = strings(value);
     }
     auto* fallback = body.find("default");
     if (fallback && !fallback->is_expression()) {
       // A default is written in the input's own type: `default: 8` of a string input would become another text.
-      auto type_name = fallback->is(Sort::boolean) ? "BooleanToken" : fallback->is(Sort::number) ? "NumberToken" : "StringToken";
+      auto type_name = fallback->is(Sort::boolean)  ? "BooleanToken"
+                       : fallback->is(Sort::number) ? "NumberToken"
+                                                    : "StringToken";
       bool text = input.type == "string" || input.type == "choice" || input.type == "environment";
       if (text && !fallback->is(Sort::string) && !fallback->is(Sort::null))
-        wrong(fallback->mark,
-              fmt::format("Unexpected type '{}' encountered while reading 'input default'. The type 'StringToken' was expected.", type_name));
+        wrong(
+            fallback->mark,
+            fmt::format(
+                "Unexpected type '{}' encountered while reading 'input default'. The type 'StringToken' was expected.",
+                type_name));
       if (input.type == "boolean" && !fallback->is(Sort::boolean))
-        wrong(fallback->mark,
-              fmt::format("Unexpected type '{}' encountered while reading 'input default'. The type 'BooleanToken' was expected.", type_name));
+        wrong(
+            fallback->mark,
+            fmt::format(
+                "Unexpected type '{}' encountered while reading 'input default'. The type 'BooleanToken' was expected.",
+                type_name));
     }
-    if (!call && input.type == "choice" && input.options.empty()) wrong(body.mark, "Missing 'options' for choice input");
-    if (!call && input.type != "choice" && body.find("options")) wrong(body.mark, "Input type is not 'choice', but 'options' is defined");
+    if (!call && input.type == "choice" && input.options.empty())
+      wrong(body.mark, "Missing 'options' for choice input");
+    if (!call && input.type != "choice" && body.find("options"))
+      wrong(body.mark, "Input type is not 'choice', but 'options' is defined");
     out.push_back(std::move(input));
   }
   return out;

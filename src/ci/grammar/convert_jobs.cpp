@@ -13,8 +13,10 @@ std::vector<JobDefinition> Converter::jobs(const Template& map) {
     if (auto error = ids.add(key.text); !error.empty()) wrong(key.mark, std::move(error));
     if (body.is(Sort::map)) out.push_back(job(key, body));
   }
-  if (map.entries.empty()) wrong(map.mark, "The workflow must contain at least one job with no dependencies.");
-  else check_needs(out, map);
+  if (map.entries.empty())
+    wrong(map.mark, "The workflow must contain at least one job with no dependencies.");
+  else
+    check_needs(out, map);
   return out;
 }
 
@@ -29,23 +31,37 @@ JobDefinition Converter::job(const Template& key, const Template& body) {
 
 void Converter::job_field(JobDefinition& job, const std::string& key, const Template& value) {
   static const std::map<std::string_view, std::optional<Template> JobDefinition::*> plain = {
-      {"name", &JobDefinition::name}, {"runs-on", &JobDefinition::runs_on}, {"strategy", &JobDefinition::strategy},
-      {"env", &JobDefinition::env}, {"environment", &JobDefinition::environment}, {"concurrency", &JobDefinition::concurrency},
-      {"container", &JobDefinition::container}, {"services", &JobDefinition::services}, {"outputs", &JobDefinition::outputs},
-      {"defaults", &JobDefinition::defaults}, {"timeout-minutes", &JobDefinition::timeout_minutes},
-      {"cancel-timeout-minutes", &JobDefinition::cancel_timeout_minutes}, {"continue-on-error", &JobDefinition::continue_on_error},
-      {"snapshot", &JobDefinition::snapshot}, {"uses", &JobDefinition::uses}, {"with", &JobDefinition::with}};
+      {"name", &JobDefinition::name},
+      {"runs-on", &JobDefinition::runs_on},
+      {"strategy", &JobDefinition::strategy},
+      {"env", &JobDefinition::env},
+      {"environment", &JobDefinition::environment},
+      {"concurrency", &JobDefinition::concurrency},
+      {"container", &JobDefinition::container},
+      {"services", &JobDefinition::services},
+      {"outputs", &JobDefinition::outputs},
+      {"defaults", &JobDefinition::defaults},
+      {"timeout-minutes", &JobDefinition::timeout_minutes},
+      {"cancel-timeout-minutes", &JobDefinition::cancel_timeout_minutes},
+      {"continue-on-error", &JobDefinition::continue_on_error},
+      {"snapshot", &JobDefinition::snapshot},
+      {"uses", &JobDefinition::uses},
+      {"with", &JobDefinition::with}};
   if (auto found = plain.find(key); found != plain.end()) job.*found->second = value;
   if (key == "needs") {
-    if (value.is(Sort::string)) job.needs.push_back(value);
-    else job.needs = value.items;
+    if (value.is(Sort::string))
+      job.needs.push_back(value);
+    else
+      job.needs = value.items;
   } else if (key == "if") {
     job.condition = condition(value, "job");
   } else if (key == "permissions") {
     job.permissions = permissions(value);
   } else if (key == "secrets") {
-    if (value.is(Sort::string)) job.inherit_secrets = true;
-    else job.secrets = value;
+    if (value.is(Sort::string))
+      job.inherit_secrets = true;
+    else
+      job.secrets = value;
   } else if (key == "steps") {
     job.steps = steps(value);
   } else if (key == "runs-on") {
@@ -63,10 +79,13 @@ void Converter::check_runs_on(const Template& value) {
   auto* group = value.find("group");
   if (!group || !group->is(Sort::string)) return;
   auto names = split(group->text, '/');
-  bool prefix = names.size() == 2 && (names[0] == "org" || names[0] == "organization" || names[0] == "ent" || names[0] == "enterprise");
+  bool prefix = names.size() == 2 &&
+                (names[0] == "org" || names[0] == "organization" || names[0] == "ent" || names[0] == "enterprise");
   if (names.size() > 2 || (names.size() == 2 && !prefix))
-    wrong(group->mark, fmt::format("Invalid runs-on group name '{}'. Please use 'organization/' or 'enterprise/' prefix to target a "
-                                   "single runner group.", group->text));
+    wrong(group->mark,
+          fmt::format("Invalid runs-on group name '{}'. Please use 'organization/' or 'enterprise/' prefix to target a "
+                      "single runner group.",
+                      group->text));
   else if (names.size() == 2 && names[1].empty())
     wrong(group->mark, fmt::format("Invalid runs-on group name '{}'.", group->text));
 }
@@ -94,7 +113,8 @@ void Converter::check_needs(const std::vector<JobDefinition>& jobs, const Templa
   for (bool progress = true; progress;) {
     progress = false;
     for (auto& job : jobs) {
-      bool ready = std::all_of(job.needs.begin(), job.needs.end(), [&](auto& need) { return done.contains(find(need)); });
+      bool ready =
+          std::all_of(job.needs.begin(), job.needs.end(), [&](auto& need) { return done.contains(find(need)); });
       if (ready && done.insert(lower(job.id)).second) progress = true;
     }
   }
@@ -111,7 +131,8 @@ void Converter::check_needs(const std::vector<JobDefinition>& jobs, const Templa
       for (auto& other : jobs) ids.push_back(other.id);
       auto near = known ? std::nullopt : nearest(need.text, ids);
       wrong(need.mark,
-            known ? fmt::format("Job '{}' depends on job '{}' which creates a cycle in the dependency graph.", job.id, need.text)
+            known ? fmt::format("Job '{}' depends on job '{}' which creates a cycle in the dependency graph.", job.id,
+                                need.text)
                   : fmt::format("Job '{}' depends on unknown job '{}'.", job.id, need.text),
             near ? fmt::format("did you mean '{}'?", *near) : std::string());
     }

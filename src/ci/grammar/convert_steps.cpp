@@ -55,7 +55,9 @@ std::optional<Step> Converter::step(const Template& body, StepIds& ids) {
   auto refuse = [&](const char* what) { wrong(body.mark, what); };
   for (auto& inner : out.parallel) {
     if (inner.background)
-      refuse("'background' is not allowed inside a parallel block. Steps in a parallel block are automatically run as background steps.");
+      refuse(
+          "'background' is not allowed inside a parallel block. Steps in a parallel block are automatically run as "
+          "background steps.");
     if (!inner.wait.empty()) refuse("'wait' is not allowed inside a parallel block.");
     if (inner.wait_all) refuse("'wait-all' is not allowed inside a parallel block.");
     if (!inner.cancel.empty()) refuse("'cancel' is not allowed inside a parallel block.");
@@ -66,13 +68,21 @@ std::optional<Step> Converter::step(const Template& body, StepIds& ids) {
 
 void Converter::step_field(Step& step, const std::string& key, const Template& value, StepIds& ids) {
   static const std::map<std::string_view, std::optional<Template> Step::*> plain = {
-      {"name", &Step::name}, {"run", &Step::run}, {"uses", &Step::uses}, {"with", &Step::with}, {"env", &Step::env},
-      {"shell", &Step::shell}, {"working-directory", &Step::working_directory}, {"continue-on-error", &Step::continue_on_error},
+      {"name", &Step::name},
+      {"run", &Step::run},
+      {"uses", &Step::uses},
+      {"with", &Step::with},
+      {"env", &Step::env},
+      {"shell", &Step::shell},
+      {"working-directory", &Step::working_directory},
+      {"continue-on-error", &Step::continue_on_error},
       {"timeout-minutes", &Step::timeout_minutes}};
   if (auto found = plain.find(key); found != plain.end()) step.*found->second = value;
   if (key == "id") {
-    if (auto error = ids.ids.add(value.text); !error.empty()) wrong(value.mark, std::move(error));
-    else ids.given.insert(value.text);
+    if (auto error = ids.ids.add(value.text); !error.empty())
+      wrong(value.mark, std::move(error));
+    else
+      ids.given.insert(value.text);
     step.id = value.text, step.id_given = true;
   } else if (key == "if") {
     step.condition = condition(value, "step");
@@ -97,7 +107,8 @@ void Converter::step_field(Step& step, const std::string& key, const Template& v
 
 void Converter::check_target(const Template& target, const Step& self, const StepIds& ids) {
   if (target.text.starts_with("__"))
-    wrong(target.mark, fmt::format("The identifier '{}' is invalid. IDs starting with '__' are reserved.", target.text));
+    wrong(target.mark,
+          fmt::format("The identifier '{}' is invalid. IDs starting with '__' are reserved.", target.text));
   else if (self.id_given && iequals(target.text, self.id))
     wrong(target.mark, fmt::format("Step '{}' cannot reference itself", self.id));
   else if (!ids.given.contains(target.text))

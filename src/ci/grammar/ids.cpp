@@ -13,11 +13,16 @@ bool is_word(char c) { return is_letter(c) || is_digit(c) || c == '_' || c == '-
 }  // namespace
 
 std::string Ids::add(std::string_view id) {
-  bool valid = !id.empty() && id.size() < max_length && (is_letter(id[0]) || id[0] == '_') && std::all_of(id.begin(), id.end(), is_word);
+  bool valid = !id.empty() && id.size() < max_length && (is_letter(id[0]) || id[0] == '_') &&
+               std::all_of(id.begin(), id.end(), is_word);
   if (!valid)
-    return fmt::format("The identifier '{}' is invalid. IDs may only contain alphanumeric characters, '_', and '-'. IDs must start with a "
-                       "letter or '_' and and must be less than {} characters.", id, max_length);
-  if (id.starts_with("__")) return fmt::format("The identifier '{}' is invalid. IDs starting with '__' are reserved.", id);
+    return fmt::format(
+        "The identifier '{}' is invalid. IDs may only contain alphanumeric characters, '_', and '-'. IDs must start "
+        "with a "
+        "letter or '_' and and must be less than {} characters.",
+        id, max_length);
+  if (id.starts_with("__"))
+    return fmt::format("The identifier '{}' is invalid. IDs starting with '__' are reserved.", id);
   if (!taken_.insert(lower(id)).second)
     return fmt::format("The identifier '{}' may not be used more than once within the same scope.", id);
   return {};

@@ -48,7 +48,8 @@ Reading read_workflow(std::string_view text, const ReadOptions& options) {
     return out;
   }
   TemplateOptions reading{options.source, options.background_steps};
-  auto root = read_template(*document, find_rule(options.strict_events ? "workflow" : "workflow-called"), reading, out.problems);
+  auto root = read_template(*document, find_rule(options.strict_events ? "workflow" : "workflow-called"), reading,
+                            out.problems);
   // A tree that does not follow the grammar is not turned into values: its other errors would mislead.
   if (!root.is(Template::Sort::map) || !out.problems.empty()) return out;
   out.workflow = Converter(options.source, out.problems).workflow(root);

@@ -45,8 +45,10 @@ class Reader {
       Template key = key_of(map, name, words);
       if (key.is_expression()) {
         expression_key = true;
-        if (words->names.empty()) wrong(key.mark, "A template expression is not allowed in this context");
-        else out.entries.emplace_back(std::move(key), value(item, any_rule(), words));
+        if (words->names.empty())
+          wrong(key.mark, "A template expression is not allowed in this context");
+        else
+          out.entries.emplace_back(std::move(key), value(item, any_rule(), words));
         continue;
       }
       if (!key.text.empty() && !seen.insert(lower(key.text)).second) {
@@ -83,7 +85,8 @@ class Reader {
     return key == "background" || key == "wait" || key == "wait-all" || key == "cancel";
   }
 
-  void finish(Template& out, const std::vector<const MapRule*>& candidates, const std::set<std::string>& seen, bool expression_key) {
+  void finish(Template& out, const std::vector<const MapRule*>& candidates, const std::set<std::string>& seen,
+              bool expression_key) {
     if (candidates.size() > 1) {
       std::map<std::string, int> count;
       for (auto* candidate : candidates)
@@ -91,8 +94,9 @@ class Reader {
       std::vector<std::string> names;
       for (auto& [name, n] : count)
         if (n == 1 && (options_.background_steps || !is_background(name))) names.push_back(name);
-      wrong(out.mark, fmt::format("There's not enough info to determine what you meant. Add one of these properties: {}",
-                                  join(std::span<const std::string>(names), ", ")));
+      wrong(out.mark,
+            fmt::format("There's not enough info to determine what you meant. Add one of these properties: {}",
+                        join(std::span<const std::string>(names), ", ")));
     } else if (!expression_key) {
       for (auto& property : candidates[0]->properties)
         if (property.required && !seen.contains(lower(property.name)))
@@ -141,14 +145,16 @@ class Reader {
       wrong(scalar.mark, "Unexpected value '${{ insert }}'");
       return scalar;
     }
-    if ((scalar.is(Sort::null) && rule.null) || (scalar.is(Sort::boolean) && rule.boolean) || (scalar.is(Sort::number) && rule.number))
+    if ((scalar.is(Sort::null) && rule.null) || (scalar.is(Sort::boolean) && rule.boolean) ||
+        (scalar.is(Sort::number) && rule.number))
       return scalar;
     auto text = scalar.literal_text();
     bool fits = rule.text == Rule::Text::any || (rule.text == Rule::Text::non_empty && !text.empty()) ||
                 std::find(rule.constants.begin(), rule.constants.end(), text) != rule.constants.end();
     if (!fits) {
       auto near = nearest(text, rule.constants);
-      wrong(scalar.mark, fmt::format("Unexpected value '{}'", text), near ? fmt::format("did you mean '{}'?", *near) : std::string());
+      wrong(scalar.mark, fmt::format("Unexpected value '{}'", text),
+            near ? fmt::format("did you mean '{}'?", *near) : std::string());
       return scalar;
     }
     scalar.sort = Sort::string;
@@ -160,9 +166,12 @@ class Reader {
     using Sort = Template::Sort;
     Template out;
     out.mark = node.mark();
-    if (auto* b = node.if_bool()) out.sort = Sort::boolean, out.boolean = *b;
-    else if (auto* n = node.if_int()) out.sort = Sort::number, out.number = static_cast<double>(*n);
-    else if (auto* d = node.if_double()) out.sort = Sort::number, out.number = *d;
+    if (auto* b = node.if_bool())
+      out.sort = Sort::boolean, out.boolean = *b;
+    else if (auto* n = node.if_int())
+      out.sort = Sort::number, out.number = static_cast<double>(*n);
+    else if (auto* d = node.if_double())
+      out.sort = Sort::number, out.number = *d;
     else if (auto* s = node.if_string(); s && node.style() == doc::Value::Style::plain && is_endless_integer(*s)) {
       out.sort = Sort::number, out.number = parse_number(*s);  // beyond 64 bits: a number all the same
     } else if (s) {
@@ -179,7 +188,9 @@ class Reader {
 
   // Blanks as editors put them in: also no-break and ideographic spaces.
   static std::string_view trim_blanks(std::string_view text) {
-    constexpr std::string_view blanks[] = {" ", "\t", "\n", "\r", "\xc2\xa0", "\xe3\x80\x80", "\xef\xbb\xbf", "\xe2\x80\x83", "\xe2\x80\x89", "\xe2\x80\xaf"};
+    constexpr std::string_view blanks[] = {
+        " ",           "\t", "\n", "\r", "\xc2\xa0", "\xe3\x80\x80", "\xef\xbb\xbf", "\xe2\x80\x83", "\xe2\x80\x89",
+        "\xe2\x80\xaf"};
     for (bool more = true; more;) {
       more = false;
       for (auto blank : blanks) {
@@ -206,7 +217,8 @@ class Reader {
       auto end = closing(raw, start + 3);
       if (end == std::string_view::npos) {
         wrong(out.mark,
-              "The expression is not closed. An unescaped ${{ sequence was found, but the closing }} sequence was not found.");
+              "The expression is not closed. An unescaped ${{ sequence was found, but the closing }} sequence was not "
+              "found.");
         return;
       }
       auto inner = trim_blanks(raw.substr(start + 3, end - start - 3));
@@ -214,14 +226,16 @@ class Reader {
       if (inner == "insert") {
         if (start != 0 || at < raw.size()) {
           wrong(out.mark,
-                "The directive 'insert' is not allowed in this context. Directives are not supported for expressions that are embedded "
+                "The directive 'insert' is not allowed in this context. Directives are not supported for expressions "
+                "that are embedded "
                 "within a string. Directives are only supported when the entire value is an expression.");
           return;
         }
         segments.push_back({true, true, std::string(inner)});
         continue;
       }
-      auto parsed = inner.empty() ? fail(Kind::invalid, "An expression was expected") : Expression::parse(inner, words->names.empty() ? full_vocabulary() : *words);
+      auto parsed = inner.empty() ? fail(Kind::invalid, "An expression was expected")
+                                  : Expression::parse(inner, words->names.empty() ? full_vocabulary() : *words);
       if (!parsed) {
         wrong(out.mark, parsed.error().what());
         failed = true;
@@ -235,8 +249,10 @@ class Reader {
   static std::size_t closing(std::string_view raw, std::size_t from) {
     bool quoted = false;
     for (auto i = from; i < raw.size(); ++i) {
-      if (raw[i] == '\'') quoted = !quoted;
-      else if (!quoted && raw[i] == '}' && i + 1 < raw.size() && raw[i + 1] == '}') return i;
+      if (raw[i] == '\'')
+        quoted = !quoted;
+      else if (!quoted && raw[i] == '}' && i + 1 < raw.size() && raw[i + 1] == '}')
+        return i;
     }
     return std::string_view::npos;
   }
@@ -283,7 +299,9 @@ class Reader {
 
   void wrong(doc::Mark mark, std::string message, std::string hint = {}) {
     if (problems_.size() >= 100) return;
-    problems_.push_back({{options_.source, static_cast<int>(mark.line), static_cast<int>(mark.column)}, std::move(message), std::move(hint)});
+    problems_.push_back({{options_.source, static_cast<int>(mark.line), static_cast<int>(mark.column)},
+                         std::move(message),
+                         std::move(hint)});
   }
 
   const TemplateOptions& options_;
@@ -292,7 +310,8 @@ class Reader {
 
 }  // namespace
 
-Template read_template(const doc::Value& document, RuleRef rule, const TemplateOptions& options, std::vector<Problem>& problems) {
+Template read_template(const doc::Value& document, RuleRef rule, const TemplateOptions& options,
+                       std::vector<Problem>& problems) {
   return Reader(options, problems).value(document, rule, &no_words);
 }
 

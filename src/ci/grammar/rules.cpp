@@ -1,5 +1,5 @@
-#include "base/text.h"
 #include "ci/detail/rules.h"
+#include "base/text.h"
 
 namespace slipway::ci {
 namespace {
@@ -205,10 +205,14 @@ class Table {
     if (auto found = rules_.find(key); found != rules_.end()) return found->second;
     Rule& made = rules_[key];
     made.name = key;
-    if (key == "on") load_events();
-    else if (auto text = texts_.find(key); text != texts_.end()) fill(made, text->second);
-    else if (key.starts_with("event-")) load_events();
-    else SLP_ASSERT(!"a rule of the grammar names one that is not there");
+    if (key == "on")
+      load_events();
+    else if (auto text = texts_.find(key); text != texts_.end())
+      fill(made, text->second);
+    else if (key.starts_with("event-"))
+      load_events();
+    else
+      SLP_ASSERT(!"a rule of the grammar names one that is not there");
     return made;
   }
 
@@ -232,10 +236,14 @@ class Table {
 
   void fill(Rule& out, std::string_view text) {
     for (auto alternative : split_outside(text, '|')) {
-      if (alternative[0] == '\'') out.constants.emplace_back(alternative.substr(1, alternative.size() - 2));
-      else if (alternative[0] == '[') out.item = find(alternative.substr(1, alternative.size() - 2));
-      else if (alternative[0] == '{') out.maps.push_back(map(alternative.substr(1, alternative.size() - 2)));
-      else absorb(out, rule(alternative));
+      if (alternative[0] == '\'')
+        out.constants.emplace_back(alternative.substr(1, alternative.size() - 2));
+      else if (alternative[0] == '[')
+        out.item = find(alternative.substr(1, alternative.size() - 2));
+      else if (alternative[0] == '{')
+        out.maps.push_back(map(alternative.substr(1, alternative.size() - 2)));
+      else
+        absorb(out, rule(alternative));
     }
   }
 
@@ -254,8 +262,11 @@ class Table {
       SLP_ASSERT(parts.has_value());
       auto [key, value] = *parts;
       bool required = key.ends_with('!');
-      if (key == "*") out.loose = find(trim(value));
-      else out.properties.push_back({std::string(required ? key.substr(0, key.size() - 1) : key), find(trim(value)), required});
+      if (key == "*")
+        out.loose = find(trim(value));
+      else
+        out.properties.push_back(
+            {std::string(required ? key.substr(0, key.size() - 1) : key), find(trim(value)), required});
     }
     return out;
   }
@@ -332,7 +343,8 @@ const MapRule::Property* MapRule::find(std::string_view name) const {
 }
 
 RuleRef find_rule(std::string_view name) {
-  static const RuleRef workflow = table().find("workflow"), called = table().find("workflow-called"), action = table().find("action");
+  static const RuleRef workflow = table().find("workflow"), called = table().find("workflow-called"),
+                       action = table().find("action");
   return name == "workflow" ? workflow : name == "action" ? action : called;
 }
 

@@ -13,23 +13,35 @@ const Template* Template::find(std::string_view key) const {
 
 std::string Template::literal_text() const {
   switch (sort) {
-    case Sort::boolean: return boolean ? "true" : "false";
-    case Sort::number: return print_number(number);
-    case Sort::string: return text;
-    case Sort::expression: return "${{ " + text + " }}";
-    default: return {};
+    case Sort::boolean:
+      return boolean ? "true" : "false";
+    case Sort::number:
+      return print_number(number);
+    case Sort::string:
+      return text;
+    case Sort::expression:
+      return "${{ " + text + " }}";
+    default:
+      return {};
   }
 }
 
 Result<Data> Template::evaluate(const Scope& scope, std::string_view source) const {
   switch (sort) {
-    case Sort::null: case Sort::insert: return Data();
-    case Sort::boolean: return Data(boolean);
-    case Sort::number: return Data(number);
-    case Sort::string: return Data(text);
+    case Sort::null:
+    case Sort::insert:
+      return Data();
+    case Sort::boolean:
+      return Data(boolean);
+    case Sort::number:
+      return Data(number);
+    case Sort::string:
+      return Data(text);
     case Sort::expression: {
       auto value = expression.evaluate(scope);
-      if (!value) return Fail(std::move(value).error().in(fmt::format("{}:{}:{}: ${{{{ {} }}}}", source, mark.line, mark.column, text.substr(0, 200))));
+      if (!value)
+        return Fail(std::move(value).error().in(
+            fmt::format("{}:{}:{}: ${{{{ {} }}}}", source, mark.line, mark.column, text.substr(0, 200))));
       return value;
     }
     case Sort::list: {
@@ -38,8 +50,10 @@ Result<Data> Template::evaluate(const Scope& scope, std::string_view source) con
         TRY(auto value, item.evaluate(scope, source));
         // A list that an expression gives inside of a list is spliced in.
         auto* inner = item.is(Sort::expression) ? value.if_array() : nullptr;
-        if (inner) array.items.insert(array.items.end(), inner->items.begin(), inner->items.end());
-        else array.items.push_back(std::move(value));
+        if (inner)
+          array.items.insert(array.items.end(), inner->items.begin(), inner->items.end());
+        else
+          array.items.push_back(std::move(value));
       }
       return Data(std::move(array));
     }

@@ -1,10 +1,10 @@
 #include "ci/language/data.h"
 
+#include <locale.h>
 #include <charconv>
 #include <cmath>
 #include <cwctype>
 #include <limits>
-#include <locale.h>
 
 #include "base/text.h"
 #include "doc/json.h"
@@ -65,46 +65,65 @@ Data Data::member(std::string_view key) const {
 
 bool Data::truthy() const {
   switch (type()) {
-    case Type::null: return false;
-    case Type::boolean: return *if_bool();
-    case Type::number: return *if_number() != 0 && !std::isnan(*if_number());
-    case Type::string: return !if_string()->empty();
-    default: return true;
+    case Type::null:
+      return false;
+    case Type::boolean:
+      return *if_bool();
+    case Type::number:
+      return *if_number() != 0 && !std::isnan(*if_number());
+    case Type::string:
+      return !if_string()->empty();
+    default:
+      return true;
   }
 }
 
 double Data::number() const {
   switch (type()) {
-    case Type::null: return 0;
-    case Type::boolean: return *if_bool() ? 1 : 0;
-    case Type::number: return *if_number();
-    case Type::string: return parse_number(*if_string());
-    default: return std::numeric_limits<double>::quiet_NaN();
+    case Type::null:
+      return 0;
+    case Type::boolean:
+      return *if_bool() ? 1 : 0;
+    case Type::number:
+      return *if_number();
+    case Type::string:
+      return parse_number(*if_string());
+    default:
+      return std::numeric_limits<double>::quiet_NaN();
   }
 }
 
 std::string Data::text() const {
   switch (type()) {
-    case Type::null: return {};
-    case Type::boolean: return *if_bool() ? "true" : "false";
-    case Type::number: return print_number(*if_number());
-    case Type::string: return *if_string();
-    case Type::array: return "Array";
-    case Type::object: return "Object";
+    case Type::null:
+      return {};
+    case Type::boolean:
+      return *if_bool() ? "true" : "false";
+    case Type::number:
+      return print_number(*if_number());
+    case Type::string:
+      return *if_string();
+    case Type::array:
+      return "Array";
+    case Type::object:
+      return "Object";
   }
   return {};
 }
 
 doc::Value Data::to_doc() const {
   switch (type()) {
-    case Type::null: return {};
-    case Type::boolean: return *if_bool();
+    case Type::null:
+      return {};
+    case Type::boolean:
+      return *if_bool();
     case Type::number: {
       double n = *if_number();
       if (n == std::floor(n) && std::abs(n) < 9e15) return static_cast<std::int64_t>(n);
       return n;
     }
-    case Type::string: return *if_string();
+    case Type::string:
+      return *if_string();
     case Type::array: {
       doc::List list;
       for (auto& item : if_array()->items) list.push_back(item.to_doc());
@@ -217,12 +236,18 @@ std::string upper_text(std::string_view utf8) {
 bool loose_equal(const Data& a, const Data& b) {
   if (a.type() == b.type()) {
     switch (a.type()) {
-      case Data::Type::null: return true;
-      case Data::Type::boolean: return *a.if_bool() == *b.if_bool();
-      case Data::Type::number: return *a.if_number() == *b.if_number();
-      case Data::Type::string: return compare_ignoring_case(*a.if_string(), *b.if_string()) == 0;
-      case Data::Type::array: return a.if_array() == b.if_array();
-      case Data::Type::object: return a.if_object() == b.if_object();
+      case Data::Type::null:
+        return true;
+      case Data::Type::boolean:
+        return *a.if_bool() == *b.if_bool();
+      case Data::Type::number:
+        return *a.if_number() == *b.if_number();
+      case Data::Type::string:
+        return compare_ignoring_case(*a.if_string(), *b.if_string()) == 0;
+      case Data::Type::array:
+        return a.if_array() == b.if_array();
+      case Data::Type::object:
+        return a.if_object() == b.if_object();
     }
   }
   return a.number() == b.number();
@@ -248,7 +273,9 @@ double parse_number(std::string_view text) {
     std::uint32_t n = 0;  // as the reference: 32 bits, two's complement
     auto digits = text.substr(2);
     auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), n, base);
-    return error == std::errc() && end == digits.data() + digits.size() && !digits.empty() ? static_cast<std::int32_t>(n) : nan;
+    return error == std::errc() && end == digits.data() + digits.size() && !digits.empty()
+               ? static_cast<std::int32_t>(n)
+               : nan;
   }
   bool negative = text.front() == '-';
   auto rest = text.front() == '+' || negative ? text.substr(1) : text;
@@ -259,8 +286,10 @@ double parse_number(std::string_view text) {
   double n = 0;
   auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), n);
   if (end != rest.data() + rest.size()) return nan;
-  if (error == std::errc::result_out_of_range) n = strtod(std::string(rest).c_str(), nullptr);
-  else if (error != std::errc()) return nan;
+  if (error == std::errc::result_out_of_range)
+    n = strtod(std::string(rest).c_str(), nullptr);
+  else if (error != std::errc())
+    return nan;
   return negative ? -n : n;
 }
 

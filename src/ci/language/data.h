@@ -54,19 +54,20 @@ class Data {
   Data member(std::string_view key) const;
 
   // Coercions.
-  bool truthy() const;         // false: null, false, 0, NaN, ''
-  double number() const;       // NaN when there is none
-  std::string text() const;    // '', 'true', 0.5, 'Array', 'Object'
+  bool truthy() const;       // false: null, false, 0, NaN, ''
+  double number() const;     // NaN when there is none
+  std::string text() const;  // '', 'true', 0.5, 'Array', 'Object'
   doc::Value to_doc() const;
-  std::string json() const;    // toJSON: indented by two, "{}" and "[]" when empty
-  std::string print() const;   // for messages: strings quoted
+  std::string json() const;   // toJSON: indented by two, "{}" and "[]" when empty
+  std::string print() const;  // for messages: strings quoted
 
   // The loose comparison of `==`: ignores case, coerces between kinds, NaN equals nothing.
   friend bool loose_equal(const Data& a, const Data& b);
   friend bool loose_less(const Data& a, const Data& b, bool or_equal);
 
  private:
-  std::variant<std::monostate, bool, double, std::string, std::shared_ptr<const Array>, std::shared_ptr<const Object>> v_;
+  std::variant<std::monostate, bool, double, std::string, std::shared_ptr<const Array>, std::shared_ptr<const Object>>
+      v_;
 };
 bool loose_equal(const Data& a, const Data& b);
 bool loose_less(const Data& a, const Data& b, bool or_equal);

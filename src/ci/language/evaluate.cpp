@@ -42,16 +42,22 @@ class Evaluation {
   Result<Data> run(const Node& node) {
     using Op = Node::Op;
     switch (node.op) {
-      case Op::literal: return node.value;
-      case Op::name: return scope_.context ? scope_.context(node.name) : Data();
-      case Op::star: return Data("*");
-      case Op::index: return index(node);
-      case Op::call: return call(node);
+      case Op::literal:
+        return node.value;
+      case Op::name:
+        return scope_.context ? scope_.context(node.name) : Data();
+      case Op::star:
+        return Data("*");
+      case Op::index:
+        return index(node);
+      case Op::call:
+        return call(node);
       case Op::not_: {
         TRY(auto value, run(node.children[0]));
         return Data(!value.truthy());
       }
-      case Op::and_: case Op::or_: {
+      case Op::and_:
+      case Op::or_: {
         Data value;
         for (auto& child : node.children) {
           TRY(value, run(child));
@@ -59,7 +65,8 @@ class Evaluation {
         }
         return value;
       }
-      default: return compare(node);
+      default:
+        return compare(node);
     }
   }
 
@@ -69,12 +76,18 @@ class Evaluation {
     TRY(auto a, run(node.children[0]));
     TRY(auto b, run(node.children[1]));
     switch (node.op) {
-      case Op::eq: return Data(loose_equal(a, b));
-      case Op::ne: return Data(!loose_equal(a, b));
-      case Op::lt: return Data(loose_less(a, b, false));
-      case Op::le: return Data(loose_less(a, b, true));
-      case Op::gt: return Data(loose_less(b, a, false));
-      default: return Data(loose_less(b, a, true));
+      case Op::eq:
+        return Data(loose_equal(a, b));
+      case Op::ne:
+        return Data(!loose_equal(a, b));
+      case Op::lt:
+        return Data(loose_less(a, b, false));
+      case Op::le:
+        return Data(loose_less(a, b, true));
+      case Op::gt:
+        return Data(loose_less(b, a, false));
+      default:
+        return Data(loose_less(b, a, true));
     }
   }
 
@@ -91,8 +104,10 @@ class Evaluation {
     hits.filtered = true;
     if (array && array->filtered) {
       for (auto& item : array->items) {
-        if (star) spread(item, hits.items);
-        else if (auto hit = member(item, key)) hits.items.push_back(*std::move(hit));
+        if (star)
+          spread(item, hits.items);
+        else if (auto hit = member(item, key))
+          hits.items.push_back(*std::move(hit));
       }
     } else {
       spread(target, hits.items);
@@ -110,7 +125,7 @@ class Evaluation {
       TRY(auto value, run(child));
       arguments.push_back(std::move(value));
     }
-    Result<Data> result = built_in ? built_in->run(arguments)
+    Result<Data> result = built_in      ? built_in->run(arguments)
                           : scope_.call ? scope_.call(node.name, arguments)
                                         : fail(Kind::invalid, "function '{}' is not available here", node.name);
     if (!result) return result;

@@ -39,7 +39,8 @@ Result<Data> format(const Arguments& a) {
       auto index = to_int(digits);
       if (!index || *index < 0 || *index > 255 || digits[0] == '+' || digits[0] == '-') return wrong();
       if (static_cast<std::size_t>(*index) + 1 >= a.size())
-        return fail(Kind::invalid, "The following format string references more arguments than were supplied: {}", pattern);
+        return fail(Kind::invalid, "The following format string references more arguments than were supplied: {}",
+                    pattern);
       out += a[static_cast<std::size_t>(*index) + 1].text();
       if (out.size() > max_result_bytes) return fail(Kind::invalid, "The maximum allowed memory size was exceeded");
       i = end + 1;
@@ -71,8 +72,8 @@ Result<Data> from_json(const Arguments& a) {
 }
 
 constexpr BuiltIn built_ins[] = {
-    {"contains", 2, 2, contains}, {"startsWith", 2, 2, starts_with}, {"endsWith", 2, 2, ends_with},
-    {"format", 1, 255, format},   {"join", 1, 2, join_items},        {"toJson", 1, 1, to_json},
+    {"contains", 2, 2, contains},  {"startsWith", 2, 2, starts_with}, {"endsWith", 2, 2, ends_with},
+    {"format", 1, 255, format},    {"join", 1, 2, join_items},        {"toJson", 1, 1, to_json},
     {"fromJson", 1, 1, from_json}, {"case", 3, 255, nullptr},
 };
 

@@ -33,22 +33,39 @@ class Lexer {
   Result<> one() {
     char c = text_[at_++];
     switch (c) {
-      case '(': return add(Sort::left_paren);
-      case ')': return add(Sort::right_paren);
-      case '[': return add(Sort::left_bracket);
-      case ']': return add(Sort::right_bracket);
-      case ',': return add(Sort::comma);
-      case '*': return add(Sort::star);
-      case '.': return follows_value() ? add(Sort::dot) : number();
-      case '+': case '-': return number();
-      case '!': return eat('=') ? add(Sort::ne) : add(Sort::not_);
-      case '<': return eat('=') ? add(Sort::le) : add(Sort::lt);
-      case '>': return eat('=') ? add(Sort::ge) : add(Sort::gt);
-      case '=': return eat('=') ? add(Sort::eq) : word();
-      case '&': return eat('&') ? add(Sort::and_) : word();
-      case '|': return eat('|') ? add(Sort::or_) : word();
-      case '\'': return string();
-      default: return is_digit(c) ? number() : word();
+      case '(':
+        return add(Sort::left_paren);
+      case ')':
+        return add(Sort::right_paren);
+      case '[':
+        return add(Sort::left_bracket);
+      case ']':
+        return add(Sort::right_bracket);
+      case ',':
+        return add(Sort::comma);
+      case '*':
+        return add(Sort::star);
+      case '.':
+        return follows_value() ? add(Sort::dot) : number();
+      case '+':
+      case '-':
+        return number();
+      case '!':
+        return eat('=') ? add(Sort::ne) : add(Sort::not_);
+      case '<':
+        return eat('=') ? add(Sort::le) : add(Sort::lt);
+      case '>':
+        return eat('=') ? add(Sort::ge) : add(Sort::gt);
+      case '=':
+        return eat('=') ? add(Sort::eq) : word();
+      case '&':
+        return eat('&') ? add(Sort::and_) : word();
+      case '|':
+        return eat('|') ? add(Sort::or_) : word();
+      case '\'':
+        return string();
+      default:
+        return is_digit(c) ? number() : word();
     }
   }
 
@@ -71,9 +88,12 @@ class Lexer {
     for (;;) {
       if (at_ >= text_.size()) return unexpected();
       char c = text_[at_++];
-      if (c != '\'') value += c;
-      else if (eat('\'')) value += '\'';
-      else break;
+      if (c != '\'')
+        value += c;
+      else if (eat('\''))
+        value += '\'';
+      else
+        break;
     }
     return add(Sort::literal, std::move(value));
   }

@@ -40,11 +40,10 @@ class Parser {
     return made(op, std::move(children));
   }
 
-  Result<Node> equality() {
-    return left_to_right({{Sort::eq, Op::eq}, {Sort::ne, Op::ne}}, &Parser::relation);
-  }
+  Result<Node> equality() { return left_to_right({{Sort::eq, Op::eq}, {Sort::ne, Op::ne}}, &Parser::relation); }
   Result<Node> relation() {
-    return left_to_right({{Sort::gt, Op::gt}, {Sort::ge, Op::ge}, {Sort::lt, Op::lt}, {Sort::le, Op::le}}, &Parser::negation);
+    return left_to_right({{Sort::gt, Op::gt}, {Sort::ge, Op::ge}, {Sort::lt, Op::lt}, {Sort::le, Op::le}},
+                         &Parser::negation);
   }
   Result<Node> left_to_right(std::initializer_list<std::pair<Sort, Op>> operators, Result<Node> (Parser::*operand)()) {
     TRY(auto left, (this->*operand)());
@@ -128,8 +127,10 @@ class Parser {
       case Sort::name:
         ++at_;
         return peek().sort == Sort::left_paren ? call(token) : name(token);
-      case Sort::end: return ended();
-      default: return unexpected(token);
+      case Sort::end:
+        return ended();
+      default:
+        return unexpected(token);
     }
   }
 
@@ -162,7 +163,8 @@ class Parser {
     }
     TRY_OK(expect(Sort::right_paren));
     auto wrong = [&](std::string_view what) -> Fail {
-      return fail(Kind::invalid, "{}: '{}'. Located at position {} within expression: {}", what, token.text, token.position, text_);
+      return fail(Kind::invalid, "{}: '{}'. Located at position {} within expression: {}", what, token.text,
+                  token.position, text_);
     };
     if (arguments.size() < min) return wrong("Too few parameters supplied");
     if (arguments.size() > max) return wrong("Too many parameters supplied");
@@ -192,16 +194,18 @@ class Parser {
   }
   const Token& peek() const { return tokens_[at_]; }
   Fail unexpected(const Token& token) const {
-    return fail(Kind::invalid, "Unexpected symbol: '{}'. Located at position {} within expression: {}", token.text, token.position, text_);
+    return fail(Kind::invalid, "Unexpected symbol: '{}'. Located at position {} within expression: {}", token.text,
+                token.position, text_);
   }
   Fail unknown(std::string_view what, const Token& token) const {
-    return fail(Kind::invalid, "Unrecognized {}: '{}'. Located at position {} within expression: {}", what, token.text, token.position, text_);
+    return fail(Kind::invalid, "Unrecognized {}: '{}'. Located at position {} within expression: {}", what, token.text,
+                token.position, text_);
   }
   Fail ended() const {
     if (at_ == 0) return fail(Kind::invalid, "An expression was expected");
     auto& last = tokens_[at_ - 1];
-    return fail(Kind::invalid, "Unexpected end of expression: '{}'. Located at position {} within expression: {}", last.text, last.position,
-                text_);
+    return fail(Kind::invalid, "Unexpected end of expression: '{}'. Located at position {} within expression: {}",
+                last.text, last.position, text_);
   }
   Fail too_deep() const { return fail(Kind::invalid, "Exceeded max expression depth {}", max_depth); }
 
@@ -213,7 +217,9 @@ class Parser {
 };
 
 bool any_call(const Node& node, std::span<const std::string_view> names) {
-  if (node.op == Node::Op::call && std::any_of(names.begin(), names.end(), [&](auto n) { return iequals(n, node.name); })) return true;
+  if (node.op == Node::Op::call &&
+      std::any_of(names.begin(), names.end(), [&](auto n) { return iequals(n, node.name); }))
+    return true;
   return std::any_of(node.children.begin(), node.children.end(), [&](auto& child) { return any_call(child, names); });
 }
 
@@ -240,7 +246,9 @@ Result<Expression> Expression::parse(std::string_view text, const Vocabulary& vo
   return expression;
 }
 
-bool Expression::calls(std::span<const std::string_view> functions) const { return root_ && any_call(*root_, functions); }
+bool Expression::calls(std::span<const std::string_view> functions) const {
+  return root_ && any_call(*root_, functions);
+}
 
 std::vector<std::string> Expression::members_of(std::string_view context) const {
   std::vector<std::string> out;

@@ -47,8 +47,9 @@ class BoxSandbox final : public Sandbox {
     auto sent = send_start(id, process, {out.write.get(), err.write.get()});
     out.write.reset();
     err.write.reset();
-    auto result = sent ? pump(ctx, process, {out.read.get(), err.read.get()}, pending->ended.get(), sink,
-                              [&](int number) { send_signal(id, number); }, [&] { return outcome(*pending, process); })
+    auto result = sent ? pump(
+                             ctx, process, {out.read.get(), err.read.get()}, pending->ended.get(), sink,
+                             [&](int number) { send_signal(id, number); }, [&] { return outcome(*pending, process); })
                        : Result<int>(Fail(sent.error()));
     state_.lock()->pending.erase(id);
     return result;
@@ -91,11 +92,14 @@ class BoxSandbox final : public Sandbox {
     auto state = state_.lock();
     if (pending.lost) {
       bool memory = container_->oom_killed();
-      return fail(Kind::unavailable, "the job's container ended while \"{}\" ran{}", process.argv[0], memory ? ": out of memory" : "");
+      return fail(Kind::unavailable, "the job's container ended while \"{}\" ran{}", process.argv[0],
+                  memory ? ": out of memory" : "");
     }
     if (pending.error == ENOENT || pending.error == EACCES)
-      return fail(Kind::not_found, "{}: {} (working directory {})", process.argv[0], std::strerror(pending.error), process.cwd);
-    if (pending.error == EAGAIN) return fail(Kind::unavailable, "{}: the job has reached its limit of processes", process.argv[0]);
+      return fail(Kind::not_found, "{}: {} (working directory {})", process.argv[0], std::strerror(pending.error),
+                  process.cwd);
+    if (pending.error == EAGAIN)
+      return fail(Kind::unavailable, "{}: the job has reached its limit of processes", process.argv[0]);
     if (pending.error != 0) return fail_errno(pending.error, process.argv[0]);
     return pending.status;
   }
@@ -126,7 +130,8 @@ class BoxSandbox final : public Sandbox {
     auto value = static_cast<std::int32_t>(number);
     Header header{signal_kind, id, sizeof value};
     std::lock_guard lock(sending_);
-    if (send_all({reinterpret_cast<const char*>(&header), sizeof header})) (void)send_all({reinterpret_cast<const char*>(&value), sizeof value});
+    if (send_all({reinterpret_cast<const char*>(&header), sizeof header}))
+      (void)send_all({reinterpret_cast<const char*>(&value), sizeof value});
   }
 
   Result<> send_all(std::string_view bytes) {
@@ -176,7 +181,8 @@ void hide_host(box::Spec& spec, const std::vector<fs::path>& hide) {
   for (auto* folder : {"/root", "/home", "/run", "/mnt", "/media", "/srv"}) cover(folder, {"mode=755"});
   for (auto* folder : {"/tmp", "/var/tmp"}) cover(folder, {"mode=1777"});
   for (auto& folder : hide) cover(folder, {"mode=700"});
-  spec.masked_paths = {"/etc/shadow", "/etc/gshadow", "/etc/shadow-", "/etc/gshadow-", "/etc/sudoers.d", "/etc/ssh", "/etc/ssl/private"};
+  spec.masked_paths = {"/etc/shadow",    "/etc/gshadow", "/etc/shadow-",    "/etc/gshadow-",
+                       "/etc/sudoers.d", "/etc/ssh",     "/etc/ssl/private"};
 }
 
 std::string names_of(const SandboxOptions& options) {
@@ -187,17 +193,21 @@ std::string names_of(const SandboxOptions& options) {
 
 }  // namespace
 
-Result<std::unique_ptr<Sandbox>> open_box_sandbox(const Ctx& ctx, box::Runtime& runtime, const SandboxOptions& options) {
+Result<std::unique_ptr<Sandbox>> open_box_sandbox(const Ctx& ctx, box::Runtime& runtime,
+                                                  const SandboxOptions& options) {
   int pair[2];
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) return fail_errno(errno, "open a socket pair for a job");
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+    return fail_errno(errno, "open a socket pair for a job");
   Fd ours(pair[0]), theirs(pair[1]);
   auto steward = options.home.parent_path() / "steward";
   TRY_OK(write_file(steward, steward_bytes(), 0755));
   box::Spec spec;
   spec.id = options.id;
   bool image = !options.layers.empty();
-  if (image) spec.layers = options.layers;
-  else spec.layers = {"/"}, hide_host(spec, options.hide);
+  if (image)
+    spec.layers = options.layers;
+  else
+    spec.layers = {"/"}, hide_host(spec, options.hide);
   spec.argv = {"/.slipway-steward"};
   spec.env = options.env;
   spec.cwd = "/";
@@ -209,7 +219,9 @@ Result<std::unique_ptr<Sandbox>> open_box_sandbox(const Ctx& ctx, box::Runtime& 
     spec.mounts.push_back({.source = "/etc/resolv.conf", .target = "/etc/resolv.conf", .read_only = true});
   // The container's own name resolves.
   auto hosts = options.home.parent_path() / "hosts";
-  TRY_OK(write_file(hosts, (image ? "127.0.0.1 localhost\n" : read_file("/etc/hosts", 1 << 20).value_or("127.0.0.1 localhost\n")) + "\n127.0.0.1 runner" + names_of(options) + "\n"));
+  TRY_OK(write_file(
+      hosts, (image ? "127.0.0.1 localhost\n" : read_file("/etc/hosts", 1 << 20).value_or("127.0.0.1 localhost\n")) +
+                 "\n127.0.0.1 runner" + names_of(options) + "\n"));
   spec.mounts.push_back({.source = hosts, .target = "/etc/hosts"});
   spec.mounts.insert(spec.mounts.end(), options.mounts.begin(), options.mounts.end());
   spec.limits = options.limits;
@@ -217,8 +229,10 @@ Result<std::unique_ptr<Sandbox>> open_box_sandbox(const Ctx& ctx, box::Runtime& 
   spec.netns = options.netns;
   spec.hostname = "runner";
   spec.cgroup = "ci/" + options.id;
-  TRY_IN(auto container, "start the job's container", runtime.start(ctx, spec, {.in = theirs.get(), .out = -1, .err = -1}));
-  auto description = fmt::format("in a container ({}, {})", runtime.describe(), image ? "image" : "copy-on-write view of the host");
+  TRY_IN(auto container, "start the job's container",
+         runtime.start(ctx, spec, {.in = theirs.get(), .out = -1, .err = -1}));
+  auto description =
+      fmt::format("in a container ({}, {})", runtime.describe(), image ? "image" : "copy-on-write view of the host");
   return std::make_unique<BoxSandbox>(std::move(container), std::move(ours), std::move(description));
 }
 

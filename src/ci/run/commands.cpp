@@ -30,7 +30,8 @@ std::optional<WorkflowCommand> parse_command(std::string_view line) {
   if (blank != std::string_view::npos) {
     for (auto property : split(trim(head.substr(blank)), ',')) {
       auto pair = cut(property, "=");
-      if (pair && !trim(pair->first).empty()) out.properties[lower(trim(pair->first))] = unescape_property(std::string(pair->second));
+      if (pair && !trim(pair->first).empty())
+        out.properties[lower(trim(pair->first))] = unescape_property(std::string(pair->second));
     }
   }
   out.data = unescape_data(std::string(trim_end(line.substr(end + 2))));
@@ -57,19 +58,25 @@ Result<Pairs> parse_env_file(std::string_view text, std::string_view file_name) 
     auto equals = line.find('='), heredoc = line.find("<<");
     // Whichever comes first decides.
     if (equals != std::string_view::npos && (heredoc == std::string_view::npos || equals < heredoc)) {
-      if (equals == 0) return fail(Kind::invalid, "{}:{}: Invalid format '{}'. Name must not be empty", file_name, number, line);
+      if (equals == 0)
+        return fail(Kind::invalid, "{}:{}: Invalid format '{}'. Name must not be empty", file_name, number, line);
       out.emplace_back(line.substr(0, equals), line.substr(equals + 1));
       continue;
     }
-    if (heredoc == std::string_view::npos) return fail(Kind::invalid, "{}:{}: Invalid format '{}'", file_name, number, line);
+    if (heredoc == std::string_view::npos)
+      return fail(Kind::invalid, "{}:{}: Invalid format '{}'", file_name, number, line);
     std::string name(line.substr(0, heredoc)), delimiter(line.substr(heredoc + 2)), value;
     if (name.empty() || delimiter.empty())
-      return fail(Kind::invalid, "{}:{}: Invalid format '{}'. Name must not be empty and delimiter must not be empty", file_name, number, line);
+      return fail(Kind::invalid, "{}:{}: Invalid format '{}'. Name must not be empty and delimiter must not be empty",
+                  file_name, number, line);
     for (bool first = true;; first = false) {
-      if (text.empty()) return fail(Kind::invalid, "{}:{}: Invalid value. Matching delimiter not found '{}'", file_name, number, delimiter);
+      if (text.empty())
+        return fail(Kind::invalid, "{}:{}: Invalid value. Matching delimiter not found '{}'", file_name, number,
+                    delimiter);
       auto part = next(ended);
       if (part == delimiter) break;
-      if (!ended) return fail(Kind::invalid, "{}:{}: Invalid value. EOF value must contain end of line", file_name, number);
+      if (!ended)
+        return fail(Kind::invalid, "{}:{}: Invalid value. EOF value must contain end of line", file_name, number);
       if (!first) value += '\n';
       value += part;
     }

@@ -56,7 +56,8 @@ bool selected(const std::vector<Pattern>& patterns, std::string_view path) {
 
 class Walk {
  public:
-  Walk(const Ctx& ctx, fs::path root, std::vector<Pattern> patterns) : ctx_(ctx), root_(std::move(root)), patterns_(std::move(patterns)) {}
+  Walk(const Ctx& ctx, fs::path root, std::vector<Pattern> patterns)
+      : ctx_(ctx), root_(std::move(root)), patterns_(std::move(patterns)) {}
 
   Result<std::vector<std::string>> run() {
     TRY_OK(folder(""));
@@ -85,12 +86,14 @@ class Walk {
   fs::path root_;
   std::vector<Pattern> patterns_;
   std::vector<std::string> found_;
-  bool mentions_git_ = std::any_of(patterns_.begin(), patterns_.end(), [](auto& p) { return p.text.starts_with(".git/"); });
+  bool mentions_git_ =
+      std::any_of(patterns_.begin(), patterns_.end(), [](auto& p) { return p.text.starts_with(".git/"); });
 };
 
 }  // namespace
 
-Result<std::vector<std::string>> find_files(const Ctx& ctx, const fs::path& root, const std::vector<std::string>& patterns) {
+Result<std::vector<std::string>> find_files(const Ctx& ctx, const fs::path& root,
+                                            const std::vector<std::string>& patterns) {
   if (!path_exists(root)) return std::vector<std::string>();
   return Walk(ctx, root, prepare(patterns, root)).run();
 }

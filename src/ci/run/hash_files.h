@@ -13,6 +13,7 @@ namespace slipway::ci {
 Result<std::string> hash_files(const Ctx& ctx, const fs::path& workspace, const std::vector<std::string>& patterns);
 // The files below `root` that patterns match, relative, sorted; patterns may start with `!`; a folder stands for all
 // it holds. Hidden names are matched.
-Result<std::vector<std::string>> find_files(const Ctx& ctx, const fs::path& root, const std::vector<std::string>& patterns);
+Result<std::vector<std::string>> find_files(const Ctx& ctx, const fs::path& root,
+                                            const std::vector<std::string>& patterns);
 
 }  // namespace slipway::ci

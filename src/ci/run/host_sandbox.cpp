@@ -22,8 +22,9 @@ class HostSandbox final : public Sandbox {
     TRY(auto child, Child::start(command, {.in = -1, .out = out.write.get(), .err = err.write.get()}));
     out.write.reset();
     err.write.reset();
-    return pump(ctx, process, {out.read.get(), err.read.get()}, child.pidfd(), sink, [&](int number) { child.signal(number); },
-                [&]() -> Result<int> { return child.wait(Ctx{}); });
+    return pump(
+        ctx, process, {out.read.get(), err.read.get()}, child.pidfd(), sink, [&](int number) { child.signal(number); },
+        [&]() -> Result<int> { return child.wait(Ctx{}); });
   }
   bool isolated() const override { return false; }
   std::string describe() const override { return "on the host, not isolated"; }

@@ -23,8 +23,8 @@ void put(std::string& out, const Template& t) {
 
 void put(std::string& out, const Step& step) {
   out += step.id + "\x1f" + step.condition.text + "\x1f";
-  for (auto* field : {&step.name, &step.run, &step.uses, &step.with, &step.env, &step.shell, &step.working_directory, &step.continue_on_error,
-                      &step.timeout_minutes}) {
+  for (auto* field : {&step.name, &step.run, &step.uses, &step.with, &step.env, &step.shell, &step.working_directory,
+                      &step.continue_on_error, &step.timeout_minutes}) {
     if (*field) put(out, **field);
     out += '\x1d';
   }
@@ -84,7 +84,8 @@ Result<std::string> JobRun::cache_key(const Ctx& ctx) {
     } else {
       TRY(auto entries, options().repository->list(options().commit));
       for (auto& entry : entries)
-        if (!entry.is_tree() && matches_patterns(patterns, entry.path)) text += fmt::format("{} {:o} {}\x1f", entry.path, entry.mode, entry.id);
+        if (!entry.is_tree() && matches_patterns(patterns, entry.path))
+          text += fmt::format("{} {:o} {}\x1f", entry.path, entry.mode, entry.id);
     }
   } else {
     TRY(auto digest, hash_files(ctx, options().folder, patterns.empty() ? std::vector<std::string>{"**"} : patterns));
@@ -97,7 +98,8 @@ bool JobRun::from_cache(const Ctx& ctx) {
   if (!options().cache || !options().cache_jobs || has_effects(definition_.steps)) return false;
   // A deployment, a timer and a person who presses the button all mean "do it", not "tell me how it was".
   auto& event = in_.plan.event.name;
-  if (definition_.environment || (event != "push" && !event.starts_with("pull_request") && event != "merge_group")) return false;
+  if (definition_.environment || (event != "push" && !event.starts_with("pull_request") && event != "merge_group"))
+    return false;
   if (!options().repository && options().folder.empty()) return false;
   auto key = cache_key(ctx);
   if (!key) return false;
@@ -123,7 +125,8 @@ bool JobRun::from_cache(const Ctx& ctx) {
   for (auto& artifact : result_.artifacts) (*shared().artifacts.lock())[artifact.name] = artifact;
   StepContext nobody;
   nobody.frame = &root_;
-  say(nobody, fmt::format("Nothing this job reads has changed since it succeeded: answered from the cache ({}).", cache.substr(4, 12)));
+  say(nobody, fmt::format("Nothing this job reads has changed since it succeeded: answered from the cache ({}).",
+                          cache.substr(4, 12)));
   return true;
 }
 

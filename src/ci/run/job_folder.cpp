@@ -14,10 +14,13 @@ namespace slipway::ci {
 Result<JobFolder> JobFolder::make(const fs::path& root, const std::string& repository_name) {
   TRY(auto dir, TempDir::make_in(root, "job"));
   std::string name;
-  for (char c : repository_name) name += std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || (c == '.' && !name.empty()) ? c : '_';
+  for (char c : repository_name)
+    name +=
+        std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || (c == '.' && !name.empty()) ? c : '_';
   if (name.empty()) name = "repository";
   auto workspace = fmt::format("work/{0}/{0}", name);
-  for (auto& folder : {workspace, std::string("work/_temp"), std::string("work/_tool")}) TRY_OK(make_dirs(dir.path() / "home" / folder));
+  for (auto& folder : {workspace, std::string("work/_temp"), std::string("work/_tool")})
+    TRY_OK(make_dirs(dir.path() / "home" / folder));
   return JobFolder(std::move(dir), std::move(workspace));
 }
 
@@ -102,8 +105,10 @@ Result<> JobFolder::in_root(const std::function<Result<>(const fs::path& root)>&
   static const std::string loaded = sha256_hex("");
   Result<> result;
   std::thread([&] {
-    if (::unshare(CLONE_FS) < 0 || ::chroot(home().c_str()) < 0 || ::chdir("/") < 0) result = fail_errno(errno, "enter the job's folder");
-    else result = work("/");
+    if (::unshare(CLONE_FS) < 0 || ::chroot(home().c_str()) < 0 || ::chdir("/") < 0)
+      result = fail_errno(errno, "enter the job's folder");
+    else
+      result = work("/");
   }).join();
   return result;
 }
@@ -118,7 +123,8 @@ Result<> JobFolder::move_in(const fs::path& from, const std::string& relative) c
   TRY_OK(std::move(ready));
   TRY(auto target, open_beneath(home(), relative, O_PATH | O_DIRECTORY | O_CLOEXEC));
   for (auto& name : names)
-    if (::renameat(AT_FDCWD, (from / name).c_str(), target.get(), name.c_str()) < 0) return fail_errno(errno, fmt::format("move {} into the workspace", name));
+    if (::renameat(AT_FDCWD, (from / name).c_str(), target.get(), name.c_str()) < 0)
+      return fail_errno(errno, fmt::format("move {} into the workspace", name));
   return {};
 }
 

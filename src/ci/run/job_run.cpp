@@ -1,6 +1,6 @@
 // From a planned job to its result: folder, container, steps, what is left to do, outputs.
-#include "ci/detail/images.h"
 #include "ci/detail/job_run.h"
+#include "ci/detail/images.h"
 
 #include "base/hash.h"
 #include "base/text.h"
@@ -34,8 +34,10 @@ JobResult JobRun::run(const Ctx& ctx) {
   auto prepared = prepare(ctx);
   in_.shared.tell([&](Observer& o) { o.job_started(result_.key, result_.name); });
   if (!prepared) {
-    if (!ctx.alive()) cancelled_ = true;
-    else fail_job(prepared.error().print());
+    if (!ctx.alive())
+      cancelled_ = true;
+    else
+      fail_job(prepared.error().print());
   } else if (!from_cache(ctx)) {
     run_all(ctx);
   }
@@ -61,7 +63,10 @@ Result<> JobRun::prepare(const Ctx& ctx) {
   }
   if (definition_.name) {
     TRY(auto name, definition_.name->evaluate_text(scope(root_, nullptr), root_.source));
-    if (!name.empty()) result_.name = in_.shared.redaction.redact(name) + (definition_.name->is_expression() || in_.leg.suffix.empty() ? "" : fmt::format(" ({})", in_.leg.suffix));
+    if (!name.empty())
+      result_.name =
+          in_.shared.redaction.redact(name) +
+          (definition_.name->is_expression() || in_.leg.suffix.empty() ? "" : fmt::format(" ({})", in_.leg.suffix));
   }
   for (auto* defaults : {&workflow.defaults, &definition_.defaults}) {
     if (!*defaults) continue;
@@ -121,12 +126,15 @@ void JobRun::run_all(const Ctx& ctx) {
   Millis limit = options().default_timeout;
   if (definition_.timeout_minutes) {
     auto minutes = definition_.timeout_minutes->evaluate(scope(root_, nullptr), root_.source);
-    if (minutes && minutes->number() > 0) limit = Millis(static_cast<std::int64_t>(std::min(minutes->number(), 1e6) * 60'000));
+    if (minutes && minutes->number() > 0)
+      limit = Millis(static_cast<std::int64_t>(std::min(minutes->number(), 1e6) * 60'000));
   }
   Ctx own = ctx.within(limit);
   if (auto opened = open_sandbox(own); !opened) {
-    if (ctx.alive()) fail_job(opened.error().print());
-    else cancelled_ = true;
+    if (ctx.alive())
+      fail_job(opened.error().print());
+    else
+      cancelled_ = true;
     return;
   }
   StepContext nobody;
@@ -162,10 +170,15 @@ void JobRun::run_posts(const Ctx& ctx) {
       Annotation a;
       a.level = Annotation::Level::error, a.message = outcome.error().print();
       annotate(post.context, std::move(a));
-      if (result_.why.empty()) result_.why = in_.shared.redaction.redact(fmt::format("{}: {}", post.name, outcome.error().what()));
+      if (result_.why.empty())
+        result_.why = in_.shared.redaction.redact(fmt::format("{}: {}", post.name, outcome.error().what()));
     }
-    StepResult done{post.context.id, post.name, record.outcome, record.conclusion,
-                    std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - started), {}};
+    StepResult done{post.context.id,
+                    post.name,
+                    record.outcome,
+                    record.conclusion,
+                    std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - started),
+                    {}};
     in_.shared.tell([&](Observer& o) { o.step_finished(result_.key, done); });
     result_.steps.push_back(std::move(done));
   }
@@ -202,7 +215,8 @@ void JobRun::finish(const Ctx&, std::chrono::steady_clock::time_point started) {
 Result<std::string> JobRun::relative_of(const std::string& path) const {
   if (!path.starts_with('/')) return (fs::path(folder_->workspace()) / path).lexically_normal().string();
   auto relative = fs::path(path).lexically_normal().lexically_relative(fs::path(inside("x")).parent_path());
-  if (relative.empty() || *relative.begin() == "..") return fail(Kind::invalid, "{}: is outside of the job's folder", path);
+  if (relative.empty() || *relative.begin() == "..")
+    return fail(Kind::invalid, "{}: is outside of the job's folder", path);
   return relative.string();
 }
 

@@ -14,7 +14,9 @@ class FileJobCache final : public JobCache {
 
   Result<std::optional<std::string>> get(std::string_view key) override {
     auto text = read_file(file(key));
-    if (!text) return text.error().is(Kind::not_found) ? Result<std::optional<std::string>>(std::nullopt) : Fail(std::move(text).error());
+    if (!text)
+      return text.error().is(Kind::not_found) ? Result<std::optional<std::string>>(std::nullopt)
+                                              : Fail(std::move(text).error());
     auto end = text->find('\n');
     if (end == std::string::npos || std::string_view(*text).substr(0, end) != key) return std::optional<std::string>();
     return text->substr(end + 1);
@@ -35,7 +37,8 @@ class FileJobCache final : public JobCache {
     for (auto& name : names) {
       struct stat info;
       if (::stat((folder / name).c_str(), &info) < 0) continue;
-      bool newer = !best || std::pair(info.st_mtim.tv_sec, info.st_mtim.tv_nsec) > std::pair(best_time.tv_sec, best_time.tv_nsec);
+      bool newer = !best || std::pair(info.st_mtim.tv_sec, info.st_mtim.tv_nsec) >
+                                std::pair(best_time.tv_sec, best_time.tv_nsec);
       if (!newer) continue;
       auto text = read_file(folder / name);
       auto end = text ? text->find('\n') : std::string::npos;

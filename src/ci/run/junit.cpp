@@ -28,9 +28,18 @@ class Reader {
         TRY_OK(characters());
         continue;
       }
-      if (starts("<?")) { TRY_OK(skip_to("?>")); continue; }
-      if (starts("<!--")) { TRY_OK(skip_to("-->")); continue; }
-      if (starts("<![CDATA[")) { TRY_OK(cdata()); continue; }
+      if (starts("<?")) {
+        TRY_OK(skip_to("?>"));
+        continue;
+      }
+      if (starts("<!--")) {
+        TRY_OK(skip_to("-->"));
+        continue;
+      }
+      if (starts("<![CDATA[")) {
+        TRY_OK(cdata());
+        continue;
+      }
       if (starts("<!")) return wrong("document types are not read");
       TRY(auto tag, read_tag());
       if (tag.closing) {
@@ -55,7 +64,8 @@ class Reader {
  private:
   bool starts(std::string_view what) const { return text_.substr(at_).starts_with(what); }
   Fail wrong(std::string_view what) const {
-    auto line = 1 + std::count(text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(std::min(at_, text_.size())), '\n');
+    auto line =
+        1 + std::count(text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(std::min(at_, text_.size())), '\n');
     return fail(Kind::invalid, "{}:{}: {}", source_, line, what);
   }
   Result<> skip_to(std::string_view end) {
@@ -89,21 +99,31 @@ class Reader {
       }
       auto end = raw.find(';', i);
       auto name = end == std::string_view::npos ? std::string_view() : raw.substr(i + 1, end - i - 1);
-      if (name == "lt") out += '<';
-      else if (name == "gt") out += '>';
-      else if (name == "amp") out += '&';
-      else if (name == "quot") out += '"';
-      else if (name == "apos") out += '\'';
-      else if (name.starts_with('#') && name.size() < 10) put_character(out, name.substr(1));
-      else return wrong("an entity that XML does not have");
+      if (name == "lt")
+        out += '<';
+      else if (name == "gt")
+        out += '>';
+      else if (name == "amp")
+        out += '&';
+      else if (name == "quot")
+        out += '"';
+      else if (name == "apos")
+        out += '\'';
+      else if (name.starts_with('#') && name.size() < 10)
+        put_character(out, name.substr(1));
+      else
+        return wrong("an entity that XML does not have");
       i = end;
     }
     return out;
   }
   static void put_character(std::string& out, std::string_view number) {
-    long c = number.starts_with('x') ? std::strtol(std::string(number.substr(1)).c_str(), nullptr, 16) : to_int(number).value_or(0);
-    if (c < 0x80) out += c >= 0x20 || c == '\n' || c == '\t' ? static_cast<char>(c) : ' ';
-    else out += '?';  // names and messages stay readable without
+    long c = number.starts_with('x') ? std::strtol(std::string(number.substr(1)).c_str(), nullptr, 16)
+                                     : to_int(number).value_or(0);
+    if (c < 0x80)
+      out += c >= 0x20 || c == '\n' || c == '\t' ? static_cast<char>(c) : ' ';
+    else
+      out += '?';  // names and messages stay readable without
   }
 
   Result<Tag> read_tag() {
@@ -138,7 +158,9 @@ class Reader {
   }
   std::string word() {
     auto start = at_;
-    while (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) || std::string_view("-_.:").contains(text_[at_]))) ++at_;
+    while (at_ < text_.size() &&
+           (std::isalnum(static_cast<unsigned char>(text_[at_])) || std::string_view("-_.:").contains(text_[at_])))
+      ++at_;
     return std::string(text_.substr(start, at_ - start));
   }
   void blanks() {
@@ -153,10 +175,12 @@ class Reader {
       if (report_.cases.size() >= max_cases) return wrong("too many tests");
       test_ = TestCase{};
       test_.name = tag.attributes["name"];
-      test_.suite = tag.attributes["classname"].empty() && !suites_.empty() ? suites_.back() : tag.attributes["classname"];
+      test_.suite =
+          tag.attributes["classname"].empty() && !suites_.empty() ? suites_.back() : tag.attributes["classname"];
       test_.place = {tag.attributes["file"], static_cast<int>(to_int(tag.attributes["line"]).value_or(0)), 0};
       auto seconds = to_double(tag.attributes["time"]).value_or(0);
-      if (std::isfinite(seconds) && seconds > 0 && seconds < 1e7) test_.time = Millis(static_cast<long>(seconds * 1000));
+      if (std::isfinite(seconds) && seconds > 0 && seconds < 1e7)
+        test_.time = Millis(static_cast<long>(seconds * 1000));
     } else if (tag.name == "failure" || tag.name == "error") {
       test_.outcome = TestCase::Outcome::failed;
       test_.message = tag.attributes["message"];

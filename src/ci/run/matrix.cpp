@@ -60,7 +60,8 @@ class Matrix {
     std::vector<Leg> out;
     for (auto& row : rows_) out.push_back({suffix_of(row.original), Data(row.full)});
     for (auto& row : added_) out.push_back({suffix_of(row), Data(row)});
-    if (out.size() > max_rows) return fail(Kind::invalid, "the matrix has {} rows, at most {} are allowed", out.size(), max_rows);
+    if (out.size() > max_rows)
+      return fail(Kind::invalid, "the matrix has {} rows, at most {} are allowed", out.size(), max_rows);
     return out;
   }
 
@@ -69,10 +70,14 @@ class Matrix {
     for (auto& [key, value] : definition_.entries) {
       auto* array = value.if_array();
       if (!array) return fail(Kind::invalid, "matrix.{}: want a list, got {}", key, value.print());
-      if (iequals(key, "include")) include_ = array;
-      else if (iequals(key, "exclude")) exclude_ = array;
-      else if (array->items.empty()) return fail(Kind::invalid, "Matrix vector '{}' does not contain any values", key);
-      else vectors_.emplace_back(key, array);
+      if (iequals(key, "include"))
+        include_ = array;
+      else if (iequals(key, "exclude"))
+        exclude_ = array;
+      else if (array->items.empty())
+        return fail(Kind::invalid, "Matrix vector '{}' does not contain any values", key);
+      else
+        vectors_.emplace_back(key, array);
     }
     return {};
   }

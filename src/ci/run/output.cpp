@@ -6,15 +6,17 @@ namespace slipway::ci {
 namespace {
 
 constexpr std::size_t max_line = 64 * 1024;
-constexpr std::size_t max_file = 8 << 20;      // command files
-constexpr std::size_t max_summary = 1 << 20;   // a step
-constexpr std::size_t max_annotations = 10;    // a kind and step
+constexpr std::size_t max_file = 8 << 20;     // command files
+constexpr std::size_t max_summary = 1 << 20;  // a step
+constexpr std::size_t max_annotations = 10;   // a kind and step
 constexpr std::size_t max_message = 4096;
-constexpr std::size_t max_outputs = 1 << 20;   // a job
+constexpr std::size_t max_outputs = 1 << 20;  // a job
 constexpr std::string_view file_folder = "work/_temp/_runner_file_commands";
-constexpr std::pair<const char*, const char*> file_names[] = {
-    {"GITHUB_ENV", "set_env"}, {"GITHUB_PATH", "add_path"}, {"GITHUB_OUTPUT", "set_output"}, {"GITHUB_STATE", "save_state"},
-    {"GITHUB_STEP_SUMMARY", "step_summary"}};
+constexpr std::pair<const char*, const char*> file_names[] = {{"GITHUB_ENV", "set_env"},
+                                                              {"GITHUB_PATH", "add_path"},
+                                                              {"GITHUB_OUTPUT", "set_output"},
+                                                              {"GITHUB_STATE", "save_state"},
+                                                              {"GITHUB_STEP_SUMMARY", "step_summary"}};
 
 int number_of(const WorkflowCommand& c, const char* key) {
   auto found = c.properties.find(key);
@@ -37,7 +39,8 @@ void JobRun::log(const StepContext& step, int stream, std::string_view text) {
   bool over = logged_ > limit;
   in_.shared.tell([&](Observer& o) {
     o.log({result_.key, step.report_id, now, stream, masked});
-    if (over) o.log({result_.key, step.report_id, now, 0, "##[warning]The log of this job is too long; the rest is not kept."});
+    if (over)
+      o.log({result_.key, step.report_id, now, 0, "##[warning]The log of this job is too long; the rest is not kept."});
   });
 }
 
@@ -47,7 +50,8 @@ void JobRun::annotate(const StepContext& step, Annotation annotation) {
   annotation.message = in_.shared.redaction.redact(annotation.message.substr(0, max_message));
   annotation.title = in_.shared.redaction.redact(annotation.title.substr(0, 255));
   log(step, 0, fmt::format("##[{}]{}", name, annotation.message));
-  auto same = std::count_if(result_.annotations.begin(), result_.annotations.end(), [&](auto& a) { return a.level == level; });
+  auto same =
+      std::count_if(result_.annotations.begin(), result_.annotations.end(), [&](auto& a) { return a.level == level; });
   if (static_cast<std::size_t>(same) >= max_annotations * std::max<std::size_t>(definition_.steps.size(), 1)) return;
   in_.shared.tell([&](Observer& o) { o.annotation(result_.key, annotation); });
   result_.annotations.push_back(std::move(annotation));
@@ -72,7 +76,8 @@ void JobRun::add_path(const std::string& folder) {
 
 Environment JobRun::process_env(const StepContext& step) const {
   Environment env = base_env_;
-  for (const Environment* level : {&job_env_, &global_env_, static_cast<const Environment*>(&step.frame->env), &step.env})
+  for (const Environment* level :
+       {&job_env_, &global_env_, static_cast<const Environment*>(&step.frame->env), &step.env})
     for (auto& [key, value] : *level) env[key] = value;
   // The runner's own names cannot be taken over.
   auto github = github_of(*step.frame, &step);
@@ -112,8 +117,10 @@ Result<> JobRun::apply_files(StepContext& step, const Environment& env) {
   TRY(auto env_text, content("GITHUB_ENV"));
   TRY(auto variables, parse_env_file(env_text, "GITHUB_ENV"));
   for (auto& [name, value] : variables) {
-    if (iequals(name, "NODE_OPTIONS")) say(step, "##[error]Can't store NODE_OPTIONS output parameter using '$GITHUB_ENV' command.");
-    else set_env(name, value);
+    if (iequals(name, "NODE_OPTIONS"))
+      say(step, "##[error]Can't store NODE_OPTIONS output parameter using '$GITHUB_ENV' command.");
+    else
+      set_env(name, value);
   }
   TRY(auto path_text, content("GITHUB_PATH"));
   for (auto line : lines(path_text))
@@ -125,12 +132,15 @@ Result<> JobRun::apply_files(StepContext& step, const Environment& env) {
   TRY(auto state, parse_env_file(state_text, "GITHUB_STATE"));
   for (auto& [name, value] : state) step.state[name] = value;
   TRY(auto summary, content("GITHUB_STEP_SUMMARY"));
-  if (summary.size() > max_summary) say(step, "##[error]$GITHUB_STEP_SUMMARY upload aborted, supports content up to a size of 1024k");
-  else if (!summary.empty()) result_.summary += in_.shared.redaction.redact(summary) + (summary.ends_with('\n') ? "" : "\n");
+  if (summary.size() > max_summary)
+    say(step, "##[error]$GITHUB_STEP_SUMMARY upload aborted, supports content up to a size of 1024k");
+  else if (!summary.empty())
+    result_.summary += in_.shared.redaction.redact(summary) + (summary.ends_with('\n') ? "" : "\n");
   return {};
 }
 
-Result<int> JobRun::process(const Ctx& ctx, StepContext& step, std::vector<std::string> argv, const std::string& cwd, const Environment& extra) {
+Result<int> JobRun::process(const Ctx& ctx, StepContext& step, std::vector<std::string> argv, const std::string& cwd,
+                            const Environment& extra) {
   auto env = process_env(step);
   for (auto& [key, value] : extra) env[key] = value;
   TRY_OK(open_files(step, env));
@@ -178,7 +188,9 @@ bool JobRun::command(StepContext& step, const WorkflowCommand& c, std::string_vi
   }
   if (c.name == "error" || c.name == "warning" || c.name == "notice") {
     Annotation a;
-    a.level = c.name == "error" ? Annotation::Level::error : c.name == "warning" ? Annotation::Level::warning : Annotation::Level::notice;
+    a.level = c.name == "error"     ? Annotation::Level::error
+              : c.name == "warning" ? Annotation::Level::warning
+                                    : Annotation::Level::notice;
     a.place = {text_of(c, "file"), number_of(c, "line"), number_of(c, "col")};
     a.end_line = number_of(c, "endline"), a.end_column = number_of(c, "endcolumn");
     a.title = text_of(c, "title"), a.message = c.data;
@@ -190,21 +202,26 @@ bool JobRun::command(StepContext& step, const WorkflowCommand& c, std::string_vi
   } else if (c.name == "endgroup") {
     say(step, "##[endgroup]");
   } else if (c.name == "debug") {
-    if (auto found = in_.secrets.find("ACTIONS_STEP_DEBUG"); found != in_.secrets.end() && found->second == "true") say(step, "##[debug]" + c.data);
+    if (auto found = in_.secrets.find("ACTIONS_STEP_DEBUG"); found != in_.secrets.end() && found->second == "true")
+      say(step, "##[debug]" + c.data);
   } else if (c.name == "set-output") {
     set_output(step, text_of(c, "name"), c.data);
   } else if (c.name == "save-state") {
     step.state[text_of(c, "name")] = c.data;
   } else if (c.name == "stop-commands") {
     // A token that is a command itself, or none, would make the pause invisible.
-    static const std::set<std::string_view> reserved = {"", "error", "warning", "notice", "group", "endgroup", "debug", "add-mask", "set-output",
-                                                        "save-state", "stop-commands", "set-env", "add-path", "echo", "pause-logging"};
-    if (reserved.contains(lower(c.data))) say(step, fmt::format("##[error]Invalid stop-commands token '{}'", c.data));
-    else step.stop_token = c.data;
+    static const std::set<std::string_view> reserved = {
+        "",           "error",      "warning",       "notice",  "group",    "endgroup", "debug",        "add-mask",
+        "set-output", "save-state", "stop-commands", "set-env", "add-path", "echo",     "pause-logging"};
+    if (reserved.contains(lower(c.data)))
+      say(step, fmt::format("##[error]Invalid stop-commands token '{}'", c.data));
+    else
+      step.stop_token = c.data;
   } else if (c.name == "set-env" || c.name == "add-path") {
     auto allowed = process_env(step);
     if (allowed["ACTIONS_ALLOW_UNSECURE_COMMANDS"] != "true") {
-      say(step, fmt::format("##[error]The `{}` command is disabled: write to ${} instead", c.name, c.name == "set-env" ? "GITHUB_ENV" : "GITHUB_PATH"));
+      say(step, fmt::format("##[error]The `{}` command is disabled: write to ${} instead", c.name,
+                            c.name == "set-env" ? "GITHUB_ENV" : "GITHUB_PATH"));
     } else if (c.name == "set-env") {
       set_env(text_of(c, "name"), c.data);
     } else {

@@ -13,10 +13,15 @@ struct Element {
 
   bool accepts(char c) const {
     switch (takes) {
-      case Takes::character: return c == character;
-      case Takes::not_slash: return c != '/';
-      case Takes::anything: case Takes::folders: return true;
-      case Takes::set: return set.contains(c);
+      case Takes::character:
+        return c == character;
+      case Takes::not_slash:
+        return c != '/';
+      case Takes::anything:
+      case Takes::folders:
+        return true;
+      case Takes::set:
+        return set.contains(c);
     }
     return false;
   }
@@ -26,7 +31,8 @@ std::string character_set(std::string_view inner) {
   std::string out;
   for (std::size_t i = 0; i < inner.size(); ++i) {
     if (i + 2 < inner.size() && inner[i + 1] == '-') {
-      for (int c = static_cast<unsigned char>(inner[i]); c <= static_cast<unsigned char>(inner[i + 2]); ++c) out += static_cast<char>(c);
+      for (int c = static_cast<unsigned char>(inner[i]); c <= static_cast<unsigned char>(inner[i + 2]); ++c)
+        out += static_cast<char>(c);
       i += 2;
     } else {
       out += inner[i];

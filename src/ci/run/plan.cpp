@@ -29,7 +29,8 @@ class Planner {
         out.jobs.push_back(std::move(made));
         placed.insert(definition.id);
       }
-      if (out.jobs.size() == before) return fail(Kind::invalid, "{}: the jobs need each other in a circle", out.workflow->source);
+      if (out.jobs.size() == before)
+        return fail(Kind::invalid, "{}: the jobs need each other in a circle", out.workflow->source);
     }
     return out;
   }
@@ -60,11 +61,13 @@ class Planner {
     }
     TRY(auto strategy, definition.strategy->evaluate(Scope{}, plan.workflow->source));
     if (auto value = strategy.member("fail-fast"); !value.is_null()) out.fail_fast = value.truthy();
-    if (auto value = strategy.member("max-parallel"); !value.is_null()) out.max_parallel = static_cast<int>(value.number());
+    if (auto value = strategy.member("max-parallel"); !value.is_null())
+      out.max_parallel = static_cast<int>(value.number());
     auto legs = expand_matrix(strategy.member("matrix"));
     if (!legs) {
       auto mark = definition.strategy->mark;
-      return Fail(std::move(legs).error().in(fmt::format("{}:{}:{}: job '{}'", plan.workflow->source, mark.line, mark.column, out.id)));
+      return Fail(std::move(legs).error().in(
+          fmt::format("{}:{}:{}: job '{}'", plan.workflow->source, mark.line, mark.column, out.id)));
     }
     out.legs = *std::move(legs);
     return {};
@@ -83,12 +86,17 @@ class Planner {
     auto& uses = *out.definition->uses;
     auto place = fmt::format("{}:{}:{}: job '{}'", plan.workflow->source, uses.mark.line, uses.mark.column, out.id);
     std::string_view target = uses.text;
-    if (target.starts_with("$/")) target.remove_prefix(2);
-    else if (target.starts_with("./")) target.remove_prefix(2);
+    if (target.starts_with("$/"))
+      target.remove_prefix(2);
+    else if (target.starts_with("./"))
+      target.remove_prefix(2);
     else
-      return Fail(Error(Kind::not_found, fmt::format("{}: \"{}\" is a workflow of another repository, which is not mirrored here", place, target))
+      return Fail(Error(Kind::not_found,
+                        fmt::format("{}: \"{}\" is a workflow of another repository, which is not mirrored here", place,
+                                    target))
                       .with_hint("copy the workflow into this repository and call it as ./.github/workflows/NAME.yml"));
-    if (depth_ >= max_call_depth) return fail(Kind::invalid, "{}: workflows call each other deeper than {}", place, max_call_depth);
+    if (depth_ >= max_call_depth)
+      return fail(Kind::invalid, "{}: workflows call each other deeper than {}", place, max_call_depth);
     auto text = read_ ? read_(std::string(target)) : Result<std::optional<std::string>>(std::optional<std::string>());
     if (!text) return Fail(std::move(text).error().in(place));
     if (!*text) return fail(Kind::not_found, "{}: no file {} in this tree", place, target);
@@ -113,14 +121,19 @@ void print_jobs(const Plan& plan, int indent, std::string& out) {
     if (job.name != job.id) out += fmt::format(" \"{}\"", job.name);
     if (!job.needs.empty()) out += fmt::format("  needs: {}", join(std::span<const std::string>(job.needs), ", "));
     if (job.definition->condition.text != "success()") out += fmt::format("  if: {}", job.definition->condition.text);
-    if (job.waits_for_values) out += "  matrix: known when it runs";
-    else if (job.legs.size() > 1 || !job.legs[0].suffix.empty()) out += fmt::format("  matrix: {} rows", job.legs.size());
+    if (job.waits_for_values)
+      out += "  matrix: known when it runs";
+    else if (job.legs.size() > 1 || !job.legs[0].suffix.empty())
+      out += fmt::format("  matrix: {} rows", job.legs.size());
     out += '\n';
     if (!job.waits_for_values)
       for (auto& leg : job.legs)
         if (!leg.suffix.empty()) out += fmt::format("{:{}}- {}\n", "", indent + 2, leg.suffix);
     for (auto& step : job.definition->steps) {
-      auto what = step.name ? step.name->literal_text() : step.uses ? step.uses->literal_text() : step.run ? step.run->literal_text() : step.id;
+      auto what = step.name   ? step.name->literal_text()
+                  : step.uses ? step.uses->literal_text()
+                  : step.run  ? step.run->literal_text()
+                              : step.id;
       auto first = std::string(lines(what).empty() ? std::string_view() : lines(what)[0]);
       out += fmt::format("{:{}}{}\n", "", indent + 4, first.substr(0, 100));
     }
@@ -137,8 +150,34 @@ Result<Plan> make_plan(Workflow workflow, const Event& event, const FileReader& 
   return Planner(read, 0).plan(std::move(workflow), event);
 }
 
+Result<std::optional<Concurrency>> concurrency_of(const Plan& plan) {
+  if (!plan.workflow->concurrency) return std::optional<Concurrency>();
+  auto& e = plan.event;
+  Object github;
+  github.set("ref", e.ref), github.set("sha", e.sha), github.set("event_name", e.name),
+      github.set("repository", e.repository);
+  github.set("actor", e.actor), github.set("head_ref", e.head_ref), github.set("base_ref", e.base_ref);
+  github.set("workflow", plan.workflow->name ? plan.workflow->name->literal_text() : plan.workflow->source);
+  auto name = e.ref.starts_with("refs/heads/")  ? e.ref.substr(11)
+              : e.ref.starts_with("refs/tags/") ? e.ref.substr(10)
+                                                : e.ref;
+  github.set("ref_name", name), github.set("event", Data::from(e.payload));
+  Scope scope;
+  scope.context = [github = Data(std::move(github)), inputs = Data::from(e.inputs)](std::string_view context) {
+    return iequals(context, "github") ? github : iequals(context, "inputs") ? inputs : Data();
+  };
+  TRY(auto value, plan.workflow->concurrency->evaluate(scope, plan.workflow->source));
+  Concurrency out;
+  out.group = value.if_object() ? value.member("group").text() : value.text();
+  out.cancel_in_progress = value.member("cancel-in-progress").truthy();
+  out.keep_all = value.member("queue").text() == "max";
+  if (out.group.empty()) return std::optional<Concurrency>();
+  return std::optional(std::move(out));
+}
+
 std::string Plan::print() const {
-  std::string out = fmt::format("{} on {} {}\n", workflow->name ? workflow->name->literal_text() : workflow->source, event.name, event.ref);
+  std::string out = fmt::format("{} on {} {}\n", workflow->name ? workflow->name->literal_text() : workflow->source,
+                                event.name, event.ref);
   print_jobs(*this, 2, out);
   return out;
 }

@@ -33,7 +33,9 @@ class Pump {
     Fd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     std::stop_callback stop(ctx_.stop, Wake{wake.get()});
     while (!done()) {
-      pollfd watched[4] = {{streams_[0], POLLIN, 0}, {streams_[1], POLLIN, 0}, {exited_ ? -1 : exit_fd_, POLLIN, 0},
+      pollfd watched[4] = {{streams_[0], POLLIN, 0},
+                           {streams_[1], POLLIN, 0},
+                           {exited_ ? -1 : exit_fd_, POLLIN, 0},
                            {ending_ == 0 ? wake.get() : -1, POLLIN, 0}};
       int ready = ::poll(watched, 4, timeout());
       if (ready == 0 && exited_) return;  // quiet: what is left belongs to processes in the background
@@ -62,17 +64,22 @@ class Pump {
       ++ending_;
       next_ = now + grace;
     };
-    if (ending_ == 0 && !ctx_.alive()) step(SIGINT, process_.interrupt_grace);
-    else if (ending_ == 1 && now >= next_) step(SIGTERM, process_.terminate_grace);
-    else if (ending_ == 2 && now >= next_) step(SIGKILL, Millis(0));
+    if (ending_ == 0 && !ctx_.alive())
+      step(SIGINT, process_.interrupt_grace);
+    else if (ending_ == 1 && now >= next_)
+      step(SIGTERM, process_.terminate_grace);
+    else if (ending_ == 2 && now >= next_)
+      step(SIGKILL, Millis(0));
   }
 
   void read_some(int i) {
     char buffer[65536];
     ssize_t n = ::read(streams_[i], buffer, sizeof buffer);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    if (n <= 0) streams_[i] = -1;
-    else sink_(i + 1, std::string_view(buffer, static_cast<std::size_t>(n)));
+    if (n <= 0)
+      streams_[i] = -1;
+    else
+      sink_(i + 1, std::string_view(buffer, static_cast<std::size_t>(n)));
   }
 
   const Ctx& ctx_;
@@ -88,8 +95,9 @@ class Pump {
 
 }  // namespace
 
-Result<int> pump(const Ctx& ctx, const Process& process, std::array<int, 2> streams, int exit_fd, const OutputSink& sink,
-                 const std::function<void(int)>& signal, const std::function<Result<int>()>& status) {
+Result<int> pump(const Ctx& ctx, const Process& process, std::array<int, 2> streams, int exit_fd,
+                 const OutputSink& sink, const std::function<void(int)>& signal,
+                 const std::function<Result<int>()>& status) {
   Pump(ctx, process, streams, exit_fd, sink, signal).run();
   auto code = status();
   if (auto alive = ctx.alive(); !alive) {

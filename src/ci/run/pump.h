@@ -8,7 +8,8 @@
 namespace slipway::ci {
 
 // `exit_fd` becomes readable when the process has ended; `status` then gives its exit status.
-Result<int> pump(const Ctx& ctx, const Process& process, std::array<int, 2> streams, int exit_fd, const OutputSink& sink,
-                 const std::function<void(int)>& signal, const std::function<Result<int>()>& status);
+Result<int> pump(const Ctx& ctx, const Process& process, std::array<int, 2> streams, int exit_fd,
+                 const OutputSink& sink, const std::function<void(int)>& signal,
+                 const std::function<Result<int>()>& status);
 
 }  // namespace slipway::ci

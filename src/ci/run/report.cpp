@@ -18,7 +18,8 @@ std::string TestReport::print() const {
     if (c.outcome != TestCase::Outcome::failed) continue;
     out += fmt::format("\n- **{}{}{}**", c.suite, c.suite.empty() ? "" : " ", c.name);
     if (!c.place.file.empty()) out += fmt::format(" ({})", c.place.print());
-    if (!c.message.empty()) out += ": " + std::string(lines(c.message).empty() ? std::string_view() : lines(c.message)[0]);
+    if (!c.message.empty())
+      out += ": " + std::string(lines(c.message).empty() ? std::string_view() : lines(c.message)[0]);
     if (!c.detail.empty()) out += "\n  ```\n  " + replace_all(c.detail.substr(0, 2000), "\n", "\n  ") + "\n  ```";
   }
   if (failed > 0) out += '\n';
@@ -39,7 +40,8 @@ Result<TestReport> parse_tap(std::string_view text, std::string_view source) {
     bool failed = bare.starts_with("not ok");
     if (!failed && !bare.starts_with("ok")) {
       // What stands after a failed test belongs to it.
-      if (!out.cases.empty() && out.cases.back().outcome == TestCase::Outcome::failed && (bare.starts_with("#") || bare.starts_with("  ")))
+      if (!out.cases.empty() && out.cases.back().outcome == TestCase::Outcome::failed &&
+          (bare.starts_with("#") || bare.starts_with("  ")))
         out.cases.back().detail += std::string(bare) + "\n";
       continue;
     }
@@ -63,7 +65,8 @@ Result<TestReport> parse_tap(std::string_view text, std::string_view source) {
   if (!any) return fail(Kind::invalid, "{}: holds no TAP", source);
   // Tests that were planned and never told about did not pass.
   if (auto told = static_cast<long>(out.cases.size()); planned > told && planned < 1'000'000)
-    out.add({.outcome = TestCase::Outcome::failed, .name = fmt::format("{} of {} planned tests have no result", planned - told, planned)});
+    out.add({.outcome = TestCase::Outcome::failed,
+             .name = fmt::format("{} of {} planned tests have no result", planned - told, planned)});
   return out;
 }
 

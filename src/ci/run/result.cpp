@@ -58,7 +58,9 @@ doc::Value annotation_doc(const Annotation& a) {
 Annotation annotation_from(doc::View v) {
   Annotation a;
   auto level = v["level"].str_or("notice");
-  a.level = level == "error" ? Annotation::Level::error : level == "warning" ? Annotation::Level::warning : Annotation::Level::notice;
+  a.level = level == "error"     ? Annotation::Level::error
+            : level == "warning" ? Annotation::Level::warning
+                                 : Annotation::Level::notice;
   a.message = v["message"].str_or(""), a.title = v["title"].str_or("");
   a.place = {v["file"].str_or(""), static_cast<int>(v["line"].num_or(0)), static_cast<int>(v["column"].num_or(0))};
   a.end_line = static_cast<int>(v["endLine"].num_or(0)), a.end_column = static_cast<int>(v["endColumn"].num_or(0));
@@ -109,8 +111,12 @@ Result<JobResult> job_result_from(doc::View v) {
   r.from_cache = v["fromCache"].bool_or(false), r.cache_key = v["cacheKey"].str_or("");
   r.outputs = texts_from(v["outputs"]);
   for (auto& s : v["steps"].items()) {
-    StepResult step{s["id"].str_or(""), s["name"].str_or(""), parse_conclusion(s["outcome"].str_or("")).value_or(Conclusion::skipped),
-                    parse_conclusion(s["conclusion"].str_or("")).value_or(Conclusion::skipped), Millis(s["millis"].num_or(0)), texts_from(s["outputs"])};
+    StepResult step{s["id"].str_or(""),
+                    s["name"].str_or(""),
+                    parse_conclusion(s["outcome"].str_or("")).value_or(Conclusion::skipped),
+                    parse_conclusion(s["conclusion"].str_or("")).value_or(Conclusion::skipped),
+                    Millis(s["millis"].num_or(0)),
+                    texts_from(s["outputs"])};
     r.steps.push_back(std::move(step));
   }
   for (auto& a : v["annotations"].items()) r.annotations.push_back(annotation_from(a));
@@ -120,7 +126,8 @@ Result<JobResult> job_result_from(doc::View v) {
   }
   for (auto& i : v["images"].items()) {
     TRY(auto digest, Digest::parse(i["digest"].str_or("")));
-    r.images.push_back({i["image"].str_or(""), digest, list_from(i["tags"]), i["inputs"].str_or(""), static_cast<std::uint64_t>(i["bytes"].num_or(0))});
+    r.images.push_back({i["image"].str_or(""), digest, list_from(i["tags"]), i["inputs"].str_or(""),
+                        static_cast<std::uint64_t>(i["bytes"].num_or(0))});
   }
   for (auto& f : v["findings"].items()) {
     TRY(auto finding, path::finding_from(f));

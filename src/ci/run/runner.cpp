@@ -19,8 +19,14 @@ struct Outcome {
 // The jobs of one workflow; a reusable workflow is a graph of its own inside a job. Threads: run() one; legs others.
 class Graph {
  public:
-  Graph(Shared& shared, const Plan& plan, std::string prefix, Data inputs, std::map<std::string, std::string> secrets, std::set<std::string> chosen)
-      : shared_(shared), plan_(plan), prefix_(std::move(prefix)), inputs_(std::move(inputs)), secrets_(std::move(secrets)), chosen_(std::move(chosen)) {}
+  Graph(Shared& shared, const Plan& plan, std::string prefix, Data inputs, std::map<std::string, std::string> secrets,
+        std::set<std::string> chosen)
+      : shared_(shared),
+        plan_(plan),
+        prefix_(std::move(prefix)),
+        inputs_(std::move(inputs)),
+        secrets_(std::move(secrets)),
+        chosen_(std::move(chosen)) {}
 
   // Gives the results of all jobs, in the order of their end.
   std::vector<JobResult> run(const Ctx& ctx) {
@@ -37,10 +43,12 @@ class Graph {
   }
 
   bool failed() const {
-    return std::any_of(outcomes_.begin(), outcomes_.end(), [](auto& o) { return o.second.conclusion == Conclusion::failure; });
+    return std::any_of(outcomes_.begin(), outcomes_.end(),
+                       [](auto& o) { return o.second.conclusion == Conclusion::failure; });
   }
   bool cancelled() const {
-    return std::any_of(outcomes_.begin(), outcomes_.end(), [](auto& o) { return o.second.conclusion == Conclusion::cancelled; });
+    return std::any_of(outcomes_.begin(), outcomes_.end(),
+                       [](auto& o) { return o.second.conclusion == Conclusion::cancelled; });
   }
 
   // on.workflow_call.outputs of a called workflow.
@@ -81,7 +89,8 @@ class Graph {
       progress = false;
       for (auto& job : plan_.jobs) {
         if (!is_wanted(job) || outcomes_.contains(job.id) || running_.contains(job.id)) continue;
-        if (!std::all_of(job.needs.begin(), job.needs.end(), [&](auto& need) { return outcomes_.contains(need); })) continue;
+        if (!std::all_of(job.needs.begin(), job.needs.end(), [&](auto& need) { return outcomes_.contains(need); }))
+          continue;
         begin(ctx, job);
         progress = true;
       }
@@ -145,7 +154,9 @@ class Graph {
     if (!*verdict) {
       bool cancelled = !ctx.alive();
       return end_without_run(job, cancelled ? Conclusion::cancelled : Conclusion::skipped,
-                             cancelled ? "cancelled" : ancestors ? "its condition is false" : blocked_by(job));
+                             cancelled   ? "cancelled"
+                             : ancestors ? "its condition is false"
+                                         : blocked_by(job));
     }
     Running running;
     running.job = &job;
@@ -153,7 +164,8 @@ class Graph {
     running.stop = std::make_unique<ChildStop>(ctx.stop);
     running.legs = job.legs, running.fail_fast = job.fail_fast, running.max_parallel = job.max_parallel;
     if (job.waits_for_values) {
-      if (auto expanded = expand(job, need, running); !expanded) return end_without_run(job, Conclusion::failure, expanded.error().what());
+      if (auto expanded = expand(job, need, running); !expanded)
+        return end_without_run(job, Conclusion::failure, expanded.error().what());
     }
     running_.emplace(job.id, std::move(running));
   }
@@ -161,13 +173,15 @@ class Graph {
   bool failed_below(const std::string& id) const {
     if (outcomes_.at(id).conclusion == Conclusion::failure) return true;
     for (auto& job : plan_.jobs)
-      if (job.id == id) return std::any_of(job.needs.begin(), job.needs.end(), [&](auto& need) { return failed_below(need); });
+      if (job.id == id)
+        return std::any_of(job.needs.begin(), job.needs.end(), [&](auto& need) { return failed_below(need); });
     return false;
   }
 
   std::string blocked_by(const PlanJob& job) const {
     for (auto& need : job.needs)
-      if (!outcomes_.at(need).all_success) return fmt::format("job '{}' it needs is {}", need, to_string(outcomes_.at(need).conclusion));
+      if (!outcomes_.at(need).all_success)
+        return fmt::format("job '{}' it needs is {}", need, to_string(outcomes_.at(need).conclusion));
     return "its condition is false";
   }
 
@@ -180,14 +194,16 @@ class Graph {
     scope.call = [&](std::string_view function, const std::vector<Data>& arguments) -> Result<Data> {
       if (iequals(function, "always")) return Data(true);
       if (iequals(function, "cancelled")) return Data(stopped);
-      if (!arguments.empty() && (iequals(function, "success") || iequals(function, "failure"))) return named(function, arguments);
+      if (!arguments.empty() && (iequals(function, "success") || iequals(function, "failure")))
+        return named(function, arguments);
       if (iequals(function, "success")) return Data(ancestors && !stopped);
       if (iequals(function, "failure")) return Data(any_failed && !stopped);
       return fail(Kind::invalid, "function '{}' is not available here", function);
     };
     auto value = condition.expression->evaluate(scope);
     if (!value)
-      return Fail(std::move(value).error().in(fmt::format("{}:{}:{}: if", plan_.workflow->source, condition.mark.line, condition.mark.column)));
+      return Fail(std::move(value).error().in(
+          fmt::format("{}:{}:{}: if", plan_.workflow->source, condition.mark.line, condition.mark.column)));
     return value->truthy();
   }
 
@@ -206,7 +222,8 @@ class Graph {
     auto& source = plan_.workflow->source;
     TRY(auto strategy, job.definition->strategy->evaluate(basic_scope(needs), source));
     if (auto value = strategy.member("fail-fast"); !value.is_null()) running.fail_fast = value.truthy();
-    if (auto value = strategy.member("max-parallel"); !value.is_null()) running.max_parallel = static_cast<int>(value.number());
+    if (auto value = strategy.member("max-parallel"); !value.is_null())
+      running.max_parallel = static_cast<int>(value.number());
     auto mark = job.definition->strategy->mark;
     auto legs = expand_matrix(strategy.member("matrix"));
     if (!legs) return Fail(std::move(legs).error().in(fmt::format("{}:{}:{}", source, mark.line, mark.column)));
@@ -289,8 +306,18 @@ class Graph {
       return result;
     }
     Finally give([&] { shared_.slots.give(); });
-    JobInput input{shared_, plan_, *running.job, running.legs[index], index, running.legs.size(), running.fail_fast, running.max_parallel,
-                   key, running.needs, inputs_, secrets_};
+    JobInput input{shared_,
+                   plan_,
+                   *running.job,
+                   running.legs[index],
+                   index,
+                   running.legs.size(),
+                   running.fail_fast,
+                   running.max_parallel,
+                   key,
+                   running.needs,
+                   inputs_,
+                   secrets_};
     return JobRun(std::move(input)).run(ctx);
   }
 
@@ -310,10 +337,14 @@ class Graph {
     Graph inner(shared_, *running.job->called, key + " / ", Data(*std::move(inputs)), *std::move(secrets), {});
     auto results = inner.run(ctx);
     auto outputs = inner.call_outputs();
-    result.conclusion = inner.failed() ? Conclusion::failure : inner.cancelled() ? Conclusion::cancelled : Conclusion::success;
+    result.conclusion = inner.failed()      ? Conclusion::failure
+                        : inner.cancelled() ? Conclusion::cancelled
+                                            : Conclusion::success;
     if (inner.failed()) result.why = "a job of the called workflow failed";
-    if (outputs) result.outputs = *std::move(outputs);
-    else if (result.conclusion == Conclusion::success) return broken(outputs.error().what());
+    if (outputs)
+      result.outputs = *std::move(outputs);
+    else if (result.conclusion == Conclusion::success)
+      return broken(outputs.error().what());
     result.duration = std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - started);
     std::lock_guard lock(mutex_);
     for (auto& r : results) results_.push_back(std::move(r));
@@ -342,21 +373,27 @@ class Graph {
       if (auto* object = value.if_object()) given = *object;
     }
     for (auto& [name, value] : given.entries) {
-      bool known = std::any_of(trigger->inputs.begin(), trigger->inputs.end(), [&](auto& i) { return iequals(i.name, name); });
-      if (!known) return fail(Kind::invalid, "{}:{}:{}: Invalid input, {} is not defined in the referenced workflow.", source, definition.mark.line, definition.mark.column, name);
+      bool known =
+          std::any_of(trigger->inputs.begin(), trigger->inputs.end(), [&](auto& i) { return iequals(i.name, name); });
+      if (!known)
+        return fail(Kind::invalid, "{}:{}:{}: Invalid input, {} is not defined in the referenced workflow.", source,
+                    definition.mark.line, definition.mark.column, name);
     }
     for (auto& input : trigger->inputs) {
       auto* value = given.find(input.name);
       if (!value && input.required)
-        return fail(Kind::invalid, "{}:{}:{}: Input {} is required, but not provided while calling.", source, definition.mark.line, definition.mark.column, input.name);
+        return fail(Kind::invalid, "{}:{}:{}: Input {} is required, but not provided while calling.", source,
+                    definition.mark.line, definition.mark.column, input.name);
       if (value) {
-        out.set(input.name, input.type == "boolean" ? Data(value->if_string() ? *value->if_string() == "true" : value->truthy())
+        out.set(input.name, input.type == "boolean"
+                                ? Data(value->if_string() ? *value->if_string() == "true" : value->truthy())
                             : input.type == "number" ? Data(value->number())
                                                      : Data(value->text()));
         continue;
       }
       TRY(auto fallback, input.fallback.evaluate(basic_scope(Data(Object{})), source));
-      if (fallback.is_null()) fallback = input.type == "boolean" ? Data(false) : input.type == "number" ? Data(0) : Data("");
+      if (fallback.is_null())
+        fallback = input.type == "boolean" ? Data(false) : input.type == "number" ? Data(0) : Data("");
       out.set(input.name, std::move(fallback));
     }
     return out;
@@ -379,7 +416,9 @@ class Graph {
     auto conclusion = result.conclusion;
     bool tolerated = conclusion == Conclusion::failure && tolerates(running, result);
     if (tolerated) conclusion = Conclusion::success;
-    auto rank = [](Conclusion c) { return c == Conclusion::failure ? 3 : c == Conclusion::cancelled ? 2 : c == Conclusion::skipped ? 1 : 0; };
+    auto rank = [](Conclusion c) {
+      return c == Conclusion::failure ? 3 : c == Conclusion::cancelled ? 2 : c == Conclusion::skipped ? 1 : 0;
+    };
     if (rank(conclusion) > rank(running.outcome.conclusion)) running.outcome.conclusion = conclusion;
     for (auto& [key, value] : result.outputs) running.outcome.outputs[key] = value;
     if (conclusion == Conclusion::failure && running.fail_fast && running.legs.size() > 1) running.stop->request_stop();
@@ -459,7 +498,9 @@ Result<RunResult> Runner::run(const Ctx& ctx, const Plan& plan) {
   Graph graph(shared, plan, "", Data::from(plan.event.inputs), std::move(secrets), std::move(chosen));
   RunResult out;
   out.jobs = graph.run(ctx);
-  out.conclusion = graph.failed() ? Conclusion::failure : graph.cancelled() || !ctx.alive() ? Conclusion::cancelled : Conclusion::success;
+  out.conclusion = graph.failed()                      ? Conclusion::failure
+                   : graph.cancelled() || !ctx.alive() ? Conclusion::cancelled
+                                                       : Conclusion::success;
   return out;
 }
 

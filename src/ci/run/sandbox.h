@@ -16,7 +16,7 @@ struct Process {
   std::vector<std::string> argv;           // paths as seen inside
   std::map<std::string, std::string> env;  // the whole environment
   std::string cwd;
-  Millis interrupt_grace{7500};            // on cancel: SIGINT, this long, SIGTERM, terminate_grace, SIGKILL
+  Millis interrupt_grace{7500};  // on cancel: SIGINT, this long, SIGTERM, terminate_grace, SIGKILL
   Millis terminate_grace{2500};
 };
 
@@ -34,10 +34,10 @@ class Sandbox {
 };
 
 struct SandboxOptions {
-  fs::path home;               // of the host: becomes /home/runner inside
-  std::string id;              // unique on this host
+  fs::path home;                 // of the host: becomes /home/runner inside
+  std::string id;                // unique on this host
   std::vector<fs::path> layers;  // of an image; empty: a copy-on-write view of the host's root
-  std::vector<fs::path> hide;  // folders of the host that steps must not see
+  std::vector<fs::path> hide;    // folders of the host that steps must not see
   std::vector<box::Mount> mounts;
   box::Limits limits;
   box::Network network = box::Network::host;

@@ -196,7 +196,8 @@ Result<Environment> JobRun::evaluate_env(const Template& value, const Frame& fra
   if (auto* object = data.if_object())
     for (auto& [key, item] : object->entries) out[key] = item.text();
   else if (!data.is_null())
-    return fail(Kind::invalid, "{}:{}:{}: env: want a mapping, got {}", frame.source, value.mark.line, value.mark.column, data.print());
+    return fail(Kind::invalid, "{}:{}:{}: env: want a mapping, got {}", frame.source, value.mark.line,
+                value.mark.column, data.print());
   return out;
 }
 

@@ -22,8 +22,10 @@ Result<Health> health_of(const std::string& options, const oci::Config& config) 
   Health out;
   if (config.healthcheck && config.healthcheck->test.size() > 1) {
     auto& test = config.healthcheck->test;
-    if (test[0] == "CMD-SHELL") out.command = test[1];
-    else if (test[0] == "CMD") out.argv.assign(test.begin() + 1, test.end());
+    if (test[0] == "CMD-SHELL")
+      out.command = test[1];
+    else if (test[0] == "CMD")
+      out.argv.assign(test.begin() + 1, test.end());
     if (config.healthcheck->interval_ns > 0) out.interval = Millis(config.healthcheck->interval_ns / 1'000'000);
     if (config.healthcheck->retries > 0) out.retries = static_cast<int>(config.healthcheck->retries);
   }
@@ -31,14 +33,18 @@ Result<Health> health_of(const std::string& options, const oci::Config& config) 
   std::string word;
   char quote = 0;
   for (char c : options + " ") {
-    if (quote != 0 ? c == quote : c == '"' || c == '\'') quote = quote != 0 ? 0 : c;
+    if (quote != 0 ? c == quote : c == '"' || c == '\'')
+      quote = quote != 0 ? 0 : c;
     else if (quote == 0 && (c == ' ' || c == '\n' || c == '=')) {
       if (!word.empty()) words.push_back(std::exchange(word, {}));
-    } else word += c;
+    } else
+      word += c;
   }
   for (std::size_t i = 0; i + 1 < words.size(); ++i) {
-    if (words[i] == "--health-cmd") out.command = words[i + 1], out.argv.clear();
-    else if (words[i] == "--health-retries") out.retries = static_cast<int>(to_int(words[i + 1]).value_or(out.retries));
+    if (words[i] == "--health-cmd")
+      out.command = words[i + 1], out.argv.clear();
+    else if (words[i] == "--health-retries")
+      out.retries = static_cast<int>(to_int(words[i + 1]).value_or(out.retries));
     else if (words[i] == "--health-interval") {
       TRY(out.interval, parse_duration(words[i + 1]));
     }
@@ -60,20 +66,24 @@ std::vector<std::string> command_of(const oci::Config& config) {
 }
 
 // Waits until the service says it is well; asks sooner than told in the beginning.
-Result<> await_health(const Ctx& ctx, box::Container& container, const Health& health, const Environment& env, const std::string& name) {
+Result<> await_health(const Ctx& ctx, box::Container& container, const Health& health, const Environment& env,
+                      const std::string& name) {
   if (health.command.empty() && health.argv.empty()) return {};
   box::Container::Exec exec;
   exec.argv = health.command.empty() ? health.argv : std::vector<std::string>{"/bin/sh", "-c", health.command};
   exec.env = env;
   Millis pause{10};
-  auto until = std::chrono::steady_clock::now() + health.interval * std::max(health.retries, 1) + std::chrono::seconds(5);
+  auto until =
+      std::chrono::steady_clock::now() + health.interval * std::max(health.retries, 1) + std::chrono::seconds(5);
   for (;;) {
     auto code = container.exec(ctx, exec, {});
     if (code && *code == 0) return {};
     TRY_OK(ctx.alive());
     pollfd ended{container.exit_fd(), POLLIN, 0};
     if (::poll(&ended, 1, 0) > 0) return fail(Kind::unavailable, "service {} ended before it was healthy", name);
-    if (std::chrono::steady_clock::now() > until) return fail(Kind::timeout, "service {} did not become healthy: \"{}\" fails", name, join(std::span<const std::string>(exec.argv), " "));
+    if (std::chrono::steady_clock::now() > until)
+      return fail(Kind::timeout, "service {} did not become healthy: \"{}\" fails", name,
+                  join(std::span<const std::string>(exec.argv), " "));
     TRY_OK(sleep(ctx, pause));
     pause = std::min(pause * 2, health.interval);
   }
@@ -100,7 +110,8 @@ Result<> JobRun::start_services(const Ctx& ctx, SandboxOptions& job) {
   return {};
 }
 
-Result<> JobRun::start_service(const Ctx& ctx, const std::string& name, const Data& definition, const SandboxOptions& job) {
+Result<> JobRun::start_service(const Ctx& ctx, const std::string& name, const Data& definition,
+                               const SandboxOptions& job) {
   auto image_name = definition.if_string() ? definition.text() : definition.member("image").text();
   if (image_name.empty()) return {};
   TRY(auto image, resolve_image(ctx, options(), image_name));
@@ -153,7 +164,8 @@ void JobRun::stop_services() {
 }
 
 Result<int> JobRun::container(const Ctx& ctx, StepContext& step, const ContainerStep& call) {
-  if (!options().runtime) return fail(Kind::unavailable, "image {}: steps in containers need a container runtime", call.image);
+  if (!options().runtime)
+    return fail(Kind::unavailable, "image {}: steps in containers need a container runtime", call.image);
   TRY(auto image, resolve_image(ctx, options(), call.image));
   box::Spec spec;
   spec.id = fmt::format("ci-step-{}", random_hex(8));
@@ -179,9 +191,10 @@ Result<int> JobRun::container(const Ctx& ctx, StepContext& step, const Container
   out.write.reset();
   err.write.reset();
   step.stop_token.clear();
-  auto code = pump(ctx, Process{}, {out.read.get(), err.read.get()}, started->exit_fd(),
-                   [&](int stream, std::string_view piece) { take(step, stream, piece); }, [&](int number) { (void)started->signal(number); },
-                   [&] { return started->wait(Ctx{}); });
+  auto code = pump(
+      ctx, Process{}, {out.read.get(), err.read.get()}, started->exit_fd(),
+      [&](int stream, std::string_view piece) { take(step, stream, piece); },
+      [&](int number) { (void)started->signal(number); }, [&] { return started->wait(Ctx{}); });
   (void)started->destroy();
   for (int stream : {1, 2})
     if (auto& rest = step.partial[stream - 1]; !rest.empty()) take_line(step, stream, std::exchange(rest, {}));

@@ -18,8 +18,10 @@ std::vector<std::string> words_of(std::string_view text) {
   bool any = false;
   for (char c : text) {
     if (quote != 0) {
-      if (c == quote) quote = 0;
-      else word += c;
+      if (c == quote)
+        quote = 0;
+      else
+        word += c;
     } else if (c == '"' || c == '\'') {
       quote = c, any = true;
     } else if (c == ' ' || c == '\t' || c == '\n') {
@@ -36,9 +38,35 @@ std::vector<std::string> words_of(std::string_view text) {
 struct Shell {
   std::string_view name, command, extension;
 };
-constexpr Shell shells[] = {
-    {"bash", "bash --noprofile --norc -e -o pipefail {0}", ".sh"}, {"sh", "sh -e {0}", ".sh"},     {"python", "python {0}", ".py"},
-    {"pwsh", "pwsh -command \". '{0}'\"", ".ps1"},                  {"powershell", "pwsh -command \". '{0}'\"", ".ps1"}};
+constexpr Shell shells[] = {{"bash", "bash --noprofile --norc -e -o pipefail {0}", ".sh"},
+                            {"sh", "sh -e {0}", ".sh"},
+                            {"python", "python {0}", ".py"},
+                            {"pwsh", "pwsh -command \". '{0}'\"", ".ps1"},
+                            {"powershell", "pwsh -command \". '{0}'\"", ".ps1"}};
+
+// Stops some time after another token has: for what may finish its work when a job is cancelled.
+class LateStop {
+ public:
+  LateStop(std::stop_token first, Millis grace)
+      : waiting_([this, first = std::move(first), grace](const std::stop_token& over) {
+          std::mutex mutex;
+          std::condition_variable_any wake;
+          std::stop_callback poke(first, [&] {
+            std::lock_guard lock(mutex);
+            wake.notify_all();
+          });
+          std::unique_lock lock(mutex);
+          wake.wait(lock, over, [&] { return first.stop_requested(); });
+          if (over.stop_requested()) return;
+          wake.wait_for(lock, over, grace, [] { return false; });
+          if (!over.stop_requested()) source_.request_stop();
+        }) {}
+  std::stop_token token() const { return source_.get_token(); }
+
+ private:
+  std::stop_source source_;
+  std::jthread waiting_;  // last: ends before the source goes
+};
 
 std::string display_name(const Step& step, const std::string& name) {
   if (!name.empty()) return name;
@@ -73,17 +101,25 @@ void JobRun::step(const Ctx& ctx, Frame& frame, const Step& step) {
   // After a cancellation what still runs has a time of its own.
   Ctx own = ctx;
   if (cancelled_) own = Ctx{.clock = ctx.clock}.within(options().cancel_grace);
+  std::optional<LateStop> late;
+  if (!cancelled_ && survives_cancel(frame, step, context)) {
+    late.emplace(ctx.stop, options().cancel_grace);
+    own = ctx.with_stop(late->token());
+  }
 
   auto env = step.env ? evaluate_env(*step.env, frame, nullptr) : Result<Environment>(Environment{});
   if (env) context.env = *std::move(env);
   std::string name;
-  if (step.name) name = step.name->evaluate_text(scope(frame, &context), frame.source).value_or(step.name->literal_text());
+  if (step.name)
+    name = step.name->evaluate_text(scope(frame, &context), frame.source).value_or(step.name->literal_text());
   name = in_.shared.redaction.redact(display_name(step, name));
 
   auto want = wanted(frame, step, context);
   Result<> outcome;
-  if (!env) outcome = Fail(env.error());
-  else if (!want) outcome = Fail(want.error());
+  if (!env)
+    outcome = Fail(env.error());
+  else if (!want)
+    outcome = Fail(want.error());
   if (outcome && !*want) {
     record.outcome = record.conclusion = Conclusion::skipped;
     frame.records[step.id] = record;
@@ -99,10 +135,24 @@ void JobRun::step(const Ctx& ctx, Frame& frame, const Step& step) {
   conclude(ctx, frame, step, context, outcome);
   frame.records[step.id] = record;
   if (frame.composite) return;
-  StepResult done{step.id, name, record.outcome, record.conclusion,
-                  std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - started), record.outputs};
+  StepResult done{step.id,
+                  name,
+                  record.outcome,
+                  record.conclusion,
+                  std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - started),
+                  record.outputs};
   in_.shared.tell([&](Observer& o) { o.step_finished(result_.key, done); });
   result_.steps.push_back(std::move(done));
+}
+
+// Rule: on cancel the condition of the running step is evaluated again; when it still holds, the step goes on.
+bool JobRun::survives_cancel(const Frame& frame, const Step& step, const StepContext& context) {
+  static constexpr std::string_view surviving[] = {"always", "cancelled"};
+  if (!step.condition.expression || !step.condition.expression->calls(surviving)) return false;
+  cancelled_ = true;
+  auto still = wanted(frame, step, context);
+  cancelled_ = false;
+  return still && *still;
 }
 
 Result<bool> JobRun::wanted(const Frame& frame, const Step& step, const StepContext& context) const {
@@ -116,10 +166,13 @@ Result<> JobRun::execute(const Ctx& ctx, Frame& frame, const Step& step, StepCon
   Ctx own = ctx;
   if (step.timeout_minutes) {
     TRY(auto minutes, step.timeout_minutes->evaluate(scope(frame, &context), frame.source));
-    if (minutes.number() > 0) own = ctx.within(Millis(static_cast<std::int64_t>(std::min(minutes.number(), 1e6) * 60'000)));
+    if (minutes.number() > 0)
+      own = ctx.within(Millis(static_cast<std::int64_t>(std::min(minutes.number(), 1e6) * 60'000)));
   }
   if (step.background || !step.wait.empty() || step.wait_all || !step.cancel.empty())
-    return Fail(at(frame, step.mark, Error(Kind::unavailable, "steps in the background (background, wait, cancel) are not supported by this runner")));
+    return Fail(at(frame, step.mark,
+                   Error(Kind::unavailable,
+                         "steps in the background (background, wait, cancel) are not supported by this runner")));
   Result<> result;
   if (!step.parallel.empty()) {
     steps(own, frame, step.parallel);  // in order: the same results, later
@@ -145,7 +198,9 @@ Result<> JobRun::script(const Ctx& ctx, Frame& frame, const Step& step, StepCont
     TRY(folder, step.working_directory->evaluate_text(names, frame.source));
   }
   auto workspace = inside(folder_->workspace());
-  auto cwd = folder.empty() ? workspace : folder.starts_with('/') ? folder : (fs::path(workspace) / folder).lexically_normal().string();
+  auto cwd = folder.empty()            ? workspace
+             : folder.starts_with('/') ? folder
+                                       : (fs::path(workspace) / folder).lexically_normal().string();
 
   std::string command = shell, extension;
   if (shell.empty()) command = has_image_ ? "sh -e {0}" : "bash -e {0}", extension = ".sh";
@@ -153,10 +208,15 @@ Result<> JobRun::script(const Ctx& ctx, Frame& frame, const Step& step, StepCont
     if (shell == known.name) command = known.command, extension = known.extension;
   if (shell == "python" && !has_image_ && !find_program("python")) command = "python3 {0}";
   if (!command.contains("{0}"))
-    return Fail(at(frame, step.shell ? step.shell->mark : step.mark,
-                   Error(Kind::invalid, fmt::format("Invalid shell option '{}'. Shell must be a valid built-in (bash, sh, python, pwsh) or a "
-                                                    "format string containing '{{0}}'", shell))));
-  if (extension == ".ps1") text = "$ErrorActionPreference = 'stop'\n" + text + "\nif ((Test-Path -LiteralPath variable:\\LASTEXITCODE)) { exit $LASTEXITCODE }";
+    return Fail(
+        at(frame, step.shell ? step.shell->mark : step.mark,
+           Error(Kind::invalid,
+                 fmt::format("Invalid shell option '{}'. Shell must be a valid built-in (bash, sh, python, pwsh) or a "
+                             "format string containing '{{0}}'",
+                             shell))));
+  if (extension == ".ps1")
+    text = "$ErrorActionPreference = 'stop'\n" + text +
+           "\nif ((Test-Path -LiteralPath variable:\\LASTEXITCODE)) { exit $LASTEXITCODE }";
   auto relative = fmt::format("{}/script_{}{}", folder_->temp(), files_ + 1, extension);
   TRY_OK(folder_->write(relative, text + "\n", 0755));
   std::vector<std::string> argv;
@@ -180,7 +240,8 @@ void JobRun::conclude(const Ctx& ctx, Frame& frame, const Step& step, StepContex
   if (stopped) {
     cancelled_ = true;
     timed_out_ = ctx.alive().error().is(Kind::timeout);
-    say(context, timed_out_ ? "##[error]The job has exceeded its maximum execution time." : "##[error]The operation was canceled.");
+    say(context, timed_out_ ? "##[error]The job has exceeded its maximum execution time."
+                            : "##[error]The operation was canceled.");
     return;
   }
   if (!error.what().empty()) {
@@ -202,7 +263,8 @@ void JobRun::conclude(const Ctx& ctx, Frame& frame, const Step& step, StepContex
   frame.failed = true;
   if (!frame.composite) {
     failed_ = true;
-    if (result_.why.empty()) result_.why = fmt::format("step '{}': {}", step.id, in_.shared.redaction.redact(error.what()));
+    if (result_.why.empty())
+      result_.why = fmt::format("step '{}': {}", step.id, in_.shared.redaction.redact(error.what()));
   }
 }
 

@@ -115,7 +115,8 @@ Event event_from(const path::Change& change, const EventOptions& options) {
   return out;
 }
 
-Result<doc::Value> typed_inputs(const Workflow& workflow, std::string_view event, const std::map<std::string, std::string>& given) {
+Result<doc::Value> typed_inputs(const Workflow& workflow, std::string_view event,
+                                const std::map<std::string, std::string>& given) {
   auto* trigger = workflow.trigger(event);
   if (!trigger) return fail(Kind::invalid, "{}: has no 'on: {}'", workflow.source, event);
   std::vector<std::string> names;
@@ -130,23 +131,27 @@ Result<doc::Value> typed_inputs(const Workflow& workflow, std::string_view event
   for (auto& input : trigger->inputs) {
     auto found = given.find(input.name);
     auto wrong = [&](std::string_view want) {
-      return fail(Kind::invalid, "{}:{}:{}: input '{}': got \"{}\", want {}", workflow.source, input.mark.line, input.mark.column, input.name,
-                  found == given.end() ? std::string() : found->second, want);
+      return fail(Kind::invalid, "{}:{}:{}: input '{}': got \"{}\", want {}", workflow.source, input.mark.line,
+                  input.mark.column, input.name, found == given.end() ? std::string() : found->second, want);
     };
-    if (found == given.end() && input.required && input.fallback.is(Template::Sort::null)) return wrong("a value: it is required");
+    if (found == given.end() && input.required && input.fallback.is(Template::Sort::null))
+      return wrong("a value: it is required");
     Data value;
-    if (found != given.end()) value = found->second;
+    if (found != given.end())
+      value = found->second;
     else if (!input.fallback.is_expression()) {
       TRY(value, input.fallback.evaluate(Scope{}, workflow.source));
     }
     if (input.type == "boolean") {
-      if (value.if_string() && value.text() != "true" && value.text() != "false" && !value.text().empty()) return wrong("true or false");
+      if (value.if_string() && value.text() != "true" && value.text() != "false" && !value.text().empty())
+        return wrong("true or false");
       out.set(input.name, value.if_string() ? value.text() == "true" : value.truthy());
     } else if (input.type == "number") {
       if (std::isnan(value.number())) return wrong("a number");
       out.set(input.name, Data(value.number()).to_doc());
     } else {
-      bool listed = input.type != "choice" || value.text().empty() || std::find(input.options.begin(), input.options.end(), value.text()) != input.options.end();
+      bool listed = input.type != "choice" || value.text().empty() ||
+                    std::find(input.options.begin(), input.options.end(), value.text()) != input.options.end();
       if (!listed) return wrong(fmt::format("one of {}", join(std::span<const std::string>(input.options), ", ")));
       out.set(input.name, value.text());
     }
@@ -160,7 +165,8 @@ bool triggers(const Workflow& workflow, const Event& event) {
   if (!trigger && event.name == "pull_request") trigger = workflow.trigger("pull_request_target");
   if (!trigger || !types_pass(*trigger, event)) return false;
   if (event.name == "push") return push_passes(*trigger, event);
-  if (event.name.starts_with("pull_request")) return passes(trigger->branches, event.base_ref) && paths_pass(trigger->paths, event.paths);
+  if (event.name.starts_with("pull_request"))
+    return passes(trigger->branches, event.base_ref) && paths_pass(trigger->paths, event.paths);
   return true;
 }
 

@@ -104,7 +104,8 @@ Result<> JobRun::use(const Ctx& ctx, Frame& frame, const Step& step, StepContext
   say(context, "##[command]uses: " + uses);
   if (uses.starts_with("./") || uses.starts_with("$/") || uses == ".") {
     // Looked for when the step starts: earlier steps may have written it.
-    auto base = uses.starts_with("$/") && frame.composite ? fs::path(frame.action_path) : fs::path(inside(folder_->workspace()));
+    auto base = uses.starts_with("$/") && frame.composite ? fs::path(frame.action_path)
+                                                          : fs::path(inside(folder_->workspace()));
     auto path = (base / uses.substr(std::min<std::size_t>(uses.size(), 2))).lexically_normal().string();
     while (path.size() > 1 && path.ends_with('/')) path.pop_back();
     TRY(auto relative, relative_of(path));
@@ -131,14 +132,17 @@ Result<> JobRun::use(const Ctx& ctx, Frame& frame, const Step& step, StepContext
     for (auto& [key, value] : inputs.entries) use.inputs[key] = value.text();
     return native(ctx, use);
   }
-  auto folder = options().actions ? options().actions(ctx, reference->repository, reference->ref) : Result<std::optional<fs::path>>(std::nullopt);
+  auto folder = options().actions ? options().actions(ctx, reference->repository, reference->ref)
+                                  : Result<std::optional<fs::path>>(std::nullopt);
   if (!folder) return Fail(std::move(folder).error().in(uses));
   if (!*folder) {
     auto near = nearest(name, native_action_names());
-    return Fail(Error(Kind::not_found, fmt::format("action {} is neither built in nor mirrored here; nothing is fetched from other hosts", uses))
-                    .with_hint(near ? fmt::format("did you mean {}?", *near)
-                                    : fmt::format("copy it to .github/actions/{} and use it as ./.github/actions/{}",
-                                                  fs::path(name).filename().string(), fs::path(name).filename().string())));
+    return Fail(
+        Error(Kind::not_found,
+              fmt::format("action {} is neither built in nor mirrored here; nothing is fetched from other hosts", uses))
+            .with_hint(near ? fmt::format("did you mean {}?", *near)
+                            : fmt::format("copy it to .github/actions/{} and use it as ./.github/actions/{}",
+                                          fs::path(name).filename().string(), fs::path(name).filename().string())));
   }
   auto relative = fmt::format("work/_actions/{}/{}", reference->repository, reference->ref);
   if (!folder_->has_folder(relative)) {
@@ -152,8 +156,10 @@ Result<> JobRun::use(const Ctx& ctx, Frame& frame, const Step& step, StepContext
   return run_action(ctx, frame, context, relative, action, std::move(inputs));
 }
 
-Result<> JobRun::run_action(const Ctx& ctx, Frame& frame, StepContext& context, const std::string& folder, const Action& action, Object given) {
-  if (frame.depth >= max_depth) return fail(Kind::invalid, "{}: actions use each other deeper than {}", action.source, max_depth);
+Result<> JobRun::run_action(const Ctx& ctx, Frame& frame, StepContext& context, const std::string& folder,
+                            const Action& action, Object given) {
+  if (frame.depth >= max_depth)
+    return fail(Kind::invalid, "{}: actions use each other deeper than {}", action.source, max_depth);
   Object inputs;
   for (auto& declared : action.inputs) {
     auto* value = given.find(declared.name);
@@ -198,25 +204,29 @@ Result<> JobRun::run_action(const Ctx& ctx, Frame& frame, StepContext& context, 
   if (!action.using_.starts_with("node"))
     return fail(Kind::invalid, "{}: runs.using '{}': want composite, docker or node", action.source, action.using_);
   env["GITHUB_ACTION_PATH"] = inner.action_path;
-  auto program = [&](const std::string& file) { return std::vector<std::string>{"node", inner.action_path + "/" + file}; };
+  auto program = [&](const std::string& file) {
+    return std::vector<std::string>{"node", inner.action_path + "/" + file};
+  };
   auto workspace = inside(folder_->workspace());
   if (!action.post.empty()) {
     auto state = std::make_shared<std::map<std::string, std::string>>();
     auto post_env = env;
     auto own_env = context.env;
     auto argv = program(action.post);
-    defer("Post " + context.id, [this, argv, post_env, own_env, workspace, state, condition = action.post_if](const Ctx& later, StepContext& post) -> Result<> {
-      if (condition.expression) {
-        auto wanted = condition.expression->evaluate(scope(root_, &post));
-        if (wanted && !wanted->truthy()) return {};
-      }
-      auto full = post_env;
-      for (auto& [key, value] : *state) full["STATE_" + key] = value;
-      post.env = own_env;
-      TRY(auto code, process(later, post, argv, workspace, full));
-      if (code != 0) return fail(Kind::invalid, "Process completed with exit code {}.", code);
-      return {};
-    });
+    defer("Post " + context.id,
+          [this, argv, post_env, own_env, workspace, state, condition = action.post_if](const Ctx& later,
+                                                                                        StepContext& post) -> Result<> {
+            if (condition.expression) {
+              auto wanted = condition.expression->evaluate(scope(root_, &post));
+              if (wanted && !wanted->truthy()) return {};
+            }
+            auto full = post_env;
+            for (auto& [key, value] : *state) full["STATE_" + key] = value;
+            post.env = own_env;
+            TRY(auto code, process(later, post, argv, workspace, full));
+            if (code != 0) return fail(Kind::invalid, "Process completed with exit code {}.", code);
+            return {};
+          });
     TRY(auto code, process(ctx, context, program(action.main), workspace, env));
     *state = context.state;
     if (code != 0) return fail(Kind::invalid, "Process completed with exit code {}.", code);
@@ -228,13 +238,15 @@ Result<> JobRun::run_action(const Ctx& ctx, Frame& frame, StepContext& context, 
 }
 
 // An image or a Dockerfile of the action's own; the arguments may name its inputs.
-Result<> JobRun::docker_action(const Ctx& ctx, StepContext& context, Frame& inner, const std::string& folder, const Action& action, Environment env) {
+Result<> JobRun::docker_action(const Ctx& ctx, StepContext& context, Frame& inner, const std::string& folder,
+                               const Action& action, Environment env) {
   ContainerStep call;
   if (action.image.starts_with("docker://")) {
     call.image = action.image.substr(9);
   } else {
     if (!options().builder)
-      return fail(Kind::unavailable, "{}: is built from a {}, and no image builder is connected to this runner", action.source, action.image);
+      return fail(Kind::unavailable, "{}: is built from a {}, and no image builder is connected to this runner",
+                  action.source, action.image);
     path::BuildRequest request;
     request.context = folder_->home() / folder;
     request.dockerfile = action.image;
@@ -262,7 +274,9 @@ Result<> JobRun::docker_action(const Ctx& ctx, StepContext& context, Frame& inne
   };
   if (!action.pre_entrypoint.empty()) TRY_OK(run(ctx, context, action.pre_entrypoint));
   if (!action.post_entrypoint.empty())
-    defer("Post " + context.id, [run, entry = action.post_entrypoint](const Ctx& later, StepContext& step) { return run(later, step, entry); });
+    defer("Post " + context.id, [run, entry = action.post_entrypoint](const Ctx& later, StepContext& step) {
+      return run(later, step, entry);
+    });
   return run(ctx, context, action.entrypoint);
 }
 

@@ -71,7 +71,8 @@ bool read_header(Header& h, int (&fds)[2]) {
   }
   if (n != static_cast<ssize_t>(sizeof h)) return false;
   for (auto* c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c))
-    if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof fds)) memcpy(fds, CMSG_DATA(c), sizeof fds);
+    if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof fds))
+      memcpy(fds, CMSG_DATA(c), sizeof fds);
   return true;
 }
 
@@ -153,7 +154,8 @@ void reap() {
   for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
     for (int i = 0; i < step_count; ++i) {
       if (steps[i].pid != pid) continue;
-      answer(kExited, steps[i].id, static_cast<uint32_t>(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status)));
+      answer(kExited, steps[i].id,
+             static_cast<uint32_t>(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status)));
       steps[i] = steps[--step_count];
       break;
     }
