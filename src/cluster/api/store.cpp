@@ -53,7 +53,7 @@ struct ObjectStore::Rep {
   std::unique_ptr<store::Database> database;
   mutable std::mutex mutex;
   std::map<std::string, std::unique_ptr<Table>, std::less<>> tables;
-  Revision revision = 1, durable = 1, reserved = 0, queued = 0;
+  Revision revision = 1, opened = 1, durable = 1, reserved = 0, queued = 0;
   std::vector<Entry> queue, lazy;
   Clock::time_point lazy_since = Clock::time_point::max();
   std::optional<Error> broken;           // the last commit failed; the journal goes on trying
@@ -69,7 +69,7 @@ struct ObjectStore::Rep {
       slot = std::make_unique<Table>();
       slot->name = name;
       slot->journal = journal_of(name);
-      slot->floor = slot->last = revision;
+      slot->floor = slot->last = opened;  // nothing happened to it since
     }
     return *slot;
   }
@@ -110,7 +110,7 @@ Result<> ObjectStore::Rep::load() {
       t->floor = t->last = revision;
       std::sort(t->by_age.begin(), t->by_age.end());
     }
-    durable = revision;
+    durable = opened = revision;
     return {};
   });
 }
