@@ -422,6 +422,20 @@ TEST_F(RunnerTest, RefusesTheBareHostUnlessAllowed) {
   EXPECT_EQ(steps("- run: echo hi").result.error().kind(), Kind::unavailable);
 }
 
+// The example's own workflows, as `slipway run` would: what needs no builder runs for real.
+TEST_F(RunnerTest, SLOW_TheExampleShopPasses) {
+  auto shop = fs::path(SLIPWAY_SOURCE_DIR) / "examples/shop";
+  if (!path_exists(shop) || !find_program("node") || !find_program("go")) GTEST_SKIP() << "needs the example, node and go";
+  isolate();
+  if (IsSkipped()) return;
+  options.folder = shop;
+  options.only_jobs = {"lint", "test"};
+  for (auto* name : {"api.yml", "web.yml"}) {
+    auto r = run(must(read_file(shop / ".github/workflows" / name)));
+    EXPECT_EQ(r.conclusions(), "lint=success test=success") << name << r.output << r.words;
+  }
+}
+
 // 30 steps that do nothing: what is left is ours.
 TEST_F(RunnerTest, SLOW_StepsAreCheap) {
   isolate();

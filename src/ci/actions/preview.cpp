@@ -20,8 +20,9 @@ Result<> preview(const Ctx& ctx, ActionUse& use) {
   request.root = job.folder().home() / job.folder().workspace();
   for (auto& line : use.list("images")) {
     auto pair = cut(line, "=");
-    if (!pair) return fail(Kind::invalid, "images: \"{}\": want NAME=IMAGE@DIGEST", line);
-    request.images[std::string(trim(pair->first))] = trim(pair->second);
+    if (!pair) return fail(Kind::invalid, "images: \"{}\": want NAME=DIGEST or NAME=IMAGE@DIGEST", line);
+    std::string name(trim(pair->first)), image(trim(pair->second));
+    request.images[name] = image.starts_with("sha256:") ? name + "@" + image : image;
   }
   for (auto [input, field] : {std::pair{"ready-timeout", &request.ready_within}, {"lives", &request.lives}}) {
     if (use.input(input).empty()) continue;
