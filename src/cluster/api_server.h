@@ -20,6 +20,7 @@ struct ApiOptions {
   };
   std::function<std::optional<User>(const net::Request&)> authenticate;
   std::vector<std::string> crds;          // YAML texts of CustomResourceDefinitions present from the start
+  std::vector<std::string> namespaces;    // present from the start, beside default and the kube-* ones
   std::string service_cidr = "10.96.0.0/16";
 };
 // Who did what, to whom: called after each accepted write (drift reports name the person by it).

@@ -49,8 +49,10 @@ void write(doc::Value& object, Managers managers) {
     if (!m.subresource.empty()) entry.set("subresource", m.subresource);
     list.emplace_back(std::move(entry));
   }
-  if (list.empty()) object["metadata"].map().erase("managedFields");
-  else object["metadata"]["managedFields"] = std::move(list);
+  if (list.empty())
+    object["metadata"].map().erase("managedFields");
+  else
+    object["metadata"]["managedFields"] = std::move(list);
 }
 
 // What no manager ever owns (the server's own fields).
@@ -59,8 +61,9 @@ FieldSet strip(FieldSet set, const std::vector<std::string>& ignored = {}) {
   for (const auto& name : ignored) set.children.erase("f:" + name);
   auto meta = set.children.find("f:metadata");
   if (meta == set.children.end()) return set;
-  for (std::string_view key : {"f:name", "f:namespace", "f:generateName", "f:uid", "f:resourceVersion", "f:generation", "f:creationTimestamp",
-                               "f:selfLink", "f:managedFields", "f:deletionTimestamp", "f:deletionGracePeriodSeconds"})
+  for (std::string_view key :
+       {"f:name", "f:namespace", "f:generateName", "f:uid", "f:resourceVersion", "f:generation", "f:creationTimestamp",
+        "f:selfLink", "f:managedFields", "f:deletionTimestamp", "f:deletionGracePeriodSeconds"})
     meta->second.children.erase(std::string(key));
   if (meta->second.children.empty()) set.children.erase(meta);
   return set;
@@ -94,14 +97,17 @@ void cap_updaters(Managers& managers) {
 
 doc::Value without_managed_fields(const doc::Value& value) {
   doc::Value copy = value;
-  if (auto* metadata = copy.map().find("metadata"); metadata != nullptr && metadata->is_map()) metadata->map().erase("managedFields");
+  if (auto* metadata = copy.map().find("metadata"); metadata != nullptr && metadata->is_map())
+    metadata->map().erase("managedFields");
   return copy;
 }
 
-void note_conflicts(const Managers& managers, const Manager& mine, const FieldSet& changed, std::vector<Conflict>& out) {
+void note_conflicts(const Managers& managers, const Manager& mine, const FieldSet& changed,
+                    std::vector<Conflict>& out) {
   for (const auto& m : managers) {
     if (m.is(mine)) continue;
-    for (auto& path : m.set.common(changed).paths()) out.push_back({m.name, "conflict with " + m.print(), std::move(path)});
+    for (auto& path : m.set.common(changed).paths())
+      out.push_back({m.name, "conflict with " + m.print(), std::move(path)});
   }
 }
 
@@ -109,7 +115,8 @@ void note_conflicts(const Managers& managers, const Manager& mine, const FieldSe
 
 Result<ApplyOutcome> server_side_apply(const ApplyRequest& request) {
   const auto& applied = *request.applied;
-  if (const auto* fields = applied.find_path({"metadata", "managedFields"}); fields != nullptr && fields->is_list() && !fields->if_list()->empty())
+  if (const auto* fields = applied.find_path({"metadata", "managedFields"});
+      fields != nullptr && fields->is_list() && !fields->if_list()->empty())
     return fail(Kind::invalid, "metadata.managedFields must be nil");
   ApplyOutcome out;
   auto managers = read(request.live);
@@ -145,8 +152,8 @@ Result<ApplyOutcome> server_side_apply(const ApplyRequest& request) {
 
 void track_update(doc::Value& after, const UpdateRecord& update) {
   const auto* given = after.find_path({"metadata", "managedFields"});
-  bool clear = given != nullptr && given->is_list() && given->if_list()->size() == 1 && (*given->if_list())[0].is_map() &&
-               (*given->if_list())[0].if_map()->empty();
+  bool clear = given != nullptr && given->is_list() && given->if_list()->size() == 1 &&
+               (*given->if_list())[0].is_map() && (*given->if_list())[0].if_map()->empty();
   // What the writer says of the owners counts (kubectl moves them so from client-side to server-side apply).
   bool says = given != nullptr && given->is_list() && !given->if_list()->empty();
   auto managers = clear ? Managers{} : read(update.before == nullptr || says ? &after : update.before);
@@ -157,7 +164,8 @@ void track_update(doc::Value& after, const UpdateRecord& update) {
   const doc::Value now = without_managed_fields(after);
   const doc::Value was = update.before != nullptr ? without_managed_fields(*update.before) : doc::Value(doc::Map{});
   auto difference = detail::compare(&was, &now, update.schema);
-  // A list without its keys cannot be owned by item: then nobody owns the change, which is what happens without tracking.
+  // A list without its keys cannot be owned by item: then nobody owns the change, which is what happens without
+  // tracking.
   if (!difference || difference->same()) return write(after, std::move(managers));
   auto changed = difference->modified;
   changed.add(difference->added);

@@ -20,9 +20,9 @@ class FieldSet {
   void add(const FieldSet& other);
   FieldSet minus(const FieldSet& other) const;
   FieldSet common(const FieldSet& other) const;
-  doc::Value to_doc() const;                    // fieldsV1
+  doc::Value to_doc() const;  // fieldsV1
   static FieldSet from(const doc::Value& fields_v1);
-  std::vector<std::string> paths() const;       // .spec.containers[name="web"].image, of the members
+  std::vector<std::string> paths() const;  // .spec.containers[name="web"].image, of the members
   friend bool operator==(const FieldSet&, const FieldSet&) = default;
 };
 
@@ -33,7 +33,7 @@ struct Conflict {
   std::string manager, message, field;
 };
 struct ApplyRequest {
-  const doc::Value* live = nullptr;   // null: there is none yet
+  const doc::Value* live = nullptr;  // null: there is none yet
   const doc::Value* applied = nullptr;
   std::string manager, subresource, now;  // now: RFC 3339
   const doc::MergeSchema* schema = nullptr;
@@ -41,8 +41,8 @@ struct ApplyRequest {
   std::vector<std::string> ignored = {};  // top-level fields that nobody owns here: "status"
 };
 struct ApplyOutcome {
-  doc::Value object;                  // with its managedFields
-  std::vector<Conflict> conflicts;    // when there are any, nothing else counts
+  doc::Value object;                // with its managedFields
+  std::vector<Conflict> conflicts;  // when there are any, nothing else counts
 };
 // Errors: invalid (a list item without its keys, managedFields in what is applied).
 Result<ApplyOutcome> server_side_apply(const ApplyRequest& request);

@@ -36,12 +36,17 @@ TEST_P(Apply, EndsIn) {
     auto now = fmt::format("T{}", ++time);
     if (step.manager[0] == '+') {
       if (!live.is_null()) config = doc::merge_patch(live, config);
-      track_update(config, {.before = live.is_null() ? nullptr : &live, .manager = step.manager.substr(1), .now = now, .schema = schema});
+      track_update(config, {.before = live.is_null() ? nullptr : &live,
+                            .manager = step.manager.substr(1),
+                            .now = now,
+                            .schema = schema});
       live = config;
       continue;
     }
-    auto out = must(server_side_apply({live.is_null() ? nullptr : &live, &config, step.manager, "", now, schema, step.force, {}}));
-    for (const auto& c : out.conflicts) conflicts += fmt::format("{}{}: {}", conflicts.empty() ? "" : "; ", c.message, c.field);
+    auto out = must(
+        server_side_apply({live.is_null() ? nullptr : &live, &config, step.manager, "", now, schema, step.force, {}}));
+    for (const auto& c : out.conflicts)
+      conflicts += fmt::format("{}{}: {}", conflicts.empty() ? "" : "; ", c.message, c.field);
     if (out.conflicts.empty()) live = out.object;
   }
   EXPECT_EQ(conflicts, GetParam().conflicts);
@@ -52,23 +57,78 @@ TEST_P(Apply, EndsIn) {
   }
   EXPECT_EQ(doc::print_json(live), doc::print_json(yaml(GetParam().object)));
 }
-INSTANTIATE_TEST_SUITE_P(Table, Apply, testing::Values(
-  Case{"Creates", {{"a", "{spec: {nodeName: n}}"}}, "{spec: {nodeName: n}}", ""},
-  Case{"RemovesWhatItNoLongerSays", {{"a", "{metadata: {labels: {x: '1', y: '2'}}}"}, {"a", "{metadata: {labels: {y: '2'}}}"}}, "{metadata: {labels: {y: '2'}}}", ""},
-  Case{"LastLabelTakesTheMapAlong", {{"a", "{metadata: {labels: {x: '1'}}, spec: {nodeName: n}}"}, {"a", "{spec: {nodeName: n}}"}}, "{spec: {nodeName: n}}", ""},
-  Case{"KeepsWhatOthersOwnToo", {{"a", "{metadata: {labels: {x: '1'}}}"}, {"b", "{metadata: {labels: {x: '1'}}}"}, {"a", "{metadata: {labels: {}}}"}}, "{metadata: {labels: {x: '1'}}}", ""},
-  Case{"ConflictsOnOthersValue", {{"a", "{spec: {nodeName: n}}"}, {"b", "{spec: {nodeName: m}}"}}, "{spec: {nodeName: n}}", "conflict with \"a\": .spec.nodeName"},
-  Case{"ForceTakesOver", {{"a", "{spec: {nodeName: n}}"}, {"b", "{spec: {nodeName: m}}", true}, {"a", "{spec: {}}"}}, "{spec: {nodeName: m}}", ""},
-  Case{"ConflictsWithUpdates", {{"+u", "{spec: {nodeName: n}}"}, {"b", "{spec: {nodeName: m}}"}}, "{spec: {nodeName: n}}", "conflict with \"u\" using v1: .spec.nodeName"},
-  Case{"UpdateTakesOwnership", {{"a", "{spec: {nodeName: n}}"}, {"+u", "{spec: {nodeName: m}}"}, {"a", "{spec: {}}"}}, "{spec: {nodeName: m}}", ""},
-  Case{"ListsMergeByKey", {{"a", "{spec: {containers: [{name: x, image: i}]}}"}, {"b", "{spec: {containers: [{name: y, image: j}]}}"}}, "{spec: {containers: [{name: x, image: i}, {name: y, image: j}]}}", ""},
-  Case{"ListItemGoesWithItsOwner", {{"a", "{spec: {containers: [{name: x, image: i}, {name: z, image: k}]}}"}, {"b", "{spec: {containers: [{name: y, image: j}]}}"}, {"a", "{spec: {containers: [{name: x, image: i}]}}"}}, "{spec: {containers: [{name: x, image: i}, {name: y, image: j}]}}", ""},
-  Case{"ListItemStaysForOthersField", {{"a", "{spec: {containers: [{name: x, image: i}]}}"}, {"b", "{spec: {containers: [{name: x, tty: true}]}}"}, {"a", "{spec: {}}"}}, "{spec: {containers: [{name: x, tty: true}]}}", ""},
-  Case{"KeysHaveDefaults", {{"a", "{spec: {containers: [{name: x, ports: [{containerPort: 80, protocol: TCP, name: h}]}]}}"}, {"b", "{spec: {containers: [{name: x, ports: [{containerPort: 80, hostPort: 8}]}]}}"}}, "{spec: {containers: [{name: x, ports: [{containerPort: 80, protocol: TCP, name: h, hostPort: 8}]}]}}", ""},
-  Case{"AtomicListsGoWhole", {{"a", "{spec: {containers: [{name: x, command: [a]}]}}"}, {"b", "{spec: {containers: [{name: x, command: [b]}]}}"}}, "{spec: {containers: [{name: x, command: [a]}]}}", "conflict with \"a\": .spec.containers[name=\"x\"].command"},
-  Case{"SetsAreUnited", {{"a", "{metadata: {finalizers: [x/a]}}"}, {"b", "{metadata: {finalizers: [x/b]}}"}}, "{metadata: {finalizers: [x/a, x/b]}}", ""},
-  Case{"UpdateRemovesOwnersOfWhatGoes", {{"a", "{metadata: {labels: {x: '1'}}}"}, {"+u", "{metadata: {labels: {x: null}}}"}, {"b", "{metadata: {labels: {x: '2'}}}"}}, "{metadata: {labels: {x: '2'}}}", ""}),
-  [](const auto& i) { return i.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Table, Apply,
+    testing::Values(
+        Case{"Creates", {{"a", "{spec: {nodeName: n}}"}}, "{spec: {nodeName: n}}", ""},
+        Case{"RemovesWhatItNoLongerSays",
+             {{"a", "{metadata: {labels: {x: '1', y: '2'}}}"}, {"a", "{metadata: {labels: {y: '2'}}}"}},
+             "{metadata: {labels: {y: '2'}}}",
+             ""},
+        Case{"LastLabelTakesTheMapAlong",
+             {{"a", "{metadata: {labels: {x: '1'}}, spec: {nodeName: n}}"}, {"a", "{spec: {nodeName: n}}"}},
+             "{spec: {nodeName: n}}",
+             ""},
+        Case{"KeepsWhatOthersOwnToo",
+             {{"a", "{metadata: {labels: {x: '1'}}}"},
+              {"b", "{metadata: {labels: {x: '1'}}}"},
+              {"a", "{metadata: {labels: {}}}"}},
+             "{metadata: {labels: {x: '1'}}}",
+             ""},
+        Case{"ConflictsOnOthersValue",
+             {{"a", "{spec: {nodeName: n}}"}, {"b", "{spec: {nodeName: m}}"}},
+             "{spec: {nodeName: n}}",
+             "conflict with \"a\": .spec.nodeName"},
+        Case{"ForceTakesOver",
+             {{"a", "{spec: {nodeName: n}}"}, {"b", "{spec: {nodeName: m}}", true}, {"a", "{spec: {}}"}},
+             "{spec: {nodeName: m}}",
+             ""},
+        Case{"ConflictsWithUpdates",
+             {{"+u", "{spec: {nodeName: n}}"}, {"b", "{spec: {nodeName: m}}"}},
+             "{spec: {nodeName: n}}",
+             "conflict with \"u\" using v1: .spec.nodeName"},
+        Case{"UpdateTakesOwnership",
+             {{"a", "{spec: {nodeName: n}}"}, {"+u", "{spec: {nodeName: m}}"}, {"a", "{spec: {}}"}},
+             "{spec: {nodeName: m}}",
+             ""},
+        Case{"ListsMergeByKey",
+             {{"a", "{spec: {containers: [{name: x, image: i}]}}"},
+              {"b", "{spec: {containers: [{name: y, image: j}]}}"}},
+             "{spec: {containers: [{name: x, image: i}, {name: y, image: j}]}}",
+             ""},
+        Case{"ListItemGoesWithItsOwner",
+             {{"a", "{spec: {containers: [{name: x, image: i}, {name: z, image: k}]}}"},
+              {"b", "{spec: {containers: [{name: y, image: j}]}}"},
+              {"a", "{spec: {containers: [{name: x, image: i}]}}"}},
+             "{spec: {containers: [{name: x, image: i}, {name: y, image: j}]}}",
+             ""},
+        Case{"ListItemStaysForOthersField",
+             {{"a", "{spec: {containers: [{name: x, image: i}]}}"},
+              {"b", "{spec: {containers: [{name: x, tty: true}]}}"},
+              {"a", "{spec: {}}"}},
+             "{spec: {containers: [{name: x, tty: true}]}}",
+             ""},
+        Case{"KeysHaveDefaults",
+             {{"a", "{spec: {containers: [{name: x, ports: [{containerPort: 80, protocol: TCP, name: h}]}]}}"},
+              {"b", "{spec: {containers: [{name: x, ports: [{containerPort: 80, hostPort: 8}]}]}}"}},
+             "{spec: {containers: [{name: x, ports: [{containerPort: 80, protocol: TCP, name: h, hostPort: 8}]}]}}",
+             ""},
+        Case{"AtomicListsGoWhole",
+             {{"a", "{spec: {containers: [{name: x, command: [a]}]}}"},
+              {"b", "{spec: {containers: [{name: x, command: [b]}]}}"}},
+             "{spec: {containers: [{name: x, command: [a]}]}}",
+             "conflict with \"a\": .spec.containers[name=\"x\"].command"},
+        Case{"SetsAreUnited",
+             {{"a", "{metadata: {finalizers: [x/a]}}"}, {"b", "{metadata: {finalizers: [x/b]}}"}},
+             "{metadata: {finalizers: [x/a, x/b]}}",
+             ""},
+        Case{"UpdateRemovesOwnersOfWhatGoes",
+             {{"a", "{metadata: {labels: {x: '1'}}}"},
+              {"+u", "{metadata: {labels: {x: null}}}"},
+              {"b", "{metadata: {labels: {x: '2'}}}"}},
+             "{metadata: {labels: {x: '2'}}}",
+             ""}),
+    [](const auto& i) { return i.param.name; });
 
 TEST(Apply, RefusesItemsWithoutTheirKey) {
   auto config = yaml("{spec: {containers: [{image: i}]}}");
@@ -82,7 +142,10 @@ TEST(Apply, ManyUpdatersBecomeAncient) {
   for (int i = 0; i < 15; ++i) {
     doc::Value next = live.is_null() ? yaml("{apiVersion: v1, kind: Pod, metadata: {name: p}}") : live;
     next["metadata"]["labels"][fmt::format("l{}", i)] = "x";
-    track_update(next, {.before = live.is_null() ? nullptr : &live, .manager = fmt::format("m{:02}", i), .now = fmt::format("T{:02}", i), .schema = builtin_schema({"v1", "Pod"})});
+    track_update(next, {.before = live.is_null() ? nullptr : &live,
+                        .manager = fmt::format("m{:02}", i),
+                        .now = fmt::format("T{:02}", i),
+                        .schema = builtin_schema({"v1", "Pod"})});
     live = next;
   }
   const auto* list = live.find_path({"metadata", "managedFields"});
@@ -91,31 +154,51 @@ TEST(Apply, ManyUpdatersBecomeAncient) {
 }
 
 TEST(FieldSet, ReadsAndWritesFieldsV1) {
-  auto fields = yaml(R"({'f:metadata': {'f:labels': {'.': {}, 'f:a': {}}}, 'f:spec': {'f:containers': {'k:{"name":"x"}': {'.': {}, 'f:image': {}}}}})");
+  auto fields = yaml(
+      R"({'f:metadata': {'f:labels': {'.': {}, 'f:a': {}}}, 'f:spec': {'f:containers': {'k:{"name":"x"}': {'.': {}, 'f:image': {}}}}})");
   auto set = FieldSet::from(fields);
   EXPECT_EQ(set.to_doc(), fields);
-  EXPECT_EQ(set.paths(), (std::vector<std::string>{".metadata.labels", ".metadata.labels.a", ".spec.containers[name=\"x\"]", ".spec.containers[name=\"x\"].image"}));
+  EXPECT_EQ(set.paths(),
+            (std::vector<std::string>{".metadata.labels", ".metadata.labels.a", ".spec.containers[name=\"x\"]",
+                                      ".spec.containers[name=\"x\"].image"}));
   EXPECT_TRUE(set.minus(set).empty());
   EXPECT_EQ(set.common(set), set);
 }
 
 TEST(Quantity, IsCanonical) {
-  for (auto [text, want] : std::initializer_list<std::pair<const char*, const char*>>{
-           {"0.5", "500m"}, {"1000m", "1"}, {"1024Mi", "1Gi"}, {"1536Mi", "1536Mi"}, {"2000", "2k"}, {"1e3", "1e3"}, {"0", "0"}, {"-1.5", "-1500m"}, {"0.5Gi", "512Mi"}, {"1Ki", "1Ki"}, {"100Mi", "100Mi"}, {"1.5G", "1500M"}, {"0.0000000001", "1n"}})
+  for (auto [text, want] : std::initializer_list<std::pair<const char*, const char*>>{{"0.5", "500m"},
+                                                                                      {"1000m", "1"},
+                                                                                      {"1024Mi", "1Gi"},
+                                                                                      {"1536Mi", "1536Mi"},
+                                                                                      {"2000", "2k"},
+                                                                                      {"1e3", "1e3"},
+                                                                                      {"0", "0"},
+                                                                                      {"-1.5", "-1500m"},
+                                                                                      {"0.5Gi", "512Mi"},
+                                                                                      {"1Ki", "1Ki"},
+                                                                                      {"100Mi", "100Mi"},
+                                                                                      {"1.5G", "1500M"},
+                                                                                      {"0.0000000001", "1n"}})
     EXPECT_EQ(must(Quantity::parse(text)).print(), want) << text;
-  for (const char* text : {"", "x", "1x", "1 Gi", "1e", "--1", ".", "1Zi", "99999999999999999999999999999"}) EXPECT_FALSE(Quantity::parse(text)) << text;
+  for (const char* text : {"", "x", "1x", "1 Gi", "1e", "--1", ".", "1Zi", "99999999999999999999999999999"})
+    EXPECT_FALSE(Quantity::parse(text)) << text;
   EXPECT_EQ(must(Quantity::parse("1.5")).millis(), 1500);
   EXPECT_EQ(must(Quantity::parse("1Mi")).value(), 1 << 20);
 }
 
 TEST(Check, NamesWhatIsWrong) {
-  auto pod = yaml("{apiVersion: v1, kind: Pod, metadata: {name: p, labels: {a: 1}, creationTimestamp: null}, spec: {containers: [{name: c, image: i, imagePullPolice: x, resources: {limits: {cpu: 1, memory: lots}}, ports: [{containerPort: 80.5}]}], foo: 1}}");
+  auto pod = yaml(
+      "{apiVersion: v1, kind: Pod, metadata: {name: p, labels: {a: 1}, creationTimestamp: null}, spec: {containers: "
+      "[{name: c, image: i, imagePullPolice: x, resources: {limits: {cpu: 1, memory: lots}}, ports: [{containerPort: "
+      "80.5}]}], foo: 1}}");
   auto checked = check(pod, *builtin_schema({"v1", "Pod"}));
   EXPECT_EQ(checked.unknown, (std::vector<std::string>{"spec.containers[0].imagePullPolice", "spec.foo"}));
   std::string text;
   for (const auto& p : checked.problems) text += p.field + ": " + p.message + "\n";
-  EXPECT_EQ(text, "metadata.labels.a: want a string, got an integer\nspec.containers[0].resources.limits.memory: \"lots\" is no quantity, want digits and a suffix such as m, Mi or e3\n"
-                  "spec.containers[0].ports[0].containerPort: want an integer of 32 bits, got a number\n");
+  EXPECT_EQ(text,
+            "metadata.labels.a: want a string, got an integer\nspec.containers[0].resources.limits.memory: \"lots\" is "
+            "no quantity, want digits and a suffix such as m, Mi or e3\n"
+            "spec.containers[0].ports[0].containerPort: want an integer of 32 bits, got a number\n");
   EXPECT_EQ(pod.find_path({"metadata", "creationTimestamp"}), nullptr);
   EXPECT_EQ(pod.find_path({"spec", "foo"}), nullptr);
 }

@@ -17,7 +17,8 @@ Result<Object> modify(const Ctx& ctx, Client& client, const Type& type, const Ke
   }
 }
 
-Result<Object> write_status(const Ctx& ctx, Client& client, const Object& object, doc::Value status, std::string_view manager) {
+Result<Object> write_status(const Ctx& ctx, Client& client, const Object& object, doc::Value status,
+                            std::string_view manager) {
   const auto* before = object.value().find("status");
   if (before != nullptr ? *before == status : status.is_null()) return object;
   auto copy = object.copy();
@@ -32,7 +33,8 @@ Result<Object> await(const Ctx& ctx, Client& client, const Type& type, const Key
     TRY(auto now, client.get(ctx, type, key));
     Object object = now ? *std::move(now) : Object();
     if (done(object)) return object;
-    WatchOptions options{.ns = key.ns, .field_selector = "metadata.name=" + key.name, .resource_version = object.resource_version()};
+    WatchOptions options{
+        .ns = key.ns, .field_selector = "metadata.name=" + key.name, .resource_version = object.resource_version()};
     auto watch = client.watch(ctx, type, options);
     // Without a version the watch starts with what is there, so nothing falls between get and watch.
     while (watch) {
@@ -45,7 +47,8 @@ Result<Object> await(const Ctx& ctx, Client& client, const Type& type, const Key
       object = event->type == Event::Type::deleted ? Object() : std::move(event->object);
       if (done(object)) return object;
     }
-    if (!watch && !watch.error().retryable() && !watch.error().is(Kind::conflict)) return Fail(std::move(watch).error());
+    if (!watch && !watch.error().retryable() && !watch.error().is(Kind::conflict))
+      return Fail(std::move(watch).error());
     TRY_OK(sleep(ctx, pause));
     pause = std::min(pause * 2, Millis(2000));
   }

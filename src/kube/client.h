@@ -43,7 +43,7 @@ struct WriteOptions {
   std::string field_manager = "slipway";
   std::string subresource;  // "status", "scale" ...
   bool dry_run = false;
-  bool force = false;       // apply only: take over fields others own
+  bool force = false;  // apply only: take over fields others own
 };
 struct RemoveOptions {
   enum class Propagation { background, foreground, orphan };
@@ -64,8 +64,8 @@ class Client {
   virtual Result<Object> create(const Ctx& ctx, doc::Value object, const WriteOptions& options) = 0;
   // With metadata.resourceVersion: only if unchanged since (else conflict).
   virtual Result<Object> update(const Ctx& ctx, doc::Value object, const WriteOptions& options) = 0;
-  virtual Result<Object> patch(const Ctx& ctx, const Type& type, const Key& key, PatchType kind, const doc::Value& patch,
-                               const WriteOptions& options) = 0;
+  virtual Result<Object> patch(const Ctx& ctx, const Type& type, const Key& key, PatchType kind,
+                               const doc::Value& patch, const WriteOptions& options) = 0;
   // Server-side apply: creates or merges by field ownership.
   virtual Result<Object> apply(const Ctx& ctx, doc::Value object, const WriteOptions& options) = 0;
   // Absent is not_found. Returns once the deletion is accepted, which finalizers may delay.

@@ -17,13 +17,19 @@ Millis jitter(Millis delay) {
 class Runner {
  public:
   Runner(const Ctx& ctx, Client& client, const ControllerOptions& options, const Reconcile& reconcile)
-      : client_(client), options_(options), reconcile_(reconcile), stop_(ctx.stop), ctx_(ctx.with_stop(stop_.token())), queue_(*ctx.clock) {}
+      : client_(client),
+        options_(options),
+        reconcile_(reconcile),
+        stop_(ctx.stop),
+        ctx_(ctx.with_stop(stop_.token())),
+        queue_(*ctx.clock) {}
 
   Result<> run() {
     {
       std::vector<std::jthread> threads;
       for (const auto& source : options_.sources) threads.emplace_back([this, &source] { follow(source); });
-      for (std::size_t i = 0; i < std::max<std::size_t>(1, options_.workers); ++i) threads.emplace_back([this] { work(); });
+      for (std::size_t i = 0; i < std::max<std::size_t>(1, options_.workers); ++i)
+        threads.emplace_back([this] { work(); });
     }
     return ctx_.alive();
   }
@@ -51,7 +57,8 @@ class Runner {
   }
 
   Error one_watch(const Source& source, std::map<Key, Object>& seen) {
-    auto list = client_.list(ctx_, source.type, {source.options.ns, source.options.label_selector, source.options.field_selector});
+    auto list = client_.list(ctx_, source.type,
+                             {source.options.ns, source.options.label_selector, source.options.field_selector});
     if (!list) return std::move(list).error();
     std::map<Key, Object> now;
     for (auto& object : list->items) now.emplace(object.key(), std::move(object));
@@ -59,8 +66,10 @@ class Runner {
       if (!now.contains(key)) enqueue(source, {Event::Type::deleted, object});
     for (const auto& [key, object] : now) {
       auto before = seen.find(key);
-      if (before == seen.end()) enqueue(source, {Event::Type::added, object});
-      else if (before->second.resource_version() != object.resource_version()) enqueue(source, {Event::Type::modified, object});
+      if (before == seen.end())
+        enqueue(source, {Event::Type::added, object});
+      else if (before->second.resource_version() != object.resource_version())
+        enqueue(source, {Event::Type::modified, object});
     }
     seen = std::move(now);
     auto options = source.options;
@@ -81,8 +90,10 @@ class Runner {
       if (!event) return std::move(event).error();
       if (auto v = event->object.resource_version(); !v.empty()) version = std::move(v);
       if (event->type == Event::Type::bookmark) continue;
-      if (event->type == Event::Type::deleted) seen.erase(event->object.key());
-      else seen[event->object.key()] = event->object;
+      if (event->type == Event::Type::deleted)
+        seen.erase(event->object.key());
+      else
+        seen[event->object.key()] = event->object;
       enqueue(source, *event);
     }
   }
@@ -114,8 +125,12 @@ class Runner {
     if (times < 20) delay = std::min(delay, options_.backoff_first * (std::int64_t{1} << (times - 1)));
     if (auto after = result.error().retry_after()) delay = std::max(delay, *after);
     // The first conflict is the ordinary course of things.
-    if (result.error().is(Kind::conflict) && times < 3) LOG(debug, "kube.reconcile.conflict", {"controller", options_.name}, {"key", key.str()}, {"error", result.error().what()});
-    else LOG(warn, "kube.reconcile.failed", {"controller", options_.name}, {"key", key.str()}, {"error", result.error().what()}, {"again_ms", delay.count()});
+    if (result.error().is(Kind::conflict) && times < 3)
+      LOG(debug, "kube.reconcile.conflict", {"controller", options_.name}, {"key", key.str()},
+          {"error", result.error().what()});
+    else
+      LOG(warn, "kube.reconcile.failed", {"controller", options_.name}, {"key", key.str()},
+          {"error", result.error().what()}, {"again_ms", delay.count()});
     return jitter(delay);
   }
 

@@ -24,7 +24,7 @@ struct Source {
 std::function<std::vector<Key>(const Event&)> keys_of_owner(std::string kind);
 
 struct ControllerOptions {
-  std::string name;             // for logs and metrics
+  std::string name;  // for logs and metrics
   std::vector<Source> sources;
   std::size_t workers = 1;
   Millis backoff_first{20}, backoff_max{30000};

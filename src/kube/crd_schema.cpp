@@ -61,7 +61,8 @@ class Builder {
       schema.shape = Shape::any;
       if (depth == 0) return object(at, schema, extras, depth);
     } else {
-      return at["type"].wrong(type.empty() ? "want a type (structural schema)" : fmt::format("\"{}\" is no type of a structural schema", type));
+      return at["type"].wrong(type.empty() ? "want a type (structural schema)"
+                                           : fmt::format("\"{}\" is no type of a structural schema", type));
     }
     return {};
   }
@@ -99,7 +100,9 @@ class Builder {
   // Every object has these, whatever its schema says of them.
   static void add_meta(Schema& schema) {
     for (std::string_view name : {"apiVersion", "kind", "metadata"}) {
-      if (schema.owned_fields->members.end() != std::find_if(schema.owned_fields->members.begin(), schema.owned_fields->members.end(), [&](const Member& m) { return m.name == name; }))
+      if (schema.owned_fields->members.end() != std::find_if(schema.owned_fields->members.begin(),
+                                                             schema.owned_fields->members.end(),
+                                                             [&](const Member& m) { return m.name == name; }))
         continue;
       Member member;
       member.name = name;

@@ -54,15 +54,20 @@ FieldSet read(const doc::Value& value, int depth) {
 std::string element(const std::string& key) {
   auto rest = std::string_view(key).substr(2);
   switch (key[0]) {
-    case 'f': return fmt::format(".{}", rest);
-    case 'v': return fmt::format("[={}]", rest);
-    case 'i': return fmt::format("[{}]", rest);
-    default: break;
+    case 'f':
+      return fmt::format(".{}", rest);
+    case 'v':
+      return fmt::format("[={}]", rest);
+    case 'i':
+      return fmt::format("[{}]", rest);
+    default:
+      break;
   }
   auto keys = doc::parse_json(rest);
   if (!keys || !keys->is_map()) return fmt::format("[{}]", rest);
   std::string out;
-  for (const auto& [name, value] : *keys->if_map()) out += fmt::format("{}{}={}", out.empty() ? "" : ",", name, doc::print_json(value));
+  for (const auto& [name, value] : *keys->if_map())
+    out += fmt::format("{}{}={}", out.empty() ? "" : ",", name, doc::print_json(value));
   return "[" + out + "]";
 }
 

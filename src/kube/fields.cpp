@@ -61,7 +61,8 @@ struct Cursor {
 
 Result<> walk(const doc::Value* before, const doc::Value* after, const doc::MergeSchema* schema, Cursor& cursor);
 
-Result<> step(const doc::Value* before, const doc::Value* after, const doc::MergeSchema* schema, Cursor& cursor, std::string key, bool item) {
+Result<> step(const doc::Value* before, const doc::Value* after, const doc::MergeSchema* schema, Cursor& cursor,
+              std::string key, bool item) {
   cursor.path.push_back(std::move(key));
   Result<> result;
   if (before != nullptr && after != nullptr) {
@@ -82,7 +83,8 @@ Result<> walk(const doc::Value* before, const doc::Value* after, const doc::Merg
     return {};
   }
   if (const auto* now = after->if_map()) {
-    for (const auto& [key, value] : *now) TRY_OK(step(before->find(key), &value, member_of(schema, key), cursor, "f:" + key, false));
+    for (const auto& [key, value] : *now)
+      TRY_OK(step(before->find(key), &value, member_of(schema, key), cursor, "f:" + key, false));
     for (const auto& [key, value] : *before->if_map())
       if (!now->contains(key)) TRY_OK(step(&value, nullptr, member_of(schema, key), cursor, "f:" + key, false));
     return {};
@@ -100,7 +102,8 @@ Result<doc::Value> merge_lists(const doc::List& live, const doc::List& applied, 
   TRY(auto want, index(applied, schema));
   for (std::size_t i = 0; i < want.size(); ++i)
     for (std::size_t j = 0; j < i; ++j)
-      if (want[i].first == want[j].first) return fail(Kind::invalid, "duplicate entries for key {}", want[i].first.substr(2));
+      if (want[i].first == want[j].first)
+        return fail(Kind::invalid, "duplicate entries for key {}", want[i].first.substr(2));
   doc::List out;
   std::size_t next = 0;
   auto only_live = [&](std::size_t end) {
@@ -140,7 +143,8 @@ Result<std::string> item_key(const doc::Value& item, const doc::MergeSchema& lis
     const auto* value = item.find(name);
     if (value != nullptr && !value->is_null()) keys.set(name, *value);
     // The one key with a default among the built-in kinds.
-    else if (name == "protocol") keys.set(name, "TCP");
+    else if (name == "protocol")
+      keys.set(name, "TCP");
     else if (list.map_keys().size() == 1 || name != list.map_keys().back())
       return fail(Kind::invalid, "an item of a list with keys omits its key field \"{}\"", name);
   }
@@ -211,7 +215,8 @@ Result<> fields_into(const doc::Value& value, const doc::MergeSchema* schema, Fi
   }
   if (const auto* map = value.if_map()) {
     if (map->empty()) out.member = true;
-    for (const auto& [key, child] : *map) TRY_OK(fields_into(child, schema != nullptr ? schema->member(key) : nullptr, out.children["f:" + key]));
+    for (const auto& [key, child] : *map)
+      TRY_OK(fields_into(child, schema != nullptr ? schema->member(key) : nullptr, out.children["f:" + key]));
     return {};
   }
   for (const auto& item : *value.if_list()) {

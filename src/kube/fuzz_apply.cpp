@@ -18,12 +18,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto* applied = input->find("applied");
   const auto* live = input->find("live");
   if (applied == nullptr || !applied->is_map()) return 0;
-  if (live != nullptr && (!live->is_map() || (live->find("metadata") != nullptr && !live->find("metadata")->is_map()))) live = nullptr;
+  if (live != nullptr && (!live->is_map() || (live->find("metadata") != nullptr && !live->find("metadata")->is_map())))
+    live = nullptr;
   if (const auto* metadata = applied->find("metadata"); metadata != nullptr && !metadata->is_map()) return 0;
   const auto* schema = kube::builtin_schema({"apps/v1", "Deployment"});
   doc::Value config = *applied;
   (void)kube::check(config, *schema);
-  for (const doc::MergeSchema* s : {static_cast<const doc::MergeSchema*>(schema), static_cast<const doc::MergeSchema*>(nullptr)}) {
+  for (const doc::MergeSchema* s :
+       {static_cast<const doc::MergeSchema*>(schema), static_cast<const doc::MergeSchema*>(nullptr)}) {
     auto first = kube::server_side_apply({live, &config, "m", "", "T1", s, true, {}});
     if (!first) continue;
     auto second = kube::server_side_apply({&first->object, &config, "m", "", "T2", s, true, {}});

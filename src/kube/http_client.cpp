@@ -29,17 +29,30 @@ Error error_of(int code, std::string_view body, std::string_view doing) {
     case 406:
     case 413:
     case 415:
-    case 422: kind = Kind::invalid; break;
+    case 422:
+      kind = Kind::invalid;
+      break;
     case 401:
-    case 403: kind = Kind::denied; break;
-    case 404: kind = Kind::not_found; break;
+    case 403:
+      kind = Kind::denied;
+      break;
+    case 404:
+      kind = Kind::not_found;
+      break;
     case 409:
-    case 410: kind = Kind::conflict; break;
+    case 410:
+      kind = Kind::conflict;
+      break;
     case 429:
     case 502:
-    case 503: kind = Kind::unavailable; break;
-    case 504: kind = Kind::timeout; break;
-    default: kind = code >= 500 ? Kind::unavailable : Kind::internal;
+    case 503:
+      kind = Kind::unavailable;
+      break;
+    case 504:
+      kind = Kind::timeout;
+      break;
+    default:
+      kind = code >= 500 ? Kind::unavailable : Kind::internal;
   }
   auto error = Error(kind, fmt::format("{}: {}", doing, message));
   if (retry && *retry > 0) error = std::move(error).with_retry_after(std::chrono::seconds(*retry));
@@ -74,8 +87,10 @@ struct Connection {
       TRY_IN(auto text, "token file", read_file(config.token_file, 1 << 16));
       token = trim(text);
     }
-    if (!token.empty()) r.headers.set("Authorization", "Bearer " + token);
-    else if (!config.user.empty()) r.headers.set("Authorization", "Basic " + to_base64(config.user + ":" + config.password));
+    if (!token.empty())
+      r.headers.set("Authorization", "Bearer " + token);
+    else if (!config.user.empty())
+      r.headers.set("Authorization", "Basic " + to_base64(config.user + ":" + config.password));
     if (!config.impersonate.empty()) r.headers.set("Impersonate-User", config.impersonate);
     return r;
   }
@@ -84,8 +99,10 @@ struct Connection {
 // Reads the stream on a thread of its own into a bounded queue.
 class HttpWatch final : public Watch {
  public:
-  HttpWatch(std::shared_ptr<Connection> connection, net::ClientRequest request, Type type) : state_(std::make_shared<State>()), type_(std::move(type)) {
-    thread_ = std::jthread([state = state_, connection = std::move(connection), request = std::move(request)](std::stop_token stop) mutable { read(stop, *state, *connection, std::move(request)); });
+  HttpWatch(std::shared_ptr<Connection> connection, net::ClientRequest request, Type type)
+      : state_(std::make_shared<State>()), type_(std::move(type)) {
+    thread_ = std::jthread([state = state_, connection = std::move(connection), request = std::move(request)](
+                               std::stop_token stop) mutable { read(stop, *state, *connection, std::move(request)); });
   }
   ~HttpWatch() override {
     thread_.request_stop();
@@ -140,10 +157,14 @@ class HttpWatch final : public Watch {
     };
     auto answer = connection.http.stream(ctx, std::move(request), sink);
     auto box = state.box.lock();
-    if (too_long) box->end = Error(Kind::invalid, "watch: an event is too long");
-    else if (!answer) box->end = std::move(answer).error().in("watch");
-    else if (!answer->ok()) box->end = error_of(answer->status, answer->body, "watch");
-    else box->end = Error(Kind::unavailable, "watch: the server ended the stream");
+    if (too_long)
+      box->end = Error(Kind::invalid, "watch: an event is too long");
+    else if (!answer)
+      box->end = std::move(answer).error().in("watch");
+    else if (!answer->ok())
+      box->end = error_of(answer->status, answer->body, "watch");
+    else
+      box->end = Error(Kind::unavailable, "watch: the server ended the stream");
     state.filled.notify_all();
   }
 
@@ -157,11 +178,16 @@ class HttpWatch final : public Watch {
     }
     using T = Event::Type;
     Event event;
-    if (type == "ADDED") event.type = T::added;
-    else if (type == "MODIFIED") event.type = T::modified;
-    else if (type == "DELETED") event.type = T::deleted;
-    else if (type == "BOOKMARK") event.type = T::bookmark;
-    else return std::optional<Event>();
+    if (type == "ADDED")
+      event.type = T::added;
+    else if (type == "MODIFIED")
+      event.type = T::modified;
+    else if (type == "DELETED")
+      event.type = T::deleted;
+    else if (type == "BOOKMARK")
+      event.type = T::bookmark;
+    else
+      return std::optional<Event>();
     event.object = Object(std::move(*object));
     return std::optional(std::move(event));
   }
@@ -217,27 +243,37 @@ class HttpClient final : public Client {
     Key key{o.ns(), options.subresource.empty() ? "" : o.name()};
     // Bindings and evictions are sent to the pod they name.
     bool of_pod = options.subresource == "binding" || options.subresource == "eviction";
-    return write(ctx, "POST", of_pod ? Type{"v1", "Pod"} : o.type(), key, "application/json", o.value(), options, fmt::format("create {}", o.describe()));
+    return write(ctx, "POST", of_pod ? Type{"v1", "Pod"} : o.type(), key, "application/json", o.value(), options,
+                 fmt::format("create {}", o.describe()));
   }
   Result<Object> update(const Ctx& ctx, doc::Value object, const WriteOptions& options) override {
     Object o(std::move(object));
-    return write(ctx, "PUT", o.type(), o.key(), "application/json", o.value(), options, fmt::format("update {}", o.describe()));
+    return write(ctx, "PUT", o.type(), o.key(), "application/json", o.value(), options,
+                 fmt::format("update {}", o.describe()));
   }
-  Result<Object> patch(const Ctx& ctx, const Type& type, const Key& key, PatchType kind, const doc::Value& patch, const WriteOptions& options) override {
-    std::string_view form = kind == PatchType::json ? "application/json-patch+json" : kind == PatchType::merge ? "application/merge-patch+json" : "application/strategic-merge-patch+json";
+  Result<Object> patch(const Ctx& ctx, const Type& type, const Key& key, PatchType kind, const doc::Value& patch,
+                       const WriteOptions& options) override {
+    std::string_view form = kind == PatchType::json    ? "application/json-patch+json"
+                            : kind == PatchType::merge ? "application/merge-patch+json"
+                                                       : "application/strategic-merge-patch+json";
     return write(ctx, "PATCH", type, key, form, patch, options, fmt::format("patch {} {}", type.kind, key.str()));
   }
   Result<Object> apply(const Ctx& ctx, doc::Value object, const WriteOptions& options) override {
     Object o(std::move(object));
     if (o.name().empty()) return fail(Kind::invalid, "apply {}: metadata.name is missing", o.kind());
-    return write(ctx, "PATCH", o.type(), o.key(), "application/apply-patch+yaml", o.value(), options, fmt::format("apply {}", o.describe()));
+    return write(ctx, "PATCH", o.type(), o.key(), "application/apply-patch+yaml", o.value(), options,
+                 fmt::format("apply {}", o.describe()));
   }
 
   Result<> remove(const Ctx& ctx, const Type& type, const Key& key, const RemoveOptions& options) override {
     TRY(auto path, place(ctx, type, key));
     TRY(auto request, connection_->request("DELETE", path));
     using P = RemoveOptions::Propagation;
-    doc::Map body{{"kind", "DeleteOptions"}, {"apiVersion", "v1"}, {"propagationPolicy", options.propagation == P::foreground ? "Foreground" : options.propagation == P::orphan ? "Orphan" : "Background"}};
+    doc::Map body{{"kind", "DeleteOptions"},
+                  {"apiVersion", "v1"},
+                  {"propagationPolicy", options.propagation == P::foreground ? "Foreground"
+                                        : options.propagation == P::orphan   ? "Orphan"
+                                                                             : "Background"}};
     if (options.grace_seconds) body.set("gracePeriodSeconds", *options.grace_seconds);
     doc::Map preconditions;
     if (!options.uid.empty()) preconditions.set("uid", options.uid);
@@ -268,7 +304,8 @@ class HttpClient final : public Client {
       for (const auto& version : group["versions"].items()) {
         // One broken group (an API service that is down) must not hide the others.
         auto found = discover(ctx, version["groupVersion"].text());
-        if (!found && !found.error().retryable() && !found.error().is(Kind::not_found)) return Fail(std::move(found).error());
+        if (!found && !found.error().retryable() && !found.error().is(Kind::not_found))
+          return Fail(std::move(found).error());
       }
     std::vector<Resource> out;
     for (const auto& [type, r] : *known_.lock()) out.push_back(r);
@@ -330,16 +367,19 @@ class HttpClient final : public Client {
   // The path of an object or, with an empty name, of its collection.
   Result<std::string> place(const Ctx& ctx, const Type& type, const Key& key, bool all_namespaces = false) {
     TRY(auto r, resource(ctx, type));
-    auto path = type.group().empty() ? "/api/" + type.version() : fmt::format("/apis/{}/{}", type.group(), type.version());
+    auto path =
+        type.group().empty() ? "/api/" + type.version() : fmt::format("/apis/{}/{}", type.group(), type.version());
     auto ns = key.ns;
-    if (r.namespaced && ns.empty() && !all_namespaces) ns = connection_->config.ns.empty() ? "default" : connection_->config.ns;
+    if (r.namespaced && ns.empty() && !all_namespaces)
+      ns = connection_->config.ns.empty() ? "default" : connection_->config.ns;
     if (r.namespaced && !ns.empty()) path += "/namespaces/" + percent_encode(ns);
     path += "/" + r.plural;
     if (!key.name.empty()) path += "/" + percent_encode(key.name);
     return path;
   }
 
-  Result<Object> write(const Ctx& ctx, std::string method, const Type& type, const Key& key, std::string_view form, const doc::Value& body, const WriteOptions& options, std::string_view doing) {
+  Result<Object> write(const Ctx& ctx, std::string method, const Type& type, const Key& key, std::string_view form,
+                       const doc::Value& body, const WriteOptions& options, std::string_view doing) {
     TRY(auto path, place(ctx, type, key));
     if (!options.subresource.empty()) path += "/" + options.subresource;
     Query query;
@@ -361,9 +401,11 @@ class HttpClient final : public Client {
 
 Result<std::unique_ptr<Client>> connect(const Kubeconfig& config) {
   TRY_IN(auto url, "kubeconfig: server", net::parse_url(config.server));
-  if (url.scheme != "http" && url.scheme != "https") return fail(Kind::invalid, "kubeconfig: server \"{}\": want http or https", config.server);
+  if (url.scheme != "http" && url.scheme != "https")
+    return fail(Kind::invalid, "kubeconfig: server \"{}\": want http or https", config.server);
   net::ClientOptions options;
-  options.ca_pem = config.ca_pem, options.cert_pem = config.client_certificate_pem, options.key_pem = config.client_key_pem;
+  options.ca_pem = config.ca_pem, options.cert_pem = config.client_certificate_pem,
+  options.key_pem = config.client_key_pem;
   options.verify = config.verify;
   return std::make_unique<HttpClient>(std::make_shared<Connection>(config, std::move(options)));
 }

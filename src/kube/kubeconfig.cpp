@@ -37,7 +37,8 @@ Result<Kubeconfig> in_cluster() {
   const fs::path folder = "/var/run/secrets/kubernetes.io/serviceaccount";
   const char *host = env("KUBERNETES_SERVICE_HOST"), *port = env("KUBERNETES_SERVICE_PORT");
   if (host == nullptr || port == nullptr || !path_exists(folder / "token"))
-    return Fail(Error(Kind::not_found, "no kubeconfig: none is at $KUBECONFIG or ~/.kube/config, and this is no pod").with_hint("name one with --kubeconfig FILE"));
+    return Fail(Error(Kind::not_found, "no kubeconfig: none is at $KUBECONFIG or ~/.kube/config, and this is no pod")
+                    .with_hint("name one with --kubeconfig FILE"));
   Kubeconfig config;
   bool v6 = std::string_view(host).find(':') != std::string_view::npos;
   config.server = fmt::format(fmt::runtime(v6 ? "https://[{}]:{}" : "https://{}:{}"), host, port);
@@ -53,12 +54,15 @@ Result<Kubeconfig> parse_kubeconfig(std::string_view yaml, const fs::path& folde
   TRY(auto document, doc::parse_yaml(yaml, {.source = "kubeconfig"}));
   doc::View root(document, "kubeconfig");
   auto name = wanted.empty() ? root["current-context"].text() : std::string(wanted);
-  if (name.empty()) return Fail(Error(Kind::invalid, "kubeconfig: no current-context").with_hint("choose one: kubectl config use-context NAME"));
+  if (name.empty())
+    return Fail(Error(Kind::invalid, "kubeconfig: no current-context")
+                    .with_hint("choose one: kubectl config use-context NAME"));
   auto context = named(root["contexts"], name)["context"];
   if (!context.present()) return fail(Kind::not_found, "kubeconfig: there is no context \"{}\"", name);
   auto cluster_name = context["cluster"].text(), user_name = context["user"].text();
   auto cluster = named(root["clusters"], cluster_name)["cluster"];
-  if (!cluster.present()) return fail(Kind::not_found, "kubeconfig: context \"{}\": there is no cluster \"{}\"", name, cluster_name);
+  if (!cluster.present())
+    return fail(Kind::not_found, "kubeconfig: context \"{}\": there is no cluster \"{}\"", name, cluster_name);
   Kubeconfig config;
   TRY(config.server, cluster["server"].str());
   while (config.server.ends_with('/')) config.server.pop_back();
@@ -69,11 +73,13 @@ Result<Kubeconfig> parse_kubeconfig(std::string_view yaml, const fs::path& folde
   if (!user.present()) return config;
   for (std::string_view plugin : {"exec", "auth-provider"})
     if (user[plugin].present())
-      return Fail(Error(Kind::invalid, fmt::format("kubeconfig: user \"{}\" signs in by {}, which slipway does not run", user_name, plugin))
+      return Fail(Error(Kind::invalid, fmt::format("kubeconfig: user \"{}\" signs in by {}, which slipway does not run",
+                                                   user_name, plugin))
                       .with_hint("give it a service account's token: kubectl create token NAME"));
   TRY(config.client_certificate_pem, pem(user, "client-certificate", folder));
   TRY(config.client_key_pem, pem(user, "client-key", folder));
-  if (config.client_certificate_pem.empty() != config.client_key_pem.empty()) return user.wrong("want both client-certificate and client-key, or neither");
+  if (config.client_certificate_pem.empty() != config.client_key_pem.empty())
+    return user.wrong("want both client-certificate and client-key, or neither");
   config.token = user["token"].text();
   if (auto file = user["tokenFile"].text(); !file.empty()) config.token_file = folder / file;
   config.user = user["username"].text(), config.password = user["password"].text();
@@ -84,9 +90,11 @@ Result<Kubeconfig> parse_kubeconfig(std::string_view yaml, const fs::path& folde
 Result<Kubeconfig> load_kubeconfig(const fs::path& path, std::string_view context) {
   fs::path file = path;
   if (file.empty())
-    if (const char* set = env("KUBECONFIG"); set != nullptr && *set != 0) file = std::string(std::string_view(set).substr(0, std::string_view(set).find(':')));
+    if (const char* set = env("KUBECONFIG"); set != nullptr && *set != 0)
+      file = std::string(std::string_view(set).substr(0, std::string_view(set).find(':')));
   if (file.empty())
-    if (const char* home = env("HOME"); home != nullptr && path_exists(fs::path(home) / ".kube/config")) file = fs::path(home) / ".kube/config";
+    if (const char* home = env("HOME"); home != nullptr && path_exists(fs::path(home) / ".kube/config"))
+      file = fs::path(home) / ".kube/config";
   if (file.empty()) return in_cluster();
   TRY(auto text, read_file(file, std::size_t{8} << 20));
   TRY_IN(auto config, file.native(), parse_kubeconfig(text, file.parent_path(), context));

@@ -9,11 +9,11 @@
 namespace slipway::kube {
 
 struct Kubeconfig {
-  std::string server;                          // https://host:port[/prefix]
+  std::string server;  // https://host:port[/prefix]
   std::string ca_pem, client_certificate_pem, client_key_pem;
-  std::string token, token_file;               // a file is read again as it changes
+  std::string token, token_file;  // a file is read again as it changes
   std::string user, password;
-  std::string ns;                              // of the context, "" for default
+  std::string ns;  // of the context, "" for default
   std::string impersonate;
   bool verify = true;
 };

@@ -73,7 +73,9 @@ bool Object::deleting() const {
   const auto* at = value().find_path({"metadata", "deletionTimestamp"});
   return at != nullptr && !at->is_null();
 }
-std::string Object::describe() const { return value_ ? fmt::format("{} {}", kind(), key().str()) : std::string("no object"); }
+std::string Object::describe() const {
+  return value_ ? fmt::format("{} {}", kind(), key().str()) : std::string("no object");
+}
 
 doc::Value make_object(const Type& type, const Key& key, StringMap labels, StringMap annotations) {
   doc::Map metadata;
@@ -85,7 +87,8 @@ doc::Value make_object(const Type& type, const Key& key, StringMap labels, Strin
 }
 
 doc::Value owner_reference(const Object& owner, bool controller) {
-  doc::Map ref{{"apiVersion", owner.api_version()}, {"kind", owner.kind()}, {"name", owner.name()}, {"uid", owner.uid()}};
+  doc::Map ref{
+      {"apiVersion", owner.api_version()}, {"kind", owner.kind()}, {"name", owner.name()}, {"uid", owner.uid()}};
   if (controller) {
     ref.set("controller", true);
     ref.set("blockOwnerDeletion", true);
@@ -93,8 +96,8 @@ doc::Value owner_reference(const Object& owner, bool controller) {
   return ref;
 }
 
-void set_condition(doc::Value& object, std::string_view type, bool status, std::string_view reason, std::string_view message,
-                   std::string_view now) {
+void set_condition(doc::Value& object, std::string_view type, bool status, std::string_view reason,
+                   std::string_view message, std::string_view now) {
   auto& conditions = object["status"]["conditions"];
   if (!conditions.is_list()) conditions = doc::List{};
   std::string_view word = status ? "True" : "False";
@@ -109,8 +112,10 @@ void set_condition(doc::Value& object, std::string_view type, bool status, std::
   (*found)["status"] = word;
   if (moved || found->str_at({"lastTransitionTime"}).empty()) (*found)["lastTransitionTime"] = now;
   auto put = [&](std::string_view key, std::string_view text) {
-    if (text.empty()) found->map().erase(key);
-    else (*found)[key] = text;
+    if (text.empty())
+      found->map().erase(key);
+    else
+      (*found)[key] = text;
   };
   put("reason", reason);
   put("message", message);

@@ -40,8 +40,8 @@ class Object {
   explicit Object(std::shared_ptr<const doc::Value> value) : value_(std::move(value)) {}
 
   explicit operator bool() const { return value_ != nullptr; }
-  const doc::Value& value() const;               // null value when empty
-  doc::Value copy() const { return value(); }    // to change and write back
+  const doc::Value& value() const;             // null value when empty
+  doc::Value copy() const { return value(); }  // to change and write back
   doc::View view() const { return doc::View(value()); }
   doc::View operator[](std::string_view key) const { return view()[key]; }
   const std::shared_ptr<const doc::Value>& shared() const { return value_; }
@@ -57,12 +57,12 @@ class Object {
   std::int64_t generation() const;
   StringMap labels() const;
   StringMap annotations() const;
-  std::string label(std::string_view key) const;       // "" when absent
+  std::string label(std::string_view key) const;  // "" when absent
   std::string annotation(std::string_view key) const;
   std::vector<OwnerRef> owners() const;
   std::optional<OwnerRef> controller() const;
-  bool deleting() const;                               // has deletionTimestamp
-  std::string describe() const;                        // "Deployment shop/web"
+  bool deleting() const;         // has deletionTimestamp
+  std::string describe() const;  // "Deployment shop/web"
 
  private:
   std::shared_ptr<const doc::Value> value_;
@@ -72,8 +72,8 @@ class Object {
 doc::Value make_object(const Type& type, const Key& key, StringMap labels = {}, StringMap annotations = {});
 doc::Value owner_reference(const Object& owner, bool controller = true);
 // Sets or replaces a condition of .status.conditions by type; lastTransitionTime moves only with status.
-void set_condition(doc::Value& object, std::string_view type, bool status, std::string_view reason, std::string_view message,
-                   std::string_view now_rfc3339);
+void set_condition(doc::Value& object, std::string_view type, bool status, std::string_view reason,
+                   std::string_view message, std::string_view now_rfc3339);
 // "True", "False", "Unknown" or "" when there is none.
 std::string condition_status(const Object& object, std::string_view type);
 

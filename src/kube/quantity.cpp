@@ -36,7 +36,9 @@ constexpr Suffix suffixes[] = {
 }  // namespace
 
 Result<Quantity> Quantity::parse(std::string_view text) {
-  auto wrong = [&] { return fail(Kind::invalid, "\"{}\" is no quantity, want digits and a suffix such as m, Mi or e3", text); };
+  auto wrong = [&] {
+    return fail(Kind::invalid, "\"{}\" is no quantity, want digits and a suffix such as m, Mi or e3", text);
+  };
   std::size_t at = 0;
   bool negative = false;
   if (at < text.size() && (text[at] == '+' || text[at] == '-')) negative = text[at++] == '-';
@@ -53,7 +55,8 @@ Result<Quantity> Quantity::parse(std::string_view text) {
         finer |= c != '0';
         continue;
       }
-      if (mantissa > (static_cast<__int128>(1) << 90)) return fail(Kind::invalid, "\"{}\": the quantity is too large", text);
+      if (mantissa > (static_cast<__int128>(1) << 90))
+        return fail(Kind::invalid, "\"{}\": the quantity is too large", text);
       mantissa = mantissa * 10 + (c - '0');
       scale += point;
     } else {

@@ -11,13 +11,18 @@ namespace {
 class Table {
  public:
   Table() {
-    std::string_view text(slipway_kube_kinds_begin, static_cast<std::size_t>(slipway_kube_kinds_end - slipway_kube_kinds_begin));
+    std::string_view text(slipway_kube_kinds_begin,
+                          static_cast<std::size_t>(slipway_kube_kinds_end - slipway_kube_kinds_begin));
     Struct* current = nullptr;
     for (auto line : lines(text)) {
-      if (line.starts_with("V ")) version_ = line.substr(2);
-      else if (line.starts_with("K ")) kind_lines_.push_back(line);
-      else if (line.starts_with("T ")) current = &open(line.substr(2));
-      else if (!line.empty()) field(*current, line);
+      if (line.starts_with("V "))
+        version_ = line.substr(2);
+      else if (line.starts_with("K "))
+        kind_lines_.push_back(line);
+      else if (line.starts_with("T "))
+        current = &open(line.substr(2));
+      else if (!line.empty())
+        field(*current, line);
     }
     for (auto& [name, s] : structs_)
       std::sort(s->members.begin(), s->members.end(), [](const Member& a, const Member& b) { return a.name < b.name; });
@@ -51,16 +56,36 @@ class Table {
   void shape(Schema& schema, std::string_view text) {
     using S = Schema::Shape;
     switch (text[0]) {
-      case 's': schema.shape = S::string; return;
-      case 'i': schema.shape = S::int32; return;
-      case 'l': schema.shape = S::int64; return;
-      case 'b': schema.shape = S::boolean; return;
-      case 'n': schema.shape = S::number; return;
-      case 'y': schema.shape = S::bytes; return;
-      case 't': schema.shape = S::time; return;
-      case 'u': schema.shape = S::micro_time; return;
-      case 'q': schema.shape = S::quantity; return;
-      case 'x': schema.shape = S::int_or_string; return;
+      case 's':
+        schema.shape = S::string;
+        return;
+      case 'i':
+        schema.shape = S::int32;
+        return;
+      case 'l':
+        schema.shape = S::int64;
+        return;
+      case 'b':
+        schema.shape = S::boolean;
+        return;
+      case 'n':
+        schema.shape = S::number;
+        return;
+      case 'y':
+        schema.shape = S::bytes;
+        return;
+      case 't':
+        schema.shape = S::time;
+        return;
+      case 'u':
+        schema.shape = S::micro_time;
+        return;
+      case 'q':
+        schema.shape = S::quantity;
+        return;
+      case 'x':
+        schema.shape = S::int_or_string;
+        return;
       case '@':
         schema.shape = S::object;
         schema.fields = &open(text.substr(1));
@@ -72,7 +97,8 @@ class Table {
         schema.items = schema.owned_items.get();
         shape(*schema.owned_items, text.substr(1));
         return;
-      default: schema.shape = S::any;
+      default:
+        schema.shape = S::any;
     }
   }
   void field(Struct& into, std::string_view line) {
@@ -134,7 +160,8 @@ Table& table() {
 }  // namespace
 
 const Member* Struct::find(std::string_view member) const {
-  auto it = std::lower_bound(members.begin(), members.end(), member, [](const Member& m, std::string_view n) { return m.name < n; });
+  auto it = std::lower_bound(members.begin(), members.end(), member,
+                             [](const Member& m, std::string_view n) { return m.name < n; });
   return it != members.end() && it->name == member && !it->inlined ? &*it : nullptr;
 }
 const Member* Struct::by_number(std::uint32_t number) const {

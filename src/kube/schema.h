@@ -19,11 +19,11 @@ struct Member {
   std::unique_ptr<Schema> schema;
   std::uint16_t number = 0;  // in the protobuf form, 0 for none
   bool required = false, omit_empty = false, pointer = false;
-  bool inlined = false;      // a protobuf message whose fields stand in the parent
+  bool inlined = false;  // a protobuf message whose fields stand in the parent
 };
 // The members of an object, sorted by name.
 struct Struct {
-  std::string_view name;     // "core.v1.Container"
+  std::string_view name;  // "core.v1.Container"
   std::vector<Member> members;
   const Member* find(std::string_view member) const;
   const Member* by_number(std::uint32_t number) const;
@@ -43,7 +43,20 @@ struct Extras {
 class Schema final : public doc::MergeSchema {
  public:
   enum class Shape : std::uint8_t {
-    any, string, int32, int64, boolean, number, bytes, time, micro_time, quantity, int_or_string, object, list, map
+    any,
+    string,
+    int32,
+    int64,
+    boolean,
+    number,
+    bytes,
+    time,
+    micro_time,
+    quantity,
+    int_or_string,
+    object,
+    list,
+    map
   };
   const MergeSchema* member(std::string_view key) const override { return child(key); }
   const MergeSchema* element() const override { return items; }
@@ -60,12 +73,12 @@ class Schema final : public doc::MergeSchema {
   Shape shape = Shape::any;
   ListType list = ListType::atomic;
   bool merges = false, retains = false, atomic = false;
-  const Struct* fields = nullptr;         // object
-  const Schema* items = nullptr;          // list and map
+  const Struct* fields = nullptr;  // object
+  const Schema* items = nullptr;   // list and map
   std::vector<std::string> keys;
   std::string merge_key;
   std::unique_ptr<Extras> extras;
-  std::unique_ptr<Schema> owned_items;    // what items points to, when it is ours
+  std::unique_ptr<Schema> owned_items;  // what items points to, when it is ours
   std::unique_ptr<Struct> owned_fields;
   std::vector<std::unique_ptr<std::string>> names;  // what string_views of owned_fields point to
 };
@@ -78,10 +91,10 @@ struct BuiltinKind {
   const Schema* schema = nullptr;
 };
 const std::vector<BuiltinKind>& builtin_kinds();
-const BuiltinKind* find_builtin(const Type& type);                  // null: none
-const Schema* builtin_schema(const Type& type);                     // also DeleteOptions, Scale, Eviction ...; null: none
-const Schema* schema_of_struct(std::string_view name);              // "meta.v1.ObjectMeta"
-std::string_view builtin_version();                                 // "v1.32.x"
+const BuiltinKind* find_builtin(const Type& type);      // null: none
+const Schema* builtin_schema(const Type& type);         // also DeleteOptions, Scale, Eviction ...; null: none
+const Schema* schema_of_struct(std::string_view name);  // "meta.v1.ObjectMeta"
+std::string_view builtin_version();                     // "v1.32.x"
 
 // From .spec.versions[].schema.openAPIV3Schema. Errors: invalid (not structural), with the path.
 Result<std::shared_ptr<const Schema>> schema_of_crd(const doc::Value& open_api);

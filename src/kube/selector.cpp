@@ -10,7 +10,9 @@ struct Lexer {
   std::string_view text;
   std::size_t at = 0;
 
-  static bool special(char c) { return c == '=' || c == '!' || c == '(' || c == ')' || c == ',' || c == '<' || c == '>'; }
+  static bool special(char c) {
+    return c == '=' || c == '!' || c == '(' || c == ')' || c == ',' || c == '<' || c == '>';
+  }
   static bool blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
   std::string_view peek() {
     auto saved = at;
@@ -69,7 +71,8 @@ Result<LabelSelector> LabelSelector::parse(std::string_view text) {
   };
   auto take_key = [&](std::string& key) -> Result<> {
     auto token = lexer.next();
-    if (!is_word(token)) return wrong(token.empty() ? "want a label key" : fmt::format("\"{}\": want a label key", token));
+    if (!is_word(token))
+      return wrong(token.empty() ? "want a label key" : fmt::format("\"{}\": want a label key", token));
     if (!valid_label_key(token)) return wrong(fmt::format("\"{}\" is no label key", token));
     key = token;
     return {};
@@ -104,7 +107,8 @@ Result<LabelSelector> LabelSelector::parse(std::string_view text) {
           term.values.push_back(std::move(value));
           auto token = lexer.next();
           if (token == ")") break;
-          if (token != ",") return wrong(token.empty() ? std::string("want \")\"") : fmt::format("\"{}\": want \",\" or \")\"", token));
+          if (token != ",")
+            return wrong(token.empty() ? std::string("want \")\"") : fmt::format("\"{}\": want \",\" or \")\"", token));
         }
       } else {
         return wrong(fmt::format("\"{}\": want =, ==, !=, in, notin, < or >", op));
@@ -141,11 +145,16 @@ Result<LabelSelector> LabelSelector::from(doc::View view) {
     }
     bool needs = op == "In" || op == "NotIn";
     if (needs && term.values.empty()) return expression["values"].wrong("want at least one value for In and NotIn");
-    if (op == "In") term.op = Op::in;
-    else if (op == "NotIn") term.op = Op::not_in;
-    else if (op == "Exists") term.op = Op::exists;
-    else if (op == "DoesNotExist") term.op = Op::absent;
-    else return expression["operator"].wrong(fmt::format("\"{}\": want In, NotIn, Exists or DoesNotExist", op));
+    if (op == "In")
+      term.op = Op::in;
+    else if (op == "NotIn")
+      term.op = Op::not_in;
+    else if (op == "Exists")
+      term.op = Op::exists;
+    else if (op == "DoesNotExist")
+      term.op = Op::absent;
+    else
+      return expression["operator"].wrong(fmt::format("\"{}\": want In, NotIn, Exists or DoesNotExist", op));
     if (!needs && !term.values.empty()) return expression["values"].wrong("want no values for Exists and DoesNotExist");
     selector.terms_.push_back(std::move(term));
   }
@@ -159,10 +168,14 @@ bool LabelSelector::matches(const StringMap& labels) const {
     bool has = it != labels.end();
     auto listed = [&] { return std::find(term.values.begin(), term.values.end(), it->second) != term.values.end(); };
     switch (term.op) {
-      case Op::in: return has && listed();
-      case Op::not_in: return !has || !listed();
-      case Op::exists: return has;
-      case Op::absent: return !has;
+      case Op::in:
+        return has && listed();
+      case Op::not_in:
+        return !has || !listed();
+      case Op::exists:
+        return has;
+      case Op::absent:
+        return !has;
       case Op::greater:
       case Op::less: {
         if (!has) return false;
@@ -179,10 +192,18 @@ std::string LabelSelector::print() const {
   for (const auto& term : terms_) {
     if (!out.empty()) out += ',';
     switch (term.op) {
-      case Op::exists: out += term.key; break;
-      case Op::absent: out += "!" + term.key; break;
-      case Op::greater: out += term.key + ">" + term.values[0]; break;
-      case Op::less: out += term.key + "<" + term.values[0]; break;
+      case Op::exists:
+        out += term.key;
+        break;
+      case Op::absent:
+        out += "!" + term.key;
+        break;
+      case Op::greater:
+        out += term.key + ">" + term.values[0];
+        break;
+      case Op::less:
+        out += term.key + "<" + term.values[0];
+        break;
       case Op::in:
       case Op::not_in: {
         if (term.values.size() == 1) {
@@ -202,16 +223,22 @@ std::string LabelSelector::print() const {
 Result<FieldSelector> FieldSelector::parse(std::string_view text) {
   FieldSelector selector;
   std::size_t at = 0;
-  auto wrong = [&](std::string_view what) { return fail(Kind::invalid, "field selector \"{}\": offset {}: {}", text, at, what); };
+  auto wrong = [&](std::string_view what) {
+    return fail(Kind::invalid, "field selector \"{}\": offset {}: {}", text, at, what);
+  };
   while (at < text.size()) {
     Term term{{}, {}, true};
     auto start = at;
     while (at < text.size() && text[at] != '=' && text[at] != '!' && text[at] != ',') ++at;
     term.path = trim(text.substr(start, at - start));
-    if (text.substr(at).starts_with("!=")) term.equal = false, at += 2;
-    else if (text.substr(at).starts_with("==")) at += 2;
-    else if (text.substr(at).starts_with("=")) at += 1;
-    else return wrong("want =, == or !=");
+    if (text.substr(at).starts_with("!="))
+      term.equal = false, at += 2;
+    else if (text.substr(at).starts_with("=="))
+      at += 2;
+    else if (text.substr(at).starts_with("="))
+      at += 1;
+    else
+      return wrong("want =, == or !=");
     if (term.path.empty()) return wrong("want a field path");
     // In values a backslash escapes itself, comma and equals sign.
     for (; at < text.size() && text[at] != ','; ++at) {

@@ -14,7 +14,7 @@ bool valid_label_value(std::string_view value);
 
 class LabelSelector {
  public:
-  static Result<LabelSelector> parse(std::string_view text);   // errors: invalid with the offset
+  static Result<LabelSelector> parse(std::string_view text);  // errors: invalid with the offset
   // From a LabelSelector object: matchLabels, matchExpressions. Null selects nothing, {} everything.
   static Result<LabelSelector> from(doc::View selector);
   bool matches(const StringMap& labels) const;

@@ -32,13 +32,20 @@ struct Place {
 
 std::string_view article(doc::Type type) {
   switch (type) {
-    case doc::Type::null: return "null";
-    case doc::Type::boolean: return "a boolean";
-    case doc::Type::integer: return "an integer";
-    case doc::Type::number: return "a number";
-    case doc::Type::string: return "a string";
-    case doc::Type::list: return "a list";
-    case doc::Type::map: return "a map";
+    case doc::Type::null:
+      return "null";
+    case doc::Type::boolean:
+      return "a boolean";
+    case doc::Type::integer:
+      return "an integer";
+    case doc::Type::number:
+      return "a number";
+    case doc::Type::string:
+      return "a string";
+    case doc::Type::list:
+      return "a list";
+    case doc::Type::map:
+      return "a map";
   }
   return "?";
 }
@@ -49,7 +56,8 @@ class Checker {
 
   void value(doc::Value& v, const Schema& s, const Place& at, bool in_status) {
     switch (s.shape) {
-      case Shape::any: return;
+      case Shape::any:
+        return;
       case Shape::string:
         if (!v.is_string()) return type(v, at, "a string");
         break;
@@ -58,7 +66,8 @@ class Checker {
         break;
       case Shape::int32:
       case Shape::int64:
-        if (!integer(v, s.shape == Shape::int32)) return type(v, at, s.shape == Shape::int32 ? "an integer of 32 bits" : "an integer");
+        if (!integer(v, s.shape == Shape::int32))
+          return type(v, at, s.shape == Shape::int32 ? "an integer of 32 bits" : "an integer");
         break;
       case Shape::number:
         if (!v.is_number()) return type(v, at, "a number");
@@ -66,19 +75,31 @@ class Checker {
       case Shape::int_or_string:
         if (!v.is_string() && !integer(v, false)) return type(v, at, "an integer or a string");
         break;
-      case Shape::bytes: bytes(v, at); break;
+      case Shape::bytes:
+        bytes(v, at);
+        break;
       case Shape::time:
-      case Shape::micro_time: time(v, at); break;
-      case Shape::quantity: quantity(v, at); break;
-      case Shape::list: list(v, s, at, in_status); break;
+      case Shape::micro_time:
+        time(v, at);
+        break;
+      case Shape::quantity:
+        quantity(v, at);
+        break;
+      case Shape::list:
+        list(v, s, at, in_status);
+        break;
       case Shape::map:
-      case Shape::object: map(v, s, at, in_status); break;
+      case Shape::object:
+        map(v, s, at, in_status);
+        break;
     }
     if (s.extras) extras(v, *s.extras, at);
   }
 
  private:
-  void report(Problem::What what, const Place& at, std::string message) { out_.problems.push_back({what, at.print(), std::move(message)}); }
+  void report(Problem::What what, const Place& at, std::string message) {
+    out_.problems.push_back({what, at.print(), std::move(message)});
+  }
   void type(const doc::Value& v, const Place& at, std::string_view want) {
     report(Problem::What::type, at, fmt::format("want {}, got {}", want, article(v.type())));
   }
@@ -96,7 +117,8 @@ class Checker {
   }
   void time(const doc::Value& v, const Place& at) {
     if (!v.is_string()) return type(v, at, "a time");
-    if (!parse_rfc3339(*v.if_string())) report(Problem::What::type, at, fmt::format("\"{}\": want a time such as 2026-01-31T12:00:00Z", *v.if_string()));
+    if (!parse_rfc3339(*v.if_string()))
+      report(Problem::What::type, at, fmt::format("\"{}\": want a time such as 2026-01-31T12:00:00Z", *v.if_string()));
   }
   void quantity(doc::Value& v, const Place& at) {
     if (!v.is_string() && !v.is_number()) return type(v, at, "a quantity");
@@ -150,7 +172,8 @@ class Checker {
       // Kubernetes fills absent objects and lists of its own kinds with empty ones; what must be in them is checked
       // where the kind is.
       bool custom = m.schema->extras != nullptr;
-      bool composite = m.schema->shape == Shape::object || m.schema->shape == Shape::list || m.schema->shape == Shape::map || m.schema->shape == Shape::any;
+      bool composite = m.schema->shape == Shape::object || m.schema->shape == Shape::list ||
+                       m.schema->shape == Shape::map || m.schema->shape == Shape::any;
       if (!custom && (composite || m.schema->shape == Shape::time || m.schema->shape == Shape::boolean)) continue;
       if (custom && m.schema->extras->fallback) continue;
       report(Problem::What::required, {&at, m.name}, {});
@@ -160,9 +183,12 @@ class Checker {
     if (!e.allowed.empty() && std::find(e.allowed.begin(), e.allowed.end(), v) == e.allowed.end()) {
       std::string want;
       for (const auto& a : e.allowed) want += (want.empty() ? "" : ", ") + doc::print_json(a);
-      report(Problem::What::not_supported, at, fmt::format("Unsupported value: {}: supported values: {}", doc::print_json(v), want));
+      report(Problem::What::not_supported, at,
+             fmt::format("Unsupported value: {}: supported values: {}", doc::print_json(v), want));
     }
-    auto invalid = [&](std::string text) { report(Problem::What::invalid, at, fmt::format("Invalid value: {}: {}", doc::print_json(v), text)); };
+    auto invalid = [&](std::string text) {
+      report(Problem::What::invalid, at, fmt::format("Invalid value: {}: {}", doc::print_json(v), text));
+    };
     if (v.is_number()) {
       double n = v.if_int() != nullptr ? static_cast<double>(*v.if_int()) : *v.if_double();
       if (e.minimum && n < *e.minimum) invalid(fmt::format("should be greater than or equal to {}", *e.minimum));
@@ -174,7 +200,8 @@ class Checker {
       if (e.max_length && size > *e.max_length) invalid(fmt::format("should be at most {} chars long", *e.max_length));
       if (!e.pattern.empty()) {
         re2::RE2 pattern(e.pattern, re2::RE2::Quiet);
-        if (pattern.ok() && !re2::RE2::PartialMatch(*text, pattern)) invalid(fmt::format("should match '{}'", e.pattern));
+        if (pattern.ok() && !re2::RE2::PartialMatch(*text, pattern))
+          invalid(fmt::format("should match '{}'", e.pattern));
       }
     }
     if (const auto* items = v.if_list()) {

@@ -100,8 +100,10 @@ class Reader {
     auto field = view_[key];
     if (!field.present()) return;
     auto value = get(field);
-    if (value) out = *std::move(value);
-    else note(std::move(value).error());
+    if (value)
+      out = *std::move(value);
+    else
+      note(std::move(value).error());
   }
   doc::View view_;
   std::optional<Error> error_;
@@ -308,7 +310,8 @@ Result<> check_chain(const doc::View& list, const std::vector<Environment>& envi
       return list[i]["after"].wrong(fmt::format("there is no environment \"{}\"", e.after));
     std::size_t hops = 0;
     for (auto name = e.after; !name.empty(); name = after[name])
-      if (++hops > environments.size()) return list[i]["after"].wrong("the environments wait for each other in a circle");
+      if (++hops > environments.size())
+        return list[i]["after"].wrong("the environments wait for each other in a circle");
   }
   return {};
 }

@@ -23,9 +23,9 @@ std::optional<E> value_of(const Name<E> (&names)[N], std::string_view text) {
   return std::nullopt;
 }
 
-constexpr Name<Phase> phases[] = {{Phase::pending, "Pending"},     {Phase::running, "Running"},
-                                  {Phase::waiting, "Waiting"},     {Phase::succeeded, "Succeeded"},
-                                  {Phase::failed, "Failed"},       {Phase::cancelled, "Cancelled"},
+constexpr Name<Phase> phases[] = {{Phase::pending, "Pending"}, {Phase::running, "Running"},
+                                  {Phase::waiting, "Waiting"}, {Phase::succeeded, "Succeeded"},
+                                  {Phase::failed, "Failed"},   {Phase::cancelled, "Cancelled"},
                                   {Phase::skipped, "Skipped"}};
 constexpr Name<Severity> severities[] = {{Severity::info, "info"},         {Severity::low, "low"},
                                          {Severity::medium, "medium"},     {Severity::high, "high"},

@@ -14,7 +14,9 @@ std::optional<std::uint32_t> parse(const std::string& text) {
   if (::inet_pton(AF_INET, text.c_str(), &address) != 1) return std::nullopt;
   return ntohl(address.s_addr);
 }
-std::string print(std::uint32_t address) { return fmt::format("{}.{}.{}.{}", address >> 24, address >> 16 & 255, address >> 8 & 255, address & 255); }
+std::string print(std::uint32_t address) {
+  return fmt::format("{}.{}.{}.{}", address >> 24, address >> 16 & 255, address >> 8 & 255, address & 255);
+}
 
 constexpr std::int64_t first_port = 30000, last_port = 32767;
 // The first addresses are for those who ask by number: .1 the API server, .10 DNS.
@@ -60,8 +62,13 @@ ApiResult<> Addresses::address(const KindInfo& kind, doc::Value& service, const 
   std::uint32_t ip = 0;
   if (!asked.empty()) {
     auto parsed = parse(asked);
-    auto wrong = [&](std::string why) { return ApiFail(invalid(kind, name, {{"FieldValueInvalid", fmt::format("Invalid value: \"{}\": {}", asked, why), "spec.clusterIPs"}})); };
-    if (!parsed || *parsed <= base_ || *parsed >= base_ + size_ - 1) return wrong(fmt::format("the provided IP is not in the valid range {}/{}", print(base_), size_));
+    auto wrong = [&](std::string why) {
+      return ApiFail(
+          invalid(kind, name,
+                  {{"FieldValueInvalid", fmt::format("Invalid value: \"{}\": {}", asked, why), "spec.clusterIPs"}}));
+    };
+    if (!parsed || *parsed <= base_ || *parsed >= base_ + size_ - 1)
+      return wrong(fmt::format("the provided IP is not in the valid range {}/{}", print(base_), size_));
     ip = *parsed;
     if (asked != kept && !used_.insert(ip).second) return wrong("provided IP is already allocated");
   } else {
@@ -90,17 +97,28 @@ ApiResult<> Addresses::ports(const KindInfo& kind, doc::Value& service, const ku
     // A port that only lost its number (an update by somebody who does not know it) keeps it.
     if (asked == 0)
       for (const auto& old : before["spec"]["ports"].items())
-        if (old["port"].num_or(0) == doc::View(port)["port"].num_or(-1) && old["protocol"].str_or("TCP") == doc::View(port)["protocol"].str_or("TCP")) asked = old["nodePort"].num_or(0);
+        if (old["port"].num_or(0) == doc::View(port)["port"].num_or(-1) &&
+            old["protocol"].str_or("TCP") == doc::View(port)["protocol"].str_or("TCP"))
+          asked = old["nodePort"].num_or(0);
     if (asked != 0) {
       if (asked < first_port || asked > last_port)
-        return ApiFail(invalid(kind, name, {{"FieldValueInvalid", fmt::format("Invalid value: {}: provided port is not in the valid range. The range of valid ports is {}-{}", asked, first_port, last_port), field}}));
+        return ApiFail(invalid(
+            kind, name,
+            {{"FieldValueInvalid",
+              fmt::format(
+                  "Invalid value: {}: provided port is not in the valid range. The range of valid ports is {}-{}",
+                  asked, first_port, last_port),
+              field}}));
       if (!kept.contains(asked) && !ports_.insert(asked).second)
-        return ApiFail(invalid(kind, name, {{"FieldValueInvalid", fmt::format("Invalid value: {}: provided port is already allocated", asked), field}}));
+        return ApiFail(invalid(kind, name,
+                               {{"FieldValueInvalid",
+                                 fmt::format("Invalid value: {}: provided port is already allocated", asked), field}}));
       port["nodePort"] = asked;
       continue;
     }
     auto bytes = random_bytes(2);
-    auto start = (static_cast<unsigned char>(bytes[0]) << 8 | static_cast<unsigned char>(bytes[1])) % (last_port - first_port + 1);
+    auto start = (static_cast<unsigned char>(bytes[0]) << 8 | static_cast<unsigned char>(bytes[1])) %
+                 (last_port - first_port + 1);
     for (std::int64_t i = 0; i <= last_port - first_port && asked == 0; ++i) {
       auto candidate = first_port + (start + i) % (last_port - first_port + 1);
       if (ports_.insert(candidate).second) asked = candidate;

@@ -16,9 +16,9 @@ class Addresses {
   // Gives a Service what it needs and has not: clusterIP, clusterIPs, nodePorts. `before` keeps its own.
   // Errors: 422 (outside of the range, taken), 500 (none left).
   ApiResult<> allocate(const struct KindInfo& kind, doc::Value& service, const kube::Object& before);
-  void take(const kube::Object& service);     // at start
+  void take(const kube::Object& service);  // at start
   void release(const kube::Object& service);
-  std::string first() const;                  // .1, the API server's own
+  std::string first() const;  // .1, the API server's own
 
  private:
   ApiResult<> address(const KindInfo& kind, doc::Value& service, const std::string& kept);

@@ -35,13 +35,16 @@ Result<std::unique_ptr<ApiServer>> ApiServer::open(ApiOptions options) {
   auto& core = *rep->core;
   TRY(core.store, ObjectStore::open({.database = options.database}));
   core.machinery = std::make_unique<Machinery>(*core.store, core.kinds, options.service_cidr);
-  TRY_OK(core.store->together(Ctx{}, [&] { return core.machinery->bootstrap(Ctx{}, options.crds); }));
+  TRY_OK(
+      core.store->together(Ctx{}, [&] { return core.machinery->bootstrap(Ctx{}, options.crds, options.namespaces); }));
   rep->machinery = std::shared_ptr<Machinery>(rep->core, core.machinery.get());
   rep->face = std::make_shared<HttpFace>(rep->machinery, std::move(options.authenticate));
   return std::unique_ptr<ApiServer>(new ApiServer(std::move(rep)));
 }
 
-std::shared_ptr<kube::Client> ApiServer::client(std::string user) { return make_local_client(rep_->machinery, std::move(user)); }
+std::shared_ptr<kube::Client> ApiServer::client(std::string user) {
+  return make_local_client(rep_->machinery, std::move(user));
+}
 
 net::Handler ApiServer::routes() {
   return [face = rep_->face](const Ctx& ctx, net::Request& request) { return face->handle(ctx, request); };

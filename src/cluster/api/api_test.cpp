@@ -1,9 +1,11 @@
 // The API's semantics, through both clients: in process and over HTTP.
 #include <gtest/gtest.h>
 
+#include "base/guarded.h"
 #include "cluster/testing.h"
 #include "doc/json.h"
 #include "doc/yaml.h"
+#include "kube/controller.h"
 #include "kube/http_client.h"
 
 namespace slipway::cluster {
@@ -11,7 +13,8 @@ namespace {
 
 using kube::Key;
 using kube::Type;
-const Type config_map{"v1", "ConfigMap"}, deployment{"apps/v1", "Deployment"}, pod{"v1", "Pod"}, service{"v1", "Service"}, name_space{"v1", "Namespace"};
+const Type config_map{"v1", "ConfigMap"}, deployment{"apps/v1", "Deployment"}, pod{"v1", "Pod"},
+    service{"v1", "Service"}, name_space{"v1", "Namespace"};
 
 doc::Value yaml(std::string_view text) { return must(doc::parse_yaml(text)); }
 
@@ -45,7 +48,9 @@ class Api : public testing::TestWithParam<bool> {
   }
   kube::Object make(std::string_view text) { return must(client->create(ctx, yaml(text), {})); }
   kube::Object map(const std::string& name, std::string_view labels = "{}") {
-    return make(fmt::format("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {}, namespace: default, labels: {}}}, data: {{a: b}}}}", name, labels));
+    return make(fmt::format(
+        "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {}, namespace: default, labels: {}}}, data: {{a: b}}}}",
+        name, labels));
   }
   kube::Object get(const Type& type, const std::string& name, std::string ns = "default") {
     auto got = must(client->get(ctx, type, {std::move(ns), name}));
@@ -68,16 +73,24 @@ TEST_P(Api, CreatesAndRefuses) {
   auto made = map("one");
   EXPECT_FALSE(made.uid().empty());
   EXPECT_FALSE(made.resource_version().empty());
-  fails(client->create(ctx, yaml("{apiVersion: v1, kind: ConfigMap, metadata: {name: one}}"), {}), Kind::conflict, "configmaps \"one\" already exists");
-  fails(client->create(ctx, yaml("{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: nowhere}}"), {}), Kind::not_found, "namespaces \"nowhere\" not found");
-  fails(client->create(ctx, yaml("{apiVersion: v1, kind: ConfigMap, metadata: {name: A_B}}"), {}), Kind::invalid, "metadata.name: Invalid value");
-  fails(client->create(ctx, yaml("{apiVersion: apps/v1, kind: Deployment, metadata: {name: d}, spec: {replicas: many}}"), {}), Kind::invalid, "spec.replicas: want an integer");
-  fails(client->create(ctx, yaml("{apiVersion: apps/v1, kind: Deployment, metadata: {name: d}, spec: {template: {}}}"), {}), Kind::invalid, "spec.selector: Required value");
+  fails(client->create(ctx, yaml("{apiVersion: v1, kind: ConfigMap, metadata: {name: one}}"), {}), Kind::conflict,
+        "configmaps \"one\" already exists");
+  fails(client->create(ctx, yaml("{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: nowhere}}"), {}),
+        Kind::not_found, "namespaces \"nowhere\" not found");
+  fails(client->create(ctx, yaml("{apiVersion: v1, kind: ConfigMap, metadata: {name: A_B}}"), {}), Kind::invalid,
+        "metadata.name: Invalid value");
+  fails(client->create(
+            ctx, yaml("{apiVersion: apps/v1, kind: Deployment, metadata: {name: d}, spec: {replicas: many}}"), {}),
+        Kind::invalid, "spec.replicas: want an integer");
+  fails(client->create(ctx, yaml("{apiVersion: apps/v1, kind: Deployment, metadata: {name: d}, spec: {template: {}}}"),
+                       {}),
+        Kind::invalid, "spec.selector: Required value");
   fails(client->create(ctx, yaml("{apiVersion: x/v1, kind: Nothing, metadata: {name: d}}"), {}), Kind::not_found, "x");
   auto named = make("{apiVersion: v1, kind: ConfigMap, metadata: {generateName: gen-}}");
   EXPECT_TRUE(named.name().starts_with("gen-"));
   EXPECT_EQ(named.name().size(), 9u);
-  auto dry = must(client->create(ctx, yaml("{apiVersion: v1, kind: ConfigMap, metadata: {name: dry}}"), {.dry_run = true}));
+  auto dry =
+      must(client->create(ctx, yaml("{apiVersion: v1, kind: ConfigMap, metadata: {name: dry}}"), {.dry_run = true}));
   EXPECT_EQ(dry.name(), "dry");
   EXPECT_FALSE(get(config_map, "dry"));
 }
@@ -89,7 +102,9 @@ TEST_P(Api, DefaultsAndPrunesNothingElse) {
   EXPECT_EQ(c["ports"][0]["protocol"].text(), "TCP");
   EXPECT_EQ(c["imagePullPolicy"].text(), "IfNotPresent");
   EXPECT_EQ(d.generation(), 1);
-  auto p = make("{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: c, image: x, resources: {limits: {cpu: 0.5, memory: 1024Mi}}}]}}");
+  auto p = make(
+      "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: c, image: x, resources: {limits: "
+      "{cpu: 0.5, memory: 1024Mi}}}]}}");
   EXPECT_EQ(p["spec"]["containers"][0]["resources"]["requests"]["cpu"].text(), "500m");
   EXPECT_EQ(p["spec"]["containers"][0]["resources"]["limits"]["memory"].text(), "1Gi");
   EXPECT_EQ(p["status"]["phase"].text(), "Pending");
@@ -110,8 +125,10 @@ TEST_P(Api, UpdatesWithVersions) {
   next["data"]["a"] = "d";
   EXPECT_TRUE(client->update(ctx, next, {}));
   auto same = get(config_map, "m");
-  EXPECT_EQ(must(client->update(ctx, same.copy(), {})).resource_version(), same.resource_version()) << "nothing changed, nothing written";
-  fails(client->update(ctx, yaml("{apiVersion: v1, kind: ConfigMap, metadata: {name: absent}}"), {}), Kind::not_found, "not found");
+  EXPECT_EQ(must(client->update(ctx, same.copy(), {})).resource_version(), same.resource_version())
+      << "nothing changed, nothing written";
+  fails(client->update(ctx, yaml("{apiVersion: v1, kind: ConfigMap, metadata: {name: absent}}"), {}), Kind::not_found,
+        "not found");
 }
 
 TEST_P(Api, KeepsSpecAndStatusApart) {
@@ -129,7 +146,8 @@ TEST_P(Api, KeepsSpecAndStatusApart) {
   EXPECT_EQ(d.generation(), 2);
   EXPECT_EQ(d["spec"]["replicas"].num_or(0), 5);
   EXPECT_EQ(d["status"]["replicas"].num_or(0), 3);
-  auto scale = must(client->patch(ctx, deployment, {"default", "web"}, kube::PatchType::merge, yaml("{spec: {replicas: 1}}"), {.subresource = "scale"}));
+  auto scale = must(client->patch(ctx, deployment, {"default", "web"}, kube::PatchType::merge,
+                                  yaml("{spec: {replicas: 1}}"), {.subresource = "scale"}));
   EXPECT_EQ(scale.kind(), "Scale");
   EXPECT_EQ(scale["status"]["selector"].text(), "app=web");
   EXPECT_EQ(get(deployment, "web")["spec"]["replicas"].num_or(0), 1);
@@ -138,15 +156,22 @@ TEST_P(Api, KeepsSpecAndStatusApart) {
 TEST_P(Api, Patches) {
   make(web);
   Key key{"default", "web"};
-  auto d = must(client->patch(ctx, deployment, key, kube::PatchType::strategic, yaml("{spec: {template: {spec: {containers: [{name: side, image: s}]}}}}"), {}));
+  auto d = must(client->patch(ctx, deployment, key, kube::PatchType::strategic,
+                              yaml("{spec: {template: {spec: {containers: [{name: side, image: s}]}}}}"), {}));
   EXPECT_EQ(d["spec"]["template"]["spec"]["containers"].items().size(), 2u);
-  d = must(client->patch(ctx, deployment, key, kube::PatchType::json, yaml("[{op: replace, path: /spec/replicas, value: 4}]"), {}));
+  d = must(client->patch(ctx, deployment, key, kube::PatchType::json,
+                         yaml("[{op: replace, path: /spec/replicas, value: 4}]"), {}));
   EXPECT_EQ(d["spec"]["replicas"].num_or(0), 4);
-  d = must(client->patch(ctx, deployment, key, kube::PatchType::merge, yaml("{metadata: {labels: {x: 'y', app: null}}}"), {}));
+  d = must(client->patch(ctx, deployment, key, kube::PatchType::merge,
+                         yaml("{metadata: {labels: {x: 'y', app: null}}}"), {}));
   EXPECT_EQ(d.labels(), (kube::StringMap{{"x", "y"}}));
-  fails(client->patch(ctx, deployment, key, kube::PatchType::merge, yaml("{spec: {selector: {matchLabels: {app: other}}}}"), {}), Kind::invalid, "field is immutable");
-  fails(client->patch(ctx, deployment, key, kube::PatchType::json, yaml("[{op: remove, path: /spec/nothing}]"), {}), Kind::invalid, "/spec/nothing");
-  fails(client->patch(ctx, deployment, {"default", "none"}, kube::PatchType::merge, yaml("{}"), {}), Kind::not_found, "not found");
+  fails(client->patch(ctx, deployment, key, kube::PatchType::merge,
+                      yaml("{spec: {selector: {matchLabels: {app: other}}}}"), {}),
+        Kind::invalid, "field is immutable");
+  fails(client->patch(ctx, deployment, key, kube::PatchType::json, yaml("[{op: remove, path: /spec/nothing}]"), {}),
+        Kind::invalid, "/spec/nothing");
+  fails(client->patch(ctx, deployment, {"default", "none"}, kube::PatchType::merge, yaml("{}"), {}), Kind::not_found,
+        "not found");
 }
 
 TEST_P(Api, AppliesByOwner) {
@@ -154,7 +179,8 @@ TEST_P(Api, AppliesByOwner) {
   EXPECT_EQ(a.generation(), 1);
   auto again = must(client->apply(ctx, yaml(web), {.field_manager = "one"}));
   EXPECT_EQ(again.resource_version(), a.resource_version());
-  auto other = yaml("{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, namespace: default}, spec: {replicas: 9}}");
+  auto other =
+      yaml("{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, namespace: default}, spec: {replicas: 9}}");
   fails(client->apply(ctx, other, {.field_manager = "two"}), Kind::conflict, "conflict with \"one\": .spec.replicas");
   EXPECT_EQ(must(client->apply(ctx, other, {.field_manager = "two", .force = true}))["spec"]["replicas"].num_or(0), 9);
   // One no longer owns replicas, so leaving them out removes nothing; what it alone owned goes.
@@ -169,7 +195,8 @@ TEST_P(Api, AppliesByOwner) {
 TEST_P(Api, ListsBySelectors) {
   map("a", "{app: x}"), map("b", "{app: y}"), map("c", "{app: x}");
   EXPECT_EQ(must(client->list(ctx, config_map, {.ns = "default", .label_selector = "app=x"})).items.size(), 2u);
-  EXPECT_EQ(must(client->list(ctx, config_map, {.ns = "default", .field_selector = "metadata.name!=a"})).items.size(), 2u);
+  EXPECT_EQ(must(client->list(ctx, config_map, {.ns = "default", .field_selector = "metadata.name!=a"})).items.size(),
+            2u);
   EXPECT_EQ(must(client->list(ctx, config_map, {})).items.size(), 3u);
   EXPECT_TRUE(must(client->list(ctx, config_map, {.ns = "kube-system"})).items.empty());
   fails(client->list(ctx, config_map, {.field_selector = "data.a=b"}), Kind::invalid, "field label not supported");
@@ -180,10 +207,13 @@ TEST_P(Api, WatchesFromNowAndFromThen) {
   map("a", "{app: x}");
   auto list = must(client->list(ctx, config_map, {.ns = "default"}));
   auto all = must(client->watch(ctx, config_map, {.ns = "default"}));
-  auto some = must(client->watch(ctx, config_map, {.ns = "default", .label_selector = "app=x", .resource_version = list.resource_version}));
+  auto some = must(client->watch(
+      ctx, config_map, {.ns = "default", .label_selector = "app=x", .resource_version = list.resource_version}));
   map("b", "{app: y}");
-  must(client->patch(ctx, config_map, {"default", "b"}, kube::PatchType::merge, yaml("{metadata: {labels: {app: x}}}"), {}));
-  must(client->patch(ctx, config_map, {"default", "a"}, kube::PatchType::merge, yaml("{metadata: {labels: {app: y}}}"), {}));
+  must(client->patch(ctx, config_map, {"default", "b"}, kube::PatchType::merge, yaml("{metadata: {labels: {app: x}}}"),
+                     {}));
+  must(client->patch(ctx, config_map, {"default", "a"}, kube::PatchType::merge, yaml("{metadata: {labels: {app: y}}}"),
+                     {}));
   must(client->remove(ctx, config_map, {"default", "b"}, {}));
   auto story = [&](kube::Watch& watch, int n) {
     std::string out;
@@ -225,15 +255,20 @@ TEST_P(Api, FinalizersHoldBack) {
   EXPECT_FALSE(get(config_map, "f"));
   fails(client->remove(ctx, config_map, {"default", "f"}, {}), Kind::not_found, "not found");
   auto kept = map("kept");
-  fails(client->remove(ctx, config_map, {"default", "kept"}, {.uid = "other"}), Kind::conflict, "Precondition failed: UID");
+  fails(client->remove(ctx, config_map, {"default", "kept"}, {.uid = "other"}), Kind::conflict,
+        "Precondition failed: UID");
   make(web);
-  must(client->remove(ctx, deployment, {"default", "web"}, {.propagation = kube::RemoveOptions::Propagation::foreground}));
+  must(client->remove(ctx, deployment, {"default", "web"},
+                      {.propagation = kube::RemoveOptions::Propagation::foreground}));
   EXPECT_EQ(get(deployment, "web")["metadata"]["finalizers"][0].text(), "foregroundDeletion");
 }
 
 TEST_P(Api, PodsAreBoundAndGoGracefully) {
-  make("{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: default}, spec: {terminationGracePeriodSeconds: 7, containers: [{name: c, image: x}]}}");
-  auto binding = yaml("{apiVersion: v1, kind: Binding, metadata: {name: p, namespace: default}, target: {kind: Node, name: n1}}");
+  make(
+      "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: default}, spec: {terminationGracePeriodSeconds: 7, "
+      "containers: [{name: c, image: x}]}}");
+  auto binding =
+      yaml("{apiVersion: v1, kind: Binding, metadata: {name: p, namespace: default}, target: {kind: Node, name: n1}}");
   must(client->create(ctx, binding, {.subresource = "binding"}));
   auto p = get(pod, "p");
   EXPECT_EQ(p["spec"]["nodeName"].text(), "n1");
@@ -246,7 +281,9 @@ TEST_P(Api, PodsAreBoundAndGoGracefully) {
   EXPECT_EQ(p["metadata"]["deletionGracePeriodSeconds"].num_or(0), 7);
   must(client->remove(ctx, pod, {"default", "p"}, {.grace_seconds = 0, .uid = p.uid()}));
   EXPECT_FALSE(get(pod, "p"));
-  make("{apiVersion: v1, kind: Pod, metadata: {name: q, namespace: default}, spec: {containers: [{name: c, image: x}]}}");
+  make(
+      "{apiVersion: v1, kind: Pod, metadata: {name: q, namespace: default}, spec: {containers: [{name: c, image: "
+      "x}]}}");
   must(client->remove(ctx, pod, {"default", "q"}, {}));
   EXPECT_FALSE(get(pod, "q")) << "unscheduled pods vanish at once";
 }
@@ -258,9 +295,17 @@ TEST_P(Api, ServicesGetAddresses) {
   EXPECT_EQ(a["spec"]["ports"][0]["targetPort"].num_or(0), 80);
   auto b = make("{apiVersion: v1, kind: Service, metadata: {name: b}, spec: {ports: [{port: 80}]}}");
   EXPECT_NE(a["spec"]["clusterIP"].text(), b["spec"]["clusterIP"].text());
-  fails(client->create(ctx, yaml(fmt::format("{{apiVersion: v1, kind: Service, metadata: {{name: c}}, spec: {{clusterIP: {}, ports: [{{port: 80}}]}}}}", b["spec"]["clusterIP"].text())), {}), Kind::invalid, "already allocated");
+  fails(client->create(ctx,
+                       yaml(fmt::format("{{apiVersion: v1, kind: Service, metadata: {{name: c}}, spec: {{clusterIP: "
+                                        "{}, ports: [{{port: 80}}]}}}}",
+                                        b["spec"]["clusterIP"].text())),
+                       {}),
+        Kind::invalid, "already allocated");
   // An update that does not know the address keeps it.
-  auto again = must(client->update(ctx, yaml("{apiVersion: v1, kind: Service, metadata: {name: b, namespace: default}, spec: {ports: [{port: 81}]}}"), {}));
+  auto again = must(client->update(
+      ctx,
+      yaml("{apiVersion: v1, kind: Service, metadata: {name: b, namespace: default}, spec: {ports: [{port: 81}]}}"),
+      {}));
   EXPECT_EQ(again["spec"]["clusterIP"].text(), b["spec"]["clusterIP"].text());
   auto none = make("{apiVersion: v1, kind: Service, metadata: {name: h}, spec: {clusterIP: None}}");
   EXPECT_EQ(none["spec"]["clusterIPs"][0].text(), "None");
@@ -272,7 +317,8 @@ TEST_P(Api, NamespacesEndThroughFinalize) {
   must(client->remove(ctx, name_space, {"", "tmp"}, {}));
   auto ns = get(name_space, "tmp", "");
   EXPECT_EQ(ns["status"]["phase"].text(), "Terminating");
-  fails(client->create(ctx, yaml("{apiVersion: v1, kind: ConfigMap, metadata: {name: y, namespace: tmp}}"), {}), Kind::denied, "because it is being terminated");
+  fails(client->create(ctx, yaml("{apiVersion: v1, kind: ConfigMap, metadata: {name: y, namespace: tmp}}"), {}),
+        Kind::denied, "because it is being terminated");
   auto done = ns.copy();
   done["spec"]["finalizers"] = doc::List{};
   must(client->update(ctx, done, {.subresource = "finalize"}));
@@ -314,24 +360,34 @@ TEST_P(Api, CustomKindsLiveAndGo) {
   EXPECT_EQ(crd["spec"]["names"]["listKind"].text(), "WidgetList");
   Type widget{"example.com/v1", "Widget"};
   EXPECT_EQ(must(client->resource(ctx, widget)).plural, "widgets");
-  auto w = make("{apiVersion: example.com/v1, kind: Widget, metadata: {name: w}, spec: {size: 2, other: 1}, status: {x: 1}}");
+  auto w = make(
+      "{apiVersion: example.com/v1, kind: Widget, metadata: {name: w}, spec: {size: 2, other: 1}, status: {x: 1}}");
   EXPECT_EQ(w["spec"]["colour"].text(), "red");
   EXPECT_FALSE(w["spec"]["other"].exists());
   EXPECT_FALSE(w["status"].exists());
-  fails(client->create(ctx, yaml("{apiVersion: example.com/v1, kind: Widget, metadata: {name: v}, spec: {}}"), {}), Kind::invalid, "spec.size: Required value");
-  fails(client->create(ctx, yaml("{apiVersion: example.com/v1, kind: Widget, metadata: {name: v}, spec: {size: 0}}"), {}), Kind::invalid, "greater than or equal to 1");
+  fails(client->create(ctx, yaml("{apiVersion: example.com/v1, kind: Widget, metadata: {name: v}, spec: {}}"), {}),
+        Kind::invalid, "spec.size: Required value");
+  fails(
+      client->create(ctx, yaml("{apiVersion: example.com/v1, kind: Widget, metadata: {name: v}, spec: {size: 0}}"), {}),
+      Kind::invalid, "greater than or equal to 1");
   auto v2 = must(client->get(ctx, {"example.com/v2", "Widget"}, {"default", "w"}));
   ASSERT_TRUE(v2);
   EXPECT_EQ(v2->api_version(), "example.com/v2");
-  auto one = yaml("{apiVersion: example.com/v1, kind: Widget, metadata: {name: w, namespace: default}, spec: {parts: [{name: a, n: 1}]}}");
-  auto two = yaml("{apiVersion: example.com/v1, kind: Widget, metadata: {name: w, namespace: default}, spec: {parts: [{name: b, n: 1}]}}");
+  auto one = yaml(
+      "{apiVersion: example.com/v1, kind: Widget, metadata: {name: w, namespace: default}, spec: {parts: [{name: a, n: "
+      "1}]}}");
+  auto two = yaml(
+      "{apiVersion: example.com/v1, kind: Widget, metadata: {name: w, namespace: default}, spec: {parts: [{name: b, n: "
+      "1}]}}");
   must(client->apply(ctx, one, {.field_manager = "one"}));
   EXPECT_EQ(must(client->apply(ctx, two, {.field_manager = "two"}))["spec"]["parts"].items().size(), 2u);
-  auto status = must(client->patch(ctx, widget, {"default", "w"}, kube::PatchType::merge, yaml("{status: {phase: Good}, spec: {size: 8}}"), {.subresource = "status"}));
+  auto status = must(client->patch(ctx, widget, {"default", "w"}, kube::PatchType::merge,
+                                   yaml("{status: {phase: Good}, spec: {size: 8}}"), {.subresource = "status"}));
   EXPECT_EQ(status["status"]["phase"].text(), "Good");
   EXPECT_EQ(status["spec"]["size"].num_or(0), 2);
   must(client->remove(ctx, {"apiextensions.k8s.io/v1", "CustomResourceDefinition"}, {"", "widgets.example.com"}, {}));
-  EXPECT_FALSE(must(client->get(ctx, {"apiextensions.k8s.io/v1", "CustomResourceDefinition"}, {"", "widgets.example.com"})));
+  EXPECT_FALSE(
+      must(client->get(ctx, {"apiextensions.k8s.io/v1", "CustomResourceDefinition"}, {"", "widgets.example.com"})));
 }
 
 TEST_P(Api, ChangesFromManyThreadsAllCount) {
@@ -352,10 +408,49 @@ TEST_P(Api, ChangesFromManyThreadsAllCount) {
   EXPECT_EQ(get(config_map, "counter")["data"]["n"].text(), std::to_string(threads * each));
 }
 
+// A controller goes on by itself when the server was away.
+TEST(Controller, OutlivesTheServer) {
+  auto api = make_test_api({.namespaces = {"home"}});
+  auto server = must(net::Server::start({}, api->routes()));
+  int port = server->port();
+  kube::Kubeconfig config;
+  config.server = "http://" + server->address();
+  std::shared_ptr<kube::Client> client = must(kube::connect(config));
+  Queue<Key> seen;
+  std::atomic<int> failures{0};
+  kube::ControllerOptions options{.name = "test", .sources = {{config_map, {}, {.ns = "home"}}}};
+  std::jthread controller([&](std::stop_token stop) {
+    (void)kube::run_controller(Ctx{}.with_stop(stop), *client, options,
+                               [&](const Ctx&, const Key& key) -> Result<kube::Reconciled> {
+                                 if (key.name == "twice" && failures++ == 0)
+                                   return fail(Kind::unavailable, "try again");
+                                 seen.push(key);
+                                 return kube::Reconciled{};
+                               });
+  });
+  auto local = api.client();
+  auto make = [&](const std::string& name) {
+    must(local->create(Ctx{}, kube::make_object(config_map, {"home", name}), {}));
+  };
+  auto next = [&] { return must(seen.pop(Ctx{}.within(Millis(20000))))->name; };
+  make("one");
+  EXPECT_EQ(next(), "one");
+  make("twice");
+  EXPECT_EQ(next(), "twice") << "an error is tried again";
+  server.reset();
+  make("meanwhile");
+  server = must(net::Server::start({.port = port}, api->routes()));
+  EXPECT_EQ(next(), "meanwhile");
+  must(local->remove(Ctx{}, config_map, {"home", "one"}, {}));
+  EXPECT_EQ(next(), "one") << "a deletion concerns its key";
+}
+
 TEST(ApiAudit, NamesWhoDidWhat) {
   auto api = make_test_api();
   std::vector<std::string> seen;
-  api->on_write([&](const Audit& a) { seen.push_back(fmt::format("{} {} {} {} {}", a.user, a.verb, a.type.kind, a.key.str(), a.field_manager)); });
+  api->on_write([&](const Audit& a) {
+    seen.push_back(fmt::format("{} {} {} {} {}", a.user, a.verb, a.type.kind, a.key.str(), a.field_manager));
+  });
   auto client = api.client("ada");
   must(client->create(Ctx{}, yaml("{apiVersion: v1, kind: ConfigMap, metadata: {name: m}}"), {.field_manager = "f"}));
   must(client->remove(Ctx{}, config_map, {"default", "m"}, {}));

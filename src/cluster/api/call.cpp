@@ -12,7 +12,8 @@ namespace {
 std::string_view parameter(const std::vector<std::string_view>& parts, std::string_view name) {
   for (auto part : parts) {
     part = trim(part);
-    if (part.starts_with(name) && part.size() > name.size() && part[name.size()] == '=') return part.substr(name.size() + 1);
+    if (part.starts_with(name) && part.size() > name.size() && part[name.size()] == '=')
+      return part.substr(name.size() + 1);
   }
   return {};
 }
@@ -28,15 +29,21 @@ ApiResult<Wanted> wanted_of(std::string_view accept) {
     Wanted wanted;
     if (auto v = parameter(parts, "v"); !v.empty()) wanted.version = v;
     if (wanted.version != "v1" && wanted.version != "v1beta1") continue;
-    if (type == "application/yaml") wanted.yaml = true;
-    else if (type != "application/json" && type != "*/*" && type != "application/*") continue;
+    if (type == "application/yaml")
+      wanted.yaml = true;
+    else if (type != "application/json" && type != "*/*" && type != "application/*")
+      continue;
     if (as.empty()) return wanted;
-    if (as == "Table") wanted.form = Form::table;
-    else if (as == "PartialObjectMetadata" || as == "PartialObjectMetadataList") wanted.form = Form::metadata;
-    else continue;
+    if (as == "Table")
+      wanted.form = Form::table;
+    else if (as == "PartialObjectMetadata" || as == "PartialObjectMetadataList")
+      wanted.form = Form::metadata;
+    else
+      continue;
     return wanted;
   }
-  return ApiFail(ApiError(406, "NotAcceptable", "only the following media types are accepted: application/json, application/yaml"));
+  return ApiFail(ApiError(406, "NotAcceptable",
+                          "only the following media types are accepted: application/json, application/yaml"));
 }
 
 bool Call::flag(std::string_view name) const {
@@ -52,14 +59,18 @@ WriteArgs Call::write_args() const {
   args.dry_run = query("dryRun") == "All";
   args.force = flag("force");
   auto validation = query("fieldValidation");
-  args.validation = validation == "Strict" ? FieldValidation::strict : validation == "Ignore" ? FieldValidation::ignore : FieldValidation::warn;
+  args.validation = validation == "Strict"   ? FieldValidation::strict
+                    : validation == "Ignore" ? FieldValidation::ignore
+                                             : FieldValidation::warn;
   return args;
 }
 
 ApiResult<doc::Value> Call::body(std::size_t limit) {
   auto text = request.read_body(ctx, limit);
   if (!text) {
-    if (text.error().is(Kind::invalid)) return ApiFail(ApiError(413, "RequestEntityTooLarge", fmt::format("Request entity too large: limit is {}", limit)));
+    if (text.error().is(Kind::invalid))
+      return ApiFail(
+          ApiError(413, "RequestEntityTooLarge", fmt::format("Request entity too large: limit is {}", limit)));
     return ApiFail(ApiError(text.error()));
   }
   auto type = request.headers.get_or("content-type", "application/json");
@@ -69,10 +80,14 @@ ApiResult<doc::Value> Call::body(std::size_t limit) {
     if (!decoded) return ApiFail(bad_request(decoded.error().what()));
     return *std::move(decoded);
   }
-  if (type == "application/cbor" || type == "application/apply-patch+cbor") return ApiFail(ApiError(415, "UnsupportedMediaType", "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf"));
+  if (type == "application/cbor" || type == "application/apply-patch+cbor")
+    return ApiFail(ApiError(415, "UnsupportedMediaType",
+                            "the body of the request was in an unknown format - accepted media types include: "
+                            "application/json, application/yaml, application/vnd.kubernetes.protobuf"));
   if (trim(*text).empty()) return doc::Value();
   bool yaml = type.ends_with("yaml");
-  auto value = yaml && trim(*text)[0] != '{' ? doc::parse_yaml(*text, {.source = "body"}) : doc::parse_json(*text, "body");
+  auto value =
+      yaml && trim(*text)[0] != '{' ? doc::parse_yaml(*text, {.source = "body"}) : doc::parse_json(*text, "body");
   if (!value) return ApiFail(bad_request(value.error().what()));
   return *std::move(value);
 }
@@ -84,7 +99,8 @@ ApiResult<DeleteArgs> Call::delete_args() {
   doc::View v(options);
   if (v["gracePeriodSeconds"].present()) args.grace = v["gracePeriodSeconds"].num_or(0);
   args.propagation = v["propagationPolicy"].text();
-  if (v["orphanDependents"].present()) args.propagation = v["orphanDependents"].bool_or(false) ? "Orphan" : "Background";
+  if (v["orphanDependents"].present())
+    args.propagation = v["orphanDependents"].bool_or(false) ? "Orphan" : "Background";
   args.uid = v["preconditions"]["uid"].text();
   args.resource_version = v["preconditions"]["resourceVersion"].text();
   for (const auto& item : v["dryRun"].items()) args.dry_run |= item.text() == "All";
@@ -136,8 +152,11 @@ doc::Value formed(const KindInfo& kind, const kube::Object& object, const Wanted
   if (wanted.form == Form::object) return object.value();
   if (wanted.form == Form::metadata) return metadata_only(object, wanted.version);
   doc::Map row{{"cells", cells_of(kind, object)}, {"object", metadata_only(object, wanted.version)}};
-  return doc::Map{{"kind", "Table"}, {"apiVersion", "meta.k8s.io/" + wanted.version}, {"metadata", doc::Map{{"resourceVersion", object.resource_version()}}},
-                  {"columnDefinitions", columns_of(kind)}, {"rows", doc::List{std::move(row)}}};
+  return doc::Map{{"kind", "Table"},
+                  {"apiVersion", "meta.k8s.io/" + wanted.version},
+                  {"metadata", doc::Map{{"resourceVersion", object.resource_version()}}},
+                  {"columnDefinitions", columns_of(kind)},
+                  {"rows", doc::List{std::move(row)}}};
 }
 
 }  // namespace slipway::cluster

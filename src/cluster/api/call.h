@@ -9,7 +9,7 @@ namespace slipway::cluster {
 enum class Form { object, table, metadata };
 struct Wanted {
   Form form = Form::object;
-  std::string version = "v1";    // of Table and PartialObjectMetadata
+  std::string version = "v1";  // of Table and PartialObjectMetadata
   bool yaml = false;
 };
 ApiResult<Wanted> wanted_of(std::string_view accept);
@@ -20,7 +20,7 @@ struct Call {
   Machinery& machinery;
   Caller caller;
   KindPtr kind;
-  kube::Key key;                 // name "": the collection
+  kube::Key key;  // name "": the collection
   std::string sub;
   Wanted wanted;
 
@@ -40,9 +40,9 @@ doc::Value formed(const KindInfo& kind, const kube::Object& object, const Wanted
 bool include_object(const Call& call);
 
 // The parts of the HTTP face.
-net::Response serve_read(Call& call);       // get and list
-net::Response serve_write(Call& call);      // create, update, patch, delete
-net::Response serve_review(Call& call);     // SelfSubjectReview and its kin
+net::Response serve_read(Call& call);                   // get and list
+net::Response serve_write(Call& call);                  // create, update, patch, delete
+net::Response serve_review(Call& call);                 // SelfSubjectReview and its kin
 net::Response serve_pod(Call& call, NodeAccess* node);  // log, exec, attach, portforward
 std::optional<net::Response> serve_discovery(const net::Request& request, const Kinds& kinds);
 std::optional<net::Response> serve_open_api(const net::Request& request, const Kinds& kinds);

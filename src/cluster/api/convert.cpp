@@ -14,9 +14,13 @@ void rename(doc::Value& in, std::string_view from, std::string_view to) {
 }
 
 // core/v1 <-> events.k8s.io/v1 (kubernetes/pkg/apis/core/v1/conversion.go).
-constexpr std::pair<std::string_view, std::string_view> event_names[] = {
-    {"involvedObject", "regarding"}, {"message", "note"}, {"source", "deprecatedSource"}, {"firstTimestamp", "deprecatedFirstTimestamp"},
-    {"lastTimestamp", "deprecatedLastTimestamp"}, {"count", "deprecatedCount"}, {"reportingComponent", "reportingController"}};
+constexpr std::pair<std::string_view, std::string_view> event_names[] = {{"involvedObject", "regarding"},
+                                                                         {"message", "note"},
+                                                                         {"source", "deprecatedSource"},
+                                                                         {"firstTimestamp", "deprecatedFirstTimestamp"},
+                                                                         {"lastTimestamp", "deprecatedLastTimestamp"},
+                                                                         {"count", "deprecatedCount"},
+                                                                         {"reportingComponent", "reportingController"}};
 
 void autoscaler_to_v1(doc::Value& o) {
   auto& spec = o["spec"];
@@ -31,7 +35,10 @@ void autoscaler_to_v2(doc::Value& o) {
   auto& spec = o["spec"];
   const auto* target = spec.find("targetCPUUtilizationPercentage");
   if (target == nullptr) return;
-  spec["metrics"] = doc::List{doc::Map{{"type", "Resource"}, {"resource", doc::Map{{"name", "cpu"}, {"target", doc::Map{{"type", "Utilization"}, {"averageUtilization", *target}}}}}}};
+  spec["metrics"] = doc::List{doc::Map{
+      {"type", "Resource"},
+      {"resource",
+       doc::Map{{"name", "cpu"}, {"target", doc::Map{{"type", "Utilization"}, {"averageUtilization", *target}}}}}}};
   spec.map().erase("targetCPUUtilizationPercentage");
 }
 

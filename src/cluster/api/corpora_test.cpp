@@ -29,8 +29,10 @@ TEST(Corpora, SLOW_RealManifestsAreTakenStrictly) {
   std::string refused;
   for (const auto& file : files_below(*root / "manifests", {".yaml", ".yml"})) {
     auto text = must(read_file(file));
-    if (text.find("{{") != std::string::npos || file.native().find("/crds/") != std::string::npos) continue;  // templates
-    bool part = file.native().find("/overlays/") != std::string::npos || file.native().find(".patch.") != std::string::npos;
+    if (text.find("{{") != std::string::npos || file.native().find("/crds/") != std::string::npos)
+      continue;  // templates
+    bool part =
+        file.native().find("/overlays/") != std::string::npos || file.native().find(".patch.") != std::string::npos;
     if (part) continue;
     auto documents = doc::parse_yaml_all(text);
     if (!documents) continue;
@@ -43,11 +45,14 @@ TEST(Corpora, SLOW_RealManifestsAreTakenStrictly) {
       }
       auto copy = d;
       auto checked = kube::check(copy, *schema, {.required = false});
-      for (const auto& field : checked.unknown) refused += fmt::format("{}: unknown {}\n", file.filename().native(), field);
+      for (const auto& field : checked.unknown)
+        refused += fmt::format("{}: unknown {}\n", file.filename().native(), field);
       d["metadata"].map().erase("namespace");
       auto made = client->create(Ctx{}, d, {.dry_run = true});
-      if (made) ++taken;
-      else if (!made.error().is(Kind::conflict)) refused += fmt::format("{}: {}\n", file.native(), made.error().what());
+      if (made)
+        ++taken;
+      else if (!made.error().is(Kind::conflict))
+        refused += fmt::format("{}: {}\n", file.native(), made.error().what());
     }
   }
   EXPECT_EQ(refused, "");
@@ -56,7 +61,9 @@ TEST(Corpora, SLOW_RealManifestsAreTakenStrictly) {
 }
 
 // Fields of newer versions than our table's, and what JSON leaves out, do not count.
-void drop_unknown(doc::Value& value, const kube::Schema& schema) { (void)kube::check(value, schema, {.prune = true, .required = false}); }
+void drop_unknown(doc::Value& value, const kube::Schema& schema) {
+  (void)kube::check(value, schema, {.prune = true, .required = false});
+}
 void drop_empty(doc::Value& value) {
   if (value.is_map()) {
     std::vector<std::string> gone;
@@ -95,7 +102,9 @@ TEST(Corpora, ProtobufSaysWhatJsonSays) {
       continue;
     }
     auto changes = doc::diff(json, *decoded);
-    differ += fmt::format("{}: {}: {} -> {}\n", file.filename().native(), changes.empty() ? "?" : changes[0].path, changes.empty() ? "" : doc::print_json(changes[0].before).substr(0, 200), changes.empty() ? "" : doc::print_json(changes[0].after).substr(0, 200));
+    differ += fmt::format("{}: {}: {} -> {}\n", file.filename().native(), changes.empty() ? "?" : changes[0].path,
+                          changes.empty() ? "" : doc::print_json(changes[0].before).substr(0, 200),
+                          changes.empty() ? "" : doc::print_json(changes[0].after).substr(0, 200));
   }
   EXPECT_EQ(differ, "");
   printf("%d kinds equal\n", same);

@@ -20,7 +20,8 @@ void each(doc::Value& in, std::string_view key, F f) {
 }
 
 void probe(doc::Value& p) {
-  put(p, "timeoutSeconds", 1), put(p, "periodSeconds", 10), put(p, "successThreshold", 1), put(p, "failureThreshold", 3);
+  put(p, "timeoutSeconds", 1), put(p, "periodSeconds", 10), put(p, "successThreshold", 1),
+      put(p, "failureThreshold", 3);
   if (auto* http = at(p, "httpGet")) put(*http, "path", "/"), put(*http, "scheme", "HTTP");
   if (auto* grpc = at(p, "grpc")) put(*grpc, "service", "");
 }
@@ -39,7 +40,8 @@ void container(doc::Value& c, bool host_network) {
   put(c, "resources", doc::Map{});
   each(c, "ports", [&](doc::Value& port) {
     put(port, "protocol", "TCP");
-    if (const auto* number = port.find("containerPort"); host_network && number != nullptr) put(port, "hostPort", *number);
+    if (const auto* number = port.find("containerPort"); host_network && number != nullptr)
+      put(port, "hostPort", *number);
   });
   for (std::string_view name : {"livenessProbe", "readinessProbe", "startupProbe"})
     if (auto* p = at(c, name)) probe(*p);
@@ -108,7 +110,8 @@ void pod(doc::Value& o) {
   put(spec, "preemptionPolicy", "PreemptLowerPriority"), put(spec, "priority", 0);
   if (spec.find("tolerations") == nullptr)
     for (std::string_view key : {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"})
-      spec["tolerations"].list().push_back(doc::Map{{"key", key}, {"operator", "Exists"}, {"effect", "NoExecute"}, {"tolerationSeconds", 300}});
+      spec["tolerations"].list().push_back(
+          doc::Map{{"key", key}, {"operator", "Exists"}, {"effect", "NoExecute"}, {"tolerationSeconds", 300}});
 }
 
 void deployment(doc::Value& o) {
@@ -158,8 +161,10 @@ void daemon_set(doc::Value& o) {
 }
 
 void job_spec(doc::Value& spec) {
-  if (spec.find("completions") == nullptr && spec.find("parallelism") == nullptr) spec["completions"] = 1, spec["parallelism"] = 1;
-  put(spec, "parallelism", 1), put(spec, "backoffLimit", 6), put(spec, "completionMode", "NonIndexed"), put(spec, "suspend", false);
+  if (spec.find("completions") == nullptr && spec.find("parallelism") == nullptr)
+    spec["completions"] = 1, spec["parallelism"] = 1;
+  put(spec, "parallelism", 1), put(spec, "backoffLimit", 6), put(spec, "completionMode", "NonIndexed"),
+      put(spec, "suspend", false);
   put(spec, "podReplacementPolicy", "TerminatingOrFailed"), put(spec, "manualSelector", false);
   pod_template(spec);
 }
@@ -170,7 +175,9 @@ void job(doc::Value& o) {
   job_spec(spec);
   auto uid = o.str_at({"metadata", "uid"}), name = o.str_at({"metadata", "name"});
   const auto* manual = spec.find("manualSelector");
-  if (uid.empty() || (manual != nullptr && manual->if_bool() != nullptr && *manual->if_bool()) || spec.find("selector") != nullptr) return;
+  if (uid.empty() || (manual != nullptr && manual->if_bool() != nullptr && *manual->if_bool()) ||
+      spec.find("selector") != nullptr)
+    return;
   spec["selector"] = doc::Map{{"matchLabels", doc::Map{{"batch.kubernetes.io/controller-uid", uid}}}};
   auto& labels = spec["template"]["metadata"]["labels"];
   for (std::string_view prefix : {"batch.kubernetes.io/", ""}) {
@@ -211,9 +218,7 @@ void service(doc::Value& o) {
   put(spec, "ipFamilies", doc::List{"IPv4"}), put(spec, "ipFamilyPolicy", "SingleStack");
 }
 
-void secret(doc::Value& o) {
-  put(o, "type", "Opaque");
-}
+void secret(doc::Value& o) { put(o, "type", "Opaque"); }
 
 void role_binding(doc::Value& o) {
   if (auto* ref = at(o, "roleRef")) put(*ref, "apiGroup", "rbac.authorization.k8s.io");
@@ -223,9 +228,7 @@ void role_binding(doc::Value& o) {
   });
 }
 
-void claim(doc::Value& o) {
-  put(o["spec"], "volumeMode", "Filesystem");
-}
+void claim(doc::Value& o) { put(o["spec"], "volumeMode", "Filesystem"); }
 
 void network_policy(doc::Value& o) {
   auto& spec = o["spec"];
@@ -233,17 +236,22 @@ void network_policy(doc::Value& o) {
   if (spec.find("policyTypes") == nullptr) {
     spec["policyTypes"] = doc::List{"Ingress"};
     const auto* egress = spec.find("egress");
-    if (egress != nullptr && egress->is_list() && !egress->if_list()->empty()) spec["policyTypes"].list().emplace_back("Egress");
+    if (egress != nullptr && egress->is_list() && !egress->if_list()->empty())
+      spec["policyTypes"].list().emplace_back("Egress");
   }
   for (std::string_view direction : {"ingress", "egress"})
-    each(spec, direction, [](doc::Value& rule) { each(rule, "ports", [](doc::Value& port) { put(port, "protocol", "TCP"); }); });
+    each(spec, direction,
+         [](doc::Value& rule) { each(rule, "ports", [](doc::Value& port) { put(port, "protocol", "TCP"); }); });
 }
 
 void autoscaler(doc::Value& o) {
   auto& spec = o["spec"];
   put(spec, "minReplicas", 1);
   if (spec.find("metrics") == nullptr)
-    spec["metrics"] = doc::List{doc::Map{{"type", "Resource"}, {"resource", doc::Map{{"name", "cpu"}, {"target", doc::Map{{"type", "Utilization"}, {"averageUtilization", 80}}}}}}};
+    spec["metrics"] = doc::List{doc::Map{
+        {"type", "Resource"},
+        {"resource",
+         doc::Map{{"name", "cpu"}, {"target", doc::Map{{"type", "Utilization"}, {"averageUtilization", 80}}}}}}};
 }
 
 void endpoint_slice(doc::Value& o) {
@@ -251,7 +259,8 @@ void endpoint_slice(doc::Value& o) {
   each(o, "ports", [](doc::Value& port) { put(port, "name", ""), put(port, "protocol", "TCP"); });
 }
 void endpoints(doc::Value& o) {
-  each(o, "subsets", [](doc::Value& subset) { each(subset, "ports", [](doc::Value& port) { put(port, "protocol", "TCP"); }); });
+  each(o, "subsets",
+       [](doc::Value& subset) { each(subset, "ports", [](doc::Value& port) { put(port, "protocol", "TCP"); }); });
 }
 
 void name_space(doc::Value& o) {
@@ -281,12 +290,25 @@ void volume_object(doc::Value& o) {
 
 void fill_in(const KindInfo& kind, doc::Value& object) {
   static const std::map<std::string_view, void (*)(doc::Value&)> rules{
-      {"pods", pod}, {"deployments.apps", deployment}, {"replicasets.apps", replica_set}, {"statefulsets.apps", stateful_set},
-      {"daemonsets.apps", daemon_set}, {"jobs.batch", job}, {"cronjobs.batch", cron_job}, {"services", service}, {"secrets", secret},
-      {"rolebindings.rbac.authorization.k8s.io", role_binding}, {"clusterrolebindings.rbac.authorization.k8s.io", role_binding},
-      {"persistentvolumeclaims", claim}, {"networkpolicies.networking.k8s.io", network_policy},
-      {"horizontalpodautoscalers.autoscaling", autoscaler}, {"endpointslices.discovery.k8s.io", endpoint_slice}, {"endpoints", endpoints},
-      {"namespaces", name_space}, {"replicationcontrollers", controller}, {"storageclasses.storage.k8s.io", storage_class},
+      {"pods", pod},
+      {"deployments.apps", deployment},
+      {"replicasets.apps", replica_set},
+      {"statefulsets.apps", stateful_set},
+      {"daemonsets.apps", daemon_set},
+      {"jobs.batch", job},
+      {"cronjobs.batch", cron_job},
+      {"services", service},
+      {"secrets", secret},
+      {"rolebindings.rbac.authorization.k8s.io", role_binding},
+      {"clusterrolebindings.rbac.authorization.k8s.io", role_binding},
+      {"persistentvolumeclaims", claim},
+      {"networkpolicies.networking.k8s.io", network_policy},
+      {"horizontalpodautoscalers.autoscaling", autoscaler},
+      {"endpointslices.discovery.k8s.io", endpoint_slice},
+      {"endpoints", endpoints},
+      {"namespaces", name_space},
+      {"replicationcontrollers", controller},
+      {"storageclasses.storage.k8s.io", storage_class},
       {"persistentvolumes", volume_object}};
   if (auto it = rules.find(kind.table); it != rules.end()) it->second(object);
 }

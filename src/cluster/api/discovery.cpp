@@ -27,16 +27,24 @@ doc::Value texts(const std::vector<std::string>& list) {
   for (const auto& t : list) out.emplace_back(t);
   return out;
 }
-doc::Value response_kind(const std::string& group, const std::string& version, const std::string& kind) { return doc::Map{{"group", group}, {"version", version}, {"kind", kind}}; }
+doc::Value response_kind(const std::string& group, const std::string& version, const std::string& kind) {
+  return doc::Map{{"group", group}, {"version", version}, {"kind", kind}};
+}
 
 doc::Value aggregated_resource(const KindInfo& kind) {
-  doc::Map out{{"resource", kind.plural}, {"responseKind", response_kind(kind.group, kind.version, kind.type.kind)}, {"scope", kind.namespaced ? "Namespaced" : "Cluster"}, {"singularResource", kind.singular}, {"verbs", texts(kind.verbs)}};
+  doc::Map out{{"resource", kind.plural},
+               {"responseKind", response_kind(kind.group, kind.version, kind.type.kind)},
+               {"scope", kind.namespaced ? "Namespaced" : "Cluster"},
+               {"singularResource", kind.singular},
+               {"verbs", texts(kind.verbs)}};
   if (!kind.short_names.empty()) out.set("shortNames", texts(kind.short_names));
   if (!kind.categories.empty()) out.set("categories", texts(kind.categories));
   doc::List subs;
   for (const auto& name : kind.subresources) {
     auto sub = sub_of(kind, name);
-    subs.emplace_back(doc::Map{{"subresource", name}, {"responseKind", response_kind(sub.group, sub.version, sub.kind)}, {"verbs", texts(sub.verbs)}});
+    subs.emplace_back(doc::Map{{"subresource", name},
+                               {"responseKind", response_kind(sub.group, sub.version, sub.kind)},
+                               {"verbs", texts(sub.verbs)}});
   }
   if (!subs.empty()) out.set("subresources", std::move(subs));
   return out;
@@ -56,7 +64,8 @@ std::vector<std::pair<std::string, Versions>> grouped(const Kinds& kinds) {
   // The preferred version comes first: v2 before v1, v1 before v1beta1.
   for (auto& [group, versions] : out)
     std::stable_sort(versions.begin(), versions.end(), [](const auto& a, const auto& b) {
-      bool stable_a = a.first.find_first_of("ab") == std::string::npos, stable_b = b.first.find_first_of("ab") == std::string::npos;
+      bool stable_a = a.first.find_first_of("ab") == std::string::npos,
+           stable_b = b.first.find_first_of("ab") == std::string::npos;
       return stable_a != stable_b ? stable_a : a.first > b.first;
     });
   return out;
@@ -77,17 +86,22 @@ net::Response aggregated(const Kinds& kinds, bool core, const std::string& versi
     metadata.set("creationTimestamp", doc::Value());
     items.emplace_back(doc::Map{{"metadata", std::move(metadata)}, {"versions", std::move(served)}});
   }
-  doc::Value out = doc::Map{{"kind", "APIGroupDiscoveryList"}, {"apiVersion", "apidiscovery.k8s.io/" + version}, {"metadata", doc::Map{}}, {"items", std::move(items)}};
+  doc::Value out = doc::Map{{"kind", "APIGroupDiscoveryList"},
+                            {"apiVersion", "apidiscovery.k8s.io/" + version},
+                            {"metadata", doc::Map{}},
+                            {"items", std::move(items)}};
   auto response = answer(200, out);
   // The client takes the version from the type and refuses another than it asked for.
-  response.headers.set("Content-Type", fmt::format("application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryList", version));
+  response.headers.set("Content-Type",
+                       fmt::format("application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryList", version));
   response.headers.set("Vary", "Accept");
   return response;
 }
 
 doc::Value group_doc(const std::string& group, const Versions& versions) {
   doc::List list;
-  for (const auto& [version, kinds] : versions) list.emplace_back(doc::Map{{"groupVersion", group + "/" + version}, {"version", version}});
+  for (const auto& [version, kinds] : versions)
+    list.emplace_back(doc::Map{{"groupVersion", group + "/" + version}, {"version", version}});
   doc::Value preferred = list[0];
   return doc::Map{{"name", group}, {"versions", std::move(list)}, {"preferredVersion", std::move(preferred)}};
 }
@@ -95,20 +109,28 @@ doc::Value group_doc(const std::string& group, const Versions& versions) {
 doc::Value resource_list(const std::string& group_version, const std::vector<KindPtr>& kinds) {
   doc::List resources;
   for (const auto& kind : kinds) {
-    doc::Map r{{"name", kind->plural}, {"singularName", kind->singular}, {"namespaced", kind->namespaced}, {"kind", kind->type.kind}, {"verbs", texts(kind->verbs)}};
+    doc::Map r{{"name", kind->plural},
+               {"singularName", kind->singular},
+               {"namespaced", kind->namespaced},
+               {"kind", kind->type.kind},
+               {"verbs", texts(kind->verbs)}};
     if (!kind->short_names.empty()) r.set("shortNames", texts(kind->short_names));
     if (!kind->categories.empty()) r.set("categories", texts(kind->categories));
     resources.emplace_back(std::move(r));
     for (const auto& name : kind->subresources) {
       auto sub = sub_of(*kind, name);
       doc::Map s{{"name", kind->plural + "/" + name}, {"singularName", ""}, {"namespaced", kind->namespaced}};
-      if (sub.group != kind->group || sub.version != kind->version) s.set("group", sub.group), s.set("version", sub.version);
+      if (sub.group != kind->group || sub.version != kind->version)
+        s.set("group", sub.group), s.set("version", sub.version);
       s.set("kind", sub.kind);
       s.set("verbs", texts(sub.verbs));
       resources.emplace_back(std::move(s));
     }
   }
-  return doc::Map{{"kind", "APIResourceList"}, {"apiVersion", "v1"}, {"groupVersion", group_version}, {"resources", std::move(resources)}};
+  return doc::Map{{"kind", "APIResourceList"},
+                  {"apiVersion", "v1"},
+                  {"groupVersion", group_version},
+                  {"resources", std::move(resources)}};
 }
 
 std::string asked_version(std::string_view accept) {
@@ -131,7 +153,9 @@ std::optional<net::Response> serve_discovery(const net::Request& request, const 
   auto version = asked_version(request.headers.get_or("accept", ""));
   if (path == "/api") {
     if (!version.empty()) return aggregated(kinds, true, version);
-    return answer(200, doc::Map{{"kind", "APIVersions"}, {"versions", doc::List{"v1"}}, {"serverAddressByClientCIDRs", doc::List{}}});
+    return answer(
+        200,
+        doc::Map{{"kind", "APIVersions"}, {"versions", doc::List{"v1"}}, {"serverAddressByClientCIDRs", doc::List{}}});
   }
   if (path == "/apis" && !version.empty()) return aggregated(kinds, false, version);
   auto groups = grouped(kinds);
@@ -142,7 +166,8 @@ std::optional<net::Response> serve_discovery(const net::Request& request, const 
     return answer(200, doc::Map{{"kind", "APIGroupList"}, {"apiVersion", "v1"}, {"groups", std::move(list)}});
   }
   auto parts = split(path.substr(1), '/');
-  bool core = parts[0] == "api" && parts.size() == 2, named = parts[0] == "apis" && (parts.size() == 2 || parts.size() == 3);
+  bool core = parts[0] == "api" && parts.size() == 2,
+       named = parts[0] == "apis" && (parts.size() == 2 || parts.size() == 3);
   if (!core && !named) return std::nullopt;
   for (const auto& [group, versions] : groups) {
     if (group != (core ? std::string_view() : parts[1])) continue;

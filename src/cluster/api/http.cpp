@@ -13,10 +13,14 @@ namespace {
 constexpr std::string_view git_version = "v1.32.4+slipway";
 
 doc::Value version() {
-  return doc::Map{{"major", "1"}, {"minor", "32"}, {"gitVersion", git_version}, {"gitCommit", "slipway"}, {"gitTreeState", "clean"}, {"buildDate", "2025-01-01T00:00:00Z"}, {"goVersion", "none"}, {"compiler", "g++"}, {"platform", "linux/amd64"}};
+  return doc::Map{{"major", "1"},           {"minor", "32"},           {"gitVersion", git_version},
+                  {"gitCommit", "slipway"}, {"gitTreeState", "clean"}, {"buildDate", "2025-01-01T00:00:00Z"},
+                  {"goVersion", "none"},    {"compiler", "g++"},       {"platform", "linux/amd64"}};
 }
 
-ApiFail nothing_there() { return ApiFail(ApiError(404, "NotFound", "the server could not find the requested resource")); }
+ApiFail nothing_there() {
+  return ApiFail(ApiError(404, "NotFound", "the server could not find the requested resource"));
+}
 
 // The parts of a resource's path. Errors: 404.
 ApiResult<> locate(Call& call) {
@@ -25,9 +29,12 @@ ApiResult<> locate(Call& call) {
   while (!parts.empty() && parts.back().empty()) parts.pop_back();
   std::size_t at = 0;
   std::string_view group, version;
-  if (parts.size() >= 3 && parts[0] == "api") version = parts[1], at = 2;
-  else if (parts.size() >= 4 && parts[0] == "apis") group = parts[1], version = parts[2], at = 3;
-  else return nothing_there();
+  if (parts.size() >= 3 && parts[0] == "api")
+    version = parts[1], at = 2;
+  else if (parts.size() >= 4 && parts[0] == "apis")
+    group = parts[1], version = parts[2], at = 3;
+  else
+    return nothing_there();
   auto rest = std::span(parts).subspan(at);
   // namespaces/NS/... is a namespace's content, but for the namespace's own subresources.
   bool own = rest.size() == 3 && group.empty() && (rest[2] == "status" || rest[2] == "finalize");
@@ -42,7 +49,9 @@ ApiResult<> locate(Call& call) {
   if (rest.size() > 3) return nothing_there();
   if (!call.kind->namespaced && !call.key.ns.empty()) return nothing_there();
   if (call.kind->namespaced && call.key.ns.empty() && !call.key.name.empty()) return nothing_there();
-  if (!call.sub.empty() && std::find(call.kind->subresources.begin(), call.kind->subresources.end(), call.sub) == call.kind->subresources.end()) return nothing_there();
+  if (!call.sub.empty() && std::find(call.kind->subresources.begin(), call.kind->subresources.end(), call.sub) ==
+                               call.kind->subresources.end())
+    return nothing_there();
   return {};
 }
 
@@ -70,7 +79,8 @@ struct HttpFace::Rep {
   net::Response serve(Call& call);
 };
 
-HttpFace::HttpFace(std::shared_ptr<Machinery> machinery, Authenticate authenticate) : rep_(std::make_unique<Rep>(std::move(machinery), std::move(authenticate))) {
+HttpFace::HttpFace(std::shared_ptr<Machinery> machinery, Authenticate authenticate)
+    : rep_(std::make_unique<Rep>(std::move(machinery), std::move(authenticate))) {
   rep_->machinery->store().on_publish([rep = rep_.get()] { rep->watches.wake(); });
 }
 HttpFace::~HttpFace() { stop(); }
@@ -82,7 +92,9 @@ void HttpFace::stop() {
 }
 
 ApiResult<Caller> HttpFace::Rep::caller_of(const net::Request& request) const {
-  Caller caller{"system:admin", std::string(request.headers.get_or("user-agent", "")), {"system:masters", "system:authenticated"}};
+  Caller caller{"system:admin",
+                std::string(request.headers.get_or("user-agent", "")),
+                {"system:masters", "system:authenticated"}};
   if (!authenticate) return caller;
   auto user = authenticate(request);
   if (!user) return ApiFail(ApiError(401, "Unauthorized", "Unauthorized"));
@@ -95,12 +107,19 @@ net::Response HttpFace::Rep::serve(Call& call) {
   Attributes attributes{verb_of(call), call.kind->group, call.kind->plural, call.sub, call.key.ns, call.key.name, {}};
   if (call.kind->table == "namespaces" && attributes.ns.empty()) attributes.ns = call.key.name;
   if (!allowed(machinery->store(), call.caller, attributes)) {
-    auto what = attributes.subresource.empty() ? attributes.resource : attributes.resource + "/" + attributes.subresource;
-    auto where = call.kind->namespaced && !call.key.ns.empty() ? fmt::format("in the namespace \"{}\"", call.key.ns) : std::string("at the cluster scope");
-    return answer(forbidden(*call.kind, call.key.name, fmt::format("User \"{}\" cannot {} resource \"{}\" in API group \"{}\" {}", call.caller.user, attributes.verb, what, call.kind->group, where)));
+    auto what =
+        attributes.subresource.empty() ? attributes.resource : attributes.resource + "/" + attributes.subresource;
+    auto where = call.kind->namespaced && !call.key.ns.empty() ? fmt::format("in the namespace \"{}\"", call.key.ns)
+                                                               : std::string("at the cluster scope");
+    return answer(forbidden(*call.kind, call.key.name,
+                            fmt::format("User \"{}\" cannot {} resource \"{}\" in API group \"{}\" {}",
+                                        call.caller.user, attributes.verb, what, call.kind->group, where)));
   }
-  if (call.kind->verbs.size() == 1 && call.kind->type.kind != "Binding") return call.request.method == "POST" ? serve_review(call) : answer(method_not_allowed());
-  if (call.kind->table == "pods" && (call.sub == "log" || call.sub == "exec" || call.sub == "attach" || call.sub == "portforward")) return serve_pod(call, node);
+  if (call.kind->verbs.size() == 1 && call.kind->type.kind != "Binding")
+    return call.request.method == "POST" ? serve_review(call) : answer(method_not_allowed());
+  if (call.kind->table == "pods" &&
+      (call.sub == "log" || call.sub == "exec" || call.sub == "attach" || call.sub == "portforward"))
+    return serve_pod(call, node);
   bool read = call.request.method == "GET" || call.request.method == "HEAD";
   if (!read) return serve_write(call);
   return call.flag("watch") ? watches.serve(call) : serve_read(call);
@@ -121,7 +140,8 @@ net::Response HttpFace::handle(const Ctx& ctx, net::Request& request) {
   Call call{ctx, request, *rep_->machinery, *std::move(caller), {}, {}, {}, {}};
   auto parts = split(std::string_view(path).substr(1), '/');
   while (!parts.empty() && parts.back().empty()) parts.pop_back();
-  bool discovery = request.method == "GET" && !parts.empty() && ((parts[0] == "api" && parts.size() <= 2) || (parts[0] == "apis" && parts.size() <= 3));
+  bool discovery = request.method == "GET" && !parts.empty() &&
+                   ((parts[0] == "api" && parts.size() <= 2) || (parts[0] == "apis" && parts.size() <= 3));
   if (discovery) {
     if (auto response = serve_discovery(request, rep_->machinery->kinds())) return *std::move(response);
   }

@@ -14,7 +14,8 @@ doc::Map list_metadata(const Listed& listed) {
 
 // Whole objects are printed one after the other onto the response, without a list of copies between.
 net::Response object_list(const KindInfo& kind, const Listed& listed) {
-  std::string out = fmt::format("{{\"kind\":{},\"apiVersion\":{},\"metadata\":", doc::json_quote(kind.list_kind), doc::json_quote(kind.type.api_version));
+  std::string out = fmt::format("{{\"kind\":{},\"apiVersion\":{},\"metadata\":", doc::json_quote(kind.list_kind),
+                                doc::json_quote(kind.type.api_version));
   doc::append_json(out, list_metadata(listed));
   out += ",\"items\":[";
   bool first = true;
@@ -37,7 +38,11 @@ doc::Value table(const Call& call, const Listed& listed) {
     if (include != "None") row.set("object", include == "Object" ? object.value() : formed(kind, object, metadata));
     rows.emplace_back(std::move(row));
   }
-  return doc::Map{{"kind", "Table"}, {"apiVersion", "meta.k8s.io/" + call.wanted.version}, {"metadata", list_metadata(listed)}, {"columnDefinitions", columns_of(kind)}, {"rows", std::move(rows)}};
+  return doc::Map{{"kind", "Table"},
+                  {"apiVersion", "meta.k8s.io/" + call.wanted.version},
+                  {"metadata", list_metadata(listed)},
+                  {"columnDefinitions", columns_of(kind)},
+                  {"rows", std::move(rows)}};
 }
 
 net::Response list(Call& call) {
@@ -48,8 +53,11 @@ net::Response list(Call& call) {
   doc::List items;
   for (const auto& object : listed->items) items.push_back(formed(*call.kind, object, call.wanted));
   bool metadata = call.wanted.form == Form::metadata;
-  doc::Value out = doc::Map{{"kind", metadata ? "PartialObjectMetadataList" : call.kind->list_kind}, {"apiVersion", metadata ? "meta.k8s.io/" + call.wanted.version : call.kind->type.api_version},
-                            {"metadata", list_metadata(*listed)}, {"items", std::move(items)}};
+  doc::Value out =
+      doc::Map{{"kind", metadata ? "PartialObjectMetadataList" : call.kind->list_kind},
+               {"apiVersion", metadata ? "meta.k8s.io/" + call.wanted.version : call.kind->type.api_version},
+               {"metadata", list_metadata(*listed)},
+               {"items", std::move(items)}};
   return answer(200, out, call.wanted);
 }
 
@@ -64,7 +72,8 @@ net::Response serve_read(Call& call) {
     auto scale = scale_of(*call.kind, *object);
     return scale ? answer(200, *scale, {}) : answer(scale.error());
   }
-  if (!call.sub.empty() && call.sub != "status" && call.sub != "ephemeralcontainers" && call.sub != "resize") return answer(method_not_allowed());
+  if (!call.sub.empty() && call.sub != "status" && call.sub != "ephemeralcontainers" && call.sub != "resize")
+    return answer(method_not_allowed());
   auto value = formed(*call.kind, *object, call.wanted);
   if (call.wanted.form == Form::table && include_object(call)) value["rows"].list()[0]["object"] = object->value();
   return answer(200, value, call.wanted);

@@ -44,17 +44,24 @@ class Wire : public testing::Test {
     return r;
   }
   Answer ask(std::string method, std::string path, std::string body = {}, net::Headers headers = {}) {
-    auto answer = must(client.send(ctx, request(std::move(method), std::move(path), std::move(body), std::move(headers))));
-    Answer out{answer.status, std::string(answer.headers.get_or("content-type", "")), std::string(answer.headers.get_or("warning", "")), answer.body, {}};
+    auto answer =
+        must(client.send(ctx, request(std::move(method), std::move(path), std::move(body), std::move(headers))));
+    Answer out{answer.status,
+               std::string(answer.headers.get_or("content-type", "")),
+               std::string(answer.headers.get_or("warning", "")),
+               answer.body,
+               {}};
     if (auto parsed = doc::parse_json(answer.body)) out.body = *std::move(parsed);
     return out;
   }
   void map(const std::string& name, std::string_view label = "x") {
-    auto made = ask("POST", "/api/v1/namespaces/default/configmaps", fmt::format(R"({{"metadata":{{"name":"{}","labels":{{"app":"{}"}}}}}})", name, label));
+    auto made = ask("POST", "/api/v1/namespaces/default/configmaps",
+                    fmt::format(R"({{"metadata":{{"name":"{}","labels":{{"app":"{}"}}}}}})", name, label));
     ASSERT_EQ(made.status, 201) << made.text;
   }
   // The first n lines of a stream, as "TYPE name".
-  std::string stream(std::string path, std::size_t n, const std::function<void()>& meanwhile = {}, net::Headers headers = {}) {
+  std::string stream(std::string path, std::size_t n, const std::function<void()>& meanwhile = {},
+                     net::Headers headers = {}) {
     std::string text;
     bool started = false;
     std::vector<std::string> seen;
@@ -88,34 +95,52 @@ TEST_F(Wire, AsksWhoYouAre) {
   EXPECT_EQ(ask("GET", "/readyz", {}, {{"Authorization", "none"}}).status, 200);
   auto refused = ask("GET", "/api/v1/namespaces/default/secrets", {}, {{"Authorization", "Bearer ada"}});
   EXPECT_EQ(refused.status, 403);
-  EXPECT_EQ(refused["message"].text(), "secrets is forbidden: User \"ada\" cannot list resource \"secrets\" in API group \"\" in the namespace \"default\"");
-  auto bound = ask("POST", "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings", R"({"metadata":{"name":"devs"},"roleRef":{"kind":"ClusterRole","name":"view"},"subjects":[{"kind":"Group","name":"developers"}]})");
+  EXPECT_EQ(refused["message"].text(),
+            "secrets is forbidden: User \"ada\" cannot list resource \"secrets\" in API group \"\" in the namespace "
+            "\"default\"");
+  auto bound = ask(
+      "POST", "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings",
+      R"({"metadata":{"name":"devs"},"roleRef":{"kind":"ClusterRole","name":"view"},"subjects":[{"kind":"Group","name":"developers"}]})");
   ASSERT_EQ(bound.status, 201) << bound.text;
   net::Headers ada{{"Authorization", "Bearer ada"}};
   EXPECT_EQ(ask("GET", "/api/v1/namespaces/default/pods", {}, ada).status, 200);
   EXPECT_EQ(ask("GET", "/api/v1/namespaces/kube-system/pods", {}, ada).status, 403);
   EXPECT_EQ(ask("GET", "/api/v1/namespaces/default/secrets", {}, ada).status, 403);
   EXPECT_EQ(ask("DELETE", "/api/v1/namespaces/default/pods/x", {}, ada).status, 403);
-  auto review = ask("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", R"({"spec":{"resourceAttributes":{"verb":"list","resource":"pods","namespace":"default"}}})", ada);
+  auto review = ask("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+                    R"({"spec":{"resourceAttributes":{"verb":"list","resource":"pods","namespace":"default"}}})", ada);
   EXPECT_TRUE(review["status"]["allowed"].bool_or(false)) << review.text;
 }
 
 TEST_F(Wire, WatchesStream) {
   map("a");
-  EXPECT_EQ(stream("/api/v1/namespaces/default/configmaps?watch=true", 3, [&] { map("b"), ask("DELETE", "/api/v1/namespaces/default/configmaps/a"); }), "ADDED a, ADDED b, DELETED a");
-  EXPECT_EQ(stream("/api/v1/configmaps?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true", 2), "ADDED b, BOOKMARK end");
-  EXPECT_EQ(stream("/api/v1/configmaps?watch=1", 1, {}, {{"Accept", "application/json;as=Table;v=v1;g=meta.k8s.io"}}), "ADDED table:b");
+  EXPECT_EQ(stream("/api/v1/namespaces/default/configmaps?watch=true", 3,
+                   [&] { map("b"), ask("DELETE", "/api/v1/namespaces/default/configmaps/a"); }),
+            "ADDED a, ADDED b, DELETED a");
+  EXPECT_EQ(
+      stream("/api/v1/"
+             "configmaps?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true",
+             2),
+      "ADDED b, BOOKMARK end");
+  EXPECT_EQ(stream("/api/v1/configmaps?watch=1", 1, {}, {{"Accept", "application/json;as=Table;v=v1;g=meta.k8s.io"}}),
+            "ADDED table:b");
   map("d", "y");
-  auto leave = [&] { ask("PATCH", "/api/v1/namespaces/default/configmaps/d", R"({"metadata":{"labels":{"app":"z"}}})", {{"Content-Type", "application/merge-patch+json"}}); };
+  auto leave = [&] {
+    ask("PATCH", "/api/v1/namespaces/default/configmaps/d", R"({"metadata":{"labels":{"app":"z"}}})",
+        {{"Content-Type", "application/merge-patch+json"}});
+  };
   EXPECT_EQ(stream("/api/v1/configmaps?watch=1&labelSelector=app%3Dy", 2, leave), "ADDED d, DELETED d");
   EXPECT_EQ(stream("/api/v1/configmaps?watch=1&resourceVersion=1", 2).substr(0, 7), "ADDED a");
   EXPECT_EQ(ask("GET", "/api/v1/configmaps?watch=1&resourceVersion=x").status, 400);
-  EXPECT_EQ(ask("GET", "/api/v1/configmaps?watch=1&timeoutSeconds=1&resourceVersion=999").status, 200) << "ends by itself";
+  EXPECT_EQ(ask("GET", "/api/v1/configmaps?watch=1&timeoutSeconds=1&resourceVersion=999").status, 200)
+      << "ends by itself";
 }
 
 TEST_F(Wire, AVersionThatIsForgottenIsGone) {
   auto folder = api->folder.path() / "again.db";
-  { auto first = make_test_api({.database = folder}); }
+  {
+    auto first = make_test_api({.database = folder});
+  }
   auto second = make_test_api({.database = folder});
   auto again = must(net::Server::start({}, second->routes()));
   server.swap(again);
@@ -126,15 +151,19 @@ TEST_F(Wire, AVersionThatIsForgottenIsGone) {
 
 TEST_F(Wire, AnswersInTheFormAsked) {
   map("a"), map("b");
-  auto table = ask("GET", "/api/v1/namespaces/default/configmaps", {}, {{"Accept", "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"}});
+  auto table = ask("GET", "/api/v1/namespaces/default/configmaps", {},
+                   {{"Accept", "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"}});
   EXPECT_EQ(table["kind"].text(), "Table");
   EXPECT_EQ(table["rows"][0]["object"]["kind"].text(), "PartialObjectMetadata");
-  auto metadata = ask("GET", "/api/v1/namespaces/default/configmaps", {}, {{"Accept", "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"}});
+  auto metadata = ask("GET", "/api/v1/namespaces/default/configmaps", {},
+                      {{"Accept", "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"}});
   EXPECT_EQ(metadata["kind"].text(), "PartialObjectMetadataList");
   EXPECT_EQ(ask("GET", "/api/v1/configmaps", {}, {{"Accept", "application/vnd.kubernetes.protobuf"}}).status, 406);
-  EXPECT_TRUE(ask("GET", "/api/v1/configmaps", {}, {{"Accept", "application/yaml"}}).text.starts_with("kind: ConfigMapList"));
+  EXPECT_TRUE(
+      ask("GET", "/api/v1/configmaps", {}, {{"Accept", "application/yaml"}}).text.starts_with("kind: ConfigMapList"));
   auto page = ask("GET", "/api/v1/namespaces/default/configmaps?limit=1");
-  auto rest = ask("GET", fmt::format("/api/v1/namespaces/default/configmaps?limit=1&continue={}", page["metadata"]["continue"].text()));
+  auto rest = ask("GET", fmt::format("/api/v1/namespaces/default/configmaps?limit=1&continue={}",
+                                     page["metadata"]["continue"].text()));
   EXPECT_EQ(rest["items"][0]["metadata"]["name"].text(), "b");
   EXPECT_FALSE(rest["metadata"]["continue"].present());
   EXPECT_EQ(ask("DELETE", "/api/v1/namespaces/default/configmaps?labelSelector=app%3Dx").status, 200);
@@ -167,19 +196,29 @@ TEST_F(Wire, RefusesWhatIsOdd) {
   for (const auto& odd : std::initializer_list<Odd>{
            {"no json", "POST", "/api/v1/namespaces/default/configmaps", "application/json", "{", 400},
            {"a list", "POST", "/api/v1/namespaces/default/configmaps", "application/json", "[]", 400},
-           {"other kind", "POST", "/api/v1/namespaces/default/configmaps", "application/json", R"({"kind":"Secret","apiVersion":"v1","metadata":{"name":"x"}})", 400},
-           {"other namespace", "POST", "/api/v1/namespaces/default/configmaps", "application/json", R"({"metadata":{"name":"x","namespace":"y"}})", 400},
+           {"other kind", "POST", "/api/v1/namespaces/default/configmaps", "application/json",
+            R"({"kind":"Secret","apiVersion":"v1","metadata":{"name":"x"}})", 400},
+           {"other namespace", "POST", "/api/v1/namespaces/default/configmaps", "application/json",
+            R"({"metadata":{"name":"x","namespace":"y"}})", 400},
            {"no name", "POST", "/api/v1/namespaces/default/configmaps", "application/json", "{}", 422},
-           {"metadata list", "POST", "/api/v1/namespaces/default/configmaps", "application/json", R"({"metadata":[1]})", 400},
-           {"strict", "POST", "/api/v1/namespaces/default/configmaps?fieldValidation=Strict", "application/json", R"({"metadata":{"name":"x"},"dada":{}})", 400},
+           {"metadata list", "POST", "/api/v1/namespaces/default/configmaps", "application/json", R"({"metadata":[1]})",
+            400},
+           {"strict", "POST", "/api/v1/namespaces/default/configmaps?fieldValidation=Strict", "application/json",
+            R"({"metadata":{"name":"x"},"dada":{}})", 400},
            {"cbor", "POST", "/api/v1/namespaces/default/configmaps", "application/cbor", "x", 415},
-           {"broken protobuf", "POST", "/api/v1/namespaces/default/configmaps", "application/vnd.kubernetes.protobuf", "k8s", 400},
+           {"broken protobuf", "POST", "/api/v1/namespaces/default/configmaps", "application/vnd.kubernetes.protobuf",
+            "k8s", 400},
            {"patch type", "PATCH", "/api/v1/namespaces/default/configmaps/m", "text/plain", "x", 415},
-           {"patch scalar", "PATCH", "/api/v1/namespaces/default/configmaps/m", "application/merge-patch+json", "1", 400},
-           {"patch to list", "PATCH", "/api/v1/namespaces/default/configmaps/m", "application/json-patch+json", R"([{"op":"replace","path":"","value":[]}])", 400},
-           {"patch metadata away", "PATCH", "/api/v1/namespaces/default/configmaps/m", "application/json-patch+json", R"([{"op":"replace","path":"/metadata","value":3}])", 400},
-           {"apply without manager", "PATCH", "/api/v1/namespaces/default/configmaps/m", "application/apply-patch+yaml", "apiVersion: v1\nkind: ConfigMap", 400},
-           {"put elsewhere", "PUT", "/api/v1/namespaces/default/configmaps/m", "application/json", R"({"metadata":{"name":"n"}})", 400},
+           {"patch scalar", "PATCH", "/api/v1/namespaces/default/configmaps/m", "application/merge-patch+json", "1",
+            400},
+           {"patch to list", "PATCH", "/api/v1/namespaces/default/configmaps/m", "application/json-patch+json",
+            R"([{"op":"replace","path":"","value":[]}])", 400},
+           {"patch metadata away", "PATCH", "/api/v1/namespaces/default/configmaps/m", "application/json-patch+json",
+            R"([{"op":"replace","path":"/metadata","value":3}])", 400},
+           {"apply without manager", "PATCH", "/api/v1/namespaces/default/configmaps/m", "application/apply-patch+yaml",
+            "apiVersion: v1\nkind: ConfigMap", 400},
+           {"put elsewhere", "PUT", "/api/v1/namespaces/default/configmaps/m", "application/json",
+            R"({"metadata":{"name":"n"}})", 400},
            {"method", "PUT", "/api/v1/namespaces/default/configmaps", "application/json", "{}", 405},
            {"subresource", "GET", "/api/v1/namespaces/default/configmaps/m/status", "", "", 404},
            {"no kind", "GET", "/api/v1/namespaces/default/gizmos", "", "", 404},
@@ -199,7 +238,9 @@ TEST_F(Wire, RefusesWhatIsOdd) {
   }
   EXPECT_EQ(ask("POST", "/api/v1/namespaces/default/configmaps", std::string(4 << 20, ' ')).status, 413);
   auto deep = std::string(5000, '[') + std::string(5000, ']');
-  EXPECT_EQ(ask("POST", "/api/v1/namespaces/default/configmaps", R"({"metadata":{"name":"x"},"data":)" + deep + "}").status, 400);
+  EXPECT_EQ(
+      ask("POST", "/api/v1/namespaces/default/configmaps", R"({"metadata":{"name":"x"},"data":)" + deep + "}").status,
+      400);
 }
 
 TEST_F(Wire, WarnsOfUnknownFields) {
@@ -216,7 +257,12 @@ TEST_F(Wire, ManyWritersAreGrouped) {
     std::vector<std::jthread> all;
     for (int t = 0; t < threads; ++t)
       all.emplace_back([&, t] {
-        for (int i = 0; i < each; ++i) must(local->create(ctx, must(doc::parse_yaml(fmt::format("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: c-{}-{}}}, data: {{a: b}}}}", t, i))), {}));
+        for (int i = 0; i < each; ++i)
+          must(local->create(
+              ctx,
+              must(doc::parse_yaml(fmt::format(
+                  "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: c-{}-{}}}, data: {{a: b}}}}", t, i))),
+              {}));
       });
   }
   auto took = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();

@@ -11,7 +11,9 @@ namespace {
 constexpr Millis bookmark_every{60000};
 constexpr std::size_t chunk = 512;
 
-std::string frame(std::string_view type, std::string_view object) { return fmt::format("{{\"type\":\"{}\",\"object\":{}}}\n", type, object); }
+std::string frame(std::string_view type, std::string_view object) {
+  return fmt::format("{{\"type\":\"{}\",\"object\":{}}}\n", type, object);
+}
 
 }  // namespace
 
@@ -38,9 +40,14 @@ struct Watches::Watcher {
   std::string bookmark(Revision at, bool initial_end) const {
     doc::Map metadata{{"resourceVersion", std::to_string(at)}};
     if (initial_end) metadata.set("annotations", doc::Map{{"k8s.io/initial-events-end", "true"}});
-    doc::Value object = doc::Map{{"kind", kind->type.kind}, {"apiVersion", kind->type.api_version}, {"metadata", std::move(metadata)}};
+    doc::Value object =
+        doc::Map{{"kind", kind->type.kind}, {"apiVersion", kind->type.api_version}, {"metadata", std::move(metadata)}};
     if (wanted.form == Form::table)
-      object = doc::Map{{"kind", "Table"}, {"apiVersion", "meta.k8s.io/" + wanted.version}, {"metadata", *object.find("metadata")}, {"columnDefinitions", doc::List{}}, {"rows", doc::List{}}};
+      object = doc::Map{{"kind", "Table"},
+                        {"apiVersion", "meta.k8s.io/" + wanted.version},
+                        {"metadata", *object.find("metadata")},
+                        {"columnDefinitions", doc::List{}},
+                        {"rows", doc::List{}}};
     return frame("BOOKMARK", doc::print_json(object));
   }
 };
@@ -90,7 +97,8 @@ void Watches::feed(Rep& rep, Watcher& w) {
     }
     for (const auto& change : *changes) {
       w.cursor = change->revision;
-      bool was = change->previous && w.filter.matches(change->previous), is = !change->deleted && w.filter.matches(change->object);
+      bool was = change->previous && w.filter.matches(change->previous),
+           is = !change->deleted && w.filter.matches(change->object);
       if (was || is) out += frame(is ? (was ? "MODIFIED" : "ADDED") : "DELETED", w.print(*rep.machinery, *change));
     }
     if (changes->size() == chunk) continue;
@@ -116,8 +124,10 @@ void Watches::run(Rep& rep) {
     for (const auto& w : rep.watchers) next = std::min({next, w->until, w->bookmarks ? w->bookmark_at : next});
     auto ready = [&] { return rep.dirty || rep.stopping; };
     if (!rep.dirty) {
-      if (next == Clock::time_point::max()) rep.changed.wait(lock, ready);
-      else rep.changed.wait_until(lock, next, ready);
+      if (next == Clock::time_point::max())
+        rep.changed.wait(lock, ready);
+      else
+        rep.changed.wait_until(lock, next, ready);
     }
     rep.dirty = false;
     auto watchers = rep.watchers;
@@ -146,7 +156,8 @@ net::Response Watches::serve(Call& call) {
   auto seconds = to_int(call.query("timeoutSeconds")).value_or(0);
   auto now = real_clock().now();
   // As long as Kubernetes keeps one that names no length: half an hour to an hour.
-  w->until = now + (seconds > 0 ? std::chrono::seconds(std::min<std::int64_t>(seconds, 86400)) : std::chrono::seconds(1800 + now.time_since_epoch().count() % 1800));
+  w->until = now + (seconds > 0 ? std::chrono::seconds(std::min<std::int64_t>(seconds, 86400))
+                                : std::chrono::seconds(1800 + now.time_since_epoch().count() % 1800));
   w->bookmark_at = now + bookmark_every;
   std::string first;
   if (from_now) {
@@ -158,7 +169,9 @@ net::Response Watches::serve(Call& call) {
     if (streaming && w->bookmarks) first += w->bookmark(present->revision, true);
   } else {
     auto since = to_int(args.resource_version);
-    if (!since || *since < 0) return answer(bad_request(fmt::format("Invalid value: \"{}\": strconv.ParseUint: parsing \"{}\": invalid syntax", args.resource_version, args.resource_version)));
+    if (!since || *since < 0)
+      return answer(bad_request(fmt::format("Invalid value: \"{}\": strconv.ParseUint: parsing \"{}\": invalid syntax",
+                                            args.resource_version, args.resource_version)));
     w->cursor = static_cast<Revision>(*since);
   }
   net::Response response;

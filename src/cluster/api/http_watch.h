@@ -12,8 +12,8 @@ class Watches {
   explicit Watches(std::shared_ptr<Machinery> machinery);
   ~Watches();
   net::Response serve(Call& call);
-  void wake();   // after a publication
-  void stop();   // ends all streams
+  void wake();  // after a publication
+  void stop();  // ends all streams
 
  private:
   struct Watcher;

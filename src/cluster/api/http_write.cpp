@@ -16,7 +16,8 @@ net::Response written(const Call& call, ApiResult<Written> result) {
 }
 
 net::Response create_sub(Call& call, const doc::Value& body) {
-  doc::Value success = doc::Map{{"kind", "Status"}, {"apiVersion", "v1"}, {"metadata", doc::Map{}}, {"status", "Success"}, {"code", 201}};
+  doc::Value success = doc::Map{
+      {"kind", "Status"}, {"apiVersion", "v1"}, {"metadata", doc::Map{}}, {"status", "Success"}, {"code", 201}};
   if (call.kind->table == "pods" && call.sub == "binding") {
     auto bound = call.machinery.bind(call.ctx, call.key, body, call.write_args());
     return bound ? answer(201, success) : answer(bound.error());
@@ -32,7 +33,9 @@ net::Response create_sub(Call& call, const doc::Value& body) {
     return gone ? answer(201, success) : answer(gone.error());
   }
   if (call.kind->table == "serviceaccounts" && call.sub == "token")
-    return answer(ApiError(501, "NotImplemented", "the embedded cluster issues no service account tokens; give a person or a program a token with `slipway user add`"));
+    return answer(ApiError(501, "NotImplemented",
+                           "the embedded cluster issues no service account tokens; give a person or a program a token "
+                           "with `slipway user add`"));
   return answer(method_not_allowed());
 }
 
@@ -54,12 +57,19 @@ net::Response patch(Call& call) {
   auto type = call.request.headers.get_or("content-type", "");
   type = trim(type.substr(0, type.find(';')));
   PatchKind how;
-  if (type == "application/json-patch+json") how = PatchKind::json;
-  else if (type == "application/merge-patch+json") how = PatchKind::merge;
-  else if (type == "application/strategic-merge-patch+json") how = PatchKind::strategic;
-  else if (type == "application/apply-patch+yaml") how = PatchKind::apply;
+  if (type == "application/json-patch+json")
+    how = PatchKind::json;
+  else if (type == "application/merge-patch+json")
+    how = PatchKind::merge;
+  else if (type == "application/strategic-merge-patch+json")
+    how = PatchKind::strategic;
+  else if (type == "application/apply-patch+yaml")
+    how = PatchKind::apply;
   else
-    return answer(ApiError(415, "UnsupportedMediaType", "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml"));
+    return answer(ApiError(
+        415, "UnsupportedMediaType",
+        "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, "
+        "application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml"));
   auto body = call.body();
   if (!body) return answer(body.error());
   return written(call, call.machinery.patch(call.ctx, *call.kind, call.key, call.sub, how, *body, call.write_args()));
@@ -73,7 +83,10 @@ net::Response remove(Call& call) {
     if (!removed) return answer(removed.error());
     doc::List items;
     for (const auto& object : removed->items) items.push_back(object.value());
-    return answer(200, doc::Map{{"kind", call.kind->list_kind}, {"apiVersion", call.kind->type.api_version}, {"metadata", doc::Map{{"resourceVersion", std::to_string(removed->revision)}}}, {"items", std::move(items)}});
+    return answer(200, doc::Map{{"kind", call.kind->list_kind},
+                                {"apiVersion", call.kind->type.api_version},
+                                {"metadata", doc::Map{{"resourceVersion", std::to_string(removed->revision)}}},
+                                {"items", std::move(items)}});
   }
   auto removed = call.machinery.remove(call.ctx, *call.kind, call.key, *args);
   if (!removed) return answer(removed.error());
@@ -96,7 +109,8 @@ net::Response serve_write(Call& call) {
   if (!body) return answer(body.error());
   // PUT creates nothing; the name may be left to the URL.
   if (body->is_map() && body->str_at({"metadata", "name"}).empty()) (*body)["metadata"]["name"] = call.key.name;
-  return written(call, call.machinery.update(call.ctx, *call.kind, call.key, call.sub, *std::move(body), call.write_args()));
+  return written(call,
+                 call.machinery.update(call.ctx, *call.kind, call.key, call.sub, *std::move(body), call.write_args()));
 }
 
 }  // namespace slipway::cluster

@@ -77,10 +77,14 @@ std::vector<doc::Value> json_path(const doc::Value& root, std::string_view path)
       int depth = 1;
       char quote = 0;
       for (; end < path.size(); ++end) {
-        if (quote != 0) quote = path[end] == quote ? 0 : quote;
-        else if (path[end] == '"' || path[end] == '\'') quote = path[end];
-        else if (path[end] == '[') ++depth;
-        else if (path[end] == ']' && --depth == 0) break;
+        if (quote != 0)
+          quote = path[end] == quote ? 0 : quote;
+        else if (path[end] == '"' || path[end] == '\'')
+          quote = path[end];
+        else if (path[end] == '[')
+          ++depth;
+        else if (path[end] == ']' && --depth == 0)
+          break;
       }
       at = bracket(at, path.substr(i + 1, end - i - 1));
       i = end + 1;
@@ -92,8 +96,10 @@ std::vector<doc::Value> json_path(const doc::Value& root, std::string_view path)
       if (path[i] == '\\' && i + 1 < path.size()) ++i;
       key += path[i];
     }
-    if (key == "*") at = elements(at);
-    else if (!key.empty()) at = members(at, key);
+    if (key == "*")
+      at = elements(at);
+    else if (!key.empty())
+      at = members(at, key);
   }
   std::vector<doc::Value> out;
   for (const auto* v : at) out.push_back(*v);

@@ -7,13 +7,25 @@ namespace {
 
 // Kinds whose metadata.generation counts changes of the spec (kubernetes/pkg/registry/*/strategy.go).
 bool counts_generations(std::string_view table) {
-  static const std::set<std::string_view> tables{
-      "deployments.apps", "replicasets.apps", "statefulsets.apps", "daemonsets.apps", "jobs.batch", "cronjobs.batch",
-      "ingresses.networking.k8s.io", "networkpolicies.networking.k8s.io", "poddisruptionbudgets.policy",
-      "endpointslices.discovery.k8s.io", "replicationcontrollers", "podtemplates", "priorityclasses.scheduling.k8s.io",
-      "customresourcedefinitions.apiextensions.k8s.io", "ingressclasses.networking.k8s.io",
-      "mutatingwebhookconfigurations.admissionregistration.k8s.io", "validatingwebhookconfigurations.admissionregistration.k8s.io",
-      "validatingadmissionpolicies.admissionregistration.k8s.io", "validatingadmissionpolicybindings.admissionregistration.k8s.io"};
+  static const std::set<std::string_view> tables{"deployments.apps",
+                                                 "replicasets.apps",
+                                                 "statefulsets.apps",
+                                                 "daemonsets.apps",
+                                                 "jobs.batch",
+                                                 "cronjobs.batch",
+                                                 "ingresses.networking.k8s.io",
+                                                 "networkpolicies.networking.k8s.io",
+                                                 "poddisruptionbudgets.policy",
+                                                 "endpointslices.discovery.k8s.io",
+                                                 "replicationcontrollers",
+                                                 "podtemplates",
+                                                 "priorityclasses.scheduling.k8s.io",
+                                                 "customresourcedefinitions.apiextensions.k8s.io",
+                                                 "ingressclasses.networking.k8s.io",
+                                                 "mutatingwebhookconfigurations.admissionregistration.k8s.io",
+                                                 "validatingwebhookconfigurations.admissionregistration.k8s.io",
+                                                 "validatingadmissionpolicies.admissionregistration.k8s.io",
+                                                 "validatingadmissionpolicybindings.admissionregistration.k8s.io"};
   return tables.contains(table);
 }
 
@@ -34,7 +46,9 @@ KindPtr from_builtin(const kube::BuiltinKind& b) {
   k->short_names = b.short_names, k->categories = b.categories, k->verbs = b.verbs;
   for (const auto& sub : b.subresources)
     if (sub != "proxy") k->subresources.push_back(sub);
-  auto has = [&](std::string_view sub) { return std::find(k->subresources.begin(), k->subresources.end(), sub) != k->subresources.end(); };
+  auto has = [&](std::string_view sub) {
+    return std::find(k->subresources.begin(), k->subresources.end(), sub) != k->subresources.end();
+  };
   k->status = has("status"), k->scale = has("scale");
   k->schema = b.schema;
   k->generation = counts_generations(k->table);
@@ -42,7 +56,8 @@ KindPtr from_builtin(const kube::BuiltinKind& b) {
 }
 
 Column column_from(const doc::View& v) {
-  return {v["name"].text(), v["type"].text(), v["format"].text(), v["jsonPath"].text(), static_cast<int>(v["priority"].num_or(0))};
+  return {v["name"].text(), v["type"].text(), v["format"].text(), v["jsonPath"].text(),
+          static_cast<int>(v["priority"].num_or(0))};
 }
 
 Result<KindInfo> of_version(const doc::View& spec, const doc::View& version) {
@@ -84,7 +99,9 @@ Result<KindInfo> of_version(const doc::View& spec, const doc::View& version) {
 
 }  // namespace
 
-bool KindInfo::has_verb(std::string_view verb) const { return std::find(verbs.begin(), verbs.end(), verb) != verbs.end(); }
+bool KindInfo::has_verb(std::string_view verb) const {
+  return std::find(verbs.begin(), verbs.end(), verb) != verbs.end();
+}
 
 Kinds::Kinds() {
   for (const auto& b : kube::builtin_kinds()) {

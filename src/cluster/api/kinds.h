@@ -16,16 +16,16 @@ struct Column {
   int priority = 0;
 };
 struct KindInfo {
-  kube::Type type, stored;             // as served; as kept
+  kube::Type type, stored;  // as served; as kept
   std::string group, version, plural, singular, list_kind;
-  std::string table;                   // "deployments.apps": one a resource, whatever the version
+  std::string table;  // "deployments.apps": one a resource, whatever the version
   bool namespaced = true, custom = false;
   bool status = false, generation = false, scale = false;
   std::vector<std::string> short_names, categories, verbs, subresources;
   const kube::Schema* schema = nullptr;
   std::shared_ptr<const kube::Schema> owned_schema;
-  std::shared_ptr<const doc::Value> open_api;  // of a custom kind, for /openapi
-  std::vector<Column> columns;         // of a custom kind
+  std::shared_ptr<const doc::Value> open_api;            // of a custom kind, for /openapi
+  std::vector<Column> columns;                           // of a custom kind
   std::string scale_spec, scale_status, scale_selector;  // paths of a custom kind
   std::vector<std::string> selectable;
   std::string resource() const { return group.empty() ? plural : plural + "." + group; }
@@ -40,11 +40,12 @@ class Kinds {
   KindPtr by_type(const kube::Type& type) const;
   KindPtr by_path(std::string_view group, std::string_view version, std::string_view plural) const;
   KindPtr stored_kind(const KindInfo& kind) const { return by_type(kind.stored); }
-  std::vector<KindPtr> all() const;    // built-in first, each in a stable order
-  // From a CustomResourceDefinition object; replaces what it defined before. Errors: invalid (schema), conflict (names).
+  std::vector<KindPtr> all() const;  // built-in first, each in a stable order
+  // From a CustomResourceDefinition object; replaces what it defined before. Errors: invalid (schema), conflict
+  // (names).
   Result<> define(const kube::Object& crd);
   void forget(const std::string& crd_name);
-  std::uint64_t generation() const;    // moves with each change: discovery and OpenAPI are cached by it
+  std::uint64_t generation() const;  // moves with each change: discovery and OpenAPI are cached by it
   // The kinds a definition would make. Errors: invalid.
   static Result<std::vector<KindInfo>> of_crd(const kube::Object& crd);
 

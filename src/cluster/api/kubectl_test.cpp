@@ -19,7 +19,8 @@ namespace {
 // A node that answers logs, exec and connections for every pod.
 class FakeNode final : public NodeAccess {
  public:
-  Result<> logs(const Ctx&, const kube::Key& pod, const LogOptions& options, const std::function<bool(std::string_view)>& sink) override {
+  Result<> logs(const Ctx&, const kube::Key& pod, const LogOptions& options,
+                const std::function<bool(std::string_view)>& sink) override {
     sink(fmt::format("hello from {}/{}\n", pod.str(), options.container));
     if (options.follow) sink("and more\n");
     return {};
@@ -71,7 +72,8 @@ class Kubectl : public testing::Test {
     must(client->create(Ctx{}, kube::make_object({"v1", "Namespace"}, {"", ns}), {}));
   }
   Ran run(std::vector<std::string> args, std::string input = {}) {
-    std::vector<std::string> command{"kubectl", "--kubeconfig", shared->config.native(), "--cache-dir", (shared->api.folder.path() / "cache").native()};
+    std::vector<std::string> command{"kubectl", "--kubeconfig", shared->config.native(), "--cache-dir",
+                                     (shared->api.folder.path() / "cache").native()};
     command.insert(command.end(), args.begin(), args.end());
     return raw(std::move(command), std::move(input));
   }
@@ -95,7 +97,8 @@ class Kubectl : public testing::Test {
       auto ca = must(net::make_ca("test"));
       auto pair = must(net::issue(ca, {.common_name = "127.0.0.1", .ip_addresses = {"127.0.0.1"}}));
       api->set_node(&node);
-      server = must(net::Server::start({.certificate_pem = pair.certificate_pem, .key_pem = pair.key_pem}, api->routes()));
+      server =
+          must(net::Server::start({.certificate_pem = pair.certificate_pem, .key_pem = pair.key_pem}, api->routes()));
       must(write_file(api.folder.path() / "ca.pem", ca.certificate_pem));
       config = api.folder.path() / "config";
       must(write_file(config, fmt::format(R"(apiVersion: v1
@@ -104,7 +107,8 @@ current-context: t
 contexts: [{{name: t, context: {{cluster: t, user: t}}}}]
 clusters: [{{name: t, cluster: {{server: 'https://127.0.0.1:{}', certificate-authority: '{}'}}}}]
 users: [{{name: t, user: {{token: secret}}}}]
-)", server->port(), (api.folder.path() / "ca.pem").native())));
+)",
+                                          server->port(), (api.folder.path() / "ca.pem").native())));
     }
     ~Shared() { server.reset(); }
   };
@@ -141,11 +145,13 @@ TEST_F(Kubectl, AppliesAndDiffs) {
   auto diff = in({"diff", "-f", "-"}, app_with("replicas: 1", "replicas: 3"));
   EXPECT_EQ(diff.code, 1);
   EXPECT_NE(diff.out.find("-  replicas: 1\n+  replicas: 3"), std::string::npos) << diff.out << diff.err;
-  EXPECT_EQ(in({"apply", "-f", "-"}, app_with("replicas: 1", "replicas: 3")).out, "deployment.apps/app configured\nservice/app unchanged\n");
+  EXPECT_EQ(in({"apply", "-f", "-"}, app_with("replicas: 1", "replicas: 3")).out,
+            "deployment.apps/app configured\nservice/app unchanged\n");
   auto wrong = in({"apply", "-f", "-"}, app_with("replicas: 1", "replicaz: 3"));
   EXPECT_EQ(wrong.code, 1);
   EXPECT_NE(wrong.err.find("strict decoding error: unknown field \"spec.replicaz\""), std::string::npos) << wrong.err;
-  EXPECT_EQ(in({"delete", "-f", "-"}, std::string(app)).out, "deployment.apps \"app\" deleted\nservice \"app\" deleted\n");
+  EXPECT_EQ(in({"delete", "-f", "-"}, std::string(app)).out,
+            "deployment.apps \"app\" deleted\nservice \"app\" deleted\n");
 }
 
 TEST_F(Kubectl, AppliesServerSide) {
@@ -156,25 +162,41 @@ TEST_F(Kubectl, AppliesServerSide) {
   EXPECT_RAN(in({"scale", "deploy", "app", "--replicas=4"}));
   auto conflict = in({"apply", "--server-side", "-f", "-"}, app_with("replicas: 1", "replicas: 2"));
   EXPECT_EQ(conflict.code, 1);
-  EXPECT_NE(conflict.err.find("Apply failed with 1 conflict: conflict with \"kubectl\" with subresource \"scale\" using apps/v1: .spec.replicas"), std::string::npos) << conflict.err;
+  EXPECT_NE(conflict.err.find("Apply failed with 1 conflict: conflict with \"kubectl\" with subresource \"scale\" "
+                              "using apps/v1: .spec.replicas"),
+            std::string::npos)
+      << conflict.err;
   EXPECT_RAN(in({"apply", "--server-side", "--force-conflicts", "-f", "-"}, app_with("replicas: 1", "replicas: 2")));
   EXPECT_EQ(in({"get", "deploy", "app", "-o", "jsonpath={.spec.replicas}"}).out, "2");
 }
 
 TEST_F(Kubectl, CreatesTyped) {
   for (const auto& args : std::vector<std::vector<std::string>>{
-           {"create", "deployment", "d", "--image=nginx:1", "--replicas=2", "--port=80"}, {"create", "secret", "generic", "s", "--from-literal=a=b"}, {"create", "configmap", "c", "--from-literal=a=b"},
-           {"create", "serviceaccount", "sa"}, {"create", "job", "j", "--image=busybox", "--", "echo", "hi"}, {"create", "cronjob", "cj", "--image=busybox", "--schedule=* * * * *", "--", "date"},
-           {"create", "role", "r", "--verb=get", "--resource=pods"}, {"create", "rolebinding", "rb", "--role=r", "--serviceaccount=x:y"}, {"create", "quota", "q", "--hard=pods=5"},
-           {"create", "ingress", "i", "--rule=foo.com/=d:80"}, {"create", "service", "clusterip", "svc", "--tcp=80:8080"}, {"create", "pdb", "pdb", "--selector=app=d", "--min-available=1"}}) {
+           {"create", "deployment", "d", "--image=nginx:1", "--replicas=2", "--port=80"},
+           {"create", "secret", "generic", "s", "--from-literal=a=b"},
+           {"create", "configmap", "c", "--from-literal=a=b"},
+           {"create", "serviceaccount", "sa"},
+           {"create", "job", "j", "--image=busybox", "--", "echo", "hi"},
+           {"create", "cronjob", "cj", "--image=busybox", "--schedule=* * * * *", "--", "date"},
+           {"create", "role", "r", "--verb=get", "--resource=pods"},
+           {"create", "rolebinding", "rb", "--role=r", "--serviceaccount=x:y"},
+           {"create", "quota", "q", "--hard=pods=5"},
+           {"create", "ingress", "i", "--rule=foo.com/=d:80"},
+           {"create", "service", "clusterip", "svc", "--tcp=80:8080"},
+           {"create", "pdb", "pdb", "--selector=app=d", "--min-available=1"}}) {
     auto ran = in(args);
     EXPECT_EQ(ran.code, 0) << join(args, " ") << ": " << ran.err;
   }
-  EXPECT_EQ(in({"get", "deploy", "d", "-o", "jsonpath={.spec.replicas} {.spec.template.spec.containers[0].ports[0].containerPort}"}).out, "2 80");
+  EXPECT_EQ(in({"get", "deploy", "d", "-o",
+                "jsonpath={.spec.replicas} {.spec.template.spec.containers[0].ports[0].containerPort}"})
+                .out,
+            "2 80");
   EXPECT_EQ(in({"get", "secret", "s", "-o", "jsonpath={.data.a}"}).out, "Yg==");
   EXPECT_EQ(in({"get", "svc", "svc", "-o", "jsonpath={.spec.ports[0].targetPort}"}).out, "8080");
-  EXPECT_EQ(in({"get", "job", "j", "-o", "jsonpath={.spec.template.spec.containers[0].command}"}).out, "[\"echo\",\"hi\"]");
-  EXPECT_EQ(in({"create", "configmap", "c"}).err, "error: failed to create configmap: configmaps \"c\" already exists\n");
+  EXPECT_EQ(in({"get", "job", "j", "-o", "jsonpath={.spec.template.spec.containers[0].command}"}).out,
+            "[\"echo\",\"hi\"]");
+  EXPECT_EQ(in({"create", "configmap", "c"}).err,
+            "error: failed to create configmap: configmaps \"c\" already exists\n");
 }
 
 TEST_F(Kubectl, GetsTables) {
@@ -182,7 +204,8 @@ TEST_F(Kubectl, GetsTables) {
   auto wide = in({"get", "deploy", "-o", "wide"});
   auto rows = lines(wide.out);
   ASSERT_EQ(rows.size(), 2u) << wide.out;
-  EXPECT_TRUE(rows[0].starts_with("NAME   READY   UP-TO-DATE   AVAILABLE   AGE   CONTAINERS   IMAGES      SELECTOR")) << rows[0];
+  EXPECT_TRUE(rows[0].starts_with("NAME   READY   UP-TO-DATE   AVAILABLE   AGE   CONTAINERS   IMAGES      SELECTOR"))
+      << rows[0];
   EXPECT_TRUE(rows[1].starts_with("app    0/1     0            0 ")) << rows[1];
   EXPECT_EQ(in({"get", "deploy", "-l", "app=other"}).err, fmt::format("No resources found in {} namespace.\n", ns));
   EXPECT_EQ(in({"get", "deploy", "nope"}).err, "Error from server (NotFound): deployments.apps \"nope\" not found\n");
@@ -190,17 +213,30 @@ TEST_F(Kubectl, GetsTables) {
   EXPECT_RAN(in({"get", "deploy", "--sort-by=.metadata.name"}));
   auto described = in({"describe", "deploy", "app"});
   EXPECT_NE(described.out.find("Image:         busybox:1"), std::string::npos) << described.out << described.err;
-  EXPECT_NE(in({"api-resources"}).out.find("deployments                         deploy       apps/v1"), std::string::npos);
+  EXPECT_NE(in({"api-resources"}).out.find("deployments                         deploy       apps/v1"),
+            std::string::npos);
   EXPECT_NE(in({"explain", "deploy.spec.strategy"}).out.find("rollingUpdate"), std::string::npos);
 }
 
 TEST_F(Kubectl, ChangesThings) {
   EXPECT_RAN(in({"apply", "-f", "-"}, std::string(app)));
-  for (const auto& args : std::vector<std::vector<std::string>>{{"label", "deploy", "app", "x=y"}, {"annotate", "deploy", "app", "a=b"}, {"scale", "deploy", "app", "--replicas=3"}, {"set", "image", "deploy/app", "c=busybox:2"}, {"patch", "deploy", "app", "-p", R"({"spec":{"minReadySeconds":4}})"}, {"patch", "deploy", "app", "--type=json", "-p", R"([{"op":"add","path":"/spec/paused","value":true}])"}, {"rollout", "resume", "deploy/app"}, {"rollout", "restart", "deploy/app"}}) {
+  for (const auto& args : std::vector<std::vector<std::string>>{
+           {"label", "deploy", "app", "x=y"},
+           {"annotate", "deploy", "app", "a=b"},
+           {"scale", "deploy", "app", "--replicas=3"},
+           {"set", "image", "deploy/app", "c=busybox:2"},
+           {"patch", "deploy", "app", "-p", R"({"spec":{"minReadySeconds":4}})"},
+           {"patch", "deploy", "app", "--type=json", "-p", R"([{"op":"add","path":"/spec/paused","value":true}])"},
+           {"rollout", "resume", "deploy/app"},
+           {"rollout", "restart", "deploy/app"}}) {
     auto ran = in(args);
     EXPECT_EQ(ran.code, 0) << join(args, " ") << ": " << ran.err;
   }
-  EXPECT_EQ(in({"get", "deploy", "app", "-o", "jsonpath={.metadata.labels.x} {.metadata.annotations.a} {.spec.replicas} {.spec.template.spec.containers[0].image} {.spec.minReadySeconds}"}).out, "y b 3 busybox:2 4");
+  EXPECT_EQ(in({"get", "deploy", "app", "-o",
+                "jsonpath={.metadata.labels.x} {.metadata.annotations.a} {.spec.replicas} "
+                "{.spec.template.spec.containers[0].image} {.spec.minReadySeconds}"})
+                .out,
+            "y b 3 busybox:2 4");
   auto immutable = in({"patch", "deploy", "app", "-p", R"({"spec":{"selector":{"matchLabels":{"z":"y"}}}})"});
   EXPECT_NE(immutable.err.find("The Deployment \"app\" is invalid"), std::string::npos) << immutable.err;
   EXPECT_NE(immutable.err.find("field is immutable"), std::string::npos) << immutable.err;
@@ -212,7 +248,11 @@ TEST_F(Kubectl, WaitsAndWatches) {
   auto key = kube::Key{ns, "app"};
   std::jthread later([&] {
     auto d = *must(client->get(Ctx{}, {"apps/v1", "Deployment"}, key));
-    doc::Value status = doc::Map{{"observedGeneration", d.generation()}, {"replicas", 1}, {"updatedReplicas", 1}, {"readyReplicas", 1}, {"availableReplicas", 1},
+    doc::Value status = doc::Map{{"observedGeneration", d.generation()},
+                                 {"replicas", 1},
+                                 {"updatedReplicas", 1},
+                                 {"readyReplicas", 1},
+                                 {"availableReplicas", 1},
                                  {"conditions", doc::List{doc::Map{{"type", "Available"}, {"status", "True"}}}}};
     must(kube::write_status(Ctx{}, *client, d, std::move(status)));
   });
@@ -225,7 +265,9 @@ TEST_F(Kubectl, WaitsAndWatches) {
 }
 
 TEST_F(Kubectl, ReachesIntoPods) {
-  EXPECT_RAN(in({"apply", "-f", "-"}, "---\n{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {nodeName: n1, containers: [{name: c, image: x}]}}"));
+  EXPECT_RAN(in({"apply", "-f", "-"},
+                "---\n{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {nodeName: n1, containers: [{name: c, "
+                "image: x}]}}"));
   EXPECT_EQ(in({"logs", "p"}).out, fmt::format("hello from {}/p/c\n", ns));
   EXPECT_EQ(in({"logs", "-f", "p"}).out, fmt::format("hello from {}/p/c\nand more\n", ns));
   auto ran = in({"exec", "p", "--", "echo", "hi"});
@@ -233,13 +275,16 @@ TEST_F(Kubectl, ReachesIntoPods) {
   EXPECT_EQ(ran.err, "err\n");
   EXPECT_EQ(in({"exec", "-i", "p", "--", "cat"}, "data\n").out, "data\n");
   EXPECT_EQ(in({"exec", "p", "--", "false"}).code, 3);
-  EXPECT_NE(in({"exec", "p", "-c", "nope", "--", "ls"}).err.find("container nope is not valid for pod p"), std::string::npos);
+  EXPECT_NE(in({"exec", "p", "-c", "nope", "--", "ls"}).err.find("container nope is not valid for pod p"),
+            std::string::npos);
   EXPECT_NE(in({"attach", "p"}).out.find("and more"), std::string::npos);
   EXPECT_EQ(in({"delete", "pod", "p", "--grace-period=0", "--force"}).out, "pod \"p\" force deleted\n");
 }
 
 TEST_F(Kubectl, ForwardsPorts) {
-  EXPECT_RAN(in({"apply", "-f", "-"}, "---\n{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {nodeName: n1, containers: [{name: c, image: x}]}}"));
+  EXPECT_RAN(in({"apply", "-f", "-"},
+                "---\n{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {nodeName: n1, containers: [{name: c, "
+                "image: x}]}}"));
   auto client = shared->api.client();
   auto pod = *must(client->get(Ctx{}, {"v1", "Pod"}, {ns, "p"}));
   must(kube::write_status(Ctx{}, *client, pod, doc::Map{{"phase", "Running"}}));
@@ -294,13 +339,15 @@ spec:
     schema: {{openAPIV3Schema: {{type: object, properties: {{spec: {{type: object, required: [cronSpec], properties: {{cronSpec: {{type: string}}, replicas: {{type: integer, default: 2}}}}}}}}}}}}
 )");
   EXPECT_RAN(in({"apply", "-f", "-"}, crd));
-  auto instance = std::string("---\n{apiVersion: stable.example.com/v1, kind: CronTab, metadata: {name: my}, spec: {cronSpec: '* *'}}");
+  auto instance = std::string(
+      "---\n{apiVersion: stable.example.com/v1, kind: CronTab, metadata: {name: my}, spec: {cronSpec: '* *'}}");
   EXPECT_RAN(in({"apply", "-f", "-"}, instance));
   EXPECT_EQ(lines(in({"get", "ct"}).out)[0], "NAME   SPEC");
   EXPECT_RAN(in({"scale", "ct", "my", "--replicas=4"}));
   EXPECT_EQ(in({"get", "ct", "my", "-o", "jsonpath={.spec.replicas}"}).out, "4");
   EXPECT_NE(in({"explain", "ct.spec"}).out.find("cronSpec"), std::string::npos);
-  auto missing = in({"apply", "-f", "-"}, "---\n{apiVersion: stable.example.com/v1, kind: CronTab, metadata: {name: bad}, spec: {}}");
+  auto missing = in({"apply", "-f", "-"},
+                    "---\n{apiVersion: stable.example.com/v1, kind: CronTab, metadata: {name: bad}, spec: {}}");
   EXPECT_NE(missing.err.find("cronSpec"), std::string::npos) << missing.err;
   EXPECT_RAN(run({"delete", "crd", "crontabs.stable.example.com"}));
   EXPECT_NE(in({"get", "ct"}).code, 0);
@@ -316,7 +363,8 @@ TEST_F(Kubectl, SLOW_OtherVersions) {
     ++tried;
     auto version = name.substr(8);
     auto go = [&](std::vector<std::string> args, std::string input = {}) {
-      args.insert(args.begin(), {(folder / name).native(), "--kubeconfig", shared->config.native(), "--cache-dir", (shared->api.folder.path() / name).native(), "-n", ns});
+      args.insert(args.begin(), {(folder / name).native(), "--kubeconfig", shared->config.native(), "--cache-dir",
+                                 (shared->api.folder.path() / name).native(), "-n", ns});
       auto ran = raw(args, std::move(input));
       EXPECT_EQ(ran.code, 0) << join(args, " ") << ran.out << ran.err;
       return ran.out;
@@ -327,7 +375,9 @@ TEST_F(Kubectl, SLOW_OtherVersions) {
     go({"create", "configmap", "c", "--from-literal=a=b"});
     go({"explain", "deploy.spec.replicas"});
     go({"describe", "deploy", "app"});
-    go({"apply", "-f", "-"}, "---\n{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {nodeName: n1, containers: [{name: c, image: x}]}}");
+    go({"apply", "-f", "-"},
+       "---\n{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {nodeName: n1, containers: [{name: c, image: "
+       "x}]}}");
     EXPECT_EQ(go({"logs", "p"}), fmt::format("hello from {}/p/c\n", ns));
     // Before 1.31 exec upgrades to plain SPDY, which is not served.
     if (version >= "1.31") {

@@ -10,7 +10,8 @@ constexpr std::size_t chunk = 256;
 
 class LocalWatch final : public kube::Watch {
  public:
-  LocalWatch(std::shared_ptr<Machinery> machinery, KindPtr kind, Filter filter, Revision since) : machinery_(std::move(machinery)), kind_(std::move(kind)), filter_(std::move(filter)), cursor_(since) {}
+  LocalWatch(std::shared_ptr<Machinery> machinery, KindPtr kind, Filter filter, Revision since)
+      : machinery_(std::move(machinery)), kind_(std::move(kind)), filter_(std::move(filter)), cursor_(since) {}
   void start_with(std::vector<kube::Object> present) {
     for (auto& object : present) ready_.push_back({kube::Event::Type::added, std::move(object)});
   }
@@ -37,7 +38,8 @@ class LocalWatch final : public kube::Watch {
  private:
   void take(const Change& change) {
     using T = kube::Event::Type;
-    bool was = change.previous && filter_.matches(change.previous), is = !change.deleted && filter_.matches(change.object);
+    bool was = change.previous && filter_.matches(change.previous),
+         is = !change.deleted && filter_.matches(change.object);
     if (!was && !is) return;
     ready_.push_back({is ? (was ? T::modified : T::added) : T::deleted, machinery_->shown(*kind_, change.object)});
   }
@@ -50,33 +52,42 @@ class LocalWatch final : public kube::Watch {
 
 class LocalClient final : public kube::Client {
  public:
-  LocalClient(std::shared_ptr<Machinery> machinery, std::string user) : machinery_(std::move(machinery)), caller_{std::move(user), "slipway", {"system:masters"}} {}
+  LocalClient(std::shared_ptr<Machinery> machinery, std::string user)
+      : machinery_(std::move(machinery)), caller_{std::move(user), "slipway", {"system:masters"}} {}
 
   Result<std::optional<kube::Object>> get(const Ctx& ctx, const kube::Type& type, const kube::Key& key) override {
     TRY_OK(ctx.alive());
     TRY(auto kind, kind_of(type));
     auto object = machinery_->get(*kind, place(*kind, key));
-    if (!object) return object.error().code == 404 ? Result<std::optional<kube::Object>>(std::nullopt) : Fail(object.error().to_error());
+    if (!object)
+      return object.error().code == 404 ? Result<std::optional<kube::Object>>(std::nullopt)
+                                        : Fail(object.error().to_error());
     return std::optional(*std::move(object));
   }
   Result<kube::ObjectList> list(const Ctx& ctx, const kube::Type& type, const kube::ListOptions& options) override {
     TRY_OK(ctx.alive());
     TRY(auto kind, kind_of(type));
-    TRY(auto listed, plain(machinery_->list(*kind, {.ns = options.ns, .labels = options.label_selector, .fields = options.field_selector})));
+    TRY(auto listed,
+        plain(machinery_->list(
+            *kind, {.ns = options.ns, .labels = options.label_selector, .fields = options.field_selector})));
     return kube::ObjectList{std::move(listed.items), std::to_string(listed.revision)};
   }
-  Result<std::unique_ptr<kube::Watch>> watch(const Ctx& ctx, const kube::Type& type, const kube::WatchOptions& options) override {
+  Result<std::unique_ptr<kube::Watch>> watch(const Ctx& ctx, const kube::Type& type,
+                                             const kube::WatchOptions& options) override {
     TRY_OK(ctx.alive());
     TRY(auto kind, kind_of(type));
     TRY(auto filter, plain(Filter::make(*kind, options.ns, options.label_selector, options.field_selector)));
     if (!options.resource_version.empty() && options.resource_version != "0") {
       auto since = to_int(options.resource_version);
-      if (!since || *since < 0) return fail(Kind::invalid, "resource version \"{}\": want a number", options.resource_version);
+      if (!since || *since < 0)
+        return fail(Kind::invalid, "resource version \"{}\": want a number", options.resource_version);
       auto old = machinery_->store().changes(kind->table, static_cast<Revision>(*since), 0);
       if (!old) return Fail(old.error().to_error());
       return std::make_unique<LocalWatch>(machinery_, kind, std::move(filter), static_cast<Revision>(*since));
     }
-    TRY(auto present, plain(machinery_->list(*kind, {.ns = options.ns, .labels = options.label_selector, .fields = options.field_selector})));
+    TRY(auto present,
+        plain(machinery_->list(
+            *kind, {.ns = options.ns, .labels = options.label_selector, .fields = options.field_selector})));
     auto watch = std::make_unique<LocalWatch>(machinery_, kind, std::move(filter), present.revision);
     watch->start_with(std::move(present.items));
     return watch;
@@ -91,7 +102,8 @@ class LocalClient final : public kube::Client {
     auto key = place(*kind, {object.str_at({"metadata", "namespace"}), object.str_at({"metadata", "name"})});
     return written(machinery_->update(ctx, *kind, key, options.subresource, std::move(object), args(options)));
   }
-  Result<kube::Object> patch(const Ctx& ctx, const kube::Type& type, const kube::Key& key, kube::PatchType how, const doc::Value& patch, const kube::WriteOptions& options) override {
+  Result<kube::Object> patch(const Ctx& ctx, const kube::Type& type, const kube::Key& key, kube::PatchType how,
+                             const doc::Value& patch, const kube::WriteOptions& options) override {
     TRY(auto kind, kind_of(type));
     using P = kube::PatchType;
     auto as = how == P::json ? PatchKind::json : how == P::merge ? PatchKind::merge : PatchKind::strategic;
@@ -101,15 +113,19 @@ class LocalClient final : public kube::Client {
     TRY(auto kind, kind_of(object));
     kube::Key key{object.str_at({"metadata", "namespace"}), object.str_at({"metadata", "name"})};
     if (key.name.empty()) return fail(Kind::invalid, "apply {}: metadata.name is missing", kind->type.kind);
-    return written(machinery_->patch(ctx, *kind, place(*kind, key), options.subresource, PatchKind::apply, object, args(options)));
+    return written(
+        machinery_->patch(ctx, *kind, place(*kind, key), options.subresource, PatchKind::apply, object, args(options)));
   }
-  Result<> remove(const Ctx& ctx, const kube::Type& type, const kube::Key& key, const kube::RemoveOptions& options) override {
+  Result<> remove(const Ctx& ctx, const kube::Type& type, const kube::Key& key,
+                  const kube::RemoveOptions& options) override {
     TRY(auto kind, kind_of(type));
     using P = kube::RemoveOptions::Propagation;
     DeleteArgs d;
     d.caller = &caller_;
     d.grace = options.grace_seconds;
-    d.propagation = options.propagation == P::foreground ? "Foreground" : options.propagation == P::orphan ? "Orphan" : "Background";
+    d.propagation = options.propagation == P::foreground ? "Foreground"
+                    : options.propagation == P::orphan   ? "Orphan"
+                                                         : "Background";
     d.uid = options.uid, d.resource_version = options.resource_version;
     auto removed = machinery_->remove(ctx, *kind, place(*kind, key), d);
     if (!removed) return Fail(removed.error().to_error());
@@ -128,18 +144,26 @@ class LocalClient final : public kube::Client {
   }
 
  private:
-  static Resource as_resource(const KindInfo& kind) { return {kind.type, kind.plural, kind.singular, kind.namespaced, kind.short_names}; }
+  static Resource as_resource(const KindInfo& kind) {
+    return {kind.type, kind.plural, kind.singular, kind.namespaced, kind.short_names};
+  }
   Result<KindPtr> kind_of(const kube::Type& type) const {
     if (auto kind = machinery_->kinds().by_type(type)) return kind;
     return fail(Kind::not_found, "no matches for kind \"{}\" in version \"{}\"", type.kind, type.api_version);
   }
-  Result<KindPtr> kind_of(const doc::Value& object) const { return kind_of(kube::Type{object.str_at({"apiVersion"}), object.str_at({"kind"})}); }
+  Result<KindPtr> kind_of(const doc::Value& object) const {
+    return kind_of(kube::Type{object.str_at({"apiVersion"}), object.str_at({"kind"})});
+  }
   static kube::Key place(const KindInfo& kind, kube::Key key) {
-    if (!kind.namespaced) key.ns.clear();
-    else if (key.ns.empty()) key.ns = "default";
+    if (!kind.namespaced)
+      key.ns.clear();
+    else if (key.ns.empty())
+      key.ns = "default";
     return key;
   }
-  WriteArgs args(const kube::WriteOptions& options) const { return {&caller_, options.field_manager, options.dry_run, options.force, FieldValidation::warn}; }
+  WriteArgs args(const kube::WriteOptions& options) const {
+    return {&caller_, options.field_manager, options.dry_run, options.force, FieldValidation::warn};
+  }
   template <class T>
   static Result<T> plain(ApiResult<T> result) {
     if (!result) return Fail(result.error().to_error());
@@ -147,10 +171,13 @@ class LocalClient final : public kube::Client {
   }
   Result<kube::Object> written(ApiResult<Written> result) const {
     if (!result) return Fail(result.error().to_error());
-    for (const auto& warning : result->warnings) LOG(warn, "cluster.write.warning", {"object", result->object.describe()}, {"user", caller_.user}, {"warning", warning});
+    for (const auto& warning : result->warnings)
+      LOG(warn, "cluster.write.warning", {"object", result->object.describe()}, {"user", caller_.user},
+          {"warning", warning});
     return std::move(result->object);
   }
-  Result<kube::Object> create_sub(const Ctx& ctx, const KindInfo& kind, const doc::Value& object, const kube::WriteOptions& options) {
+  Result<kube::Object> create_sub(const Ctx& ctx, const KindInfo& kind, const doc::Value& object,
+                                  const kube::WriteOptions& options) {
     auto key = place(kind, {object.str_at({"metadata", "namespace"}), object.str_at({"metadata", "name"})});
     if (options.subresource == "binding") {
       auto bound = machinery_->bind(ctx, key, object, args(options));
@@ -169,6 +196,8 @@ class LocalClient final : public kube::Client {
 
 }  // namespace
 
-std::shared_ptr<kube::Client> make_local_client(std::shared_ptr<Machinery> machinery, std::string user) { return std::make_shared<LocalClient>(std::move(machinery), std::move(user)); }
+std::shared_ptr<kube::Client> make_local_client(std::shared_ptr<Machinery> machinery, std::string user) {
+  return std::make_shared<LocalClient>(std::move(machinery), std::move(user));
+}
 
 }  // namespace slipway::cluster

@@ -13,10 +13,20 @@ Revision number(const std::string& text) { return static_cast<Revision>(to_int(t
 // The fields each kind can be selected by, besides metadata.name and metadata.namespace.
 bool selectable(const KindInfo& kind, std::string_view path) {
   static const std::map<std::string_view, std::vector<std::string_view>> known{
-      {"pods", {"spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork", "status.phase", "status.podIP", "status.podIPs", "status.nominatedNodeName"}},
-      {"events", {"involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid", "involvedObject.apiVersion", "involvedObject.resourceVersion", "involvedObject.fieldPath", "reason", "reportingComponent", "source", "type", "regarding.kind", "regarding.namespace", "regarding.name", "regarding.uid"}},
-      {"secrets", {"type"}}, {"namespaces", {"status.phase"}}, {"nodes", {"spec.unschedulable"}}, {"jobs.batch", {"status.successful"}},
-      {"replicasets.apps", {"status.replicas"}}, {"replicationcontrollers", {"status.replicas"}},
+      {"pods",
+       {"spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork",
+        "status.phase", "status.podIP", "status.podIPs", "status.nominatedNodeName"}},
+      {"events",
+       {"involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid",
+        "involvedObject.apiVersion", "involvedObject.resourceVersion", "involvedObject.fieldPath", "reason",
+        "reportingComponent", "source", "type", "regarding.kind", "regarding.namespace", "regarding.name",
+        "regarding.uid"}},
+      {"secrets", {"type"}},
+      {"namespaces", {"status.phase"}},
+      {"nodes", {"spec.unschedulable"}},
+      {"jobs.batch", {"status.successful"}},
+      {"replicasets.apps", {"status.replicas"}},
+      {"replicationcontrollers", {"status.replicas"}},
       {"certificatesigningrequests.certificates.k8s.io", {"spec.signerName"}}};
   if (path == "metadata.name" || path == "metadata.namespace") return true;
   if (std::find(kind.selectable.begin(), kind.selectable.end(), path) != kind.selectable.end()) return true;
@@ -29,7 +39,10 @@ struct Token {
   kube::Key after;
 };
 std::string print_token(const Token& t) {
-  return to_base64url(doc::print_json(doc::Map{{"v", "meta.k8s.io/v1"}, {"rv", static_cast<std::int64_t>(t.revision)}, {"ns", t.after.ns}, {"start", t.after.name}}));
+  return to_base64url(doc::print_json(doc::Map{{"v", "meta.k8s.io/v1"},
+                                               {"rv", static_cast<std::int64_t>(t.revision)},
+                                               {"ns", t.after.ns},
+                                               {"start", t.after.name}}));
 }
 ApiResult<Token> parse_token(const std::string& text) {
   auto raw = from_base64(text);
@@ -41,7 +54,8 @@ ApiResult<Token> parse_token(const std::string& text) {
 
 }  // namespace
 
-ApiResult<Filter> Filter::make(const KindInfo& kind, const std::string& ns, const std::string& labels, const std::string& fields) {
+ApiResult<Filter> Filter::make(const KindInfo& kind, const std::string& ns, const std::string& labels,
+                               const std::string& fields) {
   Filter filter;
   filter.ns = ns;
   auto wrong = [](const Error& error) { return ApiFail(bad_request(error.what())); };
@@ -50,7 +64,8 @@ ApiResult<Filter> Filter::make(const KindInfo& kind, const std::string& ns, cons
   auto by_field = kube::FieldSelector::parse(fields);
   if (!by_field) return wrong(by_field.error());
   for (const auto& term : by_field->terms())
-    if (!selectable(kind, term.path)) return ApiFail(bad_request(fmt::format("field label not supported: {}", term.path)));
+    if (!selectable(kind, term.path))
+      return ApiFail(bad_request(fmt::format("field label not supported: {}", term.path)));
   filter.labels = *std::move(by_label), filter.fields = *std::move(by_field);
   filter.all = filter.labels.everything() && filter.fields.terms().empty();
   return filter;
@@ -63,7 +78,8 @@ bool Filter::matches(const kube::Object& object) const {
   return fields.matches(object);
 }
 
-Machinery::Machinery(ObjectStore& store, Kinds& kinds, std::string service_cidr) : store_(store), kinds_(kinds), addresses_(std::move(service_cidr)) {
+Machinery::Machinery(ObjectStore& store, Kinds& kinds, std::string service_cidr)
+    : store_(store), kinds_(kinds), addresses_(std::move(service_cidr)) {
   for (const auto& service : store_.list("services", "").items) addresses_.take(service);
 }
 
@@ -86,7 +102,9 @@ ApiResult<Listed> Machinery::list(const KindInfo& kind, const ListArgs& args) co
     API_TRY(auto token, parse_token(args.continued));
     auto then = store_.list_at(kind.table, args.ns, token.revision);
     if (!then) {
-      auto error = expired("The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.");
+      auto error = expired(
+          "The provided continue parameter is too old to display a consistent list result. You can start a new list "
+          "without the continue parameter.");
       return ApiFail(std::move(error));
     }
     snapshot = *std::move(then);
@@ -96,7 +114,9 @@ ApiResult<Listed> Machinery::list(const KindInfo& kind, const ListArgs& args) co
   } else {
     snapshot = store_.list(kind.table, args.ns);
     if (number(args.resource_version) > snapshot.revision) {
-      auto error = ApiError(504, "Timeout", fmt::format("Too large resource version: {}, current: {}", args.resource_version, snapshot.revision));
+      auto error = ApiError(
+          504, "Timeout",
+          fmt::format("Too large resource version: {}, current: {}", args.resource_version, snapshot.revision));
       error.causes = {{"ResourceVersionTooLarge", "Too large resource version", ""}};
       error.retry_after = 1;
       return ApiFail(std::move(error));
@@ -126,7 +146,8 @@ void Machinery::on_write(std::function<void(const Audit&)> listener) {
   listener_ = std::make_shared<const std::function<void(const Audit&)>>(std::move(listener));
 }
 
-void Machinery::audit(const KindInfo& kind, std::string_view verb, const std::string& sub, const kube::Object& object, const Caller* caller, const std::string& manager) const {
+void Machinery::audit(const KindInfo& kind, std::string_view verb, const std::string& sub, const kube::Object& object,
+                      const Caller* caller, const std::string& manager) const {
   std::shared_ptr<const std::function<void(const Audit&)>> listener;
   {
     std::lock_guard hold(listener_mutex_);

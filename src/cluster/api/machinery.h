@@ -21,12 +21,12 @@ struct Caller {
 };
 struct WriteArgs {
   const Caller* caller = nullptr;
-  std::string manager;                 // of fields
+  std::string manager;  // of fields
   bool dry_run = false, force = false;
   FieldValidation validation = FieldValidation::warn;
 };
 struct Written {
-  kube::Object object;                 // in the version that was asked
+  kube::Object object;  // in the version that was asked
   bool created = false;
   std::vector<std::string> warnings;
 };
@@ -38,18 +38,18 @@ struct ListArgs {
 struct Listed {
   std::vector<kube::Object> items;
   Revision revision = 0;
-  std::string continued;               // "" at the end
+  std::string continued;  // "" at the end
   std::optional<std::size_t> remaining;
 };
 struct DeleteArgs {
   const Caller* caller = nullptr;
   std::optional<std::int64_t> grace;
-  std::string propagation;             // "", Background, Foreground, Orphan
+  std::string propagation;  // "", Background, Foreground, Orphan
   std::string uid, resource_version;
   bool dry_run = false;
 };
 struct Removed {
-  kube::Object object;                 // the last state, or what waits for its finalizers
+  kube::Object object;  // the last state, or what waits for its finalizers
   bool gone = false;
 };
 enum class PatchKind { json, merge, strategic, apply };
@@ -59,8 +59,9 @@ struct Filter {
   std::string ns;
   kube::LabelSelector labels;
   kube::FieldSelector fields;
-  bool all = true;                     // no selectors
-  static ApiResult<Filter> make(const KindInfo& kind, const std::string& ns, const std::string& labels, const std::string& fields);
+  bool all = true;  // no selectors
+  static ApiResult<Filter> make(const KindInfo& kind, const std::string& ns, const std::string& labels,
+                                const std::string& fields);
   bool matches(const kube::Object& object) const;
 };
 
@@ -71,12 +72,15 @@ class Machinery {
 
   ApiResult<kube::Object> get(const KindInfo& kind, const kube::Key& key) const;
   ApiResult<Listed> list(const KindInfo& kind, const ListArgs& args) const;
-  ApiResult<Written> create(const Ctx& ctx, const KindInfo& kind, const std::string& ns, doc::Value object, const WriteArgs& args);
-  ApiResult<Written> update(const Ctx& ctx, const KindInfo& kind, const kube::Key& key, const std::string& sub, doc::Value object, const WriteArgs& args);
-  ApiResult<Written> patch(const Ctx& ctx, const KindInfo& kind, const kube::Key& key, const std::string& sub, PatchKind how, const doc::Value& patch,
-                           const WriteArgs& args);
+  ApiResult<Written> create(const Ctx& ctx, const KindInfo& kind, const std::string& ns, doc::Value object,
+                            const WriteArgs& args);
+  ApiResult<Written> update(const Ctx& ctx, const KindInfo& kind, const kube::Key& key, const std::string& sub,
+                            doc::Value object, const WriteArgs& args);
+  ApiResult<Written> patch(const Ctx& ctx, const KindInfo& kind, const kube::Key& key, const std::string& sub,
+                           PatchKind how, const doc::Value& patch, const WriteArgs& args);
   ApiResult<Removed> remove(const Ctx& ctx, const KindInfo& kind, const kube::Key& key, const DeleteArgs& args);
-  ApiResult<Listed> remove_collection(const Ctx& ctx, const KindInfo& kind, const ListArgs& which, const DeleteArgs& args);
+  ApiResult<Listed> remove_collection(const Ctx& ctx, const KindInfo& kind, const ListArgs& which,
+                                      const DeleteArgs& args);
   // pods/binding and pods/eviction.
   ApiResult<> bind(const Ctx& ctx, const kube::Key& pod, const doc::Value& binding, const WriteArgs& args);
   ApiResult<> evict(const Ctx& ctx, const kube::Key& pod, const DeleteArgs& args);
@@ -85,7 +89,7 @@ class Machinery {
   kube::Object shown(const KindInfo& kind, const kube::Object& stored) const;
   void on_write(std::function<void(const Audit&)> listener);
   // Namespaces, the kubernetes Service, the definitions that are present from the start. Idempotent.
-  Result<> bootstrap(const Ctx& ctx, const std::vector<std::string>& crds);
+  Result<> bootstrap(const Ctx& ctx, const std::vector<std::string>& crds, const std::vector<std::string>& namespaces);
   ObjectStore& store() { return store_; }
   Kinds& kinds() { return kinds_; }
 
@@ -93,18 +97,25 @@ class Machinery {
   using Change = std::function<ApiResult<doc::Value>(const kube::Object& current)>;
   // Who writes managedFields: we, by what changed, or an apply, by what it says.
   enum class Fields { track, given };
-  ApiResult<Written> add(const Ctx& ctx, const KindInfo& kind, const std::string& ns, doc::Value object, const WriteArgs& args, Fields fields);
-  ApiResult<Written> change(const Ctx& ctx, const KindInfo& kind, const kube::Key& key, const std::string& sub, const WriteArgs& args, Fields fields, const Change& make);
-  ApiResult<> decode(const KindInfo& kind, doc::Value& object, const WriteArgs& args, std::vector<std::string>& warnings) const;
-  ApiResult<> prepare(const KindInfo& kind, const kube::Object& before, doc::Value& next, const std::string& sub, std::vector<std::string>& warnings);
+  ApiResult<Written> add(const Ctx& ctx, const KindInfo& kind, const std::string& ns, doc::Value object,
+                         const WriteArgs& args, Fields fields);
+  ApiResult<Written> change(const Ctx& ctx, const KindInfo& kind, const kube::Key& key, const std::string& sub,
+                            const WriteArgs& args, Fields fields, const Change& make);
+  ApiResult<> decode(const KindInfo& kind, doc::Value& object, const WriteArgs& args,
+                     std::vector<std::string>& warnings) const;
+  ApiResult<> prepare(const KindInfo& kind, const kube::Object& before, doc::Value& next, const std::string& sub,
+                      std::vector<std::string>& warnings);
   ApiResult<> admit_namespace(const KindInfo& kind, const std::string& ns, const std::string& name) const;
   void stamp(const KindInfo& kind, doc::Value& object) const;  // what the server sets in a new object
   ApiResult<> define(const KindInfo& kind, doc::Value& object, const kube::Object& before);
-  ApiResult<Written> patch_scale(const Ctx& ctx, const KindInfo& kind, const kube::Key& key, const std::function<ApiResult<doc::Value>(doc::Value)>& make, const WriteArgs& args);
-  ApiResult<Removed> remove_once(const Ctx& ctx, const KindInfo& kind, const kube::Object& before, const DeleteArgs& args);
+  ApiResult<Written> patch_scale(const Ctx& ctx, const KindInfo& kind, const kube::Key& key,
+                                 const std::function<ApiResult<doc::Value>(doc::Value)>& make, const WriteArgs& args);
+  ApiResult<Removed> remove_once(const Ctx& ctx, const KindInfo& kind, const kube::Object& before,
+                                 const DeleteArgs& args);
   void remove_instances(const Ctx& ctx, const kube::Object& crd, const DeleteArgs& args);
   void after_removal(const Ctx& ctx, const KindInfo& kind, const kube::Object& gone);
-  void audit(const KindInfo& kind, std::string_view verb, const std::string& sub, const kube::Object& object, const Caller* caller, const std::string& manager) const;
+  void audit(const KindInfo& kind, std::string_view verb, const std::string& sub, const kube::Object& object,
+             const Caller* caller, const std::string& manager) const;
 
   ObjectStore& store_;
   Kinds& kinds_;

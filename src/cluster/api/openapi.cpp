@@ -30,20 +30,47 @@ class Components {
   doc::Value shape(const kube::Schema& s) {
     doc::Map out;
     switch (s.shape) {
-      case Shape::string: out.set("type", "string"); break;
-      case Shape::bytes: out.set("type", "string"), out.set("format", "byte"); break;
+      case Shape::string:
+        out.set("type", "string");
+        break;
+      case Shape::bytes:
+        out.set("type", "string"), out.set("format", "byte");
+        break;
       case Shape::time:
-      case Shape::micro_time: out.set("type", "string"), out.set("format", "date-time"); break;
-      case Shape::boolean: out.set("type", "boolean"); break;
-      case Shape::int32: out.set("type", "integer"), out.set("format", "int32"); break;
-      case Shape::int64: out.set("type", "integer"), out.set("format", "int64"); break;
-      case Shape::number: out.set("type", "number"), out.set("format", "double"); break;
-      case Shape::quantity: out.set("oneOf", doc::List{doc::Map{{"type", "string"}}, doc::Map{{"type", "number"}}}); break;
-      case Shape::int_or_string: out.set("format", "int-or-string"), out.set("oneOf", doc::List{doc::Map{{"type", "integer"}}, doc::Map{{"type", "string"}}}); break;
-      case Shape::any: out.set("x-kubernetes-preserve-unknown-fields", true), out.set("type", "object"); break;
-      case Shape::map: out.set("type", "object"), out.set("additionalProperties", shape(*s.items)); break;
-      case Shape::list: list(s, out); break;
-      case Shape::object: out.set("allOf", doc::List{reference(*s.fields)}); break;
+      case Shape::micro_time:
+        out.set("type", "string"), out.set("format", "date-time");
+        break;
+      case Shape::boolean:
+        out.set("type", "boolean");
+        break;
+      case Shape::int32:
+        out.set("type", "integer"), out.set("format", "int32");
+        break;
+      case Shape::int64:
+        out.set("type", "integer"), out.set("format", "int64");
+        break;
+      case Shape::number:
+        out.set("type", "number"), out.set("format", "double");
+        break;
+      case Shape::quantity:
+        out.set("oneOf", doc::List{doc::Map{{"type", "string"}}, doc::Map{{"type", "number"}}});
+        break;
+      case Shape::int_or_string:
+        out.set("format", "int-or-string"),
+            out.set("oneOf", doc::List{doc::Map{{"type", "integer"}}, doc::Map{{"type", "string"}}});
+        break;
+      case Shape::any:
+        out.set("x-kubernetes-preserve-unknown-fields", true), out.set("type", "object");
+        break;
+      case Shape::map:
+        out.set("type", "object"), out.set("additionalProperties", shape(*s.items));
+        break;
+      case Shape::list:
+        list(s, out);
+        break;
+      case Shape::object:
+        out.set("allOf", doc::List{reference(*s.fields)});
+        break;
     }
     if (s.merges) {
       out.set("x-kubernetes-patch-strategy", s.retains ? "merge,retainKeys" : "merge");
@@ -66,7 +93,10 @@ class Components {
     return out;
   }
   doc::Map& own() { return own_; }
-  void kind(const KindInfo& k, const kube::Struct& type) { kinds_[full_name(type.name)].emplace_back(doc::Map{{"group", k.group}, {"kind", k.type.kind}, {"version", k.version}}); }
+  void kind(const KindInfo& k, const kube::Struct& type) {
+    kinds_[full_name(type.name)].emplace_back(
+        doc::Map{{"group", k.group}, {"kind", k.type.kind}, {"version", k.version}});
+  }
 
  private:
   void list(const kube::Schema& s, doc::Map& out) {
@@ -102,18 +132,29 @@ class Components {
   std::map<std::string, doc::List> kinds_;
 };
 
-std::string prefix_of(const KindInfo& kind) { return kind.group.empty() ? "api/" + kind.version : fmt::format("apis/{}/{}", kind.group, kind.version); }
+std::string prefix_of(const KindInfo& kind) {
+  return kind.group.empty() ? "api/" + kind.version : fmt::format("apis/{}/{}", kind.group, kind.version);
+}
 
 // kubectl leaves validation to a server whose patch takes this parameter.
 doc::Value paths_of(const std::vector<KindPtr>& kinds) {
   doc::Map paths;
-  doc::Value parameters = doc::List{doc::Map{{"name", "dryRun"}, {"in", "query"}, {"schema", doc::Map{{"type", "string"}}}}, doc::Map{{"name", "fieldManager"}, {"in", "query"}, {"schema", doc::Map{{"type", "string"}}}},
-                                    doc::Map{{"name", "fieldValidation"}, {"in", "query"}, {"schema", doc::Map{{"type", "string"}}}}, doc::Map{{"name", "force"}, {"in", "query"}, {"schema", doc::Map{{"type", "boolean"}}}}};
+  doc::Value parameters =
+      doc::List{doc::Map{{"name", "dryRun"}, {"in", "query"}, {"schema", doc::Map{{"type", "string"}}}},
+                doc::Map{{"name", "fieldManager"}, {"in", "query"}, {"schema", doc::Map{{"type", "string"}}}},
+                doc::Map{{"name", "fieldValidation"}, {"in", "query"}, {"schema", doc::Map{{"type", "string"}}}},
+                doc::Map{{"name", "force"}, {"in", "query"}, {"schema", doc::Map{{"type", "boolean"}}}}};
   for (const auto& kind : kinds) {
     if (!kind->has_verb("patch")) continue;
-    doc::Map operation{{"operationId", "patch" + kind->type.kind}, {"parameters", parameters}, {"responses", doc::Map{{"200", doc::Map{{"description", "OK"}}}}}, {"x-kubernetes-action", "patch"},
-                       {"x-kubernetes-group-version-kind", doc::Map{{"group", kind->group}, {"kind", kind->type.kind}, {"version", kind->version}}}};
-    paths.set(fmt::format("/{}/{}{}/{{name}}", prefix_of(*kind), kind->namespaced ? "namespaces/{namespace}/" : "", kind->plural), doc::Map{{"patch", std::move(operation)}});
+    doc::Map operation{{"operationId", "patch" + kind->type.kind},
+                       {"parameters", parameters},
+                       {"responses", doc::Map{{"200", doc::Map{{"description", "OK"}}}}},
+                       {"x-kubernetes-action", "patch"},
+                       {"x-kubernetes-group-version-kind",
+                        doc::Map{{"group", kind->group}, {"kind", kind->type.kind}, {"version", kind->version}}}};
+    paths.set(fmt::format("/{}/{}{}/{{name}}", prefix_of(*kind), kind->namespaced ? "namespaces/{namespace}/" : "",
+                          kind->plural),
+              doc::Map{{"patch", std::move(operation)}});
   }
   return paths;
 }
@@ -130,14 +171,19 @@ std::string document(const std::vector<KindPtr>& kinds) {
     if (!schema.is_map()) continue;
     schema["properties"]["apiVersion"] = doc::Map{{"type", "string"}};
     schema["properties"]["kind"] = doc::Map{{"type", "string"}};
-    schema["properties"]["metadata"] = doc::Map{{"allOf", doc::List{components.reference(*kube::schema_of_struct("meta.v1.ObjectMeta")->fields)}}};
-    schema["x-kubernetes-group-version-kind"] = doc::List{doc::Map{{"group", kind->group}, {"kind", kind->type.kind}, {"version", kind->version}}};
+    schema["properties"]["metadata"] =
+        doc::Map{{"allOf", doc::List{components.reference(*kube::schema_of_struct("meta.v1.ObjectMeta")->fields)}}};
+    schema["x-kubernetes-group-version-kind"] =
+        doc::List{doc::Map{{"group", kind->group}, {"kind", kind->type.kind}, {"version", kind->version}}};
     auto parts = split(kind->group, '.');
     std::reverse(parts.begin(), parts.end());
     components.own().set(fmt::format("{}.{}.{}", join(parts, "."), kind->version, kind->type.kind), std::move(schema));
   }
   if (const auto* options = kube::schema_of_struct("meta.v1.DeleteOptions")) components.add(*options->fields);
-  doc::Value out = doc::Map{{"openapi", "3.0.0"}, {"info", doc::Map{{"title", "Kubernetes"}, {"version", kube::builtin_version()}}}, {"paths", paths_of(kinds)}, {"components", doc::Map{{"schemas", components.finish()}}}};
+  doc::Value out = doc::Map{{"openapi", "3.0.0"},
+                            {"info", doc::Map{{"title", "Kubernetes"}, {"version", kube::builtin_version()}}},
+                            {"paths", paths_of(kinds)},
+                            {"components", doc::Map{{"schemas", components.finish()}}}};
   return doc::print_json(out);
 }
 
@@ -153,9 +199,11 @@ std::optional<net::Response> serve_open_api(const net::Request& request, const K
   if (path.empty()) {
     doc::Map paths;
     for (const auto& [prefix, list] : served) {
-      // Clients keep what is behind a hash for ever: a custom group's is that of its text, a built-in one's of the program.
+      // Clients keep what is behind a hash for ever: a custom group's is that of its text, a built-in one's of the
+      // program.
       bool custom = std::any_of(list.begin(), list.end(), [](const KindPtr& k) { return k->custom; });
-      auto hash = sha256_hex(custom ? document(list) : fmt::format("{} {} 1", prefix, kube::builtin_version())).substr(0, 32);
+      auto hash =
+          sha256_hex(custom ? document(list) : fmt::format("{} {} 1", prefix, kube::builtin_version())).substr(0, 32);
       paths.set(prefix, doc::Map{{"serverRelativeURL", fmt::format("/openapi/v3/{}?hash={}", prefix, hash)}});
     }
     return answer(200, doc::Map{{"paths", std::move(paths)}});

@@ -37,8 +37,10 @@ class Reader {
         TRY(field.number_value, varint());
         return field;
       }
-      case 1: return fixed(field, 8);
-      case 5: return fixed(field, 4);
+      case 1:
+        return fixed(field, 8);
+      case 5:
+        return fixed(field, 4);
       case 2: {
         TRY(auto size, varint());
         if (size > bytes_.size() - at_) return wrong("a length beyond the end");
@@ -46,7 +48,8 @@ class Reader {
         at_ += size;
         return field;
       }
-      default: return wrong(fmt::format("wire type {}", field.wire));
+      default:
+        return wrong(fmt::format("wire type {}", field.wire));
     }
   }
 
@@ -64,7 +67,8 @@ class Reader {
   }
   Result<Field> fixed(Field field, std::size_t size) {
     if (bytes_.size() - at_ < size) return wrong("the message ends inside a number");
-    for (std::size_t i = 0; i < size; ++i) field.number_value |= static_cast<std::uint64_t>(static_cast<unsigned char>(bytes_[at_ + i])) << (8 * i);
+    for (std::size_t i = 0; i < size; ++i)
+      field.number_value |= static_cast<std::uint64_t>(static_cast<unsigned char>(bytes_[at_ + i])) << (8 * i);
     at_ += size;
     return field;
   }
@@ -87,7 +91,8 @@ Result<doc::Value> time(std::string_view bytes, bool micro) {
   constexpr std::int64_t year_9999 = 253'402'300'799;
   if (seconds < -62'135'596'800 || seconds > year_9999) return fail(Kind::invalid, "protobuf: a time out of range");
   if (seconds > 9'000'000'000 || seconds < -9'000'000'000) return fail(Kind::invalid, "protobuf: a time out of range");
-  auto at = WallTime(std::chrono::duration_cast<WallTime::duration>(std::chrono::seconds(seconds) + std::chrono::nanoseconds(nanos % 1'000'000'000)));
+  auto at = WallTime(std::chrono::duration_cast<WallTime::duration>(std::chrono::seconds(seconds) +
+                                                                    std::chrono::nanoseconds(nanos % 1'000'000'000)));
   return doc::Value(micro ? rfc3339_micro(at) : rfc3339(at));
 }
 
@@ -144,7 +149,8 @@ Result<doc::Value> value(const Field& field, const Schema& schema, int depth) {
       if (!bytes || schema.fields == nullptr) break;
       return message(field.bytes, *schema.fields, depth + 1);
     case Shape::list:
-    case Shape::map: break;
+    case Shape::map:
+      break;
   }
   return fail(Kind::invalid, "protobuf: field {} has the wrong wire type", field.number);
 }
@@ -155,10 +161,17 @@ Result<> add_entry(const Field& field, const Schema& schema, doc::Value& into, i
   // An absent value is the zero of its type.
   switch (schema.items->shape) {
     case Shape::string:
-    case Shape::bytes: held = ""; break;
-    case Shape::quantity: held = "0"; break;
-    case Shape::list: held = doc::List{}; break;
-    default: held = doc::Map{};
+    case Shape::bytes:
+      held = "";
+      break;
+    case Shape::quantity:
+      held = "0";
+      break;
+    case Shape::list:
+      held = doc::List{};
+      break;
+    default:
+      held = doc::Map{};
   }
   for (Reader reader(field.bytes); !reader.done();) {
     TRY(auto part, reader.next());
@@ -229,7 +242,8 @@ Result<doc::Value> message(std::string_view bytes, const Struct& type, int depth
 }  // namespace
 
 Result<doc::Value> decode_protobuf(std::string_view bytes) {
-  if (!bytes.starts_with(std::string_view("k8s\0", 4))) return fail(Kind::invalid, "protobuf: the body does not start with k8s and a zero byte");
+  if (!bytes.starts_with(std::string_view("k8s\0", 4)))
+    return fail(Kind::invalid, "protobuf: the body does not start with k8s and a zero byte");
   std::string_view raw;
   kube::Type type;
   for (Reader envelope(bytes.substr(4)); !envelope.done();) {
@@ -243,7 +257,9 @@ Result<doc::Value> decode_protobuf(std::string_view bytes) {
     }
   }
   const auto* schema = kube::builtin_schema(type);
-  if (schema == nullptr) return fail(Kind::invalid, "protobuf: no kind \"{}\" is registered for version \"{}\"", type.kind, type.api_version);
+  if (schema == nullptr)
+    return fail(Kind::invalid, "protobuf: no kind \"{}\" is registered for version \"{}\"", type.kind,
+                type.api_version);
   TRY(auto object, message(raw, *schema->fields, 0));
   doc::Value out = doc::Map{{"apiVersion", type.api_version}, {"kind", type.kind}};
   for (auto& [key, held] : object.map()) out[key] = std::move(held);

@@ -6,7 +6,8 @@
 
 namespace slipway::cluster {
 
-// The envelope "k8s\0" and the object in it, by the field numbers of kube/schema. Errors: invalid (broken, unknown kind).
+// The envelope "k8s\0" and the object in it, by the field numbers of kube/schema. Errors: invalid (broken, unknown
+// kind).
 Result<doc::Value> decode_protobuf(std::string_view bytes);
 
 }  // namespace slipway::cluster

@@ -14,7 +14,8 @@ bool holds(const doc::View& list, std::string_view word, bool star = true) {
     if (text == word || (star && text == "*")) return true;
     // "*/scale" is every resource's scale, "/healthz/*" everything below.
     if (text.size() > 1 && text.starts_with("*/") && word.ends_with(std::string_view(text).substr(1))) return true;
-    if (text.size() > 1 && text.ends_with("*") && word.starts_with(std::string_view(text).substr(0, text.size() - 1))) return true;
+    if (text.size() > 1 && text.ends_with("*") && word.starts_with(std::string_view(text).substr(0, text.size() - 1)))
+      return true;
   }
   return false;
 }
@@ -32,18 +33,23 @@ bool names(const kube::Object& binding, const Caller& caller) {
   for (const auto& subject : binding["subjects"].items()) {
     auto kind = subject["kind"].text(), name = subject["name"].text();
     if (kind == "User" && name == caller.user) return true;
-    if (kind == "Group" && std::find(caller.groups.begin(), caller.groups.end(), name) != caller.groups.end()) return true;
-    if (kind == "ServiceAccount" && caller.user == fmt::format("system:serviceaccount:{}:{}", subject["namespace"].str_or(binding.ns()), name)) return true;
+    if (kind == "Group" && std::find(caller.groups.begin(), caller.groups.end(), name) != caller.groups.end())
+      return true;
+    if (kind == "ServiceAccount" &&
+        caller.user == fmt::format("system:serviceaccount:{}:{}", subject["namespace"].str_or(binding.ns()), name))
+      return true;
   }
   return false;
 }
 
 // Gives each rule that a binding of the caller holds in a namespace; false stops.
-void visit(const ObjectStore& store, const Caller& caller, const std::string& ns, const std::function<bool(const doc::View&)>& rule) {
+void visit(const ObjectStore& store, const Caller& caller, const std::string& ns,
+           const std::function<bool(const doc::View&)>& rule) {
   auto each = [&](const kube::Object& binding) {
     if (!names(binding, caller)) return true;
     bool cluster = binding["roleRef"]["kind"].text() == "ClusterRole";
-    auto role = store.get(fmt::format("{}.{}", cluster ? "clusterroles" : "roles", rbac), {cluster ? "" : binding.ns(), binding["roleRef"]["name"].text()});
+    auto role = store.get(fmt::format("{}.{}", cluster ? "clusterroles" : "roles", rbac),
+                          {cluster ? "" : binding.ns(), binding["roleRef"]["name"].text()});
     for (const auto& r : role["rules"].items())
       if (!rule(r)) return false;
     return true;

@@ -38,7 +38,8 @@ net::Response serve_review(Call& call) {
   doc::Value review = body->is_map() ? *std::move(body) : doc::Value(doc::Map{});
   review["apiVersion"] = call.kind->type.api_version, review["kind"] = kind;
   if (kind == "SelfSubjectReview") {
-    review["status"] = doc::Map{{"userInfo", doc::Map{{"username", call.caller.user}, {"groups", list_of(call.caller.groups)}}}};
+    review["status"] =
+        doc::Map{{"userInfo", doc::Map{{"username", call.caller.user}, {"groups", list_of(call.caller.groups)}}}};
   } else if (kind == "SelfSubjectAccessReview") {
     review = access(call, std::move(review), call.caller);
   } else if (kind == "SubjectAccessReview" || kind == "LocalSubjectAccessReview") {
@@ -50,7 +51,8 @@ net::Response serve_review(Call& call) {
     doc::List resources, paths;
     for (auto& rule : rules_of(call.machinery.store(), call.caller, doc::View(review)["spec"]["namespace"].text()))
       (rule.find("nonResourceURLs") != nullptr ? paths : resources).push_back(std::move(rule));
-    review["status"] = doc::Map{{"resourceRules", std::move(resources)}, {"nonResourceRules", std::move(paths)}, {"incomplete", false}};
+    review["status"] = doc::Map{
+        {"resourceRules", std::move(resources)}, {"nonResourceRules", std::move(paths)}, {"incomplete", false}};
   } else {
     return answer(ApiError(501, "NotImplemented", fmt::format("the embedded cluster does not serve {}", kind)));
   }

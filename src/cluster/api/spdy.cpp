@@ -31,15 +31,79 @@ std::uint32_t be32(std::string_view bytes) {
 // The words that SPDY/3 headers are compressed against, section 2.6.10.1: 1,423 bytes, Adler-32 e3c6a7c2.
 std::string dictionary() {
   std::string out;
-  for (std::string_view word : {"options", "head", "post", "put", "delete", "trace", "accept", "accept-charset", "accept-encoding", "accept-language", "accept-ranges", "age", "allow", "authorization",
-                                "cache-control", "connection", "content-base", "content-encoding", "content-language", "content-length", "content-location", "content-md5", "content-range", "content-type",
-                                "date", "etag", "expect", "expires", "from", "host", "if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "last-modified", "location",
-                                "max-forwards", "pragma", "proxy-authenticate", "proxy-authorization", "range", "referer", "retry-after", "server", "te", "trailer", "transfer-encoding", "upgrade",
-                                "user-agent", "vary", "via", "warning", "www-authenticate", "method", "get", "status", "200 OK", "version", "HTTP/1.1", "url", "public", "set-cookie", "keep-alive", "origin"})
+  for (std::string_view word : {"options",
+                                "head",
+                                "post",
+                                "put",
+                                "delete",
+                                "trace",
+                                "accept",
+                                "accept-charset",
+                                "accept-encoding",
+                                "accept-language",
+                                "accept-ranges",
+                                "age",
+                                "allow",
+                                "authorization",
+                                "cache-control",
+                                "connection",
+                                "content-base",
+                                "content-encoding",
+                                "content-language",
+                                "content-length",
+                                "content-location",
+                                "content-md5",
+                                "content-range",
+                                "content-type",
+                                "date",
+                                "etag",
+                                "expect",
+                                "expires",
+                                "from",
+                                "host",
+                                "if-match",
+                                "if-modified-since",
+                                "if-none-match",
+                                "if-range",
+                                "if-unmodified-since",
+                                "last-modified",
+                                "location",
+                                "max-forwards",
+                                "pragma",
+                                "proxy-authenticate",
+                                "proxy-authorization",
+                                "range",
+                                "referer",
+                                "retry-after",
+                                "server",
+                                "te",
+                                "trailer",
+                                "transfer-encoding",
+                                "upgrade",
+                                "user-agent",
+                                "vary",
+                                "via",
+                                "warning",
+                                "www-authenticate",
+                                "method",
+                                "get",
+                                "status",
+                                "200 OK",
+                                "version",
+                                "HTTP/1.1",
+                                "url",
+                                "public",
+                                "set-cookie",
+                                "keep-alive",
+                                "origin"})
     out += be(word.size(), 4) + std::string(word);
-  out += "100101201202205206300302303304305306307402405406407408409410411412413414415416417502504505203 Non-Authoritative Information204 No Content301 Moved Permanently400 Bad Request401 Unauthorized"
-         "403 Forbidden404 Not Found500 Internal Server Error501 Not Implemented503 Service UnavailableJan Feb Mar Apr May Jun Jul Aug Sept Oct Nov Dec 00:00:00 Mon, Tue, Wed, Thu, Fri, Sat, Sun, GMT"
-         "chunked,text/html,image/png,image/jpg,image/gif,application/xml,application/xhtml+xml,text/plain,text/javascript,publicprivatemax-age=gzip,deflate,sdchcharset=utf-8charset=iso-8859-1,utf-,*,enq=0.";
+  out +=
+      "100101201202205206300302303304305306307402405406407408409410411412413414415416417502504505203 Non-Authoritative "
+      "Information204 No Content301 Moved Permanently400 Bad Request401 Unauthorized"
+      "403 Forbidden404 Not Found500 Internal Server Error501 Not Implemented503 Service UnavailableJan Feb Mar Apr "
+      "May Jun Jul Aug Sept Oct Nov Dec 00:00:00 Mon, Tue, Wed, Thu, Fri, Sat, Sun, GMT"
+      "chunked,text/html,image/png,image/jpg,image/gif,application/xml,application/xhtml+xml,text/plain,text/"
+      "javascript,publicprivatemax-age=gzip,deflate,sdchcharset=utf-8charset=iso-8859-1,utf-,*,enq=0.";
   return out;
 }
 
@@ -67,11 +131,14 @@ class HeaderCodec {
       in_.next_out = reinterpret_cast<Bytef*>(buffer.data());
       in_.avail_out = buffer.size();
       int code = inflate(&in_, Z_SYNC_FLUSH);
-      if (code == Z_NEED_DICT) code = inflateSetDictionary(&in_, reinterpret_cast<const Bytef*>(words_.data()), static_cast<uInt>(words_.size()));
+      if (code == Z_NEED_DICT)
+        code =
+            inflateSetDictionary(&in_, reinterpret_cast<const Bytef*>(words_.data()), static_cast<uInt>(words_.size()));
       if (code != Z_OK && code != Z_BUF_ERROR) return fail(Kind::invalid, "spdy: broken header block");
       auto got = buffer.size() - in_.avail_out;
       text.append(buffer.data(), got);
-      if (text.size() > max_header_block) return fail(Kind::invalid, "spdy: header block over {} bytes", max_header_block);
+      if (text.size() > max_header_block)
+        return fail(Kind::invalid, "spdy: header block over {} bytes", max_header_block);
       if (code == Z_BUF_ERROR && got == 0) break;
     }
     return pairs(text);
@@ -117,7 +184,7 @@ struct Stream {
   std::string type, request;
   int port = 0;
   Fd fd;
-  Queue<std::string> outgoing;              // to the pod; closed at the client's FIN
+  Queue<std::string> outgoing;  // to the pod; closed at the client's FIN
   std::atomic<std::size_t> queued{0};
   std::atomic<bool> done{false};
   std::jthread to_pod, from_pod;
@@ -126,7 +193,8 @@ struct Stream {
 class Session {
  public:
   using Connect = std::function<Result<Fd>(const Ctx&, int)>;
-  Session(const Ctx& ctx, net::WebSocket& socket, const Connect& connect) : stop_(ctx.stop), ctx_(ctx.with_stop(stop_.token())), socket_(socket), connect_(connect) {}
+  Session(const Ctx& ctx, net::WebSocket& socket, const Connect& connect)
+      : stop_(ctx.stop), ctx_(ctx.with_stop(stop_.token())), socket_(socket), connect_(connect) {}
   ~Session() {
     stop_.request_stop();
     for (auto& [id, stream] : streams_) {
@@ -215,7 +283,9 @@ class Session {
     auto fd = connect_(ctx_.within(Millis(10000)), stream->port);
     if (!fd) {
       stream->done = true;
-      if (error_id != 0) TRY_OK(data(error_id, fmt::format("an error occurred forwarding {}: {}", stream->port, fd.error().what()), fin));
+      if (error_id != 0)
+        TRY_OK(
+            data(error_id, fmt::format("an error occurred forwarding {}: {}", stream->port, fd.error().what()), fin));
       if (error_stream) error_stream->done = true;
       return data(id, {}, fin);
     }
@@ -240,10 +310,12 @@ class Session {
       std::string_view rest = **piece;
       while (!rest.empty()) {
         auto n = ::send(s.fd.get(), rest.data(), rest.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n > 0) rest.remove_prefix(static_cast<std::size_t>(n));
+        if (n > 0)
+          rest.remove_prefix(static_cast<std::size_t>(n));
         else if (errno == EAGAIN) {
           if (!wait(ctx_, s.fd.get(), POLLOUT)) return;
-        } else if (errno != EINTR) return;
+        } else if (errno != EINTR)
+          return;
       }
       s.queued -= (*piece)->size();
     }
@@ -290,7 +362,8 @@ class Session {
 
 }  // namespace
 
-void forward_ports(const Ctx& ctx, net::WebSocket& socket, const std::function<Result<Fd>(const Ctx&, int port)>& connect) {
+void forward_ports(const Ctx& ctx, net::WebSocket& socket,
+                   const std::function<Result<Fd>(const Ctx&, int port)>& connect) {
   (void)Session(ctx, socket, connect).run();
   (void)socket.close(ctx.within(Millis(2000)));
 }

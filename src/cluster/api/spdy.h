@@ -11,6 +11,7 @@
 namespace slipway::cluster {
 
 // Serves until the client goes. `connect` gives a connection to a port.
-void forward_ports(const Ctx& ctx, net::WebSocket& socket, const std::function<Result<Fd>(const Ctx&, int port)>& connect);
+void forward_ports(const Ctx& ctx, net::WebSocket& socket,
+                   const std::function<Result<Fd>(const Ctx&, int port)>& connect);
 
 }  // namespace slipway::cluster

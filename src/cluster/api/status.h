@@ -16,16 +16,17 @@ struct Cause {
 struct ApiError {
   int code = 500;
   std::string reason = "InternalError", message;
-  std::string name, group, kind, uid;  // of the details; kind is the resource ("deployments") or the kind ("Deployment")
+  std::string name, group, kind,
+      uid;  // of the details; kind is the resource ("deployments") or the kind ("Deployment")
   std::vector<Cause> causes;
-  int retry_after = 0;                 // seconds
+  int retry_after = 0;  // seconds
 
   ApiError() = default;
   ApiError(int c, std::string r, std::string m) : code(c), reason(std::move(r)), message(std::move(m)) {}
-  ApiError(const Error& error);        // NOLINT: so that TRY works where ApiResult is returned
+  ApiError(const Error& error);  // NOLINT: so that TRY works where ApiResult is returned
   ApiError about(std::string group_name, std::string kind_name, std::string object) &&;
-  doc::Value to_doc() const;           // the Status object
-  Error to_error() const;              // for the in-process client
+  doc::Value to_doc() const;  // the Status object
+  Error to_error() const;     // for the in-process client
 };
 template <class T = void>
 using ApiResult = std::expected<T, ApiError>;
@@ -45,9 +46,9 @@ doc::Value success(const KindInfo& kind, const std::string& name, const std::str
 
 }  // namespace slipway::cluster
 
-#define SLP_API_TRY_(t, decl, ...)                                       \
-  auto t = (__VA_ARGS__);                                                \
-  if (!t) return ::slipway::cluster::ApiFail(std::move(t).error());      \
+#define SLP_API_TRY_(t, decl, ...)                                  \
+  auto t = (__VA_ARGS__);                                           \
+  if (!t) return ::slipway::cluster::ApiFail(std::move(t).error()); \
   decl = *std::move(t)
 // As TRY, where ApiResult is returned.
 #define API_TRY(decl, ...) SLP_API_TRY_(SLP_CAT_(api_try_, __COUNTER__), decl, __VA_ARGS__)

@@ -29,8 +29,8 @@ struct Table {
   Journal journal = Journal::durable;
   std::map<kube::Key, std::pair<kube::Object, Revision>> objects;
   std::deque<ChangePtr> history;
-  Revision floor = 0;                    // history holds everything after it
-  Revision last = 0;                     // of the latest change
+  Revision floor = 0;                                 // history holds everything after it
+  Revision last = 0;                                  // of the latest change
   std::deque<std::pair<Revision, kube::Key>> by_age;  // of lazy tables
   std::condition_variable_any changed;
 };
@@ -56,7 +56,7 @@ struct ObjectStore::Rep {
   Revision revision = 1, opened = 1, durable = 1, reserved = 0, queued = 0;
   std::vector<Entry> queue, lazy;
   Clock::time_point lazy_since = Clock::time_point::max();
-  std::optional<Error> broken;           // the last commit failed; the journal goes on trying
+  std::optional<Error> broken;  // the last commit failed; the journal goes on trying
   std::uint64_t failures = 0;
   bool stopping = false, flush_lazy = false, deferring = false;
   std::condition_variable_any work, synced;
@@ -78,7 +78,8 @@ struct ObjectStore::Rep {
   Result<> load();
   void trim(Table& t);
   void enqueue(Table& t, const kube::Key& key, ChangePtr change);
-  Result<kube::Object> commit(std::unique_lock<std::mutex>& lock, const Ctx& ctx, Table& t, const kube::Key& key, doc::Value value, bool erase);
+  Result<kube::Object> commit(std::unique_lock<std::mutex>& lock, const Ctx& ctx, Table& t, const kube::Key& key,
+                              doc::Value value, bool erase);
   Result<> await_durable(std::unique_lock<std::mutex>& lock, const Ctx& ctx, Revision wanted);
   void bound_events(Table& t);
   void run();
@@ -144,14 +145,17 @@ void ObjectStore::Rep::enqueue(Table& t, const kube::Key& key, ChangePtr change)
 Result<> ObjectStore::Rep::await_durable(std::unique_lock<std::mutex>& lock, const Ctx& ctx, Revision wanted) {
   auto seen = failures;
   auto ready = [&] { return durable >= wanted || failures != seen; };
-  if (ctx.deadline == Clock::time_point::max()) synced.wait(lock, ctx.stop, ready);
-  else synced.wait_until(lock, ctx.stop, ctx.deadline, ready);
+  if (ctx.deadline == Clock::time_point::max())
+    synced.wait(lock, ctx.stop, ready);
+  else
+    synced.wait_until(lock, ctx.stop, ctx.deadline, ready);
   if (durable >= wanted) return {};
   if (failures != seen && broken) return Fail(Error(*broken));
   return ctx.alive();
 }
 
-Result<kube::Object> ObjectStore::Rep::commit(std::unique_lock<std::mutex>& lock, const Ctx& ctx, Table& t, const kube::Key& key, doc::Value value, bool erase) {
+Result<kube::Object> ObjectStore::Rep::commit(std::unique_lock<std::mutex>& lock, const Ctx& ctx, Table& t,
+                                              const kube::Key& key, doc::Value value, bool erase) {
   auto change = std::make_shared<Change>();
   change->revision = ++revision;
   change->when = real_clock().now();
@@ -160,8 +164,10 @@ Result<kube::Object> ObjectStore::Rep::commit(std::unique_lock<std::mutex>& lock
   change->object = kube::Object(std::move(value));
   auto it = t.objects.find(key);
   if (it != t.objects.end()) change->previous = it->second.first;
-  if (erase) t.objects.erase(key);
-  else t.objects[key] = {change->object, change->revision};
+  if (erase)
+    t.objects.erase(key);
+  else
+    t.objects[key] = {change->object, change->revision};
   t.last = change->revision;
   t.history.push_back(change);
   auto object = change->object;
@@ -195,7 +201,8 @@ void ObjectStore::Rep::bound_events(Table& t) {
       continue;
     }
     bool aged = false;
-    if (auto made = parse_rfc3339(it->second.first.value().str_at({"metadata", "creationTimestamp"}))) aged = *made < old;
+    if (auto made = parse_rfc3339(it->second.first.value().str_at({"metadata", "creationTimestamp"})))
+      aged = *made < old;
     if (!aged && t.objects.size() <= options.events) return;
     auto change = std::make_shared<Change>();
     change->revision = ++revision;
@@ -225,12 +232,19 @@ Result<> ObjectStore::Rep::write(const std::vector<Entry>& batch, Revision reser
         TRY_OK(drop.bind(1, table->name).bind(2, key.ns).bind(3, key.name).run());
         continue;
       }
-      TRY(auto put, db.prepare("INSERT INTO objects (kind, ns, name, revision, body) VALUES (?1, ?2, ?3, ?4, ?5) "
-                               "ON CONFLICT (kind, ns, name) DO UPDATE SET revision = excluded.revision, body = excluded.body"));
-      TRY_OK(put.bind(1, table->name).bind(2, key.ns).bind(3, key.name).bind(4, static_cast<std::int64_t>(change->revision)).bind(5, change->json()).run());
+      TRY(auto put,
+          db.prepare("INSERT INTO objects (kind, ns, name, revision, body) VALUES (?1, ?2, ?3, ?4, ?5) "
+                     "ON CONFLICT (kind, ns, name) DO UPDATE SET revision = excluded.revision, body = excluded.body"));
+      TRY_OK(put.bind(1, table->name)
+                 .bind(2, key.ns)
+                 .bind(3, key.name)
+                 .bind(4, static_cast<std::int64_t>(change->revision))
+                 .bind(5, change->json())
+                 .run());
     }
     if (reserve_to > 0) {
-      TRY(auto keep, db.prepare("INSERT INTO state (name, value) VALUES ('reserved', ?1) ON CONFLICT (name) DO UPDATE SET value = excluded.value"));
+      TRY(auto keep, db.prepare("INSERT INTO state (name, value) VALUES ('reserved', ?1) ON CONFLICT (name) DO UPDATE "
+                                "SET value = excluded.value"));
       TRY_OK(keep.bind(1, static_cast<std::int64_t>(reserve_to)).run());
     }
     return {};
@@ -241,11 +255,18 @@ void ObjectStore::Rep::run() {
   std::vector<Entry> batch;
   std::unique_lock lock(mutex);
   for (;;) {
-    auto lazy_due = [&] { return !lazy.empty() && (flush_lazy || stopping || real_clock().now() - lazy_since >= Millis(10000)); };
-    auto busy = [&] { return stopping || (!deferring && (!queue.empty() || queued > durable)) || !batch.empty() || revision + reserve / 2 > reserved || lazy_due(); };
+    auto lazy_due = [&] {
+      return !lazy.empty() && (flush_lazy || stopping || real_clock().now() - lazy_since >= Millis(10000));
+    };
+    auto busy = [&] {
+      return stopping || (!deferring && (!queue.empty() || queued > durable)) || !batch.empty() ||
+             revision + reserve / 2 > reserved || lazy_due();
+    };
     if (!busy()) {
-      if (lazy.empty()) work.wait(lock, busy);
-      else work.wait_until(lock, lazy_since + Millis(10000), busy);
+      if (lazy.empty())
+        work.wait(lock, busy);
+      else
+        work.wait_until(lock, lazy_since + Millis(10000), busy);
       if (!busy()) continue;
     }
     if (stopping && queue.empty() && batch.empty() && lazy.empty()) break;
@@ -254,7 +275,8 @@ void ObjectStore::Rep::run() {
       batch.insert(batch.end(), std::make_move_iterator(from->begin()), std::make_move_iterator(from->end()));
       from->clear();
     }
-    std::stable_sort(batch.begin(), batch.end(), [](const Entry& a, const Entry& b) { return a.change->revision < b.change->revision; });
+    std::stable_sort(batch.begin(), batch.end(),
+                     [](const Entry& a, const Entry& b) { return a.change->revision < b.change->revision; });
     flush_lazy = false;
     Revision upto = queued;
     Revision reserve_to = revision + reserve / 2 > reserved ? revision + reserve : 0;
@@ -327,18 +349,23 @@ ObjectStore::Snapshot ObjectStore::list(const std::string& table, const std::str
   return out;
 }
 
-ApiResult<ObjectStore::Snapshot> ObjectStore::list_at(const std::string& table, const std::string& ns, Revision revision) const {
+ApiResult<ObjectStore::Snapshot> ObjectStore::list_at(const std::string& table, const std::string& ns,
+                                                      Revision revision) const {
   std::lock_guard hold(rep_->mutex);
   auto& t = rep_->table(table);
-  if (revision < t.floor) return ApiFail(expired(fmt::format("The provided resource version {} is too old: history starts at {}", revision, t.floor)));
+  if (revision < t.floor)
+    return ApiFail(
+        expired(fmt::format("The provided resource version {} is too old: history starts at {}", revision, t.floor)));
   std::map<kube::Key, kube::Object> objects;
   for (const auto& [key, held] : t.objects)
     if (ns.empty() || key.ns == ns) objects.emplace(key, held.first);
   for (auto it = t.history.rbegin(); it != t.history.rend() && (*it)->revision > revision; ++it) {
     auto key = (*it)->object.key();
     if (!ns.empty() && key.ns != ns) continue;
-    if ((*it)->previous) objects[key] = (*it)->previous;
-    else objects.erase(key);
+    if ((*it)->previous)
+      objects[key] = (*it)->previous;
+    else
+      objects.erase(key);
   }
   Snapshot out{{}, revision};
   for (auto& [key, object] : objects) out.items.push_back(std::move(object));
@@ -356,7 +383,8 @@ Revision ObjectStore::revision() const {
   return rep_->revision;
 }
 
-Result<std::optional<kube::Object>> ObjectStore::put(const Ctx& ctx, const std::string& table, const kube::Key& key, doc::Value value, Revision expected) {
+Result<std::optional<kube::Object>> ObjectStore::put(const Ctx& ctx, const std::string& table, const kube::Key& key,
+                                                     doc::Value value, Revision expected) {
   std::unique_lock lock(rep_->mutex);
   if (rep_->broken) return Fail(Error(*rep_->broken));
   auto& t = rep_->table(table);
@@ -366,7 +394,8 @@ Result<std::optional<kube::Object>> ObjectStore::put(const Ctx& ctx, const std::
   return std::optional(std::move(object));
 }
 
-Result<std::optional<kube::Object>> ObjectStore::erase(const Ctx& ctx, const std::string& table, const kube::Key& key, doc::Value last, Revision expected) {
+Result<std::optional<kube::Object>> ObjectStore::erase(const Ctx& ctx, const std::string& table, const kube::Key& key,
+                                                       doc::Value last, Revision expected) {
   std::unique_lock lock(rep_->mutex);
   if (rep_->broken) return Fail(Error(*rep_->broken));
   auto& t = rep_->table(table);
@@ -404,11 +433,13 @@ Revision ObjectStore::visible(const std::string& table) const {
   return t == rep_->tables.end() ? rep_->durable : rep_->visible(*t->second);
 }
 
-ApiResult<std::vector<ChangePtr>> ObjectStore::changes(const std::string& table, Revision since, std::size_t limit) const {
+ApiResult<std::vector<ChangePtr>> ObjectStore::changes(const std::string& table, Revision since,
+                                                       std::size_t limit) const {
   std::lock_guard hold(rep_->mutex);
   auto& t = rep_->table(table);
   if (since < t.floor) return ApiFail(expired(fmt::format("too old resource version: {} ({})", since, t.floor)));
-  auto it = std::upper_bound(t.history.begin(), t.history.end(), since, [](Revision r, const ChangePtr& c) { return r < c->revision; });
+  auto it = std::upper_bound(t.history.begin(), t.history.end(), since,
+                             [](Revision r, const ChangePtr& c) { return r < c->revision; });
   auto end = rep_->visible(t);
   std::vector<ChangePtr> out;
   for (; it != t.history.end() && (*it)->revision <= end && out.size() < limit; ++it) out.push_back(*it);
@@ -420,11 +451,14 @@ Result<> ObjectStore::await_changes(const Ctx& ctx, const std::string& table, Re
   auto& t = rep_->table(table);
   auto ready = [&] {
     if (t.floor > since) return true;
-    auto it = std::upper_bound(t.history.begin(), t.history.end(), since, [](Revision r, const ChangePtr& c) { return r < c->revision; });
+    auto it = std::upper_bound(t.history.begin(), t.history.end(), since,
+                               [](Revision r, const ChangePtr& c) { return r < c->revision; });
     return it != t.history.end() && (*it)->revision <= rep_->visible(t);
   };
-  if (ctx.deadline == Clock::time_point::max()) t.changed.wait(lock, ctx.stop, ready);
-  else t.changed.wait_until(lock, ctx.stop, ctx.deadline, ready);
+  if (ctx.deadline == Clock::time_point::max())
+    t.changed.wait(lock, ctx.stop, ready);
+  else
+    t.changed.wait_until(lock, ctx.stop, ctx.deadline, ready);
   return ready() ? Result<>{} : ctx.alive();
 }
 

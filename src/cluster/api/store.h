@@ -36,8 +36,8 @@ using ChangePtr = std::shared_ptr<const Change>;
 
 struct StoreOptions {
   fs::path database;
-  std::size_t history = 8192;                    // changes kept a table, at most
-  std::size_t events = 2000;                     // Event objects kept, at most
+  std::size_t history = 8192;  // changes kept a table, at most
+  std::size_t events = 2000;   // Event objects kept, at most
   Millis history_age{300000}, event_age{3600000};
 };
 
@@ -60,8 +60,10 @@ class ObjectStore {
 
   // `expected`: the revision the object must have now, 0 that there must be none. Nothing: somebody was faster.
   // Blocks until durable. Errors: unavailable (the disk), timeout, cancelled (the write may stand nevertheless).
-  Result<std::optional<kube::Object>> put(const Ctx& ctx, const std::string& table, const kube::Key& key, doc::Value value, Revision expected);
-  Result<std::optional<kube::Object>> erase(const Ctx& ctx, const std::string& table, const kube::Key& key, doc::Value last, Revision expected);
+  Result<std::optional<kube::Object>> put(const Ctx& ctx, const std::string& table, const kube::Key& key,
+                                          doc::Value value, Revision expected);
+  Result<std::optional<kube::Object>> erase(const Ctx& ctx, const std::string& table, const kube::Key& key,
+                                            doc::Value last, Revision expected);
   Result<> flush(const Ctx& ctx);
   // Writes inside are acknowledged at once and durable together when it returns: for what is made at start.
   Result<> together(const Ctx& ctx, const std::function<Result<>()>& work);

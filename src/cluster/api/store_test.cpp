@@ -32,7 +32,8 @@ struct Home {
   }
 };
 
-kube::Object put(ObjectStore& store, const kube::Key& key, std::string_view value = "v", Revision expected = 0, const std::string& table = maps) {
+kube::Object put(ObjectStore& store, const kube::Key& key, std::string_view value = "v", Revision expected = 0,
+                 const std::string& table = maps) {
   auto made = must(store.put(Ctx{}, table, key, object(key, value), expected));
   EXPECT_TRUE(made);
   return made ? *made : kube::Object();
@@ -182,7 +183,8 @@ TEST(ObjectStore, SLOW_KilledAnywhereEveryAcknowledgedWriteIsThere) {
       if (n < 0 && errno == EINTR) continue;
       if (n <= 0) break;
       text.append(buffer.data(), static_cast<std::size_t>(n));
-      if (killed || static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')) < want + 8) continue;  // gtest says some lines too
+      if (killed || static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')) < want + 8)
+        continue;  // gtest says some lines too
       ::kill(child.pid(), SIGKILL);
       killed = true;
     }

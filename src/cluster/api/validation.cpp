@@ -14,17 +14,24 @@ constexpr std::size_t annotations_limit = 262'144;
 class Findings {
  public:
   void required(std::string field, std::string_view why = {}) {
-    causes.push_back({"FieldValueRequired", why.empty() ? "Required value" : fmt::format("Required value: {}", why), std::move(field)});
+    causes.push_back({"FieldValueRequired", why.empty() ? "Required value" : fmt::format("Required value: {}", why),
+                      std::move(field)});
   }
   void invalid(std::string field, const doc::Value& value, std::string_view why) {
-    causes.push_back({"FieldValueInvalid", fmt::format("Invalid value: {}: {}", doc::print_json(value), why), std::move(field)});
+    causes.push_back(
+        {"FieldValueInvalid", fmt::format("Invalid value: {}: {}", doc::print_json(value), why), std::move(field)});
   }
   void unsupported(std::string field, const doc::Value& value, std::string_view want) {
-    causes.push_back({"FieldValueNotSupported", fmt::format("Unsupported value: {}: supported values: {}", doc::print_json(value), want), std::move(field)});
+    causes.push_back({"FieldValueNotSupported",
+                      fmt::format("Unsupported value: {}: supported values: {}", doc::print_json(value), want),
+                      std::move(field)});
   }
-  void forbidden(std::string field, std::string_view why) { causes.push_back({"FieldValueForbidden", fmt::format("Forbidden: {}", why), std::move(field)}); }
+  void forbidden(std::string field, std::string_view why) {
+    causes.push_back({"FieldValueForbidden", fmt::format("Forbidden: {}", why), std::move(field)});
+  }
   void duplicate(std::string field, const doc::Value& value) {
-    causes.push_back({"FieldValueDuplicate", fmt::format("Duplicate value: {}", doc::print_json(value)), std::move(field)});
+    causes.push_back(
+        {"FieldValueDuplicate", fmt::format("Duplicate value: {}", doc::print_json(value)), std::move(field)});
   }
   std::vector<Cause> causes;
 };
@@ -39,36 +46,52 @@ bool dns_subdomain(std::string_view name) {
   auto parts = split(name, '.');
   return std::all_of(parts.begin(), parts.end(), [](std::string_view part) {
     auto alnum = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
-    return !part.empty() && alnum(part.front()) && alnum(part.back()) && std::all_of(part.begin(), part.end(), [&](char c) { return alnum(c) || c == '-'; });
+    return !part.empty() && alnum(part.front()) && alnum(part.back()) &&
+           std::all_of(part.begin(), part.end(), [&](char c) { return alnum(c) || c == '-'; });
   });
 }
-bool path_segment(std::string_view name) { return !name.empty() && name != "." && name != ".." && name.find_first_of("/%") == std::string_view::npos; }
+bool path_segment(std::string_view name) {
+  return !name.empty() && name != "." && name != ".." && name.find_first_of("/%") == std::string_view::npos;
+}
 
 constexpr std::string_view subdomain_rule =
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric "
-    "character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and "
+    "end with an alphanumeric "
+    "character (e.g. 'example.com', regex used for validation is "
+    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 constexpr std::string_view label_rule =
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character "
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
+    "an alphanumeric character "
     "(e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
 
 void labels(const doc::View& map, const std::string& field, Findings& out) {
   for (const auto& [key, value] : map.members()) {
-    if (!kube::valid_label_key(key)) out.invalid(field, key, "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character");
+    if (!kube::valid_label_key(key))
+      out.invalid(field, key,
+                  "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
+                  "alphanumeric character");
     if (const auto* text = value.value().if_string(); text != nullptr && !kube::valid_label_value(*text))
-      out.invalid(field, *text, "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character");
+      out.invalid(field, *text,
+                  "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and "
+                  "must start and end with an alphanumeric character");
   }
 }
 
 void metadata(const KindInfo& kind, const doc::View& o, Findings& out) {
   auto name = o["metadata"]["name"].str_or("");
-  if (name.empty()) out.required("metadata.name", "name or generateName is required");
-  else if (kind.group == "rbac.authorization.k8s.io" || kind.table == "leases.coordination.k8s.io" || kind.table == "events") {
+  if (name.empty())
+    out.required("metadata.name", "name or generateName is required");
+  else if (kind.group == "rbac.authorization.k8s.io" || kind.table == "leases.coordination.k8s.io" ||
+           kind.table == "events") {
     if (!path_segment(name)) out.invalid("metadata.name", name, "may not contain '/' or '%'");
   } else if (kind.table == "namespaces") {
     if (!dns_label(name)) out.invalid("metadata.name", name, label_rule);
   } else if (kind.table == "services") {
     if (!dns_label(name) || (name[0] >= '0' && name[0] <= '9'))
-      out.invalid("metadata.name", name, "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')");
+      out.invalid("metadata.name", name,
+                  "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "
+                  "alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex "
+                  "used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')");
   } else if (!dns_subdomain(name)) {
     out.invalid("metadata.name", name, subdomain_rule);
   }
@@ -76,11 +99,18 @@ void metadata(const KindInfo& kind, const doc::View& o, Findings& out) {
   std::size_t size = 0;
   for (const auto& [key, value] : o["metadata"]["annotations"].members()) {
     size += key.size() + value.text().size();
-    if (!kube::valid_label_key(lower(key))) out.invalid("metadata.annotations", key, "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character");
+    if (!kube::valid_label_key(lower(key)))
+      out.invalid("metadata.annotations", key,
+                  "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
+                  "alphanumeric character");
   }
-  if (size > annotations_limit) out.causes.push_back({"FieldValueTooLong", fmt::format("Too long: may not be more than {} bytes", annotations_limit), "metadata.annotations"});
+  if (size > annotations_limit)
+    out.causes.push_back({"FieldValueTooLong",
+                          fmt::format("Too long: may not be more than {} bytes", annotations_limit),
+                          "metadata.annotations"});
   for (const auto& finalizer : o["metadata"]["finalizers"].items())
-    if (!kube::valid_label_key(finalizer.text())) out.invalid("metadata.finalizers", finalizer.value(), "name part must consist of alphanumeric characters");
+    if (!kube::valid_label_key(finalizer.text()))
+      out.invalid("metadata.finalizers", finalizer.value(), "name part must consist of alphanumeric characters");
 }
 
 void port(const doc::View& v, const std::string& field, Findings& out) {
@@ -88,53 +118,66 @@ void port(const doc::View& v, const std::string& field, Findings& out) {
   if (v.present() && (n < 1 || n > 65535)) out.invalid(field, v.value(), "must be between 1 and 65535, inclusive");
 }
 
-void containers(const doc::View& list, const std::string& field, std::set<std::string>& names, const std::set<std::string>& volumes, Findings& out) {
+void containers(const doc::View& list, const std::string& field, std::set<std::string>& names,
+                const std::set<std::string>& volumes, Findings& out) {
   std::size_t i = 0;
   for (const auto& c : list.items()) {
     auto at = fmt::format("{}[{}]", field, i++);
     auto name = c["name"].str_or("");
-    if (name.empty()) out.required(at + ".name");
-    else if (!dns_label(name)) out.invalid(at + ".name", name, label_rule);
-    else if (!names.insert(name).second) out.duplicate(at + ".name", name);
+    if (name.empty())
+      out.required(at + ".name");
+    else if (!dns_label(name))
+      out.invalid(at + ".name", name, label_rule);
+    else if (!names.insert(name).second)
+      out.duplicate(at + ".name", name);
     if (c["image"].str_or("").empty()) out.required(at + ".image");
     std::size_t j = 0;
     for (const auto& p : c["ports"].items()) {
       auto place = fmt::format("{}.ports[{}].containerPort", at, j++);
-      if (!p["containerPort"].present()) out.required(place);
-      else port(p["containerPort"], place, out);
+      if (!p["containerPort"].present())
+        out.required(place);
+      else
+        port(p["containerPort"], place, out);
     }
     j = 0;
     for (const auto& mount : c["volumeMounts"].items()) {
       auto place = fmt::format("{}.volumeMounts[{}]", at, j++);
       auto volume = mount["name"].str_or("");
-      if (!volumes.contains(volume)) out.causes.push_back({"FieldValueNotFound", fmt::format("Not found: \"{}\"", volume), place + ".name"});
+      if (!volumes.contains(volume))
+        out.causes.push_back({"FieldValueNotFound", fmt::format("Not found: \"{}\"", volume), place + ".name"});
       if (mount["mountPath"].str_or("").empty()) out.required(place + ".mountPath");
     }
     auto policy = c["imagePullPolicy"].str_or("Always");
-    if (policy != "Always" && policy != "IfNotPresent" && policy != "Never") out.unsupported(at + ".imagePullPolicy", policy, "\"Always\", \"IfNotPresent\", \"Never\"");
+    if (policy != "Always" && policy != "IfNotPresent" && policy != "Never")
+      out.unsupported(at + ".imagePullPolicy", policy, "\"Always\", \"IfNotPresent\", \"Never\"");
   }
 }
 
-void pod_spec(const doc::View& spec, const std::string& field, Findings& out, const std::set<std::string>& claims = {}) {
+void pod_spec(const doc::View& spec, const std::string& field, Findings& out,
+              const std::set<std::string>& claims = {}) {
   std::set<std::string> volumes = claims, names;
   std::size_t i = 0;
   for (const auto& v : spec["volumes"].items()) {
     auto name = v["name"].str_or("");
     auto at = fmt::format("{}.volumes[{}].name", field, i++);
-    if (!dns_label(name)) out.invalid(at, name, label_rule);
-    else if (!volumes.insert(name).second && !claims.contains(name)) out.duplicate(at, name);
+    if (!dns_label(name))
+      out.invalid(at, name, label_rule);
+    else if (!volumes.insert(name).second && !claims.contains(name))
+      out.duplicate(at, name);
   }
   if (spec["containers"].items().empty()) out.required(field + ".containers");
   containers(spec["containers"], field + ".containers", names, volumes, out);
   containers(spec["initContainers"], field + ".initContainers", names, volumes, out);
   auto policy = spec["restartPolicy"].str_or("Always");
-  if (policy != "Always" && policy != "OnFailure" && policy != "Never") out.unsupported(field + ".restartPolicy", policy, "\"Always\", \"OnFailure\", \"Never\"");
+  if (policy != "Always" && policy != "OnFailure" && policy != "Never")
+    out.unsupported(field + ".restartPolicy", policy, "\"Always\", \"OnFailure\", \"Never\"");
 }
 
 void changed(const doc::View& now, const kube::Object& before, std::string_view member, Findings& out) {
   if (!before || !before["spec"].present()) return;
   const auto& was = before["spec"][member].value();
-  if (!(was == now["spec"][member].value())) out.invalid(fmt::format("spec.{}", member), now["spec"][member].value(), "field is immutable");
+  if (!(was == now["spec"][member].value()))
+    out.invalid(fmt::format("spec.{}", member), now["spec"][member].value(), "field is immutable");
 }
 
 void workload(const doc::View& o, const kube::Object& before, Findings& out) {
@@ -142,18 +185,23 @@ void workload(const doc::View& o, const kube::Object& before, Findings& out) {
   auto selector = kube::LabelSelector::from(spec["selector"]);
   std::set<std::string> claims;
   for (const auto& claim : spec["volumeClaimTemplates"].items()) claims.insert(claim["metadata"]["name"].text());
-  if (!spec["selector"].present()) out.required("spec.selector");
-  else if (!selector) out.invalid("spec.selector", spec["selector"].value(), selector.error().what());
-  else if (selector->everything()) out.invalid("spec.selector", spec["selector"].value(), "empty selector is invalid for deployment");
+  if (!spec["selector"].present())
+    out.required("spec.selector");
+  else if (!selector)
+    out.invalid("spec.selector", spec["selector"].value(), selector.error().what());
+  else if (selector->everything())
+    out.invalid("spec.selector", spec["selector"].value(), "empty selector is invalid for deployment");
   kube::StringMap pod_labels;
   for (const auto& [key, value] : spec["template"]["metadata"]["labels"].members()) pod_labels[key] = value.text();
   if (spec["selector"].present() && selector && !selector->everything() && !selector->matches(pod_labels))
-    out.invalid("spec.template.metadata.labels", spec["template"]["metadata"]["labels"].value(), "`selector` does not match template `labels`");
+    out.invalid("spec.template.metadata.labels", spec["template"]["metadata"]["labels"].value(),
+                "`selector` does not match template `labels`");
   labels(spec["template"]["metadata"]["labels"], "spec.template.metadata.labels", out);
   pod_spec(spec["template"]["spec"], "spec.template.spec", out, claims);
   if (auto policy = spec["template"]["spec"]["restartPolicy"].str_or("Always"); policy != "Always")
     out.unsupported("spec.template.spec.restartPolicy", policy, "\"Always\"");
-  if (spec["replicas"].num_or(0) < 0) out.invalid("spec.replicas", spec["replicas"].value(), "must be greater than or equal to 0");
+  if (spec["replicas"].num_or(0) < 0)
+    out.invalid("spec.replicas", spec["replicas"].value(), "must be greater than or equal to 0");
   changed(o, before, "selector", out);
 }
 
@@ -162,7 +210,10 @@ void stateful_set(const doc::View& o, const kube::Object& before, Findings& out)
   if (!before) return;
   for (std::string_view member : {"serviceName", "volumeClaimTemplates", "podManagementPolicy"}) {
     if (before["spec"][member].value() == o["spec"][member].value()) continue;
-    out.forbidden("spec", "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden");
+    out.forbidden(
+        "spec",
+        "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', "
+        "'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden");
     return;
   }
 }
@@ -170,7 +221,8 @@ void stateful_set(const doc::View& o, const kube::Object& before, Findings& out)
 void deployment(const doc::View& o, const kube::Object& before, Findings& out) {
   workload(o, before, out);
   auto type = o["spec"]["strategy"]["type"].str_or("RollingUpdate");
-  if (type != "RollingUpdate" && type != "Recreate") out.unsupported("spec.strategy.type", type, "\"Recreate\", \"RollingUpdate\"");
+  if (type != "RollingUpdate" && type != "Recreate")
+    out.unsupported("spec.strategy.type", type, "\"Recreate\", \"RollingUpdate\"");
   if (type == "Recreate" && o["spec"]["strategy"]["rollingUpdate"].present())
     out.forbidden("spec.strategy.rollingUpdate", "may not be specified when strategy `type` is 'Recreate'");
 }
@@ -179,7 +231,8 @@ void job(const doc::View& o, const kube::Object& before, Findings& out) {
   auto spec = o["spec"];
   pod_spec(spec["template"]["spec"], "spec.template.spec", out);
   auto policy = spec["template"]["spec"]["restartPolicy"].str_or("");
-  if (policy != "OnFailure" && policy != "Never") out.unsupported("spec.template.spec.restartPolicy", policy, "\"OnFailure\", \"Never\"");
+  if (policy != "OnFailure" && policy != "Never")
+    out.unsupported("spec.template.spec.restartPolicy", policy, "\"OnFailure\", \"Never\"");
   changed(o, before, "selector", out);
   // A suspended Job's template may be changed.
   if (before && !before["spec"]["suspend"].bool_or(false)) changed(o, before, "template", out);
@@ -191,7 +244,8 @@ void cron_job(const doc::View& o, const kube::Object&, Findings& out) {
   auto pods = o["spec"]["jobTemplate"]["spec"]["template"]["spec"];
   pod_spec(pods, "spec.jobTemplate.spec.template.spec", out);
   auto policy = pods["restartPolicy"].str_or("");
-  if (policy != "OnFailure" && policy != "Never") out.unsupported("spec.jobTemplate.spec.template.spec.restartPolicy", policy, "\"OnFailure\", \"Never\"");
+  if (policy != "OnFailure" && policy != "Never")
+    out.unsupported("spec.jobTemplate.spec.template.spec.restartPolicy", policy, "\"OnFailure\", \"Never\"");
 }
 
 // Of a pod's spec only these may change once it is there.
@@ -200,16 +254,23 @@ void pod(const doc::View& o, const kube::Object& before, Findings& out) {
   if (!before) return;
   auto reduce = [](const doc::Value& spec) {
     doc::Value copy = spec;
-    for (std::string_view key : {"activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds", "schedulingGates", "nodeName", "ephemeralContainers"}) copy.map().erase(key);
+    for (std::string_view key : {"activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds",
+                                 "schedulingGates", "nodeName", "ephemeralContainers"})
+      copy.map().erase(key);
     for (std::string_view list : {"containers", "initContainers"})
       if (auto* cs = copy.map().find(list); cs != nullptr && cs->is_list())
         for (auto& c : cs->list())
           if (c.is_map()) c.map().erase("image"), c.map().erase("resources");
     return copy;
   };
-  bool moved = !before["spec"]["nodeName"].text().empty() && before["spec"]["nodeName"].text() != o["spec"]["nodeName"].text();
+  bool moved =
+      !before["spec"]["nodeName"].text().empty() && before["spec"]["nodeName"].text() != o["spec"]["nodeName"].text();
   if (moved || !(reduce(before["spec"].value()) == reduce(o["spec"].value())))
-    out.forbidden("spec", "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)");
+    out.forbidden("spec",
+                  "pod updates may not change fields other than "
+                  "`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec."
+                  "tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow "
+                  "it to be set to 1 if it was previously negative)");
 }
 
 void service(const doc::View& o, const kube::Object&, Findings& out) {
@@ -230,23 +291,30 @@ void service(const doc::View& o, const kube::Object&, Findings& out) {
     if (!p["port"].present()) out.required(at + ".port");
     port(p["port"], at + ".port", out);
     auto protocol = p["protocol"].str_or("TCP");
-    if (protocol != "TCP" && protocol != "UDP" && protocol != "SCTP") out.unsupported(at + ".protocol", protocol, "\"SCTP\", \"TCP\", \"UDP\"");
+    if (protocol != "TCP" && protocol != "UDP" && protocol != "SCTP")
+      out.unsupported(at + ".protocol", protocol, "\"SCTP\", \"TCP\", \"UDP\"");
     if (!numbers.insert(p["port"].text() + protocol).second) out.duplicate(at, p.value());
   }
 }
 
 bool data_key(std::string_view key) {
-  return !key.empty() && key.size() <= 253 && key != "." && key != ".." && std::all_of(key.begin(), key.end(), [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '.'; });
+  return !key.empty() && key.size() <= 253 && key != "." && key != ".." &&
+         std::all_of(key.begin(), key.end(), [](char c) {
+           return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '.';
+         });
 }
 
 void data(const doc::View& o, const kube::Object& before, Findings& out) {
   for (std::string_view map : {"data", "binaryData", "stringData"})
     for (const auto& [key, value] : o[map].members())
-      if (!data_key(key)) out.invalid(fmt::format("{}[{}]", map, key), key, "a valid config key must consist of alphanumeric characters, '-', '_' or '.'");
+      if (!data_key(key))
+        out.invalid(fmt::format("{}[{}]", map, key), key,
+                    "a valid config key must consist of alphanumeric characters, '-', '_' or '.'");
   if (!before || !before["immutable"].bool_or(false)) return;
   if (!o["immutable"].bool_or(false)) out.forbidden("immutable", "field is immutable when `immutable` is set");
   for (std::string_view map : {"data", "binaryData"})
-    if (!(o[map].value() == before[map].value())) out.forbidden(std::string(map), "field is immutable when `immutable` is set");
+    if (!(o[map].value() == before[map].value()))
+      out.forbidden(std::string(map), "field is immutable when `immutable` is set");
 }
 void secret(const doc::View& o, const kube::Object& before, Findings& out) {
   data(o, before, out);
@@ -255,7 +323,8 @@ void secret(const doc::View& o, const kube::Object& before, Findings& out) {
 
 void binding(const doc::View& o, const kube::Object& before, Findings& out) {
   if (o["roleRef"]["name"].text().empty()) out.required("roleRef.name");
-  if (before && !(before["roleRef"].value() == o["roleRef"].value())) out.invalid("roleRef", o["roleRef"].value(), "cannot change roleRef");
+  if (before && !(before["roleRef"].value() == o["roleRef"].value()))
+    out.invalid("roleRef", o["roleRef"].value(), "cannot change roleRef");
 }
 
 void claim(const doc::View& o, const kube::Object& before, Findings& out) {
@@ -266,19 +335,30 @@ void claim(const doc::View& o, const kube::Object& before, Findings& out) {
 
 void autoscaler(const doc::View& o, const kube::Object&, Findings& out) {
   auto least = o["spec"]["minReplicas"].num_or(1), most = o["spec"]["maxReplicas"].num_or(0);
-  if (most < 1) out.invalid("spec.maxReplicas", o["spec"]["maxReplicas"].value(), "must be greater than 0");
-  else if (most < least) out.invalid("spec.maxReplicas", o["spec"]["maxReplicas"].value(), "must be greater than or equal to `minReplicas`");
+  if (most < 1)
+    out.invalid("spec.maxReplicas", o["spec"]["maxReplicas"].value(), "must be greater than 0");
+  else if (most < least)
+    out.invalid("spec.maxReplicas", o["spec"]["maxReplicas"].value(), "must be greater than or equal to `minReplicas`");
 }
 
 }  // namespace
 
 std::vector<Cause> validate(const KindInfo& kind, const doc::Value& object, const kube::Object& before) {
   using Rule = void (*)(const doc::View&, const kube::Object&, Findings&);
-  static const std::map<std::string_view, Rule> rules{
-      {"pods", pod}, {"deployments.apps", deployment}, {"replicasets.apps", workload}, {"daemonsets.apps", workload}, {"statefulsets.apps", stateful_set},
-      {"jobs.batch", job}, {"cronjobs.batch", cron_job}, {"services", service}, {"configmaps", data}, {"secrets", secret},
-      {"rolebindings.rbac.authorization.k8s.io", binding}, {"clusterrolebindings.rbac.authorization.k8s.io", binding},
-      {"persistentvolumeclaims", claim}, {"horizontalpodautoscalers.autoscaling", autoscaler}};
+  static const std::map<std::string_view, Rule> rules{{"pods", pod},
+                                                      {"deployments.apps", deployment},
+                                                      {"replicasets.apps", workload},
+                                                      {"daemonsets.apps", workload},
+                                                      {"statefulsets.apps", stateful_set},
+                                                      {"jobs.batch", job},
+                                                      {"cronjobs.batch", cron_job},
+                                                      {"services", service},
+                                                      {"configmaps", data},
+                                                      {"secrets", secret},
+                                                      {"rolebindings.rbac.authorization.k8s.io", binding},
+                                                      {"clusterrolebindings.rbac.authorization.k8s.io", binding},
+                                                      {"persistentvolumeclaims", claim},
+                                                      {"horizontalpodautoscalers.autoscaling", autoscaler}};
   Findings out;
   doc::View view(object);
   metadata(kind, view, out);

@@ -18,7 +18,9 @@ constexpr int tries = 20;
 
 std::string now() { return rfc3339(real_clock().wall()); }
 
-Revision revision_of(const kube::Object& object) { return static_cast<Revision>(to_int(object.resource_version()).value_or(0)); }
+Revision revision_of(const kube::Object& object) {
+  return static_cast<Revision>(to_int(object.resource_version()).value_or(0));
+}
 
 bool is_pod(const KindInfo& kind) { return kind.table == "pods"; }
 bool is_definition(const KindInfo& kind) { return kind.table == "customresourcedefinitions.apiextensions.k8s.io"; }
@@ -45,8 +47,10 @@ void text_to_data(doc::Value& secret) {
 
 void carry(doc::Value& next, const kube::Object& before, std::string_view key) {
   const auto* was = before.value().find(key);
-  if (was != nullptr) next[key] = *was;
-  else next.map().erase(key);
+  if (was != nullptr)
+    next[key] = *was;
+  else
+    next.map().erase(key);
 }
 
 std::string precondition(std::string_view what, const std::string& want, const std::string& is) {
@@ -62,31 +66,42 @@ std::string manager_of(const WriteArgs& args) {
 
 }  // namespace
 
-ApiResult<> Machinery::decode(const KindInfo& kind, doc::Value& object, const WriteArgs& args, std::vector<std::string>& warnings) const {
+ApiResult<> Machinery::decode(const KindInfo& kind, doc::Value& object, const WriteArgs& args,
+                              std::vector<std::string>& warnings) const {
   if (!object.is_map()) return ApiFail(bad_request(fmt::format("the body is no object of kind {}", kind.type.kind)));
   auto api_version = object.str_at({"apiVersion"}), name = object.str_at({"kind"});
   if (!api_version.empty() && api_version != kind.type.api_version)
-    return ApiFail(bad_request(fmt::format("the API version in the data ({}) does not match the expected API version ({})", api_version, kind.type.api_version)));
+    return ApiFail(
+        bad_request(fmt::format("the API version in the data ({}) does not match the expected API version ({})",
+                                api_version, kind.type.api_version)));
   if (!name.empty() && name != kind.type.kind)
-    return ApiFail(bad_request(fmt::format("{} in version \"{}\" cannot be handled as a {}", name, kind.version, kind.type.kind)));
+    return ApiFail(
+        bad_request(fmt::format("{} in version \"{}\" cannot be handled as a {}", name, kind.version, kind.type.kind)));
   object["apiVersion"] = kind.type.api_version, object["kind"] = kind.type.kind;
-  if (const auto* metadata = object.find("metadata"); metadata != nullptr && !metadata->is_map() && !metadata->is_null())
+  if (const auto* metadata = object.find("metadata");
+      metadata != nullptr && !metadata->is_map() && !metadata->is_null())
     return ApiFail(bad_request("metadata: want a map"));
   if (object.find("metadata") == nullptr || object["metadata"].is_null()) object["metadata"] = doc::Map{};
   auto checked = kube::check(object, *kind.schema, {.prune = true, .required = false});
-  auto handled = fmt::format("{} in version \"{}\" cannot be handled as a {}: ", kind.type.kind, kind.version, kind.type.kind);
+  auto handled =
+      fmt::format("{} in version \"{}\" cannot be handled as a {}: ", kind.type.kind, kind.version, kind.type.kind);
   std::vector<Cause> causes;
   for (const auto& p : checked.problems) {
-    if (p.what == kube::Problem::What::type && !kind.custom) return ApiFail(bad_request(fmt::format("{}{}: {}", handled, p.field, p.message)));
-    causes.push_back({p.what == kube::Problem::What::type ? "FieldValueTypeInvalid" : p.what == kube::Problem::What::not_supported ? "FieldValueNotSupported" : "FieldValueInvalid",
+    if (p.what == kube::Problem::What::type && !kind.custom)
+      return ApiFail(bad_request(fmt::format("{}{}: {}", handled, p.field, p.message)));
+    causes.push_back({p.what == kube::Problem::What::type            ? "FieldValueTypeInvalid"
+                      : p.what == kube::Problem::What::not_supported ? "FieldValueNotSupported"
+                                                                     : "FieldValueInvalid",
                       p.what == kube::Problem::What::type ? "Invalid value: " + p.message : p.message, p.field});
   }
   if (!causes.empty()) return ApiFail(invalid(kind, object.str_at({"metadata", "name"}), std::move(causes)));
   if (checked.unknown.empty() || args.validation == FieldValidation::ignore) return {};
   std::string text;
   for (const auto& field : checked.unknown) {
-    if (args.validation == FieldValidation::warn) warnings.push_back(fmt::format("unknown field \"{}\"", field));
-    else text += fmt::format("{}unknown field \"{}\"", text.empty() ? "" : ", ", field);
+    if (args.validation == FieldValidation::warn)
+      warnings.push_back(fmt::format("unknown field \"{}\"", field));
+    else
+      text += fmt::format("{}unknown field \"{}\"", text.empty() ? "" : ", ", field);
   }
   if (!text.empty()) return ApiFail(bad_request(fmt::format("{}strict decoding error: {}", handled, text)));
   return {};
@@ -97,13 +112,15 @@ ApiResult<> Machinery::admit_namespace(const KindInfo& kind, const std::string& 
   auto home = store_.get("namespaces", {"", ns});
   if (!home) return ApiFail(not_found(*kinds_.by_type({"v1", "Namespace"}), ns));
   if (!home.deleting()) return {};
-  auto error = forbidden(kind, name, fmt::format("unable to create new content in namespace {} because it is being terminated", ns));
+  auto error = forbidden(
+      kind, name, fmt::format("unable to create new content in namespace {} because it is being terminated", ns));
   error.causes = {{"NamespaceTerminating", fmt::format("namespace {} is being terminated", ns), "metadata.namespace"}};
   return ApiFail(std::move(error));
 }
 
 // What is the same for a new object and a changed one.
-ApiResult<> Machinery::prepare(const KindInfo& kind, const kube::Object& before, doc::Value& next, const std::string& sub, std::vector<std::string>& warnings) {
+ApiResult<> Machinery::prepare(const KindInfo& kind, const kube::Object& before, doc::Value& next,
+                               const std::string& sub, std::vector<std::string>& warnings) {
   auto name = next.str_at({"metadata", "name"});
   if (kind.custom) {
     kube::fill_defaults(next, *kind.schema);
@@ -130,18 +147,25 @@ ApiResult<> Machinery::define(const KindInfo& kind, doc::Value& object, const ku
   auto name = object.str_at({"metadata", "name"});
   complete_definition(object, before, now());
   auto kinds = Kinds::of_crd(kube::Object(object));
-  auto wrong = [&](std::string field, std::string text) { return ApiFail(invalid(kind, name, {{"FieldValueInvalid", std::move(text), std::move(field)}})); };
+  auto wrong = [&](std::string field, std::string text) {
+    return ApiFail(invalid(kind, name, {{"FieldValueInvalid", std::move(text), std::move(field)}}));
+  };
   if (!kinds) return wrong("spec", kinds.error().what());
   auto want = object.str_at({"spec", "names", "plural"}) + "." + object.str_at({"spec", "group"});
-  if (name != want) return wrong("metadata.name", fmt::format("Invalid value: \"{}\": must be spec.names.plural+\".\"+spec.group", name));
+  if (name != want)
+    return wrong("metadata.name",
+                 fmt::format("Invalid value: \"{}\": must be spec.names.plural+\".\"+spec.group", name));
   for (const auto& k : *kinds)
-    if (auto there = kinds_.by_type(k.type); there && (!there->custom || there->resource() != name)) return wrong("spec.names", fmt::format("{} {} is defined already", k.type.api_version, k.type.kind));
+    if (auto there = kinds_.by_type(k.type); there && (!there->custom || there->resource() != name))
+      return wrong("spec.names", fmt::format("{} {} is defined already", k.type.api_version, k.type.kind));
   return {};
 }
 
 void Machinery::stamp(const KindInfo& kind, doc::Value& o) const {
   auto& metadata = o["metadata"];
-  for (std::string_view key : {"uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "resourceVersion", "selfLink"}) metadata.map().erase(key);
+  for (std::string_view key : {"uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds",
+                               "generation", "resourceVersion", "selfLink"})
+    metadata.map().erase(key);
   metadata["uid"] = uuid4();
   metadata["creationTimestamp"] = now();
   if (kind.generation) metadata["generation"] = 1;
@@ -150,11 +174,13 @@ void Machinery::stamp(const KindInfo& kind, doc::Value& o) const {
   if (kind.table == "persistentvolumeclaims") o["status"] = doc::Map{{"phase", "Pending"}};
 }
 
-ApiResult<Written> Machinery::create(const Ctx& ctx, const KindInfo& kind, const std::string& ns, doc::Value object, const WriteArgs& args) {
+ApiResult<Written> Machinery::create(const Ctx& ctx, const KindInfo& kind, const std::string& ns, doc::Value object,
+                                     const WriteArgs& args) {
   return add(ctx, kind, ns, std::move(object), args, Fields::track);
 }
 
-ApiResult<Written> Machinery::add(const Ctx& ctx, const KindInfo& asked, const std::string& ns, doc::Value object, const WriteArgs& args, Fields fields) {
+ApiResult<Written> Machinery::add(const Ctx& ctx, const KindInfo& asked, const std::string& ns, doc::Value object,
+                                  const WriteArgs& args, Fields fields) {
   Written out;
   out.created = true;
   API_TRY_OK(decode(asked, object, args, out.warnings));
@@ -162,11 +188,14 @@ ApiResult<Written> Machinery::add(const Ctx& ctx, const KindInfo& asked, const s
   auto kept = kinds_.stored_kind(asked);
   const auto& kind = kept ? *kept : asked;
   auto& metadata = object["metadata"];
-  if (!object.str_at({"metadata", "resourceVersion"}).empty()) return ApiFail(bad_request("resourceVersion should not be set on objects to be created"));
+  if (!object.str_at({"metadata", "resourceVersion"}).empty())
+    return ApiFail(bad_request("resourceVersion should not be set on objects to be created"));
   kube::Key key{kind.namespaced ? object.str_at({"metadata", "namespace"}) : "", object.str_at({"metadata", "name"})};
   if (kind.namespaced) {
     if (key.ns.empty()) key.ns = ns.empty() ? "default" : ns;
-    if (!ns.empty() && key.ns != ns) return ApiFail(bad_request("the namespace of the provided object does not match the namespace sent on the request"));
+    if (!ns.empty() && key.ns != ns)
+      return ApiFail(
+          bad_request("the namespace of the provided object does not match the namespace sent on the request"));
     metadata["namespace"] = key.ns;
   } else {
     metadata.map().erase("namespace");
@@ -182,7 +211,8 @@ ApiResult<Written> Machinery::add(const Ctx& ctx, const KindInfo& asked, const s
     }
     auto next = object;
     API_TRY_OK(prepare(kind, {}, next, "", out.warnings));
-    if (fields == Fields::track) kube::track_update(next, {.manager = manager_of(args), .now = now(), .schema = kind.schema});
+    if (fields == Fields::track)
+      kube::track_update(next, {.manager = manager_of(args), .now = now(), .schema = kind.schema});
     if (store_.get(kind.table, key)) {
       if (generated && i < tries) continue;
       return ApiFail(already_exists(kind, key.name));
@@ -220,8 +250,10 @@ ApiResult<> restrict(const KindInfo& kind, const kube::Object& before, doc::Valu
     doc::Value* parent = &value;
     for (auto key = path.begin(); key + 1 != path.end(); ++key) parent = &(*parent)[*key];
     auto last = *(path.end() - 1);
-    if (part != nullptr && !part->is_null()) (*parent)[last] = *part;
-    else parent->map().erase(last);
+    if (part != nullptr && !part->is_null())
+      (*parent)[last] = *part;
+    else
+      parent->map().erase(last);
     next = std::move(value);
   };
   if (sub.empty() || sub == "scale") {
@@ -239,7 +271,9 @@ ApiResult<> restrict(const KindInfo& kind, const kube::Object& before, doc::Valu
   } else if (sub == "approval" && kind.plural == "certificatesigningrequests") {
     keep_all_but({"status", "conditions"});
   } else {
-    return ApiFail(ApiError(404, "NotFound", fmt::format("the server could not find the requested resource ({}/{})", kind.resource(), sub)));
+    return ApiFail(
+        ApiError(404, "NotFound",
+                 fmt::format("the server could not find the requested resource ({}/{})", kind.resource(), sub)));
   }
   return {};
 }
@@ -249,22 +283,35 @@ ApiResult<> keep_identity(const KindInfo& kind, const kube::Object& before, doc:
   auto& metadata = next["metadata"];
   auto given = [&](std::string_view key) { return next.str_at({"metadata", key}); };
   if (auto n = given("name"); !n.empty() && n != name)
-    return ApiFail(bad_request(fmt::format("the name of the object ({}) does not match the name on the URL ({})", n, name)));
+    return ApiFail(
+        bad_request(fmt::format("the name of the object ({}) does not match the name on the URL ({})", n, name)));
   if (auto n = given("namespace"); !n.empty() && n != before.ns())
-    return ApiFail(bad_request(fmt::format("the namespace of the object ({}) does not match the namespace on the URL ({})", n, before.ns())));
+    return ApiFail(bad_request(
+        fmt::format("the namespace of the object ({}) does not match the namespace on the URL ({})", n, before.ns())));
   if (auto uid = given("uid"); !uid.empty() && uid != before.uid())
-    return ApiFail(ApiError(409, "Conflict", fmt::format("Operation cannot be fulfilled on {} \"{}\": {}", kind.resource(), name, precondition("UID", uid, before.uid()))).about(kind.group, kind.plural, name));
+    return ApiFail(ApiError(409, "Conflict",
+                            fmt::format("Operation cannot be fulfilled on {} \"{}\": {}", kind.resource(), name,
+                                        precondition("UID", uid, before.uid())))
+                       .about(kind.group, kind.plural, name));
   const auto* was = before.value().find("metadata");
-  for (std::string_view key : {"name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "resourceVersion"}) {
-    if (const auto* value = was->find(key)) metadata[key] = *value;
-    else metadata.map().erase(key);
+  for (std::string_view key : {"name", "namespace", "uid", "creationTimestamp", "deletionTimestamp",
+                               "deletionGracePeriodSeconds", "generation", "resourceVersion"}) {
+    if (const auto* value = was->find(key))
+      metadata[key] = *value;
+    else
+      metadata.map().erase(key);
   }
   if (!before.deleting()) return {};
   std::set<std::string> old;
   for (const auto& f : before["metadata"]["finalizers"].items()) old.insert(f.text());
   for (const auto& f : doc::View(next)["metadata"]["finalizers"].items())
     if (!old.contains(f.text()))
-      return ApiFail(invalid(kind, name, {{"FieldValueForbidden", fmt::format("Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{{\"{}\"}}", f.text()), "metadata.finalizers"}}));
+      return ApiFail(invalid(kind, name,
+                             {{"FieldValueForbidden",
+                               fmt::format("Forbidden: no new finalizers can be added if the object is being deleted, "
+                                           "found new finalizers []string{{\"{}\"}}",
+                                           f.text()),
+                               "metadata.finalizers"}}));
   return {};
 }
 
@@ -277,7 +324,8 @@ bool may_go(const KindInfo& kind, const doc::Value& next) {
 
 }  // namespace
 
-ApiResult<Written> Machinery::change(const Ctx& ctx, const KindInfo& asked, const kube::Key& key, const std::string& sub, const WriteArgs& args, Fields fields, const Change& make) {
+ApiResult<Written> Machinery::change(const Ctx& ctx, const KindInfo& asked, const kube::Key& key,
+                                     const std::string& sub, const WriteArgs& args, Fields fields, const Change& make) {
   auto kept = kinds_.stored_kind(asked);
   const auto& kind = kept ? *kept : asked;
   for (int i = 0;; ++i) {
@@ -297,9 +345,16 @@ ApiResult<Written> Machinery::change(const Ctx& ctx, const KindInfo& asked, cons
     API_TRY_OK(keep_identity(kind, before, next));
     API_TRY_OK(prepare(kind, before, next, sub, out.warnings));
     if (kind.table == "services" && sub.empty()) API_TRY_OK(addresses_.allocate(kind, next, before));
-    if (kind.generation && sub != "status" && spec_differs(next, before.value())) next["metadata"]["generation"] = before.generation() + 1;
-    if (fields == Fields::track) kube::track_update(next, {.before = &before.value(), .manager = manager_of(args), .subresource = sub, .now = now(), .schema = kind.schema});
-    else if (!owned.is_null()) next["metadata"]["managedFields"] = std::move(owned);
+    if (kind.generation && sub != "status" && spec_differs(next, before.value()))
+      next["metadata"]["generation"] = before.generation() + 1;
+    if (fields == Fields::track)
+      kube::track_update(next, {.before = &before.value(),
+                                .manager = manager_of(args),
+                                .subresource = sub,
+                                .now = now(),
+                                .schema = kind.schema});
+    else if (!owned.is_null())
+      next["metadata"]["managedFields"] = std::move(owned);
     if (next == before.value()) {  // nothing changed: no write, no event
       out.object = shown(asked, before);
       return out;
@@ -309,7 +364,8 @@ ApiResult<Written> Machinery::change(const Ctx& ctx, const KindInfo& asked, cons
       return out;
     }
     bool gone = may_go(kind, next);
-    auto put = gone ? store_.erase(ctx, kind.table, key, std::move(next), revision_of(before)) : store_.put(ctx, kind.table, key, std::move(next), revision_of(before));
+    auto put = gone ? store_.erase(ctx, kind.table, key, std::move(next), revision_of(before))
+                    : store_.put(ctx, kind.table, key, std::move(next), revision_of(before));
     API_TRY(auto stored, std::move(put));
     if (!stored) {
       // A version that the caller named cannot come back; else the change is made again on what is there now.
@@ -325,11 +381,14 @@ ApiResult<Written> Machinery::change(const Ctx& ctx, const KindInfo& asked, cons
   }
 }
 
-ApiResult<Written> Machinery::update(const Ctx& ctx, const KindInfo& kind, const kube::Key& key, const std::string& sub, doc::Value object, const WriteArgs& args) {
-  if (sub == "scale") return patch_scale(ctx, kind, key, [&](const doc::Value&) -> ApiResult<doc::Value> { return object; }, args);
+ApiResult<Written> Machinery::update(const Ctx& ctx, const KindInfo& kind, const kube::Key& key, const std::string& sub,
+                                     doc::Value object, const WriteArgs& args) {
+  if (sub == "scale")
+    return patch_scale(ctx, kind, key, [&](const doc::Value&) -> ApiResult<doc::Value> { return object; }, args);
   if (auto name = object.str_at({"metadata", "name"}); name.empty())
     return ApiFail(bad_request(fmt::format("{}: metadata.name: Required value", kind.type.kind)));
-  return change(ctx, kind, key, sub, args, Fields::track, [&](const kube::Object&) -> ApiResult<doc::Value> { return object; });
+  return change(ctx, kind, key, sub, args, Fields::track,
+                [&](const kube::Object&) -> ApiResult<doc::Value> { return object; });
 }
 
 ApiResult<doc::Value> scale_of(const KindInfo& kind, const kube::Object& object) {
@@ -338,8 +397,12 @@ ApiResult<doc::Value> scale_of(const KindInfo& kind, const kube::Object& object)
     for (auto part : split(text.starts_with(".") ? text.substr(1) : text, '.')) v = v[part];
     return v;
   };
-  auto spec_path = kind.custom ? kind.scale_spec : ".spec.replicas", status_path = kind.custom ? kind.scale_status : ".status.replicas";
-  doc::Map metadata{{"name", object.name()}, {"namespace", object.ns()}, {"uid", object.uid()}, {"resourceVersion", object.resource_version()},
+  auto spec_path = kind.custom ? kind.scale_spec : ".spec.replicas",
+       status_path = kind.custom ? kind.scale_status : ".status.replicas";
+  doc::Map metadata{{"name", object.name()},
+                    {"namespace", object.ns()},
+                    {"uid", object.uid()},
+                    {"resourceVersion", object.resource_version()},
                     {"creationTimestamp", object.value().str_at({"metadata", "creationTimestamp"})}};
   doc::Map status{{"replicas", path(status_path).num_or(0)}};
   std::string selector;
@@ -351,10 +414,16 @@ ApiResult<doc::Value> scale_of(const KindInfo& kind, const kube::Object& object)
   if (!selector.empty()) status.set("selector", selector);
   doc::Map spec;
   if (auto replicas = path(spec_path).num_or(0); replicas != 0) spec.set("replicas", replicas);
-  return doc::Map{{"kind", "Scale"}, {"apiVersion", "autoscaling/v1"}, {"metadata", std::move(metadata)}, {"spec", std::move(spec)}, {"status", std::move(status)}};
+  return doc::Map{{"kind", "Scale"},
+                  {"apiVersion", "autoscaling/v1"},
+                  {"metadata", std::move(metadata)},
+                  {"spec", std::move(spec)},
+                  {"status", std::move(status)}};
 }
 
-ApiResult<Written> Machinery::patch_scale(const Ctx& ctx, const KindInfo& kind, const kube::Key& key, const std::function<ApiResult<doc::Value>(doc::Value)>& make, const WriteArgs& args) {
+ApiResult<Written> Machinery::patch_scale(const Ctx& ctx, const KindInfo& kind, const kube::Key& key,
+                                          const std::function<ApiResult<doc::Value>(doc::Value)>& make,
+                                          const WriteArgs& args) {
   if (!kind.scale) return ApiFail(ApiError(404, "NotFound", "the server could not find the requested resource"));
   auto set = [&](const kube::Object& current) -> ApiResult<doc::Value> {
     API_TRY(auto scale, scale_of(kind, current));
@@ -362,7 +431,11 @@ ApiResult<Written> Machinery::patch_scale(const Ctx& ctx, const KindInfo& kind, 
     auto version = wanted.str_at({"metadata", "resourceVersion"});
     if (!version.empty() && version != current.resource_version()) return ApiFail(changed_meanwhile(kind, key.name));
     auto replicas = doc::View(wanted)["spec"]["replicas"].num_or(0);
-    if (replicas < 0) return ApiFail(invalid(kind, key.name, {{"FieldValueInvalid", fmt::format("Invalid value: {}: must be greater than or equal to 0", replicas), "spec.replicas"}}));
+    if (replicas < 0)
+      return ApiFail(
+          invalid(kind, key.name,
+                  {{"FieldValueInvalid", fmt::format("Invalid value: {}: must be greater than or equal to 0", replicas),
+                    "spec.replicas"}}));
     auto next = current.copy();
     next["metadata"].map().erase("resourceVersion");
     std::string_view path = kind.custom ? std::string_view(kind.scale_spec) : ".spec.replicas";
@@ -379,8 +452,13 @@ ApiResult<Written> Machinery::patch_scale(const Ctx& ctx, const KindInfo& kind, 
 
 namespace {
 
-ApiResult<doc::Value> patched(PatchKind how, const doc::Value& current, const doc::Value& patch, const kube::Schema* schema) {
-  auto wrong = [&](const Error& error) { return ApiFail(ApiError(422, "Invalid", fmt::format("the server rejected our request due to an error in our request: {}", error.what()))); };
+ApiResult<doc::Value> patched(PatchKind how, const doc::Value& current, const doc::Value& patch,
+                              const kube::Schema* schema) {
+  auto wrong = [&](const Error& error) {
+    return ApiFail(
+        ApiError(422, "Invalid",
+                 fmt::format("the server rejected our request due to an error in our request: {}", error.what())));
+  };
   if (how == PatchKind::json) {
     auto next = doc::json_patch(current, patch);
     return next ? ApiResult<doc::Value>(*std::move(next)) : wrong(next.error());
@@ -415,9 +493,12 @@ ApiFail conflicts(const std::vector<kube::Conflict>& list) {
 
 }  // namespace
 
-ApiResult<Written> Machinery::patch(const Ctx& ctx, const KindInfo& kind, const kube::Key& key, const std::string& sub, PatchKind how, const doc::Value& patch, const WriteArgs& args) {
+ApiResult<Written> Machinery::patch(const Ctx& ctx, const KindInfo& kind, const kube::Key& key, const std::string& sub,
+                                    PatchKind how, const doc::Value& patch, const WriteArgs& args) {
   if (how == PatchKind::strategic && kind.custom)
-    return ApiFail(ApiError(415, "UnsupportedMediaType", "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"));
+    return ApiFail(ApiError(415, "UnsupportedMediaType",
+                            "the body of the request was in an unknown format - accepted media types include: "
+                            "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"));
   if (sub == "scale") {
     auto make = [&](doc::Value scale) { return patched(how, scale, patch, nullptr); };
     return patch_scale(ctx, kind, key, make, args);
@@ -426,15 +507,19 @@ ApiResult<Written> Machinery::patch(const Ctx& ctx, const KindInfo& kind, const 
     auto make = [&](const kube::Object& current) -> ApiResult<doc::Value> {
       API_TRY(auto next, patched(how, current.value(), patch, kind.schema));
       // The version counts only when the patch itself names another.
-      if (next.is_map() && next.str_at({"metadata", "resourceVersion"}) == current.resource_version()) next["metadata"].map().erase("resourceVersion");
+      if (next.is_map() && next.str_at({"metadata", "resourceVersion"}) == current.resource_version())
+        next["metadata"].map().erase("resourceVersion");
       return next;
     };
     return change(ctx, kind, key, sub, args, Fields::track, make);
   }
-  if (args.manager.empty()) return ApiFail(bad_request("PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch"));
+  if (args.manager.empty())
+    return ApiFail(bad_request(
+        "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch"));
   doc::Value applied = patch;
   std::vector<std::string> warnings;
-  if (applied.str_at({"apiVersion"}).empty() || applied.str_at({"kind"}).empty()) return ApiFail(bad_request("an applied object wants apiVersion and kind"));
+  if (applied.str_at({"apiVersion"}).empty() || applied.str_at({"kind"}).empty())
+    return ApiFail(bad_request("an applied object wants apiVersion and kind"));
   API_TRY_OK(decode(kind, applied, args, warnings));
   if (kind.table == "secrets") text_to_data(applied);
   applied["metadata"]["name"] = key.name;
@@ -442,8 +527,10 @@ ApiResult<Written> Machinery::patch(const Ctx& ctx, const KindInfo& kind, const 
   std::vector<std::string> ignored;
   if (kind.status && sub.empty()) ignored.emplace_back("status"), applied.map().erase("status");
   auto apply_to = [&](const doc::Value* live) -> ApiResult<doc::Value> {
-    auto outcome = kube::server_side_apply({live, &applied, args.manager, sub, now(), kind.schema, args.force, ignored});
-    if (!outcome) return ApiFail(ApiError(422, "Invalid", outcome.error().what()).about(kind.group, kind.type.kind, key.name));
+    auto outcome =
+        kube::server_side_apply({live, &applied, args.manager, sub, now(), kind.schema, args.force, ignored});
+    if (!outcome)
+      return ApiFail(ApiError(422, "Invalid", outcome.error().what()).about(kind.group, kind.type.kind, key.name));
     if (!outcome->conflicts.empty()) return conflicts(outcome->conflicts);
     return std::move(outcome->object);
   };
@@ -453,7 +540,10 @@ ApiResult<Written> Machinery::patch(const Ctx& ctx, const KindInfo& kind, const 
     if (!store_.get(kind.table, key)) {
       if (!sub.empty()) return ApiFail(not_found(kind, key.name));
       if (!applied.str_at({"metadata", "uid"}).empty())
-        return ApiFail(ApiError(409, "Conflict", fmt::format("Operation cannot be fulfilled on {} \"{}\": uid mismatch: the provided object specified uid {}, and no existing object was found", kind.resource(), key.name, applied.str_at({"metadata", "uid"}))));
+        return ApiFail(ApiError(409, "Conflict",
+                                fmt::format("Operation cannot be fulfilled on {} \"{}\": uid mismatch: the provided "
+                                            "object specified uid {}, and no existing object was found",
+                                            kind.resource(), key.name, applied.str_at({"metadata", "uid"}))));
       API_TRY(auto fresh, apply_to(nullptr));
       auto made = add(ctx, kind, key.ns, std::move(fresh), inner, Fields::given);
       if (!made && made.error().reason == "AlreadyExists" && i < tries) continue;
