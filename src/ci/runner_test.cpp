@@ -417,6 +417,21 @@ TEST_F(RunnerTest, SLOW_ForkBombIsContained) {
   EXPECT_TRUE(run("on: push\njobs: {k: {runs-on: x, steps: [{run: echo next}]}}").output.contains("next"));
 }
 
+TEST(JobResult, RoundTrip) {
+  JobResult r;
+  r.key = "a (1)", r.id = "a", r.name = "A", r.conclusion = Conclusion::failure, r.why = "w", r.summary = "s";
+  r.outputs = {{"k", "v"}};
+  r.steps.push_back({"s", "S", Conclusion::failure, Conclusion::success, Millis(5), {{"o", "1"}}});
+  r.annotations.push_back({Annotation::Level::warning, {"f", 1, 2}, 3, 4, "t", "m"});
+  r.artifacts.push_back({"art", Digest::of("x"), 7});
+  r.images.push_back({"shop/web", Digest::of("y"), {"t"}, "in", 9});
+  r.findings.push_back({.check = "secret", .rule = "key", .severity = path::Severity::high, .message = "m"});
+  auto document = to_doc(r);
+  auto again = must(job_result_from(doc::View(document)));
+  EXPECT_EQ(to_doc(again), document);
+  EXPECT_EQ(again.steps[0].outputs.at("o"), "1");
+}
+
 TEST_F(RunnerTest, RefusesTheBareHostUnlessAllowed) {
   options.allow_unisolated = false;
   EXPECT_EQ(steps("- run: echo hi").result.error().kind(), Kind::unavailable);
