@@ -1,5 +1,7 @@
 #include "kube/client.h"
 
+#include "base/hash.h"
+
 namespace slipway::kube {
 
 Result<Object> modify(const Ctx& ctx, Client& client, const Type& type, const Key& key, const WriteOptions& options,
@@ -14,6 +16,8 @@ Result<Object> modify(const Ctx& ctx, Client& client, const Type& type, const Ke
     auto written = client.update(ctx, std::move(copy), options);
     if (written || !written.error().is(Kind::conflict) || i == tries) return written;
     TRY_OK(ctx.alive());
+    // Several at once would go on beating each other: whoever lost thrice steps back for a while of his own.
+    if (i >= 3) TRY_OK(sleep(ctx, Millis(1 + static_cast<unsigned char>(random_bytes(1)[0]) % (1 << std::min(i, 6)))));
   }
 }
 

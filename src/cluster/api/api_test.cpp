@@ -192,6 +192,19 @@ TEST_P(Api, AppliesByOwner) {
   EXPECT_TRUE(d.labels().empty());
 }
 
+TEST_P(Api, AppliesStatusApart) {
+  make(web);
+  auto status = yaml(
+      "{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, namespace: default}, status: {replicas: 2}, spec: "
+      "{replicas: 7}}");
+  auto d = must(client->apply(ctx, status, {.field_manager = "s", .subresource = "status"}));
+  EXPECT_EQ(d["status"]["replicas"].num_or(0), 2);
+  EXPECT_EQ(d["spec"]["replicas"].num_or(0), 2) << "the spec is not written through status";
+  status["status"] = doc::Map{};
+  d = must(client->apply(ctx, status, {.field_manager = "s", .subresource = "status"}));
+  EXPECT_FALSE(d["status"]["replicas"].present());
+}
+
 TEST_P(Api, ListsBySelectors) {
   map("a", "{app: x}"), map("b", "{app: y}"), map("c", "{app: x}");
   EXPECT_EQ(must(client->list(ctx, config_map, {.ns = "default", .label_selector = "app=x"})).items.size(), 2u);

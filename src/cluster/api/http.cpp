@@ -70,25 +70,26 @@ std::string verb_of(const Call& call) {
 struct HttpFace::Rep {
   std::shared_ptr<Machinery> machinery;
   Authenticate authenticate;
-  Watches watches;
+  std::shared_ptr<Watches> watches;  // the store may still be calling it when this goes
   std::atomic<NodeAccess*> node{nullptr};
   std::atomic<bool> stopped{false};
 
-  Rep(std::shared_ptr<Machinery> m, Authenticate a) : machinery(m), authenticate(std::move(a)), watches(std::move(m)) {}
+  Rep(std::shared_ptr<Machinery> m, Authenticate a)
+      : machinery(m), authenticate(std::move(a)), watches(std::make_shared<Watches>(std::move(m))) {}
   ApiResult<Caller> caller_of(const net::Request& request) const;
   net::Response serve(Call& call);
 };
 
 HttpFace::HttpFace(std::shared_ptr<Machinery> machinery, Authenticate authenticate)
     : rep_(std::make_unique<Rep>(std::move(machinery), std::move(authenticate))) {
-  rep_->machinery->store().on_publish([rep = rep_.get()] { rep->watches.wake(); });
+  rep_->machinery->store().on_publish([watches = rep_->watches] { watches->wake(); });
 }
 HttpFace::~HttpFace() { stop(); }
 void HttpFace::set_node(NodeAccess* node) { rep_->node = node; }
 void HttpFace::stop() {
   if (rep_->stopped.exchange(true)) return;
   rep_->machinery->store().on_publish({});
-  rep_->watches.stop();
+  rep_->watches->stop();
 }
 
 ApiResult<Caller> HttpFace::Rep::caller_of(const net::Request& request) const {
@@ -122,7 +123,7 @@ net::Response HttpFace::Rep::serve(Call& call) {
     return serve_pod(call, node);
   bool read = call.request.method == "GET" || call.request.method == "HEAD";
   if (!read) return serve_write(call);
-  return call.flag("watch") ? watches.serve(call) : serve_read(call);
+  return call.flag("watch") ? watches->serve(call) : serve_read(call);
 }
 
 net::Response HttpFace::handle(const Ctx& ctx, net::Request& request) {

@@ -169,7 +169,8 @@ void Machinery::stamp(const KindInfo& kind, doc::Value& o) const {
   metadata["uid"] = uuid4();
   metadata["creationTimestamp"] = now();
   if (kind.generation) metadata["generation"] = 1;
-  if (kind.status && kind.table != "persistentvolumeclaims") o.map().erase("status");
+  // A node agent may bring the status of its node along.
+  if (kind.status && kind.table != "nodes") o.map().erase("status");
   if (is_pod(kind)) o["status"] = doc::Map{{"phase", "Pending"}, {"qosClass", qos_class(doc::View(o))}};
   if (kind.table == "persistentvolumeclaims") o["status"] = doc::Map{{"phase", "Pending"}};
 }
@@ -469,6 +470,13 @@ ApiResult<doc::Value> patched(PatchKind how, const doc::Value& current, const do
   return next ? ApiResult<doc::Value>(*std::move(next)) : ApiFail(bad_request(next.error().what()));
 }
 
+// What of a configuration counts when it is applied to the status.
+doc::Value status_alone(const doc::Value& applied, const kube::Key& key) {
+  auto out = kube::make_object({applied.str_at({"apiVersion"}), applied.str_at({"kind"})}, key);
+  if (const auto* status = applied.find("status")) out["status"] = *status;
+  return out;
+}
+
 ApiFail conflicts(const std::vector<kube::Conflict>& list) {
   std::map<std::string, std::vector<std::string>> by_manager;
   ApiError error(409, "Conflict", {});
@@ -525,6 +533,7 @@ ApiResult<Written> Machinery::patch(const Ctx& ctx, const KindInfo& kind, const 
   applied["metadata"]["name"] = key.name;
   if (kind.namespaced) applied["metadata"]["namespace"] = key.ns;
   std::vector<std::string> ignored;
+  if (sub == "status") applied = status_alone(applied, key);
   if (kind.status && sub.empty()) ignored.emplace_back("status"), applied.map().erase("status");
   auto apply_to = [&](const doc::Value* live) -> ApiResult<doc::Value> {
     auto outcome =
