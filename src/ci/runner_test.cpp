@@ -437,10 +437,39 @@ TEST_F(RunnerTest, RefusesTheBareHostUnlessAllowed) {
   EXPECT_EQ(steps("- run: echo hi").result.error().kind(), Kind::unavailable);
 }
 
+TEST_F(RunnerTest, StepsInTheBackground) {
+  auto r = steps(fmt::format(R"W(
+- id: a
+  background: true
+  run: while [ ! -e {0}/go ]; do sleep 0.01; done; echo "k=late" >> $GITHUB_OUTPUT; echo "E=set" >> $GITHUB_ENV
+- id: server
+  background: true
+  run: exec sleep 60
+- run: echo "before [${{{{ steps.a.outputs.k }}}}] [$E]"; touch {0}/go
+- wait: a
+- run: echo "after [${{{{ steps.a.outputs.k }}}}] [$E]"
+- cancel: server
+- run: echo "server ${{{{ steps.server.outcome }}}}"
+- parallel:
+    - run: while [ ! -e {0}/p ]; do sleep 0.01; done; echo one
+    - run: touch {0}/p; echo two
+- {{id: bad, background: true, run: exit 4}}
+- wait-all:
+- if: failure()
+  run: echo "bad ${{{{ steps.bad.outcome }}}}"
+)W",
+                             dir.path().string()));
+  EXPECT_EQ(r.conclusions(), "j=failure") << r.words;
+  for (auto want : {"before [] []", "after [late] [set]", "server cancelled", "one\n", "two\n", "bad failure"})
+    EXPECT_TRUE(r.output.contains(want)) << want << r.output << r.words;
+  EXPECT_EQ(r.job("j").why, "step 'bad': Process completed with exit code 4.");
+}
+
 // The example's own workflows, as `slipway run` would: what needs no builder runs for real.
 TEST_F(RunnerTest, SLOW_TheExampleShopPasses) {
   auto shop = fs::path(SLIPWAY_SOURCE_DIR) / "examples/shop";
-  if (!path_exists(shop) || !find_program("node") || !find_program("go")) GTEST_SKIP() << "needs the example, node and go";
+  if (!path_exists(shop) || !find_program("node") || !find_program("go"))
+    GTEST_SKIP() << "needs the example, node and go";
   isolate();
   if (IsSkipped()) return;
   options.folder = shop;

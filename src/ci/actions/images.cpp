@@ -76,7 +76,9 @@ Result<path::BuildRequest> request_of(ActionUse& use) {
 Result<> build_one(const Ctx& ctx, ActionUse& use, path::BuildRequest request, std::string& metadata) {
   auto& job = use.job;
   std::string partial[2];
+  std::mutex logging;  // stages are built side by side
   auto log = [&](int stream, std::string_view piece) {
+    std::lock_guard lock(logging);
     auto& rest = partial[stream == 2 ? 1 : 0];
     rest += piece;
     for (auto end = rest.find('\n'); end != std::string::npos; end = rest.find('\n')) {

@@ -81,7 +81,7 @@ Result<> set_up(const Ctx& ctx, ActionUse& use, const Tool& tool) {
   if (tool.name == "Python" && program == "python3" && !ask(ctx, use.job, {"python", "--version"})) {
     // Scripts say `python`; Debian's only name is python3.
     TRY_OK(use.job.folder().write("work/_tool/bin/python", "#!/bin/sh\nexec python3 \"$@\"\n", 0755));
-    use.job.add_path(use.job.inside("work/_tool/bin"));
+    use.job.add_path(use.step, use.job.inside("work/_tool/bin"));
   }
   return {};
 }
@@ -95,7 +95,7 @@ Result<> setup_node(const Ctx& ctx, ActionUse& use) {
   auto host = registry.substr(registry.find("//") == std::string::npos ? 0 : registry.find("//"));
   TRY_OK(use.job.folder().write(
       "work/_temp/.npmrc", fmt::format("{}/:_authToken=${{NODE_AUTH_TOKEN}}\nregistry={}\n", host, registry), 0600));
-  use.job.set_env("NPM_CONFIG_USERCONFIG", use.job.inside("work/_temp/.npmrc"));
+  use.job.set_env(use.step, "NPM_CONFIG_USERCONFIG", use.job.inside("work/_temp/.npmrc"));
   return {};
 }
 Result<> setup_python(const Ctx& ctx, ActionUse& use) {

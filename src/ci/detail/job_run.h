@@ -30,6 +30,18 @@ class Slots {
   std::condition_variable_any wake_;
 };
 
+// Gives a lock up for a while.
+class Unlocked {
+ public:
+  explicit Unlocked(std::mutex& mutex) : mutex_(mutex) { mutex_.unlock(); }
+  ~Unlocked() { mutex_.lock(); }
+  Unlocked(const Unlocked&) = delete;
+  Unlocked& operator=(const Unlocked&) = delete;
+
+ private:
+  std::mutex& mutex_;
+};
+
 // What the jobs of one run share.
 struct Shared {
   explicit Shared(RunnerOptions given) : options(std::move(given)), slots(options.max_parallel) {}
@@ -57,6 +69,16 @@ struct StepRecord {
 };
 using Environment = std::map<std::string, std::string>;
 
+// What a step changes for those after it. Of a step in the background it is kept until that is waited for.
+struct Effects {
+  Pairs env;
+  std::vector<std::string> paths;
+  StepRecord record;
+  bool failed = false;
+  std::string why;
+  bool waits = false;  // for a process: others may go on
+};
+
 // Steps that share a scope: those of the job, or of one use of a composite action.
 struct Frame {
   std::string source;  // file, for messages
@@ -66,7 +88,8 @@ struct Frame {
   std::string action_path, action_repository, action_ref;  // as seen inside
   bool composite = false, failed = false;
   int depth = 0;
-  std::string outer_step;  // composite: the id under which the job's step is reported
+  Effects* effects = nullptr;  // of the step in the background this belongs to
+  std::string outer_step;      // composite: the id under which the job's step is reported
 };
 
 // Where the output of one step goes and what it says in it.
@@ -75,6 +98,7 @@ struct StepContext {
   std::string id, report_id;  // report_id: the job's own step, also within composites
   Environment env;            // of the step: all levels merged, evaluated
   StepRecord* record = nullptr;
+  Effects* effects = nullptr;
   std::map<std::string, std::string> state;  // save-state
   std::string stop_token;                    // commands are off until it is said
   std::string partial[2];                    // unfinished lines of stdout, stderr
@@ -119,8 +143,8 @@ class JobRun {
   void say(const StepContext& step, std::string_view line) { log(step, 0, line); }
   void annotate(const StepContext& step, Annotation annotation);
   void set_output(StepContext& step, const std::string& name, const std::string& value);
-  void set_env(const std::string& name, const std::string& value) { global_env_[name] = value; }
-  void add_path(const std::string& folder);
+  void set_env(StepContext& step, const std::string& name, const std::string& value);
+  void add_path(StepContext& step, const std::string& folder);
   void add_mask(std::string_view value) { in_.shared.redaction.add(value); }
   // Something to do when the job's steps are over, last come first done; runs also after failure and cancellation.
   void defer(std::string name, std::function<Result<>(const Ctx&, StepContext&)> work);
@@ -172,13 +196,27 @@ class JobRun {
 
   // steps.cpp
   void steps(const Ctx& ctx, Frame& frame, const std::vector<Step>& list);
-  void step(const Ctx& ctx, Frame& frame, const Step& step);
+  void step(const Ctx& ctx, Frame& frame, const Step& step, Effects* effects = nullptr, const Ctx* own = nullptr);
+  void skip(Frame& frame, const Step& step, const std::string& name, StepRecord& record);
   Result<bool> wanted(const Frame& frame, const Step& step, const StepContext& context) const;
   bool survives_cancel(const Frame& frame, const Step& step, const StepContext& context);
   Result<> execute(const Ctx& ctx, Frame& frame, const Step& step, StepContext& context);
   Result<> script(const Ctx& ctx, Frame& frame, const Step& step, StepContext& context);
   Result<Environment> step_env(const Frame& frame, const Step* step, const StepContext* context) const;
   void conclude(const Ctx& ctx, Frame& frame, const Step& step, StepContext& context, const Result<>& outcome);
+
+  // background.cpp
+  struct Background {
+    explicit Background(std::stop_token parent) : stop(std::move(parent)) {}
+    std::string id;
+    Effects effects;
+    ChildStop stop;
+    bool done = false, cancelled = false;
+    std::jthread thread;
+  };
+  void start_background(const Ctx& ctx, Frame& frame, const Step& step);
+  void join(Frame& frame, const std::string& id, bool cancel);       // "" all
+  Result<> control(const Ctx& ctx, Frame& frame, const Step& step);  // wait, wait-all, cancel, parallel
 
   // output.cpp
   Result<> open_files(StepContext& step, Environment& env);
@@ -211,8 +249,13 @@ class JobRun {
   std::vector<Service> services_;
   std::string pod_;  // our id in the pod network, "" when we have none
   bool failed_ = false, cancelled_ = false, timed_out_ = false, has_image_ = false;
-  std::size_t logged_ = 0;
+  std::atomic<std::size_t> logged_ = 0;
   int files_ = 0;
+  // One step at a time touches the job's state; only processes run side by side. Held by whoever runs a step, given
+  // up while its process runs.
+  std::mutex turn_;
+  std::condition_variable turned_;
+  std::vector<std::unique_ptr<Background>> background_;
 };
 
 // Natively known actions (actions/*.cpp).

@@ -140,7 +140,9 @@ void JobRun::run_all(const Ctx& ctx) {
   StepContext nobody;
   nobody.frame = &root_;
   say(nobody, fmt::format("Runs {}", sandbox_->describe()));
+  std::lock_guard turn(turn_);
   steps(own, root_, definition_.steps);
+  join(root_, "", false);
   run_posts(own);
   collect_outputs();
   if (!failed_ && !cancelled_) to_cache();

@@ -34,9 +34,10 @@ void JobRun::log(const StepContext& step, int stream, std::string_view text) {
   auto now = std::chrono::system_clock::now();
   auto masked = in_.shared.redaction.redact(text);
   auto limit = options().max_log_bytes;
-  if (logged_ > limit) return;
-  logged_ += masked.size() + 1;
-  bool over = logged_ > limit;
+  // Builders and the like report from threads of their own.
+  auto before = logged_.fetch_add(masked.size() + 1);
+  if (before > limit) return;
+  bool over = before + masked.size() + 1 > limit;
   in_.shared.tell([&](Observer& o) {
     o.log({result_.key, step.report_id, now, stream, masked});
     if (over)
@@ -68,8 +69,19 @@ void JobRun::set_output(StepContext& step, const std::string& name, const std::s
   step.record->outputs[name] = value;
 }
 
+void JobRun::set_env(StepContext& step, const std::string& name, const std::string& value) {
+  if (step.effects)
+    step.effects->env.emplace_back(name, value);
+  else
+    global_env_[name] = value;
+}
+
 // The entry added last comes first; adding one again moves it to the front.
-void JobRun::add_path(const std::string& folder) {
+void JobRun::add_path(StepContext& step, const std::string& folder) {
+  if (step.effects) {
+    step.effects->paths.push_back(folder);
+    return;
+  }
   std::erase(paths_, folder);
   paths_.insert(paths_.begin(), folder);
 }
@@ -120,11 +132,11 @@ Result<> JobRun::apply_files(StepContext& step, const Environment& env) {
     if (iequals(name, "NODE_OPTIONS"))
       say(step, "##[error]Can't store NODE_OPTIONS output parameter using '$GITHUB_ENV' command.");
     else
-      set_env(name, value);
+      set_env(step, name, value);
   }
   TRY(auto path_text, content("GITHUB_PATH"));
   for (auto line : lines(path_text))
-    if (!trim(line).empty()) add_path(std::string(trim_end(line)));
+    if (!trim(line).empty()) add_path(step, std::string(trim_end(line)));
   TRY(auto output_text, content("GITHUB_OUTPUT"));
   TRY(auto outputs, parse_env_file(output_text, "GITHUB_OUTPUT"));
   for (auto& [name, value] : outputs) set_output(step, name, value);
@@ -149,7 +161,17 @@ Result<int> JobRun::process(const Ctx& ctx, StepContext& step, std::vector<std::
   process.argv = std::move(argv);
   process.env = env;
   process.cwd = cwd;
-  auto code = sandbox_->run(ctx, process, [&](int stream, std::string_view piece) { take(step, stream, piece); });
+  auto code = [&] {
+    if (step.effects) {
+      step.effects->waits = true;
+      turned_.notify_all();
+    }
+    Unlocked others(turn_);
+    return sandbox_->run(ctx, process, [&](int stream, std::string_view piece) {
+      std::lock_guard lock(turn_);
+      take(step, stream, piece);
+    });
+  }();
   for (int stream : {1, 2})
     if (auto& rest = step.partial[stream - 1]; !rest.empty()) take_line(step, stream, std::exchange(rest, {}));
   auto applied = apply_files(step, env);
@@ -223,9 +245,9 @@ bool JobRun::command(StepContext& step, const WorkflowCommand& c, std::string_vi
       say(step, fmt::format("##[error]The `{}` command is disabled: write to ${} instead", c.name,
                             c.name == "set-env" ? "GITHUB_ENV" : "GITHUB_PATH"));
     } else if (c.name == "set-env") {
-      set_env(text_of(c, "name"), c.data);
+      set_env(step, text_of(c, "name"), c.data);
     } else {
-      add_path(c.data);
+      add_path(step, c.data);
     }
   } else if (c.name == "echo" || c.name == "add-matcher" || c.name == "remove-matcher") {
     // Echo has nothing to switch here; matchers only add annotations.

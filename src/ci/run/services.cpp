@@ -191,10 +191,20 @@ Result<int> JobRun::container(const Ctx& ctx, StepContext& step, const Container
   out.write.reset();
   err.write.reset();
   step.stop_token.clear();
-  auto code = pump(
-      ctx, Process{}, {out.read.get(), err.read.get()}, started->exit_fd(),
-      [&](int stream, std::string_view piece) { take(step, stream, piece); },
-      [&](int number) { (void)started->signal(number); }, [&] { return started->wait(Ctx{}); });
+  auto code = [&] {
+    if (step.effects) {
+      step.effects->waits = true;
+      turned_.notify_all();
+    }
+    Unlocked others(turn_);
+    return pump(
+        ctx, Process{}, {out.read.get(), err.read.get()}, started->exit_fd(),
+        [&](int stream, std::string_view piece) {
+          std::lock_guard lock(turn_);
+          take(step, stream, piece);
+        },
+        [&](int number) { (void)started->signal(number); }, [&] { return started->wait(Ctx{}); });
+  }();
   (void)started->destroy();
   for (int stream : {1, 2})
     if (auto& rest = step.partial[stream - 1]; !rest.empty()) take_line(step, stream, std::exchange(rest, {}));

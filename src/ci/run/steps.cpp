@@ -86,20 +86,33 @@ void JobRun::steps(const Ctx& ctx, Frame& frame, const std::vector<Step>& list) 
       cancelled_ = true;
       timed_out_ = ctx.alive().error().is(Kind::timeout);
     }
-    step(ctx, frame, one);
+    if (one.background.value_or(false))
+      start_background(ctx, frame, one);
+    else
+      step(ctx, frame, one);
   }
 }
 
-void JobRun::step(const Ctx& ctx, Frame& frame, const Step& step) {
+void JobRun::skip(Frame& frame, const Step& step, const std::string& name, StepRecord& record) {
+  record.outcome = record.conclusion = Conclusion::skipped;
+  if (frame.composite) return;
+  StepResult skipped{step.id, name, Conclusion::skipped, Conclusion::skipped, Millis(0), {}};
+  in_.shared.tell([&](Observer& o) { o.step_finished(result_.key, skipped); });
+  result_.steps.push_back(std::move(skipped));
+}
+
+void JobRun::step(const Ctx& ctx, Frame& frame, const Step& step, Effects* effects, const Ctx* background) {
   auto started = std::chrono::steady_clock::now();
   StepContext context;
   context.frame = &frame;
   context.id = step.id;
   context.report_id = frame.composite ? frame.outer_step : step.id;
-  StepRecord record;
+  context.effects = effects ? effects : frame.effects;
+  StepRecord own_record;
+  auto& record = effects ? effects->record : own_record;
   context.record = &record;
   // After a cancellation what still runs has a time of its own.
-  Ctx own = ctx;
+  Ctx own = background ? *background : ctx;
   if (cancelled_) own = Ctx{.clock = ctx.clock}.within(options().cancel_grace);
   std::optional<LateStop> late;
   if (!cancelled_ && survives_cancel(frame, step, context)) {
@@ -121,19 +134,14 @@ void JobRun::step(const Ctx& ctx, Frame& frame, const Step& step) {
   else if (!want)
     outcome = Fail(want.error());
   if (outcome && !*want) {
-    record.outcome = record.conclusion = Conclusion::skipped;
-    frame.records[step.id] = record;
-    if (!frame.composite) {
-      StepResult skipped{step.id, name, Conclusion::skipped, Conclusion::skipped, Millis(0), {}};
-      in_.shared.tell([&](Observer& o) { o.step_finished(result_.key, skipped); });
-      result_.steps.push_back(std::move(skipped));
-    }
+    skip(frame, step, name, record);
+    if (!effects) frame.records[step.id] = record;
     return;
   }
   if (!frame.composite) in_.shared.tell([&](Observer& o) { o.step_started(result_.key, step.id, name); });
   if (outcome) outcome = execute(own, frame, step, context);
   conclude(ctx, frame, step, context, outcome);
-  frame.records[step.id] = record;
+  if (!effects) frame.records[step.id] = record;
   if (frame.composite) return;
   StepResult done{step.id,
                   name,
@@ -169,17 +177,9 @@ Result<> JobRun::execute(const Ctx& ctx, Frame& frame, const Step& step, StepCon
     if (minutes.number() > 0)
       own = ctx.within(Millis(static_cast<std::int64_t>(std::min(minutes.number(), 1e6) * 60'000)));
   }
-  if (step.background || !step.wait.empty() || step.wait_all || !step.cancel.empty())
-    return Fail(at(frame, step.mark,
-                   Error(Kind::unavailable,
-                         "steps in the background (background, wait, cancel) are not supported by this runner")));
-  Result<> result;
-  if (!step.parallel.empty()) {
-    steps(own, frame, step.parallel);  // in order: the same results, later
-    if (frame.composite ? frame.failed : failed_) result = fail(Kind::invalid, "a step of the parallel group failed");
-  } else {
-    result = step.run ? script(own, frame, step, context) : use(own, frame, step, context);
-  }
+  Result<> result = step.run    ? script(own, frame, step, context)
+                    : step.uses ? use(own, frame, step, context)
+                                : control(own, frame, step);
   if (!result && result.error().is(Kind::timeout) && ctx.alive())
     return fail(Kind::timeout, "The step has timed out after {} minutes.",
                 step.timeout_minutes->evaluate_text(scope(frame, &context), frame.source).value_or(""));
@@ -236,6 +236,10 @@ void JobRun::conclude(const Ctx& ctx, Frame& frame, const Step& step, StepContex
   }
   auto& error = outcome.error();
   bool stopped = !cancelled_ && !ctx.alive();
+  if (!stopped && context.effects && error.is(Kind::cancelled)) {  // by a later `cancel:` step
+    record.outcome = record.conclusion = Conclusion::cancelled;
+    return;
+  }
   record.outcome = record.conclusion = stopped ? Conclusion::cancelled : Conclusion::failure;
   if (stopped) {
     cancelled_ = true;
@@ -258,6 +262,11 @@ void JobRun::conclude(const Ctx& ctx, Frame& frame, const Step& step, StepContex
   }
   if (goes_on) {
     record.conclusion = Conclusion::success;
+    return;
+  }
+  if (context.effects && !frame.composite) {
+    context.effects->failed = true;
+    context.effects->why = fmt::format("step '{}': {}", step.id, in_.shared.redaction.redact(error.what()));
     return;
   }
   frame.failed = true;

@@ -179,6 +179,7 @@ Result<> JobRun::run_action(const Ctx& ctx, Frame& frame, StepContext& context, 
   inner.source = action.source;
   inner.composite = true;
   inner.depth = frame.depth + 1;
+  inner.effects = context.effects;
   inner.outer_step = context.report_id;
   inner.action_path = inside(folder);
   inner.env = frame.env;
