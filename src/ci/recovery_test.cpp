@@ -73,7 +73,8 @@ TEST_F(RunnerTest, SLOW_AfterAKillTheRestRunsAndNothingIsLeft) {
   while (is_running("98.7654") && std::chrono::steady_clock::now() < until) ::usleep(2000);
   EXPECT_FALSE(is_running("98.7654")) << "the step outlived its runner";
 
-  must(clean_up_after_crash(options.root));
+  must(clean_up_after_crash(options.root, runtime.get()));
+  EXPECT_TRUE(must(runtime->survivors()).empty());
   EXPECT_TRUE(must(list_dir(options.root)).empty());
   auto document = must(doc::parse_json(must(read_file(journal / "one.json"))));
   options.finished = {must(job_result_from(doc::View(document)))};

@@ -131,8 +131,9 @@ struct RunResult {
   std::vector<JobResult> jobs;
 };
 
-// Removes job folders that a killed process left below `root`. Only while no run is going on there.
-Result<> clean_up_after_crash(const fs::path& root);
+// Removes what a killed process left: containers of jobs (runtime may be null) and job folders below `root`. Only while
+// no run is going on there.
+Result<> clean_up_after_crash(const fs::path& root, box::Runtime* runtime);
 
 // Threads: one run at a time per value.
 class Runner {
