@@ -1,0 +1,145 @@
+#include "engine/house.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "cluster/api_server.h"
+#include "engine/audit.h"
+#include "engine/git_policy.h"
+#include "engine/render.h"
+#include "engine/run_logs.h"
+#include "image/builder.h"
+#include "path/crds.h"
+#include "preview/preview.h"
+#include "scan/scanner.h"
+
+namespace slipway::engine {
+namespace {
+
+Result<> take_directory(House& house) {
+  const auto& data = house.settings.data;
+  TRY_OK_IN("data directory", make_dirs(data, 0700));
+  auto lock = FileLock::take(data / "lock");
+  if (!lock && lock.error().is(Kind::conflict))
+    return Fail(Error(Kind::conflict, fmt::format("{}: another slipway runs on this data directory", data.native())).with_hint("stop it, or give this one a directory of its own: slipway up --data DIR"));
+  if (!lock) return Fail(std::move(lock).error());
+  house.lock = std::make_unique<FileLock>(*std::move(lock));
+  return {};
+}
+
+Result<> open_stores(House& house) {
+  const auto& data = house.settings.data;
+  TRY(house.users, Users::open(data));
+  house.redaction.add(house.users->admin_token());
+  TRY(house.pki, open_pki(data, house.settings.host));
+  TRY(house.blobs, store::BlobStore::open(data / "blobs"));
+  oci::RegistryOptions options;
+  options.authorize = [&house](std::string_view authorization, const std::string&, std::string_view action) -> std::optional<std::string> {
+    if (auto user = house.users->by_header(authorization)) return user->name;
+    if (action == "pull") return "anonymous";
+    return std::nullopt;
+  };
+  TRY(house.registry, oci::Registry::open(*house.blobs, data / "registry.db", std::move(options)));
+  TRY(house.layers, oci::LayerCache::open(*house.blobs, data / "layers"));
+  house.remote = std::make_unique<oci::Remote>();
+  house.run_logs = std::make_unique<RunLogs>(data / "logs");
+  return {};
+}
+
+Result<> open_api(House& house) {
+  cluster::ApiOptions options;
+  options.database = house.settings.data / "cluster.db";
+  options.crds = path::builtin_crds();
+  options.service_cidr = house.settings.service_cidr;
+  options.authenticate = [&house](const net::Request& request) -> std::optional<cluster::ApiOptions::User> {
+    auto user = house.users->by_header(request.headers.get_or("authorization", ""));
+    if (!user) return std::nullopt;
+    return cluster::ApiOptions::User{user->name, user->groups};
+  };
+  TRY(house.api, cluster::ApiServer::open(std::move(options)));
+  house.client = house.api->client("slipway");
+  house.audit = std::make_unique<AuditTrail>();
+  house.api->on_write([audit = house.audit.get()](const cluster::Audit& entry) { audit->note(entry); });
+  return {};
+}
+
+Result<> open_node(House& house) {
+  const auto& data = house.settings.data;
+  TRY(house.runtime, box::Runtime::open(data / "box"));
+  TRY(house.network, box::NodeNetwork::open({.bridge = house.settings.bridge, .pod_cidr = house.settings.pod_cidr, .service_cidr = house.settings.service_cidr, .state = data / "net"}));
+  cluster::NodeOptions options;
+  options.root = data / "pods";
+  options.registry = house.registry.get();
+  options.registry_names = registry_names(house.settings);
+  options.layers = house.layers.get();
+  options.remote = house.remote.get();
+  options.runtime = house.runtime.get();
+  options.network = house.network.get();
+  options.ca_pem = house.pki.ca.certificate_pem;
+  TRY(house.node, cluster::Node::open(house.api->client("system:node:slipway"), std::move(options)));
+  house.api->set_node(house.node.get());
+  TRY(house.gateway, cluster::Gateway::open(house.api->client("slipway-gateway"), {.port = house.settings.gateway_port, .node_ip = "127.0.0.1"}));
+  return {};
+}
+
+Result<> open_stages(House& house) {
+  const auto& data = house.settings.data;
+  house.repositories = make_repositories(house);
+  gitops::ControllerOptions options;
+  options.drift = [&house](const gitops::Drift& drift) { report_drift(house, drift); };
+  house.gitops = std::make_unique<gitops::Controller>(house.api->client("slipway-gitops"), *house.repositories, std::move(options));
+  TRY_OK(make_dirs(data / "build"));
+  image::BuilderOptions build;
+  build.registry = house.registry.get();
+  build.layers = house.layers.get();
+  build.runtime = house.runtime.get();
+  build.remote = house.remote.get();
+  build.root = data / "build";
+  build.registry_names = registry_names(house.settings);
+  house.builder = image::make_builder(std::move(build));
+  scan::ScannerOptions scanner;
+  scanner.registry = house.registry.get();
+  scanner.database = data / "advisories.db";
+  TRY(house.scanner, scan::make_scanner(std::move(scanner)));
+  house.previewer = preview::make_previewer(house.api->client("slipway-preview"), {[&house](const Ctx& ctx, const path::PreviewRequest& request) { return render_overlay(ctx, house, request); }});
+  return {};
+}
+
+}  // namespace
+
+std::vector<std::string> registry_names(const Settings& settings) {
+  return {settings.registry_name, fmt::format("127.0.0.1:{}", settings.port), fmt::format("localhost:{}", settings.port)};
+}
+
+Result<std::unique_ptr<House>> House::open(const Ctx& ctx, Settings settings) {
+  auto house = std::make_unique<House>();
+  house->settings = std::move(settings);
+  TRY_OK(take_directory(*house));
+  TRY_OK(open_stores(*house));
+  set_log_redaction([redaction = &house->redaction](std::string line) { return redaction->redact(std::move(line)); });
+  TRY_OK(open_api(*house));
+  TRY_OK(open_node(*house));
+  TRY_OK(open_stages(*house));
+  TRY(house->git, git::Host::open(house->settings.data / "git", git_policy(*house)));
+  TRY_OK(ctx.alive());
+  LOG(info, "house.open", {"data", house->settings.data.native()}, {"runtime", house->runtime->describe()});
+  return house;
+}
+
+House::~House() { set_log_redaction({}); }
+
+std::string House::url() const {
+  auto reach = settings.host == "0.0.0.0" ? std::string("127.0.0.1") : settings.host;
+  return fmt::format("http://{}:{}", reach, settings.port);
+}
+
+bool House::is_config_repository(const Ctx& ctx, const std::string& name) const {
+  auto applications = client->list(ctx, {"argoproj.io/v1alpha1", "Application"}, {});
+  if (!applications) return false;
+  return std::any_of(applications->items.begin(), applications->items.end(), [&](const kube::Object& application) {
+    return embedded_repository(*this, application["spec"]["source"]["repoURL"].text()) == name;
+  });
+}
+
+}  // namespace slipway::engine

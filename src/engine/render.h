@@ -1,0 +1,22 @@
+#pragma once
+// Repositories as the house knows them, and what overlays in them say.
+#include "engine/house.h"
+#include "git/repository.h"
+
+namespace slipway::engine {
+
+// The embedded host's repository that a URL means, or "". http://slipway/git/NAME.git is the address that manifests
+// use: it holds wherever this Slipway listens.
+std::string embedded_repository(const House& house, std::string_view url);
+std::string repository_url(std::string_view name);
+std::unique_ptr<gitops::Repositories> make_repositories(House& house);
+std::vector<std::string> registry_names(const Settings& settings);
+
+// The objects of a preview's overlay, from a folder or from the tip of a configuration repository.
+Result<std::vector<doc::Value>> render_overlay(const Ctx& ctx, House& house, const path::PreviewRequest& request);
+// The objects of a folder of a repository at a commit or tree.
+Result<std::vector<doc::Value>> render_at(const Ctx& ctx, const git::Repository& repository, const git::Oid& commit_or_tree, const std::string& folder);
+
+void report_drift(House& house, const gitops::Drift& drift);
+
+}  // namespace slipway::engine
