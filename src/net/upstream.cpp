@@ -164,6 +164,7 @@ Result<std::size_t> Upstream::read(const Ctx& ctx, std::span<char> buffer) {
 Result<std::size_t> Upstream::read_raw(const Ctx& ctx, std::span<char> buffer) { return rep_->take(ctx, buffer); }
 Result<> Upstream::write_raw(const Ctx& ctx, std::string_view bytes) { return rep_->transport.write_all(ctx, bytes, forever); }
 void Upstream::shutdown() { rep_->transport.shutdown(SHUT_RDWR); }
+bool Upstream::finished() const { return rep_->done; }
 bool Upstream::reusable() const { return rep_->done && rep_->keep_alive && rep_->in.empty(); }
 
 bool Upstream::still_quiet() const {

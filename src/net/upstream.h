@@ -46,6 +46,7 @@ class Upstream {
   Result<> write_raw(const Ctx& ctx, std::string_view bytes);
   void shutdown();
 
+  bool finished() const;  // the whole body was read
   // Everything was read and the peer keeps the connection.
   bool reusable() const;
   // Nothing has come since it was put aside: neither an end nor bytes that nobody asked for.

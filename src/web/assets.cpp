@@ -9,7 +9,8 @@
 namespace slipway::web {
 namespace {
 
-std::string_view type_of(std::string_view path) {
+// Unused where the page was not built.
+[[maybe_unused]] std::string_view type_of(std::string_view path) {
   if (path.ends_with(".html")) return "text/html; charset=utf-8";
   if (path.ends_with(".js")) return "text/javascript; charset=utf-8";
   if (path.ends_with(".css")) return "text/css; charset=utf-8";

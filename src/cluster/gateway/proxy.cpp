@@ -170,6 +170,8 @@ net::StreamBody stream_of(std::shared_ptr<Passage> passage) {
         return Fail(std::move(got).error());
       }
       if (*got == 0) break;
+      // Before the last bytes leave: who has the answer finds it counted.
+      if (passage->upstream->finished()) passage->count(Tally::End::answered);
       TRY_OK(writer.write(ctx, {buffer.data(), *got}));
     }
     passage->count(Tally::End::answered);
