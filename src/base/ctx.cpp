@@ -28,8 +28,9 @@ class RealClock final : public Clock {
 }  // namespace
 
 const Clock& real_clock() {
-  static const RealClock clock;
-  return clock;
+  // Never destroyed: threads that end during exit still ask it.
+  static const auto* clock = new RealClock;
+  return *clock;
 }
 
 Result<> Ctx::alive() const {
