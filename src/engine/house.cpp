@@ -8,7 +8,9 @@
 #include "engine/audit.h"
 #include "engine/git_policy.h"
 #include "engine/render.h"
+#include "ci/runner.h"
 #include "engine/run_logs.h"
+#include "path/objects.h"
 #include "image/builder.h"
 #include "path/crds.h"
 #include "preview/preview.h"
@@ -31,7 +33,7 @@ Result<> take_directory(House& house) {
 Result<> open_stores(House& house) {
   const auto& data = house.settings.data;
   TRY(house.users, Users::open(data));
-  house.redaction.add(house.users->admin_token());
+  house.redaction->add(house.users->admin_token());
   TRY(house.pki, open_pki(data, house.settings.host));
   TRY(house.blobs, store::BlobStore::open(data / "blobs"));
   oci::RegistryOptions options;
@@ -52,6 +54,7 @@ Result<> open_api(House& house) {
   options.database = house.settings.data / "cluster.db";
   options.crds = path::builtin_crds();
   options.service_cidr = house.settings.service_cidr;
+  options.namespaces = {std::string(path::home), "argocd"};
   options.authenticate = [&house](const net::Request& request) -> std::optional<cluster::ApiOptions::User> {
     auto user = house.users->by_header(request.headers.get_or("authorization", ""));
     if (!user) return std::nullopt;
@@ -100,8 +103,13 @@ Result<> open_stages(House& house) {
   house.builder = image::make_builder(std::move(build));
   scan::ScannerOptions scanner;
   scanner.registry = house.registry.get();
-  scanner.database = data / "advisories.db";
+  if (path_exists(data / "advisories.db")) scanner.database = data / "advisories.db";
+  scanner.cache = data / "inventory";
+  TRY_OK(make_dirs(data / "inventory"));
   TRY(house.scanner, scan::make_scanner(std::move(scanner)));
+  TRY(house.job_cache, ci::open_file_job_cache(data / "jobs"));
+  TRY_OK(make_dirs(data / "work"));
+  TRY_OK(ci::clean_up_after_crash(data / "work", house.runtime.get()));
   house.previewer = preview::make_previewer(house.api->client("slipway-preview"), {[&house](const Ctx& ctx, const path::PreviewRequest& request) { return render_overlay(ctx, house, request); }});
   return {};
 }
@@ -117,7 +125,7 @@ Result<std::unique_ptr<House>> House::open(const Ctx& ctx, Settings settings) {
   house->settings = std::move(settings);
   TRY_OK(take_directory(*house));
   TRY_OK(open_stores(*house));
-  set_log_redaction([redaction = &house->redaction](std::string line) { return redaction->redact(std::move(line)); });
+  secret::install_log_redaction(house->redaction);
   TRY_OK(open_api(*house));
   TRY_OK(open_node(*house));
   TRY_OK(open_stages(*house));

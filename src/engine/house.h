@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "box/network.h"
+#include "ci/jobcache.h"
 #include "cluster/api_server.h"
 #include "cluster/controllers.h"
 #include "cluster/gateway.h"
@@ -31,7 +32,7 @@ struct House {
   std::unique_ptr<FileLock> lock;
   std::unique_ptr<Users> users;
   Pki pki;
-  secret::RedactionSet redaction;
+  std::shared_ptr<secret::RedactionSet> redaction = std::make_shared<secret::RedactionSet>();
   std::unique_ptr<store::BlobStore> blobs;
   std::unique_ptr<oci::Registry> registry;
   std::unique_ptr<oci::LayerCache> layers;
@@ -50,6 +51,7 @@ struct House {
   std::unique_ptr<path::ImageBuilder> builder;
   std::unique_ptr<path::Scanner> scanner;
   std::unique_ptr<path::Previewer> previewer;
+  std::unique_ptr<ci::JobCache> job_cache;
 
   fs::path logs() const { return settings.data / "logs"; }
   // http://host:port, for links that people follow.

@@ -41,6 +41,12 @@ Result<doc::Value> with_ignored(const Application& app, const Task& task, doc::V
   return desired;
 }
 
+void keep_pod_hash(doc::Value& desired, const kube::Object& live) {
+  constexpr std::string_view key = "rollouts-pod-template-hash";
+  auto hash = live["spec"]["selector"][key].text();
+  if (live.kind() == "Service" && !hash.empty() && desired.find_path({"spec", "selector"}) != nullptr) desired["spec"]["selector"][key] = hash;
+}
+
 }  // namespace
 
 std::string_view to_string(SyncState state) {
@@ -61,6 +67,13 @@ doc::Value applied_object(const Application& app, const Task& task) {
   return object;
 }
 
+Result<doc::Value> applied_over(const Application& app, const Task& task, const kube::Object& live) {
+  auto desired = applied_object(app, task);
+  if (!live) return desired;
+  keep_pod_hash(desired, live);
+  return with_ignored(app, task, std::move(desired), live);
+}
+
 Result<Compared> Comparer::compare(const Ctx& ctx, kube::Client& client, const Application& app, const Task& task) {
   Compared result{task.type, task.key};
   result.task = &task;
@@ -73,7 +86,7 @@ Result<Compared> Comparer::compare(const Ctx& ctx, kube::Client& client, const A
   }
   result.live = *live;
   if (!task.ignore_health) result.health = health_of(*live);
-  TRY(auto desired, with_ignored(app, task, applied_object(app, task), *live));
+  TRY(auto desired, applied_over(app, task, *live));
   auto digest = sha256_hex(doc::print_json(desired));
   auto slot = app.key.str() + "|" + task.id();
   {

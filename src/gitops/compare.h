@@ -51,6 +51,9 @@ class Comparer {
 
 // What is applied: the task's object with the tracking annotation and without status.
 doc::Value applied_object(const Application& app, const Task& task);
+// The same, with what others rightly own taken from the live object: ignoreDifferences, and the pod hash that a
+// Rollout puts into a Service's selector (which is one atomic field).
+Result<doc::Value> applied_over(const Application& app, const Task& task, const kube::Object& live);
 std::string tracking_id(const Application& app, const Task& task);
 
 }  // namespace slipway::gitops

@@ -46,7 +46,7 @@ Result<std::optional<Millis>> heal(const Ctx& ctx, const SyncContext& context, c
       again = again ? std::min(*again, pause) : pause;
       continue;
     }
-    auto applied = apply_task(ctx, context.client, app, *r.task);
+    auto applied = apply_task(ctx, context.client, app, *r.task, r.live);
     if (!applied) {
       if (applied.error().is(Kind::cancelled)) return Fail(std::move(applied).error());
       status.conditions.push_back({"SyncError", applied.error().what()});
@@ -85,7 +85,7 @@ Result<Progress> advance(const Ctx& ctx, const SyncContext& context, const Appli
       auto* r = resource_of(status, *task);
       if (r == nullptr) continue;
       if (r->state != SyncState::synced) {
-        TRY(r->live, apply_task(ctx, context.client, app, *task));
+        TRY(r->live, apply_task(ctx, context.client, app, *task, r->live));
         r->state = SyncState::synced, r->missing = false, r->fields.clear(), r->message.clear();
         if (!task->ignore_health) r->health = health_of(r->live);
       }
@@ -176,8 +176,8 @@ kube::RemoveOptions prune_options(const Application& app) {
   return options;
 }
 
-Result<kube::Object> apply_task(const Ctx& ctx, kube::Client& client, const Application& app, const Task& task) {
-  auto object = applied_object(app, task);
+Result<kube::Object> apply_task(const Ctx& ctx, kube::Client& client, const Application& app, const Task& task, const kube::Object& live) {
+  TRY(auto object, applied_over(app, task, live));
   kube::WriteOptions options{.field_manager = std::string(field_manager), .force = true};
   auto applied = client.apply(ctx, object, options);
   if (applied || !app.options.create_namespace || !applied.error().is(Kind::not_found)) return applied;

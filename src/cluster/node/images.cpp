@@ -62,6 +62,12 @@ Result<oci::Registry::Image> Images::find(const Ctx& ctx, const oci::Reference& 
   const auto& ours = options_.registry_names;
   if (std::find(ours.begin(), ours.end(), reference.host) != ours.end())
     return registry.image(reference.repository, want);
+  // A name without a host means ours first, as in a Dockerfile's FROM: what was built here is run from here.
+  if (reference.host == "docker.io") {
+    auto bare = reference.repository;
+    if (bare.starts_with("library/")) bare = bare.substr(8);
+    if (auto built = registry.image(bare, want); built && has_layers(registry, *built)) return built;
+  }
   auto known = registry.image(reference.name(), want);
   bool here = known && has_layers(registry, *known);
   if (here && (policy != PullPolicy::always || !reference.digest.empty())) return known;

@@ -11,8 +11,8 @@ Result<std::optional<Millis>> operate(const Ctx& ctx, const SyncContext& context
 // Deletes what the application brought, in reverse order, then lets the application go.
 Result<Looked> tear_down(const Ctx& ctx, const SyncContext& context, const Application& app, const kube::Object& application, AppStatus status);
 
-// One object made as desired. Gives the live object.
-Result<kube::Object> apply_task(const Ctx& ctx, kube::Client& client, const Application& app, const Task& task);
+// One object made as desired; `live` is empty when it is not there. Gives the live object.
+Result<kube::Object> apply_task(const Ctx& ctx, kube::Client& client, const Application& app, const Task& task, const kube::Object& live);
 
 // Hooks of one step. Running ones are waited for by looking again.
 enum class HookState { done, running, failed };

@@ -1,0 +1,76 @@
+#include "engine/notices.h"
+
+#include "base/encode.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "engine/house.h"
+#include "engine/recorder.h"
+#include "notify/notify.h"
+
+namespace slipway::engine {
+namespace {
+
+// A value of a Secret in the home namespace.
+notify::SecretLookup secrets_of(const Ctx& ctx, House& house) {
+  return [&ctx, &house](const std::string& name, const std::string& key) -> Result<std::string> {
+    TRY(auto secret, house.client->get(ctx, {"v1", "Secret"}, {home, name}));
+    if (!secret) return fail(Kind::not_found, "there is no Secret {}/{}", home, name);
+    auto value = (*secret)["data"][key].text();
+    if (value.empty()) return fail(Kind::not_found, "Secret {}/{} has no key {}", home, name, key);
+    TRY(auto plain, from_base64(value));
+    house.redaction->add(plain);
+    return plain;
+  };
+}
+
+std::set<std::string> delivered_to(const kube::Object& notice) {
+  std::set<std::string> names;
+  for (const auto& name : notice["status"]["delivered"].items()) names.insert(name.text());
+  return names;
+}
+
+}  // namespace
+
+Result<> announce(const Ctx& ctx, House& house, const path::Notice& notice) {
+  auto made = record(ctx, *house.client, "Notice", object_name(notice.id), to_doc(notice));
+  return made ? Result<>{} : Result<>(Fail(std::move(made).error()));
+}
+
+Result<std::optional<Millis>> deliver(const Ctx& ctx, House& house, const std::string& name) {
+  std::optional<Millis> later;
+  TRY(auto object, find(ctx, *house.client, "Notice", name));
+  if (!object || (*object)["status"]["phase"].text() == "Delivered") return later;
+  TRY(auto notice, path::notice_from(object->view()));
+  TRY(auto notifiers, all(ctx, *house.client, "Notifier"));
+  auto done = delivered_to(*object);
+  auto tries = (*object)["status"]["tries"].num_or(0);
+  doc::List problems;
+  for (const auto& notifier : notifiers) {
+    if (done.contains(notifier.name())) continue;
+    auto target = notify::target_from(notifier.view(), secrets_of(ctx, house));
+    if (!target) {
+      problems.emplace_back(notifier.name() + ": " + target.error().what());
+      continue;
+    }
+    if (!notify::matches(target->rule, notice)) continue;
+    notify::NotifierOptions options;
+    options.redact = [redaction = house.redaction](std::string_view text) { return redaction->redact(text); };
+    auto sender = notify::make_notifier(*std::move(target), std::move(options));
+    auto sent = sender ? (*sender)->send(ctx.within(Millis(15000)), notice) : Result<>(Fail(std::move(sender).error()));
+    if (sent) {
+      done.insert(notifier.name());
+      continue;
+    }
+    if (sent.error().is(Kind::cancelled)) return Fail(std::move(sent).error());
+    LOG(warn, "notify.failed", {"notifier", notifier.name()}, {"notice", name}, {"error", sent.error().what()});
+    problems.emplace_back(notifier.name() + ": " + sent.error().what());
+    if (sent.error().retryable() && tries < 20) later = std::min(Millis(1000) * (1 << std::min<std::int64_t>(tries, 8)), Millis(300000));
+  }
+  doc::List names;
+  for (const auto& n : done) names.emplace_back(n);
+  TRY_OK(set_status(ctx, *house.client, "Notice", name, doc::Map{{"delivered", names}, {"problems", problems}, {"tries", tries + 1}, {"phase", later ? "Retrying" : "Delivered"}}));
+  return later;
+}
+
+}  // namespace slipway::engine

@@ -1,0 +1,92 @@
+#include "engine/render.h"
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "engine/audit.h"
+#include "engine/notices.h"
+#include "manifest/kustomize.h"
+#include "manifest/load.h"
+
+namespace slipway::engine {
+namespace {
+
+class HouseRepositories final : public gitops::Repositories {
+ public:
+  explicit HouseRepositories(House& house) : house_(house) {}
+
+  Result<git::Repository> open(const Ctx& ctx, const std::string& url) override {
+    auto ours = embedded_repository(house_, url);
+    if (!ours.empty()) return house_.git->repository(ours);
+    auto folder = house_.settings.data / "mirrors" / sha256_hex(url).substr(0, 16);
+    TRY_OK(make_dirs(folder.parent_path()));
+    return git::Repository::mirror(ctx.within(Millis(120000)), url, folder);
+  }
+
+ private:
+  House& house_;
+};
+
+Result<std::vector<doc::Value>> render_source(const Ctx& ctx, manifest::FileSource& source, const std::string& folder) {
+  TRY(auto kustomization, manifest::find_kustomization(source, folder));
+  if (kustomization) return manifest::kustomize_build(ctx, source, folder);
+  TRY(auto loaded, manifest::load_folder(ctx, source, folder));
+  std::vector<doc::Value> objects;
+  for (auto& entry : loaded) objects.push_back(std::move(entry.object));
+  return objects;
+}
+
+}  // namespace
+
+std::string repository_url(std::string_view name) { return fmt::format("http://slipway/git/{}.git", name); }
+
+std::string embedded_repository(const House& house, std::string_view url) {
+  auto rest = url;
+  for (auto prefix : {std::string("http://slipway/git/"), std::string("https://slipway/git/"), house.url() + "/git/"}) {
+    if (!rest.starts_with(prefix)) continue;
+    rest.remove_prefix(prefix.size());
+    while (rest.ends_with('/')) rest.remove_suffix(1);
+    if (rest.ends_with(".git")) rest.remove_suffix(4);
+    return std::string(rest);
+  }
+  return "";
+}
+
+std::unique_ptr<gitops::Repositories> make_repositories(House& house) { return std::make_unique<HouseRepositories>(house); }
+
+Result<std::vector<doc::Value>> render_at(const Ctx& ctx, const git::Repository& repository, const git::Oid& commit_or_tree, const std::string& folder) {
+  manifest::GitSource source(repository, commit_or_tree);
+  return render_source(ctx, source, manifest::join_path("", folder).value_or(""));
+}
+
+Result<std::vector<doc::Value>> render_overlay(const Ctx& ctx, House& house, const path::PreviewRequest& request) {
+  if (request.repository.empty()) {
+    manifest::DiskSource source(request.root);
+    auto folder = manifest::join_path("", request.overlay);
+    if (!folder) return fail(Kind::denied, "{}: leaves the repository", request.overlay);
+    return render_source(ctx, source, *folder);
+  }
+  TRY(auto repository, house.git->repository(request.repository));
+  TRY(auto tip, repository.resolve("refs/heads/main"));
+  if (!tip) return fail(Kind::not_found, "{}: has no branch main", request.repository);
+  return render_at(ctx, repository, *tip, request.overlay);
+}
+
+void report_drift(House& house, const gitops::Drift& drift) {
+  auto who = house.audit->who(drift.type, drift.key);
+  if (who.empty()) who = "somebody";
+  auto what = fmt::format("{} {}", drift.type.kind, drift.key.str());
+  path::Notice notice;
+  auto live_mark = fmt::format("{}|{}|{}|{}", what, join(drift.fields, ","), drift.revision, rfc3339_millis(real_clock().wall()));
+  notice.id = "drift-" + sha256_hex(live_mark).substr(0, 16);
+  notice.event = drift.healed ? "drift.healed" : "drift.found";
+  notice.severity = path::Severity::warning;
+  notice.title = drift.deleted ? fmt::format("{} was deleted by {} and is back", what, who)
+                               : fmt::format("{} was changed by {} ({}) and is as in Git again", what, who, join(drift.fields, ", "));
+  notice.text = fmt::format("Application {} at {}", drift.application.name, drift.revision.substr(0, 12));
+  notice.facts = {{"application", drift.application.name}, {"object", what}, {"who", who}};
+  if (auto announced = announce(Ctx{}.within(Millis(5000)), house, notice); !announced)
+    LOG(warn, "gitops.drift_report_failed", {"object", what}, {"error", announced.error().what()});
+}
+
+}  // namespace slipway::engine
