@@ -3,6 +3,7 @@
 #include "api/pages.h"
 #include "base/metrics.h"
 #include "base/text.h"
+#include "engine/hooks.h"
 #include "engine/run_logs.h"
 
 namespace slipway::api {
@@ -54,7 +55,7 @@ net::Handler front(engine::House& house) {
   for (auto prefix : {"/api", "/apis", "/openapi", "/version", "/healthz", "/readyz", "/livez"}) router->mount(prefix, kubernetes);
   router->mount("/logs/", [&house](const Ctx&, net::Request& request) { return logs(house, request); });
   router->mount("/metrics", [&house](const Ctx&, net::Request&) { return metrics(house); });
-  router->mount("/hooks/", [&house](const Ctx& ctx, net::Request& request) { return webhook(ctx, house, request); });
+  router->mount("/hooks/", engine::webhook_routes(house));
   router->mount("", [](const Ctx&, net::Request& request) { return page(request); });
   return [router](const Ctx& ctx, net::Request& request) { return (*router)(ctx, request); };
 }

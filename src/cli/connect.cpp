@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "kube/http_client.h"
+#include "kube/kubeconfig.h"
 
 namespace slipway::cli {
 
@@ -27,7 +28,7 @@ Result<std::shared_ptr<kube::Client>> connect(const Ctx& ctx, const Arguments& a
   auto text = read_file(file);
   if (!text)
     return Fail(Error(Kind::unavailable, fmt::format("{}: no kubeconfig there: is slipway running?", file.native())).with_hint("slipway up --data DIR starts it; --data or SLIPWAY_DATA names its directory"));
-  TRY(auto config, kube::parse_kubeconfig(*text, file.native()));
+  TRY(auto config, kube::parse_kubeconfig(*text, file.parent_path()));
   TRY(auto client, kube::connect(config));
   if (auto version = client->resources(ctx.within(Millis(10000))); !version && version.error().retryable())
     return Fail(std::move(version).error().in("the API does not answer").with_hint("slipway up --data DIR starts it"));

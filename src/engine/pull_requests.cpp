@@ -86,9 +86,7 @@ Result<std::string> review_pushed(const Ctx& ctx, House& house, const git::Push&
   TRY(auto repository, house.git->repository(push.repository));
   TRY(auto commit, repository.commit(update.after));
   auto name = pull_request_name(push.repository, number);
-  std::string base = "main";
-  for (const auto& option : push.options)
-    if (option.starts_with("base=")) base = option.substr(5);
+  auto base = update.asked.empty() ? std::string("main") : branch_of(update.asked);
   doc::Map spec{{"number", number}, {"repository", push.repository}, {"base", base}, {"head", update.after}, {"title", commit.subject()}, {"author", push.pusher}};
   auto link = fmt::format("{}/#/pr/{}/{}", house.url(), push.repository, number);
   TRY(auto recorded, record(ctx, *house.client, "PullRequest", name, spec, {{"slipway.dev/repository", object_name(push.repository)}}));

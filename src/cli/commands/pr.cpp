@@ -36,11 +36,7 @@ Result<kube::Object> get(const Ctx& ctx, kube::Client& client, const Arguments& 
 }
 
 Result<int> create(const Ctx& ctx, const Arguments& arguments, Io& io) {
-  std::vector<std::string> argv{"git", "push"};
-  for (const auto& option : {std::string("base=") + arguments.get("base")}) argv.insert(argv.end(), {"-o", option});
-  argv.push_back(arguments.get("remote"));
-  argv.push_back("HEAD:refs/for/" + arguments.get("base"));
-  TRY(auto output, run(ctx, {.argv = argv}));
+  TRY(auto output, run(ctx, {.argv = {"git", "push", arguments.get("remote"), "HEAD:refs/for/" + arguments.get("base")}}));
   io.print(output.out);
   io.note(output.err);
   return output.ok() ? 0 : 1;

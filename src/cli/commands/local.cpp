@@ -1,0 +1,170 @@
+// render, lint, scan, run: what needs no server.
+#include <iostream>
+
+#include "base/text.h"
+#include "box/box.h"
+#include "ci/runner.h"
+#include "cli/command.h"
+#include "doc/json.h"
+#include "lint/lint.h"
+#include "manifest/kustomize.h"
+#include "manifest/load.h"
+#include "path/findings.h"
+#include "scan/scanner.h"
+
+namespace slipway::cli {
+namespace {
+
+Result<int> render(const Ctx& ctx, const Arguments& arguments, Io& io) {
+  fs::path folder = arguments.get("folder");
+  manifest::DiskSource source(folder);
+  TRY(auto kustomization, manifest::find_kustomization(source, ""));
+  std::vector<doc::Value> objects;
+  if (kustomization) {
+    TRY(objects, manifest::kustomize_build(ctx, folder));
+  } else {
+    TRY(auto loaded, manifest::load_folder(ctx, source, "", {.recursive = arguments.has("recursive"), .include = "", .exclude = ""}));
+    for (auto& entry : loaded) objects.push_back(std::move(entry.object));
+  }
+  if (io.json()) io.document(doc::List(objects.begin(), objects.end()));
+  else io.print(manifest::print_objects(objects));
+  return 0;
+}
+
+// What findings say as an exit status: 1 when the policy or the file's validity fails.
+int show(Io& io, std::vector<path::Finding> findings, std::string_view format) {
+  path::sort_findings(findings);
+  bool fails = false;
+  for (const auto& finding : findings) fails = fails || finding.fails || path::level_of(finding) == "error";
+  if (format == "sarif") io.print(path::print_sarif(findings, "0.1.0"));
+  else if (io.json()) io.print(path::print_jsonl(findings));
+  else io.print(path::print_text(findings));
+  return fails ? 1 : 0;
+}
+
+// Workflow files below .github/workflows, each with all its problems.
+Result<> lint_workflows(const fs::path& root, std::vector<path::Finding>& findings) {
+  auto folder = root / ".github/workflows";
+  if (!path_exists(folder)) return {};
+  TRY(auto names, list_dir(folder));
+  for (const auto& name : names) {
+    if (!name.ends_with(".yml") && !name.ends_with(".yaml")) continue;
+    TRY(auto text, read_file(folder / name));
+    auto shown = ".github/workflows/" + name;
+    auto reading = ci::read_workflow(text, {.source = shown});
+    for (const auto& problem : reading.problems) {
+      path::Finding finding;
+      finding.check = "lint", finding.rule = "workflow-syntax", finding.severity = path::Severity::error;
+      finding.place = problem.place;
+      finding.place.file = shown;
+      finding.message = problem.hint.empty() ? problem.message : problem.message + " (" + problem.hint + ")";
+      findings.push_back(std::move(finding));
+    }
+  }
+  return {};
+}
+
+Result<int> lint(const Ctx& ctx, const Arguments& arguments, Io& io) {
+  std::vector<path::Finding> findings;
+  auto paths = arguments.all("path");
+  if (paths.empty()) paths.emplace_back(".");
+  for (const auto& path : paths) {
+    TRY(auto found, lint::lint_folder(ctx, path));
+    findings.insert(findings.end(), found.begin(), found.end());
+    TRY_OK(lint_workflows(path, findings));
+  }
+  return show(io, std::move(findings), arguments.get("format"));
+}
+
+Result<int> scan(const Ctx& ctx, const Arguments& arguments, Io& io) {
+  fs::path target = arguments.get("target");
+  if (!fs::is_directory(target)) return Fail(Error(Kind::unavailable, fmt::format("{}: not a folder; scanning an image by name from here is not there yet", target.native())).with_hint("slipway up scans every image it builds"));
+  TRY(auto scanner, scan::make_scanner({}));
+  TRY(auto report, scanner->scan_folder(ctx, target));
+  auto format = arguments.get("format");
+  if (format == "cyclonedx") io.line(report.sbom_cyclonedx);
+  else if (format == "spdx") io.line(report.sbom_spdx);
+  else {
+    io.note(fmt::format("{} packages, {} findings", report.packages, report.findings.size()));
+    return show(io, std::move(report.findings), format);
+  }
+  return 0;
+}
+
+// Lines of all jobs, each under its job's name.
+class Printer final : public ci::Observer {
+ public:
+  explicit Printer(Io& io) : io_(io) {}
+  void job_started(const std::string&, const std::string& name) override { io_.line(io_.paint(Io::Paint::bold, name)); }
+  void job_finished(const ci::JobResult& result) override {
+    auto paint = result.conclusion == ci::Conclusion::failure ? Io::Paint::bad : Io::Paint::good;
+    io_.line(fmt::format("{} {} ({:.2f} s){}", result.name, io_.paint(paint, to_string(result.conclusion)), static_cast<double>(result.duration.count()) / 1000, result.why.empty() ? "" : ": " + result.why));
+  }
+  void step_started(const std::string& job, const std::string&, const std::string& name) override { io_.line(fmt::format("{} ▸ {}", job, name)); }
+  void log(const ci::LogLine& line) override { io_.line(fmt::format("{} | {}", line.job, line.text)); }
+
+ private:
+  Io& io_;
+};
+
+Result<std::string> workflow_file(const fs::path& root, const std::string& given) {
+  if (!given.empty()) return path_exists(root / given) || given.contains('/') ? given : ".github/workflows/" + given + (given.ends_with(".yml") || given.ends_with(".yaml") ? "" : ".yml");
+  TRY(auto names, list_dir(root / ".github/workflows"));
+  std::erase_if(names, [](const auto& name) { return !name.ends_with(".yml") && !name.ends_with(".yaml"); });
+  if (names.size() != 1) return fail(Kind::invalid, "{} workflow files, say which: {}", names.size(), join(names, ", "));
+  return ".github/workflows/" + names[0];
+}
+
+Result<int> run(const Ctx& ctx, const Arguments& arguments, Io& io) {
+  auto root = fs::absolute(arguments.get("folder"));
+  TRY(auto file, workflow_file(root, arguments.get("workflow")));
+  TRY(auto text, read_file(root / file));
+  TRY(auto workflow, ci::parse_workflow(text, file));
+  ci::Event event;
+  event.name = arguments.get("event");
+  auto read = [&](const std::string& path) -> Result<std::optional<std::string>> {
+    if (!path_exists(root / path)) return std::optional<std::string>();
+    TRY(auto content, read_file(root / path));
+    return std::optional(std::move(content));
+  };
+  TRY(auto plan, ci::make_plan(std::move(workflow), event, read));
+  if (arguments.has("plan")) {
+    if (io.json()) io.document(plan.to_doc());
+    else io.print(plan.print());
+    return 0;
+  }
+  TRY(auto work, TempDir::make("slipway-run"));
+  TRY(auto runtime, box::Runtime::open(work.path() / "box"));
+  TRY_OK(make_dirs(work.path() / "jobs"));
+  TRY(auto blobs, store::BlobStore::open(work.path() / "blobs"));
+  Printer printer(io);
+  ci::RunnerOptions options;
+  options.folder = root;
+  options.root = work.path() / "jobs";
+  options.runtime = runtime.get();
+  options.blobs = blobs.get();
+  options.only_jobs = arguments.all("job");
+  options.observer = io.json() ? nullptr : &printer;
+  ci::Runner runner(std::move(options));
+  TRY(auto result, runner.run(ctx, plan));
+  if (io.json()) {
+    doc::List jobs;
+    for (const auto& job : result.jobs) jobs.push_back(to_doc(job));
+    io.document(doc::Map{{"conclusion", to_string(result.conclusion)}, {"jobs", std::move(jobs)}});
+  }
+  return result.conclusion == ci::Conclusion::success ? 0 : 1;
+}
+
+}  // namespace
+
+std::vector<Command> local_commands() {
+  Option format{"--format", "text, json lines by --output json, or sarif", false, false, "text"};
+  return {
+      {"run", "runs a workflow here and now on the working tree", "slipway run ci --job test", {{"--job,-j", "only this job and what it needs", false, true}, {"--event", "event to run for", false, false, "push"}, {"--folder,-C", "the repository", false, false, "."}, {"--plan", "print what would run", true}}, {{"workflow", "file of .github/workflows", false}}, run},
+      {"lint", "manifests and workflow files", "slipway lint deploy/", {format}, {{"path", "folder", false, true}}, lint},
+      {"scan", "packages with known vulnerabilities and secrets of a folder", "slipway scan . --format sarif", {{"--format", "table, sarif, cyclonedx, spdx", false, false, "table"}}, {{"target", "folder"}}, scan},
+      {"render", "Kustomize or plain manifests to YAML on stdout", "slipway render overlays/production", {{"--recursive,-R", "folders below too, without a kustomization", true}}, {{"folder", "folder"}}, render},
+  };
+}
+
+}  // namespace slipway::cli

@@ -1,0 +1,175 @@
+#include "engine/conductor.h"
+
+#include <thread>
+
+#include "base/log.h"
+#include "engine/git_policy.h"
+#include "engine/notices.h"
+#include "engine/promotions.h"
+#include "engine/pull_requests.h"
+#include "engine/recorder.h"
+#include "engine/runs.h"
+#include "kube/controller.h"
+#include "preview/preview.h"
+#include "rollout/rollout.h"
+#include "verify/analysis_run.h"
+
+namespace slipway::engine {
+namespace {
+
+using Keys = std::function<std::vector<kube::Key>(const kube::Event&)>;
+using Step = std::function<Result<std::optional<Millis>>(const Ctx&, House&, const std::string&)>;
+
+kube::Source of(std::string_view name) { return {kind(name), {}, {.ns = home}}; }
+kube::Source of(std::string_view name, Keys keys) { return {kind(name), std::move(keys), {.ns = home}}; }
+
+// The key that a label names.
+Keys by_label(std::string label) {
+  return [label](const kube::Event& event) -> std::vector<kube::Key> {
+    auto name = event.object.label(label);
+    return name.empty() ? std::vector<kube::Key>() : std::vector<kube::Key>{{home, name}};
+  };
+}
+
+// Every object of a kind: what happened concerns them all (there are few).
+Keys every(House& house, std::string_view name) {
+  return [&house, name](const kube::Event&) {
+    std::vector<kube::Key> keys;
+    auto objects = all(Ctx{}.within(Millis(5000)), *house.client, name);
+    if (objects)
+      for (const auto& object : *objects) keys.push_back(object.key());
+    return keys;
+  };
+}
+
+// Releases that are not decided yet: a workload moved, and one of them may be its.
+Keys open_releases(House& house) {
+  return [&house](const kube::Event&) {
+    std::vector<kube::Key> keys;
+    auto objects = all(Ctx{}.within(Millis(5000)), *house.client, "Release");
+    if (objects)
+      for (const auto& object : *objects)
+        if (!is_final(phase_of(object))) keys.push_back(object.key());
+    return keys;
+  };
+}
+
+// Pull requests whose base moved.
+Keys requests_of(House& house) {
+  return [&house](const kube::Event& event) {
+    std::vector<kube::Key> keys;
+    if (event.object["spec"]["pullRequest"].num_or(0) > 0) {
+      keys.push_back({home, event.object.label("slipway.dev/pull-request")});
+      return keys;
+    }
+    auto objects = all(Ctx{}.within(Millis(5000)), *house.client, "PullRequest", "slipway.dev/repository=" + event.object.label("slipway.dev/repository"));
+    if (objects)
+      for (const auto& object : *objects)
+        if (object["status"]["state"].str_or("open") == "open") keys.push_back(object.key());
+    return keys;
+  };
+}
+
+struct Stage {
+  std::string name;
+  std::vector<kube::Source> sources;
+  Step step;
+  std::size_t workers = 1;
+};
+
+Step plain(Result<> (*step)(const Ctx&, House&, const std::string&)) {
+  return [step](const Ctx& ctx, House& house, const std::string& name) -> Result<std::optional<Millis>> {
+    TRY_OK(step(ctx, house, name));
+    return std::optional<Millis>();
+  };
+}
+
+const kube::Type rollout_type{"argoproj.io/v1alpha1", "Rollout"}, deployment_type{"apps/v1", "Deployment"}, stateful_type{"apps/v1", "StatefulSet"};
+
+// The path. Each line: what is watched, and the step that makes the next object of it.
+std::vector<Stage> the_path(House& house) {
+  return {
+      {"intake", {of("PullRequest"), of("WorkflowRun", by_label("slipway.dev/pull-request")), of("Change", requests_of(house))}, look_at_pull_request},
+      {"ci-start", {of("Change")}, plain(start_runs)},
+      {"ci-run", {of("WorkflowRun")}, plain(execute_run), house.settings.parallel_runs},
+      {"ci-pass", {of("WorkflowRun")}, plain(pass_artifacts)},
+      {"promote-plan", {of("Pipeline"), of("Artifact", every(house, "Pipeline")), of("Release", every(house, "Pipeline")), of("Promotion", every(house, "Pipeline"))}, plan_promotions},
+      {"promote", {of("Promotion")}, execute_promotion},
+      // gitops and rollout run by their own controllers: Git is the interface between promote and them.
+      {"verify", {of("Release"), {rollout_type, open_releases(house), {}}, {deployment_type, open_releases(house), {}}, {stateful_type, open_releases(house), {}}}, look_at_release, 2},
+      {"notify", {of("Notice")}, deliver, 2},
+  };
+}
+
+Result<> run_stage(const Ctx& ctx, House& house, const Stage& stage) {
+  kube::ControllerOptions options{.name = stage.name, .sources = stage.sources, .workers = stage.workers};
+  return kube::run_controller(ctx, *house.client, options, [&](const Ctx& inner, const kube::Key& key) -> Result<kube::Reconciled> {
+    TRY(auto again, stage.step(inner, house, key.name));
+    return kube::Reconciled{again};
+  });
+}
+
+verify::AnalysisOptions analysis(House& house) {
+  verify::AnalysisOptions options;
+  options.client = house.api->client("slipway-verify");
+  options.providers.traffic = [&house](const std::string& ns, const std::string& service, const std::string& hash) -> Result<verify::Traffic> {
+    verify::Traffic traffic;
+    for (const auto& stats : house.gateway->stats()) {
+      if (stats.ns != ns || stats.service != service || (!hash.empty() && stats.pod_hash != hash)) continue;
+      traffic.requests += stats.requests;
+      traffic.errors += stats.errors_5xx + stats.failures;
+    }
+    return traffic;
+  };
+  return options;
+}
+
+rollout::RolloutOptions rollouts(House& house) {
+  rollout::RolloutOptions options;
+  options.client = house.api->client("slipway-rollout");
+  options.event = [](const kube::Object& object, const std::string& reason, const std::string& message) {
+    LOG(info, "rollout.event", {"rollout", object.key().str()}, {"reason", reason}, {"message", message});
+  };
+  return options;
+}
+
+void watch_previews(const Ctx& ctx, House& house) {
+  while (sleep(ctx, Millis(60000)))
+    if (auto swept = preview::sweep(ctx, *house.client, preview::Sweep::expired); !swept) LOG(warn, "preview.sweep_failed", {"error", swept.error().what()});
+}
+
+}  // namespace
+
+Result<> conduct(const Ctx& ctx, House& house, const std::function<void()>& ready) {
+  ChildStop stop(ctx.stop);
+  auto inner = ctx.with_stop(stop.token());
+  if (auto swept = preview::sweep(inner, *house.client, preview::Sweep::all); !swept) return Fail(std::move(swept).error());
+  TRY_OK_IN("recover", recover_changes(inner, house));
+  auto stages = the_path(house);
+  std::vector<std::jthread> threads;
+  auto start = [&](std::string name, std::function<Result<>()> run) {
+    threads.emplace_back([&stop, name, run = std::move(run)] {
+      auto ended = run();
+      if (ended || ended.error().is(Kind::cancelled)) return;
+      LOG(error, "conductor.stopped", {"controller", name}, {"error", ended.error().what()});
+      stop.request_stop();
+    });
+  };
+  cluster::ControllerSettings settings{.service_cidr = house.settings.service_cidr, .ca_pem = house.pki.ca.certificate_pem};
+  auto workloads = house.api->client("system:controller");
+  start("workloads", [&] { return cluster::run_workload_controllers(inner, *workloads, settings); });
+  start("node", [&] { return house.node->run(inner); });
+  start("gateway", [&] { return house.gateway->run(inner); });
+  start("gitops", [&] { return house.gitops->run(inner); });
+  start("rollout", [&] { return rollout::run_rollout_controller(inner, rollouts(house)); });
+  start("analysis", [&] { return verify::run_analysis_controller(inner, analysis(house)); });
+  for (const auto& stage : stages) start(stage.name, [&] { return run_stage(inner, house, stage); });
+  threads.emplace_back([&] { watch_previews(inner, house); });
+  ready();
+  (void)sleep(inner, std::chrono::hours(24 * 365 * 10));
+  stop.request_stop();
+  threads.clear();
+  return ctx.alive();
+}
+
+}  // namespace slipway::engine

@@ -1,0 +1,222 @@
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/encode.h"
+#include "base/metrics.h"
+#include "base/text.h"
+#include "ci/runner.h"
+#include "engine/house.h"
+#include "engine/notices.h"
+#include "engine/recorder.h"
+#include "engine/run_logs.h"
+#include "engine/runs.h"
+#include "engine/scanning_builder.h"
+
+namespace slipway::engine {
+namespace {
+
+Histogram run_seconds("slipway_ci_run_seconds", "time of one WorkflowRun");
+Counter runs_total("slipway_ci_runs_total", "WorkflowRuns by how they ended");
+
+path::Phase phase_from(ci::Conclusion conclusion) {
+  switch (conclusion) {
+    case ci::Conclusion::success: return path::Phase::succeeded;
+    case ci::Conclusion::failure: return path::Phase::failed;
+    case ci::Conclusion::cancelled: return path::Phase::cancelled;
+    case ci::Conclusion::skipped: return path::Phase::skipped;
+  }
+  return path::Phase::failed;
+}
+
+// Keeps the run's status up to date while it runs: a job that ended is on disk before the next one starts.
+class StatusKeeper final : public ci::Observer {
+ public:
+  StatusKeeper(const Ctx& ctx, House& house, std::string run) : ctx_(ctx), house_(house), run_(std::move(run)) {}
+
+  void take(const ci::JobResult& result) {
+    order(result.key);
+    jobs_[result.key] = job_doc(result, result.name);
+  }
+
+  void job_started(const std::string& key, const std::string& name) override {
+    order(key);
+    jobs_[key] = doc::Map{{"key", key}, {"name", name}, {"phase", "Running"}, {"startedAt", rfc3339_millis(ctx_.clock->wall())}};
+    write();
+  }
+  void job_finished(const ci::JobResult& result) override {
+    order(result.key);
+    jobs_[result.key] = job_doc(result, result.name);
+    write();
+  }
+  void step_started(const std::string& job, const std::string&, const std::string& name) override { say(job, 0, "▸ " + name); }
+  void step_finished(const std::string& job, const ci::StepResult& step) override {
+    // The user's own commands: `run:` steps. What actions do is ours.
+    if (!step.name.contains('@')) user_ += step.duration;
+    if (step.outcome != ci::Conclusion::success && step.outcome != ci::Conclusion::skipped) say(job, 0, fmt::format("step {}: {}", step.name, to_string(step.outcome)));
+  }
+  void log(const ci::LogLine& line) override { say(std::string(line.job), line.stream, line.text); }
+
+  doc::List jobs() const {
+    doc::List list;
+    for (const auto& key : order_)
+      if (auto found = jobs_.find(key); found != jobs_.end()) list.push_back(found->second);
+    return list;
+  }
+  Millis user_time() const { return user_; }
+
+ private:
+  void order(const std::string& key) {
+    if (std::find(order_.begin(), order_.end(), key) == order_.end()) order_.push_back(key);
+  }
+  static doc::Value job_doc(const ci::JobResult& result, const std::string& name) {
+    auto phase = phase_from(result.conclusion);
+    std::string message = result.why;
+    for (const auto& annotation : result.annotations)
+      if (message.empty() && annotation.level == ci::Annotation::Level::error) message = annotation.place.file.empty() ? annotation.message : annotation.place.print() + ": " + annotation.message;
+    if (result.from_cache) message = "answered from the cache";
+    return doc::Map{{"key", result.key}, {"name", name}, {"phase", to_string(phase)}, {"message", message.substr(0, 2000)}, {"durationMs", result.duration.count()}, {"cached", result.from_cache}, {"result", to_doc(result)}};
+  }
+  void say(const std::string& job, int stream, std::string_view text) {
+    auto line = fmt::format("{} {} {}\n", rfc3339_millis(ctx_.clock->wall()), stream, text);
+    (void)house_.run_logs->append(run_, job.empty() ? "run" : job, line);
+  }
+  void write() {
+    auto written = set_status(Ctx{}.within(Millis(10000)), *house_.client, "WorkflowRun", run_, doc::Map{{"jobs", jobs()}});
+    if (!written) LOG(warn, "ci.status_failed", {"run", run_}, {"error", written.error().what()});
+  }
+
+  const Ctx& ctx_;
+  House& house_;
+  std::string run_;
+  std::map<std::string, doc::Value> jobs_;
+  std::vector<std::string> order_;
+  Millis user_{0};
+};
+
+// What an earlier life of this run finished.
+std::vector<ci::JobResult> finished_jobs(const kube::Object& run) {
+  std::vector<ci::JobResult> finished;
+  for (const auto& job : run["status"]["jobs"].items()) {
+    auto phase = path::parse_phase(job["phase"].text());
+    if (!phase || !is_final(*phase) || *phase == path::Phase::cancelled) continue;
+    if (auto result = ci::job_result_from(job["result"])) finished.push_back(*std::move(result));
+  }
+  return finished;
+}
+
+Result<ci::Plan> plan_of(const git::Repository& repository, const path::Change& change, const std::string& file) {
+  TRY(auto text, repository.read(change.after, file));
+  if (!text) return fail(Kind::not_found, "{}: not in {}", file, change.after.substr(0, 12));
+  TRY(auto workflow, ci::parse_workflow(*text, file));
+  auto read = [&](const std::string& path) { return repository.read(change.after, path); };
+  return ci::make_plan(std::move(workflow), ci::event_from(change), read);
+}
+
+Result<std::map<std::string, std::string>> secrets_for(const Ctx& ctx, House& house, const path::Change& change) {
+  std::map<std::string, std::string> secrets;
+  if (!change.trusted) return secrets;
+  TRY(auto secret, house.client->get(ctx, {"v1", "Secret"}, {home, object_name("ci-" + change.repository)}));
+  if (!secret) return secrets;
+  for (const auto& [key, value] : (*secret)["data"].members()) {
+    TRY(auto plain, from_base64(value.text()));
+    house.redaction->add(plain);
+    secrets[key] = plain;
+  }
+  return secrets;
+}
+
+std::string service_of(const std::string& image, const std::vector<kube::Object>& pipelines) {
+  for (const auto& pipeline : pipelines)
+    for (const auto& service : pipeline["spec"]["services"].items())
+      if (service["image"].text() == image) return service["name"].text();
+  return image.substr(image.rfind('/') + 1);
+}
+
+Result<doc::List> record_artifacts(const Ctx& ctx, House& house, const std::string& run_name, const path::Change& change, const std::vector<ci::JobResult>& jobs) {
+  TRY(auto pipelines, all(ctx, *house.client, "Pipeline"));
+  doc::List names;
+  for (const auto& job : jobs) {
+    for (const auto& built : job.images) {
+      path::Artifact artifact;
+      artifact.service = service_of(built.image, pipelines);
+      artifact.image = built.image;
+      artifact.digest = built.digest;
+      artifact.tags = built.tags;
+      artifact.repository = change.repository;
+      artifact.commit = change.after;
+      artifact.run = run_name;
+      artifact.inputs = built.inputs;
+      artifact.bytes = built.bytes;
+      auto name = name_of(artifact);
+      TRY_OK(record(ctx, *house.client, "Artifact", name, to_doc(artifact), {{"slipway.dev/service", object_name(artifact.service)}}));
+      names.emplace_back(name);
+    }
+  }
+  return names;
+}
+
+Result<> finish(const Ctx& ctx, House& house, const std::string& run_name, const path::Change& change, const ci::RunResult& result, const StatusKeeper& keeper, const ScanningBuilder& builder) {
+  auto phase = phase_from(result.conclusion);
+  TRY(auto artifacts, record_artifacts(ctx, house, run_name, change, result.jobs));
+  std::string message;
+  for (const auto& job : keeper.jobs())
+    if (message.empty() && job.str_at({"phase"}) == "Failed") message = fmt::format("{}: {}", job.str_at({"name"}), job.str_at({"message"}));
+  doc::Map status{{"phase", to_string(phase)}, {"message", message}, {"jobs", keeper.jobs()}, {"artifacts", artifacts}, {"userMillis", (keeper.user_time() + builder.user_time()).count()}, {"finishedAt", rfc3339(ctx.clock->wall())}};
+  TRY_OK(set_status(ctx, *house.client, "WorkflowRun", run_name, status));
+  house.run_logs->finish(run_name);
+  runs_total.add(1, {{"phase", std::string(to_string(phase))}});
+  LOG(info, "ci.finished", {"run", run_name}, {"phase", to_string(phase)});
+  if (phase != path::Phase::failed) return {};
+  return announce(ctx, house, {.id = "run-" + run_name, .event = "run.failed", .severity = path::Severity::error, .title = fmt::format("{} failed: {}", run_name, change.subject), .text = message,
+                               .link = fmt::format("{}/#/run/{}", house.url(), run_name), .facts = {{"repository", change.repository}, {"commit", change.after}, {"author", change.author}}});
+}
+
+Result<> refuse(const Ctx& ctx, House& house, const std::string& run_name, const Error& error) {
+  house.run_logs->finish(run_name);
+  return set_status(ctx, *house.client, "WorkflowRun", run_name, doc::Map{{"phase", "Failed"}, {"message", error.print()}, {"finishedAt", rfc3339(ctx.clock->wall())}});
+}
+
+}  // namespace
+
+Result<> execute_run(const Ctx& ctx, House& house, const std::string& run_name) {
+  TRY(auto object, find(ctx, *house.client, "WorkflowRun", run_name));
+  if (!object || is_final(phase_of(*object))) return {};
+  ScopedTimer timer(run_seconds);
+  TRY(auto change, path::change_from((*object)["spec"]["change"]));
+  TRY(auto repository, house.git->repository(change.repository));
+  auto plan = plan_of(repository, change, (*object)["spec"]["workflow"].text());
+  if (!plan) return refuse(ctx, house, run_name, plan.error());
+  StatusKeeper keeper(ctx, house, run_name);
+  ScanningBuilder builder(*house.builder, *house.scanner);
+  ci::RunnerOptions options;
+  options.repository = &repository;
+  options.commit = change.after;
+  options.root = house.settings.data / "work";
+  options.runtime = house.runtime.get();
+  options.hide = {house.settings.data};
+  options.max_parallel = 4;
+  options.blobs = house.blobs.get();
+  options.cache = house.job_cache.get();
+  options.builder = &builder;
+  options.scanner = house.scanner.get();
+  options.previewer = house.previewer.get();
+  options.registry = house.registry.get();
+  options.layers = house.layers.get();
+  options.network = house.network.get();
+  options.registry_host = house.url().substr(7);
+  options.run_id = run_name;
+  options.server_url = house.url();
+  options.observer = &keeper;
+  options.finished = finished_jobs(*object);
+  TRY(options.secrets, secrets_for(ctx, house, change));
+  for (const auto& job : options.finished) keeper.take(job);
+  auto started = (*object)["status"]["startedAt"].str_or(rfc3339(ctx.clock->wall()));
+  TRY_OK(set_status(ctx, *house.client, "WorkflowRun", run_name, doc::Map{{"phase", "Running"}, {"startedAt", started}}));
+  ci::Runner runner(std::move(options));
+  auto result = runner.run(ctx, *plan);
+  TRY_OK(ctx.alive());  // a stopping house leaves the run as it is: it goes on at the next start
+  if (!result) return refuse(ctx, house, run_name, result.error());
+  return finish(ctx, house, run_name, change, *result, keeper, builder);
+}
+
+}  // namespace slipway::engine

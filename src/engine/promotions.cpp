@@ -1,0 +1,173 @@
+#include "engine/promotions.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "engine/house.h"
+#include "engine/notices.h"
+#include "engine/recorder.h"
+#include "engine/render.h"
+#include "promote/chain.h"
+#include "promote/promote.h"
+
+namespace slipway::engine {
+namespace {
+
+using Outcome = path::Verdict::Outcome;
+
+// Creation order, oldest first: times of objects have whole seconds, versions do not tie.
+void by_age(std::vector<kube::Object>& objects) {
+  std::stable_sort(objects.begin(), objects.end(), [](const auto& a, const auto& b) {
+    auto order = [](const kube::Object& o) { return std::pair(o["metadata"]["creationTimestamp"].text(), o["status"]["order"].num_or(0)); };
+    return order(a) < order(b);
+  });
+}
+
+Result<std::vector<path::Artifact>> passed_artifacts(const Ctx& ctx, House& house) {
+  TRY(auto objects, all(ctx, *house.client, "Artifact"));
+  std::erase_if(objects, [](const auto& o) { return phase_of(o) != path::Phase::succeeded; });
+  std::stable_sort(objects.begin(), objects.end(), [](const auto& a, const auto& b) { return a["status"]["passedAt"].text() < b["status"]["passedAt"].text(); });
+  std::vector<path::Artifact> artifacts;
+  for (const auto& object : objects) {
+    TRY(auto artifact, path::artifact_from(object["spec"]));
+    artifacts.push_back(std::move(artifact));
+  }
+  return artifacts;
+}
+
+Result<std::vector<promote::Holding>> holdings(const Ctx& ctx, House& house) {
+  TRY(auto objects, all(ctx, *house.client, "Release"));
+  by_age(objects);
+  std::vector<promote::Holding> list;
+  for (const auto& o : objects) {
+    auto digest = Digest::parse(o["spec"]["digest"].text());
+    if (!digest) continue;
+    promote::Holding holding{o["spec"]["service"].text(), o["spec"]["environment"].text(), *digest, o["status"]["current"].bool_or(false)};
+    auto phase = phase_of(o);
+    holding.verdict = phase == path::Phase::succeeded ? Outcome::pass : phase == path::Phase::failed ? Outcome::fail : Outcome::inconclusive;
+    holding.since = parse_rfc3339(o["status"]["since"].text()).value_or(WallTime{});
+    list.push_back(std::move(holding));
+  }
+  return list;
+}
+
+Result<std::vector<promote::Approval>> approvals(const Ctx& ctx, House& house) {
+  TRY(auto objects, all(ctx, *house.client, "Promotion"));
+  std::vector<promote::Approval> list;
+  for (const auto& o : objects) {
+    auto by = o["spec"]["approvedBy"].text();
+    auto digest = Digest::parse(o["spec"]["artifact"]["digest"].text());
+    if (!by.empty() && digest) list.push_back({o["spec"]["service"].text(), o["spec"]["environment"].text(), *digest, by});
+  }
+  return list;
+}
+
+Result<> record_promotion(const Ctx& ctx, House& house, const path::Promotion& promotion) {
+  auto name = name_of(promotion);
+  auto spec = promotion;
+  spec.phase = path::Phase::pending, spec.message.clear(), spec.approved_by.clear();
+  TRY(auto recorded, record(ctx, *house.client, "Promotion", name, to_doc(spec), {{"slipway.dev/service", object_name(promotion.service)}, {"slipway.dev/environment", object_name(promotion.environment)}}));
+  auto now = phase_of(recorded.object);
+  bool known = !recorded.object["status"]["phase"].text().empty();
+  if (promotion.phase == path::Phase::waiting) {
+    if (known) return {};
+    TRY_OK(set_status(ctx, *house.client, "Promotion", name, doc::Map{{"phase", "Waiting"}, {"message", promotion.message}}));
+    return announce(ctx, house, {.id = "waiting-" + name, .event = "promotion.waiting", .title = fmt::format("{} waits for approval for {}", promotion.service, promotion.environment),
+                                 .text = fmt::format("{}@{}", promotion.artifact.image, promotion.artifact.digest.str()), .link = fmt::format("{}/#/promotion/{}", house.url(), name),
+                                 .facts = {{"service", promotion.service}, {"environment", promotion.environment}, {"commit", promotion.artifact.commit}}});
+  }
+  if (known && now != path::Phase::waiting) return {};
+  doc::Map status{{"phase", "Pending"}, {"message", ""}};
+  if (!promotion.approved_by.empty()) status.set("approvedBy", promotion.approved_by);
+  return set_status(ctx, *house.client, "Promotion", name, status);
+}
+
+}  // namespace
+
+std::string release_name(const std::string& service, const std::string& environment, const Digest& digest) {
+  return object_name(fmt::format("{}-{}-{}", service, environment, digest.short_hex()));
+}
+
+Result<std::vector<path::Pipeline>> pipelines(const Ctx& ctx, House& house) {
+  TRY(auto objects, all(ctx, *house.client, "Pipeline"));
+  std::vector<path::Pipeline> list;
+  for (const auto& object : objects) {
+    auto pipeline = path::pipeline_from(object.view());
+    if (!pipeline) {
+      TRY_OK(set_status(ctx, *house.client, "Pipeline", object.name(), doc::Map{{"message", pipeline.error().what()}}));
+      continue;
+    }
+    list.push_back(*std::move(pipeline));
+  }
+  return list;
+}
+
+Result<> pass_artifacts(const Ctx& ctx, House& house, const std::string& run_name) {
+  TRY(auto run, find(ctx, *house.client, "WorkflowRun", run_name));
+  if (!run || phase_of(*run) != path::Phase::succeeded) return {};
+  TRY(auto change, path::change_from((*run)["spec"]["change"]));
+  if (change.event != path::Change::Event::push && change.event != path::Change::Event::tag) return {};
+  for (const auto& name : (*run)["status"]["artifacts"].items()) {
+    TRY(auto artifact, find(ctx, *house.client, "Artifact", name.text()));
+    if (!artifact || phase_of(*artifact) == path::Phase::succeeded) continue;
+    TRY_OK(set_status(ctx, *house.client, "Artifact", name.text(), doc::Map{{"phase", "Succeeded"}, {"passedAt", rfc3339_micro(ctx.clock->wall())}, {"run", run_name}}));
+  }
+  return {};
+}
+
+Result<std::optional<Millis>> plan_promotions(const Ctx& ctx, House& house, const std::string& pipeline_name) {
+  std::optional<Millis> later;
+  TRY(auto object, find(ctx, *house.client, "Pipeline", pipeline_name));
+  if (!object) return later;
+  auto pipeline = path::pipeline_from(object->view());
+  if (!pipeline) {
+    TRY_OK(set_status(ctx, *house.client, "Pipeline", pipeline_name, doc::Map{{"message", pipeline.error().what()}}));
+    return later;
+  }
+  TRY(auto artifacts, passed_artifacts(ctx, house));
+  TRY(auto held, holdings(ctx, house));
+  TRY(auto approved, approvals(ctx, house));
+  auto now = ctx.clock->wall();
+  auto next = promote::next_promotions(*pipeline, artifacts, held, approved, now);
+  for (auto& promotion : next.promotions) {
+    TRY_OK(record_promotion(ctx, house, promotion));
+  }
+  if (next.look_again) later = std::chrono::duration_cast<Millis>(*next.look_again - now) + Millis(10);
+  return later;
+}
+
+Result<std::optional<Millis>> execute_promotion(const Ctx& ctx, House& house, const std::string& name) {
+  std::optional<Millis> later;
+  TRY(auto object, find(ctx, *house.client, "Promotion", name));
+  if (!object || (*object)["status"]["phase"].text() != "Pending") return later;
+  TRY(auto promotion, path::promotion_from(object->view()));
+  TRY(auto repository, house.git->repository(promotion.config_repository));
+  promote::ConfigRepo config;
+  TRY(auto known, pipelines(ctx, house));
+  for (const auto& pipeline : known)
+    if (pipeline.config_repository == promotion.config_repository) config.branch = pipeline.branch;
+  config.move = [&](const Ctx& inner, const std::string& ref, const git::Oid& before, const git::Oid& after) {
+    return house.git->update(inner, promotion.config_repository, {ref, before, after, false}, "slipway");
+  };
+  auto fail_it = [&](const Error& error) { return set_status(ctx, *house.client, "Promotion", name, doc::Map{{"phase", "Failed"}, {"message", error.print()}}); };
+  auto outcome = promotion.revert ? promote::revert(ctx, repository, config, {promotion, name}, promotion.reason) : promote::promote(ctx, repository, config, {{promotion, name}});
+  if (!outcome) {
+    if (outcome.error().retryable() || outcome.error().is(Kind::cancelled)) return Fail(std::move(outcome).error());
+    TRY_OK(fail_it(outcome.error()));
+    return later;
+  }
+  LOG(info, "promote.done", {"promotion", name}, {"commit", outcome->commit}, {"changed", outcome->changed});
+  doc::Map status{{"phase", promotion.revert ? "Succeeded" : "Running"}, {"commit", outcome->commit}, {"message", outcome->message}};
+  if (!promotion.revert) {
+    auto release = release_name(promotion.service, promotion.environment, promotion.artifact.digest);
+    doc::Map spec{{"service", promotion.service}, {"environment", promotion.environment}, {"digest", promotion.artifact.digest.str()}, {"image", promotion.artifact.image}, {"sourceCommit", promotion.artifact.commit},
+                  {"repository", promotion.artifact.repository}, {"run", promotion.artifact.run}, {"commit", outcome->commit}, {"promotion", name}, {"configRepository", promotion.config_repository}};
+    TRY_OK(record(ctx, *house.client, "Release", release, spec, {{"slipway.dev/service", object_name(promotion.service)}, {"slipway.dev/environment", object_name(promotion.environment)}}));
+    TRY_OK(set_status(ctx, *house.client, "Release", release, doc::Map{{"phase", "Running"}, {"current", true}, {"since", rfc3339(ctx.clock->wall())}}));
+  }
+  TRY_OK(set_status(ctx, *house.client, "Promotion", name, status));
+  house.gitops->repository_changed(repository_url(promotion.config_repository));
+  return later;
+}
+
+}  // namespace slipway::engine

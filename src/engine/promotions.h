@@ -1,0 +1,22 @@
+#pragma once
+// Passed artifacts move along the chain of environments: by the rules of the Pipeline, as commits.
+#include "kube/client.h"
+#include "path/objects.h"
+
+namespace slipway::engine {
+
+struct House;
+
+// A run that succeeded on a branch releases its artifacts into the chain.
+Result<> pass_artifacts(const Ctx& ctx, House& house, const std::string& run_name);
+// Looks at one Pipeline: which promotions are due, waiting, approved. Gives when a soak time ends.
+Result<std::optional<Millis>> plan_promotions(const Ctx& ctx, House& house, const std::string& pipeline_name);
+// Carries out a pending Promotion: the commit, then a Release that follows it.
+Result<std::optional<Millis>> execute_promotion(const Ctx& ctx, House& house, const std::string& name);
+// Looks at what runs: a Release is verified, or fails and is reverted in Git.
+Result<std::optional<Millis>> look_at_release(const Ctx& ctx, House& house, const std::string& name);
+
+std::string release_name(const std::string& service, const std::string& environment, const Digest& digest);
+Result<std::vector<path::Pipeline>> pipelines(const Ctx& ctx, House& house);
+
+}  // namespace slipway::engine

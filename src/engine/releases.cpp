@@ -1,0 +1,155 @@
+// A Release is what runs where: watched until it is verified, or failed and taken back in Git.
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "engine/house.h"
+#include "engine/notices.h"
+#include "engine/promotions.h"
+#include "engine/recorder.h"
+#include "verify/smoke.h"
+
+namespace slipway::engine {
+namespace {
+
+Counter releases_total("slipway_releases_total", "releases by service, environment and outcome");
+
+const kube::Type application_type{"argoproj.io/v1alpha1", "Application"};
+
+struct Place {
+  path::Environment environment;
+  doc::Value smoke;
+  std::string pipeline;
+};
+
+Result<std::optional<Place>> place_of(const Ctx& ctx, House& house, const std::string& service, const std::string& environment) {
+  TRY(auto objects, all(ctx, *house.client, "Pipeline"));
+  for (const auto& object : objects) {
+    auto pipeline = path::pipeline_from(object.view());
+    if (!pipeline) continue;
+    bool ours = std::any_of(pipeline->services.begin(), pipeline->services.end(), [&](const auto& s) { return s.name == service; });
+    if (!ours) continue;
+    auto views = object["spec"]["environments"].items();
+    for (std::size_t i = 0; i < pipeline->environments.size(); ++i)
+      if (pipeline->environments[i].name == environment) return std::optional(Place{pipeline->environments[i], views[i]["smoke"].value(), object.name()});
+  }
+  return std::optional<Place>();
+}
+
+// A pod spec of the workload that carries the image by this digest: that is the object to watch.
+bool carries(const kube::Object& workload, const std::string& digest) {
+  for (const auto& container : workload["spec"]["template"]["spec"]["containers"].items())
+    if (container["image"].text().contains(digest)) return true;
+  return false;
+}
+
+struct Seen {
+  enum class State { coming, healthy, failed } state = State::coming;
+  std::string why;
+};
+
+// How far the workload of this service and digest is in its namespace.
+Result<Seen> look_at_workload(const Ctx& ctx, House& house, const std::string& ns, const std::string& digest) {
+  for (const auto& type : {kube::Type{"argoproj.io/v1alpha1", "Rollout"}, kube::Type{"apps/v1", "Deployment"}, kube::Type{"apps/v1", "StatefulSet"}}) {
+    TRY(auto list, house.client->list(ctx, type, {.ns = ns}));
+    for (const auto& workload : list.items) {
+      if (!carries(workload, digest)) continue;
+      if (workload["status"]["abort"].bool_or(false)) return Seen{Seen::State::failed, workload["status"]["message"].str_or("the rollout was aborted")};
+      auto health = gitops::health_of(workload);
+      if (health && health->health == gitops::Health::healthy) return Seen{Seen::State::healthy, ""};
+      if (health && health->health == gitops::Health::degraded) return Seen{Seen::State::failed, health->message};
+      return Seen{Seen::State::coming, health ? health->message : ""};
+    }
+  }
+  return Seen{Seen::State::coming, "not deployed yet"};
+}
+
+Result<path::Verdict> smoke(const Ctx& ctx, const doc::Value& list) {
+  path::Verdict verdict{path::Verdict::Outcome::pass, "healthy", {}};
+  if (!list.is_list()) return verdict;
+  TRY(auto checks, verify::checks_from(doc::View(list)));
+  net::Client client;
+  return verify::run_checks(ctx.within(Millis(60000)), client, checks);
+}
+
+// Others of the service in this environment are no longer what runs.
+Result<> replace_others(const Ctx& ctx, House& house, const kube::Object& release) {
+  TRY(auto others, all(ctx, *house.client, "Release", fmt::format("slipway.dev/service={},slipway.dev/environment={}", release.label("slipway.dev/service"), release.label("slipway.dev/environment"))));
+  for (const auto& other : others)
+    if (other.name() != release.name() && other["status"]["current"].bool_or(false)) {
+      TRY_OK(set_status(ctx, *house.client, "Release", other.name(), doc::Map{{"current", false}}));
+    }
+  return {};
+}
+
+Result<> succeed(const Ctx& ctx, House& house, const kube::Object& release, const path::Verdict& verdict) {
+  TRY_OK(replace_others(ctx, house, release));
+  auto spec = release["spec"];
+  TRY_OK(set_status(ctx, *house.client, "Release", release.name(), doc::Map{{"phase", "Succeeded"}, {"current", true}, {"verdict", to_doc(verdict)}, {"since", rfc3339(ctx.clock->wall())}}));
+  auto done = set_status(ctx, *house.client, "Promotion", spec["promotion"].text(), doc::Map{{"phase", "Succeeded"}});
+  if (!done && !done.error().is(Kind::not_found)) return done;
+  auto service = spec["service"].text(), environment = spec["environment"].text();
+  releases_total.add(1, {{"service", service}, {"environment", environment}, {"outcome", "succeeded"}});
+  LOG(info, "release.verified", {"service", service}, {"environment", environment}, {"digest", spec["digest"].text()});
+  return announce(ctx, house, {.id = "released-" + release.name() + "-" + spec["commit"].text().substr(0, 12), .event = "promotion.succeeded", .title = fmt::format("{} is in {}", service, environment),
+                               .text = fmt::format("{}@{}", spec["image"].text(), spec["digest"].text()), .link = house.url() + "/", .facts = {{"service", service}, {"environment", environment}, {"commit", spec["sourceCommit"].text()}}});
+}
+
+// The promotion is reverted in Git by a Promotion of its own; the environment goes back by the usual way.
+Result<> take_back(const Ctx& ctx, House& house, const kube::Object& release, const std::string& why) {
+  auto spec = release["spec"];
+  auto service = spec["service"].text(), environment = spec["environment"].text();
+  TRY(auto promotion_object, find(ctx, *house.client, "Promotion", spec["promotion"].text()));
+  if (promotion_object) {
+    TRY(auto promotion, path::promotion_from(promotion_object->view()));
+    promotion.commit = spec["commit"].text();
+    promotion.revert = true;
+    promotion.reason = why;
+    promotion.phase = path::Phase::pending;
+    promotion.message.clear();
+    auto name = name_of(promotion);
+    auto document = to_doc(promotion);
+    document["commit"] = promotion.commit;
+    TRY(auto recorded, record(ctx, *house.client, "Promotion", name, std::move(document), {{"slipway.dev/service", object_name(service)}, {"slipway.dev/environment", object_name(environment)}}));
+    bool fresh = recorded.object["status"]["phase"].text().empty();
+    if (fresh) {
+      TRY_OK(set_status(ctx, *house.client, "Promotion", name, doc::Map{{"phase", "Pending"}}));
+    }
+    TRY_OK(set_status(ctx, *house.client, "Promotion", spec["promotion"].text(), doc::Map{{"phase", "Failed"}, {"message", why}}));
+  }
+  path::Verdict verdict{path::Verdict::Outcome::fail, why, {}};
+  TRY_OK(set_status(ctx, *house.client, "Release", release.name(), doc::Map{{"phase", "Failed"}, {"current", false}, {"verdict", to_doc(verdict)}, {"since", rfc3339(ctx.clock->wall())}}));
+  releases_total.add(1, {{"service", service}, {"environment", environment}, {"outcome", "failed"}});
+  LOG(warn, "release.reverted", {"service", service}, {"environment", environment}, {"why", why});
+  return announce(ctx, house, {.id = "aborted-" + release.name(), .event = "rollout.aborted", .severity = path::Severity::error, .title = fmt::format("{} was taken back from {}", service, environment), .text = why,
+                               .link = house.url() + "/", .facts = {{"service", service}, {"environment", environment}, {"commit", spec["sourceCommit"].text()}}});
+}
+
+}  // namespace
+
+Result<std::optional<Millis>> look_at_release(const Ctx& ctx, House& house, const std::string& name) {
+  std::optional<Millis> later;
+  TRY(auto release, find(ctx, *house.client, "Release", name));
+  if (!release || is_final(phase_of(*release))) return later;
+  auto spec = (*release)["spec"];
+  TRY(auto place, place_of(ctx, house, spec["service"].text(), spec["environment"].text()));
+  if (!place) return later;
+  TRY(auto seen, look_at_workload(ctx, house, place->environment.ns, spec["digest"].text()));
+  if (seen.state == Seen::State::coming) {
+    auto message = (*release)["status"]["message"].text();
+    if (message != seen.why) {
+      TRY_OK(set_status(ctx, *house.client, "Release", name, doc::Map{{"message", seen.why}}));
+    }
+    return later;
+  }
+  if (seen.state == Seen::State::failed) {
+    TRY_OK(take_back(ctx, house, *release, seen.why));
+    return later;
+  }
+  TRY(auto verdict, smoke(ctx, place->smoke));
+  bool failed = verdict.outcome == path::Verdict::Outcome::fail;
+  TRY_OK(failed ? take_back(ctx, house, *release, "smoke test: " + verdict.why) : succeed(ctx, house, *release, verdict));
+  return later;
+}
+
+}  // namespace slipway::engine

@@ -1,0 +1,98 @@
+#include "engine/report.h"
+
+#include "doc/patch.h"
+#include "engine/house.h"
+#include "engine/promotions.h"
+#include "engine/recorder.h"
+#include "engine/render.h"
+#include "manifest/edit.h"
+#include "manifest/kustomize.h"
+
+namespace slipway::engine {
+namespace {
+
+std::string checks_table(const std::vector<kube::Object>& runs) {
+  std::string text = "| check | result | |\n| --- | --- | --- |\n";
+  for (const auto& run : runs) {
+    for (const auto& job : run["status"]["jobs"].items())
+      text += fmt::format("| {} / {} | {} | {} |\n", run["spec"]["name"].text(), job["name"].text(), job["phase"].text(), job["message"].text().substr(0, 300));
+    if (run["status"]["jobs"].items().empty()) text += fmt::format("| {} | {} | {} |\n", run["spec"]["name"].text(), run["status"]["phase"].text(), run["status"]["message"].text().substr(0, 300));
+  }
+  return text;
+}
+
+struct Built {
+  std::string image, tag;
+  Digest digest;
+};
+
+std::vector<Built> images_of(const std::vector<kube::Object>& runs) {
+  std::vector<Built> images;
+  for (const auto& run : runs)
+    for (const auto& job : run["status"]["jobs"].items())
+      for (const auto& image : job["result"]["images"].items())
+        if (auto digest = Digest::parse(image["digest"].text())) {
+          auto tags = image["tags"].items();
+          images.push_back({image["image"].text(), tags.empty() ? "" : tags[0].text(), *digest});
+        }
+  return images;
+}
+
+std::string findings_list(const std::vector<kube::Object>& runs) {
+  std::string text;
+  for (const auto& run : runs)
+    for (const auto& job : run["status"]["jobs"].items())
+      for (const auto& finding : job["result"]["findings"].items())
+        text += fmt::format("- {} {} {}: {}\n", finding["severity"].text(), finding["rule"].text(), finding["package"].text(), finding["message"].text());
+  return text.empty() ? "" : "\n## Findings\n\n" + text;
+}
+
+// The difference that the images make in one environment, as rendered manifests.
+Result<std::string> environment_difference(const Ctx& ctx, git::Repository& repository, const git::Oid& tip, const path::Environment& environment, const std::vector<Built>& images) {
+  auto file = environment.path + "/kustomization.yaml";
+  TRY(auto text, repository.read(tip, file));
+  if (!text) return std::string();
+  auto edited = *text;
+  for (const auto& built : images) {
+    TRY(edited, manifest::set_kustomize_image(edited, {.name = built.image, .new_name = "", .tag = built.tag, .digest = built.digest.str()}, file));
+  }
+  if (edited == *text) return std::string();
+  TRY(auto base, repository.tree_of(tip));
+  TRY(auto tree, repository.write_tree(base, {{file, edited, 0}}));
+  TRY(auto before, render_at(ctx, repository, tip, environment.path));
+  TRY(auto after, render_at(ctx, repository, tree, environment.path));
+  return doc::unified_diff(manifest::print_objects(before), manifest::print_objects(after), environment.name + " now", environment.name + " after the merge");
+}
+
+}  // namespace
+
+Result<std::string> pull_request_comment(const Ctx& ctx, House& house, const path::Change& change, const std::string& change_name) {
+  TRY(auto runs, all(ctx, *house.client, "WorkflowRun", "slipway.dev/change=" + change_name));
+  auto images = images_of(runs);
+  auto text = fmt::format("## Checks of {}\n\n{}", change.after.substr(0, 12), checks_table(runs)) + findings_list(runs);
+  if (images.empty()) return text;
+  text += "\n## What merging changes\n";
+  for (const auto& built : images) {
+    auto image = house.registry->image(built.image, built.digest.str());
+    std::uint64_t bytes = 0;
+    if (image)
+      for (const auto& layer : image->manifest.layers) bytes += layer.size;
+    text += fmt::format("\n{}@{} ({:.1f} MB in the registry)\n", built.image, built.digest.str(), static_cast<double>(bytes) / 1e6);
+  }
+  TRY(auto known, pipelines(ctx, house));
+  for (const auto& pipeline : known) {
+    TRY(auto repository, house.git->repository(pipeline.config_repository));
+    TRY(auto tip, repository.resolve("refs/heads/" + pipeline.branch));
+    if (!tip) continue;
+    for (const auto& environment : pipeline.environments) {
+      auto difference = environment_difference(ctx, repository, *tip, environment, images);
+      text += fmt::format("\n### {}\n\n", environment.name);
+      if (!difference) text += fmt::format("cannot be rendered: {}\n", difference.error().what());
+      else if (difference->empty()) text += "nothing\n";
+      else text += fmt::format("```diff\n{}```\n", *difference);
+    }
+  }
+  return text;
+}
+
+}  // namespace slipway::engine
