@@ -41,7 +41,10 @@ Result<std::optional<Millis>> deliver(const Ctx& ctx, House& house, const std::s
   std::optional<Millis> later;
   TRY(auto object, find(ctx, *house.client, "Notice", name));
   if (!object || (*object)["status"]["phase"].text() == "Delivered") return later;
-  TRY(auto notice, path::notice_from(object->view()));
+  // The write of a failed try wakes us again; the next try has its time.
+  if (auto due = parse_rfc3339((*object)["status"]["nextTry"].text()); due && *due > ctx.clock->wall())
+    return std::optional(std::chrono::duration_cast<Millis>(*due - ctx.clock->wall()) + Millis(1));
+  TRY(auto notice, path::notice_from((*object)["spec"]));
   TRY(auto notifiers, all(ctx, *house.client, "Notifier"));
   auto done = delivered_to(*object);
   auto tries = (*object)["status"]["tries"].num_or(0);
@@ -69,7 +72,8 @@ Result<std::optional<Millis>> deliver(const Ctx& ctx, House& house, const std::s
   }
   doc::List names;
   for (const auto& n : done) names.emplace_back(n);
-  TRY_OK(set_status(ctx, *house.client, "Notice", name, doc::Map{{"delivered", names}, {"problems", problems}, {"tries", tries + 1}, {"phase", later ? "Retrying" : "Delivered"}}));
+  TRY_OK(set_status(ctx, *house.client, "Notice", name, doc::Map{{"delivered", names}, {"problems", problems}, {"tries", tries + 1}, {"phase", later ? "Retrying" : "Delivered"},
+                                                                            {"nextTry", later ? doc::Value(rfc3339_millis(ctx.clock->wall() + *later)) : doc::Value()}}));
   return later;
 }
 
