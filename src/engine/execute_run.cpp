@@ -176,11 +176,26 @@ Result<> refuse(const Ctx& ctx, House& house, const std::string& run_name, const
   return set_status(ctx, *house.client, "WorkflowRun", run_name, doc::Map{{"phase", "Failed"}, {"message", error.print()}, {"finishedAt", rfc3339(ctx.clock->wall())}});
 }
 
+// The same commit and workflow passed before: its results are this run's.
+Result<> reuse(const Ctx& ctx, House& house, const std::string& run_name, const std::string& from) {
+  TRY(auto before, find(ctx, *house.client, "WorkflowRun", from));
+  if (!before) return fail(Kind::not_found, "run {} is gone, and with it what was to be reused", from);
+  LOG(info, "ci.reused", {"run", run_name}, {"from", from});
+  auto now = rfc3339(ctx.clock->wall());
+  doc::Map status{{"phase", "Succeeded"}, {"reusedFrom", from}, {"message", "the same commit passed as " + from}, {"jobs", (*before)["status"]["jobs"].value()},
+                  {"artifacts", (*before)["status"]["artifacts"].value()}, {"userMillis", 0}, {"startedAt", now}, {"finishedAt", now}};
+  return set_status(ctx, *house.client, "WorkflowRun", run_name, status);
+}
+
 }  // namespace
 
 Result<> execute_run(const Ctx& ctx, House& house, const std::string& run_name) {
   TRY(auto object, find(ctx, *house.client, "WorkflowRun", run_name));
   if (!object || is_final(phase_of(*object))) return {};
+  if (auto from = (*object)["spec"]["reuse"].text(); !from.empty()) {
+    auto reused = reuse(ctx, house, run_name, from);
+    if (reused || !reused.error().is(Kind::not_found)) return reused;
+  }
   ScopedTimer timer(run_seconds);
   TRY(auto change, path::change_from((*object)["spec"]["change"]));
   TRY(auto repository, house.git->repository(change.repository));

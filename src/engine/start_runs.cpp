@@ -31,15 +31,10 @@ Result<> start_one(const Ctx& ctx, House& house, const std::string& change_name,
   doc::Map spec{{"change", to_doc(change)}, {"workflow", file}, {"name", name}};
   kube::StringMap labels{{"slipway.dev/change", change_name}, {"slipway.dev/repository", object_name(change.repository)}};
   if (change.pull_request > 0) labels["slipway.dev/pull-request"] = object_name(fmt::format("{}-{}", change.repository, change.pull_request));
-  TRY(auto recorded, record(ctx, *house.client, "WorkflowRun", run_name, std::move(spec), std::move(labels)));
-  if (!recorded.fresh) return {};
   TRY(auto before, done_before(ctx, house, change, file, run_name));
-  if (!before) return {};
-  LOG(info, "ci.reused", {"run", run_name}, {"from", before->name()});
-  doc::Map status{{"phase", "Succeeded"}, {"reusedFrom", before->name()}, {"message", "the same commit passed as " + before->name()},
-                  {"jobs", (*before)["status"]["jobs"].value()}, {"artifacts", (*before)["status"]["artifacts"].value()}, {"userMillis", 0},
-                  {"startedAt", rfc3339(ctx.clock->wall())}, {"finishedAt", rfc3339(ctx.clock->wall())}};
-  return set_status(ctx, *house.client, "WorkflowRun", run_name, status);
+  if (before) spec.set("reuse", before->name());
+  auto recorded = record(ctx, *house.client, "WorkflowRun", run_name, std::move(spec), std::move(labels));
+  return recorded ? Result<>{} : Result<>(Fail(std::move(recorded).error()));
 }
 
 // A workflow that cannot be read is a failed run that says where and why; it must not be passed over in silence.
