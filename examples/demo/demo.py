@@ -426,8 +426,12 @@ class Demo:
         for service in ("api", "web"):
             answers(self.slip, f"{service}.production.shop.local", "/healthz", "ok", seconds=60)
         self.slip.wait("Application", lambda apps: (lambda ok: ok if len(ok) >= 3 else None)([a for a in apps if get_path(a, "status", "health", "status") == "Healthy" and get_path(a, "status", "sync", "status") == "Synced" and a["metadata"]["name"].startswith("shop-")]), "all environments healthy", "argocd")
+        deadline = began + 60
+        while (after := self.running()) != before and time.monotonic() < deadline:
+            time.sleep(0.02)
         took = time.monotonic() - began
-        after = self.running()
+        if before != after:
+            self.line.say(f"missing: {sorted(before - after)} new: {sorted(after - before)}")
         self.line.hold(before == after, f"bootstrap brought every environment back to the same digests in {took:.1f} s")
         self.line.row("i. recovery from Git", f"{len(after)} images, same digests", took)
 
