@@ -70,7 +70,7 @@ Result<std::size_t> RequestBody::read_chunked(const Ctx& ctx, std::span<char> bu
     auto view = std::string_view(conn_.in);
     TRY(auto piece, chunks_.next(view.substr(0, std::max<std::size_t>(buffer.size(), 1))));
     auto size = piece.payload.size();
-    std::memcpy(buffer.data(), piece.payload.data(), size);
+    std::copy_n(piece.payload.data(), size, buffer.data());
     conn_.in.erase(0, piece.consumed);
     if (chunks_.done()) end();
     if (size > 0 || chunks_.done()) return size;
