@@ -107,8 +107,10 @@ Fail fail_errno(int error, std::string_view doing);
   decl = *std::move(t)
 // TRY_IN(auto repo, "push config repo", open(path));
 #define TRY_IN(decl, doing, ...) SLP_TRY_IN_(SLP_CAT_(try_, __COUNTER__), decl, doing, __VA_ARGS__)
+#define SLP_TRY_OK_(t, ...) \
+  if (auto t = (__VA_ARGS__); !t) return ::slipway::Fail(std::move(t).error())
 // TRY_OK(write(path, text));
-#define TRY_OK(...) \
-  if (auto r_ = (__VA_ARGS__); !r_) return ::slipway::Fail(std::move(r_).error())
-#define TRY_OK_IN(doing, ...) \
-  if (auto r_ = (__VA_ARGS__); !r_) return ::slipway::Fail(std::move(r_).error().in(doing))
+#define TRY_OK(...) SLP_TRY_OK_(SLP_CAT_(try_, __COUNTER__), __VA_ARGS__)
+#define SLP_TRY_OK_IN_(t, doing, ...) \
+  if (auto t = (__VA_ARGS__); !t) return ::slipway::Fail(std::move(t).error().in(doing))
+#define TRY_OK_IN(doing, ...) SLP_TRY_OK_IN_(SLP_CAT_(try_, __COUNTER__), doing, __VA_ARGS__)

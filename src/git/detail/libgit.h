@@ -32,8 +32,9 @@ void start_library();
 
 // The last libgit2 error of this thread as ours: the Kind from the code and class.
 Fail git_fail(int code, std::string_view doing);
-#define GIT_OK(doing, ...) \
-  if (int rc_ = (__VA_ARGS__); rc_ < 0) return ::slipway::git::git_fail(rc_, doing)
+#define SLP_GIT_OK_(rc, doing, ...) \
+  if (int rc = (__VA_ARGS__); rc < 0) return ::slipway::git::git_fail(rc, doing)
+#define GIT_OK(doing, ...) SLP_GIT_OK_(SLP_CAT_(rc_, __COUNTER__), doing, __VA_ARGS__)
 
 Result<git_oid> oid_of(std::string_view hex);
 Oid text_of(const git_oid& id);
