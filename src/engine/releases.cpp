@@ -85,7 +85,7 @@ Result<> replace_others(const Ctx& ctx, House& house, const kube::Object& releas
 Result<> succeed(const Ctx& ctx, House& house, const kube::Object& release, const path::Verdict& verdict) {
   TRY_OK(replace_others(ctx, house, release));
   auto spec = release["spec"];
-  TRY_OK(set_status(ctx, *house.client, "Release", release.name(), doc::Map{{"phase", "Succeeded"}, {"current", true}, {"verdict", to_doc(verdict)}, {"since", rfc3339(ctx.clock->wall())}}));
+  TRY_OK(set_status(ctx, *house.client, "Release", release.name(), doc::Map{{"phase", "Succeeded"}, {"current", true}, {"verdict", to_doc(verdict)}, {"since", rfc3339_micro(ctx.clock->wall())}}));
   auto done = set_status(ctx, *house.client, "Promotion", spec["promotion"].text(), doc::Map{{"phase", "Succeeded"}});
   if (!done && !done.error().is(Kind::not_found)) return done;
   auto service = spec["service"].text(), environment = spec["environment"].text();
@@ -93,6 +93,16 @@ Result<> succeed(const Ctx& ctx, House& house, const kube::Object& release, cons
   LOG(info, "release.verified", {"service", service}, {"environment", environment}, {"digest", spec["digest"].text()});
   return announce(ctx, house, {.id = "released-" + release.name() + "-" + spec["commit"].text().substr(0, 12), .event = "promotion.succeeded", .title = fmt::format("{} is in {}", service, environment),
                                .text = fmt::format("{}@{}", spec["image"].text(), spec["digest"].text()), .link = house.url() + "/", .facts = {{"service", service}, {"environment", environment}, {"commit", spec["sourceCommit"].text()}}});
+}
+
+// What ran before runs again: the last release that passed is current once more.
+Result<> restore_previous(const Ctx& ctx, House& house, const kube::Object& release) {
+  TRY(auto others, all(ctx, *house.client, "Release", fmt::format("slipway.dev/service={},slipway.dev/environment={}", release.label("slipway.dev/service"), release.label("slipway.dev/environment"))));
+  std::erase_if(others, [&](const auto& o) { return o.name() == release.name() || phase_of(o) != path::Phase::succeeded; });
+  if (others.empty()) return {};
+  auto last = std::max_element(others.begin(), others.end(), [](const auto& a, const auto& b) { return a["status"]["since"].text() < b["status"]["since"].text(); });
+  if ((*last)["status"]["current"].bool_or(false)) return {};
+  return set_status(ctx, *house.client, "Release", last->name(), doc::Map{{"current", true}});
 }
 
 // The promotion is reverted in Git by a Promotion of its own; the environment goes back by the usual way.
@@ -118,7 +128,8 @@ Result<> take_back(const Ctx& ctx, House& house, const kube::Object& release, co
     TRY_OK(set_status(ctx, *house.client, "Promotion", spec["promotion"].text(), doc::Map{{"phase", "Failed"}, {"message", why}}));
   }
   path::Verdict verdict{path::Verdict::Outcome::fail, why, {}};
-  TRY_OK(set_status(ctx, *house.client, "Release", release.name(), doc::Map{{"phase", "Failed"}, {"current", false}, {"verdict", to_doc(verdict)}, {"since", rfc3339(ctx.clock->wall())}}));
+  TRY_OK(set_status(ctx, *house.client, "Release", release.name(), doc::Map{{"phase", "Failed"}, {"current", false}, {"verdict", to_doc(verdict)}, {"since", rfc3339_micro(ctx.clock->wall())}}));
+  TRY_OK(restore_previous(ctx, house, release));
   releases_total.add(1, {{"service", service}, {"environment", environment}, {"outcome", "failed"}});
   LOG(warn, "release.reverted", {"service", service}, {"environment", environment}, {"why", why});
   return announce(ctx, house, {.id = "aborted-" + release.name(), .event = "rollout.aborted", .severity = path::Severity::error, .title = fmt::format("{} was taken back from {}", service, environment), .text = why,
