@@ -7,6 +7,9 @@ add_library(slipway_flags INTERFACE)
 target_compile_options(slipway_flags INTERFACE
   -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough -Werror
   -Wno-missing-field-initializers
+  # Without a time in it, ccache finds a file that uses clang's precompiled header.
+  # It also takes what libstdc++ does inside stable_sort for our doing.
+  $<$<CXX_COMPILER_ID:Clang>:SHELL:-Xclang -fno-pch-timestamp -Wno-deprecated-declarations>
   $<$<CXX_COMPILER_ID:GNU>:-Wduplicated-cond -Wlogical-op -fpch-preprocess
     -Wno-maybe-uninitialized>)
 target_compile_definitions(slipway_flags INTERFACE _GLIBCXX_ASSERTIONS _GNU_SOURCE)
@@ -15,6 +18,11 @@ add_link_options(-Wl,--gc-sections)
 if(SLIPWAY_SANITIZE)
   add_compile_options(-fsanitize=${SLIPWAY_SANITIZE} -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${SLIPWAY_SANITIZE})
+endif()
+if(SLIPWAY_LIBFUZZER)
+  # A fuzzer learns only from code that counts its branches: the rooms, not just the target's own file.
+  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=address,undefined)
 endif()
 find_package(Threads REQUIRED)
 link_libraries(Threads::Threads)
