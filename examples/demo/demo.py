@@ -436,12 +436,16 @@ class Demo:
         self.line.row("i. recovery from Git", f"{len(after)} images, same digests", took)
 
     def running(self):
+        """What users reach: the pods of each stable ReplicaSet. Those of earlier versions linger for scaleDownDelaySeconds."""
         images = set()
         for ns in ("shop-dev", "shop-staging", "shop-production"):
+            stable = {get_path(r, "status", "stableRS") for r in self.slip.list("Rollout", ns)}
             for pod in self.slip.list("Pod", ns):
-                if get_path(pod, "status", "phase") == "Running" and not pod["metadata"].get("deletionTimestamp"):
-                    for container in pod["spec"]["containers"]:
-                        images.add((ns, container["name"], container["image"].split("@")[-1]))
+                hash = pod["metadata"].get("labels", {}).get("rollouts-pod-template-hash")
+                if get_path(pod, "status", "phase") != "Running" or pod["metadata"].get("deletionTimestamp") or (hash and hash not in stable):
+                    continue
+                for container in pod["spec"]["containers"]:
+                    images.add((ns, container["name"], container["image"].split("@")[-1]))
         return images
 
     # -- all ----------------------------------------------------------------------------------------------------------
