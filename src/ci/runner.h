@@ -35,6 +35,7 @@ struct StepResult {
   Conclusion outcome = Conclusion::skipped, conclusion = Conclusion::skipped;  // before and after continue-on-error
   Millis duration{0};
   std::map<std::string, std::string> outputs;
+  bool command = false;  // a `run:` step: the user's own command
 };
 // An artifact of a run: a zstd-compressed tar in the blob store.
 struct RunArtifact {

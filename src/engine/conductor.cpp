@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "base/log.h"
+#include "cluster/controllers/events.h"
 #include "engine/git_policy.h"
 #include "engine/notices.h"
 #include "engine/promotions.h"
@@ -124,11 +125,13 @@ verify::AnalysisOptions analysis(House& house) {
   return options;
 }
 
-rollout::RolloutOptions rollouts(House& house) {
+rollout::RolloutOptions rollouts(const Ctx& ctx, House& house) {
   rollout::RolloutOptions options;
   options.client = house.api->client("slipway-rollout");
-  options.event = [](const kube::Object& object, const std::string& reason, const std::string& message) {
-    LOG(info, "rollout.event", {"rollout", object.key().str()}, {"reason", reason}, {"message", message});
+  // As Argo Rollouts does: what happened is an Event that `kubectl describe` shows.
+  options.event = [ctx, client = options.client](const kube::Object& object, const std::string& reason, const std::string& message) {
+    auto bad = reason.find("Abort") != std::string::npos || reason.find("Failed") != std::string::npos || reason.find("Error") != std::string::npos;
+    cluster::record_event(ctx, *client, object, {bad ? "Warning" : "Normal", reason, message, "rollouts-controller"});
   };
   return options;
 }
@@ -161,7 +164,7 @@ Result<> conduct(const Ctx& ctx, House& house, const std::function<void()>& read
   start("node", [&] { return house.node->run(inner); });
   start("gateway", [&] { return house.gateway->run(inner); });
   start("gitops", [&] { return house.gitops->run(inner); });
-  start("rollout", [&] { return rollout::run_rollout_controller(inner, rollouts(house)); });
+  start("rollout", [&] { return rollout::run_rollout_controller(inner, rollouts(inner, house)); });
   start("analysis", [&] { return verify::run_analysis_controller(inner, analysis(house)); });
   for (const auto& stage : stages) start(stage.name, [&] { return run_stage(inner, house, stage); });
   threads.emplace_back([&] { watch_previews(inner, house); });

@@ -50,8 +50,10 @@ class StatusKeeper final : public ci::Observer {
   }
   void step_started(const std::string& job, const std::string&, const std::string& name) override { say(job, 0, "▸ " + name); }
   void step_finished(const std::string& job, const ci::StepResult& step) override {
-    // The user's own commands: `run:` steps. What actions do is ours.
-    if (!step.name.contains('@')) user_ += step.duration;
+    if (step.command) {
+      auto now = ctx_.clock->wall();
+      commands_.push_back({now - step.duration, now});
+    }
     if (step.outcome != ci::Conclusion::success && step.outcome != ci::Conclusion::skipped) say(job, 0, fmt::format("step {}: {}", step.name, to_string(step.outcome)));
   }
   void log(const ci::LogLine& line) override { say(std::string(line.job), line.stream, line.text); }
@@ -62,7 +64,7 @@ class StatusKeeper final : public ci::Observer {
       if (auto found = jobs_.find(key); found != jobs_.end()) list.push_back(found->second);
     return list;
   }
-  Millis user_time() const { return user_; }
+  path::Spans commands() const { return commands_; }
 
  private:
   void order(const std::string& key) {
@@ -90,7 +92,7 @@ class StatusKeeper final : public ci::Observer {
   std::string run_;
   std::map<std::string, doc::Value> jobs_;
   std::vector<std::string> order_;
-  Millis user_{0};
+  path::Spans commands_;
 };
 
 // What an earlier life of this run finished.
@@ -161,7 +163,9 @@ Result<> finish(const Ctx& ctx, House& house, const std::string& run_name, const
   std::string message;
   for (const auto& job : keeper.jobs())
     if (message.empty() && job.str_at({"phase"}) == "Failed") message = fmt::format("{}: {}", job.str_at({"name"}), job.str_at({"message"}));
-  doc::Map status{{"phase", to_string(phase)}, {"message", message}, {"jobs", keeper.jobs()}, {"artifacts", artifacts}, {"userMillis", (keeper.user_time() + builder.user_time()).count()}, {"finishedAt", rfc3339(ctx.clock->wall())}};
+  auto commands = keeper.commands();
+  for (const auto& ran : builder.commands()) commands.push_back(ran);
+  doc::Map status{{"phase", to_string(phase)}, {"message", message}, {"jobs", keeper.jobs()}, {"artifacts", artifacts}, {"userMillis", covered(commands).count()}, {"userSpans", to_doc(commands)}, {"finishedAt", rfc3339(ctx.clock->wall())}};
   TRY_OK(set_status(ctx, *house.client, "WorkflowRun", run_name, status));
   house.run_logs->finish(run_name);
   runs_total.add(1, {{"phase", std::string(to_string(phase))}});

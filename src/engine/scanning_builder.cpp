@@ -4,7 +4,10 @@ namespace slipway::engine {
 
 Result<path::BuildResult> ScanningBuilder::build(const Ctx& ctx, const path::BuildRequest& request, const path::LogSink& log) {
   TRY(auto built, builder_.build(ctx, request, log));
-  user_millis_ += built.user_time.count();
+  {
+    auto commands = commands_.lock();
+    commands->insert(commands->end(), built.commands.begin(), built.commands.end());
+  }
   TRY_IN(auto report, "scan", scanner_.scan_image(ctx, request.image, built.digest.str()));
   std::string stopped;
   for (const auto& finding : report.findings) {

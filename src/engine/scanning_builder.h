@@ -1,7 +1,6 @@
 #pragma once
 // An image is scanned as soon as it is built: what the policy stops never becomes an artifact.
-#include <atomic>
-
+#include "base/guarded.h"
 #include "path/services.h"
 
 namespace slipway::engine {
@@ -12,11 +11,11 @@ class ScanningBuilder final : public path::ImageBuilder {
   // Errors: those of the build; denied, naming each finding that the policy stops on.
   Result<path::BuildResult> build(const Ctx& ctx, const path::BuildRequest& request, const path::LogSink& log) override;
 
-  // Time spent in RUN commands so far.
-  Millis user_time() const { return Millis(user_millis_.load()); }
+  // When RUN commands ran, so far.
+  path::Spans commands() const { return *commands_.lock(); }
 
  private:
-  std::atomic<std::int64_t> user_millis_ = 0;
+  mutable Guarded<path::Spans> commands_;
   path::ImageBuilder& builder_;
   path::Scanner& scanner_;
 };

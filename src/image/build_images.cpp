@@ -180,7 +180,7 @@ Result<path::BuildResult> Build::write_image(const State& state) {
   result.inputs = "sha256:" + hasher.finish_hex();
   result.steps = steps_;
   result.cached = cached_;
-  result.user_time = Millis(user_ms_.load());
+  result.commands = *commands_.lock();
   say(fmt::format(" => image {} {} in {} layers", digest.str(), human_bytes(result.bytes), layers.size()));
   return result;
 }

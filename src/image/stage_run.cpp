@@ -317,11 +317,11 @@ Result<bool> StageRunner::execute(const Ctx& ctx, const Instruction& i, RunPlan&
     }
     sink.end();
   });
-  auto start = ctx.clock->now();
+  auto start = ctx.clock->wall();
   auto code = runtime->run(ctx, spec, {.in = -1, .out = pipe.write.get(), .err = pipe.write.get()});
   pipe.write.reset();
   reader.join();
-  build_.user_time(std::chrono::duration_cast<Millis>(ctx.clock->now() - start));
+  build_.command_ran({start, ctx.clock->wall()});
   if (!code) return Fail(std::move(code).error().in(fmt::format("{}:{}: RUN", file_->name, i.line)));
   if (*code == 0) return true;
   auto what = fmt::format("RUN {}: exit status {}", i.rest.substr(0, 120), *code);

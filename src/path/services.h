@@ -6,6 +6,7 @@
 
 #include "base/ctx.h"
 #include "base/files.h"
+#include "path/spans.h"
 #include "path/types.h"
 
 namespace slipway::path {
@@ -31,7 +32,7 @@ struct BuildResult {
   std::uint64_t bytes = 0;
   std::string inputs;                            // digest of what was read
   int steps = 0, cached = 0;
-  Millis user_time{0};                           // in RUN commands
+  Spans commands;                                // when RUN commands ran
 };
 class ImageBuilder {
  public:

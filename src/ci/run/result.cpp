@@ -39,6 +39,7 @@ doc::Value step_doc(const StepResult& s) {
   out["outcome"] = to_string(s.outcome), out["conclusion"] = to_string(s.conclusion);
   out["millis"] = static_cast<std::int64_t>(s.duration.count());
   if (!s.outputs.empty()) out["outputs"] = texts(s.outputs);
+  if (s.command) out["command"] = true;
   return out;
 }
 
@@ -116,7 +117,8 @@ Result<JobResult> job_result_from(doc::View v) {
                     parse_conclusion(s["outcome"].str_or("")).value_or(Conclusion::skipped),
                     parse_conclusion(s["conclusion"].str_or("")).value_or(Conclusion::skipped),
                     Millis(s["millis"].num_or(0)),
-                    texts_from(s["outputs"])};
+                    texts_from(s["outputs"]),
+                    s["command"].bool_or(false)};
     r.steps.push_back(std::move(step));
   }
   for (auto& a : v["annotations"].items()) r.annotations.push_back(annotation_from(a));

@@ -148,7 +148,8 @@ void JobRun::step(const Ctx& ctx, Frame& frame, const Step& step, Effects* effec
                   record.outcome,
                   record.conclusion,
                   std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - started),
-                  record.outputs};
+                  record.outputs,
+                  step.run.has_value()};
   in_.shared.tell([&](Observer& o) { o.step_finished(result_.key, done); });
   result_.steps.push_back(std::move(done));
 }

@@ -91,7 +91,7 @@ class Build {
     ++steps_;
     if (cached) ++cached_;
   }
-  void user_time(Millis spent) { user_ms_ += spent.count(); }
+  void command_ran(path::Span when) { commands_.lock()->push_back(when); }
   bool exported(std::size_t stage) const { return exported_.contains(stage); }
 
   std::optional<std::string> global(std::string_view name) const;
@@ -133,7 +133,7 @@ class Build {
   Guarded<std::set<std::string>> inputs_;
   Guarded<std::map<std::string, std::weak_ptr<void>>> views_;
   std::atomic<int> steps_ = 0, cached_ = 0;
-  std::atomic<std::int64_t> user_ms_ = 0;
+  Guarded<path::Spans> commands_;
 };
 
 oci::Platform host_platform();
