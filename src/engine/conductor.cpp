@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "base/log.h"
+#include "engine/concurrency.h"
 #include "cluster/controllers/events.h"
 #include "engine/git_policy.h"
 #include "engine/notices.h"
@@ -71,6 +72,21 @@ Keys requests_of(House& house) {
   };
 }
 
+// Runs that wait for, or are replaced by, the one that came or ended.
+Keys same_concurrency(House& house) {
+  return [&house](const kube::Event& event) {
+    std::vector<kube::Key> keys;
+    auto label = event.object.label(std::string(concurrency_label));
+    bool moved = is_final(phase_of(event.object)) || event.object["status"]["phase"].text().empty() || event.type == kube::Event::Type::deleted;
+    if (label.empty() || !moved) return keys;
+    auto objects = all(Ctx{}.within(Millis(5000)), *house.client, "WorkflowRun", fmt::format("{}={}", concurrency_label, label));
+    if (objects)
+      for (const auto& object : *objects)
+        if (object.name() != event.object.name() && !is_final(phase_of(object))) keys.push_back(object.key());
+    return keys;
+  };
+}
+
 struct Stage {
   std::string name;
   std::vector<kube::Source> sources;
@@ -92,7 +108,7 @@ std::vector<Stage> the_path(House& house) {
   return {
       {"intake", {of("PullRequest"), of("WorkflowRun", by_label("slipway.dev/pull-request")), of("Change", requests_of(house))}, look_at_pull_request},
       {"ci-start", {of("Change")}, plain(start_runs)},
-      {"ci-run", {of("WorkflowRun")}, plain(execute_run), house.settings.parallel_runs},
+      {"ci-run", {of("WorkflowRun"), of("WorkflowRun", same_concurrency(house))}, plain(execute_run), house.settings.parallel_runs},
       {"ci-pass", {of("WorkflowRun")}, plain(pass_artifacts)},
       {"promote-plan", {of("Pipeline"), of("Artifact", every(house, "Pipeline")), of("Release", every(house, "Pipeline")), of("Promotion", every(house, "Pipeline"))}, plan_promotions},
       {"promote", {of("Promotion")}, execute_promotion},

@@ -5,10 +5,12 @@
 #include "base/metrics.h"
 #include "base/text.h"
 #include "ci/runner.h"
+#include "engine/concurrency.h"
 #include "engine/house.h"
 #include "engine/notices.h"
 #include "engine/recorder.h"
 #include "engine/run_logs.h"
+#include "engine/running_runs.h"
 #include "engine/runs.h"
 #include "engine/scanning_builder.h"
 
@@ -157,10 +159,10 @@ Result<doc::List> record_artifacts(const Ctx& ctx, House& house, const std::stri
   return names;
 }
 
-Result<> finish(const Ctx& ctx, House& house, const std::string& run_name, const path::Change& change, const ci::RunResult& result, const StatusKeeper& keeper, const ScanningBuilder& builder) {
+Result<> finish(const Ctx& ctx, House& house, const std::string& run_name, const path::Change& change, const ci::RunResult& result, const std::string& cancelled, const StatusKeeper& keeper, const ScanningBuilder& builder) {
   auto phase = phase_from(result.conclusion);
   TRY(auto artifacts, record_artifacts(ctx, house, run_name, change, result.jobs));
-  std::string message;
+  std::string message = phase == path::Phase::cancelled ? cancelled : "";
   for (const auto& job : keeper.jobs())
     if (message.empty() && job.str_at({"phase"}) == "Failed") message = fmt::format("{}: {}", job.str_at({"name"}), job.str_at({"message"}));
   auto commands = keeper.commands();
@@ -178,6 +180,21 @@ Result<> finish(const Ctx& ctx, House& house, const std::string& run_name, const
 Result<> refuse(const Ctx& ctx, House& house, const std::string& run_name, const Error& error) {
   house.run_logs->finish(run_name);
   return set_status(ctx, *house.client, "WorkflowRun", run_name, doc::Map{{"phase", "Failed"}, {"message", error.print()}, {"finishedAt", rfc3339(ctx.clock->wall())}});
+}
+
+// Ended before it ran, or before it ran again after a restart.
+Result<> call_off(const Ctx& ctx, House& house, const kube::Object& run, const std::string& why) {
+  doc::List jobs;
+  for (const auto& job : run["status"]["jobs"].items()) {
+    auto phase = path::parse_phase(job["phase"].text());
+    auto document = job.value();
+    if (!phase || !is_final(*phase)) document["phase"] = to_string(path::Phase::cancelled);
+    jobs.push_back(std::move(document));
+  }
+  LOG(info, "ci.cancelled", {"run", run.name()}, {"why", why});
+  house.run_logs->finish(run.name());
+  runs_total.add(1, {{"phase", "Cancelled"}});
+  return set_status(ctx, *house.client, "WorkflowRun", run.name(), doc::Map{{"phase", "Cancelled"}, {"message", why}, {"jobs", std::move(jobs)}, {"finishedAt", rfc3339(ctx.clock->wall())}});
 }
 
 // The same commit and workflow passed before: its results are this run's.
@@ -199,6 +216,14 @@ Result<> execute_run(const Ctx& ctx, House& house, const std::string& run_name) 
   if (auto from = (*object)["spec"]["reuse"].text(); !from.empty()) {
     auto reused = reuse(ctx, house, run_name, from);
     if (reused || !reused.error().is(Kind::not_found)) return reused;
+  }
+  // Listed before its turn is decided: who comes later finds it, or is found.
+  RunningRuns::Execution execution(*house.running, run_name, ctx.stop);
+  TRY(auto turn, take_turn(ctx, house, *object));
+  if (turn.what == Turn::What::cancelled) return call_off(ctx, house, *object, turn.why);
+  if (turn.what == Turn::What::wait) {
+    if ((*object)["status"]["message"].text() == turn.why) return {};
+    return set_status(ctx, *house.client, "WorkflowRun", run_name, doc::Map{{"phase", "Waiting"}, {"message", turn.why}});
   }
   ScopedTimer timer(run_seconds);
   TRY(auto change, path::change_from((*object)["spec"]["change"]));
@@ -230,12 +255,12 @@ Result<> execute_run(const Ctx& ctx, House& house, const std::string& run_name) 
   TRY(options.secrets, secrets_for(ctx, house, change));
   for (const auto& job : options.finished) keeper.take(job);
   auto started = (*object)["status"]["startedAt"].str_or(rfc3339(ctx.clock->wall()));
-  TRY_OK(set_status(ctx, *house.client, "WorkflowRun", run_name, doc::Map{{"phase", "Running"}, {"startedAt", started}}));
+  TRY_OK(set_status(ctx, *house.client, "WorkflowRun", run_name, doc::Map{{"phase", "Running"}, {"message", ""}, {"startedAt", started}}));
   ci::Runner runner(std::move(options));
-  auto result = runner.run(ctx, *plan);
+  auto result = runner.run(ctx.with_stop(execution.token()), *plan);
   TRY_OK(ctx.alive());  // a stopping house leaves the run as it is: it goes on at the next start
   if (!result) return refuse(ctx, house, run_name, result.error());
-  return finish(ctx, house, run_name, change, *result, keeper, builder);
+  return finish(ctx, house, run_name, change, *result, execution.cancelled(), keeper, builder);
 }
 
 }  // namespace slipway::engine

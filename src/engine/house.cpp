@@ -10,6 +10,7 @@
 #include "engine/render.h"
 #include "ci/runner.h"
 #include "engine/run_logs.h"
+#include "engine/running_runs.h"
 #include "path/objects.h"
 #include "image/builder.h"
 #include "path/crds.h"
@@ -19,12 +20,18 @@
 namespace slipway::engine {
 namespace {
 
+// The address of the Service `kubernetes`: the first of the range. A range that is none is refused by the network.
+std::string api_service_ip(const std::string& cidr) {
+  auto base = split(std::string_view(cidr).substr(0, cidr.find('/')), '.');
+  return base.size() == 4 ? fmt::format("{}.{}.{}.{}", base[0], base[1], base[2], to_int(base[3]).value_or(0) + 1) : "10.96.0.1";
+}
+
 Result<> take_directory(House& house) {
   const auto& data = house.settings.data;
   TRY_OK_IN("data directory", make_dirs(data, 0700));
   auto lock = FileLock::take(data / "lock");
   if (!lock && lock.error().is(Kind::conflict))
-    return Fail(Error(Kind::conflict, fmt::format("{}: another slipway runs on this data directory", data.native())).with_hint("stop it, or give this one a directory of its own: slipway up --data DIR"));
+    return Fail(Error(Kind::unavailable, fmt::format("{}: another slipway runs on this data directory", data.native())).with_hint("stop it, or give this one a directory of its own: slipway up --data DIR"));
   if (!lock) return Fail(std::move(lock).error());
   house.lock = std::make_unique<FileLock>(*std::move(lock));
   return {};
@@ -34,7 +41,7 @@ Result<> open_stores(House& house) {
   const auto& data = house.settings.data;
   TRY(house.users, Users::open(data));
   house.redaction->add(house.users->admin_token());
-  TRY(house.pki, open_pki(data, house.settings.host));
+  TRY(house.pki, open_pki(data, house.settings.host, api_service_ip(house.settings.service_cidr)));
   TRY(house.blobs, store::BlobStore::open(data / "blobs"));
   oci::RegistryOptions options;
   options.authorize = [&house](std::string_view authorization, const std::string&, std::string_view action) -> std::optional<std::string> {
@@ -46,6 +53,7 @@ Result<> open_stores(House& house) {
   TRY(house.layers, oci::LayerCache::open(*house.blobs, data / "layers"));
   house.remote = std::make_unique<oci::Remote>();
   house.run_logs = std::make_unique<RunLogs>(data / "logs");
+  house.running = std::make_unique<RunningRuns>();
   return {};
 }
 
@@ -109,6 +117,7 @@ Result<> open_stages(House& house) {
   TRY(house.scanner, scan::make_scanner(std::move(scanner)));
   TRY(house.job_cache, ci::open_file_job_cache(data / "jobs"));
   TRY_OK(make_dirs(data / "work"));
+  TRY_OK(image::clean_up_after_crash(*house.runtime));
   TRY_OK(ci::clean_up_after_crash(data / "work", house.runtime.get()));
   house.previewer = preview::make_previewer(house.api->client("slipway-preview"), {[&house](const Ctx& ctx, const path::PreviewRequest& request) { return render_overlay(ctx, house, request); }});
   return {};

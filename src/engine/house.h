@@ -22,9 +22,10 @@ namespace slipway::engine {
 
 class AuditTrail;
 class RunLogs;
+class RunningRuns;
 
 struct House {
-  // Errors: conflict (another `up` has the directory), unavailable (no OCI runtime, no disk), denied, corrupt.
+  // Errors: unavailable (another `up` has the directory, no OCI runtime, no disk), denied, corrupt.
   static Result<std::unique_ptr<House>> open(const Ctx& ctx, Settings settings);
   ~House();
 
@@ -41,6 +42,7 @@ struct House {
   std::shared_ptr<kube::Client> client;
   std::unique_ptr<AuditTrail> audit;
   std::unique_ptr<RunLogs> run_logs;
+  std::unique_ptr<RunningRuns> running;
   std::unique_ptr<git::Host> git;
   std::unique_ptr<box::Runtime> runtime;
   std::unique_ptr<box::NodeNetwork> network;

@@ -23,7 +23,7 @@ bool is_address(std::string_view host) { return host.find_first_not_of("01234567
 
 }  // namespace
 
-Result<Pki> open_pki(const fs::path& data, const std::string& host) {
+Result<Pki> open_pki(const fs::path& data, const std::string& host, const std::string& service_ip) {
   auto dir = data / "pki";
   TRY_OK(make_dirs(dir, 0700));
   Pki pki;
@@ -37,11 +37,11 @@ Result<Pki> open_pki(const fs::path& data, const std::string& host) {
   auto names_file = dir / "server.names";
   auto names = read_file(names_file);
   TRY(auto server, load(dir, "server"));
-  if (server && names && *names == host) {
+  if (server && names && *names == host + " " + service_ip) {
     pki.server = *std::move(server);
     return pki;
   }
-  net::CertificateRequest request{.common_name = "slipway-api", .dns_names = {"localhost", "slipway", "kubernetes", "kubernetes.default", "kubernetes.default.svc"}, .ip_addresses = {"127.0.0.1", "10.96.0.1"}};
+  net::CertificateRequest request{.common_name = "slipway-api", .dns_names = {"localhost", "slipway", "kubernetes", "kubernetes.default", "kubernetes.default.svc"}, .ip_addresses = {"127.0.0.1", service_ip}};
   if (is_address(host)) {
     if (host != "127.0.0.1" && host != "0.0.0.0") request.ip_addresses.push_back(host);
   } else if (host != "localhost") {
@@ -49,7 +49,7 @@ Result<Pki> open_pki(const fs::path& data, const std::string& host) {
   }
   TRY(pki.server, net::issue(pki.ca, request));
   TRY_OK(save(dir, "server", pki.server));
-  TRY_OK(write_file(names_file, host, 0644));
+  TRY_OK(write_file(names_file, host + " " + service_ip, 0644));
   return pki;
 }
 

@@ -8,8 +8,9 @@ namespace slipway::engine {
 struct Pki {
   net::KeyPair ca, server;
 };
-// DIR/pki, made when absent; the server's certificate is made anew when `host` is not in it.
-Result<Pki> open_pki(const fs::path& data, const std::string& host);
+// DIR/pki, made when absent; the server's certificate is made anew when `host` or `service_ip` (the address that pods
+// know the API by) is not in it.
+Result<Pki> open_pki(const fs::path& data, const std::string& host, const std::string& service_ip);
 // kubectl's configuration for this server. Also written to DIR/kubeconfig (0600) by `up`.
 std::string kubeconfig_text(const std::string& host, int port, const std::string& ca_pem, const std::string& token);
 

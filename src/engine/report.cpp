@@ -11,12 +11,29 @@
 namespace slipway::engine {
 namespace {
 
+// A cell of a Markdown table: one line, and nothing in it that ends the cell or begins markup.
+std::string cell(std::string_view text, std::size_t most = 300) {
+  std::string out;
+  std::size_t taken = 0;
+  for (char c : text) {
+    bool begins = (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+    if (begins && taken++ == most) {
+      out += "…";
+      break;
+    }
+    if (c == '\n' || c == '\r' || c == '\t') c = ' ';
+    if (std::string_view("|\\`*[]<~").find(c) != std::string_view::npos) out += '\\';
+    out += c;
+  }
+  return out;
+}
+
 std::string checks_table(const std::vector<kube::Object>& runs) {
   std::string text = "| check | result | |\n| --- | --- | --- |\n";
   for (const auto& run : runs) {
     for (const auto& job : run["status"]["jobs"].items())
-      text += fmt::format("| {} / {} | {} | {} |\n", run["spec"]["name"].text(), job["name"].text(), job["phase"].text(), job["message"].text().substr(0, 300));
-    if (run["status"]["jobs"].items().empty()) text += fmt::format("| {} | {} | {} |\n", run["spec"]["name"].text(), run["status"]["phase"].text(), run["status"]["message"].text().substr(0, 300));
+      text += fmt::format("| {} / {} | {} | {} |\n", cell(run["spec"]["name"].text()), cell(job["name"].text()), job["phase"].text(), cell(job["message"].text()));
+    if (run["status"]["jobs"].items().empty()) text += fmt::format("| {} | {} | {} |\n", cell(run["spec"]["name"].text()), run["status"]["phase"].text(), cell(run["status"]["message"].text()));
   }
   return text;
 }
@@ -43,7 +60,7 @@ std::string findings_list(const std::vector<kube::Object>& runs) {
   for (const auto& run : runs)
     for (const auto& job : run["status"]["jobs"].items())
       for (const auto& finding : job["result"]["findings"].items())
-        text += fmt::format("- {} {} {}: {}\n", finding["severity"].text(), finding["rule"].text(), finding["package"].text(), finding["message"].text());
+        text += fmt::format("- {} {} {}: {}\n", finding["severity"].text(), cell(finding["rule"].text()), cell(finding["package"].text()), cell(finding["message"].text(), 1000));
   return text.empty() ? "" : "\n## Findings\n\n" + text;
 }
 
@@ -89,7 +106,10 @@ Result<std::string> pull_request_comment(const Ctx& ctx, House& house, const pat
       text += fmt::format("\n### {}\n\n", environment.name);
       if (!difference) text += fmt::format("cannot be rendered: {}\n", difference.error().what());
       else if (difference->empty()) text += "nothing\n";
-      else text += fmt::format("```diff\n{}```\n", *difference);
+      else {
+        auto fence = std::string(difference->contains("```") ? "````````" : "```");
+        text += fmt::format("{}diff\n{}{}\n", fence, *difference, fence);
+      }
     }
   }
   return text;

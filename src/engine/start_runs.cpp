@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "ci/plan.h"
+#include "engine/concurrency.h"
 #include "engine/house.h"
 #include "engine/notices.h"
 #include "engine/recorder.h"
@@ -26,11 +27,23 @@ Result<std::optional<kube::Object>> done_before(const Ctx& ctx, House& house, co
   return std::optional<kube::Object>();
 }
 
-Result<> start_one(const Ctx& ctx, House& house, const std::string& change_name, const path::Change& change, const std::string& file, const std::string& name) {
+// The group that the run joins. A workflow whose graph cannot be made has none: executing it says what is wrong.
+std::optional<ci::Concurrency> concurrency(ci::Workflow workflow, const path::Change& change, const git::Repository& repository) {
+  auto read = [&](const std::string& path) { return repository.read(change.after, path); };
+  auto plan = ci::make_plan(std::move(workflow), ci::event_from(change), read);
+  if (!plan) return std::nullopt;
+  return ci::concurrency_of(*plan).value_or(std::nullopt);
+}
+
+Result<> start_one(const Ctx& ctx, House& house, const std::string& change_name, const path::Change& change, const std::string& file, const std::string& name, const std::optional<ci::Concurrency>& group) {
   auto run_name = object_name(change_name + "-" + stem(file));
   doc::Map spec{{"change", to_doc(change)}, {"workflow", file}, {"name", name}};
   kube::StringMap labels{{"slipway.dev/change", change_name}, {"slipway.dev/repository", object_name(change.repository)}};
   if (change.pull_request > 0) labels["slipway.dev/pull-request"] = object_name(fmt::format("{}-{}", change.repository, change.pull_request));
+  if (group) {
+    spec.set("concurrency", concurrency_doc(*group, ctx.clock->wall()));
+    labels[std::string(concurrency_label)] = concurrency_group(change.repository, group->group);
+  }
   TRY(auto before, done_before(ctx, house, change, file, run_name));
   if (before) spec.set("reuse", before->name());
   auto recorded = record(ctx, *house.client, "WorkflowRun", run_name, std::move(spec), std::move(labels));
@@ -74,7 +87,7 @@ Result<> start_runs(const Ctx& ctx, House& house, const std::string& change_name
     }
     if (!ci::triggers(*workflow, change)) continue;
     auto name = workflow->name && !workflow->name->text.empty() ? workflow->name->text : stem(file);
-    TRY_OK(start_one(ctx, house, change_name, change, file, name));
+    TRY_OK(start_one(ctx, house, change_name, change, file, name, concurrency(*std::move(workflow), change, repository)));
     ++started;
   }
   LOG(info, "ci.started", {"change", change_name}, {"runs", started});

@@ -1,0 +1,45 @@
+#pragma once
+// The runs that this process executes now, so that something else may ask one of them to stop.
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/ctx.h"
+#include "base/guarded.h"
+
+namespace slipway::engine {
+
+// Threads: any.
+class RunningRuns {
+ public:
+  // A run while it is executed; leaves the list with the value.
+  class Execution {
+   public:
+    Execution(RunningRuns& runs, std::string name, std::stop_token parent);
+    ~Execution();
+    Execution(const Execution&) = delete;
+    Execution& operator=(const Execution&) = delete;
+    std::stop_token token() const { return slot_->stop.token(); }
+    // Why it was asked to stop; empty: it was not.
+    std::string cancelled() const { return *slot_->why.lock(); }
+
+   private:
+    friend class RunningRuns;
+    struct Slot {
+      explicit Slot(std::stop_token parent) : stop(std::move(parent)) {}
+      ChildStop stop;
+      Guarded<std::string> why;
+    };
+    RunningRuns& runs_;
+    std::string name_;
+    std::shared_ptr<Slot> slot_;
+  };
+
+  // False: it is not executed here. The first reason stands.
+  bool cancel(const std::string& name, const std::string& why);
+
+ private:
+  Guarded<std::map<std::string, std::shared_ptr<Execution::Slot>>> slots_;
+};
+
+}  // namespace slipway::engine
