@@ -112,6 +112,9 @@ class Runtime {
   virtual bool rootless() const = 0;
 };
 
+// Destroys the survivors whose id starts so: what a killed process had begun and nobody will ask about.
+Result<> end_leftovers(Runtime& runtime, std::string_view prefix);
+
 // A mounted overlay: `merged` shows the layers (lowest first) with `upper` on top; no upper: read-only. Unmounted
 // with the value unless released. Threads: one.
 class Overlay {

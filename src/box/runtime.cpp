@@ -182,4 +182,14 @@ Result<int> Runtime::run(const Ctx& ctx, const Spec& spec, Streams streams) {
   return code;
 }
 
+Result<> end_leftovers(Runtime& runtime, std::string_view prefix) {
+  TRY(auto left, runtime.survivors());
+  for (const auto& id : left) {
+    if (!id.starts_with(prefix)) continue;
+    TRY(auto container, runtime.attach(id));
+    TRY_OK(container->destroy());
+  }
+  return {};
+}
+
 }  // namespace slipway::box

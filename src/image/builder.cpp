@@ -50,4 +50,6 @@ class Builder final : public path::ImageBuilder {
 
 std::unique_ptr<path::ImageBuilder> make_builder(BuilderOptions options) { return std::make_unique<Builder>(std::move(options)); }
 
+Result<> clean_up_after_crash(box::Runtime& runtime) { return box::end_leftovers(runtime, detail::container_prefix); }
+
 }  // namespace slipway::image

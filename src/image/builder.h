@@ -28,4 +28,7 @@ inline constexpr std::int64_t default_epoch = 315619200;
 // inside mount, process and IPC namespaces of its own. Threads: any; equal steps at the same time run once.
 std::unique_ptr<path::ImageBuilder> make_builder(BuilderOptions options);
 
+// Ends what RUN commands of a killed process left: containers and their mounts.
+Result<> clean_up_after_crash(box::Runtime& runtime);
+
 }  // namespace slipway::image

@@ -360,6 +360,34 @@ TEST(Builder, PullsTheBaseFromAnotherRegistry) {
   EXPECT_EQ(must(house.build(r)).digest, first.digest);  // what was pulled is here
 }
 
+// Killed in the middle of RUN: neither the command, nor its container, nor a mount stays.
+TEST(Builder, WhatAKilledBuildLeftIsCleanedUp) {
+  if (!House(House::With::runtime).runtime) GTEST_SKIP() << "no container runtime";
+  auto pipe = must(make_pipe());
+  auto child = ::fork();
+  if (child == 0) {
+    House house(House::With::runtime);
+    house.base();
+    auto root = house.dir.path().native() + "\n";
+    (void)!::write(pipe.write.get(), root.data(), root.size());
+    (void)house.build("FROM base/busybox:1\nRUN sleep 987\n");
+    ::_exit(0);
+  }
+  std::string root(4096, '\0');
+  root.resize(static_cast<std::size_t>(std::max<ssize_t>(1, ::read(pipe.read.get(), root.data(), root.size()))) - 1);
+  auto mounted = [&] { return must(read_file("/proc/self/mountinfo")).contains(root + "/box/containers/build-"); };
+  auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!mounted() && std::chrono::steady_clock::now() < until) ::usleep(2000);
+  EXPECT_TRUE(mounted()) << "the command did not start";
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  auto runtime = must(box::Runtime::open(fs::path(root) / "box"));
+  must(clean_up_after_crash(*runtime));
+  EXPECT_TRUE(must(runtime->survivors()).empty());
+  EXPECT_FALSE(mounted());
+  must(remove_tree(root));
+}
+
 // The result as a pod would run it: its layers, its entry point, its user.
 TEST(Builder, WhatIsBuiltRuns) {
   House house(House::With::runtime);

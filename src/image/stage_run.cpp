@@ -287,7 +287,7 @@ Result<bool> StageRunner::execute(const Ctx& ctx, const Instruction& i, RunPlan&
   if (runtime == nullptr) return file_->wrong(i, "RUN needs a container runtime, and none is here", "install crun or runc");
   for (const auto& prepare : plan.prepare) TRY_OK(prepare(ctx));
   box::Spec spec;
-  spec.id = "build-" + random_hex(8);
+  spec.id = std::string(container_prefix) + random_hex(8);
   spec.layers = lowers;
   spec.upper = upper;
   spec.argv = plan.argv;

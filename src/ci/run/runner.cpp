@@ -470,14 +470,7 @@ Result<std::set<std::string>> choose(const Plan& plan, const std::vector<std::st
 }  // namespace
 
 Result<> clean_up_after_crash(const fs::path& root, box::Runtime* runtime) {
-  if (runtime) {
-    TRY(auto left, runtime->survivors());
-    for (auto& id : left) {
-      if (!id.starts_with("ci-")) continue;
-      TRY(auto container, runtime->attach(id));
-      TRY_OK(container->destroy());
-    }
-  }
+  if (runtime) TRY_OK(box::end_leftovers(*runtime, "ci-"));
   if (!path_exists(root)) return {};
   TRY(auto names, list_dir(root));
   for (auto& name : names)

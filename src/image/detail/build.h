@@ -136,6 +136,9 @@ class Build {
   Guarded<path::Spans> commands_;
 };
 
+// Containers of RUN commands are named so.
+inline constexpr std::string_view container_prefix = "build-";
+
 oci::Platform host_platform();
 // "Sep 1" style things out: 1980-01-02T00:00:00Z.
 std::string epoch_text(std::int64_t epoch);
