@@ -163,7 +163,7 @@ def push(registry, authorization, name, tag, layer, config):
     layer_digest, layer_size = blob(packed)
     env = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
     document = {"architecture": "amd64", "os": "linux", "created": "1970-01-01T00:00:00Z", "config": {"Env": env, **config},
-                "rootfs": {"type": "layers", "diff_ids": [diff_id]}}
+                "rootfs": {"type": "layers", "diff_ids": [diff_id]}, "history": [{"created_by": "this machine's packages"}]}  # buildah wants a history
     config_digest, config_size = blob(json.dumps(document).encode())
     manifest = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
                 "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": config_digest, "size": config_size},
