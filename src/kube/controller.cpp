@@ -124,9 +124,9 @@ class Runner {
     auto delay = options_.backoff_max;
     if (times < 20) delay = std::min(delay, options_.backoff_first * (std::int64_t{1} << (times - 1)));
     if (auto after = result.error().retry_after()) delay = std::max(delay, *after);
-    // The first conflict is the ordinary course of things.
-    if (result.error().is(Kind::conflict) && times < 3)
-      LOG(debug, "kube.reconcile.conflict", {"controller", options_.name}, {"key", key.str()},
+    // The first conflict is the ordinary course of things, and so is a namespace on its way out.
+    if ((result.error().is(Kind::conflict) && times < 3) || is_namespace_going(result.error()))
+      LOG(debug, "kube.reconcile.expected", {"controller", options_.name}, {"key", key.str()},
           {"error", result.error().what()});
     else
       LOG(warn, "kube.reconcile.failed", {"controller", options_.name}, {"key", key.str()},
@@ -144,6 +144,10 @@ class Runner {
 };
 
 }  // namespace
+
+bool is_namespace_going(const Error& error) {
+  return error.is(Kind::denied) && error.what().find("because it is being terminated") != std::string::npos;
+}
 
 std::function<std::vector<Key>(const Event&)> keys_of_owner(std::string kind) {
   return [kind = std::move(kind)](const Event& event) -> std::vector<Key> {

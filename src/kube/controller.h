@@ -20,6 +20,8 @@ struct Source {
   std::function<std::vector<Key>(const Event&)> keys;
   WatchOptions options = {};
 };
+// A write was refused because its namespace is being deleted: expected, since what wanted it goes as well, soon.
+bool is_namespace_going(const Error& error);
 // For Source::keys: the controller owner of the given kind.
 std::function<std::vector<Key>(const Event&)> keys_of_owner(std::string kind);
 
