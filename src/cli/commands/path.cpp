@@ -152,9 +152,12 @@ Result<int> bootstrap(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto wait, parse_duration(arguments.get("timeout")));
   TRY(auto done, kube::await(ctx.within(wait), *client, application, {"argocd", name}, [](const kube::Object& now) {
         auto phase = now["status"]["operationState"]["phase"].text();
-        return phase == "Succeeded" || phase == "Failed" || !now["status"]["conditions"].items().empty();
+        auto conditions = now["status"]["conditions"].items();
+        bool wrong = std::any_of(conditions.begin(), conditions.end(), [](const auto& c) { return c["type"].text().ends_with("Error"); });
+        return phase == "Succeeded" || phase == "Failed" || phase == "Error" || wrong;
       }));
-  for (const auto& condition : done["status"]["conditions"].items()) return fail(Kind::invalid, "{}: {}", condition["type"].text(), condition["message"].text());
+  for (const auto& condition : done["status"]["conditions"].items())
+    if (condition["type"].text().ends_with("Error")) return fail(Kind::invalid, "{}: {}", condition["type"].text(), condition["message"].text());
   if (done["status"]["operationState"]["phase"].text() != "Succeeded") return fail(Kind::invalid, "{}", done["status"]["operationState"]["message"].text());
   if (io.json()) io.document(done.value());
   else io.line(fmt::format("{} at {}: {} objects", url, done["status"]["sync"]["revision"].text().substr(0, 12), done["status"]["resources"].items().size()));
