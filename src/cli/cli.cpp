@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/rootless.h"
+#include "cli/suggest.h"
 
 namespace slipway::cli {
 namespace {
@@ -36,15 +38,19 @@ class Interrupts {
     ::pthread_sigmask(SIG_BLOCK, &set_, nullptr);
     ::signal(SIGPIPE, SIG_IGN);
     thread_ = std::jthread([this, &stop](const std::stop_token& done) {
-      timespec tick{0, 200'000'000};
-      int seen = 0;
-      while (!done.stop_requested()) {
-        if (::sigtimedwait(&set_, nullptr, &tick) < 0) continue;
+      int seen = 0, number = 0;
+      for (;;) {
+        if (::sigwait(&set_, &number) != 0) continue;
+        if (done.stop_requested()) return;
         interrupted_ = true;
         if (++seen > 1) ::_exit(130);
         stop.request_stop();
       }
     });
+  }
+  ~Interrupts() {
+    thread_.request_stop();
+    ::pthread_kill(thread_.native_handle(), SIGTERM);  // to that thread alone: it wakes and sees that it is done
   }
   bool interrupted() const { return interrupted_; }
 
@@ -66,6 +72,15 @@ void report(const Error& error, bool json) {
   bool colour = ::isatty(2) == 1;
   io.note(fmt::format("{}slipway: {}{}", colour ? "\033[31m" : "", error.what(), colour ? "\033[0m" : ""));
   if (!error.hint().empty()) io.note("hint: " + error.hint());
+}
+
+// What a group of commands is about, for its line in the help.
+std::string_view about(std::string_view group) {
+  static const std::map<std::string_view, std::string_view> texts{{"app", "Applications: what Git says should run, and whether it does"}, {"rollout", "progressive deliveries"}, {"pr", "pull requests of the embedded git host"},
+                                                                  {"user", "who may talk to this Slipway"},                              {"image", "the local store and any registry"},   {"db", "the advisory database"},
+                                                                  {"secret", "sealed secrets"}};
+  auto found = texts.find(group);
+  return found == texts.end() ? std::string_view() : found->second;
 }
 
 // One command's arguments, bound to CLI11's storage.
@@ -119,6 +134,12 @@ Arguments arguments_of(const Bound& bound) {
 }
 
 int run_command(const Bound& bound) {
+  if (bound.command->contains) {
+    if (auto root = become_root_of_a_namespace(); !root) {
+      report(root.error(), bound.output == "json");
+      return exit_code(root.error());
+    }
+  }
   std::stop_source stop;
   Interrupts interrupts(stop);
   Ctx ctx;
@@ -129,6 +150,16 @@ int run_command(const Bound& bound) {
   if (interrupts.interrupted() && status.error().is(Kind::cancelled)) return 130;
   report(status.error(), io.json());
   return exit_code(status.error());
+}
+
+Error usage_error(const std::vector<Command>& commands, const std::vector<std::unique_ptr<Bound>>& bound, const CLI::ParseError& e, const std::vector<std::string>& words) {
+  if (auto unknown = unknown_command(commands, words)) return *unknown;
+  for (const auto& one : bound) {
+    if (!one->app->parsed()) continue;
+    if (auto unknown = unknown_option(*one->command, one->app->remaining())) return *unknown;
+    return Error(Kind::invalid, fmt::format("{}: {}", one->command->name, e.what())).with_hint(fmt::format("slipway {} --help", one->command->name));
+  }
+  return Error(Kind::invalid, e.what()).with_hint("slipway lists the commands");
 }
 
 }  // namespace
@@ -163,7 +194,7 @@ int main(int argc, char** argv) {
       std::string word(words[i]);
       auto& group = groups[word];
       if (group == nullptr) {
-        group = parent->add_subcommand(word, "");
+        group = parent->add_subcommand(word, std::string(about(word)));
         group->require_subcommand(1);
       }
       parent = group;
@@ -174,8 +205,9 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    int code = app.exit(e);
-    return code == 0 ? 0 : 2;
+    if (e.get_exit_code() == 0) return app.exit(e);
+    report(usage_error(commands, bound, e, {argv + 1, argv + argc}), false);
+    return 2;
   }
   for (const auto& one : bound)
     if (one->app->parsed()) return run_command(*one);

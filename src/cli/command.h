@@ -64,6 +64,7 @@ struct Command {
   std::vector<Option> options;
   std::vector<Positional> positionals;
   Run run;
+  bool contains = false;  // runs containers: without root it enters a user namespace first
 };
 
 // Exit status for an error.
@@ -76,7 +77,7 @@ Result<std::shared_ptr<kube::Client>> connect(const Ctx& ctx, const Arguments& a
 // Options that every command which connects takes.
 std::vector<Option> with_connection(std::vector<Option> options = {});
 
-std::string current_user();
+std::string current_user();  // who started the program, or SLIPWAY_USER
 
 // One list a file of commands/.
 std::vector<Command> server_commands();    // up, kubeconfig, user

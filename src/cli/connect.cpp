@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "cli/command.h"
+#include "cli/rootless.h"
 #include "kube/http_client.h"
 #include "kube/kubeconfig.h"
 
@@ -12,7 +13,7 @@ namespace slipway::cli {
 fs::path data_dir(const Arguments& arguments) {
   if (arguments.has("data")) return fs::absolute(arguments.get("data"));
   if (const char* set = std::getenv("SLIPWAY_DATA")) return fs::absolute(set);
-  if (::geteuid() == 0) return "/var/lib/slipway";
+  if (real_uid() == 0) return "/var/lib/slipway";
   const char* home = std::getenv("HOME");
   return fs::path(home != nullptr ? home : "/tmp") / ".local/share/slipway";
 }
@@ -37,7 +38,7 @@ Result<std::shared_ptr<kube::Client>> connect(const Ctx& ctx, const Arguments& a
 
 std::string current_user() {
   if (const char* name = std::getenv("SLIPWAY_USER")) return name;
-  if (const auto* entry = ::getpwuid(::getuid()); entry != nullptr) return entry->pw_name;
+  if (const auto* entry = ::getpwuid(real_uid()); entry != nullptr) return entry->pw_name;
   return "unknown";
 }
 

@@ -78,7 +78,10 @@ Result<> open_api(House& house) {
 Result<> open_node(House& house) {
   const auto& data = house.settings.data;
   TRY(house.runtime, box::Runtime::open(data / "box"));
-  TRY(house.network, box::NodeNetwork::open({.bridge = house.settings.bridge, .pod_cidr = house.settings.pod_cidr, .service_cidr = house.settings.service_cidr, .state = data / "net"}));
+  auto network = box::NodeNetwork::open({.bridge = house.settings.bridge, .pod_cidr = house.settings.pod_cidr, .service_cidr = house.settings.service_cidr, .state = data / "net"});
+  if (network) house.network = *std::move(network);
+  else if (house.runtime->rootless() && (network.error().is(Kind::denied) || network.error().is(Kind::unavailable))) house.without.push_back(fmt::format("no pod network (it needs root): pods get no address, Services do not reach them: {}", network.error().what()));
+  else return Fail(std::move(network).error());
   cluster::NodeOptions options;
   options.root = data / "pods";
   options.registry = house.registry.get();

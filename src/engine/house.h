@@ -45,7 +45,7 @@ struct House {
   std::unique_ptr<RunningRuns> running;
   std::unique_ptr<git::Host> git;
   std::unique_ptr<box::Runtime> runtime;
-  std::unique_ptr<box::NodeNetwork> network;
+  std::unique_ptr<box::NodeNetwork> network;  // null without rights over the host's network (rootless)
   std::unique_ptr<cluster::Node> node;
   std::unique_ptr<cluster::Gateway> gateway;
   std::unique_ptr<gitops::Repositories> repositories;
@@ -54,6 +54,8 @@ struct House {
   std::unique_ptr<path::Scanner> scanner;
   std::unique_ptr<path::Previewer> previewer;
   std::unique_ptr<ci::JobCache> job_cache;
+
+  std::vector<std::string> without;  // what does not work here, and why: said at the start
 
   fs::path logs() const { return settings.data / "logs"; }
   // http://host:port, for links that people follow.

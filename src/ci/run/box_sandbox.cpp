@@ -2,11 +2,11 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/guarded.h"
 #include "base/log.h"
+#include "ci/run/host_view.h"
 #include "ci/run/pump.h"
 #include "ci/run/sandbox.h"
 
@@ -171,20 +171,6 @@ class BoxSandbox final : public Sandbox {
 
 void BoxSandbox::report_leftover(const Error& error) { LOG(warn, "ci.container.left", {"error", error.what()}); }
 
-// What of the host a step must not see, beyond what it is told to hide.
-void hide_host(box::Spec& spec, const std::vector<fs::path>& hide) {
-  auto cover = [&](const fs::path& folder, std::vector<std::string> options) {
-    struct stat info;
-    if (::lstat(folder.c_str(), &info) == 0 && S_ISDIR(info.st_mode))
-      spec.mounts.push_back({.source = {}, .target = folder, .type = "tmpfs", .options = std::move(options)});
-  };
-  for (auto* folder : {"/root", "/home", "/run", "/mnt", "/media", "/srv"}) cover(folder, {"mode=755"});
-  for (auto* folder : {"/tmp", "/var/tmp"}) cover(folder, {"mode=1777"});
-  for (auto& folder : hide) cover(folder, {"mode=700"});
-  spec.masked_paths = {"/etc/shadow",    "/etc/gshadow", "/etc/shadow-",    "/etc/gshadow-",
-                       "/etc/sudoers.d", "/etc/ssh",     "/etc/ssl/private"};
-}
-
 std::string names_of(const SandboxOptions& options) {
   std::string out;
   for (auto& name : options.host_names) out += " " + name;
@@ -204,10 +190,10 @@ Result<std::unique_ptr<Sandbox>> open_box_sandbox(const Ctx& ctx, box::Runtime& 
   box::Spec spec;
   spec.id = options.id;
   bool image = !options.layers.empty();
-  if (image)
-    spec.layers = options.layers;
-  else
-    spec.layers = {"/"}, hide_host(spec, options.hide);
+  spec.layers = options.layers;
+  if (!image) {
+    TRY_OK(show_host(spec, options.hide, runtime.rootless(), options.home.parent_path() / "host"));
+  }
   spec.argv = {"/.slipway-steward"};
   spec.env = options.env;
   spec.cwd = "/";

@@ -91,7 +91,17 @@ Result<> JobRun::open_sandbox(const Ctx& ctx) {
   } else {
     sandbox_ = open_host_sandbox(wanted);
   }
+  StepContext nobody;
+  nobody.frame = &root_;
+  say(nobody, fmt::format("Runs {}", sandbox_->describe()));
   return {};
+}
+
+Result<Sandbox*> JobRun::sandbox(const Ctx& ctx) {
+  if (!sandbox_) {
+    TRY_OK(open_sandbox(ctx));
+  }
+  return sandbox_.get();
 }
 
 Result<> JobRun::job_image(const Ctx& ctx, const std::string& name, SandboxOptions& out) {
@@ -130,16 +140,15 @@ void JobRun::run_all(const Ctx& ctx) {
       limit = Millis(static_cast<std::int64_t>(std::min(minutes->number(), 1e6) * 60'000));
   }
   Ctx own = ctx.within(limit);
-  if (auto opened = open_sandbox(own); !opened) {
+  // An image and services are the job's also when none of its steps runs a command.
+  bool at_once = definition_.container || definition_.services || !options().runtime;
+  if (auto opened = at_once ? open_sandbox(own) : Result<>(); !opened) {
     if (ctx.alive())
       fail_job(opened.error().print());
     else
       cancelled_ = true;
     return;
   }
-  StepContext nobody;
-  nobody.frame = &root_;
-  say(nobody, fmt::format("Runs {}", sandbox_->describe()));
   std::lock_guard turn(turn_);
   steps(own, root_, definition_.steps);
   join(root_, "", false);

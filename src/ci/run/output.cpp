@@ -161,13 +161,14 @@ Result<int> JobRun::process(const Ctx& ctx, StepContext& step, std::vector<std::
   process.argv = std::move(argv);
   process.env = env;
   process.cwd = cwd;
+  TRY(auto* place, sandbox(ctx));
   auto code = [&] {
     if (step.effects) {
       step.effects->waits = true;
       turned_.notify_all();
     }
     Unlocked others(turn_);
-    return sandbox_->run(ctx, process, [&](int stream, std::string_view piece) {
+    return place->run(ctx, process, [&](int stream, std::string_view piece) {
       std::lock_guard lock(turn_);
       take(step, stream, piece);
     });

@@ -160,7 +160,7 @@ Result<int> run(const Ctx& ctx, const Arguments& arguments, Io& io) {
 std::vector<Command> local_commands() {
   Option format{"--format", "text, json lines by --output json, or sarif", false, false, "text"};
   return {
-      {"run", "runs a workflow here and now on the working tree", "slipway run ci --job test", {{"--job,-j", "only this job and what it needs", false, true}, {"--event", "event to run for", false, false, "push"}, {"--folder,-C", "the repository", false, false, "."}, {"--plan", "print what would run", true}}, {{"workflow", "file of .github/workflows", false}}, run},
+      {"run", "runs a workflow here and now on the working tree", "slipway run ci --job test", {{"--job,-j", "only this job and what it needs", false, true}, {"--event", "event to run for", false, false, "push"}, {"--folder,-C", "the repository", false, false, "."}, {"--plan", "print what would run", true}}, {{"workflow", "file of .github/workflows", false}}, run, true},
       {"lint", "manifests and workflow files", "slipway lint deploy/", {format}, {{"path", "folder", false, true}}, lint},
       {"scan", "packages with known vulnerabilities and secrets of a folder", "slipway scan . --format sarif", {{"--format", "table, sarif, cyclonedx, spdx", false, false, "table"}}, {{"target", "folder"}}, scan},
       {"render", "Kustomize or plain manifests to YAML on stdout", "slipway render overlays/production", {{"--recursive,-R", "folders below too, without a kustomization", true}}, {{"folder", "folder"}}, render},

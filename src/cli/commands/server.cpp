@@ -38,7 +38,7 @@ Result<int> up(const Ctx& ctx, const Arguments& arguments, Io& io) {
     auto ms = std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - started).count();
     auto gateway_port = house->gateway ? house->gateway->port() : 0;
     if (io.json()) {
-      io.document(doc::Map{{"url", house->url()}, {"gateway", fmt::format("http://127.0.0.1:{}", gateway_port)}, {"kubeconfig", (settings.data / "kubeconfig").native()}, {"readyMs", ms}});
+      io.document(doc::Map{{"url", house->url()}, {"gateway", fmt::format("http://127.0.0.1:{}", gateway_port)}, {"kubeconfig", (settings.data / "kubeconfig").native()}, {"readyMs", ms}, {"without", doc::List(house->without.begin(), house->without.end())}});
       return;
     }
     io.line(fmt::format("slipway is up after {} ms\n", ms));
@@ -47,6 +47,7 @@ Result<int> up(const Ctx& ctx, const Arguments& arguments, Io& io) {
     io.line(fmt::format("  registry    {}", house->url().substr(7)));
     io.line(fmt::format("  gateway     http://127.0.0.1:{}", gateway_port));
     io.line(fmt::format("  kubectl     export KUBECONFIG={}", (settings.data / "kubeconfig").native()));
+    for (const auto& text : house->without) io.line("  without     " + text);
   };
   auto ended = engine::conduct(ctx, *house, ready);
   server->stop();
@@ -64,7 +65,7 @@ Result<int> down(const Ctx& ctx, const Arguments& arguments, Io& io) {
   settings.port = settings.gateway_port = 0;
   TRY(auto house, engine::House::open(ctx, settings));
   TRY_OK(house->node->drain(ctx));
-  TRY_OK(house->network->tear_down());
+  if (house->network) TRY_OK(house->network->tear_down());
   io.line("all containers and the pod network are gone; the data stays");
   return 0;
 }
@@ -108,8 +109,8 @@ std::vector<Command> server_commands() {
   std::vector<Option> down_options{{"--data", "data directory"}};
   down_options.insert(down_options.end(), network.begin(), network.end());
   return {
-      {"up", "runs everything: API, registry, git host, CI, controllers, page", "slipway up --data ./state --listen 127.0.0.1:7080", up_options, {}, up},
-      {"down", "ends every container and removes the pod network of a stopped slipway", "slipway down --data ./state", down_options, {}, down},
+      {"up", "runs everything: API, registry, git host, CI, controllers, page", "slipway up --data ./state --listen 127.0.0.1:7080", up_options, {}, up, true},
+      {"down", "ends every container and removes the pod network of a stopped slipway", "slipway down --data ./state", down_options, {}, down, true},
       {"kubeconfig", "writes the embedded cluster's kubeconfig", "slipway kubeconfig >~/.kube/config", {{"--data", "data directory"}}, {{"file", "where to write it (stdout)", false}}, kubeconfig},
       {"user add", "gives a person a token", "slipway user add ada", {{"--data", "data directory"}, {"--group", "Kubernetes groups", false, true}}, {{"name", "the person's name"}}, user_add},
   };
