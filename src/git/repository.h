@@ -86,6 +86,9 @@ class Repository {
 
   // Writes the files of a tree into a folder (no .git); links stay links, never followed.
   Result<> checkout(const Ctx& ctx, const Oid& commit, const fs::path& folder) const;
+  // The same, with a .git beside it that knows this commit alone. False: too many objects for this to be quicker than
+  // git itself; the files are there, .git is not.
+  Result<bool> checkout_shallow(const Ctx& ctx, const Oid& commit, const fs::path& folder) const;
 
   // The tree of `base` (may be empty) with the edits.
   Result<Oid> write_tree(const Oid& base, const std::vector<FileEdit>& edits);

@@ -156,6 +156,30 @@ TEST_F(RepositoryTest, ChecksOutWithoutFollowingLinks) {
   EXPECT_FALSE(path_exists(outside / "f"));
 }
 
+TEST_F(RepositoryTest, ChecksOutWithAHistoryOfOneCommit) {
+  auto first = write("", {{"d/run", "#!", 0100755}, {"d/link", "run", 0120000}, {"f", "one"}});
+  auto second = write(first, {{"f", "two"}});
+  auto to = dir.path() / "out";
+  ASSERT_TRUE(must(repo.checkout_shallow(Ctx{}, second, to)));
+  auto in = [&](std::vector<std::string> argv) {
+    Command command{.argv = {"git", "-c", "safe.directory=*", "-C", to.string()}};
+    command.argv.insert(command.argv.end(), argv.begin(), argv.end());
+    return std::string(trim(must(run_ok(Ctx{}, command))));
+  };
+  EXPECT_EQ(in({"rev-parse", "HEAD"}), second);
+  EXPECT_EQ(in({"rev-list", "--count", "HEAD"}), "1");
+  EXPECT_EQ(in({"rev-parse", "--is-shallow-repository"}), "true");
+  // Plumbing that does not look into files again: the index knows their times.
+  EXPECT_EQ(in({"diff-files", "--name-only"}), "");
+  EXPECT_EQ(in({"status", "--porcelain"}), "");
+  EXPECT_EQ(in({"fsck", "--strict"}), "");
+  must(write_file(to / "f", "three"));
+  EXPECT_EQ(in({"status", "--porcelain"}), "M f");
+  auto root = dir.path() / "root";
+  ASSERT_TRUE(must(repo.checkout_shallow(Ctx{}, first, root)));
+  EXPECT_FALSE(path_exists(root / ".git/shallow"));
+}
+
 TEST_F(RepositoryTest, RefusesToCheckOutHostileTrees) {
   auto blob = git({"hash-object", "-w", "/dev/null"});
   auto make = [&](const std::string& entry) {

@@ -17,12 +17,11 @@ Result<std::string> commit_of(ActionUse& use) {
   return fail(Kind::not_found, "ref '{}' is not in the repository", ref);
 }
 
-// A .git that knows this commit: version stamps, `git diff` and `git describe` work on it.
-Result<> add_git(const Ctx& ctx, ActionUse& use, const fs::path& folder, const std::string& commit) {
+// A .git with more than one commit in it, or with very many files: by the git program.
+Result<> add_git(const Ctx& ctx, ActionUse& use, const std::string& depth, const fs::path& folder, const std::string& commit) {
   auto git = find_program("git");
   if (!git) return {};
   auto mirror = fs::absolute(use.job.options().repository->path()).string();
-  auto depth = use.input("fetch-depth", "1");
   auto run = [&](std::vector<std::string> arguments) -> Result<> {
     Command command;
     command.argv = {*git, "-c", "safe.directory=*", "-c", "init.defaultBranch=main", "-c", "advice.detachedHead=false"};
@@ -44,6 +43,20 @@ Result<> add_git(const Ctx& ctx, ActionUse& use, const fs::path& folder, const s
   return run({"reset", "-q", "--mixed", commit});
 }
 
+// The files and a .git that knows the commit: version stamps, `git diff` and `git describe` work on it.
+Result<> check_out(const Ctx& ctx, ActionUse& use, const fs::path& folder, const std::string& commit) {
+  auto& repository = *use.job.options().repository;
+  auto depth = use.input("fetch-depth", "1");
+  if (depth != "0" && to_int(depth).value_or(1) <= 1) {
+    TRY(bool whole, repository.checkout_shallow(ctx, commit, folder));
+    if (whole) return {};
+  } else {
+    TRY_OK(repository.checkout(ctx, commit, folder));
+  }
+  TRY_OK_IN("make .git", add_git(ctx, use, depth, folder, commit));
+  return {};
+}
+
 }  // namespace
 
 Result<> checkout(const Ctx& ctx, ActionUse& use) {
@@ -62,8 +75,7 @@ Result<> checkout(const Ctx& ctx, ActionUse& use) {
   if (options.repository) {
     TRY(commit, commit_of(use));
     TRY_OK(make_dirs(staging));
-    TRY_OK_IN(fmt::format("check out {}", commit), options.repository->checkout(ctx, commit, staging));
-    TRY_OK_IN("make .git", add_git(ctx, use, staging, commit));
+    TRY_OK_IN(fmt::format("check out {}", commit), check_out(ctx, use, staging, commit));
   } else if (!options.folder.empty()) {
     TRY_OK(copy_tree(options.folder, staging));
     commit = job.plan().event.sha;

@@ -20,8 +20,10 @@ std::optional<std::string> ask(const Ctx& ctx, JobRun& job, std::vector<std::str
                  {"HOME", fs::path(job.inside("x")).parent_path().string()},
                  {"GOTOOLCHAIN", "local"}};
   process.cwd = "/";
+  auto place = job.sandbox(ctx);
+  if (!place) return std::nullopt;
   std::string out;
-  auto code = job.sandbox().run(ctx, process, [&](int, std::string_view piece) { out += piece; });
+  auto code = (*place)->run(ctx, process, [&](int, std::string_view piece) { out += piece; });
   return code && *code == 0 ? std::optional(out) : std::nullopt;
 }
 

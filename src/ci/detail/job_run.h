@@ -128,7 +128,8 @@ class JobRun {
   const RunnerOptions& options() const { return in_.shared.options; }
   const Plan& plan() const { return in_.plan; }
   JobFolder& folder() { return *folder_; }
-  Sandbox& sandbox() { return *sandbox_; }
+  // Where processes run; made when the first one needs it: a job of native actions alone never does.
+  Result<Sandbox*> sandbox(const Ctx& ctx);
   JobResult& result() { return result_; }
   // A path relative to the job's home as steps see it.
   std::string inside(const std::string& relative) const {
