@@ -9,6 +9,7 @@
 #include "engine/house.h"
 #include "engine/notices.h"
 #include "engine/recorder.h"
+#include "engine/render.h"
 #include "engine/run_logs.h"
 #include "engine/running_runs.h"
 #include "engine/runs.h"
@@ -113,7 +114,7 @@ Result<ci::Plan> plan_of(const git::Repository& repository, const path::Change& 
   if (!text) return fail(Kind::not_found, "{}: not in {}", file, change.after.substr(0, 12));
   TRY(auto workflow, ci::parse_workflow(*text, file));
   auto read = [&](const std::string& path) { return repository.read(change.after, path); };
-  return ci::make_plan(std::move(workflow), ci::event_from(change), read);
+  return ci::make_plan(std::move(workflow), ci::event_from(change, {.default_branch = default_branch(repository)}), read);
 }
 
 Result<std::map<std::string, std::string>> secrets_for(const Ctx& ctx, House& house, const path::Change& change) {

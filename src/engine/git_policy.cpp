@@ -17,15 +17,16 @@ constexpr std::string_view heads = "refs/heads/";
 
 bool is_config_branch(const Ctx& ctx, const House& house, const git::Push& push) { return house.is_config_repository(ctx, push.repository); }
 
-// A protected branch takes merges, not pushes: main of every repository, once it is there. A configuration
-// repository takes direct commits (promotions are such), but never loses one.
-std::string branch_rule(const Ctx& ctx, const House& house, const git::Push& push, const git::RefUpdate& update) {
+// A protected branch takes merges, not pushes: the default branch of every repository, once it is there. A
+// configuration repository takes direct commits (promotions are such), but never loses one.
+std::string branch_rule(const Ctx& ctx, const House& house, const git::Push& push, const git::RefUpdate& update, const git::Repository& repository) {
   if (update.ref.starts_with("refs/pull/")) return "refs/pull/ is written by the host alone; push to refs/for/BRANCH";
-  if (update.ref != "refs/heads/main" || update.before == git::zero_oid) return "";
-  if (update.after == git::zero_oid) return "main is protected: it cannot be deleted";
-  if (update.forced) return "main is protected: commits cannot be removed from it";
+  if (update.ref != repository.head().value_or("") || update.before == git::zero_oid) return "";
+  auto branch = update.ref.substr(heads.size());
+  if (update.after == git::zero_oid) return branch + " is protected: it cannot be deleted";
+  if (update.forced) return branch + " is protected: commits cannot be removed from it";
   if (is_config_branch(ctx, house, push)) return "";
-  return "main is protected: open a pull request instead\n  git push origin HEAD:refs/for/main";
+  return fmt::format("{} is protected: open a pull request instead\n  git push origin HEAD:refs/for/{}", branch, branch);
 }
 
 // Every file that any of the new commits brings: a secret that a later commit deletes is still in the history.
@@ -34,8 +35,8 @@ Result<std::vector<std::pair<std::string, std::string>>> new_files(const git::Re
   std::set<git::Oid> seen;
   git::Oid until = update.before == git::zero_oid ? git::Oid() : update.before;
   if (until.empty()) {
-    TRY(auto main, repository.resolve("refs/heads/main"));
-    if (main) until = *main;
+    TRY(auto trunk, repository.resolve("HEAD"));
+    if (trunk) until = *trunk;
   }
   TRY(auto commits, repository.log(update.after, 5000, until));
   for (const auto& commit : commits) {
@@ -70,7 +71,7 @@ std::string secret_rule(const Ctx& ctx, House& house, const git::Push& push, con
 std::vector<std::string> check(const Ctx& ctx, House& house, const git::Push& push, const git::Repository& repository) {
   std::vector<std::string> verdicts;
   for (const auto& update : push.updates) {
-    auto refusal = branch_rule(ctx, house, push, update);
+    auto refusal = branch_rule(ctx, house, push, update, repository);
     if (refusal.empty()) refusal = secret_rule(ctx, house, push, update, repository);
     verdicts.push_back(std::move(refusal));
   }

@@ -62,6 +62,18 @@ Result<std::vector<promote::Approval>> approvals(const Ctx& ctx, House& house) {
   return list;
 }
 
+// Only what is on the default branch goes on: a push there, or a tag of a commit that is part of it. What another branch
+// built was tested and stays an image.
+Result<bool> is_on_trunk(House& house, const path::Change& change) {
+  TRY(auto repository, house.git->repository(change.repository));
+  TRY(auto trunk, repository.head());
+  if (change.event == path::Change::Event::push || change.event == path::Change::Event::manual || change.event == path::Change::Event::schedule) return change.ref == trunk;
+  if (change.event != path::Change::Event::tag) return false;
+  TRY(auto tip, repository.resolve(trunk));
+  if (!tip) return false;
+  return repository.is_ancestor(change.after, *tip);
+}
+
 Result<> record_promotion(const Ctx& ctx, House& house, const path::Promotion& promotion) {
   auto name = name_of(promotion);
   auto spec = promotion;
@@ -83,6 +95,18 @@ Result<> record_promotion(const Ctx& ctx, House& house, const path::Promotion& p
 }
 
 }  // namespace
+
+Result<bool> may_approve(const Ctx& ctx, kube::Client& client, const path::Promotion& promotion, const std::string& who) {
+  TRY(auto objects, all(ctx, client, "Pipeline"));
+  for (const auto& object : objects) {
+    auto pipeline = path::pipeline_from(object.view());
+    if (!pipeline) continue;
+    bool ours = std::any_of(pipeline->services.begin(), pipeline->services.end(), [&](const auto& s) { return s.name == promotion.service; });
+    for (const auto& environment : pipeline->environments)
+      if (ours && environment.name == promotion.environment) return promote::may_approve(environment, who);
+  }
+  return fail(Kind::not_found, "no Pipeline leads {} to {} any more", promotion.service, promotion.environment);
+}
 
 std::string release_name(const std::string& service, const std::string& environment, const Digest& digest) {
   return object_name(fmt::format("{}-{}-{}", service, environment, digest.short_hex()));
@@ -106,7 +130,8 @@ Result<> pass_artifacts(const Ctx& ctx, House& house, const std::string& run_nam
   TRY(auto run, find(ctx, *house.client, "WorkflowRun", run_name));
   if (!run || phase_of(*run) != path::Phase::succeeded) return {};
   TRY(auto change, path::change_from((*run)["spec"]["change"]));
-  if (change.event != path::Change::Event::push && change.event != path::Change::Event::tag) return {};
+  TRY(auto landed, is_on_trunk(house, change));
+  if (!landed) return {};
   for (const auto& name : (*run)["status"]["artifacts"].items()) {
     TRY(auto artifact, find(ctx, *house.client, "Artifact", name.text()));
     if (!artifact || phase_of(*artifact) == path::Phase::succeeded) continue;

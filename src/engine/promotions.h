@@ -16,6 +16,9 @@ Result<std::optional<Millis>> execute_promotion(const Ctx& ctx, House& house, co
 // Looks at what runs: a Release is verified, or fails and is reverted in Git.
 Result<std::optional<Millis>> look_at_release(const Ctx& ctx, House& house, const std::string& name);
 
+// Whether the rules of the Pipelines let this person approve the promotion.
+Result<bool> may_approve(const Ctx& ctx, kube::Client& client, const path::Promotion& promotion, const std::string& who);
+
 std::string release_name(const std::string& service, const std::string& environment, const Digest& digest);
 Result<std::vector<path::Pipeline>> pipelines(const Ctx& ctx, House& house);
 

@@ -7,6 +7,7 @@
 #include "engine/house.h"
 #include "engine/notices.h"
 #include "engine/recorder.h"
+#include "engine/render.h"
 #include "engine/report.h"
 
 namespace slipway::engine {
@@ -86,7 +87,7 @@ Result<std::string> review_pushed(const Ctx& ctx, House& house, const git::Push&
   TRY(auto repository, house.git->repository(push.repository));
   TRY(auto commit, repository.commit(update.after));
   auto name = pull_request_name(push.repository, number);
-  auto base = update.asked.empty() ? std::string("main") : branch_of(update.asked);
+  auto base = update.asked.empty() ? default_branch(repository) : branch_of(update.asked);
   doc::Map spec{{"number", number}, {"repository", push.repository}, {"base", base}, {"head", update.after}, {"title", commit.subject()}, {"author", push.pusher}};
   auto link = fmt::format("{}/#/pr/{}/{}", house.url(), push.repository, number);
   TRY(auto recorded, record(ctx, *house.client, "PullRequest", name, spec, {{"slipway.dev/repository", object_name(push.repository)}}));

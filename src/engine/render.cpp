@@ -52,6 +52,11 @@ std::string embedded_repository(const House& house, std::string_view url) {
   return "";
 }
 
+std::string default_branch(const git::Repository& repository) {
+  auto head = repository.head().value_or("refs/heads/main");
+  return head.substr(std::string_view("refs/heads/").size());
+}
+
 std::unique_ptr<gitops::Repositories> make_repositories(House& house) { return std::make_unique<HouseRepositories>(house); }
 
 Result<std::vector<doc::Value>> render_at(const Ctx& ctx, const git::Repository& repository, const git::Oid& commit_or_tree, const std::string& folder) {
@@ -67,8 +72,8 @@ Result<std::vector<doc::Value>> render_overlay(const Ctx& ctx, House& house, con
     return render_source(ctx, source, *folder);
   }
   TRY(auto repository, house.git->repository(request.repository));
-  TRY(auto tip, repository.resolve("refs/heads/main"));
-  if (!tip) return fail(Kind::not_found, "{}: has no branch main", request.repository);
+  TRY(auto tip, repository.resolve("HEAD"));
+  if (!tip) return fail(Kind::not_found, "{}: has no commits yet", request.repository);
   return render_at(ctx, repository, *tip, request.overlay);
 }
 

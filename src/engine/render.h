@@ -5,6 +5,9 @@
 
 namespace slipway::engine {
 
+// The short name of the branch that HEAD names: main.
+std::string default_branch(const git::Repository& repository);
+
 // The embedded host's repository that a URL means, or "". http://slipway/git/NAME.git is the address that manifests
 // use: it holds wherever this Slipway listens.
 std::string embedded_repository(const House& house, std::string_view url);

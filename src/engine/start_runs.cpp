@@ -7,6 +7,7 @@
 #include "engine/house.h"
 #include "engine/notices.h"
 #include "engine/recorder.h"
+#include "engine/render.h"
 #include "engine/runs.h"
 
 namespace slipway::engine {
@@ -30,7 +31,7 @@ Result<std::optional<kube::Object>> done_before(const Ctx& ctx, House& house, co
 // The group that the run joins. A workflow whose graph cannot be made has none: executing it says what is wrong.
 std::optional<ci::Concurrency> concurrency(ci::Workflow workflow, const path::Change& change, const git::Repository& repository) {
   auto read = [&](const std::string& path) { return repository.read(change.after, path); };
-  auto plan = ci::make_plan(std::move(workflow), ci::event_from(change), read);
+  auto plan = ci::make_plan(std::move(workflow), ci::event_from(change, {.default_branch = default_branch(repository)}), read);
   if (!plan) return std::nullopt;
   return ci::concurrency_of(*plan).value_or(std::nullopt);
 }
