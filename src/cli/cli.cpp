@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -36,7 +37,6 @@ class Interrupts {
     sigaddset(&set_, SIGINT);
     sigaddset(&set_, SIGTERM);
     ::pthread_sigmask(SIG_BLOCK, &set_, nullptr);
-    ::signal(SIGPIPE, SIG_IGN);
     thread_ = std::jthread([this, &stop](const std::stop_token& done) {
       int seen = 0, number = 0;
       for (;;) {
@@ -146,6 +146,10 @@ int run_command(const Bound& bound) {
   ctx.stop = stop.get_token();
   Io io(bound.output == "json");
   auto status = bound.command->run(ctx, arguments_of(bound), io);
+  if (status && io.failure()) {
+    report(*io.failure(), io.json());
+    return exit_code(*io.failure());
+  }
   if (status) return *status;
   if (interrupts.interrupted() && status.error().is(Kind::cancelled)) return 130;
   report(status.error(), io.json());
@@ -176,6 +180,13 @@ int exit_code(const Error& error) {
 }
 
 int main(int argc, char** argv) {
+  ::signal(SIGPIPE, SIG_IGN);
+  // A descriptor that is closed would be given to the first file we open, and that file would be written to.
+  while (true) {
+    int fd = ::open("/dev/null", O_RDWR);
+    if (fd > 2) ::close(fd);
+    if (fd < 0 || fd > 2) break;
+  }
   auto commands = all_commands();
   if (argc < 2) {
     print_map(commands);

@@ -48,12 +48,16 @@ class Io {
   void line(std::string_view text);
   void note(std::string_view text);            // on stderr: progress, hints
   void document(const doc::Value& value);      // --output json's one document
+  void said(std::string_view text, const doc::Value& value);  // the text, or as JSON the document
   void table(const std::vector<std::string>& head, const std::vector<std::vector<std::string>>& rows);
   enum class Paint { good, bad, warn, dim, bold };
   std::string paint(Paint paint, std::string_view text) const;
+  // The first thing that could not be written. A reader that went away (head, less) is no failure.
+  const std::optional<Error>& failure() const { return failure_; }
 
  private:
   bool json_, terminal_;
+  std::optional<Error> failure_;
 };
 
 using Run = std::function<Result<int>(const Ctx&, const Arguments&, Io&)>;

@@ -68,7 +68,7 @@ Result<int> sync(const Ctx& ctx, const Arguments& arguments, Io& io) {
         return !now["operation"].present() && phase != "Running" && !phase.empty();
       }));
   auto op = done["status"]["operationState"];
-  io.line(fmt::format("{}: {}", paint(io, op["phase"].text()), op["message"].text()));
+  io.said(fmt::format("{}: {}", paint(io, op["phase"].text()), op["message"].text()), op.value());
   return op["phase"].text() == "Succeeded" ? 0 : 1;
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "cli/command.h"
+#include "engine/promotions.h"
 #include "engine/recorder.h"
 
 namespace slipway::cli {
@@ -51,7 +52,7 @@ std::vector<std::string> row_of(const Io& io, doc::View commit) {
 
 Result<int> status(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto client, connect(ctx, arguments));
-  for (std::string last;;) {
+  for (std::optional<std::string> last;;) {
     TRY(auto list, commits(ctx, *client));
     if (io.json()) {
       io.document(list);
@@ -64,6 +65,7 @@ Result<int> status(const Ctx& ctx, const Arguments& arguments, Io& io) {
     if (text != last) {
       if (arguments.has("watch") && io.terminal()) io.print("\033[H\033[2J");
       io.table({"COMMIT", "CHANGE", "AUTHOR", "SUBJECT", "RUNS", "RELEASES"}, rows);
+      if (rows.empty()) io.note("nothing is on the path yet: push to URL/git/NAME.git, as slipway up says");
       last = text;
     }
     if (!arguments.has("watch")) return 0;
@@ -171,13 +173,16 @@ Result<int> approve(const Ctx& ctx, const Arguments& arguments, Io& io) {
   auto who = arguments.get("as", current_user());
   TRY(auto object, engine::find(ctx, *client, "Promotion", name));
   if (!object) return Fail(Error(Kind::not_found, fmt::format("there is no promotion {}", name)).with_hint("slipway promotions"));
+  TRY(auto promotion, path::promotion_from(object->view()));
+  TRY(auto allowed, engine::may_approve(ctx, *client, promotion, who));
+  if (!allowed) return Fail(Error(Kind::denied, fmt::format("{} may not approve for {}", who, promotion.environment)).with_hint("the environment's `approvers` in the Pipeline say who may: " + (*object)["status"]["message"].text()));
   auto phase = (*object)["status"]["phase"].text();
   if (phase != "Waiting") return fail(Kind::conflict, "promotion {} is {}, not waiting for approval", name, phase);
   TRY_OK(kube::modify(ctx, *client, kind("Promotion"), {home, name}, {}, [&](doc::Value& o) -> Result<bool> {
     o["spec"]["approvedBy"] = who;
     return true;
   }));
-  io.line(fmt::format("approved by {}", who));
+  io.said(fmt::format("approved by {}", who), doc::Map{{"promotion", name}, {"approvedBy", who}});
   return 0;
 }
 

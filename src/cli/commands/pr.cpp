@@ -37,8 +37,8 @@ Result<kube::Object> get(const Ctx& ctx, kube::Client& client, const Arguments& 
 
 Result<int> create(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto output, run(ctx, {.argv = {"git", "push", arguments.get("remote"), "HEAD:refs/for/" + arguments.get("base")}}));
-  io.print(output.out);
-  io.note(output.err);
+  if (io.json()) io.document(doc::Map{{"ok", output.ok()}, {"output", output.out + output.err}});
+  else io.print(output.out), io.note(output.err);
   return output.ok() ? 0 : 1;
 }
 
@@ -80,7 +80,7 @@ Result<int> merge(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto client, connect(ctx, arguments));
   TRY(auto object, get(ctx, *client, arguments));
   if (object["status"]["state"].text() == "merged") {
-    io.line("merged already");
+    io.said("merged already", object.value());
     return 0;
   }
   TRY_OK(kube::modify(ctx, *client, kind("PullRequest"), object.key(), {}, [](doc::Value& o) -> Result<bool> {

@@ -72,10 +72,12 @@ Result<int> watch(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto done, kube::await(ctx, *client, rollout, {arguments.get("namespace"), arguments.get("name")}, [&](const kube::Object& o) {
         if (!o) return true;
         auto text = fmt::format("{}  step {}  weight {}  {}", o["status"]["phase"].text(), step_of(o), weight_of(o), o["status"]["message"].text());
-        if (text != last) io.line(last = text);
+        if (text != last && !io.json()) io.line(text);
+        last = text;
         auto phase = o["status"]["phase"].text();
         return o["status"]["observedGeneration"].text() == std::to_string(o.generation()) && (phase == "Healthy" || phase == "Degraded");
       }));
+  if (io.json()) io.document(done.value());
   return done && done["status"]["phase"].text() == "Healthy" ? 0 : 1;
 }
 
@@ -86,7 +88,7 @@ Run patching(std::string subresource, doc::Value patch, std::string said) {
     auto body = patch;
     if (arguments.has("full")) body = doc::Map{{"status", doc::Map{{"promoteFull", true}}}};
     TRY_OK(client->patch(ctx, rollout, o.key(), kube::PatchType::merge, body, {.subresource = subresource}));
-    io.line(fmt::format("rollout {} {}", o.key().str(), said));
+    io.said(fmt::format("rollout {} {}", o.key().str(), said), doc::Map{{"namespace", o.ns()}, {"name", o.name()}, {"done", said}});
     return 0;
   };
 }

@@ -2,6 +2,7 @@
 #include "api/front.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "doc/yaml.h"
 #include "engine/conductor.h"
 
 namespace slipway::cli {
@@ -66,7 +67,7 @@ Result<int> down(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto house, engine::House::open(ctx, settings));
   TRY_OK(house->node->drain(ctx));
   if (house->network) TRY_OK(house->network->tear_down());
-  io.line("all containers and the pod network are gone; the data stays");
+  io.said("all containers and the pod network are gone; the data stays", doc::Map{{"data", settings.data.native()}});
   return 0;
 }
 
@@ -75,7 +76,12 @@ Result<int> kubeconfig(const Ctx&, const Arguments& arguments, Io& io) {
   auto text = read_file(file);
   if (!text) return Fail(Error(Kind::unavailable, fmt::format("{}: not there: is slipway running?", file.native())).with_hint("slipway up writes it"));
   if (!arguments.has("file")) {
-    io.print(*text);
+    if (!io.json()) {
+      io.print(*text);
+      return 0;
+    }
+    TRY(auto document, doc::parse_yaml(*text));
+    io.document(document);
     return 0;
   }
   TRY_OK(write_file(arguments.get("file"), *text, 0600));
