@@ -10,6 +10,7 @@
 #include "engine/promotions.h"
 #include "engine/pull_requests.h"
 #include "engine/recorder.h"
+#include "engine/retention.h"
 #include "engine/runs.h"
 #include "kube/controller.h"
 #include "preview/preview.h"
@@ -157,6 +158,12 @@ void watch_previews(const Ctx& ctx, House& house) {
     if (auto swept = preview::sweep(ctx, *house.client, preview::Sweep::expired); !swept) LOG(warn, "preview.sweep_failed", {"error", swept.error().what()});
 }
 
+// Not at once after a start, when there is better to do.
+void forget(const Ctx& ctx, House& house) {
+  for (auto wait = std::chrono::minutes(10); sleep(ctx, wait); wait = std::chrono::hours(1))
+    if (auto swept = forget_the_past(ctx, house); !swept) LOG(warn, "retention.failed", {"error", swept.error().what()});
+}
+
 }  // namespace
 
 Result<> conduct(const Ctx& ctx, House& house, const std::function<void()>& ready) {
@@ -184,6 +191,7 @@ Result<> conduct(const Ctx& ctx, House& house, const std::function<void()>& read
   start("analysis", [&] { return verify::run_analysis_controller(inner, analysis(house)); });
   for (const auto& stage : stages) start(stage.name, [&] { return run_stage(inner, house, stage); });
   threads.emplace_back([&] { watch_previews(inner, house); });
+  threads.emplace_back([&] { forget(inner, house); });
   ready();
   (void)sleep(inner, std::chrono::hours(24 * 365 * 10));
   stop.request_stop();

@@ -31,6 +31,11 @@ void RunLogs::finish(const std::string& run) {
   open->erase(found);
 }
 
+Result<> RunLogs::remove(const std::string& run) {
+  finish(run);
+  return remove_tree(root_ / object_name(run));
+}
+
 Result<std::string> RunLogs::read(const std::string& run, const std::string& job) const { return read_file(file(run, job)); }
 
 Result<> RunLogs::follow(const std::string& run, const std::string& job, std::shared_ptr<net::PushStream> stream) {

@@ -19,6 +19,8 @@ class RunLogs {
   Result<> append(const std::string& run, const std::string& job, std::string_view text);
   // Followers of the run are told that nothing more comes; files stay.
   void finish(const std::string& run);
+  // The run is forgotten, and its logs with it.
+  Result<> remove(const std::string& run);
   Result<std::string> read(const std::string& run, const std::string& job) const;
   // What is there, then the rest as it comes; closed when the run is finished.
   Result<> follow(const std::string& run, const std::string& job, std::shared_ptr<net::PushStream> stream);
