@@ -5,6 +5,7 @@
 #include "box/box.h"
 #include "ci/runner.h"
 #include "cli/command.h"
+#include "cli/lint_files.h"
 #include "doc/json.h"
 #include "lint/lint.h"
 #include "manifest/kustomize.h"
@@ -42,28 +43,6 @@ int show(Io& io, std::vector<path::Finding> findings, std::string_view format) {
   return fails ? 1 : 0;
 }
 
-// Workflow files below .github/workflows, each with all its problems.
-Result<> lint_workflows(const fs::path& root, std::vector<path::Finding>& findings) {
-  auto folder = root / ".github/workflows";
-  if (!path_exists(folder)) return {};
-  TRY(auto names, list_dir(folder));
-  for (const auto& name : names) {
-    if (!name.ends_with(".yml") && !name.ends_with(".yaml")) continue;
-    TRY(auto text, read_file(folder / name));
-    auto shown = ".github/workflows/" + name;
-    auto reading = ci::read_workflow(text, {.source = shown});
-    for (const auto& problem : reading.problems) {
-      path::Finding finding;
-      finding.check = "lint", finding.rule = "workflow-syntax", finding.severity = path::Severity::error;
-      finding.place = problem.place;
-      finding.place.file = shown;
-      finding.message = problem.hint.empty() ? problem.message : problem.message + " (" + problem.hint + ")";
-      findings.push_back(std::move(finding));
-    }
-  }
-  return {};
-}
-
 Result<int> lint(const Ctx& ctx, const Arguments& arguments, Io& io) {
   std::vector<path::Finding> findings;
   auto paths = arguments.all("path");
@@ -72,6 +51,8 @@ Result<int> lint(const Ctx& ctx, const Arguments& arguments, Io& io) {
     TRY(auto found, lint::lint_folder(ctx, path));
     findings.insert(findings.end(), found.begin(), found.end());
     TRY_OK(lint_workflows(path, findings));
+    TRY_OK(lint_dockerfiles(ctx, path, findings));
+    TRY_OK(lint_schemas(ctx, path, findings));
   }
   return show(io, std::move(findings), arguments.get("format"));
 }
@@ -152,6 +133,7 @@ Result<int> run(const Ctx& ctx, const Arguments& arguments, Io& io) {
     for (const auto& job : result.jobs) jobs.push_back(to_doc(job));
     io.document(doc::Map{{"conclusion", to_string(result.conclusion)}, {"jobs", std::move(jobs)}});
   }
+  if (result.conclusion == ci::Conclusion::cancelled) return ctx.stop.stop_requested() ? 130 : 1;
   return result.conclusion == ci::Conclusion::success ? 0 : 1;
 }
 
@@ -161,7 +143,7 @@ std::vector<Command> local_commands() {
   Option format{"--format", "text, json lines by --output json, or sarif", false, false, "text"};
   return {
       {"run", "runs a workflow here and now on the working tree", "slipway run ci --job test", {{"--job,-j", "only this job and what it needs", false, true}, {"--event", "event to run for", false, false, "push"}, {"--folder,-C", "the repository", false, false, "."}, {"--plan", "print what would run", true}}, {{"workflow", "file of .github/workflows", false}}, run, true},
-      {"lint", "manifests and workflow files", "slipway lint deploy/", {format}, {{"path", "folder", false, true}}, lint},
+      {"lint", "manifests, Dockerfiles and workflow files", "slipway lint deploy/", {format}, {{"path", "folder", false, true}}, lint},
       {"scan", "packages with known vulnerabilities and secrets of a folder", "slipway scan . --format sarif", {{"--format", "table, sarif, cyclonedx, spdx", false, false, "table"}}, {{"target", "folder"}}, scan},
       {"render", "Kustomize or plain manifests to YAML on stdout", "slipway render overlays/production", {{"--recursive,-R", "folders below too, without a kustomization", true}}, {{"folder", "folder"}}, render},
   };

@@ -1,0 +1,18 @@
+#pragma once
+// What `slipway lint` checks beside the lint stage: whether files can be read at all by who will read them.
+#include <vector>
+
+#include "base/ctx.h"
+#include "base/files.h"
+#include "path/types.h"
+
+namespace slipway::cli {
+
+// Workflow files below .github/workflows, each with all its problems.
+Result<> lint_workflows(const fs::path& root, std::vector<path::Finding>& findings);
+// Dockerfile, Dockerfile.*, *.Dockerfile: what a build would refuse.
+Result<> lint_dockerfiles(const Ctx& ctx, const fs::path& root, std::vector<path::Finding>& findings);
+// Fields that no kind of that name has, values of the wrong type, in objects of built-in kinds.
+Result<> lint_schemas(const Ctx& ctx, const fs::path& root, std::vector<path::Finding>& findings);
+
+}  // namespace slipway::cli
