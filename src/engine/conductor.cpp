@@ -164,6 +164,10 @@ void forget(const Ctx& ctx, House& house) {
     if (auto swept = forget_the_past(ctx, house); !swept) LOG(warn, "retention.failed", {"error", swept.error().what()});
 }
 
+void watch_pushes(const Ctx& ctx, House& house) {
+  while (sleep(ctx, Millis(1000))) (void)catch_up(ctx, house);  // an error: again
+}
+
 }  // namespace
 
 Result<> conduct(const Ctx& ctx, House& house, const std::function<void()>& ready) {
@@ -191,6 +195,7 @@ Result<> conduct(const Ctx& ctx, House& house, const std::function<void()>& read
   start("analysis", [&] { return verify::run_analysis_controller(inner, analysis(house)); });
   for (const auto& stage : stages) start(stage.name, [&] { return run_stage(inner, house, stage); });
   threads.emplace_back([&] { watch_previews(inner, house); });
+  threads.emplace_back([&] { watch_pushes(inner, house); });
   threads.emplace_back([&] { forget(inner, house); });
   ready();
   (void)sleep(inner, std::chrono::hours(24 * 365 * 10));

@@ -7,6 +7,7 @@
 #include "engine/house.h"
 #include "engine/notices.h"
 #include "engine/pull_requests.h"
+#include "engine/push_notes.h"
 #include "engine/recorder.h"
 #include "intake/intake.h"
 
@@ -68,11 +69,19 @@ std::string secret_rule(const Ctx& ctx, House& house, const git::Push& push, con
          "  a false alarm is allowed by a comment on its line: slipway:allow-secret";
 }
 
+bool starts_runs(const git::RefUpdate& update) { return update.after != git::zero_oid && (update.ref.starts_with(heads) || update.ref.starts_with("refs/tags/")); }
+
+PushNote note_of(const git::Push& push, const git::RefUpdate& update) { return {push.repository, update.ref, update.before, update.after, push.pusher}; }
+
 std::vector<std::string> check(const Ctx& ctx, House& house, const git::Push& push, const git::Repository& repository) {
   std::vector<std::string> verdicts;
   for (const auto& update : push.updates) {
     auto refusal = branch_rule(ctx, house, push, update, repository);
     if (refusal.empty()) refusal = secret_rule(ctx, house, push, update, repository);
+    if (refusal.empty() && starts_runs(update)) {
+      auto noted = house.push_notes->write(note_of(push, update));
+      if (!noted) refusal = noted.error().what();
+    }
     verdicts.push_back(std::move(refusal));
   }
   return verdicts;
@@ -83,6 +92,26 @@ Result<> note_push(const Ctx& ctx, House& house, const git::Push& push, const gi
   if (update.after == git::zero_oid) return {};
   TRY(auto change, intake::change_of_push(repository, push.repository, update, push.pusher));
   TRY_OK(record(ctx, *house.client, "Change", name_of(change), to_doc(change), {{"slipway.dev/repository", object_name(push.repository)}}));
+  house.push_notes->forget(note_of(push, update));
+  return {};
+}
+
+// What a kill or a full disk kept from becoming a Change. A note whose ref never moved is of a push that was refused.
+enum class When { start, running };  // running: a note without a moved ref may be of a push under way
+
+Result<> take_up_notes(const Ctx& ctx, House& house, When when) {
+  TRY(auto notes, house.push_notes->left());
+  for (const auto& note : notes) {
+    auto repository = house.git->repository(note.repository);
+    auto tip = repository ? repository->resolve(note.ref) : Result<std::optional<git::Oid>>(std::optional<git::Oid>());
+    bool moved = tip && *tip && (**tip == note.after || repository->is_ancestor(note.after, **tip).value_or(false));
+    if (!moved) {
+      if (when == When::start) house.push_notes->forget(note);
+      continue;
+    }
+    LOG(info, "intake.recovered", {"repository", note.repository}, {"ref", note.ref}, {"commit", note.after});
+    TRY_OK(note_push(ctx, house, {note.repository, note.pusher, {}, {}}, {note.ref, note.before, note.after, false, ""}));
+  }
   return {};
 }
 
@@ -96,9 +125,10 @@ std::vector<std::string> accepted(const Ctx& ctx, House& house, const git::Push&
     }
     if (!update.ref.starts_with(heads) && !update.ref.starts_with("refs/tags/")) continue;
     if (auto noted = note_push(ctx, house, push, update); !noted) {
-      // The ref has moved and stays; recover_changes makes the Change at the next start at the latest.
+      // The ref has moved and stays: its note is taken up when the store can be written again.
+      house.pushes_behind = true;
       LOG(error, "intake.change_failed", {"repository", push.repository}, {"ref", update.ref}, {"error", noted.error().what()});
-      said.push_back("the push is kept, but its run could not be recorded: " + noted.error().what());
+      said.push_back("the push is kept, its run starts when this is mended: " + noted.error().what());
     }
     house.gitops->repository_changed(fmt::format("http://slipway/git/{}", push.repository));
   }
@@ -120,7 +150,15 @@ git::HostPolicy git_policy(House& house) {
   return policy;
 }
 
+Result<> catch_up(const Ctx& ctx, House& house) {
+  if (!house.pushes_behind.exchange(false)) return {};
+  auto taken = take_up_notes(ctx, house, When::running);
+  if (!taken) house.pushes_behind = true;
+  return taken;
+}
+
 Result<> recover_changes(const Ctx& ctx, House& house) {
+  TRY_OK(take_up_notes(ctx, house, When::start));
   TRY(auto names, house.git->list());
   for (const auto& name : names) {
     TRY(auto repository, house.git->repository(name));

@@ -9,6 +9,7 @@
 #include "engine/git_policy.h"
 #include "engine/render.h"
 #include "ci/runner.h"
+#include "engine/push_notes.h"
 #include "engine/run_logs.h"
 #include "engine/running_runs.h"
 #include "path/objects.h"
@@ -28,11 +29,11 @@ std::string api_service_ip(const std::string& cidr) {
 
 Result<> take_directory(House& house) {
   const auto& data = house.settings.data;
-  TRY_OK_IN("data directory", make_dirs(data, 0700));
+  if (auto made = make_dirs(data, 0700); !made) return Fail(std::move(made).error().in("data directory").as(Kind::unavailable));
   auto lock = FileLock::take(data / "lock");
   if (!lock && lock.error().is(Kind::conflict))
     return Fail(Error(Kind::unavailable, fmt::format("{}: another slipway runs on this data directory", data.native())).with_hint("stop it, or give this one a directory of its own: slipway up --data DIR"));
-  if (!lock) return Fail(std::move(lock).error());
+  if (!lock) return Fail(std::move(lock).error().in("data directory").as(Kind::unavailable));
   house.lock = std::make_unique<FileLock>(*std::move(lock));
   return {};
 }
@@ -53,6 +54,7 @@ Result<> open_stores(House& house) {
   TRY(house.layers, oci::LayerCache::open(*house.blobs, data / "layers"));
   house.remote = std::make_unique<oci::Remote>();
   house.run_logs = std::make_unique<RunLogs>(data / "logs");
+  house.push_notes = std::make_unique<PushNotes>(data / "pushes");
   house.running = std::make_unique<RunningRuns>();
   return {};
 }

@@ -1,6 +1,7 @@
 #pragma once
 // Everything of one data directory, opened in order and closed in reverse: stores, registry, API, git host, runtime,
 // network, node, gateway. Stages get what they need from here; nothing is global.
+#include <atomic>
 #include <memory>
 
 #include "box/network.h"
@@ -21,6 +22,7 @@
 namespace slipway::engine {
 
 class AuditTrail;
+class PushNotes;
 class RunLogs;
 class RunningRuns;
 
@@ -42,6 +44,8 @@ struct House {
   std::shared_ptr<kube::Client> client;
   std::unique_ptr<AuditTrail> audit;
   std::unique_ptr<RunLogs> run_logs;
+  std::unique_ptr<PushNotes> push_notes;
+  std::atomic<bool> pushes_behind = false;  // a push was taken whose Change is not recorded
   std::unique_ptr<RunningRuns> running;
   std::unique_ptr<git::Host> git;
   std::unique_ptr<box::Runtime> runtime;
