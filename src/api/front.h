@@ -7,4 +7,7 @@ namespace slipway::api {
 // Threads: any. The house must outlive it.
 net::Handler front(engine::House& house);
 
+// What pods reach, on the host's address in their network: the Kubernetes API and nothing else.
+net::Handler front_for_pods(engine::House& house);
+
 }  // namespace slipway::api

@@ -22,6 +22,7 @@ struct ApiOptions {
   std::vector<std::string> crds;          // YAML texts of CustomResourceDefinitions present from the start
   std::vector<std::string> namespaces;    // present from the start, beside default and the kube-* ones
   std::string service_cidr = "10.96.0.0/16";
+  std::string token_key_pem;              // signs tokens of service accounts (net/jwt.h); "": there are none
 };
 // Who did what, to whom: called after each accepted write (drift reports name the person by it).
 struct Audit {

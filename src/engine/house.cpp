@@ -64,6 +64,7 @@ Result<> open_api(House& house) {
   options.database = house.settings.data / "cluster.db";
   options.crds = path::builtin_crds();
   options.service_cidr = house.settings.service_cidr;
+  options.token_key_pem = house.pki.token_key_pem;
   options.namespaces = {std::string(path::home), "argocd"};
   options.authenticate = [&house](const net::Request& request) -> std::optional<cluster::ApiOptions::User> {
     auto user = house.users->by_header(request.headers.get_or("authorization", ""));

@@ -1,6 +1,7 @@
 #include "engine/pki.h"
 
 #include "base/encode.h"
+#include "net/jwt.h"
 
 namespace slipway::engine {
 namespace {
@@ -34,6 +35,12 @@ Result<Pki> open_pki(const fs::path& data, const std::string& host, const std::s
     TRY(pki.ca, net::make_ca("slipway"));
     TRY_OK(save(dir, "ca", pki.ca));
   }
+  auto token_key = dir / "service-accounts.key";
+  if (!path_exists(token_key)) {
+    TRY(auto made, net::make_signing_key());
+    TRY_OK(write_file(token_key, made, 0600, Durable::yes));
+  }
+  TRY(pki.token_key_pem, read_file(token_key));
   auto names_file = dir / "server.names";
   auto names = read_file(names_file);
   TRY(auto server, load(dir, "server"));

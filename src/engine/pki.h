@@ -7,6 +7,7 @@ namespace slipway::engine {
 
 struct Pki {
   net::KeyPair ca, server;
+  std::string token_key_pem;  // signs tokens of service accounts
 };
 // DIR/pki, made when absent; the server's certificate is made anew when `host` or `service_ip` (the address that pods
 // know the API by) is not in it.

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "doc/yaml.h"
+#include "engine/api_endpoint.h"
 #include "engine/conductor.h"
 
 namespace slipway::cli {
@@ -32,6 +33,12 @@ Result<int> up(const Ctx& ctx, const Arguments& arguments, Io& io) {
   net::ServerOptions options{.host = settings.host, .port = settings.port, .certificate_pem = house->pki.server.certificate_pem, .key_pem = house->pki.server.key_pem};
   TRY(auto server, net::Server::start(std::move(options), api::front(*house)));
   house->settings.port = server->port();
+  std::unique_ptr<net::Server> for_pods;
+  if (house->network) {
+    const auto& certificate = house->pki.server;
+    TRY(for_pods, net::Server::start({.host = house->network->gateway_ip(), .port = 0, .certificate_pem = certificate.certificate_pem, .key_pem = certificate.key_pem, .threads = 16}, api::front_for_pods(*house)));
+    TRY_OK(engine::publish_api(ctx, *house->client, house->network->gateway_ip(), for_pods->port()));
+  }
   auto kubeconfig = engine::kubeconfig_text(settings.host, server->port(), house->pki.ca.certificate_pem, house->users->admin_token());
   TRY_OK(write_file(settings.data / "kubeconfig", kubeconfig, 0600));
   TRY_OK(write_file(settings.data / "address", fmt::format("{}\n", house->url()), 0644));
@@ -51,6 +58,7 @@ Result<int> up(const Ctx& ctx, const Arguments& arguments, Io& io) {
     for (const auto& text : house->without) io.line("  without     " + text);
   };
   auto ended = engine::conduct(ctx, *house, ready);
+  if (for_pods) for_pods->stop();
   server->stop();
   if (!ended && !ended.error().is(Kind::cancelled)) return Fail(std::move(ended).error());
   return 0;

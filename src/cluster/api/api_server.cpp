@@ -2,6 +2,7 @@
 
 #include "cluster/api/http.h"
 #include "cluster/api/local_client.h"
+#include "cluster/api/service_tokens.h"
 
 namespace slipway::cluster {
 
@@ -37,6 +38,10 @@ Result<std::unique_ptr<ApiServer>> ApiServer::open(ApiOptions options) {
   core.machinery = std::make_unique<Machinery>(*core.store, core.kinds, options.service_cidr);
   TRY_OK(
       core.store->together(Ctx{}, [&] { return core.machinery->bootstrap(Ctx{}, options.crds, options.namespaces); }));
+  if (!options.token_key_pem.empty()) {
+    TRY(auto key, net::Es256::load(options.token_key_pem));
+    core.machinery->set_tokens(std::make_shared<ServiceTokens>(*core.store, std::move(key)));
+  }
   rep->machinery = std::shared_ptr<Machinery>(rep->core, core.machinery.get());
   rep->face = std::make_shared<HttpFace>(rep->machinery, std::move(options.authenticate));
   return std::unique_ptr<ApiServer>(new ApiServer(std::move(rep)));

@@ -5,6 +5,7 @@
 #include "cluster/api/call.h"
 #include "cluster/api/http_watch.h"
 #include "cluster/api/rbac.h"
+#include "cluster/api/service_tokens.h"
 #include "doc/json.h"
 
 namespace slipway::cluster {
@@ -97,6 +98,14 @@ ApiResult<Caller> HttpFace::Rep::caller_of(const net::Request& request) const {
                 std::string(request.headers.get_or("user-agent", "")),
                 {"system:masters", "system:authenticated"}};
   if (!authenticate) return caller;
+  auto shown = request.headers.get_or("authorization", "");
+  if (auto* tokens = machinery->tokens(); tokens != nullptr && shown.starts_with("Bearer ") && ServiceTokens::looks_like_one(shown.substr(7))) {
+    auto account = tokens->caller(trim(shown.substr(7)), {std::string(ServiceTokens::issuer)}, real_clock().wall());
+    if (!account) return ApiFail(ApiError(401, "Unauthorized", "Unauthorized"));
+    account->user_agent = std::move(caller.user_agent);
+    account->groups.emplace_back("system:authenticated");
+    return *std::move(account);
+  }
   auto user = authenticate(request);
   if (!user) return ApiFail(ApiError(401, "Unauthorized", "Unauthorized"));
   caller.user = std::move(user->name), caller.groups = std::move(user->groups);

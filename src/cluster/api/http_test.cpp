@@ -7,6 +7,7 @@
 #include "doc/json.h"
 #include "doc/yaml.h"
 #include "net/client.h"
+#include "net/jwt.h"
 
 namespace slipway::cluster {
 namespace {
@@ -27,6 +28,7 @@ class Wire : public testing::Test {
       if (token == "Bearer ada") return ApiOptions::User{"ada", {"developers"}};
       return std::nullopt;
     };
+    options.token_key_pem = must(net::make_signing_key());
     api.emplace(make_test_api(std::move(options)));
     server = must(net::Server::start({}, (*api)->routes()));
   }
@@ -89,6 +91,46 @@ class Wire : public testing::Test {
   net::Client client;
   Ctx ctx = Ctx{}.within(Millis(20000));
 };
+
+// A service account's token: asked for, shown, looked at by somebody else, and worth nothing once the account is gone.
+TEST_F(Wire, ServiceAccountsHaveTokens) {
+  const std::string accounts = "/api/v1/namespaces/default/serviceaccounts";
+  ASSERT_EQ(ask("POST", accounts, R"({"metadata":{"name":"robot"}})").status, 201);
+  auto made = ask("POST", accounts + "/robot/token", R"({"spec":{"expirationSeconds":600}})");
+  ASSERT_EQ(made.status, 201) << made.text;
+  auto token = made["status"]["token"].text();
+  EXPECT_FALSE(made["status"]["expirationTimestamp"].text().empty());
+  net::Headers robot{{"Authorization", "Bearer " + token}};
+  auto refused = ask("GET", "/api/v1/namespaces/default/pods", {}, robot);
+  EXPECT_EQ(refused.status, 403);
+  EXPECT_TRUE(refused["message"].text().contains("\"system:serviceaccount:default:robot\"")) << refused.text;
+  ASSERT_EQ(ask("POST", "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings",
+                R"({"metadata":{"name":"robots"},"roleRef":{"kind":"ClusterRole","name":"view"},"subjects":[{"kind":"ServiceAccount","name":"robot","namespace":"default"}]})")
+                .status,
+            201);
+  EXPECT_EQ(ask("GET", "/api/v1/namespaces/default/pods", {}, robot).status, 200);
+  EXPECT_EQ(ask("GET", "/api/v1/namespaces/kube-system/pods", {}, robot).status, 403);
+
+  auto review = [&](const std::string& shown, const std::string& audience = "") {
+    auto said = ask("POST", "/apis/authentication.k8s.io/v1/tokenreviews",
+                    fmt::format(R"({{"spec":{{"token":"{}"{}}}}})", shown, audience.empty() ? "" : fmt::format(R"(,"audiences":["{}"])", audience)));
+    return said["status"]["authenticated"].bool_or(false) ? said["status"]["user"]["username"].text() : "nobody";
+  };
+  EXPECT_EQ(review(token), "system:serviceaccount:default:robot");
+  EXPECT_EQ(review(token, "vault"), "nobody");
+  EXPECT_EQ(review(token + "x"), "nobody");
+  auto vault = ask("POST", accounts + "/robot/token", R"({"spec":{"audiences":["vault"]}})")["status"]["token"].text();
+  EXPECT_EQ(review(vault, "vault"), "system:serviceaccount:default:robot");
+  EXPECT_EQ(ask("GET", "/api/v1/namespaces/default/pods", {}, {{"Authorization", "Bearer " + vault}}).status, 401) << "meant for another";
+
+  EXPECT_EQ(ask("POST", accounts + "/nobody/token", "{}").status, 404);
+  EXPECT_EQ(ask("POST", accounts + "/robot/token", R"({"spec":{"expirationSeconds":5}})").status, 422);
+  EXPECT_EQ(ask("POST", accounts + "/robot/token", R"({"spec":{"boundObjectRef":{"kind":"Pod","name":"none"}}})").status, 404);
+  ASSERT_EQ(ask("DELETE", accounts + "/robot").status, 200);
+  EXPECT_EQ(ask("GET", "/api/v1/namespaces/default/pods", {}, robot).status, 401);
+  ASSERT_EQ(ask("POST", accounts, R"({"metadata":{"name":"robot"}})").status, 201);
+  EXPECT_EQ(ask("GET", "/api/v1/namespaces/default/pods", {}, robot).status, 401) << "another account of the same name";
+}
 
 TEST_F(Wire, AsksWhoYouAre) {
   EXPECT_EQ(ask("GET", "/api/v1/pods", {}, {{"Authorization", "Bearer wrong"}}).status, 401);

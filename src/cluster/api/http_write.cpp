@@ -1,4 +1,5 @@
 #include "cluster/api/call.h"
+#include "cluster/api/service_tokens.h"
 
 #include "base/text.h"
 #include "base/time.h"
@@ -32,10 +33,12 @@ net::Response create_sub(Call& call, const doc::Value& body) {
     auto gone = call.machinery.evict(call.ctx, call.key, args);
     return gone ? answer(201, success) : answer(gone.error());
   }
-  if (call.kind->table == "serviceaccounts" && call.sub == "token")
-    return answer(ApiError(501, "NotImplemented",
-                           "the embedded cluster issues no service account tokens; give a person or a program a token "
-                           "with `slipway user add`"));
+  if (call.kind->table == "serviceaccounts" && call.sub == "token") {
+    auto* tokens = call.machinery.tokens();
+    if (tokens == nullptr) return answer(ApiError(501, "NotImplemented", "this server has no key to sign service account tokens with"));
+    auto made = tokens->issue(call.key, body, call.ctx.clock->wall());
+    return made ? answer(201, *made, call.wanted) : answer(made.error());
+  }
   return answer(method_not_allowed());
 }
 

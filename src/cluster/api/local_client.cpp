@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "cluster/api/service_tokens.h"
 
 namespace slipway::cluster {
 namespace {
@@ -93,6 +94,7 @@ class LocalClient final : public kube::Client {
     return watch;
   }
   Result<kube::Object> create(const Ctx& ctx, doc::Value object, const kube::WriteOptions& options) override {
+    if (options.subresource == "token") return create_token(ctx, std::move(object));
     TRY(auto kind, kind_of(object));
     if (!options.subresource.empty()) return create_sub(ctx, *kind, object, options);
     return written(machinery_->create(ctx, *kind, "", std::move(object), args(options)));
@@ -175,6 +177,13 @@ class LocalClient final : public kube::Client {
       LOG(warn, "cluster.write.warning", {"object", result->object.describe()}, {"user", caller_.user},
           {"warning", warning});
     return std::move(result->object);
+  }
+  Result<kube::Object> create_token(const Ctx& ctx, doc::Value request) {
+    kube::Key account{request.str_at({"metadata", "namespace"}), request.str_at({"metadata", "name"})};
+    if (machinery_->tokens() == nullptr) return fail(Kind::unavailable, "this server has no key to sign service account tokens with");
+    auto made = machinery_->tokens()->issue(account, std::move(request), ctx.clock->wall());
+    if (!made) return Fail(made.error().to_error());
+    return kube::Object(*std::move(made));
   }
   Result<kube::Object> create_sub(const Ctx& ctx, const KindInfo& kind, const doc::Value& object,
                                   const kube::WriteOptions& options) {

@@ -66,6 +66,8 @@ struct Filter {
 };
 
 // Threads: any.
+class ServiceTokens;
+
 class Machinery {
  public:
   Machinery(ObjectStore& store, Kinds& kinds, std::string service_cidr);
@@ -90,6 +92,9 @@ class Machinery {
   void on_write(std::function<void(const Audit&)> listener);
   // Namespaces, the kubernetes Service, the definitions that are present from the start. Idempotent.
   Result<> bootstrap(const Ctx& ctx, const std::vector<std::string>& crds, const std::vector<std::string>& namespaces);
+  // Absent: service accounts have no tokens here.
+  void set_tokens(std::shared_ptr<const ServiceTokens> tokens) { tokens_ = std::move(tokens); }
+  const ServiceTokens* tokens() const { return tokens_.get(); }
   ObjectStore& store() { return store_; }
   Kinds& kinds() { return kinds_; }
 
@@ -120,6 +125,7 @@ class Machinery {
   ObjectStore& store_;
   Kinds& kinds_;
   Addresses addresses_;
+  std::shared_ptr<const ServiceTokens> tokens_;
   std::shared_ptr<const std::function<void(const Audit&)>> listener_;
   mutable std::mutex listener_mutex_;
 };

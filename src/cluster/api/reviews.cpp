@@ -1,5 +1,6 @@
 #include "cluster/api/call.h"
 #include "cluster/api/rbac.h"
+#include "cluster/api/service_tokens.h"
 
 namespace slipway::cluster {
 namespace {
@@ -29,6 +30,25 @@ doc::Value access(const Call& call, doc::Value review, const Caller& who) {
   return review;
 }
 
+// Somebody was shown a token and asks whose it is.
+doc::Value token_review(const Call& call, doc::Value review) {
+  auto spec = doc::View(review)["spec"];
+  std::vector<std::string> audiences;
+  for (const auto& audience : spec["audiences"].items()) audiences.push_back(audience.text());
+  if (audiences.empty()) audiences.emplace_back(ServiceTokens::issuer);
+  auto* tokens = call.machinery.tokens();
+  auto who = tokens == nullptr ? std::nullopt : tokens->caller(spec["token"].text(), audiences, call.ctx.clock->wall());
+  review["status"] = doc::Map{{"authenticated", who.has_value()}};
+  if (!who) {
+    review["status"]["error"] = "not the token of a service account of this cluster, or not a valid one any more";
+    return review;
+  }
+  who->groups.emplace_back("system:authenticated");
+  review["status"]["user"] = doc::Map{{"username", who->user}, {"groups", list_of(who->groups)}};
+  review["status"]["audiences"] = list_of(audiences);
+  return review;
+}
+
 }  // namespace
 
 net::Response serve_review(Call& call) {
@@ -53,6 +73,8 @@ net::Response serve_review(Call& call) {
       (rule.find("nonResourceURLs") != nullptr ? paths : resources).push_back(std::move(rule));
     review["status"] = doc::Map{
         {"resourceRules", std::move(resources)}, {"nonResourceRules", std::move(paths)}, {"incomplete", false}};
+  } else if (kind == "TokenReview") {
+    review = token_review(call, std::move(review));
   } else {
     return answer(ApiError(501, "NotImplemented", fmt::format("the embedded cluster does not serve {}", kind)));
   }

@@ -109,7 +109,8 @@ class NodeTest : public testing::Test {
                         .network = world_->network.get(),
                         .api_url = {},
                         .ca_pem = {},
-                        .token = [](const kube::Object& pod, const std::string&, std::int64_t) -> Result<std::string> {
+                        .token = [this](const kube::Object& pod, const std::string& audience, std::int64_t) -> Result<std::string> {
+                          if (audience == "vault") return fmt::format("vault-{}", ++vault_tokens_);
                           return "token-of-" + pod["spec"]["serviceAccountName"].str_or("default");
                         }};
     node_ = must(Node::open(client_, std::move(options)));
@@ -174,6 +175,7 @@ class NodeTest : public testing::Test {
   std::unique_ptr<Node> node_;
   std::stop_source stop_;
   std::thread thread_;
+  std::atomic<int> vault_tokens_ = 0;
 };
 
 TEST_F(NodeTest, RunsAPodToItsEndAndTells) {
@@ -310,6 +312,15 @@ TEST_F(NodeTest, EnvironmentAndVolumesFromTheApi) {
   EXPECT_EQ(
       logs("env"),
       "blue secret blue env env-$(NAME)-$(NOT) 64 yes\nlink\nx=1\nbluesecretenvblue3\n777\ntoken-of-default\ntmpfs\n");
+}
+
+TEST_F(NodeTest, ProjectedTokensAreMadeAnewBeforeTheyEnd) {
+  create("short", "until [ \"$(cat /t/token)\" != vault-1 ]; do sleep 0.02; done; echo renewed",
+         "    volumeMounts: [{name: t, mountPath: /t}]\n",
+         "  restartPolicy: Never\n  volumes:\n  - name: t\n    projected:\n      sources:\n"
+         "      - {serviceAccountToken: {audience: vault, expirationSeconds: 1, path: token}}\n");
+  until_phase("short", "Succeeded");
+  EXPECT_EQ(logs("short"), "renewed\n");
 }
 
 TEST_F(NodeTest, WaitsForWhatIsMissingAndGoesOnWhenItComes) {

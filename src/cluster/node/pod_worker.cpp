@@ -286,7 +286,11 @@ bool PodWorker::ensure_sandbox() {
 }
 
 bool PodWorker::ensure_volumes() {
-  if (volumes_ready_) return true;
+  if (volumes_ready_ && now() < tokens_due_) {
+    if (tokens_due_ != Clock::time_point::max()) wake_at(tokens_due_);
+    return true;
+  }
+  tokens_due_ = Clock::time_point::max();
   if (now() < volumes_retry_) {
     wake_at(volumes_retry_);
     return false;
@@ -298,7 +302,11 @@ bool PodWorker::ensure_volumes() {
                           return node_.find(ctx_, type.kind == "PersistentVolume" ? "" : pod_.ns(), type, name);
                         },
                     .token = [&](const std::string& audience,
-                                 std::int64_t seconds) { return node_.token(ctx_, pod_, audience, seconds); },
+                                 std::int64_t seconds) {
+                          // Made anew after four fifths of its time, as the kubelet does.
+                          tokens_due_ = std::min<Clock::time_point>(tokens_due_, now() + Millis(seconds * 800));
+                          return node_.token(ctx_, pod_, audience, seconds);
+                        },
                     .ca_pem = node_.options.ca_pem};
   if (auto prepared = volumes_.prepare(input); !prepared) {
     bool waiting = std::none_of(units_.begin(), units_.end(), [](const Unit& u) { return u.lived; });
@@ -417,8 +425,16 @@ Result<std::string> NodeShared::token(const Ctx& ctx, const kube::Object& pod, c
   request["spec"]["audiences"] = audience.empty() ? doc::List{} : doc::List{audience};
   request["spec"]["boundObjectRef"] =
       doc::Map{{"apiVersion", "v1"}, {"kind", "Pod"}, {"name", pod.name()}, {"uid", pod.uid()}};
-  TRY(auto made, client.create(ctx, std::move(request), {.field_manager = "slipway-node", .subresource = "token"}));
-  return made["status"]["token"].str_or("");
+  kube::WriteOptions how{.field_manager = "slipway-node", .subresource = "token"};
+  auto made = client.create(ctx, request, how);
+  if (!made && made.error().is(Kind::not_found) && account == "default") {
+    // The namespace is younger than its controller's last look.
+    auto there = client.create(ctx, kube::make_object({"v1", "ServiceAccount"}, {pod.ns(), account}), {.field_manager = "slipway-node"});
+    if (!there && !there.error().is(Kind::conflict)) return Fail(std::move(there).error());
+    made = client.create(ctx, std::move(request), how);
+  }
+  if (!made) return Fail(std::move(made).error());
+  return (*made)["status"]["token"].str_or("");
 }
 
 }  // namespace slipway::cluster

@@ -191,11 +191,13 @@ Result<> PodVolumes::prepare(const VolumeInput& input) {
   bool own_token = false;
   for (const auto& c : containers_of(input.pod)) own_token = own_token || wants_token(input.pod, c.spec);
   auto folder = folder_ / ".serviceaccount";
-  if (!own_token || path_exists(folder / "..data")) return {};
+  if (!own_token) return {};
   Files files{{"namespace", {input.pod.ns(), 0644}}};
   if (!input.ca_pem.empty()) files["ca.crt"] = {input.ca_pem, 0644};
   if (input.token) {
-    if (auto token = input.token("", 365 * 24 * 3600); token) files["token"] = {*token, 0644};
+    auto token = input.token("", own_token_seconds);
+    if (token) files["token"] = {*token, 0644};
+    else if (!token.error().is(Kind::unavailable)) return Fail(std::move(token).error().in("service account token"));
   }
   return write_payload(folder, files, fs_group(input.pod));
 }

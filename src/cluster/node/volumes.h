@@ -36,6 +36,7 @@ class PodVolumes {
 // Whether the pod is given a service account volume although it lists none (and so gets ours).
 bool wants_token(const kube::Object& pod, doc::View container);
 inline constexpr std::string_view kTokenFolder = "/var/run/secrets/kubernetes.io/serviceaccount";
+constexpr std::int64_t own_token_seconds = 3607;  // as the kubelet asks for
 
 // Files with their modes, written as Kubernetes does: a dated folder, ..data points at it, names point into ..data.
 struct VolumeFile {

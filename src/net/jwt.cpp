@@ -1,0 +1,126 @@
+#include "net/jwt.h"
+
+#include <openssl/ec.h>
+#include <openssl/ecdsa.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
+#include "base/encode.h"
+#include "base/fd.h"
+#include "base/hash.h"
+#include "base/text.h"
+
+namespace slipway::net {
+namespace {
+
+using Key = Owned<EVP_PKEY, EVP_PKEY_free>;
+using Bio = Owned<BIO, BIO_free_all>;
+using Digester = Owned<EVP_MD_CTX, EVP_MD_CTX_free>;
+using Signature = Owned<ECDSA_SIG, ECDSA_SIG_free>;
+using Bytes = std::vector<unsigned char>;
+
+constexpr int half = 32;  // bytes of r and of s
+
+const unsigned char* bytes_of(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
+
+Fail broken(std::string_view doing) {
+  ERR_clear_error();
+  return fail(Kind::internal, "{}: OpenSSL refuses", doing);
+}
+
+// A token has r and s side by side where OpenSSL has a DER sequence.
+Result<std::string> to_raw(const Bytes& der) {
+  const auto* at = der.data();
+  Signature signature(d2i_ECDSA_SIG(nullptr, &at, static_cast<long>(der.size())));
+  if (!signature) return broken("signature");
+  unsigned char raw[2 * half];
+  if (BN_bn2binpad(ECDSA_SIG_get0_r(signature.get()), raw, half) != half || BN_bn2binpad(ECDSA_SIG_get0_s(signature.get()), raw + half, half) != half) return broken("signature");
+  return std::string(reinterpret_cast<char*>(raw), sizeof raw);
+}
+
+std::optional<Bytes> to_der(std::string_view raw) {
+  if (raw.size() != 2 * half) return std::nullopt;
+  Signature signature(ECDSA_SIG_new());
+  auto* r = BN_bin2bn(bytes_of(raw), half, nullptr);
+  auto* s = BN_bin2bn(bytes_of(raw) + half, half, nullptr);
+  if (!signature || r == nullptr || s == nullptr || ECDSA_SIG_set0(signature.get(), r, s) != 1) {
+    BN_free(r), BN_free(s);
+    return std::nullopt;
+  }
+  unsigned char* out = nullptr;
+  int size = i2d_ECDSA_SIG(signature.get(), &out);
+  if (size <= 0) return std::nullopt;
+  Bytes der(out, out + size);
+  OPENSSL_free(out);
+  return der;
+}
+
+}  // namespace
+
+Result<std::string> make_signing_key() {
+  Key key(EVP_EC_gen("P-256"));
+  Bio out(BIO_new(BIO_s_mem()));
+  if (!key || PEM_write_bio_PrivateKey(out.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) != 1) return broken("signing key");
+  char* data = nullptr;
+  auto size = BIO_get_mem_data(out.get(), &data);
+  return std::string(data, static_cast<std::size_t>(size));
+}
+
+Result<Es256> Es256::load(std::string_view private_key_pem) {
+  Bio in(BIO_new_mem_buf(private_key_pem.data(), static_cast<int>(private_key_pem.size())));
+  Es256 loaded(PEM_read_bio_PrivateKey(in.get(), nullptr, nullptr, nullptr));
+  auto* key = static_cast<EVP_PKEY*>(loaded.key_);
+  char group[32] = "";
+  if (key == nullptr || EVP_PKEY_get_group_name(key, group, sizeof group, nullptr) != 1 || std::string_view(group) != "prime256v1") {
+    ERR_clear_error();
+    return fail(Kind::invalid, "signing key: want a P-256 private key in PEM");
+  }
+  unsigned char* der = nullptr;
+  int size = i2d_PUBKEY(key, &der);
+  if (size <= 0) return broken("public key");
+  Hasher hasher;
+  hasher.update({reinterpret_cast<char*>(der), static_cast<std::size_t>(size)});
+  OPENSSL_free(der);
+  auto digest = from_hex(hasher.finish_hex());
+  loaded.key_id_ = to_base64url(digest ? *digest : std::string());
+  loaded.header_ = to_base64url(fmt::format(R"({{"alg":"ES256","kid":"{}","typ":"JWT"}})", loaded.key_id_));
+  return loaded;
+}
+
+Es256::Es256(Es256&& other) noexcept : key_(std::exchange(other.key_, nullptr)), key_id_(std::move(other.key_id_)), header_(std::move(other.header_)) {}
+Es256& Es256::operator=(Es256&& other) noexcept {
+  std::swap(key_, other.key_), std::swap(key_id_, other.key_id_), std::swap(header_, other.header_);
+  return *this;
+}
+Es256::~Es256() { EVP_PKEY_free(static_cast<EVP_PKEY*>(key_)); }
+
+Result<std::string> Es256::sign(std::string_view claims) const {
+  auto text = header_ + "." + to_base64url(claims);
+  Digester digester(EVP_MD_CTX_new());
+  Bytes der(128);
+  auto size = der.size();
+  if (!digester || EVP_DigestSignInit(digester.get(), nullptr, EVP_sha256(), nullptr, static_cast<EVP_PKEY*>(key_)) != 1 || EVP_DigestSign(digester.get(), der.data(), &size, bytes_of(text), text.size()) != 1) return broken("sign");
+  der.resize(size);
+  TRY(auto raw, to_raw(der));
+  return text + "." + to_base64url(raw);
+}
+
+// The header must be ours to the letter: no algorithm is chosen by the one who shows the token.
+Result<std::string> Es256::verify(std::string_view token) const {
+  auto parts = split(token, '.');
+  if (parts.size() != 3 || parts[0] != header_) return fail(Kind::denied, "token: not signed by this server");
+  auto raw = from_base64(parts[2]);
+  auto der = raw ? to_der(*raw) : std::nullopt;
+  auto signed_text = token.substr(0, parts[0].size() + 1 + parts[1].size());
+  Digester digester(EVP_MD_CTX_new());
+  bool good = der && digester && EVP_DigestVerifyInit(digester.get(), nullptr, EVP_sha256(), nullptr, static_cast<EVP_PKEY*>(key_)) == 1 && EVP_DigestVerify(digester.get(), der->data(), der->size(), bytes_of(signed_text), signed_text.size()) == 1;
+  ERR_clear_error();
+  if (!good) return fail(Kind::denied, "token: its signature does not fit");
+  auto claims = from_base64(parts[1]);
+  if (!claims) return fail(Kind::denied, "token: its claims are no base64url");
+  return *std::move(claims);
+}
+
+}  // namespace slipway::net
