@@ -175,15 +175,16 @@ std::optional<std::string> nearest(std::string_view word, std::span<const std::s
   std::size_t best_distance = 3;
   for (const auto& candidate : candidates) {
     if (candidate.size() > word.size() + 2 || word.size() > candidate.size() + 2) continue;
-    std::vector<std::size_t> row(candidate.size() + 1);
+    // Two neighbours that changed places are one mistake.
+    std::vector<std::size_t> row(candidate.size() + 1), above, before_above;
     for (std::size_t j = 0; j <= candidate.size(); ++j) row[j] = j;
+    auto same = [&](std::size_t i, std::size_t j) { return lower_char(word[i - 1]) == lower_char(candidate[j - 1]); };
     for (std::size_t i = 1; i <= word.size(); ++i) {
-      auto diagonal = row[0];
+      before_above = std::exchange(above, row);
       row[0] = i;
       for (std::size_t j = 1; j <= candidate.size(); ++j) {
-        auto up = row[j];
-        row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (lower_char(word[i - 1]) == lower_char(candidate[j - 1]) ? 0 : 1)});
-        diagonal = up;
+        row[j] = std::min({above[j] + 1, row[j - 1] + 1, above[j - 1] + (same(i, j) ? 0 : 1)});
+        if (i > 1 && j > 1 && same(i, j - 1) && same(i - 1, j)) row[j] = std::min(row[j], before_above[j - 2] + 1);
       }
     }
     if (row.back() < best_distance && row.back() < candidate.size()) best_distance = row.back(), best = candidate;
