@@ -141,7 +141,7 @@ git::HostPolicy git_policy(House& house) {
   git::HostPolicy policy;
   policy.check = [&house](const Ctx& ctx, const git::Push& push, const git::Repository& repository) { return check(ctx, house, push, repository); };
   policy.accepted = [&house](const Ctx& ctx, const git::Push& push) { return accepted(ctx, house, push); };
-  policy.review_ref = [&house](const Ctx& ctx, const git::Push& push, const git::RefUpdate& update) { return review_ref(ctx, house, push, update); };
+  policy.review_ref = [&house](const Ctx& ctx, const git::Push& push, const git::RefUpdate& update, const git::Repository& repository) { return review_ref(ctx, house, push, update, repository); };
   policy.authenticate = [&house](const Ctx&, const std::string& user, const std::string& secret, bool write) -> std::optional<std::string> {
     if (auto known = house.users->by_token(secret, user)) return known->name;
     if (!write && secret.empty()) return "anonymous";

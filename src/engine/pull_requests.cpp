@@ -62,9 +62,8 @@ int number_of(std::string_view ref) {  // refs/pull/7/head
 
 std::string pull_request_name(const std::string& repository, int number) { return object_name(fmt::format("{}-{}", repository, number)); }
 
-Result<std::string> review_ref(const Ctx& ctx, House& house, const git::Push& push, const git::RefUpdate& update) {
+Result<std::string> review_ref(const Ctx& ctx, House& house, const git::Push& push, const git::RefUpdate& update, const git::Repository& repository) {
   auto base = branch_of(update.ref);
-  TRY(auto repository, house.git->repository(push.repository));
   TRY(auto tip, repository.resolve("refs/heads/" + base));
   if (!tip) return fail(Kind::invalid, "{}: there is no branch {} to ask for", update.ref, base);
   TRY(auto requests, requests_of(ctx, house, push.repository));

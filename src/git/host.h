@@ -31,9 +31,10 @@ struct HostPolicy {
   // After the refs moved and are synced. Only the updates that were accepted, with the ref that really moved: a push
   // to refs/for/main comes as refs/pull/7/head. Lines returned are shown to the person as "remote: ...".
   std::function<std::vector<std::string>(const Ctx&, const Push&)> accepted;
-  // refs/for/BRANCH: gives the real ref that the commit is stored under (refs/pull/7/head), or an error. One call at
+  // refs/for/BRANCH: gives the real ref that the commit is stored under (refs/pull/7/head), or an error; the new
+  // objects are readable as in `check`. One call at
   // a time for a repository, and the ref is there before the next; it must not move refs itself.
-  std::function<Result<std::string>(const Ctx&, const Push&, const RefUpdate&)> review_ref;
+  std::function<Result<std::string>(const Ctx&, const Push&, const RefUpdate&, const Repository&)> review_ref;
   // Basic or Bearer credentials to a user; nothing: refuse with 401. Reading without credentials asks with "".
   std::function<std::optional<std::string>(const Ctx&, const std::string& user, const std::string& secret, bool write)>
       authenticate;

@@ -185,7 +185,7 @@ void Receiver::find_review_refs(const Repository& seen) {
   for (std::size_t i = 0; i < push_.updates.size(); ++i) {
     auto& update = push_.updates[i];
     if (!open(i) || !update.ref.starts_with(review_prefix)) continue;
-    auto real = policy_.review_ref(ctx_, push_, update);
+    auto real = policy_.review_ref(ctx_, push_, update, seen);
     if (!real) {
       refuse(i, real.error().what());
       if (!real.error().hint().empty()) result_.lines.push_back(real.error().hint());
