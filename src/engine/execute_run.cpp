@@ -10,6 +10,7 @@
 #include "engine/notices.h"
 #include "engine/recorder.h"
 #include "engine/render.h"
+#include "engine/reuse.h"
 #include "engine/run_logs.h"
 #include "engine/running_runs.h"
 #include "engine/runs.h"
@@ -53,10 +54,7 @@ class StatusKeeper final : public ci::Observer {
   }
   void step_started(const std::string& job, const std::string&, const std::string& name) override { say(job, 0, "▸ " + name); }
   void step_finished(const std::string& job, const ci::StepResult& step) override {
-    if (step.command) {
-      auto now = ctx_.clock->wall();
-      commands_.push_back({now - step.duration, now});
-    }
+    commands_.insert(commands_.end(), step.commands.begin(), step.commands.end());
     if (step.outcome != ci::Conclusion::success && step.outcome != ci::Conclusion::skipped) say(job, 0, fmt::format("step {}: {}", step.name, to_string(step.outcome)));
   }
   void log(const ci::LogLine& line) override { say(std::string(line.job), line.stream, line.text); }
@@ -160,10 +158,10 @@ Result<doc::List> record_artifacts(const Ctx& ctx, House& house, const std::stri
   return names;
 }
 
-Result<> finish(const Ctx& ctx, House& house, const std::string& run_name, const path::Change& change, const ci::RunResult& result, const std::string& cancelled, const StatusKeeper& keeper, const ScanningBuilder& builder) {
+Result<> finish(const Ctx& ctx, House& house, const std::string& run_name, const path::Change& change, const ci::RunResult& result, std::string message, const StatusKeeper& keeper, const ScanningBuilder& builder) {
   auto phase = phase_from(result.conclusion);
   TRY(auto artifacts, record_artifacts(ctx, house, run_name, change, result.jobs));
-  std::string message = phase == path::Phase::cancelled ? cancelled : "";
+  if (phase == path::Phase::failed) message.clear();
   for (const auto& job : keeper.jobs())
     if (message.empty() && job.str_at({"phase"}) == "Failed") message = fmt::format("{}: {}", job.str_at({"name"}), job.str_at({"message"}));
   auto commands = keeper.commands();
@@ -198,15 +196,20 @@ Result<> call_off(const Ctx& ctx, House& house, const kube::Object& run, const s
   return set_status(ctx, *house.client, "WorkflowRun", run.name(), doc::Map{{"phase", "Cancelled"}, {"message", why}, {"jobs", std::move(jobs)}, {"finishedAt", rfc3339(ctx.clock->wall())}});
 }
 
-// The same commit and workflow passed before: its results are this run's.
-Result<> reuse(const Ctx& ctx, House& house, const std::string& run_name, const std::string& from) {
+// Jobs of an earlier run of the same commit and workflow that need not run again. Images they built are recorded for
+// this run too.
+Result<std::vector<ci::JobResult>> jobs_to_reuse(const Ctx& ctx, House& house, const git::Repository& repository, const kube::Object& run, const path::Change& change) {
+  std::vector<ci::JobResult> kept;
+  auto from = run["spec"]["reuse"].text();
+  if (from.empty()) return kept;
   TRY(auto before, find(ctx, *house.client, "WorkflowRun", from));
-  if (!before) return fail(Kind::not_found, "run {} is gone, and with it what was to be reused", from);
-  LOG(info, "ci.reused", {"run", run_name}, {"from", from});
-  auto now = rfc3339(ctx.clock->wall());
-  doc::Map status{{"phase", "Succeeded"}, {"reusedFrom", from}, {"message", "the same commit passed as " + from}, {"jobs", (*before)["status"]["jobs"].value()},
-                  {"artifacts", (*before)["status"]["artifacts"].value()}, {"userMillis", 0}, {"startedAt", now}, {"finishedAt", now}};
-  return set_status(ctx, *house.client, "WorkflowRun", run_name, status);
+  if (!before) return kept;
+  TRY(auto text, repository.read(change.after, run["spec"]["workflow"].text()));
+  auto alone = jobs_of_the_commit_alone(text.value_or(""), (*before)["spec"]["change"]["trusted"].bool_or(true) == change.trusted);
+  for (auto& job : finished_jobs(*before))
+    if (job.conclusion == ci::Conclusion::success && alone.contains(job.id) && !job.key.contains(" / ")) kept.push_back(std::move(job));
+  LOG(info, "ci.reused", {"run", run.name()}, {"from", from}, {"jobs", kept.size()});
+  return kept;
 }
 
 }  // namespace
@@ -214,10 +217,6 @@ Result<> reuse(const Ctx& ctx, House& house, const std::string& run_name, const 
 Result<> execute_run(const Ctx& ctx, House& house, const std::string& run_name) {
   TRY(auto object, find(ctx, *house.client, "WorkflowRun", run_name));
   if (!object || is_final(phase_of(*object))) return {};
-  if (auto from = (*object)["spec"]["reuse"].text(); !from.empty()) {
-    auto reused = reuse(ctx, house, run_name, from);
-    if (reused || !reused.error().is(Kind::not_found)) return reused;
-  }
   // Listed before its turn is decided: who comes later finds it, or is found.
   RunningRuns::Execution execution(*house.running, run_name, ctx.stop);
   TRY(auto turn, take_turn(ctx, house, *object));
@@ -253,15 +252,22 @@ Result<> execute_run(const Ctx& ctx, House& house, const std::string& run_name) 
   options.server_url = house.url();
   options.observer = &keeper;
   options.finished = finished_jobs(*object);
+  auto reused = (*object)["status"]["reusedFrom"].text();
+  if (options.finished.empty()) {
+    TRY(options.finished, jobs_to_reuse(ctx, house, repository, *object, change));
+    if (!options.finished.empty()) reused = (*object)["spec"]["reuse"].text();
+  }
   TRY(options.secrets, secrets_for(ctx, house, change));
   for (const auto& job : options.finished) keeper.take(job);
   auto started = (*object)["status"]["startedAt"].str_or(rfc3339(ctx.clock->wall()));
-  TRY_OK(set_status(ctx, *house.client, "WorkflowRun", run_name, doc::Map{{"phase", "Running"}, {"message", ""}, {"startedAt", started}}));
+  doc::Map running{{"phase", "Running"}, {"message", ""}, {"startedAt", started}};
+  if (!reused.empty()) running.set("reusedFrom", reused);
+  TRY_OK(set_status(ctx, *house.client, "WorkflowRun", run_name, running));
   ci::Runner runner(std::move(options));
   auto result = runner.run(ctx.with_stop(execution.token()), *plan);
   TRY_OK(ctx.alive());  // a stopping house leaves the run as it is: it goes on at the next start
   if (!result) return refuse(ctx, house, run_name, result.error());
-  return finish(ctx, house, run_name, change, *result, execution.cancelled(), keeper, builder);
+  return finish(ctx, house, run_name, change, *result, phase_from(result->conclusion) == path::Phase::cancelled ? execution.cancelled() : reused.empty() ? "" : "the same commit passed as " + reused, keeper, builder);
 }
 
 }  // namespace slipway::engine
