@@ -7,6 +7,7 @@
 #include "cluster/api_server.h"
 #include "engine/audit.h"
 #include "engine/git_policy.h"
+#include "engine/network_claim.h"
 #include "engine/render.h"
 #include "ci/runner.h"
 #include "engine/push_notes.h"
@@ -81,6 +82,7 @@ Result<> open_api(House& house) {
 Result<> open_node(House& house) {
   const auto& data = house.settings.data;
   TRY(house.runtime, box::Runtime::open(data / "box"));
+  TRY(house.network_claim, claim_network(house.settings));
   auto network = box::NodeNetwork::open({.bridge = house.settings.bridge, .pod_cidr = house.settings.pod_cidr, .service_cidr = house.settings.service_cidr, .state = data / "net"});
   if (network) house.network = *std::move(network);
   else if (house.runtime->rootless() && (network.error().is(Kind::denied) || network.error().is(Kind::unavailable))) house.without.push_back(fmt::format("no pod network (it needs root): pods get no address, Services do not reach them: {}", network.error().what()));

@@ -32,7 +32,7 @@ struct House {
   ~House();
 
   Settings settings;
-  std::unique_ptr<FileLock> lock;
+  std::unique_ptr<FileLock> lock, network_claim;
   std::unique_ptr<Users> users;
   Pki pki;
   std::shared_ptr<secret::RedactionSet> redaction = std::make_shared<secret::RedactionSet>();

@@ -1,5 +1,7 @@
 #include "engine/push_notes.h"
 
+#include <algorithm>
+
 #include "base/hash.h"
 #include "base/text.h"
 
@@ -21,6 +23,11 @@ Result<std::vector<PushNote>> PushNotes::left() const {
   std::vector<PushNote> notes;
   if (!path_exists(folder_)) return notes;
   TRY(auto names, list_dir(folder_));
+  auto written = [&](const std::string& name) {
+    std::error_code gone;
+    return fs::last_write_time(folder_ / name, gone);
+  };
+  std::stable_sort(names.begin(), names.end(), [&](const auto& a, const auto& b) { return written(a) < written(b); });
   for (const auto& name : names) {
     auto text = read_file(folder_ / name);
     if (!text) continue;  // forgotten meanwhile

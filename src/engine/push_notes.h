@@ -20,7 +20,7 @@ class PushNotes {
   // Errors: unavailable (no room): then the push must not be taken.
   Result<> write(const PushNote& note) const;
   void forget(const PushNote& note) const;
-  Result<std::vector<PushNote>> left() const;
+  Result<std::vector<PushNote>> left() const;  // oldest first
 
  private:
   fs::path file_of(const PushNote& note) const;
