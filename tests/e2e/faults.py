@@ -32,6 +32,14 @@ def test_port_in_use(house):
     one_error(up(folder() + "/d", "--gateway", str(house.gateway_port)), 4, f":{house.gateway_port}", "in use")
 
 
+def test_network_in_use(house):
+    """A second Slipway with a data directory of its own, but with the first one's bridge or addresses."""
+    need_root()
+    own = house.slot.arguments
+    one_error(run(PROGRAM, "up", "--data", folder() + "/d", "--listen", "127.0.0.1:0", "--gateway", "0", *own), 4, own[1], "another slipway on this host uses this bridge", "--pod-cidr")
+    one_error(up(folder() + "/d", *own[2:]), 4, own[3], own[1], "choose another range")
+
+
 def test_wrong_settings():
     data = folder() + "/d"
     for words in (["--listen", "abc"], ["--listen", "127.0.0.1:99999"], ["--pod-cidr", "ten"], ["--service-cidr", "10.96.0.0/99"], ["--bridge", "much-too-long-for-linux"], ["--gateway", "x"]):

@@ -1,0 +1,121 @@
+"""What is promoted, what is not, and who may say otherwise: always a commit."""
+import json
+import re
+
+import harness
+from harness import FINAL, HOME, House, check, get_path, phase, until
+
+WORKFLOW = """on: {push: {branches: ['**'], tags: ['**']}}
+jobs:
+  image:
+    runs-on: x
+    steps:
+      - uses: actions/checkout@v4
+      - uses: docker/build-push-action@v6
+        with: {context: ., push: true, tags: "acme/NAME:sha-${{ github.sha }}"}
+"""
+class World:
+    def __init__(self, house, name, trunk="main"):
+        self.house, self.name, self.trunk = house, name, trunk
+        self.config = house.git(f"{name}-config")
+        self.config.write("dev/kustomization.yaml", f"resources: [app.yaml]\nimages:\n- name: acme/{name}\n  newTag: none\n")
+        self.config.write("dev/app.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: none}\n")
+        self.config.commit("Environments")
+        self.config.push("HEAD:main")
+        pipeline = {"apiVersion": "slipway.dev/v1", "kind": "Pipeline", "metadata": {"name": name, "namespace": HOME},
+                    "spec": {"repository": f"{name}-config", "services": [{"name": name, "image": f"acme/{name}", "repository": name}],
+                             "environments": [{"name": "dev", "path": "dev", "namespace": "default"}]}}
+        house.kubectl("apply", "-f", "-", input=json.dumps(pipeline))
+        self.app = house.git(name)
+        self.app.write(".github/workflows/ci.yml", WORKFLOW.replace("NAME", name))
+        self.app.write("Dockerfile", "FROM scratch\nCOPY version /version\n")
+
+    def commit(self, version):
+        self.app.write("version", version + "\n")
+        return self.app.commit("Version " + version)
+
+    def land(self, version):
+        """A pull request that is merged; gives the digest of what it builds."""
+        commit = self.commit(version)
+        self.app.push(f"HEAD:refs/for/{self.trunk}")
+        self.house.wait("PullRequest", lambda prs: next((p for p in prs if get_path(p, "spec", "head") == commit and get_path(p, "status", "checksState") == "Succeeded"), None), "the checks")
+        number = max(p["spec"]["number"] for p in self.house.list("PullRequest", HOME) if p["spec"]["repository"] == self.name)
+        self.house.command("pr", "merge", f"{self.name}#{number}")
+        self.house.wait("PullRequest", lambda prs: next((p for p in prs if get_path(p, "spec", "head") == commit and get_path(p, "status", "state") == "merged"), None), "the merge")
+        self.app.git("fetch", "-q", "origin", self.trunk)
+        self.app.git("reset", "-q", "--hard", "FETCH_HEAD")
+        return self.built(self.app.git("rev-parse", "HEAD").stdout.strip())
+
+    def built(self, commit):
+        run = self.house.wait("WorkflowRun", lambda runs: next((r for r in runs if get_path(r, "spec", "change", "after") == commit and get_path(r, "spec", "change", "event") != "pull_request" and phase(r) in FINAL), None), f"the run of {commit[:12]}")
+        check(phase(run) == "Succeeded", run["status"])
+        return self.house.get("Artifact", run["status"]["artifacts"][0], HOME)["spec"]["digest"]
+
+    def in_git(self):
+        self.config.git("fetch", "-q", "origin", "main")
+        found = re.search(r"sha256:[0-9a-f]{64}", self.config.git("show", "FETCH_HEAD:dev/kustomization.yaml").stdout)
+        return found and found.group(0)
+
+    def held(self):
+        return [r["spec"]["digest"] for r in self.house.list("Release", HOME) if r["spec"]["service"] == self.name and get_path(r, "status", "current")]
+
+    def promotions(self):
+        return [p for p in self.house.list("Promotion", HOME) if p["spec"]["service"] == self.name]
+
+    def until_held(self, digest, what):
+        until(lambda: self.in_git() == digest and self.held() == [digest], what)
+
+
+def test_only_what_is_on_the_default_branch_is_promoted(house: House):
+    world = World(house, "branches", "trunk")
+    first = world.commit("1")
+    world.app.push("HEAD:trunk")
+    one = world.built(first)
+    world.until_held(one, "the first push, to a default branch that is not called main")
+    topic = world.commit("topic")
+    world.app.push("HEAD:refs/heads/topic")
+    aside = world.built(topic)
+    world.app.push(f"{topic}:refs/tags/v0-topic")
+    world.built(topic)
+    world.app.git("reset", "-q", "--hard", first)
+    two = world.land("2")
+    world.until_held(two, "what was merged")
+    promoted = {p["spec"]["artifact"]["digest"] for p in world.promotions()}
+    check(promoted == {one, two} and aside not in promoted, promoted)
+
+
+def test_bytes_that_come_back_are_promoted_again(house: House):
+    world = World(house, "back")
+    one = world.built(push(world, "1"))
+    world.until_held(one, "the first version")
+    two = world.land("2")
+    world.until_held(two, "the second version")
+    check(world.land("1") == one, "the same bytes")
+    world.until_held(one, "the first version again")
+    check([phase(p) for p in world.promotions()].count("Running") == 1, world.promotions())
+
+
+def test_people_go_back_by_a_commit_of_their_own(house: House):
+    world = World(house, "people")
+    one = world.built(push(world, "1"))
+    world.until_held(one, "the first version")
+    two = world.land("2")
+    world.until_held(two, "the second version")
+    world.config.git("reset", "-q", "--hard", "FETCH_HEAD")
+    world.config.git("revert", "--no-edit", "HEAD")
+    world.config.push("HEAD:main")
+    world.until_held(one, "what the person went back to")
+    three = world.land("3")
+    world.until_held(three, "something newer")
+    digests = [p["spec"]["artifact"]["digest"] for p in world.promotions()]
+    check(sorted(digests) == sorted([one, two, three]), "nobody knew better than the person: " + str(digests))
+
+
+def push(world, version):
+    commit = world.commit(version)
+    world.app.push(f"HEAD:{world.trunk}")
+    return commit
+
+
+if __name__ == "__main__":
+    harness.main(globals())
