@@ -18,7 +18,7 @@ namespace {
 
 std::vector<Command> all_commands() {
   std::vector<Command> commands;
-  for (auto list : {server_commands, path_commands, pr_commands, app_commands, rollout_commands, local_commands})
+  for (auto list : {server_commands, path_commands, pr_commands, app_commands, rollout_commands, local_commands, init_commands})
     for (auto& command : list()) commands.push_back(std::move(command));
   return commands;
 }

@@ -89,6 +89,7 @@ std::vector<Command> pr_commands();
 std::vector<Command> path_commands();      // status, why, bootstrap, promote, approve
 std::vector<Command> app_commands();
 std::vector<Command> rollout_commands();
-std::vector<Command> local_commands();     // build, scan, render, lint, run, image, init, db
+std::vector<Command> local_commands();     // run, lint, scan, render
+std::vector<Command> init_commands();
 
 }  // namespace slipway::cli
