@@ -23,6 +23,7 @@ GROUPS = {  # kind -> (path of its group, plural)
     "Release": ("/apis/slipway.dev/v1", "releases"), "Notice": ("/apis/slipway.dev/v1", "notices"), "Notifier": ("/apis/slipway.dev/v1", "notifiers"),
 }
 HOME = "slipway-system"
+NETWORK = ("slipdemo0", "10.245.0.0/16", "10.97.0.0/16")  # bridge, pods, services
 
 
 class Timeout(Exception):
@@ -41,8 +42,9 @@ def get_path(thing, *keys):
 
 
 class Slipway:
-    def __init__(self, program, data, log):
+    def __init__(self, program, data, log, network=NETWORK):
         self.program, self.data, self.log = program, data, log
+        self.network = ["--bridge", network[0], "--pod-cidr", network[1], "--service-cidr", network[2]]
         self.process = None
         self.port = self.gateway_port = 0
         os.makedirs(data, exist_ok=True)
@@ -52,7 +54,7 @@ class Slipway:
         began = time.monotonic()
         self.process = subprocess.Popen(
             [self.program, "up", "--data", self.data, "--listen", f"127.0.0.1:{self.port}", "--gateway", str(self.gateway_port), "--output", "json",
-             "--bridge", "slipdemo0", "--pod-cidr", "10.245.0.0/16", "--service-cidr", "10.97.0.0/16"],
+             *self.network],
             stdout=subprocess.PIPE, stderr=open(self.log, "ab"), start_new_session=True)
         text = ""
         for line in self.process.stdout:
@@ -82,6 +84,10 @@ class Slipway:
                 self.process.wait(20)
             except subprocess.TimeoutExpired:
                 self.process.kill()
+
+    def down(self, check=True):
+        """Ends every container and removes the pod network of a slipway that was stopped."""
+        return self.command("down", *self.network, check=check)
 
     def command(self, *arguments, check=True):
         result = subprocess.run([self.program, *arguments, "--data", self.data], capture_output=True, text=True)
