@@ -115,6 +115,14 @@ Result<> take_up_notes(const Ctx& ctx, House& house, When when) {
   return {};
 }
 
+// A commit to a configuration repository may change what an environment holds.
+Result<> tell_pipelines(const Ctx& ctx, House& house, const std::string& repository, const git::Oid& commit) {
+  TRY(auto known, all(ctx, *house.client, "Pipeline"));
+  for (const auto& pipeline : known)
+    if (pipeline["spec"]["repository"].text() == repository) TRY_OK(set_status(ctx, *house.client, "Pipeline", pipeline.name(), doc::Map{{"pushedCommit", commit}}));
+  return {};
+}
+
 std::vector<std::string> accepted(const Ctx& ctx, House& house, const git::Push& push) {
   std::vector<std::string> said;
   for (const auto& update : push.updates) {
@@ -131,6 +139,7 @@ std::vector<std::string> accepted(const Ctx& ctx, House& house, const git::Push&
       said.push_back("the push is kept, its run starts when this is mended: " + noted.error().what());
     }
     house.gitops->repository_changed(fmt::format("http://slipway/git/{}", push.repository));
+    if (auto told = tell_pipelines(ctx, house, push.repository, update.after); !told) LOG(warn, "promote.not_told", {"repository", push.repository}, {"error", told.error().what()});
   }
   return said;
 }

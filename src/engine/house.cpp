@@ -11,6 +11,7 @@
 #include "engine/render.h"
 #include "ci/runner.h"
 #include "engine/push_notes.h"
+#include "engine/recorder.h"
 #include "engine/run_logs.h"
 #include "engine/running_runs.h"
 #include "path/objects.h"
@@ -160,10 +161,15 @@ std::string House::url() const {
 }
 
 bool House::is_config_repository(const Ctx& ctx, const std::string& name) const {
+  auto pipelines = client->list(ctx, kind("Pipeline"), {.ns = home});
+  auto named = [&](const kube::Object& pipeline) { return pipeline["spec"]["repository"].text() == name; };
+  if (pipelines && std::any_of(pipelines->items.begin(), pipelines->items.end(), named)) return true;
   auto applications = client->list(ctx, {"argoproj.io/v1alpha1", "Application"}, {});
   if (!applications) return false;
+  auto is_it = [&](doc::View source) { return embedded_repository(*this, source["repoURL"].text()) == name; };
   return std::any_of(applications->items.begin(), applications->items.end(), [&](const kube::Object& application) {
-    return embedded_repository(*this, application["spec"]["source"]["repoURL"].text()) == name;
+    auto sources = application["spec"]["sources"].items();
+    return is_it(application["spec"]["source"]) || std::any_of(sources.begin(), sources.end(), is_it);
   });
 }
 

@@ -23,16 +23,19 @@ void by_age(std::vector<kube::Object>& objects) {
   });
 }
 
-Result<std::vector<path::Artifact>> passed_artifacts(const Ctx& ctx, House& house) {
+Result<std::vector<promote::Passed>> passed_artifacts(const Ctx& ctx, House& house) {
   TRY(auto objects, all(ctx, *house.client, "Artifact"));
   std::erase_if(objects, [](const auto& o) { return phase_of(o) != path::Phase::succeeded; });
-  std::stable_sort(objects.begin(), objects.end(), [](const auto& a, const auto& b) { return a["status"]["passedAt"].text() < b["status"]["passedAt"].text(); });
-  std::vector<path::Artifact> artifacts;
+  std::vector<promote::Passed> passed;
   for (const auto& object : objects) {
     TRY(auto artifact, path::artifact_from(object["spec"]));
-    artifacts.push_back(std::move(artifact));
+    auto status = object["status"];
+    artifact.run = status["run"].str_or(artifact.run);
+    if (auto commit = status["commit"].text(); !commit.empty()) artifact.commit = commit;
+    passed.push_back({std::move(artifact), parse_rfc3339(status["passedAt"].text()).value_or(WallTime{})});
   }
-  return artifacts;
+  std::stable_sort(passed.begin(), passed.end(), [](const auto& a, const auto& b) { return a.at < b.at; });
+  return passed;
 }
 
 Result<std::vector<promote::Holding>> holdings(const Ctx& ctx, House& house) {
@@ -62,6 +65,15 @@ Result<std::vector<promote::Approval>> approvals(const Ctx& ctx, House& house) {
   return list;
 }
 
+// A commit that takes the source back makes the bytes of before, which then pass once more. Those that passed last
+// anyway need not.
+bool is_newest(const std::vector<promote::Passed>& passed, const kube::Object& artifact) {
+  auto service = artifact["spec"]["service"].text(), digest = artifact["spec"]["digest"].text();
+  for (auto it = passed.rbegin(); it != passed.rend(); ++it)
+    if (it->artifact.service == service) return it->artifact.digest.str() == digest;
+  return false;
+}
+
 // Only what is on the default branch goes on: a push there, or a tag of a commit that is part of it. What another branch
 // built was tested and stays an image.
 Result<bool> is_on_trunk(House& house, const path::Change& change) {
@@ -74,8 +86,16 @@ Result<bool> is_on_trunk(House& house, const path::Change& change) {
   return repository.is_ancestor(change.after, *tip);
 }
 
+// The one that is under way already for the same bytes: what passes once more meanwhile needs no second.
+Result<std::string> name_for(const Ctx& ctx, House& house, const path::Promotion& promotion) {
+  TRY(auto others, all(ctx, *house.client, "Promotion", fmt::format("slipway.dev/service={},slipway.dev/environment={}", object_name(promotion.service), object_name(promotion.environment))));
+  for (const auto& other : others)
+    if (!is_final(phase_of(other)) && !other["spec"]["revert"].bool_or(false) && other["spec"]["artifact"]["digest"].text() == promotion.artifact.digest.str()) return other.name();
+  return name_of(promotion);
+}
+
 Result<> record_promotion(const Ctx& ctx, House& house, const path::Promotion& promotion) {
-  auto name = name_of(promotion);
+  TRY(auto name, name_for(ctx, house, promotion));
   auto spec = promotion;
   spec.phase = path::Phase::pending, spec.message.clear(), spec.approved_by.clear();
   TRY(auto recorded, record(ctx, *house.client, "Promotion", name, to_doc(spec), {{"slipway.dev/service", object_name(promotion.service)}, {"slipway.dev/environment", object_name(promotion.environment)}}));
@@ -132,10 +152,11 @@ Result<> pass_artifacts(const Ctx& ctx, House& house, const std::string& run_nam
   TRY(auto change, path::change_from((*run)["spec"]["change"]));
   TRY(auto landed, is_on_trunk(house, change));
   if (!landed) return {};
+  TRY(auto passed, passed_artifacts(ctx, house));
   for (const auto& name : (*run)["status"]["artifacts"].items()) {
     TRY(auto artifact, find(ctx, *house.client, "Artifact", name.text()));
-    if (!artifact || phase_of(*artifact) == path::Phase::succeeded) continue;
-    TRY_OK(set_status(ctx, *house.client, "Artifact", name.text(), doc::Map{{"phase", "Succeeded"}, {"passedAt", rfc3339_micro(ctx.clock->wall())}, {"run", run_name}}));
+    if (!artifact || is_newest(passed, *artifact) || (*artifact)["status"]["run"].text() == run_name) continue;
+    TRY_OK(set_status(ctx, *house.client, "Artifact", name.text(), doc::Map{{"phase", "Succeeded"}, {"passedAt", rfc3339_micro(ctx.clock->wall())}, {"run", run_name}, {"commit", change.after}}));
   }
   return {};
 }
@@ -149,6 +170,7 @@ Result<std::optional<Millis>> plan_promotions(const Ctx& ctx, House& house, cons
     TRY_OK(set_status(ctx, *house.client, "Pipeline", pipeline_name, doc::Map{{"message", pipeline.error().what()}}));
     return later;
   }
+  TRY_OK(observe_configuration(ctx, house, *object, *pipeline));
   TRY(auto artifacts, passed_artifacts(ctx, house));
   TRY(auto held, holdings(ctx, house));
   TRY(auto approved, approvals(ctx, house));
@@ -187,8 +209,7 @@ Result<std::optional<Millis>> execute_promotion(const Ctx& ctx, House& house, co
     auto release = release_name(promotion.service, promotion.environment, promotion.artifact.digest);
     doc::Map spec{{"service", promotion.service}, {"environment", promotion.environment}, {"digest", promotion.artifact.digest.str()}, {"image", promotion.artifact.image}, {"sourceCommit", promotion.artifact.commit},
                   {"repository", promotion.artifact.repository}, {"run", promotion.artifact.run}, {"commit", outcome->commit}, {"promotion", name}, {"configRepository", promotion.config_repository}};
-    TRY_OK(record(ctx, *house.client, "Release", release, spec, {{"slipway.dev/service", object_name(promotion.service)}, {"slipway.dev/environment", object_name(promotion.environment)}}));
-    TRY_OK(set_status(ctx, *house.client, "Release", release, doc::Map{{"phase", "Running"}, {"current", true}, {"since", rfc3339(ctx.clock->wall())}}));
+    TRY_OK(begin_release(ctx, house, release, std::move(spec)));
   }
   TRY_OK(set_status(ctx, *house.client, "Promotion", name, status));
   house.gitops->repository_changed(repository_url(promotion.config_repository));

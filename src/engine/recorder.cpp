@@ -30,7 +30,7 @@ std::string name_of(const path::Change& change) {
 std::string name_of(const path::Artifact& artifact) { return object_name(fmt::format("{}-{}", artifact.image, artifact.digest.short_hex())); }
 
 std::string name_of(const path::Promotion& promotion) {
-  return object_name(fmt::format("{}-{}-{}{}", promotion.service, promotion.environment, promotion.artifact.digest.short_hex(), promotion.revert ? "-revert" : ""));
+  return object_name(fmt::format("{}-{}-{}-{}", promotion.service, promotion.environment, promotion.artifact.digest.short_hex(), sha256_hex(promotion.artifact.run).substr(0, 4)));
 }
 
 Result<Recorded> record(const Ctx& ctx, kube::Client& client, std::string_view kind_name, const std::string& name, doc::Value spec, kube::StringMap labels,

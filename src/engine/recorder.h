@@ -16,7 +16,7 @@ std::string object_name(std::string_view text);
 
 std::string name_of(const path::Change& change);      // shop-push-1a2b3c4d5e6f, shop-pr7-1a2b3c4d5e6f
 std::string name_of(const path::Artifact& artifact);  // api-0123456789ab
-std::string name_of(const path::Promotion& promotion);
+std::string name_of(const path::Promotion& promotion);  // api-dev-0123456789ab-4f3c: the bytes, and the run that passed
 
 // Creates the object unless it is there. Gives it, and whether it is new.
 struct Recorded {

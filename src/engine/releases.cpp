@@ -72,22 +72,34 @@ Result<path::Verdict> smoke(const Ctx& ctx, const doc::Value& list) {
   return verify::run_checks(ctx.within(Millis(60000)), client, checks);
 }
 
-// Others of the service in this environment are no longer what runs.
+// Others of the service in this environment are no longer what Git says. One that was not verified by now never will be.
 Result<> replace_others(const Ctx& ctx, House& house, const kube::Object& release) {
   TRY(auto others, all(ctx, *house.client, "Release", fmt::format("slipway.dev/service={},slipway.dev/environment={}", release.label("slipway.dev/service"), release.label("slipway.dev/environment"))));
-  for (const auto& other : others)
-    if (other.name() != release.name() && other["status"]["current"].bool_or(false)) {
+  for (const auto& other : others) {
+    if (other.name() == release.name() || !other["status"]["current"].bool_or(false)) continue;
+    if (is_final(phase_of(other))) {
       TRY_OK(set_status(ctx, *house.client, "Release", other.name(), doc::Map{{"current", false}}));
+      continue;
     }
+    doc::Map ended{{"phase", "Cancelled"}, {"message", "replaced before it was verified"}};
+    auto promotion = other["spec"]["promotion"].text();
+    if (!promotion.empty() && promotion != release["spec"]["promotion"].text()) {
+      auto told = set_status(ctx, *house.client, "Promotion", promotion, ended);
+      if (!told && !told.error().is(Kind::not_found)) return told;
+    }
+    ended.set("current", false);
+    TRY_OK(set_status(ctx, *house.client, "Release", other.name(), ended));
+  }
   return {};
 }
 
 Result<> succeed(const Ctx& ctx, House& house, const kube::Object& release, const path::Verdict& verdict) {
-  TRY_OK(replace_others(ctx, house, release));
   auto spec = release["spec"];
   TRY_OK(set_status(ctx, *house.client, "Release", release.name(), doc::Map{{"phase", "Succeeded"}, {"current", true}, {"verdict", to_doc(verdict)}, {"since", rfc3339_micro(ctx.clock->wall())}}));
-  auto done = set_status(ctx, *house.client, "Promotion", spec["promotion"].text(), doc::Map{{"phase", "Succeeded"}});
-  if (!done && !done.error().is(Kind::not_found)) return done;
+  if (auto promotion = spec["promotion"].text(); !promotion.empty()) {
+    auto done = set_status(ctx, *house.client, "Promotion", promotion, doc::Map{{"phase", "Succeeded"}});
+    if (!done && !done.error().is(Kind::not_found)) return done;
+  }
   auto service = spec["service"].text(), environment = spec["environment"].text();
   releases_total.add(1, {{"service", service}, {"environment", environment}, {"outcome", "succeeded"}});
   LOG(info, "release.verified", {"service", service}, {"environment", environment}, {"digest", spec["digest"].text()});
@@ -109,7 +121,11 @@ Result<> restore_previous(const Ctx& ctx, House& house, const kube::Object& rele
 Result<> take_back(const Ctx& ctx, House& house, const kube::Object& release, const std::string& why) {
   auto spec = release["spec"];
   auto service = spec["service"].text(), environment = spec["environment"].text();
-  TRY(auto promotion_object, find(ctx, *house.client, "Promotion", spec["promotion"].text()));
+  auto asked = spec["promotion"].text();
+  std::optional<kube::Object> promotion_object;  // none: somebody's own commit, which is not ours to revert
+  if (!asked.empty()) {
+    TRY(promotion_object, find(ctx, *house.client, "Promotion", asked));
+  }
   if (promotion_object) {
     TRY(auto promotion, path::promotion_from(promotion_object->view()));
     promotion.commit = spec["commit"].text();
@@ -117,7 +133,7 @@ Result<> take_back(const Ctx& ctx, House& house, const kube::Object& release, co
     promotion.reason = why;
     promotion.phase = path::Phase::pending;
     promotion.message.clear();
-    auto name = name_of(promotion);
+    auto name = object_name(asked + "-revert");
     auto document = to_doc(promotion);
     document["commit"] = promotion.commit;
     TRY(auto recorded, record(ctx, *house.client, "Promotion", name, std::move(document), {{"slipway.dev/service", object_name(service)}, {"slipway.dev/environment", object_name(environment)}}));
@@ -125,7 +141,7 @@ Result<> take_back(const Ctx& ctx, House& house, const kube::Object& release, co
     if (fresh) {
       TRY_OK(set_status(ctx, *house.client, "Promotion", name, doc::Map{{"phase", "Pending"}}));
     }
-    TRY_OK(set_status(ctx, *house.client, "Promotion", spec["promotion"].text(), doc::Map{{"phase", "Failed"}, {"message", why}}));
+    TRY_OK(set_status(ctx, *house.client, "Promotion", asked, doc::Map{{"phase", "Failed"}, {"message", why}}));
   }
   path::Verdict verdict{path::Verdict::Outcome::fail, why, {}};
   TRY_OK(set_status(ctx, *house.client, "Release", release.name(), doc::Map{{"phase", "Failed"}, {"current", false}, {"verdict", to_doc(verdict)}, {"since", rfc3339_micro(ctx.clock->wall())}}));
@@ -137,6 +153,20 @@ Result<> take_back(const Ctx& ctx, House& house, const kube::Object& release, co
 }
 
 }  // namespace
+
+Result<> begin_release(const Ctx& ctx, House& house, const std::string& name, doc::Value spec) {
+  kube::StringMap labels{{"slipway.dev/service", object_name(spec.str_at({"service"}))}, {"slipway.dev/environment", object_name(spec.str_at({"environment"}))}};
+  TRY(auto recorded, record(ctx, *house.client, "Release", name, spec, std::move(labels)));
+  if (!recorded.fresh && !(recorded.object["spec"].value() == spec)) {
+    TRY_OK(kube::modify(ctx, *house.client, kind("Release"), {home, name}, {}, [&](doc::Value& object) -> Result<bool> {
+      object["spec"] = spec;
+      return true;
+    }));
+  }
+  TRY_OK(set_status(ctx, *house.client, "Release", name, doc::Map{{"phase", "Running"}, {"current", true}, {"message", ""}, {"since", rfc3339_micro(ctx.clock->wall())}}));
+  TRY(auto begun, find(ctx, *house.client, "Release", name));
+  return begun ? replace_others(ctx, house, *begun) : Result<>{};
+}
 
 Result<std::optional<Millis>> look_at_release(const Ctx& ctx, House& house, const std::string& name) {
   std::optional<Millis> later;

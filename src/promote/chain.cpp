@@ -9,7 +9,7 @@ using Outcome = path::Verdict::Outcome;
 
 class Chain {
  public:
-  Chain(const path::Pipeline& pipeline, const std::vector<path::Artifact>& artifacts,
+  Chain(const path::Pipeline& pipeline, const std::vector<Passed>& artifacts,
         const std::vector<Holding>& holdings, const std::vector<Approval>& approvals, WallTime now)
       : pipeline_(pipeline), artifacts_(artifacts), holdings_(holdings), approvals_(approvals), now_(now) {}
 
@@ -23,7 +23,7 @@ class Chain {
   // Places in artifacts_, newest last; nothing when the digest is not among them.
   std::optional<std::size_t> place_of(const std::string& service, const Digest& digest) const {
     for (std::size_t i = artifacts_.size(); i-- > 0;)
-      if (artifacts_[i].service == service && artifacts_[i].digest == digest) return i;
+      if (artifacts_[i].artifact.service == service && artifacts_[i].artifact.digest == digest) return i;
     return std::nullopt;
   }
 
@@ -33,18 +33,37 @@ class Chain {
     return nullptr;
   }
 
+  // It holds, or held, this artifact or one that passed later. What it held before the artifact passed once more is of
+  // the past.
+  bool held_newer(const std::string& service, const std::string& environment, std::size_t than) const {
+    return std::any_of(holdings_.begin(), holdings_.end(), [&](const Holding& h) {
+      if (h.service != service || h.environment != environment) return false;
+      auto place = place_of(service, h.digest);
+      return place && *place >= than && (h.current || h.since >= artifacts_[*place].at);
+    });
+  }
+
   bool failed(const std::string& service, const std::string& environment, const Digest& digest) const {
     return std::any_of(holdings_.begin(), holdings_.end(), [&](const Holding& h) {
       return h.service == service && h.environment == environment && h.digest == digest && h.verdict == Outcome::fail;
     });
   }
 
+  // Something older is there now: people went back by a commit of their own.
+  bool taken_back(const std::string& service, const std::string& environment, const Digest& digest) const {
+    const auto* now_held = held(service, environment);
+    if (now_held == nullptr) return false;
+    auto place = place_of(service, now_held->digest), asked = place_of(service, digest);
+    return place && asked && *place < *asked;
+  }
+
   // The newest artifact that may go into the environment now.
   std::optional<std::size_t> candidate(const std::string& service, const path::Environment& environment) {
     std::optional<std::size_t> best;
     for (std::size_t i = 0; i < artifacts_.size(); ++i) {
-      if (artifacts_[i].service != service || failed(service, environment.name, artifacts_[i].digest)) continue;
-      if (environment.after.empty() || passed(service, environment, artifacts_[i].digest)) best = i;
+      const auto& artifact = artifacts_[i].artifact;
+      if (artifact.service != service || failed(service, environment.name, artifact.digest)) continue;
+      if (environment.after.empty() || passed(service, environment, artifact.digest)) best = i;
     }
     return best;
   }
@@ -52,7 +71,7 @@ class Chain {
   // Verified in the environment before it, and for as long as it has to soak. It counts also when something newer
   // arrived there meanwhile: a busy first environment must not starve the next.
   bool passed(const std::string& service, const path::Environment& environment, const Digest& digest) {
-    if (failed(service, environment.after, digest)) return false;
+    if (failed(service, environment.after, digest) || taken_back(service, environment.after, digest)) return false;
     for (const auto& holding : holdings_) {
       if (holding.service != service || holding.environment != environment.after || holding.digest != digest) continue;
       if (holding.verdict != Outcome::pass) continue;
@@ -66,12 +85,9 @@ class Chain {
   void consider(const std::string& service, const path::Environment& environment) {
     auto best = candidate(service, environment);
     if (!best) return;
-    const auto& artifact = artifacts_[*best];
-    if (const auto* now_held = held(service, environment.name)) {
-      if (now_held->digest == artifact.digest) return;
-      auto place = place_of(service, now_held->digest);
-      if (place && *place >= *best) return;
-    }
+    const auto& artifact = artifacts_[*best].artifact;
+    const auto* now_held = held(service, environment.name);
+    if ((now_held != nullptr && now_held->digest == artifact.digest) || held_newer(service, environment.name, *best)) return;
     path::Promotion promotion;
     promotion.service = service;
     promotion.environment = environment.name;
@@ -100,7 +116,7 @@ class Chain {
   }
 
   const path::Pipeline& pipeline_;
-  const std::vector<path::Artifact>& artifacts_;
+  const std::vector<Passed>& artifacts_;
   const std::vector<Holding>& holdings_;
   const std::vector<Approval>& approvals_;
   WallTime now_;
@@ -115,7 +131,7 @@ bool may_approve(const path::Environment& environment, std::string_view person) 
   return names.empty() || std::find(names.begin(), names.end(), person) != names.end();
 }
 
-Next next_promotions(const path::Pipeline& pipeline, const std::vector<path::Artifact>& artifacts,
+Next next_promotions(const path::Pipeline& pipeline, const std::vector<Passed>& artifacts,
                      const std::vector<Holding>& holdings, const std::vector<Approval>& approvals, WallTime now) {
   return Chain(pipeline, artifacts, holdings, approvals, now).run();
 }

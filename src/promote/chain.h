@@ -22,14 +22,20 @@ struct Approval {
   Digest digest;
   std::string by;
 };
+// An artifact whose run passed, and when: the same bytes pass again when a later commit brings them back.
+struct Passed {
+  path::Artifact artifact;
+  WallTime at{};
+};
 struct Next {
   std::vector<path::Promotion> promotions;  // pending: do it; waiting: needs an approval, see message
   std::optional<WallTime> look_again;       // when a soak time ends
 };
 
-// `artifacts` of all services, oldest first. A promotion that is there already (the environment holds the digest) is
-// not given again; one that failed there is not tried again; nothing older than what is held is promoted.
-Next next_promotions(const path::Pipeline& pipeline, const std::vector<path::Artifact>& artifacts,
+// `artifacts` of all services, in the order in which they passed. A promotion that is there already (the environment
+// holds the digest) is not given again; one that failed there is not tried again; nothing older than what the
+// environment has held is promoted: what people took back in Git stays back until there is something newer.
+Next next_promotions(const path::Pipeline& pipeline, const std::vector<Passed>& artifacts,
                      const std::vector<Holding>& holdings, const std::vector<Approval>& approvals, WallTime now);
 
 // True when the person may approve for this environment.

@@ -190,6 +190,15 @@ class Done {
 
 }  // namespace
 
+Result<std::optional<Said>> image_at(const git::Repository& repository, const git::Oid& commit, const std::string& config_path, const std::string& image) {
+  TRY(auto file, locate(repository, commit, config_path));
+  TRY(auto text, read_text(repository, commit, file));
+  TRY(auto setting, get_image(file, text, image));
+  if (!setting || setting->digest.empty()) return std::optional<Said>();
+  TRY(auto digest, Digest::parse(setting->digest));
+  return std::optional(Said{digest, setting->tag});
+}
+
 std::vector<std::pair<std::string, std::string>> trailers(std::string_view message) {
   std::vector<std::pair<std::string, std::string>> found;
   for (auto line : lines(message)) {

@@ -46,6 +46,13 @@ Result<Outcome> promote(const Ctx& ctx, git::Repository& repository, const Confi
 Result<Outcome> revert(const Ctx& ctx, git::Repository& repository, const ConfigRepo& config, const Request& request,
                        const std::string& why);
 
+// The image that a file or folder says now, at a commit. Nothing: it names no such image, or not by digest.
+struct Said {
+  Digest digest;
+  std::string tag;
+};
+Result<std::optional<Said>> image_at(const git::Repository& repository, const git::Oid& commit, const std::string& config_path, const std::string& image);
+
 // The trailers of a promotion commit ("Slipway-Service: web"), by name, in order.
 std::vector<std::pair<std::string, std::string>> trailers(std::string_view message);
 

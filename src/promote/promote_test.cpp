@@ -249,7 +249,7 @@ using Verdict = path::Verdict::Outcome;
 
 struct ChainTest : testing::Test {
   path::Pipeline pipeline;
-  std::vector<path::Artifact> artifacts = {artifact("web", 1), artifact("web", 2)};
+  std::vector<Passed> artifacts = {{artifact("web", 1), at(-20)}, {artifact("web", 2), at(-10)}};
   std::vector<Holding> holdings;
   std::vector<Approval> approvals;
 
@@ -304,7 +304,7 @@ TEST_F(ChainTest, DoesNotTryAgainWhatFailed) {
   hold("dev", 2, Verdict::fail, 1, false);
   hold("dev", 1, Verdict::pass, 0);
   EXPECT_EQ(next(30), "staging sha-1 Pending []; ");
-  artifacts.push_back(artifact("web", 3));
+  artifacts.push_back({artifact("web", 3), at(30)});
   EXPECT_EQ(next(30), "dev sha-3 Pending []; staging sha-1 Pending []; ");
 }
 
@@ -314,6 +314,26 @@ TEST_F(ChainTest, ABusyEnvironmentDoesNotStarveTheNext) {
   EXPECT_EQ(next(12), "staging sha-1 Pending []; again at 18");
   hold("staging", 2, Verdict::pass, 0);
   EXPECT_EQ(next(12).starts_with("staging"), false) << "never back";
+}
+
+// Somebody went back by a commit of their own: nobody knows better until there is something new.
+TEST_F(ChainTest, WhatPeopleTookBackStaysBack) {
+  hold("dev", 2, Verdict::pass, 0, false);
+  hold("dev", 1, Verdict::pass, 5);
+  EXPECT_EQ(next(6), "again at 15") << "nothing for dev, and what was taken back there does not go on";
+  artifacts.push_back({artifact("web", 3), at(20)});
+  EXPECT_EQ(next(20), "dev sha-3 Pending []; staging sha-1 Pending []; ");
+}
+
+// A revert of the source makes the bytes of before: they are the newest again.
+TEST_F(ChainTest, BytesThatComeBackArePromotedAgain) {
+  hold("dev", 1, Verdict::pass, 0, false);
+  hold("dev", 2, Verdict::pass, 5);
+  artifacts = {{artifact("web", 2), at(4)}, {artifact("web", 1), at(10)}};
+  EXPECT_EQ(next(10), "dev sha-1 Pending []; again at 15");
+  hold("dev", 1, Verdict::inconclusive, 11);
+  holdings[1].current = false;
+  EXPECT_FALSE(next(12).contains("dev")) << next(12);
 }
 
 TEST(MayApprove, NamesOrAnybody) {
