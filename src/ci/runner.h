@@ -15,6 +15,7 @@
 #include "git/repository.h"
 #include "oci/layer.h"
 #include "oci/registry.h"
+#include "oci/remote.h"
 #include "path/services.h"
 #include "store/blob.h"
 
@@ -111,6 +112,8 @@ struct RunnerOptions {
   oci::LayerCache* layers = nullptr;
   box::NodeNetwork* network = nullptr;  // for jobs with services; null: they share the host's network
   std::string registry_host;            // how image names of ours start: "localhost:5000"
+  std::vector<std::string> registry_names;  // further hosts that mean it: "registry.slipway.local"
+  oci::Remote* remote = nullptr;        // images for `container:` and services that are elsewhere
 
   // Actions of other repositories: a folder of this host that holds owner/name at the ref. Nothing: not known.
   std::function<Result<std::optional<fs::path>>(const Ctx&, const std::string& repository, const std::string& ref)>

@@ -248,6 +248,8 @@ Result<> execute_run(const Ctx& ctx, House& house, const std::string& run_name) 
   options.layers = house.layers.get();
   options.network = house.network.get();
   options.registry_host = house.url().substr(7);
+  options.registry_names = registry_names(house.settings);
+  options.remote = house.remote.get();
   options.run_id = run_name;
   options.server_url = house.url();
   options.observer = &keeper;

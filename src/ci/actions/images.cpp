@@ -1,6 +1,7 @@
 // docker/setup-buildx, setup-qemu, login, build-push: images by slipway's own builder.
 #include "base/text.h"
 #include "ci/actions/actions.h"
+#include "ci/detail/images.h"
 #include "doc/json.h"
 
 namespace slipway::ci {
@@ -117,7 +118,7 @@ Result<> docker_login(const Ctx&, ActionUse& use) {
   auto password = use.input("password");
   if (!password.empty()) use.job.add_mask(password);
   auto registry = use.input("registry", "docker.io");
-  if (registry == use.job.options().registry_host)
+  if (is_own_registry(use.job.options(), registry))
     use.say(fmt::format("{} is this machine's own registry: no login is needed.", registry));
   else
     use.say(
@@ -137,7 +138,7 @@ Result<> docker_build_push(const Ctx& ctx, ActionUse& use) {
   auto& own = use.job.options().registry_host;
   for (auto& text : words(use, "tags")) {
     auto name = parse_name(text);
-    if (use.flag("push", false) && !name.host.empty() && name.host != own)
+    if (use.flag("push", false) && !name.host.empty() && !is_own_registry(use.job.options(), name.host))
       return Fail(Error(Kind::unavailable, fmt::format("{}: pushing to {} is not connected here", text, name.host))
                       .with_hint(own.empty() ? "name the image without a host; copy it on with `slipway image copy`"
                                              : fmt::format("tag it as {}/{}:{}; copy it on with `slipway image copy`",

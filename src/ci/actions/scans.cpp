@@ -1,6 +1,7 @@
 // aquasecurity/trivy-action, anchore/scan-action: the injected scanner.
 #include "base/text.h"
 #include "ci/actions/actions.h"
+#include "ci/detail/images.h"
 #include "doc/json.h"
 #include "path/objects.h"
 
@@ -27,8 +28,7 @@ Result<path::ScanReport> scan(const Ctx& ctx, ActionUse& use, const std::string&
     return scanner->scan_folder(ctx, use.job.folder().home() / relative);
   }
   std::string_view name = image;
-  auto& own = use.job.options().registry_host;
-  if (!own.empty() && name.starts_with(own + "/")) name.remove_prefix(own.size() + 1);
+  if (auto host = cut(name, "/"); host && is_own_registry(use.job.options(), host->first)) name = host->second;
   auto at = name.find('@');
   auto colon = at != std::string_view::npos ? at : name.rfind(':');
   if (colon != std::string_view::npos && name.find('/', colon) != std::string_view::npos)

@@ -10,6 +10,9 @@ struct RunnableImage {
 };
 // "shop/web:1", "localhost:5000/shop/web@sha256:..."; the host is dropped when it is ours. Errors: unavailable (no
 // store connected), not_found with how to get it.
+// Whether the host of an image name means the registry that this runner has.
+bool is_own_registry(const RunnerOptions& options, std::string_view host);
+// Ours first; what is elsewhere is pulled once.
 Result<RunnableImage> resolve_image(const Ctx& ctx, const RunnerOptions& options, const std::string& name);
 
 }  // namespace slipway::ci
