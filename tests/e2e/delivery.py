@@ -1,0 +1,122 @@
+"""Promotions, approvals and Applications by the command line: what it says, and its exit status."""
+import json
+
+import harness
+from harness import HOME, check, get_path, one_error, phase, write
+
+DIGEST = "sha256:" + "ab" * 32
+PIPELINE = {"apiVersion": "slipway.dev/v1", "kind": "Pipeline", "metadata": {"name": "app", "namespace": HOME},
+            "spec": {"repository": "config", "services": [{"name": "app", "image": "acme/app", "repository": "app"}],
+                     "environments": [{"name": "production", "path": "production", "namespace": "default", "automatic": False, "approvers": ["ada", "grace"]}]}}
+KUSTOMIZATION = "# what production runs\nresources: [app.yaml]\nimages:\n- name: acme/app # the service\n  newTag: none\n"
+
+
+def apply(house, document, check_it=True):
+    return house.kubectl("apply", "-f", "-", input=json.dumps(document), check_it=check_it)
+
+
+def artifact(house, name, digest):
+    apply(house, {"apiVersion": "slipway.dev/v1", "kind": "Artifact", "metadata": {"name": name, "namespace": HOME},
+                  "spec": {"service": "app", "image": "acme/app", "digest": digest, "tags": ["v1"], "repository": "app", "commit": "c" * 40, "run": "x"}})
+    house.patch("Artifact", name, {"status": {"phase": "Succeeded", "passedAt": "2026-01-01T00:00:00.000000Z"}}, subresource="status")
+
+
+def test_approval(house):
+    config = house.git("config")
+    config.write("production/kustomization.yaml", KUSTOMIZATION)
+    config.write("production/app.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: app}\n")
+    config.commit("Environments")
+    config.push("HEAD:main")
+    apply(house, PIPELINE)
+    artifact(house, "app-1", DIGEST)
+    waiting = house.wait("Promotion", lambda ps: next((p for p in ps if phase(p) == "Waiting"), None), "a promotion that waits")
+    name = waiting["metadata"]["name"]
+    listed = house.cli("promotions")
+    check(name in listed.stdout and "ada or grace" in listed.stdout, listed.stdout)
+    one_error(house.cli("approve", name, "--as", "mallory"), 3, "mallory may not approve for production", "ada or grace")
+    house.patch("Promotion", name, {"spec": {"approvedBy": "mallory"}})  # also not behind the command's back
+    check(phase(house.get("Promotion", name)) == "Waiting", "somebody else's approval does nothing")
+    done = house.cli("approve", name, "--as", "grace", "--output", "json")
+    check(done.returncode == 0 and json.loads(done.stdout)["approvedBy"] == "grace", done.all)
+    moved = house.wait("Promotion", lambda ps: next((p for p in ps if get_path(p, "status", "commit")), None), "its commit")
+    check(phase(moved) in ("Running", "Succeeded"), moved["status"])
+    one_error(house.cli("approve", name, "--as", "grace"), 1, name, "not waiting for approval")
+    config.update()
+    text = config.read("production/kustomization.yaml")
+    check(DIGEST in text and text.startswith("# what production runs\n") and "# the service" in text, text)
+    message = config.git("log", "-1", "--format=%B").stdout
+    check("grace" in message and DIGEST[7:19] in message, message)
+
+
+def test_promotion_into_nothing(house):
+    """The environment's folder is not there: the promotion fails and says where."""
+    broken = json.loads(json.dumps(PIPELINE).replace('"app"', '"lost"').replace("acme/app", "acme/lost"))
+    broken["spec"]["environments"] = [{"name": "dev", "path": "nosuch", "namespace": "default"}]
+    apply(house, broken)
+    apply(house, {"apiVersion": "slipway.dev/v1", "kind": "Artifact", "metadata": {"name": "lost-1", "namespace": HOME},
+                  "spec": {"service": "lost", "image": "acme/lost", "digest": DIGEST, "tags": ["v1"], "repository": "lost", "commit": "c" * 40, "run": "x"}})
+    house.patch("Artifact", "lost-1", {"status": {"phase": "Succeeded", "passedAt": "2026-01-01T00:00:00.000000Z"}}, subresource="status")
+    failed = house.wait("Promotion", lambda ps: next((p for p in ps if p["spec"]["service"] == "lost" and phase(p) == "Failed"), None), "the failed promotion")
+    check("nosuch" in failed["status"]["message"], failed["status"])
+
+
+def test_wrong_pipeline(house):
+    wrong = json.loads(json.dumps(PIPELINE).replace('"app"', '"wrong"'))
+    wrong["spec"]["environments"] = [{"name": "a", "path": "a", "after": "nosuch"}]
+    result = apply(house, wrong, check_it=False)
+    if result.returncode == 0:
+        seen = house.wait("Pipeline", lambda ps: next((p for p in ps if p["metadata"]["name"] == "wrong" and get_path(p, "status", "message")), None), "what is wrong with it")
+        check("nosuch" in seen["status"]["message"], seen["status"])
+    else:
+        check("nosuch" in result.all, result.all)
+    house.kubectl("-n", HOME, "delete", "pipeline", "wrong", check_it=False)
+
+
+def application(name, repository, path="app"):
+    return {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": name, "namespace": "argocd"},
+            "spec": {"project": "default", "source": {"repoURL": f"http://slipway/git/{repository}.git", "path": path, "targetRevision": "main"},
+                     "destination": {"server": "https://kubernetes.default.svc", "namespace": "default"}}}
+
+
+def test_applications(house):
+    config = house.git("apps")
+    config.write("app/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: from-git}\ndata: {k: v}\n")
+    config.commit("First")
+    config.push("HEAD:main")
+    apply(house, application("good", "apps"))
+    house.wait("Application", lambda apps: next((a for a in apps if a["metadata"]["name"] == "good" and get_path(a, "status", "sync", "status") == "OutOfSync"), None), "OutOfSync", "argocd")
+    done = house.cli("app", "sync", "good", "--timeout", "15s")
+    check(done.returncode == 0 and "Succeeded" in done.stdout, done.all)
+    check("from-git" in house.kubectl("get", "configmap", "-o", "name").stdout, "synced")
+    check("Synced" in house.cli("app", "list").stdout and "from-git" in house.cli("app", "get", "good").stdout, "app get")
+    history = json.loads(house.cli("app", "history", "good", "--output", "json").stdout)
+    check(len(history) == 1, history)
+    for words in (["app", "get", "good"], ["app", "list"]):
+        json.loads(house.cli(*words, "--output", "json").stdout)
+    # A manifest that cannot be read: where, and status 1.
+    config.write("app/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: from-git\n data: x\n")
+    config.commit("Broken")
+    config.push("HEAD:main")
+    house.wait("Application", lambda apps: next((a for a in apps if a["metadata"]["name"] == "good" and "a.yaml:5" in json.dumps(a["status"].get("conditions", []))), None), "the place of the error", "argocd")
+    failed = house.cli("app", "sync", "good", "--timeout", "15s")
+    check(failed.returncode == 1 and "a.yaml:5" in failed.all, f"exit {failed.returncode}: {failed.all}")
+    check("from-git" in house.kubectl("get", "configmap", "-o", "name").stdout, "what ran goes on")
+    # A repository that is not there.
+    apply(house, application("lost", "nosuch"))
+    house.wait("Application", lambda apps: next((a for a in apps if a["metadata"]["name"] == "lost" and "nosuch" in json.dumps(a.get("status", {}).get("conditions", []))), None), "no repository", "argocd")
+
+
+def test_bootstrap(house):
+    config = house.git("whole")
+    config.write("apps/a.yaml", json.dumps(application("child", "whole", "child")))
+    config.write("child/c.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: grandchild}\n")
+    config.commit("Everything")
+    config.push("HEAD:main")
+    done = house.cli("bootstrap", "http://slipway/git/whole.git", "--timeout", "15s")
+    check(done.returncode == 0 and "not in Git" in done.stderr, done.all)
+    check("child" in house.cli("app", "list").stdout, "the Applications are there")
+    wrong = house.cli("bootstrap", "http://slipway/git/nosuch.git", "--timeout", "5s")
+    check(wrong.returncode != 0 and "nosuch" in wrong.stderr, wrong.all)
+
+
+harness.main(globals())
