@@ -18,7 +18,8 @@ namespace {
 
 std::vector<Command> all_commands() {
   std::vector<Command> commands;
-  for (auto list : {server_commands, path_commands, pr_commands, app_commands, rollout_commands, local_commands, init_commands})
+  for (auto list : {server_commands, path_commands, pr_commands, app_commands, rollout_commands, local_commands, init_commands, build_commands, image_commands,
+                    db_commands, secret_commands, promote_commands, app_diff_commands})
     for (auto& command : list()) commands.push_back(std::move(command));
   return commands;
 }
@@ -115,7 +116,7 @@ void bind(Bound& bound, CLI::App& app, const Command& command) {
     auto& values = bound.values.emplace_back(std::make_unique<std::vector<std::string>>());
     auto* added = app.add_option(positional.name, *values, positional.help);
     if (positional.required) added->required();
-    if (!positional.many) added->expected(positional.required ? 1 : 0, 1);
+    if (!positional.many) added->expected(1)->allow_extra_args(false);  // what follows is the next one's
     bound.named.emplace_back(positional.name, values.get());
   }
   app.add_option("--output,-o", bound.output, "text or json")->check(CLI::IsMember({"text", "json"}));

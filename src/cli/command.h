@@ -69,6 +69,7 @@ struct Command {
   std::vector<Positional> positionals;
   Run run;
   bool contains = false;  // runs containers: without root it enters a user namespace first
+  bool serves = false;    // runs until it is told to end
 };
 
 // Exit status for an error.
@@ -91,5 +92,11 @@ std::vector<Command> app_commands();
 std::vector<Command> rollout_commands();
 std::vector<Command> local_commands();     // run, lint, scan, render
 std::vector<Command> init_commands();
+std::vector<Command> build_commands();
+std::vector<Command> image_commands();
+std::vector<Command> db_commands();
+std::vector<Command> secret_commands();
+std::vector<Command> promote_commands();   // promote, app rollback, rollout undo
+std::vector<Command> app_diff_commands();
 
 }  // namespace slipway::cli

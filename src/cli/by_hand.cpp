@@ -1,0 +1,97 @@
+#include "cli/by_hand.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "engine/promotions.h"
+#include "engine/recorder.h"
+
+namespace slipway::cli {
+namespace {
+
+std::string names_of(const auto& list) {
+  std::vector<std::string> names;
+  for (const auto& one : list) names.push_back(one.name);
+  return names.empty() ? "none" : join(names, ", ");
+}
+
+// What the environment holds now, "" for nothing.
+Result<std::string> held(const Ctx& ctx, kube::Client& client, const Target& target) {
+  TRY(auto releases, engine::all(ctx, client, "Release"));
+  for (const auto& release : releases)
+    if (release["spec"]["service"].text() == target.service.name && release["spec"]["environment"].text() == target.environment.name && release["status"]["current"].bool_or(false)) return release["spec"]["digest"].text();
+  return std::string();
+}
+
+}  // namespace
+
+Result<std::vector<path::Pipeline>> pipelines(const Ctx& ctx, kube::Client& client) {
+  TRY(auto objects, engine::all(ctx, client, "Pipeline"));
+  std::vector<path::Pipeline> list;
+  for (const auto& object : objects)
+    if (auto pipeline = path::pipeline_from(object.view())) list.push_back(*std::move(pipeline));
+  return list;
+}
+
+Result<Target> target_of(const Ctx& ctx, kube::Client& client, const std::string& service, const std::string& environment) {
+  TRY(auto list, pipelines(ctx, client));
+  std::vector<path::ServiceSource> services;
+  for (const auto& pipeline : list) {
+    services.insert(services.end(), pipeline.services.begin(), pipeline.services.end());
+    auto found = std::find_if(pipeline.services.begin(), pipeline.services.end(), [&](const auto& s) { return s.name == service; });
+    if (found == pipeline.services.end()) continue;
+    auto place = std::find_if(pipeline.environments.begin(), pipeline.environments.end(), [&](const auto& e) { return e.name == environment; });
+    if (place != pipeline.environments.end()) return Target{pipeline, *place, *found};
+    return fail(Kind::not_found, "{} has no environment {}, there are: {}", service, environment, names_of(pipeline.environments));
+  }
+  return Fail(Error(Kind::not_found, fmt::format("no Pipeline has a service {}, there are: {}", service, names_of(services))).with_hint("Pipelines live in the configuration repository; slipway bootstrap reads them"));
+}
+
+Result<path::Artifact> artifact_of(const Ctx& ctx, kube::Client& client, const path::ServiceSource& service, const Digest& digest) {
+  TRY(auto objects, engine::all(ctx, client, "Artifact"));
+  for (const auto& object : objects)
+    if (object["spec"]["digest"].text() == digest.str() && object["spec"]["service"].text() == service.name) return path::artifact_from(object["spec"]);
+  path::Artifact artifact;
+  artifact.service = service.name, artifact.image = service.image, artifact.digest = digest;
+  return artifact;
+}
+
+Result<std::string> ask(const Ctx& ctx, kube::Client& client, const Order& order) {
+  const auto& [pipeline, environment, service] = order.target;
+  TRY(auto now, held(ctx, client, order.target));
+  if (now == order.artifact.digest.str()) return fail(Kind::conflict, "{} holds {} of {} already", environment.name, now.substr(0, 19), service.name);
+  path::Promotion promotion;
+  promotion.service = service.name, promotion.environment = environment.name;
+  promotion.artifact = order.artifact;
+  promotion.config_repository = pipeline.config_repository, promotion.config_path = environment.path;
+  promotion.reason = order.reason;
+  if (!environment.automatic) {
+    TRY(bool may, engine::may_approve(ctx, client, promotion, order.who));
+    if (!may) return Fail(Error(Kind::denied, fmt::format("{} may not put anything into {}, only {} may", order.who, environment.name, join(environment.approvers, " or "))).with_hint("--as NAME says who asks"));
+  }
+  // A name of its own each time: the same image may be asked for again.
+  auto name = engine::object_name(fmt::format("{}-{}-{}-by-hand-{}", service.name, environment.name, order.artifact.digest.short_hex(), random_hex(3)));
+  auto spec = to_doc(promotion);
+  if (!environment.automatic) spec["approvedBy"] = order.who;
+  TRY_OK(engine::record(ctx, client, "Promotion", name, std::move(spec), {{"slipway.dev/service", engine::object_name(service.name)}, {"slipway.dev/environment", engine::object_name(environment.name)}}));
+  doc::Map status{{"phase", "Pending"}, {"message", ""}};
+  if (!environment.automatic) status.set("approvedBy", order.who);
+  TRY_OK(engine::set_status(ctx, client, "Promotion", name, status));
+  return name;
+}
+
+Result<int> follow(const Ctx& ctx, kube::Client& client, const std::string& promotion, bool verified, Io& io) {
+  TRY(auto done, kube::await(ctx, client, engine::kind("Promotion"), {engine::home, promotion}, [&](const kube::Object& now) {
+        auto phase = engine::phase_of(now);
+        return !now || is_final(phase) || (phase == path::Phase::running && !verified);
+      }));
+  if (!done) return fail(Kind::not_found, "promotion {}: was deleted", promotion);
+  auto phase = done["status"]["phase"].text();
+  bool good = phase == "Running" || phase == "Succeeded";
+  if (io.json()) io.document(doc::Map{{"promotion", promotion}, {"service", done["spec"]["service"].text()}, {"environment", done["spec"]["environment"].text()}, {"digest", done["spec"]["artifact"]["digest"].text()}, {"phase", phase}, {"commit", done["status"]["commit"].text()}, {"message", done["status"]["message"].text()}});
+  else io.line(fmt::format("{} to {}: {} {}{}", done["spec"]["service"].text(), done["spec"]["environment"].text(), io.paint(good ? Io::Paint::good : Io::Paint::bad, verified && good ? "verified" : good ? "committed" : lower(phase)),
+                           done["status"]["commit"].text().substr(0, 12), done["status"]["message"].text().empty() ? "" : ": " + done["status"]["message"].text()));
+  return good ? 0 : 1;
+}
+
+}  // namespace slipway::cli

@@ -1,0 +1,34 @@
+#pragma once
+// What a person asks of the chain of environments: always a Promotion, which becomes a commit in the configuration
+// repository. Nothing here writes to what runs.
+#include "cli/command.h"
+#include "path/objects.h"
+
+namespace slipway::cli {
+
+struct Target {
+  path::Pipeline pipeline;
+  path::Environment environment;
+  path::ServiceSource service;
+};
+// The Pipelines that can be read. Errors: those of the client.
+Result<std::vector<path::Pipeline>> pipelines(const Ctx& ctx, kube::Client& client);
+// Errors: not_found, naming what there is.
+Result<Target> target_of(const Ctx& ctx, kube::Client& client, const std::string& service, const std::string& environment);
+
+// The artifact of the service with this digest, as it was recorded when it was built; of one that was not built here
+// only what is known of it.
+Result<path::Artifact> artifact_of(const Ctx& ctx, kube::Client& client, const path::ServiceSource& service, const Digest& digest);
+
+struct Order {
+  Target target;
+  path::Artifact artifact;
+  std::string reason, who;
+};
+// Asks for it. Errors: denied (the person may not approve there), conflict (it is what the environment holds).
+// Gives the Promotion's name.
+Result<std::string> ask(const Ctx& ctx, kube::Client& client, const Order& order);
+// Until it is a commit, or with `verified` until what it put there is healthy. Gives the exit status.
+Result<int> follow(const Ctx& ctx, kube::Client& client, const std::string& promotion, bool verified, Io& io);
+
+}  // namespace slipway::cli
