@@ -30,20 +30,22 @@ std::string long_name(const std::string& names) {
   return names;
 }
 
-// SIGINT and SIGTERM become a stop request; a second one ends the program at once.
+// SIGINT, SIGTERM and SIGHUP become a stop request; a second one ends the program at once.
 class Interrupts {
  public:
   explicit Interrupts(std::stop_source& stop) {
     sigemptyset(&set_);
     sigaddset(&set_, SIGINT);
     sigaddset(&set_, SIGTERM);
+    sigaddset(&set_, SIGHUP);
     ::pthread_sigmask(SIG_BLOCK, &set_, nullptr);
     thread_ = std::jthread([this, &stop](const std::stop_token& done) {
       int seen = 0, number = 0;
       for (;;) {
         if (::sigwait(&set_, &number) != 0) continue;
         if (done.stop_requested()) return;
-        interrupted_ = true;
+        signal_ = number;
+        if (seen == 0 && number == SIGINT) Io(false).note("\nslipway: ending what runs; once more ends at once");
         if (++seen > 1) ::_exit(130);
         stop.request_stop();
       }
@@ -53,11 +55,11 @@ class Interrupts {
     thread_.request_stop();
     ::pthread_kill(thread_.native_handle(), SIGTERM);  // to that thread alone: it wakes and sees that it is done
   }
-  bool interrupted() const { return interrupted_; }
+  int signal() const { return signal_; }  // 0: none
 
  private:
   sigset_t set_{};
-  std::atomic<bool> interrupted_ = false;
+  std::atomic<int> signal_ = 0;
   std::jthread thread_;
 };
 
@@ -152,7 +154,8 @@ int run_command(const Bound& bound) {
     return exit_code(*io.failure());
   }
   if (status) return *status;
-  if (interrupts.interrupted() && status.error().is(Kind::cancelled)) return 130;
+  // A server that is told to end, ends well; a person's Ctrl-C interrupts.
+  if (interrupts.signal() != 0 && status.error().is(Kind::cancelled)) return bound.command->serves && interrupts.signal() != SIGINT ? 0 : 130;
   report(status.error(), io.json());
   return exit_code(status.error());
 }

@@ -39,7 +39,7 @@ def test_unknown_commands():
     one_error(slipway("rollout"), 2, "slipway rollout has:", "watch")
     one_error(slipway("--hlep"), 2, "did you mean --help?")
     one_error(slipway("why"), 2, "slipway why --help")
-    one_error(slipway("kubeconfig", "a", "b"), 2, "kubeconfig: file")
+    one_error(slipway("kubeconfig", "a", "b"), 2, "kubeconfig: \"b\" is one argument too many")
     one_error(slipway("status", "--output", "yaml"), 2, "yaml", "text", "json")
     one_error(slipway("run", "--job"), 2, "--job")
 

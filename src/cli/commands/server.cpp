@@ -60,7 +60,7 @@ Result<int> up(const Ctx& ctx, const Arguments& arguments, Io& io) {
   auto ended = engine::conduct(ctx, *house, ready);
   if (for_pods) for_pods->stop();
   server->stop();
-  if (!ended && !ended.error().is(Kind::cancelled)) return Fail(std::move(ended).error());
+  if (!ended) return Fail(std::move(ended).error());
   return 0;
 }
 
@@ -123,7 +123,7 @@ std::vector<Command> server_commands() {
   std::vector<Option> down_options{{"--data", "data directory"}};
   down_options.insert(down_options.end(), network.begin(), network.end());
   return {
-      {"up", "runs everything: API, registry, git host, CI, controllers, page", "slipway up --data ./state --listen 127.0.0.1:7080", up_options, {}, up, true},
+      {"up", "runs everything: API, registry, git host, CI, controllers, page", "slipway up --data ./state --listen 127.0.0.1:7080", up_options, {}, up, true, true},
       {"down", "ends every container and removes the pod network of a stopped slipway", "slipway down --data ./state", down_options, {}, down, true},
       {"kubeconfig", "writes the embedded cluster's kubeconfig", "slipway kubeconfig >~/.kube/config", {{"--data", "data directory"}}, {{"file", "where to write it (stdout)", false}}, kubeconfig},
       {"user add", "gives a person a token", "slipway user add ada", {{"--data", "data directory"}, {"--group", "Kubernetes groups", false, true}}, {{"name", "the person's name"}}, user_add},
