@@ -1,4 +1,6 @@
 """Images in CI: jobs in containers, services, images of ours by every name and of other registries; clear errors."""
+import json
+
 import harness
 from harness import House, check, get_path, need_root, phase
 
@@ -70,6 +72,24 @@ def test_builds(house):
     check(phase(failing) == "Failed" and "Dockerfile:2" in of["build"]["message"] and "3" in of["build"]["message"], failing["status"])
     elsewhere, of = jobs(house, "push-elsewhere", HEAD + BUILD % "ghcr.io/acme/app:1", [("Dockerfile", "FROM base/busybox:1\n")])
     check(phase(elsewhere) == "Failed" and "ghcr.io" in of["build"]["message"], elsewhere["status"])
+
+
+def test_run_on_the_working_tree(house):
+    """`slipway run` without a server: images of the store of --data, and what it builds goes there."""
+    house.push_busybox()
+    root = harness.folder()
+    text = HEAD + JOB % ("inside", "base/busybox:1") + BUILD % "acme/local:1"
+    harness.write(root, ".github/workflows/ci.yml", text)
+    harness.write(root, "Dockerfile", "FROM base/busybox:1\nCOPY Dockerfile /file\n")
+    done = harness.slipway("run", "-C", root, "--data", house.data)
+    check(done.returncode == 0 and "inside" in done.stdout, done.all)
+    check(house.http("GET", "/v2/acme/local/tags/list")[0] == 200, "what was built is in the store")
+    told = harness.slipway("run", "-C", root, "--data", house.data, "--job", "inside", "--output", "json")
+    document = json.loads(told.stdout)
+    check(document["conclusion"] == "success" and [j["key"] for j in document["jobs"] if j["conclusion"] == "success"] == ["inside"], told.all)
+    harness.write(root, ".github/workflows/ci.yml", HEAD + JOB % ("inside", "127.0.0.1:1/no/such:1"))
+    failed = harness.slipway("run", "-C", root, "--data", house.data)
+    check(failed.returncode == 1 and "127.0.0.1:1" in failed.all, failed.all)
 
 
 harness.main(globals())

@@ -6,7 +6,9 @@
 #include "ci/runner.h"
 #include "cli/command.h"
 #include "cli/lint_files.h"
+#include "cli/local_store.h"
 #include "doc/json.h"
+#include "image/builder.h"
 #include "lint/lint.h"
 #include "manifest/kustomize.h"
 #include "manifest/load.h"
@@ -117,13 +119,24 @@ Result<int> run(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto work, TempDir::make("slipway-run"));
   TRY(auto runtime, box::Runtime::open(work.path() / "box"));
   TRY_OK(make_dirs(work.path() / "jobs"));
+  // Images come from, and go to, the store that `build` and `image` use; work of this run is its own.
+  TRY(auto store, LocalStore::open(arguments));
   TRY(auto blobs, store::BlobStore::open(work.path() / "blobs"));
+  TRY(auto layers, oci::LayerCache::open(*store->blobs, work.path() / "layers"));
+  auto builder = image::make_builder({.registry = store->registry.get(), .layers = layers.get(), .runtime = runtime.get(), .remote = store->remote.get(), .root = work.path() / "build", .registry_names = store->names});
+  TRY(auto scanner, scan::make_scanner({.registry = store->registry.get()}));
   Printer printer(io);
   ci::RunnerOptions options;
   options.folder = root;
   options.root = work.path() / "jobs";
   options.runtime = runtime.get();
   options.blobs = blobs.get();
+  options.registry = store->registry.get();
+  options.layers = layers.get();
+  options.remote = store->remote.get();
+  options.builder = builder.get();
+  options.scanner = scanner.get();
+  options.registry_names = store->names;
   options.only_jobs = arguments.all("job");
   options.observer = io.json() ? nullptr : &printer;
   ci::Runner runner(std::move(options));
@@ -142,7 +155,7 @@ Result<int> run(const Ctx& ctx, const Arguments& arguments, Io& io) {
 std::vector<Command> local_commands() {
   Option format{"--format", "text, json lines by --output json, or sarif", false, false, "text"};
   return {
-      {"run", "runs a workflow here and now on the working tree", "slipway run ci --job test", {{"--job,-j", "only this job and what it needs", false, true}, {"--event", "event to run for", false, false, "push"}, {"--folder,-C", "the repository", false, false, "."}, {"--plan", "print what would run", true}}, {{"workflow", "file of .github/workflows", false}}, run, true},
+      {"run", "runs a workflow here and now on the working tree", "slipway run ci --job test", {{"--job,-j", "only this job and what it needs", false, true}, {"--event", "event to run for", false, false, "push"}, {"--folder,-C", "the repository", false, false, "."}, {"--plan", "print what would run", true}, {"--data", "data directory whose images are used"}}, {{"workflow", "file of .github/workflows", false}}, run, true},
       {"lint", "manifests, Dockerfiles and workflow files", "slipway lint deploy/", {format}, {{"path", "folder", false, true}}, lint},
       {"scan", "packages with known vulnerabilities and secrets of a folder", "slipway scan . --format sarif", {{"--format", "table, sarif, cyclonedx, spdx", false, false, "table"}}, {{"target", "folder"}}, scan},
       {"render", "Kustomize or plain manifests to YAML on stdout", "slipway render overlays/production", {{"--recursive,-R", "folders below too, without a kustomization", true}}, {{"folder", "folder"}}, render},
