@@ -23,6 +23,17 @@ Result<std::string> held(const Ctx& ctx, kube::Client& client, const Target& tar
   return std::string();
 }
 
+// One of the same image that is on its way, or waits for an approval.
+Result<std::optional<kube::Object>> under_way(const Ctx& ctx, kube::Client& client, const Order& order) {
+  TRY(auto promotions, engine::all(ctx, client, "Promotion"));
+  for (auto& promotion : promotions) {
+    auto spec = promotion["spec"];
+    bool same = spec["service"].text() == order.target.service.name && spec["environment"].text() == order.target.environment.name && spec["artifact"]["digest"].text() == order.artifact.digest.str();
+    if (same && !spec["revert"].bool_or(false) && !is_final(engine::phase_of(promotion))) return std::optional(promotion);
+  }
+  return std::optional<kube::Object>();
+}
+
 }  // namespace
 
 Result<std::vector<path::Pipeline>> pipelines(const Ctx& ctx, kube::Client& client) {
@@ -68,6 +79,15 @@ Result<std::string> ask(const Ctx& ctx, kube::Client& client, const Order& order
   if (!environment.automatic) {
     TRY(bool may, engine::may_approve(ctx, client, promotion, order.who));
     if (!may) return Fail(Error(Kind::denied, fmt::format("{} may not put anything into {}, only {} may", order.who, environment.name, join(environment.approvers, " or "))).with_hint("--as NAME says who asks"));
+  }
+  TRY(auto before, under_way(ctx, client, order));
+  if (before) {  // asking for it is the approval that it waits for
+    if (engine::phase_of(*before) != path::Phase::waiting) return before->name();
+    TRY_OK(kube::modify(ctx, client, engine::kind("Promotion"), before->key(), {}, [&](doc::Value& o) -> Result<bool> {
+      o["spec"]["approvedBy"] = order.who;
+      return true;
+    }));
+    return before->name();
   }
   // A name of its own each time: the same image may be asked for again.
   auto name = engine::object_name(fmt::format("{}-{}-{}-by-hand-{}", service.name, environment.name, order.artifact.digest.short_hex(), random_hex(3)));

@@ -137,6 +137,7 @@ Result<int> app_rollback(const Ctx& ctx, const Arguments& arguments, Io& io) {
     }
   if (!known)
     return Fail(Error(Kind::unavailable, fmt::format("app rollback {}: not there yet for an Application that no Pipeline leads to", name)).with_hint(fmt::format("git revert in {}: its repository says what runs", app.sources.empty() ? "its repository" : app.sources[0].repo_url)));
+  if (moves.empty()) return fail(Kind::not_found, "{}: revision {} names no image of a service by its digest", name, wanted.substr(0, 12));
   int status = 0, moved = 0;
   for (const auto& [target, digest] : moves) {
     auto went = go_back(inner, *client, arguments, target, digest, io);
@@ -192,6 +193,7 @@ Result<int> rollout_undo(const Ctx& ctx, const Arguments& arguments, Io& io) {
       for (const auto& service : pipeline.services) {
         if (environment.ns != key.ns || environment.application != owner) continue;
         if (auto digest = digest_in(set["spec"]["template"]["spec"], service)) return go_back(inner, *client, arguments, {pipeline, environment, service}, *digest, io);
+        return fail(Kind::not_found, "rollout {}: revision {} ran no image of {} that is named by its digest", key.str(), revision_number(set), service.name);
       }
   return Fail(Error(Kind::denied, fmt::format("rollout {}: Application {} keeps it equal to Git, a change beside it would be undone", key.str(), owner)).with_hint("slipway app rollback " + owner + ", or git revert in its repository"));
 }

@@ -1,0 +1,156 @@
+// Commands as data, and those that need no server.
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "base/testing/golden.h"
+#include "base/text.h"
+#include "box/box.h"
+#include "cli/command.h"
+
+namespace slipway::cli {
+namespace {
+
+std::vector<Command> all() {
+  std::vector<Command> commands;
+  for (auto list : {server_commands, path_commands, pr_commands, app_commands, rollout_commands, local_commands, init_commands, build_commands, image_commands, db_commands, secret_commands, promote_commands, app_diff_commands})
+    for (auto& command : list()) commands.push_back(std::move(command));
+  return commands;
+}
+
+Result<int> call(const std::string& name, const std::vector<std::pair<std::string, std::string>>& given) {
+  Arguments arguments;
+  for (const auto& [key, value] : given) arguments.add(key, value);
+  for (const auto& command : all()) {
+    if (command.name != name) continue;
+    for (const auto& option : command.options) {
+      auto key = option.names.substr(2, option.names.find(',') - 2);
+      if (!option.fallback.empty() && !arguments.has(key)) arguments.add(key, option.fallback);
+    }
+    Io io(true);
+    testing::internal::CaptureStdout();
+    auto status = command.run(Ctx{}, arguments, io);
+    testing::internal::GetCapturedStdout();
+    return status;
+  }
+  return fail(Kind::internal, "there is no command {}", name);
+}
+
+TEST(Commands, EachHasASummaryAndAnExampleOfItself) {
+  std::set<std::string> names;
+  for (const auto& command : all()) {
+    EXPECT_TRUE(names.insert(command.name).second) << command.name << " is there twice";
+    EXPECT_FALSE(command.summary.empty()) << command.name;
+    EXPECT_TRUE(command.example.starts_with("slipway " + command.name)) << command.name << ": " << command.example;
+  }
+}
+
+class Init : public testing::Test {
+ protected:
+  Init() {
+    must(make_dirs(folder_.path() / "shop"));
+    must(write_file(folder_.path() / "shop/Dockerfile", "FROM scratch\nCOPY app /app\nEXPOSE 80\n"));
+  }
+  std::string text(const char* path) { return must(read_file(folder_.path() / path)); }
+  TempDir folder_ = must(TempDir::make("init"));
+  std::string shop_ = (folder_.path() / "shop").native();
+};
+
+TEST_F(Init, ShowsAndWritesNothing) {
+  EXPECT_EQ(must(call("init", {{"folder", shop_}})), 0);
+  EXPECT_EQ(must(list_dir(folder_.path())), std::vector<std::string>{"shop"});
+  EXPECT_FALSE(path_exists(folder_.path() / "shop/.github"));
+}
+
+TEST_F(Init, WritesBesideTheRepositoryAndNeverOver) {
+  must(make_dirs(folder_.path() / "shop-config/base"));
+  must(write_file(folder_.path() / "shop-config/base/service.yaml", "mine\n"));
+  EXPECT_EQ(must(call("init", {{"folder", shop_}, {"write", "true"}})), 0);
+  EXPECT_EQ(text("shop-config/base/service.yaml"), "mine\n");
+  EXPECT_TRUE(text("shop/.github/workflows/slipway.yml").contains("apps/shop"));
+  EXPECT_TRUE(text("shop-config/apps/pipeline.yaml").contains("kind: Pipeline"));
+  must(write_file(folder_.path() / "shop/.github/workflows/slipway.yml", "on: push\n"));
+  EXPECT_EQ(must(call("init", {{"folder", shop_}, {"write", "true"}})), 0);
+  EXPECT_EQ(text("shop/.github/workflows/slipway.yml"), "on: push\n");
+}
+
+TEST_F(Init, WritesNothingThroughALink) {
+  must(make_dirs(folder_.path() / "shop-config/base"));
+  fs::create_symlink(folder_.path() / "elsewhere", folder_.path() / "shop-config/base/service.yaml");
+  (void)call("init", {{"folder", shop_}, {"write", "true"}});
+  EXPECT_FALSE(path_exists(folder_.path() / "elsewhere"));
+}
+
+constexpr const char* record = R"({"id":"GHSA-aaaa-bbbb-cccc","modified":"2024-01-02T00:00:00Z","summary":"x",
+"affected":[{"package":{"ecosystem":"npm","name":"left"},"ranges":[{"type":"SEMVER","events":[{"introduced":"0"},{"fixed":"1.0.1"}]}]}]})";
+
+TEST(Db, ImportsRecordsAndRefusesWhatIsNone) {
+  auto folder = must(TempDir::make("db"));
+  auto data = (folder.path() / "data").native();
+  must(write_file(folder.path() / "good.json", record));
+  must(write_file(folder.path() / "bad.json", "{\"id\": 7}"));
+  EXPECT_EQ(must(call("db import", {{"data", data}, {"source", (folder.path() / "good.json").native()}})), 0);
+  EXPECT_EQ(must(call("db import", {{"data", data}, {"source", (folder.path() / "bad.json").native()}})), 1);
+  auto missing = call("db import", {{"data", data}, {"source", (folder.path() / "none").native()}});
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(exit_code(missing.error()), 1);
+  EXPECT_EQ(must(call("db status", {{"data", data}})), 0);
+}
+
+TEST(Db, AnUpdateFromNowhereCouldNotReachWhatItNeeds) {
+  auto folder = must(TempDir::make("db"));
+  auto refused = call("db update", {{"data", folder.path().native()}, {"from", "http://127.0.0.1:1"}, {"ecosystem", "npm"}});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(exit_code(refused.error()), 4) << refused.error().what();
+  EXPECT_TRUE(refused.error().hint().contains("db import"));
+}
+
+TEST(Images, WrongNamesAndMissingOnesSaySo) {
+  auto folder = must(TempDir::make("images"));
+  auto data = folder.path().native();
+  auto missing = call("image inspect", {{"data", data}, {"image", "shop/web:1"}});
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(exit_code(missing.error()), 1);
+  auto wrong = call("image inspect", {{"data", data}, {"image", "shop/WEB:1"}});
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(exit_code(wrong.error()), 2) << wrong.error().what();
+  EXPECT_EQ(must(call("image ls", {{"data", data}})), 0);
+}
+
+TEST(Build, AnImageIsInTheStoreUnderEachOfItsNames) {
+  auto folder = must(TempDir::make("build"));
+  auto data = (folder.path() / "data").native();
+  if (auto runtime = box::Runtime::open(folder.path() / "box"); !runtime) GTEST_SKIP() << "no container runtime: " << runtime.error().what();
+  must(write_file(folder.path() / "Dockerfile", "FROM scratch\nCOPY Dockerfile /here\n"));
+  auto built = call("build", {{"data", data}, {"context", folder.path().native()}, {"tag", "shop/web:1"}, {"tag", "other/web:2"}, {"layout", (folder.path() / "web.tar").native()}});
+  ASSERT_TRUE(built) << built.error().print();
+  EXPECT_EQ(*built, 0);
+  EXPECT_EQ(must(call("image inspect", {{"data", data}, {"image", "other/web:2"}})), 0);
+  EXPECT_EQ(must(call("image import", {{"data", data}, {"from", (folder.path() / "web.tar").native()}, {"image", "third/web:3"}})), 0);
+  EXPECT_EQ(must(call("image copy", {{"data", data}, {"from", "third/web:3"}, {"to", "fourth/web:4"}})), 0);
+  EXPECT_EQ(must(call("image rm", {{"data", data}, {"image", "fourth/web:4"}})), 0);
+  EXPECT_FALSE(call("image rm", {{"data", data}, {"image", "fourth/web:4"}}));
+}
+
+TEST(Build, ADockerfileThatIsWrongFailsTheBuildAndNotTheCommandLine) {
+  auto folder = must(TempDir::make("build"));
+  if (auto runtime = box::Runtime::open(folder.path() / "box"); !runtime) GTEST_SKIP() << "no container runtime: " << runtime.error().what();
+  must(write_file(folder.path() / "Dockerfile", "FROM scratch\nCOPY nothing /here\n"));
+  EXPECT_EQ(must(call("build", {{"data", (folder.path() / "data").native()}, {"context", folder.path().native()}})), 1);
+  auto push = call("build", {{"data", (folder.path() / "data").native()}, {"context", folder.path().native()}, {"tag", "shop/web:1"}, {"push", "true"}});
+  ASSERT_FALSE(push);
+  EXPECT_EQ(exit_code(push.error()), 2);
+}
+
+TEST(NotThereYet, IsSaidWithWhatToDoInstead) {
+  for (const char* name : {"secret seal", "secret rotate", "secret check", "image gc"}) {
+    auto refused = call(name, {});
+    ASSERT_FALSE(refused) << name;
+    EXPECT_EQ(exit_code(refused.error()), 4) << name;
+    EXPECT_TRUE(refused.error().what().contains("not there yet")) << name;
+    EXPECT_FALSE(refused.error().hint().empty()) << name;
+  }
+}
+
+}  // namespace
+}  // namespace slipway::cli
