@@ -9,6 +9,7 @@
 #include "base/ctx.h"
 #include "box/box.h"
 #include "box/network.h"
+#include "ci/groups.h"
 #include "ci/jobcache.h"
 #include "ci/plan.h"
 #include "doc/view.h"
@@ -126,6 +127,7 @@ struct RunnerOptions {
   std::vector<std::string> only_jobs;  // these and what they need; empty: all
   Observer* observer = nullptr;
   std::vector<JobResult> finished;  // of an interrupted run: not run again
+  JobGroups* groups = nullptr;  // keeps `concurrency:` of jobs across runs; null: each runs at once
   Millis default_timeout{std::chrono::minutes(360)};
   Millis cancel_grace{std::chrono::minutes(5)};       // for steps that run on cancel
   std::size_t max_log_bytes = std::size_t{64} << 20;  // a job

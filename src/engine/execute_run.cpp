@@ -253,6 +253,7 @@ Result<> execute_run(const Ctx& ctx, House& house, const std::string& run_name) 
   options.run_id = run_name;
   options.server_url = house.url();
   options.observer = &keeper;
+  options.groups = house.job_groups.get();
   options.finished = finished_jobs(*object);
   auto reused = (*object)["status"]["reusedFrom"].text();
   if (options.finished.empty()) {

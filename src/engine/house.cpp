@@ -124,6 +124,7 @@ Result<> open_stages(House& house) {
   scanner.cache = data / "inventory";
   TRY_OK(make_dirs(data / "inventory"));
   TRY(house.scanner, scan::make_scanner(std::move(scanner)));
+  house.job_groups = std::make_unique<ci::JobGroups>();
   TRY(house.job_cache, ci::open_file_job_cache(data / "jobs"));
   TRY_OK(make_dirs(data / "work"));
   TRY_OK(image::clean_up_after_crash(*house.runtime));

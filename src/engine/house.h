@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "box/network.h"
+#include "ci/groups.h"
 #include "ci/jobcache.h"
 #include "cluster/api_server.h"
 #include "cluster/controllers.h"
@@ -58,6 +59,7 @@ struct House {
   std::unique_ptr<path::Scanner> scanner;
   std::unique_ptr<path::Previewer> previewer;
   std::unique_ptr<ci::JobCache> job_cache;
+  std::unique_ptr<ci::JobGroups> job_groups;
 
   std::vector<std::string> without;  // what does not work here, and why: said at the start
 

@@ -74,4 +74,57 @@ def test_groups_of_other_repositories(house):
     run_of(house, first, "Cancelled")
 
 
+JOBS = """on: push
+jobs:
+  before:
+    runs-on: x
+    steps: [{run: echo before}]
+  deploy:
+    runs-on: x
+    needs: before
+    concurrency: {group: production, cancel-in-progress: %s}
+    steps:
+      - run: while [ $SECONDS -lt %d ]; do sleep 0.05; done
+        shell: bash
+"""
+
+
+def push_jobs(house, shop, number, cancel, seconds):
+    shop.write(".github/workflows/ci.yml", JOBS % (cancel, seconds))
+    shop.write("number", f"{number}\n")
+    commit = shop.commit(f"Commit {number}")
+    shop.push(f"HEAD:refs/heads/b{number}")
+    return commit
+
+
+def deploys(house, commit, *phases):
+    def test(runs):
+        for r in runs:
+            for job in get_path(r, "status", "jobs") or []:
+                if get_path(r, "spec", "change", "after") == commit and job["key"] == "deploy" and job["phase"] in phases:
+                    return job
+        return None
+    return house.wait("WorkflowRun", test, f"a deploy job {phases}", seconds=25)
+
+
+def test_jobs_follow_each_other(house):
+    shop = house.git("jobs")
+    first = push_jobs(house, shop, 1, "false", 1)
+    deploys(house, first, "Running")
+    second = push_jobs(house, shop, 2, "false", 0)
+    run_of(house, second, "Succeeded")
+    check(phase(run_of(house, first, "Succeeded", "Running")) == "Succeeded", "the first had ended before")
+
+
+def test_jobs_cancel(house):
+    shop = house.git("jobs-cancel")
+    first = push_jobs(house, shop, 1, "true", 25)
+    deploys(house, first, "Running")
+    second = push_jobs(house, shop, 2, "true", 0)
+    job = deploys(house, first, "Cancelled")
+    check("cancelled by" in job["message"] and "production" in job["message"], job)
+    run_of(house, first, "Cancelled")
+    run_of(house, second, "Succeeded")
+
+
 harness.main(globals())

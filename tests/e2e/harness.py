@@ -75,6 +75,9 @@ def folder():
     return path
 
 
+ENV["SLIPWAY_DATA"] = os.path.join(folder(), "data")
+
+
 def write(root, path, text):
     full = os.path.join(root, path)
     os.makedirs(os.path.dirname(full), exist_ok=True)

@@ -179,6 +179,7 @@ class JobRun {
   // job_run.cpp
   Result<> prepare(const Ctx& ctx);
   Result<> open_sandbox(const Ctx& ctx);
+  Result<> take_turn(const Ctx& ctx, std::unique_ptr<JobGroups::Hold>& hold);
   Result<SandboxOptions> sandbox_options(const Ctx& ctx);
   Result<> job_image(const Ctx& ctx, const std::string& image, SandboxOptions& out);
   void make_contexts();

@@ -32,17 +32,32 @@ void JobRun::fail_job(std::string why) {
 JobResult JobRun::run(const Ctx& ctx) {
   auto started = std::chrono::steady_clock::now();
   auto prepared = prepare(ctx);
+  std::unique_ptr<JobGroups::Hold> hold;
+  if (prepared && definition_.concurrency && options().groups) prepared = take_turn(ctx, hold);
+  auto own = hold ? ctx.with_stop(hold->token()) : ctx;
   in_.shared.tell([&](Observer& o) { o.job_started(result_.key, result_.name); });
   if (!prepared) {
-    if (!ctx.alive())
-      cancelled_ = true;
-    else
-      fail_job(prepared.error().print());
-  } else if (!from_cache(ctx)) {
-    run_all(ctx);
+    cancelled_ = !ctx.alive() || prepared.error().is(Kind::cancelled);
+    if (!cancelled_) fail_job(prepared.error().print());
+    else if (ctx.alive()) result_.why = prepared.error().what();
+  } else if (!from_cache(own)) {
+    run_all(own);
   }
-  finish(ctx, started);
+  if (hold && cancelled_ && result_.why.empty()) result_.why = hold->cancelled();
+  finish(own, started);
   return std::move(result_);
+}
+
+// `concurrency:` of the job: waits until those of its group that came before have ended.
+Result<> JobRun::take_turn(const Ctx& ctx, std::unique_ptr<JobGroups::Hold>& hold) {
+  TRY(auto value, definition_.concurrency->evaluate(scope(root_, nullptr), root_.source));
+  auto group = value.if_object() ? value.member("group").text() : value.text();
+  if (group.empty()) return {};
+  JobGroups::Wish wish{in_.plan.event.repository, group, fmt::format("{} / {}", options().run_id, result_.key)};
+  wish.cancel_in_progress = value.member("cancel-in-progress").truthy();
+  wish.keep_all = value.member("queue").text() == "max";
+  TRY(hold, options().groups->enter(ctx, wish));
+  return {};
 }
 
 Result<> JobRun::prepare(const Ctx& ctx) {
