@@ -43,6 +43,7 @@ class App:
         self.folder = os.path.realpath(folder)
         self.name = name or os.path.basename(self.folder)
         self.slip = Slipway(program, os.path.join(self.root, "data"), os.path.join(self.root, "slipway.log"), network)
+        self.standins = []
         self.source, self.config = os.path.join(self.root, "source"), os.path.join(self.root, "config")
 
     # -- what the repository lacks -------------------------------------------------------------------------------------
@@ -87,6 +88,7 @@ class App:
         except standins.Missing as missing:
             raise Failed(f"base image {base}: cannot be pulled ({why}), and {missing}") from missing
         name, tag = standins.place(base)
+        self.standins.append(base)
         bases.push(self.slip.url, basic("you", self.slip.token), name, tag, layer, config)
         self.line.say(f"base image {base} cannot be pulled here ({why[:120]})")
         self.line.say(f"  STAND-IN for {base}: {what}, of this machine's files, {len(layer) / 1e6:.0f} MB ({time.monotonic() - began:.1f} s)")
@@ -132,7 +134,10 @@ class App:
         run = self.slip.wait("WorkflowRun", ended, f"the run of {self.plan['workflow']}", seconds=900)
         if phase(run) != "Succeeded":
             self.show_log(run)
-            raise Failed(f"{self.plan['workflow']}: the run {phase(run).lower()}: {get_path(run, 'status', 'message')}")
+            message = get_path(run, "status", "message") or ""
+            tool = next((t for t in ("apk", "apt-get", "apt", "yum", "dnf", "microdnf") if f"{t}: not found" in message), None)
+            hint = f"\n  {tool} is not in the stand-in of {', '.join(self.standins)}: this Dockerfile needs the base image itself, from a machine that reaches it" if tool and self.standins else ""
+            raise Failed(f"{self.plan['workflow']}: the run {phase(run).lower()}: {message}{hint}")
         self.line.row("CI: tests, image, scan", ", ".join(f"{j['name']} {j['phase'].lower()}" for j in run["status"]["jobs"]), time.monotonic() - began, user_seconds([run]))
         artifact = self.slip.wait("Artifact", lambda arts: next((a for a in arts if a["spec"].get("commit") == self.commit and phase(a) == "Succeeded"), None), "the image")
         self.digest = artifact["spec"]["digest"]
@@ -192,12 +197,27 @@ class App:
                 if r["spec"].get("service") == self.service and r["spec"].get("environment") == environment and r["spec"].get("digest") == self.digest and phase(r) in ("Succeeded", "Failed"):
                     return r
             return None
-        try:
-            release = self.slip.wait("Release", test, f"{self.service} in {environment}", seconds=150)
-        except Timeout as error:
-            raise Failed(f"{error}\n{self.pods(ns)}") from error
+        release, deadline = None, time.monotonic() + 150
+        while release is None:
+            try:
+                release = self.slip.wait("Release", test, f"{self.service} in {environment}", seconds=5)
+            except Timeout as error:
+                crashing = self.crashing(ns)
+                if crashing:
+                    raise Failed(f"{self.service} does not stay up in {environment}: {crashing}\n{self.pods(ns)}") from error
+                if time.monotonic() > deadline:
+                    raise Failed(f"{self.service} is not ready in {environment} after 150 s\n{self.pods(ns)}") from error
         if phase(release) == "Failed":
             raise Failed(f"{self.service} was taken back from {environment}: {get_path(release, 'status', 'verdict', 'why')}\n{self.pods(ns)}")
+
+    def crashing(self, ns):
+        """A pod of the new version that ended again and again, with its last words."""
+        for pod in self.slip.list("Pod", ns):
+            for status in get_path(pod, "status", "containerStatuses") or []:
+                if self.digest in json.dumps(pod["spec"]) and status.get("restartCount", 0) >= 2:
+                    said = self.slip.log_of(ns, pod["metadata"]["name"])
+                    return f"pod {pod['metadata']['name']} ended {status['restartCount']} times" + (", its last words:\n    " + "\n    ".join(said.splitlines()[-12:]) if said.strip() else ", without a word")
+        return None
 
     def pods(self, ns):
         rows = []

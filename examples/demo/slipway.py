@@ -123,6 +123,16 @@ class Slipway:
                 return None
             raise
 
+    def log_of(self, ns, pod):
+        """The last lines of a pod's log, of the container before when it was started again."""
+        for query in ("?tailLines=12&previous=true", "?tailLines=12"):
+            try:
+                with self._open("GET", self._url("Pod", ns, pod) + "/log" + query) as answer:
+                    return answer.read().decode(errors="replace")
+            except (urllib.error.HTTPError, OSError):
+                continue
+        return ""
+
     def list(self, kind, ns=HOME, **query):
         with self._open("GET", self._url(kind, ns, query=query)) as answer:
             return json.load(answer)["items"]

@@ -1,6 +1,7 @@
 // What the Dockerfile says: where its context is, what it starts from, which port it names, how it checks its health.
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/text.h"
 #include "image/expand.h"
@@ -49,10 +50,15 @@ std::string choose_context(const Tree& tree, const std::string& dockerfile, cons
   return why = sources.empty() ? "the root, as `docker build -f` is used" : "what it copies is named from the root", ".";
 }
 
+const image::Stage* final_stage(const image::StagePlan& plan, const std::string& target) {
+  if (const auto* named = target.empty() ? nullptr : plan.find(target)) return named;
+  return plan.stages.empty() ? nullptr : &plan.stages.back();
+}
+
 // The stages that the image is made of: the last, and those it starts from.
-std::vector<const image::Stage*> final_chain(const image::StagePlan& plan) {
+std::vector<const image::Stage*> final_chain(const image::StagePlan& plan, const image::Stage* stage) {
   std::vector<const image::Stage*> chain;
-  for (const auto* stage = plan.stages.empty() ? nullptr : &plan.stages.back(); stage != nullptr;) {
+  while (stage != nullptr) {
     chain.push_back(stage);
     const auto* below = plan.find(stage->base);
     stage = below != nullptr && below->index < stage->index ? below : nullptr;
@@ -86,6 +92,33 @@ class Variables {
   std::map<std::string, std::string> values_;
 };
 
+// Images that a build of the stage reads: those its stages start from, and those they copy from or mount.
+class Bases {
+ public:
+  Bases(const image::StagePlan& plan, const Variables& globals) : plan_(plan), globals_(globals) {}
+  void visit(const image::Stage* stage) {
+    if (stage == nullptr || !seen_.insert(stage->index).second) return;
+    take(globals_.value(stage->base), stage);
+    for (const auto& step : stage->steps) {
+      if (auto from = step.flag("from")) take(globals_.value(*from), stage);
+      for (auto mount : step.flags_named("mount"))
+        for (auto part : split(mount, ','))
+          if (part.starts_with("from=")) take(globals_.value(part.substr(5)), stage);
+    }
+  }
+  std::vector<std::string> images;
+
+ private:
+  void take(const std::string& name, const image::Stage* by) {
+    const auto* below = plan_.find(name);
+    if (below != nullptr && below->index < by->index) return visit(below);
+    if (name != "scratch" && std::find(images.begin(), images.end(), name) == images.end()) images.push_back(name);
+  }
+  const image::StagePlan& plan_;
+  const Variables& globals_;
+  std::set<std::size_t> seen_;
+};
+
 int port_in(std::string_view text) {
   auto number = to_int(text.substr(0, text.find('/')));
   return number && *number > 0 && *number < 65536 ? static_cast<int>(*number) : 0;
@@ -115,24 +148,28 @@ Result<> look_at_dockerfile(const Tree& tree, Facts& facts, int& port, std::stri
   facts.reasons.push_back({"Dockerfile", facts.dockerfile, why_this});
   TRY(auto file, image::parse_dockerfile(tree.text(facts.dockerfile), facts.dockerfile));
   TRY(auto plan, image::plan_stages(file));
-  std::string why;
-  facts.context = choose_context(tree, facts.dockerfile, copied(plan), why);
+  Composed composed = look_at_compose(tree, facts.dockerfile);
+  std::string why = fmt::format("build.context in {}", composed.file);
+  facts.context = composed.file.empty() ? choose_context(tree, facts.dockerfile, copied(plan), why) : composed.context;
   facts.reasons.push_back({"build context", facts.context, why});
+  if (!composed.target.empty() && plan.find(composed.target) != nullptr) {
+    facts.target = composed.target;
+    facts.reasons.push_back({"build stage", facts.target, fmt::format("build.target in {}", composed.file)});
+  }
 
   Variables globals;
   for (const auto& arg : plan.global_args) globals.set(arg);
-  for (const auto& stage : plan.stages) {
-    auto base = globals.value(stage.base);
-    if (base == "scratch" || (plan.find(base) != nullptr && plan.find(base)->index < stage.index)) continue;
-    if (std::find(facts.bases.begin(), facts.bases.end(), base) == facts.bases.end()) facts.bases.push_back(base);
-  }
+  const auto* last = final_stage(plan, facts.target);
+  Bases bases(plan, globals);
+  bases.visit(last);
+  facts.bases = std::move(bases.images);
   facts.reasons.push_back({"base images", facts.bases.empty() ? "none" : join(facts.bases, ", "), "FROM in " + facts.dockerfile});
 
   for (const auto& stage : plan.stages)
     for (const auto& step : stage.steps)
       if (step.name == "arg") facts.takes_version = facts.takes_version || std::any_of(step.args.begin(), step.args.end(), [](const auto& a) { return a == "VERSION" || a.starts_with("VERSION="); });
 
-  for (const auto* stage : final_chain(plan)) {
+  for (const auto* stage : final_chain(plan, last)) {
     auto variables = globals;
     for (const auto& step : stage->steps) {
       variables.set(step);
@@ -149,6 +186,14 @@ Result<> look_at_dockerfile(const Tree& tree, Facts& facts, int& port, std::stri
       port = port_in(variables.get("PORT"));
       if (port != 0) facts.reasons.push_back({"port", std::to_string(port), "ENV PORT in " + facts.dockerfile});
     }
+  }
+  if (port == 0 && composed.port != 0) {
+    port = composed.port;
+    facts.reasons.push_back({"port", std::to_string(port), fmt::format("ports in {}", composed.file)});
+  }
+  if (auto path = path_of_check(composed.healthcheck); health.empty() && !path.empty()) {
+    health = path;
+    facts.reasons.push_back({"health", health, fmt::format("healthcheck in {}", composed.file)});
   }
   return {};
 }

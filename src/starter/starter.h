@@ -31,7 +31,8 @@ struct Facts {
   std::string repository;            // of the source, on the embedded host
   std::string image;                 // in the registry: "apps/NAME"
   std::string dockerfile, context;   // relative to the repository; context "." the root
-  std::vector<std::string> bases;    // images that the Dockerfile starts from
+  std::string target;                // the stage that is built; "" the last
+  std::vector<std::string> bases;    // images that it starts or copies from
   bool takes_version = false;        // the Dockerfile has an ARG VERSION
   int port = 8080;
   std::string health;                // path of a check by HTTP; "": none, a connection must do

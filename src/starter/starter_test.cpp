@@ -73,7 +73,7 @@ TEST_P(Repositories, GetAPath) {
     ASSERT_TRUE(parsed) << parsed.error().print() << workflow->text;
   }
 }
-INSTANTIATE_TEST_SUITE_P(Starter, Repositories, testing::Values("go", "node", "python", "rust", "maven", "gradle", "cmake", "make", "own-workflow", "several"));
+INSTANTIATE_TEST_SUITE_P(Starter, Repositories, testing::Values("go", "node", "python", "rust", "maven", "gradle", "cmake", "make", "own-workflow", "several", "compose"));
 
 // What is written must be what the other rooms read: kustomize builds it, lint finds nothing wrong in it.
 TEST(Starter, OverlaysBuildAndAreFreeOfErrors) {
@@ -119,6 +119,11 @@ TEST(Starter, ADockerfileThatIsWrongIsNamedWithItsLine) {
 TEST(Starter, TheContextIsWhereTheCopiedFilesAre) {
   EXPECT_EQ(look_at({{"build/Dockerfile", "FROM scratch\nCOPY src/app /app\n"}, {"src/app", "x"}}).context, ".");
   EXPECT_EQ(look_at({{"server/Dockerfile", "FROM scratch\nCOPY app /app\n"}, {"server/app", "x"}}).context, "server");
+}
+
+TEST(Starter, ImagesThatAreCopiedOrMountedFromAreBasesToo) {
+  auto facts = look_at({{"Dockerfile", "FROM golang:1 AS build\nRUN --mount=type=bind,from=tools/lint:2,target=/l true\nFROM unused:1 AS other\nFROM scratch\nCOPY --from=build /a /a\nCOPY --from=alpine:3 /etc/ssl /etc/ssl\n"}});
+  EXPECT_EQ(facts.bases, (std::vector<std::string>{"golang:1", "tools/lint:2", "alpine:3"}));
 }
 
 TEST(Starter, VariablesOfBasesAndPortsAreResolved) {

@@ -84,6 +84,7 @@ std::optional<File> workflow_file(const Facts& facts) {
   out += "  image:\n    runs-on: ubuntu-latest\n    outputs:\n      digest: ${{ steps.build.outputs.digest }}\n    steps:\n      - uses: actions/checkout@v4\n      - id: build\n        uses: docker/build-push-action@v6\n        with:\n";
   out += fmt::format("          context: {}\n", facts.context);
   if (facts.dockerfile != (facts.context == "." ? "Dockerfile" : facts.context + "/Dockerfile")) out += fmt::format("          file: {}\n", as_yaml(facts.dockerfile));
+  if (!facts.target.empty()) out += fmt::format("          target: {}\n", as_yaml(facts.target));
   out += fmt::format("          push: true\n          tags: {}:sha-${{{{ github.sha }}}}\n", facts.image);
   if (facts.takes_version) out += "          build-args: VERSION=${{ github.sha }}\n";
   return File{facts.workflow, std::move(out), "tests and the image, on pushes to main and on pull requests"};

@@ -31,6 +31,13 @@ int line_of(std::string_view text, std::string_view what);
 // A path under test, or an example of use: no part of what runs.
 bool is_aside(std::string_view path);
 
+// What a Compose file says of the service that the Dockerfile builds. `file` is "" when none does.
+struct Composed {
+  std::string file, context = ".", target, healthcheck;
+  int port = 0;  // in the container
+};
+Composed look_at_compose(const Tree& tree, const std::string& dockerfile);
+
 Result<> look_at_dockerfile(const Tree& tree, Facts& facts, int& port, std::string& health);
 void look_at_modules(const Tree& tree, Facts& facts);
 // Probes of manifests in the repository, then routes in its sources.
