@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <thread>
 
+#include "base/guarded.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "cli/command.h"
@@ -30,6 +31,8 @@ std::string long_name(const std::string& names) {
   return names;
 }
 
+Guarded<std::function<void()>> last_wish;
+
 // SIGINT, SIGTERM and SIGHUP become a stop request; a second one ends the program at once.
 class Interrupts {
  public:
@@ -46,7 +49,11 @@ class Interrupts {
         if (done.stop_requested()) return;
         signal_ = number;
         if (seen == 0 && number == SIGINT) Io(false).note("\nslipway: ending what runs; once more ends at once");
-        if (++seen > 1) ::_exit(130);
+        if (++seen > 1) {
+          auto wish = last_wish.lock();  // held to the end: what it needs stays
+          if (*wish) (*wish)();
+          ::_exit(130);
+        }
         stop.request_stop();
       }
     });
@@ -171,6 +178,9 @@ Error usage_error(const std::vector<Command>& commands, const std::vector<std::u
 }
 
 }  // namespace
+
+LastWish::LastWish(std::function<void()> wish) { *last_wish.lock() = std::move(wish); }
+LastWish::~LastWish() { *last_wish.lock() = nullptr; }
 
 int exit_code(const Error& error) {
   switch (error.kind()) {

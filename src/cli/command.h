@@ -72,6 +72,15 @@ struct Command {
   bool serves = false;    // runs until it is told to end
 };
 
+// What a second Ctrl-C, which ends the program at once, must still do. In force while the value lives.
+class LastWish {
+ public:
+  explicit LastWish(std::function<void()> wish);
+  ~LastWish();
+  LastWish(const LastWish&) = delete;
+  LastWish& operator=(const LastWish&) = delete;
+};
+
 // Exit status for an error.
 int exit_code(const Error& error);
 

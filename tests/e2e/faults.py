@@ -150,7 +150,8 @@ def test_second_interrupt():
     """A run that ignores the first Ctrl-C ends with the second, at once, and leaves no process."""
     root = folder()
     write(root, ".github/workflows/ci.yml", WORKFLOW.replace("sleep 20", "sleep 20.0625"))
-    process = subprocess.Popen([PROGRAM, "run", "-C", root], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=ENV, start_new_session=True)
+    temporary = folder()
+    process = subprocess.Popen([PROGRAM, "run", "-C", root], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**ENV, "TMPDIR": temporary}, start_new_session=True)
     for line in process.stdout:
         if b"| started" in line:
             break
@@ -165,6 +166,7 @@ def test_second_interrupt():
     code = process.wait(10)
     check(code == 130, f"exit {code}")
     process.stdout.close()
+    check(not os.listdir(temporary) and temporary not in open("/proc/mounts").read(), f"it leaves nothing: {os.listdir(temporary)}")
     until(lambda: run("pgrep", "-f", "sleep 20[.]0625").returncode != 0, "the step's process is gone")
 
 

@@ -125,6 +125,10 @@ Result<int> run(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto layers, oci::LayerCache::open(*store->blobs, work.path() / "layers"));
   auto builder = image::make_builder({.registry = store->registry.get(), .layers = layers.get(), .runtime = runtime.get(), .remote = store->remote.get(), .root = work.path() / "build", .registry_names = store->names});
   TRY(auto scanner, scan::make_scanner({.registry = store->registry.get()}));
+  LastWish wish([&] {
+    (void)ci::clean_up_after_crash(work.path() / "jobs", runtime.get());
+    (void)remove_tree(work.path());
+  });
   Printer printer(io);
   ci::RunnerOptions options;
   options.folder = root;
