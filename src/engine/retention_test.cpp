@@ -44,7 +44,7 @@ TEST(Retention, TheNewestStay) {
   Past past;
   past.changes = {change("old", 9), change("mid", 5), change("new", 2)};
   past.runs = {run("r-old", "old", 9), run("r-mid", "mid", 5), run("r-new", "new", 2)};
-  past.notices = {made("Notice", "n1", 9, {}, {{"phase", "Succeeded"}}), made("Notice", "n2", 8, {}, {{"phase", "Succeeded"}}), made("Notice", "n3", 9, {}, {{"phase", "Pending"}})};
+  past.notices = {made("Notice", "n1", 9, {}, {{"phase", "Delivered"}}), made("Notice", "n2", 8, {}, {{"phase", "Delivered"}}), made("Notice", "n3", 9, {}, {{"phase", "Retrying"}})};
   EXPECT_EQ(names(past, one), "WorkflowRun/r-old WorkflowRun/r-mid Change/old Change/mid Notice/n1");
   EXPECT_EQ(names(past, {}), "");
 }
