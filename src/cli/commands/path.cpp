@@ -167,16 +167,28 @@ Result<int> bootstrap(const Ctx& ctx, const Arguments& arguments, Io& io) {
   return 0;
 }
 
+// A Promotion by its name, or the one that waits and whose name begins so: api-production.
+Result<kube::Object> promotion_named(const Ctx& ctx, kube::Client& client, const std::string& name) {
+  TRY(auto object, engine::find(ctx, client, "Promotion", name));
+  if (object) return *object;
+  TRY(auto waiting, engine::all(ctx, client, "Promotion"));
+  std::erase_if(waiting, [&](const auto& o) { return o["status"]["phase"].text() != "Waiting" || !o.name().starts_with(name + "-"); });
+  if (waiting.size() == 1) return waiting.front();
+  if (waiting.empty()) return Fail(Error(Kind::not_found, fmt::format("there is no promotion {}, and none that waits and begins so", name)).with_hint("slipway promotions"));
+  std::string names;
+  for (const auto& one : waiting) names += (names.empty() ? "" : ", ") + one.name();
+  return Fail(Error(Kind::conflict, fmt::format("{} promotions wait: {}", waiting.size(), names)).with_hint("say which"));
+}
+
 Result<int> approve(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto client, connect(ctx, arguments));
-  auto name = arguments.get("promotion");
   auto who = arguments.get("as", current_user());
-  TRY(auto object, engine::find(ctx, *client, "Promotion", name));
-  if (!object) return Fail(Error(Kind::not_found, fmt::format("there is no promotion {}", name)).with_hint("slipway promotions"));
-  TRY(auto promotion, path::promotion_from(object->view()));
+  TRY(auto object, promotion_named(ctx, *client, arguments.get("promotion")));
+  auto name = object.name();
+  TRY(auto promotion, path::promotion_from(object.view()));
   TRY(auto allowed, engine::may_approve(ctx, *client, promotion, who));
-  if (!allowed) return Fail(Error(Kind::denied, fmt::format("{} may not approve for {}", who, promotion.environment)).with_hint("the environment's `approvers` in the Pipeline say who may: " + (*object)["status"]["message"].text()));
-  auto phase = (*object)["status"]["phase"].text();
+  if (!allowed) return Fail(Error(Kind::denied, fmt::format("{} may not approve for {}", who, promotion.environment)).with_hint("the environment's `approvers` in the Pipeline say who may: " + object["status"]["message"].text()));
+  auto phase = object["status"]["phase"].text();
   if (phase != "Waiting") return fail(Kind::conflict, "promotion {} is {}, not waiting for approval", name, phase);
   TRY_OK(kube::modify(ctx, *client, kind("Promotion"), {home, name}, {}, [&](doc::Value& o) -> Result<bool> {
     o["spec"]["approvedBy"] = who;
@@ -209,7 +221,7 @@ std::vector<Command> path_commands() {
       {"why", "from what runs back to image, run, pull request and commit", "slipway why deployment/api -n shop-dev", with_connection({{"--namespace,-n", "namespace", false, false, "default"}}), {{"object", "KIND/NAME"}}, why},
       {"bootstrap", "a cluster from Git alone", "slipway bootstrap http://slipway/git/shop-config.git --path apps", with_connection({{"--path", "folder that holds the Applications", false, false, "apps"}, {"--revision", "branch, tag or commit", false, false, "HEAD"}, {"--timeout", "how long to wait", false, false, "2m"}}), {{"repository", "URL of the configuration repository"}}, bootstrap},
       {"promotions", "what moves, waits or failed on the chain of environments", "slipway promotions", with_connection(), {}, promotions},
-      {"approve", "lets a waiting promotion go on", "slipway approve api-production-1a2b3c4d5e6f", with_connection({{"--as", "who approves"}}), {{"promotion", "Promotion"}}, approve},
+      {"approve", "lets a waiting promotion go on", "slipway approve api-production", with_connection({{"--as", "who approves"}}), {{"promotion", "name of a Promotion, or the beginning of one that waits"}}, approve},
   };
 }
 
