@@ -206,9 +206,14 @@ class App:
                 if crashing:
                     raise Failed(f"{self.service} does not stay up in {environment}: {crashing}\n{self.pods(ns)}") from error
                 if time.monotonic() > deadline:
-                    raise Failed(f"{self.service} is not ready in {environment} after 150 s\n{self.pods(ns)}") from error
+                    raise Failed(f"{self.service} is not ready in {environment} after 150 s{self.doubt()}\n{self.pods(ns)}") from error
         if phase(release) == "Failed":
             raise Failed(f"{self.service} was taken back from {environment}: {get_path(release, 'status', 'verdict', 'why')}\n{self.pods(ns)}")
+
+    def doubt(self):
+        """What was not read but assumed, and may be what is wrong."""
+        port = next((c for c in self.plan["choices"] if c["what"] == "port"), {"why": ""})
+        return f"; port {port['value']} was assumed: {port['why']}" if port["why"].startswith("nothing says") else ""
 
     def crashing(self, ns):
         """A pod of the new version that ended again and again, with its last words."""
@@ -216,7 +221,7 @@ class App:
             for status in get_path(pod, "status", "containerStatuses") or []:
                 if self.digest in json.dumps(pod["spec"]) and status.get("restartCount", 0) >= 2:
                     said = self.slip.log_of(ns, pod["metadata"]["name"])
-                    return f"pod {pod['metadata']['name']} ended {status['restartCount']} times" + (", its last words:\n    " + "\n    ".join(said.splitlines()[-12:]) if said.strip() else ", without a word")
+                    return f"pod {pod['metadata']['name']} ended {status['restartCount']} times" + self.doubt() + (", its last words:\n    " + "\n    ".join(said.splitlines()[-12:]) if said.strip() else ", without a word")
         return None
 
     def pods(self, ns):

@@ -39,6 +39,32 @@ void routes_in(const std::string& file, std::string_view text, std::map<std::pai
   }
 }
 
+// The number right after a text that people write where a server starts to listen.
+int port_after(std::string_view text, std::string_view mark, std::size_t& at) {
+  for (at = text.find(mark); at != std::string_view::npos; at = text.find(mark, at + 1)) {
+    auto rest = text.substr(at + mark.size());
+    auto number = to_int(rest.substr(0, rest.find_first_not_of("0123456789")));
+    if (number && *number > 0 && *number < 65536) return static_cast<int>(*number);
+  }
+  return 0;
+}
+
+// Where it listens, by its sources: the least certain of all, and better than a guess.
+void look_at_listeners(const Tree& tree, Facts& facts, int& port) {
+  static constexpr std::string_view marks[] = {"ListenAndServe(\":", "ListenAndServeTLS(\":", "net.Listen(\"tcp\", \":", ".Run(\":", ".Start(\":", "PORT || ", "PORT ?? ", "PORT\", ", ".listen(", "port=", "0.0.0.0:", "--port ", "--port=", "--port\", \""};
+  auto look = [&](const std::string& file, std::string_view text) {
+    for (auto mark : marks) {
+      std::size_t at = 0;
+      if (port != 0) return;
+      port = port_after(text, mark, at);
+      if (port != 0) facts.reasons.push_back({"port", std::to_string(port), fmt::format("where it listens, in {}:{}", file, line_of(text, text.substr(at, mark.size() + 2)))});
+    }
+  };
+  look(facts.dockerfile, tree.text(facts.dockerfile));
+  for (const auto& file : tree.files())
+    if (port == 0 && is_source(file) && !is_aside(file)) look(file, tree.text(file));
+}
+
 }  // namespace
 
 void look_at_probes(const Tree& tree, Facts& facts, int& port, std::string& health) {
@@ -65,6 +91,7 @@ void look_at_probes(const Tree& tree, Facts& facts, int& port, std::string& heal
       }
     }
   }
+  if (port == 0) look_at_listeners(tree, facts, port);
   if (!health.empty()) return;
   std::map<std::pair<std::size_t, std::string>, std::string> found;
   for (const auto& file : tree.files())

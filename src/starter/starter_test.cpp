@@ -126,6 +126,15 @@ TEST(Starter, ImagesThatAreCopiedOrMountedFromAreBasesToo) {
   EXPECT_EQ(facts.bases, (std::vector<std::string>{"golang:1", "tools/lint:2", "alpine:3"}));
 }
 
+TEST(Starter, WithoutAnExposedPortItIsWhereTheSourcesListen) {
+  std::string dockerfile = "FROM scratch\nCOPY a /a\n";
+  EXPECT_EQ(look_at({{"Dockerfile", dockerfile}, {"main.go", "log.Fatal(http.ListenAndServe(\":80\", nil))\n"}}).port, 80);
+  EXPECT_EQ(look_at({{"Dockerfile", dockerfile}, {"server.js", "app.listen(process.env.PORT || 3000)\n"}}).port, 3000);
+  EXPECT_EQ(look_at({{"Dockerfile", dockerfile}, {"app.py", "app.run(host='0.0.0.0', port=8000)\n"}}).port, 8000);
+  EXPECT_EQ(look_at({{"Dockerfile", dockerfile + "CMD [\"gunicorn\", \"-b\", \"0.0.0.0:5000\"]\n"}}).port, 5000);
+  EXPECT_EQ(look_at({{"Dockerfile", dockerfile}, {"tests/app.js", "app.listen(1)\n"}}).port, 8080);
+}
+
 TEST(Starter, VariablesOfBasesAndPortsAreResolved) {
   auto facts = look_at({{"Dockerfile", "ARG TAG=20\nFROM node:${TAG}-alpine AS build\nFROM build\nENV PORT=3000\nEXPOSE $PORT\n"}});
   EXPECT_EQ(facts.bases, std::vector<std::string>{"node:20-alpine"});
