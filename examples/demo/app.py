@@ -61,6 +61,7 @@ class App:
             raise Failed("slipway init: " + result.stderr.strip())
         self.plan = json.loads(result.stdout)
         self.service = self.plan["name"]
+        shutil.rmtree(os.path.join(self.config, ".git"), ignore_errors=True)  # it is pushed by "you", with what was there before
         for choice in self.plan["choices"]:
             self.line.say(f"{choice['what']}: {choice['value']}  ({choice['why']})")
         written = [f["path"] for f in self.plan["files"] if f["state"] == "written"]

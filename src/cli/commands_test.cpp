@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "base/process.h"
 #include "base/testing/golden.h"
 #include "base/text.h"
 #include "box/box.h"
@@ -69,9 +70,17 @@ TEST_F(Init, WritesBesideTheRepositoryAndNeverOver) {
   EXPECT_EQ(text("shop-config/base/service.yaml"), "mine\n");
   EXPECT_TRUE(text("shop/.github/workflows/slipway.yml").contains("apps/shop"));
   EXPECT_TRUE(text("shop-config/apps/pipeline.yaml").contains("kind: Pipeline"));
+  EXPECT_FALSE(path_exists(folder_.path() / "shop-config/.git")) << "a folder that was there is somebody's";
   must(write_file(folder_.path() / "shop/.github/workflows/slipway.yml", "on: push\n"));
   EXPECT_EQ(must(call("init", {{"folder", shop_}, {"write", "true"}})), 0);
   EXPECT_EQ(text("shop/.github/workflows/slipway.yml"), "on: push\n");
+}
+
+TEST_F(Init, AConfigurationThatIsNewIsARepository) {
+  if (!find_program("git")) GTEST_SKIP() << "there is no git on this machine";
+  EXPECT_EQ(must(call("init", {{"folder", shop_}, {"write", "true"}})), 0);
+  auto branch = must(run_ok(Ctx{}, {.argv = {"git", "-C", (folder_.path() / "shop-config").native(), "symbolic-ref", "--short", "HEAD"}}));
+  EXPECT_EQ(trim(branch), "main");
 }
 
 TEST_F(Init, WritesNothingThroughALink) {

@@ -1,6 +1,7 @@
 // init: looks at a repository and writes what takes it to production, where that is not there yet.
 #include <fcntl.h>
 
+#include "base/process.h"
 #include "base/text.h"
 #include "cli/command.h"
 #include "starter/starter.h"
@@ -33,6 +34,32 @@ Result<> write_new(const fs::path& place, std::string_view text) {
   return write_all(fd.get(), text);
 }
 
+Result<Output> git(const Ctx& ctx, const fs::path& folder, std::vector<std::string> words) {
+  words.insert(words.begin(), {"git", "-C", folder.native()});
+  return run(ctx, {.argv = std::move(words)});
+}
+
+// A configuration folder that we made is a repository with one commit, ready to be pushed. Gives what is left to do.
+std::string make_repository(const Ctx& ctx, const fs::path& config, const std::string& name) {
+  for (const auto& words : std::vector<std::vector<std::string>>{{"init", "-q", "-b", "main"}, {"add", "-A"}, {"commit", "-q", "-m", fmt::format("The environments of {}", name)}}) {
+    auto done = git(ctx, config, words);
+    if (!done) return fmt::format("{} is no repository yet: {}", config.native(), done.error().what());
+    if (!done->ok()) return fmt::format("{}: git {}: {}", config.native(), words[0], trim(done->err));
+  }
+  return "";
+}
+
+// A file that git would pass over without a word.
+std::vector<std::string> ignored(const Ctx& ctx, const fs::path& repository, const std::vector<Planned>& planned) {
+  std::vector<std::string> paths;
+  for (const auto& one : planned) {
+    if (!one.place.native().starts_with(repository.native() + "/")) continue;
+    auto asked = git(ctx, repository, {"check-ignore", "-q", one.place.native()});
+    if (asked && asked->ok()) paths.push_back(fs::relative(one.place, repository).native());
+  }
+  return paths;
+}
+
 doc::Value document_of(const starter::Facts& facts, const std::vector<Planned>& planned, const fs::path& repository, const fs::path& config, bool written) {
   doc::List reasons, files, bases;
   for (const auto& reason : facts.reasons) reasons.emplace_back(doc::Map{{"what", reason.what}, {"value", reason.value}, {"why", reason.why}});
@@ -50,10 +77,13 @@ Result<int> init(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto facts, starter::look(ctx, source, arguments.get("name", repository.filename().native())));
   auto config = arguments.has("config") ? fs::weakly_canonical(fs::absolute(arguments.get("config"))) : repository.parent_path() / starter::config_repository(facts);
   auto planned = plan_of(facts, repository, config);
-  bool write = arguments.has("write");
+  bool write = arguments.has("write"), fresh = !path_exists(config);
   if (write)
     for (const auto& one : planned)
       if (!one.there) TRY_OK(write_new(one.place, one.file.text));
+  if (write && fresh)
+    if (auto left = make_repository(ctx, config, facts.name); !left.empty()) io.note(left);
+  for (const auto& path : ignored(ctx, repository, planned)) io.note(fmt::format("{}: git ignores it: git add --force {}", path, path));
   if (io.json()) {
     io.document(document_of(facts, planned, repository, config, write));
     return 0;
@@ -68,7 +98,8 @@ Result<int> init(const Ctx& ctx, const Arguments& arguments, Io& io) {
     io.line(fmt::format("{}  {}  {}", state, one.place.native(), io.paint(Io::Paint::dim, one.there ? "it is there already" : one.file.why)));
     if (arguments.has("show") && !one.there) io.print("\n" + one.file.text + "\n");
   }
-  io.note(write ? fmt::format("\nnext: push {} as the repository {}, and {} as {}, to a running slipway; then\n  slipway bootstrap http://slipway/git/{}.git --path apps", repository.native(), facts.repository, config.native(), starter::config_repository(facts), starter::config_repository(facts))
+  if (fresh) io.line(fmt::format("{}  {}  {}", io.paint(Io::Paint::good, write ? "written" : "new    "), (config / ".git").native(), io.paint(Io::Paint::dim, "a repository of its own, with one commit")));
+  io.note(write ? fmt::format("\nnext: commit {} and push it as the repository {}, and {} as {}, to a running slipway; then\n  slipway bootstrap http://slipway/git/{}.git --path apps", repository.native(), facts.repository, config.native(), starter::config_repository(facts), starter::config_repository(facts))
                 : "\nnothing was written: --write writes the new ones, --show prints them");
   return 0;
 }
