@@ -99,8 +99,9 @@ std::vector<Command> pr_commands();
 std::vector<Command> path_commands();      // status, why, bootstrap, promote, approve
 std::vector<Command> app_commands();
 std::vector<Command> rollout_commands();
-std::vector<Command> local_commands();     // run, lint, scan, render
+std::vector<Command> local_commands();     // run, lint, render
 std::vector<Command> init_commands();
+std::vector<Command> scan_commands();
 std::vector<Command> build_commands();
 std::vector<Command> image_commands();
 std::vector<Command> db_commands();

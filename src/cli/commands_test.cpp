@@ -14,7 +14,7 @@ namespace {
 
 std::vector<Command> all() {
   std::vector<Command> commands;
-  for (auto list : {server_commands, path_commands, pr_commands, app_commands, rollout_commands, local_commands, init_commands, build_commands, image_commands, db_commands, secret_commands, promote_commands, app_diff_commands})
+  for (auto list : {server_commands, path_commands, pr_commands, app_commands, rollout_commands, local_commands, init_commands, scan_commands, build_commands, image_commands, db_commands, secret_commands, promote_commands, app_diff_commands})
     for (auto& command : list()) commands.push_back(std::move(command));
   return commands;
 }
@@ -90,7 +90,7 @@ TEST_F(Init, WritesNothingThroughALink) {
   EXPECT_FALSE(path_exists(folder_.path() / "elsewhere"));
 }
 
-constexpr const char* record = R"({"id":"GHSA-aaaa-bbbb-cccc","modified":"2024-01-02T00:00:00Z","summary":"x",
+constexpr const char* record = R"({"id":"GHSA-aaaa-bbbb-cccc","modified":"2024-01-02T00:00:00Z","summary":"x","database_specific":{"severity":"HIGH"},
 "affected":[{"package":{"ecosystem":"npm","name":"left"},"ranges":[{"type":"SEMVER","events":[{"introduced":"0"},{"fixed":"1.0.1"}]}]}]})";
 
 TEST(Db, ImportsRecordsAndRefusesWhatIsNone) {
@@ -112,6 +112,21 @@ TEST(Db, AnUpdateFromNowhereCouldNotReachWhatItNeeds) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(exit_code(refused.error()), 4) << refused.error().what();
   EXPECT_TRUE(refused.error().hint().contains("db import"));
+}
+
+// What was imported is what scans compare with; a threshold on the command line decides about the exit.
+TEST(Db, AnImportIsSeenByTheNextScan) {
+  auto folder = must(TempDir::make("db"));
+  auto data = (folder.path() / "data").native(), app = (folder.path() / "app").native();
+  must(make_dirs(app));
+  must(write_file(folder.path() / "app/package-lock.json", R"({"name":"a","lockfileVersion":3,"packages":{"":{"name":"a"},"node_modules/left":{"version":"1.0.0"}}})"));
+  must(write_file(folder.path() / "good.json", record));
+  EXPECT_EQ(must(call("scan", {{"data", data}, {"target", app}, {"fail-on", "low"}})), 0);
+  EXPECT_EQ(must(call("db import", {{"data", data}, {"source", (folder.path() / "good.json").native()}})), 0);
+  EXPECT_EQ(must(call("scan", {{"data", data}, {"target", app}, {"fail-on", "low"}})), 1);
+  EXPECT_EQ(must(call("scan", {{"data", data}, {"target", app}, {"fail-on", "none"}})), 0);
+  EXPECT_FALSE(call("scan", {{"data", data}, {"target", app}, {"fail-on", "some"}}));
+  EXPECT_FALSE(call("scan", {{"data", data}, {"target", "no/such:1"}}));
 }
 
 TEST(Images, WrongNamesAndMissingOnesSaySo) {
@@ -136,6 +151,7 @@ TEST(Build, AnImageIsInTheStoreUnderEachOfItsNames) {
   EXPECT_EQ(*built, 0);
   EXPECT_EQ(must(call("image inspect", {{"data", data}, {"image", "other/web:2"}})), 0);
   EXPECT_EQ(must(call("image import", {{"data", data}, {"from", (folder.path() / "web.tar").native()}, {"image", "third/web:3"}})), 0);
+  EXPECT_EQ(must(call("scan", {{"data", data}, {"target", "third/web:3"}})), 0);
   EXPECT_EQ(must(call("image copy", {{"data", data}, {"from", "third/web:3"}, {"to", "fourth/web:4"}})), 0);
   EXPECT_EQ(must(call("image rm", {{"data", data}, {"image", "fourth/web:4"}})), 0);
   EXPECT_FALSE(call("image rm", {{"data", data}, {"image", "fourth/web:4"}}));

@@ -1,10 +1,11 @@
-// render, lint, scan, run: what needs no server.
+// render, lint, run: what needs no server.
 #include <iostream>
 
 #include "base/text.h"
 #include "box/box.h"
 #include "ci/runner.h"
 #include "cli/command.h"
+#include "cli/findings.h"
 #include "cli/lint_files.h"
 #include "cli/local_store.h"
 #include "doc/json.h"
@@ -34,17 +35,6 @@ Result<int> render(const Ctx& ctx, const Arguments& arguments, Io& io) {
   return 0;
 }
 
-// What findings say as an exit status: 1 when the policy or the file's validity fails.
-int show(Io& io, std::vector<path::Finding> findings, std::string_view format) {
-  path::sort_findings(findings);
-  bool fails = false;
-  for (const auto& finding : findings) fails = fails || finding.fails || path::level_of(finding) == "error";
-  if (format == "sarif") io.print(path::print_sarif(findings, "0.1.0"));
-  else if (io.json()) io.print(path::print_jsonl(findings));
-  else io.print(path::print_text(findings));
-  return fails ? 1 : 0;
-}
-
 Result<int> lint(const Ctx& ctx, const Arguments& arguments, Io& io) {
   std::vector<path::Finding> findings;
   auto paths = arguments.all("path");
@@ -57,21 +47,6 @@ Result<int> lint(const Ctx& ctx, const Arguments& arguments, Io& io) {
     TRY_OK(lint_schemas(ctx, path, findings));
   }
   return show(io, std::move(findings), arguments.get("format"));
-}
-
-Result<int> scan(const Ctx& ctx, const Arguments& arguments, Io& io) {
-  fs::path target = arguments.get("target");
-  if (!fs::is_directory(target)) return Fail(Error(Kind::unavailable, fmt::format("{}: not a folder; scanning an image by name from here is not there yet", target.native())).with_hint("slipway up scans every image it builds"));
-  TRY(auto scanner, scan::make_scanner({}));
-  TRY(auto report, scanner->scan_folder(ctx, target));
-  auto format = arguments.get("format");
-  if (format == "cyclonedx") io.line(report.sbom_cyclonedx);
-  else if (format == "spdx") io.line(report.sbom_spdx);
-  else {
-    io.note(fmt::format("{} packages, {} findings", report.packages, report.findings.size()));
-    return show(io, std::move(report.findings), format);
-  }
-  return 0;
 }
 
 // Lines of all jobs, each under its job's name.
@@ -161,7 +136,6 @@ std::vector<Command> local_commands() {
   return {
       {"run", "runs a workflow here and now on the working tree", "slipway run ci --job test", {{"--job,-j", "only this job and what it needs", false, true}, {"--event", "event to run for", false, false, "push"}, {"--folder,-C", "the repository", false, false, "."}, {"--plan", "print what would run", true}, {"--data", "data directory whose images are used"}}, {{"workflow", "file of .github/workflows", false}}, run, true},
       {"lint", "manifests, Dockerfiles and workflow files", "slipway lint deploy/", {format}, {{"path", "folder", false, true}}, lint},
-      {"scan", "packages with known vulnerabilities and secrets of a folder", "slipway scan . --format sarif", {{"--format", "table, sarif, cyclonedx, spdx", false, false, "table"}}, {{"target", "folder"}}, scan},
       {"render", "Kustomize or plain manifests to YAML on stdout", "slipway render overlays/production", {{"--recursive,-R", "folders below too, without a kustomization", true}}, {{"folder", "folder"}}, render},
   };
 }
