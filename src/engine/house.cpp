@@ -103,7 +103,16 @@ Result<> open_node(House& house) {
   return {};
 }
 
-Result<> open_stages(House& house) {
+// The database is there from the start, so that an import beside a running slipway counts at once.
+Result<std::shared_ptr<scan::AdvisoryDatabase>> open_advisories(const Ctx& ctx, const Settings& settings) {
+  TRY(std::shared_ptr<scan::AdvisoryDatabase> database, scan::AdvisoryDatabase::open(settings.data / "advisories.db"));
+  if (settings.advisories.empty()) return database;
+  TRY_IN(auto report, "--advisories", database->import(ctx, settings.advisories));
+  LOG(info, "advisories.imported", {"source", settings.advisories}, {"records", report.records}, {"unusable", report.unusable});
+  return database;
+}
+
+Result<> open_stages(const Ctx& ctx, House& house) {
   const auto& data = house.settings.data;
   house.repositories = make_repositories(house);
   gitops::ControllerOptions options;
@@ -120,7 +129,7 @@ Result<> open_stages(House& house) {
   house.builder = image::make_builder(std::move(build));
   scan::ScannerOptions scanner;
   scanner.registry = house.registry.get();
-  if (path_exists(data / "advisories.db")) scanner.database = data / "advisories.db";
+  TRY(scanner.advisories, open_advisories(ctx, house.settings));
   scanner.cache = data / "inventory";
   TRY_OK(make_dirs(data / "inventory"));
   TRY(house.scanner, scan::make_scanner(std::move(scanner)));
@@ -129,7 +138,7 @@ Result<> open_stages(House& house) {
   TRY_OK(make_dirs(data / "work"));
   TRY_OK(image::clean_up_after_crash(*house.runtime));
   TRY_OK(ci::clean_up_after_crash(data / "work", house.runtime.get()));
-  house.previewer = preview::make_previewer(house.api->client("slipway-preview"), {[&house](const Ctx& ctx, const path::PreviewRequest& request) { return render_overlay(ctx, house, request); }});
+  house.previewer = preview::make_previewer(house.api->client("slipway-preview"), {[&house](const Ctx& inner, const path::PreviewRequest& request) { return render_overlay(inner, house, request); }});
   return {};
 }
 
@@ -147,7 +156,7 @@ Result<std::unique_ptr<House>> House::open(const Ctx& ctx, Settings settings) {
   secret::install_log_redaction(house->redaction);
   TRY_OK(open_api(*house));
   TRY_OK(open_node(*house));
-  TRY_OK(open_stages(*house));
+  TRY_OK(open_stages(ctx, *house));
   TRY(house->git, git::Host::open(house->settings.data / "git", git_policy(*house)));
   TRY_OK(ctx.alive());
   LOG(info, "house.open", {"data", house->settings.data.native()}, {"runtime", house->runtime->describe()});

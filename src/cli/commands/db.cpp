@@ -37,7 +37,6 @@ Result<int> import(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto report, database->import(ctx, source));
   if (io.json()) io.document(document_of(report, source.native()));
   else tell(io, report, source.native());
-  if (path_exists(data_dir(arguments) / "address")) io.note("a running slipway takes a first database at its next start");
   // Nothing at all could be used: the source is something else.
   return report.records == 0 && report.unusable > 0 ? 1 : 0;
 }
