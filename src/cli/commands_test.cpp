@@ -8,6 +8,8 @@
 #include "base/text.h"
 #include "box/box.h"
 #include "cli/command.h"
+#include "net/server.h"
+#include "oci/registry.h"
 
 namespace slipway::cli {
 namespace {
@@ -153,8 +155,34 @@ TEST(Build, AnImageIsInTheStoreUnderEachOfItsNames) {
   EXPECT_EQ(must(call("image import", {{"data", data}, {"from", (folder.path() / "web.tar").native()}, {"image", "third/web:3"}})), 0);
   EXPECT_EQ(must(call("scan", {{"data", data}, {"target", "third/web:3"}})), 0);
   EXPECT_EQ(must(call("image copy", {{"data", data}, {"from", "third/web:3"}, {"to", "fourth/web:4"}})), 0);
+  EXPECT_EQ(must(call("image push", {{"data", data}, {"image", "third/web:3"}, {"to", "registry.slipway.local/fifth/web:5"}})), 0);
+  EXPECT_EQ(must(call("image inspect", {{"data", data}, {"image", "fifth/web:5"}})), 0);
   EXPECT_EQ(must(call("image rm", {{"data", data}, {"image", "fourth/web:4"}})), 0);
   EXPECT_FALSE(call("image rm", {{"data", data}, {"image", "fourth/web:4"}}));
+}
+
+// Between two stores by the distribution protocol, as any registry speaks it.
+TEST(Images, GoToAnotherRegistryAndComeBack) {
+  auto folder = must(TempDir::make("images"));
+  auto blobs = must(store::BlobStore::open(folder.path() / "there/blobs"));
+  auto registry = must(oci::Registry::open(*blobs, folder.path() / "there/registry.db"));
+  auto server = must(net::Server::start({}, registry->routes()));
+  auto host = fmt::format("127.0.0.1:{}", server->port());
+  auto here = (folder.path() / "here").native(), elsewhere = (folder.path() / "elsewhere").native();
+  must(make_dirs(folder.path() / "root/etc"));
+  must(write_file(folder.path() / "root/etc/motd", "hello"));
+  EXPECT_EQ(must(call("image import", {{"data", here}, {"from", (folder.path() / "root").native()}, {"image", "shop/web:1"}, {"root", "true"}})), 0);
+  EXPECT_EQ(must(call("image push", {{"data", here}, {"image", "shop/web:1"}, {"to", host + "/team/web:1"}})), 0);
+  EXPECT_TRUE(must(registry->manifest("team/web", "1")));
+  EXPECT_EQ(must(call("image copy", {{"data", here}, {"from", host + "/team/web:1"}, {"to", host + "/team/web:2"}})), 0);
+  EXPECT_EQ(must(call("image pull", {{"data", elsewhere}, {"image", host + "/team/web:2"}})), 0);
+  EXPECT_EQ(must(call("image inspect", {{"data", elsewhere}, {"image", host + "/team/web:2"}})), 0);
+  auto missing = call("image pull", {{"data", elsewhere}, {"image", host + "/team/none:1"}});
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(exit_code(missing.error()), 1) << missing.error().what();
+  auto nobody = call("image pull", {{"data", elsewhere}, {"image", "127.0.0.1:1/team/none:1"}, {"timeout", "5s"}});
+  ASSERT_FALSE(nobody);
+  EXPECT_EQ(exit_code(nobody.error()), 4) << nobody.error().what();
 }
 
 TEST(Build, ADockerfileThatIsWrongFailsTheBuildAndNotTheCommandLine) {

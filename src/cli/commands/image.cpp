@@ -163,12 +163,33 @@ Result<int> pull(const Ctx& ctx, const Arguments& arguments, Io& io) {
   return 0;
 }
 
+// Another name in the store for what is here.
+Result<Digest> name_again(const LocalStore& store, const ImageName& from, const ImageName& to) {
+  if (!to.remote.digest.empty()) return fail(Kind::invalid, "{}: a copy is named by a tag, not a digest", to.given);
+  TRY(auto stored, store.registry->manifest(from.repository, from.which()));
+  if (!stored) return fail(Kind::not_found, "{}: not in the store", from.given);
+  if (oci::is_index(stored->descriptor.media_type)) {
+    TRY(auto index, oci::parse_index(stored->bytes));
+    for (const auto& child : index.manifests) {
+      TRY(auto one, store.registry->manifest(from.repository, child.digest.str()));
+      if (one) TRY_OK(store.registry->put_manifest(to.repository, "", one->descriptor.media_type, one->bytes));
+    }
+  }
+  TRY(auto done, store.registry->put_manifest(to.repository, to.remote.tag, stored->descriptor.media_type, stored->bytes, oci::Registry::Completeness::sparse));
+  return done.digest;
+}
+
 Result<int> push(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto store, LocalStore::open(arguments));
   TRY(auto inner, limited(ctx, arguments));
   TRY(auto from, find_here(*store, arguments.get("image")));
   TRY(auto to, image_name(*store, arguments.get("to", from.given)));
   if (to.bare) return Fail(Error(Kind::invalid, fmt::format("{}: no registry in this name, want HOST/NAME:TAG", to.given)).with_hint(fmt::format("slipway image push {} HOST/{}", from.given, to.given)));
+  if (to.ours) {  // its registry serves this very store
+    TRY(auto digest, name_again(*store, from, to));
+    said(io, "pushed", to.given, digest);
+    return 0;
+  }
   TRY(auto pushed, store->remote->push(inner, *store->registry, from.repository, from.which(), to.remote));
   said(io, "pushed", to.remote.print(), pushed.digest);
   return 0;
@@ -182,7 +203,7 @@ Result<int> copy(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto from, image_name(*store, arguments.get("from")));
   auto here = find_here(*store, from.given);
   if (!here && (!here.error().is(Kind::not_found) || from.ours)) return Fail(here.error());
-  if (!to.bare) {
+  if (!to.ours) {
     TRY(auto done, here ? store->remote->push(inner, *store->registry, here->repository, here->which(), to.remote) : store->remote->copy(inner, from.remote, to.remote, *store->registry));
     said(io, "copied to", to.remote.print(), done.digest);
     return 0;
@@ -191,17 +212,8 @@ Result<int> copy(const Ctx& ctx, const Arguments& arguments, Io& io) {
     TRY_OK(store->remote->pull(inner, from.remote, *store->registry));
     TRY(here, find_here(*store, from.given));
   }
-  if (!to.remote.digest.empty()) return fail(Kind::invalid, "{}: a copy is named by a tag, not a digest", to.given);
-  TRY(auto stored, store->registry->manifest(here->repository, here->which()));
-  if (oci::is_index(stored->descriptor.media_type)) {
-    TRY(auto index, oci::parse_index(stored->bytes));
-    for (const auto& child : index.manifests) {
-      TRY(auto one, store->registry->manifest(here->repository, child.digest.str()));
-      if (one) TRY_OK(store->registry->put_manifest(to.repository, "", one->descriptor.media_type, one->bytes));
-    }
-  }
-  TRY(auto done, store->registry->put_manifest(to.repository, to.remote.tag, stored->descriptor.media_type, stored->bytes, oci::Registry::Completeness::sparse));
-  said(io, "copied to", fmt::format("{}:{}", to.repository, to.remote.tag), done.digest);
+  TRY(auto digest, name_again(*store, *here, to));
+  said(io, "copied to", fmt::format("{}:{}", to.repository, to.remote.tag), digest);
   return 0;
 }
 
