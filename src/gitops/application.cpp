@@ -1,96 +1,182 @@
 #include "gitops/application.h"
 
+#include <algorithm>
+#include <array>
+#include <cmath>
+
 #include "base/text.h"
 
 namespace slipway::gitops {
 namespace {
 
-Result<SourceSpec> source_from(doc::View view) {
-  SourceSpec source;
-  TRY(source.repo_url, view["repoURL"].str());
-  source.path = view["path"].str_or(".");
-  source.target_revision = view["targetRevision"].str_or("HEAD");
-  if (source.target_revision.empty()) source.target_revision = "HEAD";
-  if (view["chart"].present() || view["helm"].present())
-    return view[view["chart"].present() ? "chart" : "helm"].wrong("Helm charts are not rendered yet, want a plain folder or a kustomization");
-  if (view["plugin"].present()) return view["plugin"].wrong("config management plugins are not run, want a plain folder or a kustomization");
-  auto directory = view["directory"];
-  source.recurse = directory["recurse"].bool_or(false);
-  source.include = directory["include"].str_or("");
-  source.exclude = directory["exclude"].str_or("");
-  if (directory["jsonnet"].present()) return directory["jsonnet"].wrong("Jsonnet is not rendered");
-  source.kustomize = view["kustomize"].value();
-  return source;
-}
+constexpr std::string_view home = "argocd";
+constexpr std::string_view cascade = "resources-finalizer.argocd.argoproj.io";
 
-Result<> read_options(Application& app, doc::View options) {
-  for (const auto& item : options.items()) {
-    auto text = item.text();
-    auto pair = cut(text, "=");
-    if (!pair) return item.wrong("want Name=value");
-    auto [name, value] = *pair;
-    bool yes = value == "true";
-    if (name == "CreateNamespace") app.options.create_namespace = yes;
-    else if (name == "PruneLast") app.options.prune_last = yes;
-    else if (name == "ApplyOutOfSyncOnly") app.options.apply_out_of_sync_only = yes;
-    else if (name == "Replace") app.options.replace = yes;
-    else if (name == "FailOnSharedResource") app.options.fail_on_shared = yes;
-    else if (name == "RespectIgnoreDifferences") app.options.respect_ignore_differences = yes;
-    else if (name == "PrunePropagationPolicy") app.options.prune_propagation = value;
-    // Prune, Validate, ServerSideApply, SkipDryRunOnMissingResource: what they ask is how we work anyway.
+// Fields that may be absent or null, but not of another type.
+Result<std::string> text_or(doc::View view, std::string_view fallback) { return view.present() ? view.str() : Result<std::string>(std::string(fallback)); }
+Result<bool> flag_or(doc::View view, bool fallback) { return view.present() ? view.boolean() : Result<bool>(fallback); }
+Result<std::int64_t> number_or(doc::View view, std::int64_t fallback) { return view.present() ? view.num() : Result<std::int64_t>(fallback); }
+
+Result<> check_kustomize(doc::View block) {
+  constexpr std::array known{std::string_view("namePrefix"), std::string_view("nameSuffix"), std::string_view("namespace"), std::string_view("images"),
+                             std::string_view("replicas"), std::string_view("commonLabels"), std::string_view("commonAnnotations"), std::string_view("patches"),
+                             std::string_view("components"), std::string_view("labelWithoutSelector"), std::string_view("labelIncludeTemplates"),
+                             // Labels and annotations of the block always win; versions concern charts inside a kustomization, which are refused.
+                             std::string_view("forceCommonLabels"), std::string_view("forceCommonAnnotations"), std::string_view("kubeVersion"),
+                             std::string_view("apiVersions")};
+  for (const auto& [key, value] : block.members()) {
+    if (std::find(known.begin(), known.end(), key) != known.end() || !value.present() || value.value() == doc::Value(false) || value.value() == doc::Value("")) continue;
+    return value.wrong("this field of the kustomize block is not supported");
   }
   return {};
 }
 
-}  // namespace
+Result<SourceSpec> source_from(doc::View view) {
+  SourceSpec source;
+  TRY(source.repo_url, view["repoURL"].str());
+  if (source.repo_url.empty()) return view["repoURL"].wrong("is empty, want the address of a Git repository");
+  TRY(source.path, text_or(view["path"], "."));
+  TRY(source.target_revision, text_or(view["targetRevision"], "HEAD"));
+  if (source.target_revision.empty()) source.target_revision = "HEAD";
+  for (auto key : {"chart", "helm"})
+    if (view[key].present() && !view[key].text().empty()) return view[key].wrong("Helm charts are not rendered yet, want a plain folder or a kustomization");
+  if (view["helm"].present()) return view["helm"].wrong("Helm charts are not rendered yet, want a plain folder or a kustomization");
+  if (view["plugin"].present()) return view["plugin"].wrong("config management plugins are not run, want a plain folder or a kustomization");
+  if (!view["ref"].text().empty()) return view["ref"].wrong("value files of Helm charts are not read yet, want sources that each are a folder");
+  auto directory = view["directory"];
+  TRY(source.recurse, flag_or(directory["recurse"], false));
+  TRY(source.include, text_or(directory["include"], ""));
+  TRY(source.exclude, text_or(directory["exclude"], ""));
+  if (!directory["jsonnet"].members().empty()) return directory["jsonnet"].wrong("Jsonnet is not rendered");
+  TRY_OK(check_kustomize(view["kustomize"]));
+  source.kustomize = view["kustomize"].value();
+  return source;
+}
 
-Result<Application> application_from(const kube::Object& object) {
-  Application app;
-  app.key = object.key();
-  app.uid = object.uid();
-  app.deleting = object.deleting();
-  auto spec = object["spec"];
-  app.project = spec["project"].str_or("default");
-  if (app.project.empty()) app.project = "default";
+Result<> read_sources(Application& app, doc::View spec) {
+  if (spec["sourceHydrator"].present()) return spec["sourceHydrator"].wrong("the source hydrator is not supported, want source or sources");
   auto many = spec["sources"].items();
+  app.source_doc = many.empty() ? spec["source"].value() : spec["sources"].value();
   if (many.empty() && !spec["source"].present()) return spec["source"].wrong("want a source or sources");
   if (many.empty()) many.push_back(spec["source"]);
   for (const auto& view : many) {
     TRY(auto source, source_from(view));
     app.sources.push_back(std::move(source));
   }
-  auto destination = spec["destination"];
-  app.server = destination["server"].str_or("");
-  app.cluster_name = destination["name"].str_or("");
-  app.ns = destination["namespace"].str_or("");
+  return {};
+}
+
+// One cluster is served: the one we run beside.
+Result<> read_destination(Application& app, doc::View destination) {
+  TRY(app.server, text_or(destination["server"], ""));
+  TRY(app.cluster_name, text_or(destination["name"], ""));
+  TRY(app.ns, text_or(destination["namespace"], ""));
   if (!app.server.empty() && !app.cluster_name.empty()) return destination.wrong("has server and name, want one of them");
-  auto policy = spec["syncPolicy"];
+  if (!app.server.empty() && app.server != "https://kubernetes.default.svc")
+    return destination["server"].wrong(fmt::format("there is no cluster {}, want https://kubernetes.default.svc", app.server));
+  if (!app.cluster_name.empty() && app.cluster_name != "in-cluster")
+    return destination["name"].wrong(fmt::format("there is no cluster named \"{}\", want in-cluster", app.cluster_name));
+  return {};
+}
+
+Result<> read_policy(Application& app, doc::View policy) {
   auto automated = policy["automated"];
-  app.automated = automated.exists() && automated["enabled"].bool_or(true);
-  app.prune = automated["prune"].bool_or(false);
-  app.self_heal = automated["selfHeal"].bool_or(false);
-  app.allow_empty = automated["allowEmpty"].bool_or(false);
-  TRY_OK(read_options(app, policy["syncOptions"]));
-  auto retry = policy["retry"];
-  app.retry.limit = retry["limit"].num_or(5);
-  if (retry["backoff"]["duration"].present()) {
-    TRY(app.retry.first, retry["backoff"]["duration"].duration());
+  if (automated.present() && !automated.value().is_map()) return automated.wrong("want a map");
+  TRY(auto enabled, flag_or(automated["enabled"], true));
+  // `automated:` without a value is an empty block.
+  app.automated = automated.exists() && enabled;
+  TRY(app.prune, flag_or(automated["prune"], false));
+  TRY(app.self_heal, flag_or(automated["selfHeal"], false));
+  TRY(app.allow_empty, flag_or(automated["allowEmpty"], false));
+  if (policy["syncOptions"].present()) {
+    TRY(auto options, policy["syncOptions"].list());
+    for (const auto& item : options) {
+      TRY(auto text, item.str());
+      if (auto read = read_option(app.options, text); !read) return item.wrong(read.error().what());
+    }
   }
-  if (retry["backoff"]["maxDuration"].present()) {
-    TRY(app.retry.max, retry["backoff"]["maxDuration"].duration());
-  }
-  app.retry.factor = retry["backoff"]["factor"].real_or(2);
-  for (const auto& item : spec["ignoreDifferences"].items()) {
+  app.namespace_metadata = policy["managedNamespaceMetadata"].value();
+  TRY(app.retry, retry_from(policy["retry"]));
+  return {};
+}
+
+Result<> read_ignored(Application& app, doc::View list) {
+  for (const auto& item : list.items()) {
     IgnoreDifference ignore{item["group"].str_or(""), item["kind"].str_or(""), item["name"].str_or(""), item["namespace"].str_or(""), {}, {}};
-    for (const auto& pointer : item["jsonPointers"].items()) ignore.pointers.push_back(pointer.text());
-    for (const auto& manager : item["managedFieldsManagers"].items()) ignore.managers.push_back(manager.text());
-    if (item["jqPathExpressions"].present()) return item["jqPathExpressions"].wrong("jq paths are not evaluated yet, want jsonPointers");
+    if (ignore.kind.empty()) return item["kind"].wrong("want a kind, * for all");
+    for (const auto& pointer : item["jsonPointers"].items()) {
+      auto text = pointer.text();
+      if (!text.starts_with('/')) return pointer.wrong("want a JSON pointer, such as /spec/replicas");
+      ignore.pointers.push_back(std::move(text));
+    }
+    for (const auto& manager : item["managedFieldsManagers"].items()) ignore.managers.insert(manager.text());
+    if (!item["jqPathExpressions"].items().empty()) return item["jqPathExpressions"].wrong("jq paths are not evaluated yet, want jsonPointers");
     app.ignore.push_back(std::move(ignore));
   }
-  app.history_limit = spec["revisionHistoryLimit"].num_or(10);
-  for (const auto& f : object["metadata"]["finalizers"].items())
-    if (f.text().starts_with("resources-finalizer.argocd.argoproj.io")) app.finalizer = true;
+  return {};
+}
+
+}  // namespace
+
+Result<RetrySpec> retry_from(doc::View view) {
+  RetrySpec retry;
+  TRY(retry.limit, number_or(view["limit"], retry.limit));
+  auto backoff = view["backoff"];
+  auto duration = [](doc::View v, Millis& into) -> Result<> {
+    if (!v.present() || v.text().empty()) return {};
+    TRY(into, v.duration());
+    if (into < Millis(0)) return v.wrong("want a duration of 0 or more");
+    return {};
+  };
+  TRY_OK(duration(backoff["duration"], retry.first));
+  TRY_OK(duration(backoff["maxDuration"], retry.max));
+  if (backoff["factor"].present()) {
+    TRY(retry.factor, backoff["factor"].real());
+    if (!(retry.factor >= 1) || !std::isfinite(retry.factor)) return backoff["factor"].wrong("want a number of 1 or more");
+  }
+  return retry;
+}
+
+Millis retry_pause(const RetrySpec& retry, std::int64_t tries) {
+  auto pause = static_cast<double>(retry.first.count()), most = static_cast<double>(retry.max.count());
+  for (std::int64_t i = 0; i < tries && pause < most && retry.factor > 1; ++i) pause *= retry.factor;
+  return Millis(static_cast<std::int64_t>(std::min(pause, most)));
+}
+
+Result<Application> application_from(const kube::Object& object) {
+  Application app;
+  app.key = object.key();
+  app.uid = object.uid();
+  auto spec = object["spec"];
+  TRY(app.project, text_or(spec["project"], "default"));
+  if (app.project.empty()) app.project = "default";
+  TRY_OK(read_sources(app, spec));
+  TRY_OK(read_destination(app, spec["destination"]));
+  TRY_OK(read_policy(app, spec["syncPolicy"]));
+  TRY_OK(read_ignored(app, spec["ignoreDifferences"]));
+  TRY(app.history_limit, number_or(spec["revisionHistoryLimit"], 10));
+  if (app.history_limit < 0) return spec["revisionHistoryLimit"].wrong("want 0 or more");
+  app.deletion_approved = object.annotation("argocd.argoproj.io/deletion-approved");
   return app;
+}
+
+bool is_cascade_finalizer(std::string_view finalizer) { return finalizer == cascade || finalizer.starts_with(std::string(cascade) + "/"); }
+
+std::optional<kube::RemoveOptions::Propagation> cascade_of(const kube::Object& application) {
+  using P = kube::RemoveOptions::Propagation;
+  for (const auto& f : application["metadata"]["finalizers"].items())
+    if (is_cascade_finalizer(f.text())) return f.text().ends_with("/background") ? P::background : P::foreground;
+  return std::nullopt;
+}
+
+std::string tracking_name(const kube::Key& application) {
+  return application.ns == home || application.ns.empty() ? application.name : fmt::format("{}_{}", application.ns, application.name);
+}
+
+kube::Key application_key(std::string_view name) {
+  auto pair = cut(name, "_");
+  if (pair) return {std::string(pair->first), std::string(pair->second)};
+  return {std::string(home), std::string(name)};
 }
 
 }  // namespace slipway::gitops

@@ -1,8 +1,10 @@
 #pragma once
 // An Argo CD Application, read into values. Fields and defaults as Argo CD 3 has them.
+#include <set>
 #include <string>
 #include <vector>
 
+#include "gitops/options.h"
 #include "kube/object.h"
 
 namespace slipway::gitops {
@@ -14,26 +16,20 @@ struct SourceSpec {
   doc::Value kustomize;  // the kustomize block, applied as an overlay on the path
 };
 
-struct SyncOptions {
-  bool create_namespace = false;
-  bool prune_last = false;
-  bool apply_out_of_sync_only = false;
-  bool replace = false;
-  bool fail_on_shared = false;
-  bool respect_ignore_differences = false;
-  std::string prune_propagation = "foreground";
-};
-
 struct RetrySpec {
   std::int64_t limit = 5;  // -1: for ever
   Millis first{5000}, max{180000};
   double factor = 2;
 };
+// retry{limit, backoff{duration, factor, maxDuration}}. Errors: invalid, naming the field.
+Result<RetrySpec> retry_from(doc::View view);
+// How long to wait before the try that follows `tries` failed ones.
+Millis retry_pause(const RetrySpec& retry, std::int64_t tries);
 
 struct IgnoreDifference {
-  std::string group, kind, name, ns;
+  std::string group, kind, name, ns;   // group and kind may be globs
   std::vector<std::string> pointers;   // JSON pointers
-  std::vector<std::string> managers;   // field managers whose fields are left alone
+  std::set<std::string> managers;      // field managers whose fields are left alone
 };
 
 struct Application {
@@ -41,17 +37,27 @@ struct Application {
   std::string uid;
   std::string project = "default";
   std::vector<SourceSpec> sources;
+  doc::Value source_doc;                 // spec.source, or the list spec.sources
   std::string server, cluster_name, ns;  // destination
   bool automated = false, prune = false, self_heal = false, allow_empty = false;
   SyncOptions options;
+  doc::Value namespace_metadata;         // syncPolicy.managedNamespaceMetadata: labels and annotations
   RetrySpec retry;
   std::vector<IgnoreDifference> ignore;
   std::int64_t history_limit = 10;
-  bool finalizer = false;                 // cascade deletion was asked for
-  bool deleting = false;
+  std::string deletion_approved;         // when a person agreed to deletions that ask for it
 };
 
-// Errors: invalid, naming the field (a source that is neither Git nor understood says so).
+// Errors: invalid, naming the field (a source that is neither Git nor understood says so, a destination that is not
+// this cluster, an option that is not known).
 Result<Application> application_from(const kube::Object& object);
+
+// What deleting the Application does to its objects; nothing: they stay. Needs no valid spec.
+std::optional<kube::RemoveOptions::Propagation> cascade_of(const kube::Object& application);
+bool is_cascade_finalizer(std::string_view finalizer);
+
+// How objects name their Application in the tracking id: its name in the home namespace, elsewhere namespace_name.
+std::string tracking_name(const kube::Key& application);
+kube::Key application_key(std::string_view tracking_name);
 
 }  // namespace slipway::gitops

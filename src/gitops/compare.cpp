@@ -1,8 +1,10 @@
 #include "gitops/compare.h"
 
 #include "base/hash.h"
+#include "base/text.h"
 #include "doc/json.h"
 #include "doc/patch.h"
+#include "kube/apply.h"
 
 namespace slipway::gitops {
 namespace {
@@ -21,8 +23,45 @@ doc::Value stripped(const doc::Value& object) {
 
 bool concerns(const IgnoreDifference& ignore, const Task& task) {
   auto fits = [](const std::string& pattern, std::string_view value) { return pattern.empty() || pattern == "*" || pattern == value; };
-  return (ignore.group == "*" || ignore.group == task.type.group()) && fits(ignore.kind, task.type.kind) && fits(ignore.name, task.key.name) &&
-         fits(ignore.ns, task.key.ns);
+  return (ignore.group == task.type.group() || glob_match(ignore.group, task.type.group())) && (fits(ignore.kind, task.type.kind) || glob_match(ignore.kind, task.type.kind)) &&
+         fits(ignore.name, task.key.name) && fits(ignore.ns, task.key.ns);
+}
+
+// Which item of a list a key of fieldsV1 names: k:{"name":"web"}.
+std::optional<std::size_t> item_of(const doc::Value& list, std::string_view key) {
+  auto keys = doc::parse_json(key.substr(2));
+  if (!list.is_list() || !keys || !keys->is_map()) return std::nullopt;
+  for (std::size_t i = 0; i < list.if_list()->size(); ++i) {
+    bool fits = true;
+    for (const auto& [name, value] : *keys->if_map()) {
+      const auto* have = (*list.if_list())[i].find(name);
+      fits = fits && have != nullptr && *have == value;
+    }
+    if (fits) return i;
+  }
+  return std::nullopt;
+}
+
+// Where another manager owns a field that Git also sets, the live value is taken.
+void take_owned(doc::Value& desired, const doc::Value& live, const kube::FieldSet& owned) {
+  for (const auto& [key, below] : owned.children) {
+    doc::Value* mine = nullptr;
+    const doc::Value* theirs = nullptr;
+    if (key.starts_with("f:") && desired.is_map()) {
+      mine = desired.if_map()->find(key.substr(2)), theirs = live.find(key.substr(2));
+    } else if (key.starts_with("k:")) {
+      auto at = item_of(desired, key), there = item_of(live, key);
+      if (at && there) mine = &(*desired.if_list())[*at], theirs = &(*live.if_list())[*there];
+    }
+    if (mine == nullptr || theirs == nullptr) continue;
+    if (below.children.empty()) *mine = *theirs;
+    else take_owned(*mine, *theirs, below);
+  }
+}
+
+void keep_managed(const IgnoreDifference& ignore, doc::Value& desired, const kube::Object& live) {
+  for (const auto& entry : live["metadata"]["managedFields"].items())
+    if (ignore.managers.contains(entry["manager"].text())) take_owned(desired, live.value(), kube::FieldSet::from(entry["fieldsV1"].value()));
 }
 
 // Fields that ignoreDifferences names take the live value, so that they are neither reported nor changed.
@@ -37,6 +76,7 @@ Result<doc::Value> with_ignored(const Application& app, const Task& task, doc::V
       if (theirs) operation.set("value", *theirs);
       TRY(desired, doc::json_patch(desired, doc::List{std::move(operation)}));
     }
+    keep_managed(ignore, desired, live);
   }
   return desired;
 }
@@ -47,7 +87,34 @@ void keep_pod_hash(doc::Value& desired, const kube::Object& live) {
   if (live.kind() == "Service" && !hash.empty() && desired.find_path({"spec", "selector"}) != nullptr) desired["spec"]["selector"][key] = hash;
 }
 
+bool is_blank(const doc::Value& value) {
+  return value.is_null() || (value.is_map() && value.if_map()->empty()) || (value.is_list() && value.if_list()->empty());
+}
+
+void find_dropped(const doc::Value& wanted, const doc::Value& stored, const std::string& path, std::vector<std::string>& found) {
+  if (wanted.is_map() && stored.is_map()) {
+    for (const auto& [key, value] : *wanted.if_map()) {
+      auto below = path + "." + key;
+      const auto* have = stored.find(key);
+      if (have != nullptr) find_dropped(value, *have, below, found);
+      else if (!is_blank(value) && below != ".stringData" && found.size() < 10) found.push_back(below);
+    }
+  } else if (wanted.is_list() && stored.is_list() && wanted.if_list()->size() == stored.if_list()->size()) {
+    // Lists that merge by key may stand in another order; then their items are not comparable by place.
+    for (std::size_t i = 0; i < wanted.if_list()->size(); ++i) {
+      const auto &mine = (*wanted.if_list())[i], &theirs = (*stored.if_list())[i];
+      if (mine.str_at({"name"}) == theirs.str_at({"name"})) find_dropped(mine, theirs, fmt::format("{}[{}]", path, i), found);
+    }
+  }
+}
+
 }  // namespace
+
+std::vector<std::string> dropped_fields(const doc::Value& wanted, const doc::Value& stored) {
+  std::vector<std::string> found;
+  find_dropped(wanted, stored, "", found);
+  return found;
+}
 
 std::string_view to_string(SyncState state) {
   static constexpr std::string_view names[] = {"Synced", "OutOfSync", "Unknown"};
@@ -55,7 +122,21 @@ std::string_view to_string(SyncState state) {
 }
 
 std::string tracking_id(const Application& app, const Task& task) {
-  return fmt::format("{}:{}/{}:{}/{}", app.key.name, task.type.group(), task.type.kind, task.key.ns, task.key.name);
+  const auto& ns = task.key.ns.empty() ? app.ns : task.key.ns;
+  return fmt::format("{}:{}/{}:{}/{}", tracking_name(app.key), task.type.group(), task.type.kind, ns, task.key.name);
+}
+
+std::string owner_of(const kube::Object& live) {
+  auto id = live.annotation(tracking_annotation);
+  auto head = cut(id, ":");
+  if (!head) return "";
+  auto rest = cut(head->second, ":");
+  auto type = live.type();
+  if (!rest || rest->first != fmt::format("{}/{}", type.group(), type.kind)) return "";
+  // The namespace of a cluster-scoped object is its Application's.
+  auto place = cut(rest->second, "/");
+  if (!place || place->second != live.name() || (!live.ns().empty() && place->first != live.ns())) return "";
+  return std::string(head->first);
 }
 
 doc::Value applied_object(const Application& app, const Task& task) {
@@ -63,7 +144,7 @@ doc::Value applied_object(const Application& app, const Task& task) {
   object.map().erase("status");
   auto& meta = object["metadata"].map();
   meta.erase("creationTimestamp");
-  meta["annotations"][tracking_annotation] = tracking_id(app, task);
+  if (task.type.kind != "CustomResourceDefinition") meta["annotations"][tracking_annotation] = tracking_id(app, task);
   return object;
 }
 
@@ -85,6 +166,7 @@ Result<Compared> Comparer::compare(const Ctx& ctx, kube::Client& client, const A
     return result;
   }
   result.live = *live;
+  if (auto owner = owner_of(*live); !owner.empty() && owner != tracking_name(app.key)) result.shared_with = owner;
   if (!task.ignore_health) result.health = health_of(*live);
   TRY(auto desired, applied_over(app, task, *live));
   auto digest = sha256_hex(doc::print_json(desired));
@@ -94,7 +176,7 @@ Result<Compared> Comparer::compare(const Ctx& ctx, kube::Client& client, const A
     auto found = known->find(slot);
     if (found != known->end() && found->second.desired == digest && found->second.live_version == live->resource_version()) {
       result.state = found->second.state;
-      result.fields = found->second.fields;
+      result.fields = found->second.fields, result.dropped = found->second.dropped;
       return result;
     }
   }
@@ -112,7 +194,8 @@ Result<Compared> Comparer::compare(const Ctx& ctx, kube::Client& client, const A
     result.fields.push_back(std::move(change.path));
   }
   result.state = result.fields.empty() ? SyncState::synced : SyncState::out_of_sync;
-  (*known_.lock())[slot] = {digest, live->resource_version(), result.state, result.fields};
+  result.dropped = dropped_fields(desired, would->value());
+  (*known_.lock())[slot] = {digest, live->resource_version(), result.state, result.fields, result.dropped};
   return result;
 }
 

@@ -31,7 +31,11 @@ struct Compared {
   const Task* task = nullptr;     // null for extras
   std::optional<HealthStatus> health;
   std::vector<std::string> fields;  // paths that differ, at most 20
-  std::string message;            // why unknown
+  std::vector<std::string> dropped; // fields that the server does not know and leaves out
+  std::string shared_with;        // the other Application that says the object is its own
+  bool needs_consent = false;     // a person must agree before it is deleted
+  bool extraneous = false;        // extra, and to be taken no notice of
+  std::string message;            // why the server refuses it
 };
 
 // Threads: any.
@@ -44,16 +48,22 @@ class Comparer {
   struct Known {
     std::string desired, live_version;
     SyncState state;
-    std::vector<std::string> fields;
+    std::vector<std::string> fields, dropped;
   };
   Guarded<std::map<std::string, Known>> known_;
 };
 
-// What is applied: the task's object with the tracking annotation and without status.
+// Fields of `wanted` that `stored` does not have although it could: misspelt ones, which the server drops.
+std::vector<std::string> dropped_fields(const doc::Value& wanted, const doc::Value& stored);
+
+// What is applied: the task's object with the tracking annotation (but for CRDs, as in Argo CD) and without status.
 doc::Value applied_object(const Application& app, const Task& task);
 // The same, with what others rightly own taken from the live object: ignoreDifferences, and the pod hash that a
 // Rollout puts into a Service's selector (which is one atomic field).
 Result<doc::Value> applied_over(const Application& app, const Task& task, const kube::Object& live);
 std::string tracking_id(const Application& app, const Task& task);
+// The Application that a live object says it belongs to, in its tracking name; "" for none, and for an annotation that
+// was copied from another object.
+std::string owner_of(const kube::Object& live);
 
 }  // namespace slipway::gitops

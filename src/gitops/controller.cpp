@@ -33,7 +33,8 @@ struct Controller::Rep {
   KeyedQueue<kube::Key> queue;
   struct Watched {
     std::map<kube::Type, std::jthread> threads;
-    std::map<std::string, std::set<kube::Key>> by_url; // repository -> applications
+    std::map<std::string, std::set<kube::Key>> by_url;  // repository -> applications
+    std::set<kube::Key> applications;
   };
   Guarded<Watched> watched;
   Ctx ctx;
@@ -47,13 +48,13 @@ struct Controller::Rep {
   void note_sources(const kube::Object& application);
   void work();
   Result<std::optional<Millis>> look_at(const kube::Key& key);
-  template <class OnEvent>
-  void follow_type(const kube::Type& type, const std::string& ns, const OnEvent& on_event);
+  template <class OnEvent, class OnGap>
+  void follow_type(const kube::Type& type, const std::string& ns, const OnEvent& on_event, const OnGap& on_gap);
 };
 
-// Watches one type for ever: from the start, again after a loss with jittered back-off.
-template <class OnEvent>
-void Controller::Rep::follow_type(const kube::Type& type, const std::string& ns, const OnEvent& on_event) {
+// Watches one type for ever: from the start, again after a loss with jittered back-off. A gap: events were missed.
+template <class OnEvent, class OnGap>
+void Controller::Rep::follow_type(const kube::Type& type, const std::string& ns, const OnEvent& on_event, const OnGap& on_gap) {
   Millis pause{50};
   std::string version;
   while (ctx.alive()) {
@@ -61,7 +62,10 @@ void Controller::Rep::follow_type(const kube::Type& type, const std::string& ns,
     while (watch && ctx.alive()) {
       auto event = (*watch)->next(ctx);
       if (!event) {
-        if (event.error().is(Kind::conflict)) version.clear();
+        if (event.error().is(Kind::conflict)) {
+          version.clear();
+          on_gap();
+        }
         break;
       }
       pause = Millis(50);
@@ -78,17 +82,20 @@ void Controller::Rep::follow_applications() {
   follow_type(application_type, options.ns, [&](const kube::Event& event) {
     if (event.type == kube::Event::Type::deleted) {
       comparer.forget(event.object.key().str());
+      renderer.forget(event.object.key());
       auto state = watched.lock();
+      state->applications.erase(event.object.key());
       for (auto& [url, keys] : state->by_url) keys.erase(event.object.key());
       return;
     }
     note_sources(event.object);
     queue.add(event.object.key());
-  });
+  }, [] {});
 }
 
 void Controller::Rep::note_sources(const kube::Object& application) {
   auto state = watched.lock();
+  state->applications.insert(application.key());
   auto note = [&](doc::View source) {
     auto url = source["repoURL"].text();
     if (!url.empty()) state->by_url[plain_url(url)].insert(application.key());
@@ -99,11 +106,17 @@ void Controller::Rep::note_sources(const kube::Object& application) {
 
 // An event of a managed object wakes the Application that its tracking id names.
 void Controller::Rep::follow(const kube::Type& type) {
-  follow_type(type, "", [&](const kube::Event& event) {
-    auto id = event.object.annotation(tracking_annotation);
-    auto app = id.substr(0, id.find(':'));
-    if (!app.empty()) queue.add({options.ns, app});
-  });
+  auto of_event = [&](const kube::Event& event) {
+    auto name = owner_of(event.object);
+    if (name.empty()) return;
+    auto key = application_key(name);
+    if (watched.lock()->applications.contains(key)) queue.add(key);
+  };
+  auto all = [&] {
+    auto keys = watched.lock()->applications;
+    for (const auto& key : keys) queue.add(key);
+  };
+  follow_type(type, "", of_event, all);
 }
 
 void Controller::Rep::watch_types(const std::vector<kube::Type>& types) {
@@ -128,11 +141,11 @@ Result<std::optional<Millis>> Controller::Rep::look_at(const kube::Key& key) {
   const auto* old = application->value().find("status");
   if (old == nullptr || *old != looked.status) patch.emplace_back(doc::Map{{"op", "add"}, {"path", "/status"}, {"value", looked.status}});
   // A taken request is cleared in the same write that records its operation.
-  if (application->value().find("operation") != nullptr) patch.emplace_back(doc::Map{{"op", "remove"}, {"path", "/operation"}});
+  if (!looked.request_taken && application->value().find("operation") != nullptr) patch.emplace_back(doc::Map{{"op", "remove"}, {"path", "/operation"}});
   if (!application->annotation("argocd.argoproj.io/refresh").empty())
     patch.emplace_back(doc::Map{{"op", "remove"}, {"path", "/metadata/annotations/argocd.argoproj.io~1refresh"}});
   if (!patch.empty()) {
-    auto written = client->patch(ctx, application_type, key, kube::PatchType::json, std::move(patch), {.field_manager = "slipway-gitops-status"});
+    auto written = client->patch(ctx, application_type, key, kube::PatchType::json, std::move(patch), {.field_manager = std::string(status_manager)});
     if (!written && !written.error().is(Kind::not_found)) return Fail(std::move(written).error());
   }
   return looked.again;
@@ -146,7 +159,9 @@ void Controller::Rep::work() {
     auto again = look_at(*key);
     if (!again) {
       auto& pause = backoff.try_emplace(*key, Millis(50)).first->second;
-      if (!again.error().is(Kind::cancelled))
+      if (again.error().is(Kind::conflict))
+        LOG(debug, "gitops.look_conflict", {"app", key->str()}, {"error", again.error().what()});
+      else if (!again.error().is(Kind::cancelled))
         LOG(warn, "gitops.look_failed", {"app", key->str()}, {"error", again.error().what()}, {"again_ms", pause.count()});
       queue.add_after(*key, pause);
       pause = std::min(pause * 2, Millis(30000));

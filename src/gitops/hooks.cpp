@@ -7,57 +7,68 @@ namespace slipway::gitops::detail {
 namespace {
 
 constexpr std::string_view operation_annotation = "slipway.dev/sync-operation";
-
-HookResult& result_of(Operation& op, const Task& task) {
-  auto id = task.id();
-  for (auto& hook : op.hooks)
-    if (hook.id == id && hook.phase == to_string(task.phase)) return hook;
-  return op.hooks.emplace_back(HookResult{id, std::string(to_string(task.phase)), "", ""});
-}
+constexpr std::string_view former_message = "waiting for the former hook to go";
 
 // generateName hooks get a name that is theirs for this operation, so that a restart finds them again.
 doc::Value hook_object(const Application& app, const Task& task, const Operation& op) {
   auto object = applied_object(app, task);
   auto& meta = object["metadata"].map();
-  meta["annotations"][operation_annotation] = op.started_at + "/" + op.revision;
+  meta["annotations"][operation_annotation] = op.started_at + "/" + op.revision();
   if (task.key.name.empty()) {
     auto when = parse_rfc3339(op.started_at).value_or(WallTime{});
     auto seconds = std::chrono::duration_cast<std::chrono::seconds>(when.time_since_epoch()).count();
-    meta.set("name", fmt::format("{}{}-{}-{}", object.str_at({"metadata", "generateName"}), op.revision.substr(0, 7), lower(to_string(task.phase)), seconds));
+    meta.set("name", fmt::format("{}{}-{}-{}", object.str_at({"metadata", "generateName"}), op.revision().substr(0, 7), lower(to_string(task.phase)), seconds));
     meta.erase("generateName");
   }
   return object;
 }
 
 Result<> drop(const Ctx& ctx, kube::Client& client, const kube::Object& live) {
+  if (live.deleting()) return {};
   auto removed = client.remove(ctx, live.type(), live.key(), {.propagation = kube::RemoveOptions::Propagation::background, .uid = live.uid()});
   return !removed && removed.error().is(Kind::not_found) ? Result<>{} : removed;
 }
 
-}  // namespace
-
-Result<HookState> run_hook(const Ctx& ctx, const SyncContext& context, const Application& app, const Task& task, Operation& op) {
-  auto& result = result_of(op, task);
-  if (result.outcome == "Succeeded") return HookState::done;
-  if (result.outcome == "Failed") return HookState::failed;
-  auto object = hook_object(app, task, op);
+// The hook's object as it is now, made when it is not there; nothing while one of an earlier operation is in the way.
+Result<std::optional<kube::Object>> live_hook(const Ctx& ctx, Work& work, const Task& task, const doc::Value& object, TaskResult& result) {
+  auto& client = work.context.client;
   kube::Key key{task.key.ns, object.str_at({"metadata", "name"})};
   auto ours = object.str_at({"metadata", "annotations", operation_annotation});
-  TRY(auto live, context.client.get(ctx, task.type, key));
-  if (live && live->annotation(operation_annotation) != ours) {
-    // One of an earlier operation is in the way.
-    if (task.delete_policies.contains(DeletePolicy::before_creation)) {
-      if (!live->deleting()) TRY_OK(drop(ctx, context.client, *live));
-      result.outcome = "Running", result.message = "waiting for the former hook to go";
-      TRY(live, context.client.get(ctx, task.type, key));
-      if (live) return HookState::running;
+  TRY(auto live, client.get(ctx, task.type, key));
+  bool former = live && live->annotation(operation_annotation) != ours;
+  if (former && (live->deleting() || task.delete_policies.contains(DeletePolicy::before_creation))) {
+    TRY_OK(drop(ctx, client, *live));
+    TRY(live, client.get(ctx, task.type, key));
+    if (live) {
+      result.outcome = "Running", result.message = former_message;
+      return std::optional<kube::Object>();
     }
   }
+  if (!live && result.outcome == "Running" && result.message != former_message)
+    return fail(Kind::invalid, "{} hook {} was deleted before it completed", to_string(task.phase), key.name);
+  if (live && !former) return live;
+  // Without a policy that deletes it, a former hook is applied over, as Argo CD does.
+  TRY(live, client.apply(ctx, object, {.field_manager = std::string(field_manager), .force = true}));
+  return live;
+}
+
+}  // namespace
+
+Result<HookState> run_hook(const Ctx& ctx, Work& work, const Task& task) {
+  auto& op = work.status.operation;
+  auto object = hook_object(work.app, task, op);
+  auto& result = result_of(op, task.type, {task.key.ns, object.str_at({"metadata", "name"})}, task.phase);
+  result.hook = true;
+  if (result.outcome == "Succeeded") return HookState::done;
+  if (result.outcome == "Failed") return HookState::failed;
+  auto live = live_hook(ctx, work, task, object, result);
   if (!live) {
-    TRY(live, context.client.apply(ctx, object, {.field_manager = std::string(field_manager), .force = true}));
-    result.outcome = "Running", result.message = "";
+    if (live.error().retryable() || live.error().is(Kind::conflict) || live.error().is(Kind::cancelled)) return Fail(std::move(live).error());
+    result.outcome = "Failed", result.message = live.error().what();
+    return Fail(std::move(live).error().in(fmt::format("hook {}", task.key.name)));
   }
-  auto health = health_of(*live);
+  if (!*live) return HookState::running;
+  auto health = health_of(**live);
   if (health && health->health != Health::healthy && health->health != Health::degraded && health->health != Health::unknown) {
     result.outcome = "Running", result.message = health->message;
     return HookState::running;
@@ -65,7 +76,11 @@ Result<HookState> run_hook(const Ctx& ctx, const SyncContext& context, const App
   bool good = !health || health->health == Health::healthy;
   result.outcome = good ? "Succeeded" : "Failed";
   result.message = health ? health->message : "";
-  if (task.delete_policies.contains(good ? DeletePolicy::succeeded : DeletePolicy::failed)) TRY_OK(drop(ctx, context.client, *live));
+  if (task.delete_policies.contains(good ? DeletePolicy::succeeded : DeletePolicy::failed)) {
+    // How it came out is on disk before the evidence goes.
+    TRY_OK(record(ctx, work, Recorded::outcome));
+    TRY_OK(drop(ctx, work.context.client, **live));
+  }
   return good ? HookState::done : HookState::failed;
 }
 

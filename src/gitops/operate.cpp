@@ -1,8 +1,7 @@
-#include "gitops/detail/operate.h"
-
 #include <algorithm>
 
 #include "base/log.h"
+#include "gitops/detail/operate.h"
 
 namespace slipway::gitops::detail {
 namespace {
@@ -15,249 +14,235 @@ Compared* resource_of(AppStatus& status, const Task& task) {
 
 bool out_of_sync(const Compared& r) { return !r.extra && r.state != SyncState::synced; }
 
-// The inventory is on disk before the first object is: a crash in between leaves nothing unaccounted for.
-Result<> save_inventory(const Ctx& ctx, const SyncContext& context, const kube::Object& application, const AppStatus& status) {
-  auto before = status_from(application).inventory;
-  if (before == status.inventory) return {};
-  auto all = status.inventory;
-  all.insert(all.end(), before.begin(), before.end());
-  std::sort(all.begin(), all.end());
-  all.erase(std::unique(all.begin(), all.end()), all.end());
-  auto saved = status;
-  saved.inventory = std::move(all);
-  auto full = to_doc(saved, application, rfc3339(ctx.clock->wall()));
-  doc::Map patch{{"status", doc::Map{{"inventory", *full.find("inventory")}}}};
-  auto r = context.client.patch(ctx, application.type(), application.key(), kube::PatchType::merge, std::move(patch), {});
-  return r ? Result<>{} : Result<>(Fail(std::move(r).error()));
+// An error that the next look may not meet: the operation goes on then.
+bool may_pass(const Error& error) { return error.retryable() || error.is(Kind::conflict); }
+
+void now_synced(Compared& r, kube::Object live) {
+  r.live = std::move(live);
+  r.state = SyncState::synced, r.missing = false, r.fields.clear(), r.message.clear(), r.shared_with.clear();
+  r.health.reset();
+  if (r.task == nullptr || !r.task->ignore_health) r.health = health_of(r.live);
 }
 
-void report(const SyncContext& context, const Application& app, const AppStatus& status, const Compared& r, bool healed) {
-  LOG(warn, "gitops.drift", {"app", app.key.name}, {"object", fmt::format("{} {}", r.type.kind, r.key.str())}, {"deleted", r.missing}, {"healed", healed});
-  if (context.drift) context.drift({app.key, r.type, r.key, r.missing, r.fields, status.revision, healed});
-}
-
-// Applies what differs from Git although this revision was synced before. Gives when to try again what must wait.
-Result<std::optional<Millis>> heal(const Ctx& ctx, const SyncContext& context, const Application& app, AppStatus& status) {
-  std::optional<Millis> again;
-  for (auto& r : status.resources) {
+// Applies what differs from Git although this revision was synced before. Gives what must wait.
+Result<Progress> heal(const Ctx& ctx, Work& work) {
+  Progress progress;
+  auto wait = [&](std::string why, Millis again) {
+    if (progress.done() || again < progress.again) progress.again = again;
+    progress.waiting = std::move(why);
+  };
+  bool differs = std::any_of(work.status.resources.begin(), work.status.resources.end(), out_of_sync);
+  if (!differs) return progress;
+  TRY(progress, ensure_namespace(ctx, work.context.client, work.app));
+  if (!progress.done()) return progress;
+  for (auto& r : work.status.resources) {
     if (!out_of_sync(r) || r.task == nullptr) continue;
-    auto pause = context.pacer.ask(app.key.str() + "|" + r.task->id());
+    auto pause = work.context.pacer.ask(work.app.key.str() + "|" + r.task->id());
     if (pause > Millis(0)) {
-      again = again ? std::min(*again, pause) : pause;
+      wait("healing back-off", pause);
       continue;
     }
-    auto applied = apply_task(ctx, context.client, app, *r.task, r.live);
+    auto refusal = work.project.refusal(r.type, r.key.ns);
+    auto applied = refusal.empty() ? apply_task(ctx, work.context.client, work.app, *r.task, r.live) : Result<kube::Object>(fail(Kind::denied, "{}", refusal));
     if (!applied) {
       if (applied.error().is(Kind::cancelled)) return Fail(std::move(applied).error());
-      status.conditions.push_back({"SyncError", applied.error().what()});
-      again = Millis(5000);
+      work.status.conditions.push_back({"SyncError", applied.error().what()});
+      wait("an object that could not be healed", Millis(5000));
       continue;
     }
-    report(context, app, status, r, true);
-    r.state = SyncState::synced, r.missing = false, r.live = *applied, r.health = health_of(*applied), r.fields.clear();
+    LOG(warn, "gitops.drift", {"app", work.app.key.name}, {"object", fmt::format("{} {}", r.type.kind, r.key.str())}, {"deleted", r.missing});
+    if (work.context.drift) work.context.drift({work.app.key, r.type, r.key, r.missing, r.fields, work.status.revision(), true});
+    now_synced(r, *std::move(applied));
   }
-  return again;
+  return progress;
 }
 
-void finish(const Ctx& ctx, Operation& op, std::string phase, std::string message) {
-  op.phase = std::move(phase), op.message = std::move(message);
-  op.finished_at = rfc3339(ctx.clock->wall());
+bool selected(const Operation& op, const Task& task) {
+  if (!op.selective()) return true;
+  if (task.hook) return false;
+  for (const auto& want : op.sync()["resources"].items()) {
+    auto ns = want["namespace"].text();
+    if (want["group"].text() == task.type.group() && want["kind"].text() == task.type.kind && want["name"].text() == task.key.name && (ns.empty() || ns == task.key.ns)) return true;
+  }
+  return false;
 }
 
-// All of the steps that can be taken now. done: the operation has come to its end, well or not.
-struct Progress {
-  bool done = false;
-  std::string waiting;
-};
-Result<Progress> advance(const Ctx& ctx, const SyncContext& context, const Application& app, const std::vector<Task>& tasks, AppStatus& status) {
-  auto steps = steps_of(tasks);
-  auto& op = status.operation;
-  for (std::size_t i = 0; i < steps.size(); ++i) {
-    bool gated = i + 1 < steps.size();
-    std::string waiting;
-    for (const auto* task : steps[i].tasks) {
-      if (task->hook) {
-        TRY(auto state, run_hook(ctx, context, app, *task, op));
-        if (state == HookState::failed) return fail(Kind::invalid, "{} hook {} failed", to_string(task->phase), task->key.name);
-        if (state == HookState::running && waiting.empty()) waiting = fmt::format("completion of hook {}/{}", task->type.kind, task->key.name);
-        continue;
-      }
-      auto* r = resource_of(status, *task);
-      if (r == nullptr) continue;
-      if (r->state != SyncState::synced) {
-        TRY(r->live, apply_task(ctx, context.client, app, *task, r->live));
-        r->state = SyncState::synced, r->missing = false, r->fields.clear(), r->message.clear();
-        if (!task->ignore_health) r->health = health_of(r->live);
-      }
-      if (!gated || !r->health) continue;
-      if (r->health->health == Health::degraded)
-        return fail(Kind::invalid, "{} {} is degraded in wave {}: {}", task->type.kind, task->key.name, steps[i].wave, r->health->message);
-      if (r->health->health != Health::healthy && waiting.empty()) waiting = fmt::format("healthy state of {}/{}", task->type.kind, task->key.name);
-    }
-    if (!waiting.empty()) return Progress{false, "waiting for " + waiting};
+// One object of a step; why the step must wait for it goes to `waiting`.
+Result<> advance_object(const Ctx& ctx, Work& work, const Task& task, bool gated, std::string& waiting) {
+  auto* r = resource_of(work.status, task);
+  if (r == nullptr) return {};
+  if (r->state != SyncState::synced) {
+    auto applied = apply_task(ctx, work.context.client, work.app, task, r->live);
+    if (!applied && may_pass(applied.error())) return Fail(std::move(applied).error());
+    auto& result = result_of(work.status.operation, r->type, r->key, task.phase);
+    result.status = applied ? "Synced" : "SyncFailed", result.outcome = applied ? "Running" : "Failed";
+    result.message = applied ? (r->missing ? "created" : "configured") : applied.error().what();
+    if (!applied) return Fail(std::move(applied).error().in(fmt::format("{} {}", task.type.kind, task.key.str())));
+    now_synced(*r, *std::move(applied));
   }
-  return Progress{true, ""};
-}
-
-// Deletes what Git no longer holds, what was created last going first. Never everything unless asked for.
-Result<> prune(const Ctx& ctx, const SyncContext& context, const Application& app, const std::vector<Task>& tasks, AppStatus& status) {
-  std::vector<Compared*> extras;
-  for (auto& r : status.resources)
-    if (r.extra && !r.live.deleting()) extras.push_back(&r);
-  if (extras.empty()) return {};
-  if (tasks.empty() && !app.allow_empty) {
-    status.conditions.push_back({"SyncError", "the revision holds no objects and pruning would delete all; set syncPolicy.automated.allowEmpty to allow it"});
-    return {};
-  }
-  std::stable_sort(extras.begin(), extras.end(), [](const Compared* a, const Compared* b) { return kind_rank(a->type.kind) > kind_rank(b->type.kind); });
-  for (auto* r : extras) {
-    if (r->live.annotation("argocd.argoproj.io/sync-options").contains("Prune=false")) continue;
-    auto options = prune_options(app);
-    options.uid = r->live.uid();
-    auto removed = context.client.remove(ctx, r->type, r->key, options);
-    if (!removed && !removed.error().is(Kind::not_found)) return removed;
-  }
+  if (!gated || !r->health) return {};
+  if (r->health->health == Health::degraded) return fail(Kind::invalid, "{} {} is degraded in wave {}: {}", task.type.kind, task.key.name, task.wave, r->health->message);
+  if (r->health->health != Health::healthy && waiting.empty()) waiting = fmt::format("healthy state of {}/{}", task.type.kind, task.key.name);
   return {};
 }
 
-void run_sync_fail_hooks(const Ctx& ctx, const SyncContext& context, const Application& app, const std::vector<Task>& tasks, Operation& op) {
-  for (const auto& task : tasks)
-    if (task.hook && task.phase == SyncPhase::sync_fail) (void)run_hook(ctx, context, app, task, op);
+// All of the steps that can be taken now.
+Result<Progress> advance(const Ctx& ctx, Work& work) {
+  auto& op = work.status.operation;
+  auto steps = steps_of(work.tasks);
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    bool gated = i + 1 < steps.size() && !op.selective();
+    std::string waiting;
+    for (const auto* task : steps[i].tasks) {
+      if (!selected(op, *task)) continue;
+      if (!task->hook) {
+        TRY_OK(advance_object(ctx, work, *task, gated, waiting));
+        continue;
+      }
+      TRY(auto state, run_hook(ctx, work, *task));
+      if (state == HookState::failed) return fail(Kind::invalid, "{} hook {} failed", to_string(task->phase), task->key.name);
+      if (state == HookState::running && waiting.empty()) waiting = fmt::format("completion of hook {}/{}", task->type.kind, task->key.name);
+    }
+    if (!waiting.empty()) return Progress{std::move(waiting)};
+  }
+  return Progress{};
 }
 
-void remember(AppStatus& status, const Application& app, const std::string& now) {
-  if (!status.history.empty() && status.history.back().revision == status.revision) return;
+// The hooks of failure run to their end, then the operation has failed with what was wrong first.
+Result<std::optional<Millis>> fail_operation(const Ctx& ctx, Work& work) {
+  auto& op = work.status.operation;
+  bool running = false;
+  for (const auto& task : work.tasks) {
+    if (!task.hook || task.phase != SyncPhase::sync_fail || op.selective()) continue;
+    auto state = run_hook(ctx, work, task);
+    if (!state && (may_pass(state.error()) || state.error().is(Kind::cancelled))) return Fail(std::move(state).error());
+    if (!state) {
+      auto& result = result_of(op, task.type, task.key, task.phase);
+      result.hook = true, result.outcome = "Failed", result.message = state.error().what();
+    }
+    running = running || (state && *state == HookState::running);
+  }
+  if (running) return std::optional(Millis(5000));
+  finish(ctx, op, "Failed", op.message);
+  LOG(warn, "gitops.sync_failed", {"app", work.app.key.name}, {"revision", op.revision()}, {"error", op.message});
+  auto retry = op.sync().present() && doc::View(op.request)["retry"].present() ? retry_from(doc::View(op.request)["retry"]) : Result<RetrySpec>(work.app.retry);
+  return std::optional(retry ? retry_pause(*retry, op.retries) : work.app.retry.first);
+}
+
+bool is_failing(const Operation& op) {
+  return std::any_of(op.results.begin(), op.results.end(), [](const TaskResult& r) { return r.hook && r.phase == "SyncFail"; });
+}
+
+void remember(Work& work) {
+  auto& status = work.status;
+  const auto& op = status.operation;
+  if (op.selective()) return;
+  if (!status.history.empty() && status.history.back().revisions == op.revisions && status.history.back().source == op.source) return;
   std::int64_t id = status.history.empty() ? 0 : status.history.back().id + 1;
-  status.history.push_back({id, status.revision, now});
-  while (static_cast<std::int64_t>(status.history.size()) > app.history_limit) status.history.erase(status.history.begin());
+  status.history.push_back({id, op.revisions, op.finished_at, op.started_at, op.source, doc::View(op.request)["initiatedBy"].value()});
+  while (static_cast<std::int64_t>(status.history.size()) > work.app.history_limit) status.history.erase(status.history.begin());
 }
 
-enum class Plan { nothing, operate, heal, wait };
+// What a request cannot have here.
+Result<> check_request(const Work& work) {
+  const auto& op = work.status.operation;
+  auto sync = op.sync();
+  auto pinned = sync["revision"].text();
+  if (!pinned.empty() && !op.revision().starts_with(pinned) && pinned != work.app.sources.front().target_revision)
+    return fail(Kind::invalid, "revision {} was asked for and {} is what {} names; a rollback is a commit in Git", pinned, op.revision().substr(0, 12),
+                work.app.sources.front().target_revision);
+  for (auto key : {"source", "sources", "manifests", "syncOptions"})
+    if (sync[key].present()) return sync[key].wrong("this field of an operation is not supported: change the Application instead");
+  if (sync["syncStrategy"]["hook"]["force"].bool_or(false) || sync["syncStrategy"]["apply"]["force"].bool_or(false))
+    return sync["syncStrategy"].wrong("force is not supported for a whole Application: give the object the sync option Force=true");
+  return {};
+}
 
-// What to do, from what was found and what was tried before.
-Plan decide(const Ctx& ctx, const Application& app, const kube::Object& application, AppStatus& status, Millis& wait_for) {
-  auto& op = status.operation;
-  auto now = rfc3339(ctx.clock->wall());
-  auto start = [&](std::string who, std::int64_t retries) {
-    op = {"Running", status.revision, now, "", "", std::move(who), retries, {}};
-    return Plan::operate;
+Result<std::optional<Millis>> run_operation(const Ctx& ctx, Work& work) {
+  auto& op = work.status.operation;
+  if (is_failing(op)) return fail_operation(ctx, work);
+  bool dry_run = op.sync()["dryRun"].bool_or(false);
+  auto step = [&]() -> Result<Progress> {
+    if (auto held = work.project.held_back(work.app, ctx.clock->wall(), !doc::View(op.request)["initiatedBy"]["automated"].bool_or(false)); !held.empty())
+      return Progress{held, Millis(30000)};
+    if (!dry_run) {
+      TRY(auto home, ensure_namespace(ctx, work.context.client, work.app));
+      if (!home.done()) return home;
+    }
+    if (op.results.empty()) TRY_OK(check_all(ctx, work));
+    if (dry_run) return Progress{};
+    TRY(auto progress, advance(ctx, work));
+    if (!progress.done()) return progress;
+    if (op.selective()) return progress;
+    return prune(ctx, work);
   };
-  if (application["operation"]["sync"].present()) {
-    auto who = application["operation"]["initiatedBy"]["username"].str_or("unknown");
-    return start(who, 0);
+  auto progress = step();
+  if (!progress) {
+    if (progress.error().is(Kind::cancelled)) return Fail(std::move(progress).error());
+    op.message = progress.error().what();
+    if (may_pass(progress.error())) return std::optional(Millis(1000));
+    return fail_operation(ctx, work);
   }
-  // A newer commit is taken at once, also by an operation that is stuck on an older one.
-  if (op.running()) return op.revision == status.revision ? Plan::operate : start(op.initiated_by, 0);
-  if (!app.automated) return Plan::nothing;
-  bool differs = std::any_of(status.resources.begin(), status.resources.end(), [&](const Compared& r) { return out_of_sync(r) || (r.extra && app.prune); });
-  if (op.revision != status.revision) return start("", 0);
-  if (!differs) return Plan::nothing;
-  if (op.phase == "Succeeded") return app.self_heal ? Plan::heal : Plan::nothing;
-  if (app.retry.limit >= 0 && op.retries >= app.retry.limit) {
-    status.conditions.push_back({"SyncError", fmt::format("Failed last sync attempt to {}: {}", op.revision.substr(0, 7), op.message)});
-    return Plan::nothing;
+  if (!progress->done()) {
+    op.message = "waiting for " + progress->waiting;
+    return std::optional(progress->again);
   }
-  double pause = static_cast<double>(app.retry.first.count());
-  for (std::int64_t i = 0; i < op.retries && pause < 1e7; ++i) pause *= app.retry.factor;
-  auto due = parse_rfc3339(op.finished_at).value_or(WallTime{}) + std::min(Millis(static_cast<std::int64_t>(pause)), app.retry.max);
-  if (due > ctx.clock->wall()) {
-    wait_for = std::chrono::duration_cast<Millis>(due - ctx.clock->wall()) + Millis(1);
-    return Plan::wait;
-  }
-  return start(op.initiated_by, op.retries + 1);
+  for (auto& result : op.results)
+    if (!result.hook && result.outcome == "Running") result.outcome = "Succeeded";
+  finish(ctx, op, "Succeeded", dry_run ? "successfully synced (dry run)" : "successfully synced (all tasks run)");
+  if (!dry_run) remember(work);
+  LOG(info, "gitops.synced", {"app", work.app.key.name}, {"revision", op.revision()});
+  return std::optional<Millis>();
 }
 
 }  // namespace
 
-kube::RemoveOptions prune_options(const Application& app) {
-  kube::RemoveOptions options;
-  using P = kube::RemoveOptions::Propagation;
-  options.propagation = app.options.prune_propagation == "background" ? P::background : app.options.prune_propagation == "orphan" ? P::orphan : P::foreground;
-  return options;
+TaskResult& result_of(Operation& op, const kube::Type& type, const kube::Key& key, SyncPhase phase) {
+  for (auto& result : op.results)
+    if (result.type == type && result.key == key && result.phase == to_string(phase)) return result;
+  return op.results.emplace_back(TaskResult{type, key, std::string(to_string(phase)), false, "", "", ""});
 }
 
-Result<kube::Object> apply_task(const Ctx& ctx, kube::Client& client, const Application& app, const Task& task, const kube::Object& live) {
-  TRY(auto object, applied_over(app, task, live));
-  kube::WriteOptions options{.field_manager = std::string(field_manager), .force = true};
-  auto applied = client.apply(ctx, object, options);
-  if (applied || !app.options.create_namespace || !applied.error().is(Kind::not_found)) return applied;
-  TRY(auto ns, client.get(ctx, {"v1", "Namespace"}, {"", task.key.ns}));
-  if (ns) return applied;
-  TRY_OK(client.apply(ctx, kube::make_object({"v1", "Namespace"}, {"", task.key.ns}), options));
-  return client.apply(ctx, std::move(object), options);
+Result<> record(const Ctx& ctx, Work& work, Recorded what) {
+  bool started = what == Recorded::start;
+  auto before = status_from(work.application).inventory;
+  if (what == Recorded::inventory && before == work.status.inventory) return {};
+  auto saved = work.status;
+  saved.inventory.insert(saved.inventory.end(), before.begin(), before.end());
+  std::sort(saved.inventory.begin(), saved.inventory.end());
+  saved.inventory.erase(std::unique(saved.inventory.begin(), saved.inventory.end()), saved.inventory.end());
+  doc::List patch;
+  if (started) {
+    patch.emplace_back(doc::Map{{"op", "test"}, {"path", "/metadata/resourceVersion"}, {"value", work.application.resource_version()}});
+    if (work.application.value().find("operation") != nullptr) patch.emplace_back(doc::Map{{"op", "remove"}, {"path", "/operation"}});
+  }
+  patch.emplace_back(doc::Map{{"op", "add"}, {"path", "/status"}, {"value", to_doc(saved, work.application, rfc3339(ctx.clock->wall()))}});
+  auto written = work.context.client.patch(ctx, work.application.type(), work.application.key(), kube::PatchType::json, std::move(patch),
+                                           {.field_manager = std::string(status_manager)});
+  if (!written) return Fail(std::move(written).error());
+  work.request_taken = work.request_taken || started;
+  return {};
 }
 
-Result<std::optional<Millis>> operate(const Ctx& ctx, const SyncContext& context, const Application& app, const kube::Object& application,
-                                      const std::vector<Task>& tasks, AppStatus& status) {
-  Millis wait_for{0};
-  auto plan = decide(ctx, app, application, status, wait_for);
-  std::optional<Millis> again;
-  if (plan == Plan::wait) again = wait_for;
-  if (plan == Plan::nothing || plan == Plan::wait) return again;
-  TRY_OK(save_inventory(ctx, context, application, status));
-  if (plan == Plan::heal) {
-    TRY(again, heal(ctx, context, app, status));
-    if (app.prune) TRY_OK(prune(ctx, context, app, tasks, status));
-    return again;
-  }
-  auto& op = status.operation;
-  auto progress = advance(ctx, context, app, tasks, status);
-  if (!progress) {
-    if (progress.error().is(Kind::cancelled)) return Fail(std::move(progress).error());
-    run_sync_fail_hooks(ctx, context, app, tasks, op);
-    finish(ctx, op, "Failed", progress.error().what());
-    LOG(warn, "gitops.sync_failed", {"app", app.key.name}, {"revision", op.revision}, {"error", op.message});
-    return std::optional(app.retry.first);
-  }
-  if (!progress->done) {
-    op.message = progress->waiting;
-    return std::optional(Millis(5000));
-  }
-  bool asked = application["operation"]["sync"]["prune"].bool_or(false);
-  if (app.prune || asked) TRY_OK(prune(ctx, context, app, tasks, status));
-  finish(ctx, op, "Succeeded", "successfully synced (all tasks run)");
-  remember(status, app, op.finished_at);
-  LOG(info, "gitops.synced", {"app", app.key.name}, {"revision", op.revision});
-  return again;
-}
-
-Result<Looked> tear_down(const Ctx& ctx, const SyncContext& context, const Application& app, const kube::Object& application, AppStatus status) {
-  Looked looked;
-  if (!app.finalizer) return looked;
-  auto entries = status.inventory;
-  std::stable_sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return kind_rank(a.type.kind) > kind_rank(b.type.kind); });
-  std::vector<InventoryEntry> left;
-  for (const auto& entry : entries) {
-    if (entry.type.kind == "CustomResourceDefinition") continue;  // as Argo CD: never with the application
-    auto live = context.client.get(ctx, entry.type, entry.key);
-    if (!live && live.error().is(Kind::not_found)) continue;
-    if (!live) return Fail(std::move(live).error());
-    if (!*live || !(*live)->annotation(tracking_annotation).starts_with(app.key.name + ":")) continue;
-    left.push_back(entry);
-    if (!(*live)->deleting()) {
-      auto removed = context.client.remove(ctx, entry.type, entry.key, prune_options(app));
-      if (!removed && !removed.error().is(Kind::not_found)) return Fail(std::move(removed).error());
+Result<std::optional<Millis>> operate(const Ctx& ctx, Work& work) {
+  auto decision = decide(ctx, work);
+  if (decision.plan == Plan::wait) return std::optional(decision.wait);
+  if (decision.plan == Plan::nothing) return std::optional<Millis>();
+  if (decision.started) {
+    if (auto asked = check_request(work); !asked) {
+      finish(ctx, work.status.operation, "Error", asked.error().what());
+      return std::optional<Millis>();
     }
   }
-  if (!left.empty()) {
-    status.inventory = left;
-    looked.status = to_doc(status, application, rfc3339(ctx.clock->wall()));
-    looked.again = Millis(200);
-    for (const auto& entry : left) looked.types.push_back(entry.type);
-    return looked;
+  // What is about to happen is on disk before the first object is: a crash in between leaves nothing unaccounted for,
+  // and nothing runs twice.
+  TRY_OK(record(ctx, work, decision.started ? Recorded::start : Recorded::inventory));
+  if (decision.plan == Plan::operate) return run_operation(ctx, work);
+  TRY(auto progress, heal(ctx, work));
+  if (progress.done() && work.app.prune) {
+    TRY(progress, prune(ctx, work));
   }
-  context.comparer.forget(app.key.str());
-  auto freed = kube::modify(ctx, context.client, application.type(), application.key(), {}, [](doc::Value& object) -> Result<bool> {
-    auto* meta = object.if_map()->find("metadata");
-    auto* finalizers = meta != nullptr && meta->if_map() != nullptr ? meta->if_map()->find("finalizers") : nullptr;
-    if (finalizers == nullptr || finalizers->if_list() == nullptr) return false;
-    return std::erase_if(*finalizers->if_list(), [](const doc::Value& f) {
-             const auto* text = f.if_string();
-             return text != nullptr && text->starts_with("resources-finalizer.argocd.argoproj.io");
-           }) > 0;
-  });
-  if (!freed && !freed.error().is(Kind::not_found)) return Fail(std::move(freed).error());
-  return looked;
+  return progress.done() ? std::optional<Millis>() : std::optional(progress.again);
 }
 
 }  // namespace slipway::gitops::detail

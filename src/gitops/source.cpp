@@ -1,6 +1,6 @@
 #include "gitops/source.h"
 
-#include "base/hash.h"
+#include "base/text.h"
 #include "doc/json.h"
 #include "manifest/kustomize.h"
 #include "manifest/load.h"
@@ -12,8 +12,13 @@ namespace {
 doc::Value overrides_of(const doc::Value& block) {
   doc::Map over;
   doc::View view(block);
-  for (auto key : {"namePrefix", "nameSuffix", "namespace", "commonLabels", "commonAnnotations", "patches", "components"})
+  for (auto key : {"namePrefix", "nameSuffix", "namespace", "commonAnnotations", "patches", "components"})
     if (view[key].present()) over.set(key, view[key].value());
+  if (auto labels = view["commonLabels"]; labels.present()) {
+    bool without = view["labelWithoutSelector"].bool_or(false);
+    if (without) over.set("labels", doc::List{doc::Map{{"pairs", labels.value()}, {"includeTemplates", view["labelIncludeTemplates"].bool_or(false)}}});
+    else over.set("commonLabels", labels.value());
+  }
   doc::List images;
   for (const auto& image : view["images"].items()) {
     // [old=]name[:tag][@digest], as `kustomize edit set image` takes it.
@@ -39,66 +44,148 @@ doc::Value overrides_of(const doc::Value& block) {
   return over.empty() ? doc::Value() : doc::Value(std::move(over));
 }
 
-std::string folder_of(const SourceSpec& source) {
+std::string spec_print(const SourceSpec& source) {
+  return fmt::format("{}|{}|{}|{}|{}|{}\n", source.repo_url, source.path, source.recurse, source.include, source.exclude, doc::print_json(source.kustomize));
+}
+
+// What stands at paths of one commit, folder by folder.
+class TreeIds {
+ public:
+  TreeIds(const git::Repository& repository, git::Oid commit) : repository_(repository), commit_(std::move(commit)) {}
+  // "" when there is nothing; no value when a link stands in the way, whose target the id would not tell.
+  Result<std::optional<std::string>> at(std::string_view path) {
+    std::string folder;
+    std::string id;
+    if (path.empty()) {
+      TRY(auto tree, repository_.tree_of(commit_));
+      return std::optional(tree);
+    }
+    for (auto step : split(path, '/')) {
+      TRY(const auto* entries, entries_of(folder));
+      auto found = entries->find(step);
+      if (found == entries->end()) return std::optional<std::string>("");
+      if (found->second.is_link()) return std::optional<std::string>();
+      id = found->second.id;
+      if (!folder.empty()) folder += '/';
+      folder += step;
+    }
+    return std::optional(id);
+  }
+
+ private:
+  using Entries = std::map<std::string, git::TreeEntry, std::less<>>;
+  Result<const Entries*> entries_of(const std::string& folder) {
+    auto known = folders_.find(folder);
+    if (known != folders_.end()) return &known->second;
+    Entries entries;
+    auto list = repository_.list(commit_, folder, false);
+    // A file where a folder was asked for has nothing below it.
+    if (!list && !list.error().is(Kind::not_found)) return Fail(std::move(list).error());
+    if (list)
+      for (auto& entry : *list) {
+        auto name = entry.path;
+        entries.emplace(std::move(name), std::move(entry));
+      }
+    return &folders_.emplace(folder, std::move(entries)).first->second;
+  }
+  const git::Repository& repository_;
+  git::Oid commit_;
+  std::map<std::string, Entries> folders_;
+};
+
+struct RenderedSource {
+  std::vector<doc::Value> objects;
+  std::string type;
+  std::set<std::string> paths;
+};
+
+Result<RenderedSource> render_source(const Ctx& ctx, const git::Repository& repository, const git::Oid& commit, const SourceSpec& source) {
+  manifest::GitSource plain(repository, commit);
+  manifest::RecordingSource files(plain);
+  RenderedSource result;
   auto folder = manifest::join_path("", source.path.empty() ? "." : source.path);
-  return folder.value_or("");
-}
-
-std::string fingerprint(const SourceSpec& source, const std::string& tree) {
-  return fmt::format("{}|{}|{}|{}|{}|{}", tree, source.path, source.recurse, source.include, source.exclude, doc::print_json(source.kustomize));
-}
-
-Result<std::vector<doc::Value>> render_source(const Ctx& ctx, const git::Repository& repository, const git::Oid& commit, const SourceSpec& source) {
-  manifest::GitSource files(repository, commit);
-  auto folder = folder_of(source);
-  TRY(auto there, files.is_dir(folder));
+  if (!folder) return fail(Kind::invalid, "{}: {}: leaves the repository, want a folder in it", source.repo_url, source.path);
+  TRY(auto there, files.is_dir(*folder));
   if (!there) return fail(Kind::not_found, "{}: {}: app path does not exist at {}", source.repo_url, source.path, commit.substr(0, 12));
-  TRY(auto kustomization, manifest::find_kustomization(files, folder));
+  TRY(auto kustomization, manifest::find_kustomization(files, *folder));
   if (kustomization) {
     manifest::KustomizeOptions options;
     options.overrides = overrides_of(source.kustomize);
-    return manifest::kustomize_build(ctx, files, folder, options);
+    result.type = "Kustomize";
+    TRY(result.objects, manifest::kustomize_build(ctx, files, *folder, options));
+  } else {
+    if (!source.kustomize.is_null() && !overrides_of(source.kustomize).is_null())
+      return fail(Kind::invalid, "{}: {}: has no kustomization for the Application's kustomize block", source.repo_url, source.path);
+    result.type = "Directory";
+    TRY(auto loaded, manifest::load_folder(ctx, files, *folder, {source.recurse, source.include, source.exclude}));
+    for (auto& entry : loaded) result.objects.push_back(std::move(entry.object));
   }
-  TRY(auto loaded, manifest::load_folder(ctx, files, folder, {source.recurse, source.include, source.exclude}));
-  std::vector<doc::Value> objects;
-  for (auto& entry : loaded) objects.push_back(std::move(entry.object));
-  return objects;
+  result.paths = files.paths();
+  return result;
 }
 
 }  // namespace
 
+// Whether what was read stands unchanged in another commit.
+Result<bool> Renderer::holds(const Read& read, const git::Repository& repository, const git::Oid& commit, const git::Oid& tree) {
+  if (read.tree == tree) return true;
+  if (!read.complete) return false;
+  TreeIds ids(repository, commit);
+  for (const auto& [path, id] : read.ids) {
+    TRY(auto now, ids.at(path));
+    if (!now || *now != id) return false;
+  }
+  return true;
+}
+
 Result<std::shared_ptr<const Rendered>> Renderer::render(const Ctx& ctx, const Application& app) {
+  Cached before, next;
+  {
+    auto cache = cache_.lock();
+    if (auto found = cache->find(app.key); found != cache->end()) before = found->second;
+  }
+  for (const auto& source : app.sources) next.spec += spec_print(source);
+  bool same = before.spec == next.spec;
+  auto rendered = std::make_shared<Rendered>();
   std::vector<git::Repository> repositories;
-  std::vector<std::string> commits;
-  std::string print;
-  for (const auto& source : app.sources) {
+  for (std::size_t i = 0; i < app.sources.size(); ++i) {
+    const auto& source = app.sources[i];
     TRY(auto repository, repositories_.open(ctx, source.repo_url));
     TRY(auto commit, repository.resolve(source.target_revision));
     if (!commit) return fail(Kind::not_found, "{}: no revision {}", source.repo_url, source.target_revision);
     TRY(auto tree, repository.tree_of(*commit));
-    print += fingerprint(source, tree) + "\n";
-    repositories.push_back(std::move(repository));
-    commits.push_back(*commit);
-  }
-  auto key = app.key.str();
-  std::shared_ptr<const Rendered> known;
-  {
-    auto cache = cache_.lock();
-    if (auto found = cache->find(key); found != cache->end() && found->second.fingerprint == print) known = found->second.rendered;
-  }
-  if (known && known->revisions == commits) return known;
-  auto rendered = std::make_shared<Rendered>();
-  rendered->revisions = commits;
-  if (known) {
-    rendered->objects = known->objects;  // another commit with the same tree
-  } else {
-    for (std::size_t i = 0; i < app.sources.size(); ++i) {
-      TRY(auto objects, render_source(ctx, repositories[i], commits[i], app.sources[i]));
-      for (auto& object : objects) rendered->objects.push_back(std::move(object));
+    if (same) {
+      TRY(same, holds(before.reads[i], repository, *commit, tree));
     }
+    rendered->revisions.push_back(*commit);
+    next.reads.push_back({tree, {}, false});
+    repositories.push_back(std::move(repository));
   }
-  (*cache_.lock())[key] = {print, rendered};
+  if (same && before.rendered->revisions == rendered->revisions) return before.rendered;
+  if (same) {
+    rendered->types = before.rendered->types, rendered->objects = before.rendered->objects;
+    for (std::size_t i = 0; i < next.reads.size(); ++i) next.reads[i].ids = before.reads[i].ids, next.reads[i].complete = before.reads[i].complete;
+  } else {
+    auto objects = std::make_shared<std::vector<doc::Value>>();
+    for (std::size_t i = 0; i < app.sources.size(); ++i) {
+      TRY(auto one, render_source(ctx, repositories[i], rendered->revisions[i], app.sources[i]));
+      rendered->types.push_back(std::move(one.type));
+      for (auto& object : one.objects) objects->push_back(std::move(object));
+      TreeIds ids(repositories[i], rendered->revisions[i]);
+      next.reads[i].complete = true;
+      for (const auto& path : one.paths) {
+        TRY(auto id, ids.at(path));
+        if (!id) next.reads[i].complete = false;
+        next.reads[i].ids.emplace(path, id.value_or(""));
+      }
+    }
+    rendered->objects = std::move(objects);
+  }
+  next.rendered = rendered;
+  (*cache_.lock())[app.key] = std::move(next);
   return std::shared_ptr<const Rendered>(std::move(rendered));
 }
+
+void Renderer::forget(const kube::Key& application) { cache_.lock()->erase(application); }
 
 }  // namespace slipway::gitops

@@ -1,5 +1,6 @@
 #pragma once
 // From an Application's sources to the objects they describe.
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,25 +21,35 @@ class Repositories {
 
 struct Rendered {
   std::vector<std::string> revisions;  // a commit a source
-  std::vector<doc::Value> objects;
-  std::string revision() const { return revisions.empty() ? "" : revisions.front(); }
+  std::vector<std::string> types;      // Kustomize, Directory: one a source
+  // The same list as before when a new commit changed nothing that was read.
+  std::shared_ptr<const std::vector<doc::Value>> objects;
 };
 
-// Renders from the bare repository, without a checkout. What was rendered is remembered by the tree it read from, so
-// a commit that does not change the tree costs nothing. Threads: any.
+// Renders from the bare repository, without a checkout. What was rendered is remembered with the ids of the files and
+// folders it read, found or not: a commit that changes none of them costs nothing, whatever else it changes. Threads: any.
 class Renderer {
  public:
   explicit Renderer(Repositories& repositories) : repositories_(repositories) {}
   // Errors: invalid (file:line:col), not_found (repository, revision, path), unavailable.
   Result<std::shared_ptr<const Rendered>> render(const Ctx& ctx, const Application& app);
+  // The next render reads everything anew.
+  void forget(const kube::Key& application);
 
  private:
+  struct Read {
+    std::string tree;                        // of the commit
+    std::map<std::string, std::string> ids;  // path -> id, "" for nothing there
+    bool complete = false;                   // every read is known by its id
+  };
   struct Cached {
-    std::string fingerprint;
+    std::string spec;
+    std::vector<Read> reads;  // a source
     std::shared_ptr<const Rendered> rendered;
   };
+  static Result<bool> holds(const Read& read, const git::Repository& repository, const git::Oid& commit, const git::Oid& tree);
   Repositories& repositories_;
-  Guarded<std::map<std::string, Cached>> cache_;  // by application
+  Guarded<std::map<kube::Key, Cached>> cache_;  // by application
 };
 
 }  // namespace slipway::gitops

@@ -7,16 +7,30 @@
 
 namespace slipway::gitops {
 
-struct HookResult {
-  std::string id, phase, outcome, message;  // outcome: Running, Succeeded, Failed
+using Revisions = std::vector<std::string>;  // a commit a source
+
+// How one object of an operation came out: operationState.syncResult.resources.
+struct TaskResult {
+  kube::Type type;
+  kube::Key key;
+  std::string phase;                        // PreSync, Sync ...
+  bool hook = false;
+  std::string outcome;                      // Running, Succeeded, Failed
+  std::string status;                       // Synced, SyncFailed, Pruned, PruneSkipped; "" for hooks
+  std::string message;
 };
 struct Operation {
-  std::string phase;                        // "", Running, Succeeded, Failed, Error
-  std::string revision, started_at, finished_at, message;
-  std::string initiated_by;                 // "" automated
+  std::string phase;                        // "", Running, Terminating, Succeeded, Failed, Error
+  doc::Value request;                       // the Application's `operation` it answers
+  Revisions revisions;
+  doc::Value source;                        // spec.source or spec.sources it was rendered from
+  std::string started_at, finished_at, message;
   std::int64_t retries = 0;
-  std::vector<HookResult> hooks;
+  std::vector<TaskResult> results;
   bool running() const { return phase == "Running"; }
+  std::string revision() const { return revisions.empty() ? "" : revisions.front(); }
+  doc::View sync() const { return doc::View(request)["sync"]; }
+  bool selective() const { return !sync()["resources"].items().empty(); }
 };
 struct InventoryEntry {
   kube::Type type;
@@ -25,20 +39,25 @@ struct InventoryEntry {
 };
 struct HistoryEntry {
   std::int64_t id = 0;
-  std::string revision, deployed_at;
+  Revisions revisions;
+  std::string deployed_at, started_at;
+  doc::Value source, initiated_by;
 };
 struct AppCondition {
-  std::string type, message;
+  std::string type, message;                // types end in Error or Warning
 };
 
 struct AppStatus {
-  std::string sync, revision, health, health_message;
+  std::string sync, health, health_message;
+  Revisions revisions;
+  std::vector<std::string> source_types;    // Kustomize, Directory: one a source
   std::vector<Compared> resources;
   std::vector<InventoryEntry> inventory;    // everything applied and not yet seen gone
   Operation operation;
   std::vector<HistoryEntry> history;
   std::vector<AppCondition> conditions;
   std::vector<std::string> images;
+  std::string revision() const { return revisions.empty() ? "" : revisions.front(); }
 };
 AppStatus status_from(const kube::Object& application);
 // `now` stands in for times that change only with what they date.

@@ -14,22 +14,32 @@ void add_condition(AppStatus& status, std::string type, std::string message) {
 
 // Objects without a namespace land in the destination's; cluster-scoped ones have none.
 Result<> place_objects(const Ctx& ctx, kube::Client& client, const Application& app, std::vector<doc::Value>& objects, AppStatus& status) {
-  std::set<std::pair<std::string, std::string>> defined;  // group, kind of CRDs that come with the application
+  std::map<std::pair<std::string, std::string>, bool> brought;  // group, kind of CRDs that come along -> namespaced
   for (const auto& object : objects)
     if (object.str_at({"kind"}) == "CustomResourceDefinition")
-      defined.emplace(object.str_at({"spec", "group"}), object.str_at({"spec", "names", "kind"}));
+      brought[{object.str_at({"spec", "group"}), object.str_at({"spec", "names", "kind"})}] = object.str_at({"spec", "scope"}) != "Cluster";
   for (auto& value : objects) {
     kube::Object object{doc::Value(value)};
     auto resource = client.resource(ctx, object.type());
     if (!resource && !resource.error().is(Kind::not_found)) return Fail(std::move(resource).error());
-    if (!resource && !defined.contains({object.type().group(), object.kind()}))
+    auto definition = brought.find({object.type().group(), object.kind()});
+    if (!resource && definition == brought.end())
       add_condition(status, "ComparisonError", fmt::format("{}: the cluster knows no {} of {}", object.name(), object.kind(), object.api_version()));
-    bool namespaced = !resource || resource->namespaced;
+    bool namespaced = resource ? resource->namespaced : definition == brought.end() || definition->second;
     auto& meta = value["metadata"].map();
     if (namespaced && object.ns().empty()) meta.set("namespace", app.ns.empty() ? "default" : app.ns);
     if (!namespaced) meta.erase("namespace");
   }
   return {};
+}
+
+// A name that is only made on creation cannot be found again, but for hooks, whose operation names them.
+void drop_nameless(std::vector<Task>& tasks, AppStatus& status) {
+  std::erase_if(tasks, [&](const Task& task) {
+    if (task.hook || !task.key.name.empty()) return false;
+    add_condition(status, "ComparisonError", fmt::format("{} {}: has no metadata.name, want one (generateName is for hooks)", task.type.kind, task.object.str_at({"metadata", "generateName"})));
+    return true;
+  });
 }
 
 void drop_repeated(std::vector<doc::Value>& objects, AppStatus& status) {
@@ -53,25 +63,6 @@ void drop_repeated(std::vector<doc::Value>& objects, AppStatus& status) {
   objects = std::move(kept);
 }
 
-// The project's rules about sources and destinations. Errors: denied.
-Result<> check_project(const Ctx& ctx, kube::Client& client, const Application& app) {
-  TRY(auto project, client.get(ctx, {"argoproj.io/v1alpha1", "AppProject"}, {app.key.ns, app.project}));
-  if (!project) {
-    if (app.project == "default") return {};
-    return fail(Kind::denied, "application references project {} which does not exist", app.project);
-  }
-  auto spec = (*project)["spec"];
-  auto any = [](const std::vector<doc::View>& patterns, std::string_view text) {
-    return std::any_of(patterns.begin(), patterns.end(), [&](const auto& p) { return p.text() == "*" || glob_match(p.text(), text); });
-  };
-  for (const auto& source : app.sources)
-    if (!any(spec["sourceRepos"].items(), source.repo_url))
-      return fail(Kind::denied, "application repo {} is not permitted in project '{}'", source.repo_url, app.project);
-  for (const auto& destination : spec["destinations"].items())
-    if (any({destination["namespace"]}, app.ns)) return {};
-  return fail(Kind::denied, "application destination namespace {} is not permitted in project '{}'", app.ns, app.project);
-}
-
 // Objects of the inventory that Git no longer wants; those that are gone or not ours leave the inventory.
 Result<std::vector<Compared>> find_extras(const Ctx& ctx, kube::Client& client, const Application& app, const std::vector<Task>& tasks, AppStatus& status) {
   std::set<std::pair<kube::Type, kube::Key>> wanted;
@@ -85,9 +76,11 @@ Result<std::vector<Compared>> find_extras(const Ctx& ctx, kube::Client& client, 
     auto live = client.get(ctx, entry.type, entry.key);
     if (!live && live.error().is(Kind::not_found)) continue;  // the kind itself is gone
     if (!live) return Fail(std::move(live).error());
-    if (!*live || !(*live)->annotation(tracking_annotation).starts_with(app.key.name + ":")) continue;
+    if (!*live || owner_of(**live) != tracking_name(app.key)) continue;
     Compared extra{entry.type, entry.key, SyncState::out_of_sync};
     extra.extra = true;
+    auto words = (*live)->annotation("argocd.argoproj.io/compare-options");
+    for (auto word : split(words, ',')) extra.extraneous = extra.extraneous || trim(word) == "IgnoreExtraneous";
     extra.live = **live;
     extra.health = health_of(**live);
     extras.push_back(std::move(extra));
@@ -107,7 +100,7 @@ void summarize(AppStatus& status, const std::vector<doc::Value>& objects) {
   std::size_t missing = 0, counted = 0;
   bool synced = true;
   for (const auto& r : status.resources) {
-    if (r.state != SyncState::synced) synced = false;
+    if (r.state != SyncState::synced && !r.extraneous) synced = false;
     if (r.extra || !r.health) continue;
     ++counted;
     if (r.health->health == Health::missing) {
@@ -129,63 +122,96 @@ void summarize(AppStatus& status, const std::vector<doc::Value>& objects) {
   status.images.assign(images.begin(), images.end());
 }
 
-std::vector<kube::Type> types_of(const AppStatus& status) {
+// What is managed, and the hooks: their events are what an operation waits for.
+std::vector<kube::Type> types_of(const AppStatus& status, const std::vector<Task>& tasks) {
   std::set<kube::Type> types;
   for (const auto& entry : status.inventory) types.insert(entry.type);
+  for (const auto& task : tasks) types.insert(task.type);
   return {types.begin(), types.end()};
 }
 
-Looked written(const AppStatus& status, const kube::Object& application, const Ctx& ctx, std::optional<Millis> again) {
-  return {to_doc(status, application, rfc3339(ctx.clock->wall())), again, types_of(status)};
+// Nothing can be said of the objects: what the last good look found stays on show, and a request is answered.
+Looked unknown(const Ctx& ctx, const kube::Object& application, AppStatus status, std::string type, std::string message, Millis again) {
+  status.sync = "Unknown";
+  if (status.health.empty()) status.health = "Unknown";
+  if (auto request = application["operation"]; request["sync"].present()) {
+    auto now = rfc3339(ctx.clock->wall());
+    Operation op;
+    op.phase = "Error", op.message = message, op.request = request.value(), op.started_at = op.finished_at = now;
+    op.revisions = status.revisions;
+    status.operation = std::move(op);
+  }
+  add_condition(status, std::move(type), std::move(message));
+  Looked result{to_doc(status, application, rfc3339(ctx.clock->wall())), again, types_of(status, {}), false};
+  for (auto key : {"resources", "summary", "sourceType", "sourceTypes"})
+    if (auto old = application["status"][key]; old.present()) result.status.map().set(key, old.value());
+  return result;
+}
+
+// Every object that Git wants beside the live one; what the project forbids is not even asked about.
+Result<> compare_all(const Ctx& ctx, const SyncContext& context, const Application& app, const Project& project, const std::vector<Task>& tasks, AppStatus& status) {
+  for (const auto& task : tasks) {
+    if (task.hook) continue;
+    if (auto refusal = project.refusal(task.type, task.key.ns); !refusal.empty()) {
+      Compared refused{task.type, task.key, SyncState::unknown};
+      refused.task = &task, refused.message = refusal;
+      status.resources.push_back(std::move(refused));
+      continue;
+    }
+    auto compared = context.comparer.compare(ctx, context.client, app, task);
+    if (!compared && compared.error().is(Kind::not_found)) {  // its kind is not there (yet)
+      Compared missing{task.type, task.key, SyncState::out_of_sync};
+      missing.missing = true, missing.task = &task, missing.message = compared.error().what();
+      missing.health = HealthStatus{Health::missing, ""};
+      status.resources.push_back(std::move(missing));
+      continue;
+    }
+    if (!compared) return Fail(std::move(compared).error());
+    if (!compared->shared_with.empty())
+      add_condition(status, "SharedResourceWarning", fmt::format("{} {} is part of applications {} and {}", task.type.kind, task.key.str(), tracking_name(app.key), compared->shared_with));
+    if (!compared->dropped.empty() && task.options.validate)
+      add_condition(status, "UnknownFieldWarning", fmt::format("{} {}: the cluster knows no {} and leaves it out", task.type.kind, task.key.str(), join(compared->dropped, ", ")));
+    status.resources.push_back(*std::move(compared));
+  }
+  return {};
 }
 
 }  // namespace
 
 Result<Looked> look(const Ctx& ctx, const SyncContext& context, const kube::Object& application) {
   auto status = status_from(application);
-  auto unknown = [&](std::string type, std::string message, Millis again) {
-    status.sync = "Unknown";
-    if (status.health.empty()) status.health = "Unknown";
-    add_condition(status, std::move(type), std::move(message));
-    auto result = written(status, application, ctx, again);
-    // What the last good look found stays on show.
-    result.status.map().set("resources", application["status"]["resources"].value());
-    return result;
-  };
+  if (application.deleting()) return detail::tear_down(ctx, context, application, std::move(status));
   auto app = application_from(application);
-  if (!app) return unknown("InvalidSpecError", app.error().what(), Millis(180000));
-  if (app->deleting) return detail::tear_down(ctx, context, *app, application, std::move(status));
-  if (auto allowed = check_project(ctx, context.client, *app); !allowed) {
-    if (allowed.error().retryable()) return Fail(std::move(allowed).error());
-    return unknown("InvalidSpecError", allowed.error().what(), Millis(180000));
+  if (!app) return unknown(ctx, application, std::move(status), "InvalidSpecError", app.error().what(), Millis(180000));
+  auto project = Project::read(ctx, context.client, *app);
+  if (!project && !project.error().is(Kind::denied) && !project.error().is(Kind::invalid)) return Fail(std::move(project).error());
+  auto allowed = project ? project->check(*app) : Result<>(Fail(project.error()));
+  if (!allowed) return unknown(ctx, application, std::move(status), "InvalidSpecError", allowed.error().what(), Millis(180000));
+  if (application.annotation("argocd.argoproj.io/refresh") == "hard") {
+    context.renderer.forget(app->key);
+    context.comparer.forget(app->key.str());
   }
   auto rendered = context.renderer.render(ctx, *app);
   if (!rendered) {
     if (rendered.error().is(Kind::cancelled)) return Fail(std::move(rendered).error());
-    return unknown("ComparisonError", rendered.error().print(), rendered.error().retryable() ? Millis(5000) : Millis(180000));
+    auto again = rendered.error().retryable() ? Millis(5000) : Millis(180000);
+    return unknown(ctx, application, std::move(status), "ComparisonError", rendered.error().print(), again);
   }
-  auto objects = (*rendered)->objects;
+  auto objects = *(*rendered)->objects;
   drop_repeated(objects, status);
   TRY_OK(place_objects(ctx, context.client, *app, objects, status));
-  auto tasks = tasks_of(objects);
-  status.revision = (*rendered)->revision();
-  for (const auto& task : tasks) {
-    if (task.hook) continue;
-    auto compared = context.comparer.compare(ctx, context.client, *app, task);
-    if (!compared && compared.error().is(Kind::not_found)) {  // its kind is not there (yet)
-      Compared missing{task.type, task.key, SyncState::out_of_sync};
-      missing.missing = true, missing.task = &task, missing.message = compared.error().what();
-      status.resources.push_back(std::move(missing));
-      continue;
-    }
-    if (!compared) return Fail(std::move(compared).error());
-    status.resources.push_back(*std::move(compared));
-  }
+  std::vector<std::string> warnings;
+  auto tasks = tasks_of(objects, app->options, warnings);
+  for (auto& warning : warnings) add_condition(status, "HookWarning", std::move(warning));
+  drop_nameless(tasks, status);
+  status.revisions = (*rendered)->revisions, status.source_types = (*rendered)->types;
+  TRY_OK(compare_all(ctx, context, *app, *project, tasks, status));
   TRY(auto extras, find_extras(ctx, context.client, *app, tasks, status));
   status.resources.insert(status.resources.end(), extras.begin(), extras.end());
-  TRY(auto again, detail::operate(ctx, context, *app, application, tasks, status));
+  detail::Work work{context, *app, application, *project, tasks, status, false};
+  TRY(auto again, detail::operate(ctx, work));
   summarize(status, objects);
-  return written(status, application, ctx, again);
+  return Looked{to_doc(status, application, rfc3339(ctx.clock->wall())), again, types_of(status, tasks), work.request_taken};
 }
 
 }  // namespace slipway::gitops

@@ -9,6 +9,8 @@
 
 namespace slipway::gitops {
 
+inline constexpr std::string_view status_manager = "slipway-gitops-status";
+
 // Told about a managed object that was found changed or gone.
 struct Drift {
   kube::Key application;
@@ -32,6 +34,7 @@ struct Looked {
   doc::Value status;               // to be written; null: the application is gone
   std::optional<Millis> again;
   std::vector<kube::Type> types;   // to be watched
+  bool request_taken = false;      // the `operation` field is answered and removed already
 };
 // `application` as read just now. Errors: unavailable and the like; what is wrong with the application itself goes
 // into its conditions.

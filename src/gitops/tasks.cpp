@@ -36,19 +36,23 @@ std::set<DeletePolicy> policies_of(std::string_view words) {
   return policies;
 }
 
-int wave_of(const kube::Object& object) {
-  for (auto key : {"argocd.argoproj.io/sync-wave", "helm.sh/hook-weight"})
-    if (auto wave = to_int(object.annotation(key))) return static_cast<int>(*wave);
-  return 0;
-}
-
-bool has_option(const kube::Object& object, std::string_view key, std::string_view option) {
-  for (auto word : split(object.annotation(key), ','))
-    if (trim(word) == option) return true;
-  return false;
+// Words that Argo CD takes and we do not, and words that nobody takes: the object would silently never run.
+std::string warning_of(std::string_view word, const kube::Object& object, bool helm) {
+  auto what = fmt::format("{}: hook {}", object.describe(), word);
+  if (word == "PreDelete" || word == "PostDelete" || word == "pre-delete" || word == "post-delete")
+    return what + " is not run: hooks of deletion are not supported";
+  // Helm's tests and rollback hooks are not for Argo CD either.
+  if (word == "Skip" || helm) return "";
+  return what + " is unknown and never run, want PreSync, Sync, PostSync, SyncFail or Skip";
 }
 
 }  // namespace
+
+int wave_of(const kube::Object& object) {
+  for (auto key : {"argocd.argoproj.io/sync-wave", "helm.sh/hook-weight"})
+    if (auto wave = to_int(object.annotation(key)); wave && *wave == static_cast<int>(*wave)) return static_cast<int>(*wave);
+  return 0;
+}
 
 std::string_view to_string(SyncPhase phase) {
   static constexpr std::string_view names[] = {"PreSync", "Sync", "PostSync", "SyncFail"};
@@ -62,13 +66,13 @@ int kind_rank(std::string_view kind) {
 
 std::string Task::id() const { return fmt::format("{}/{}:{}/{}", type.group(), type.kind, key.ns, key.name); }
 
-std::vector<Task> tasks_of(const std::vector<doc::Value>& objects) {
+std::vector<Task> tasks_of(const std::vector<doc::Value>& objects, const SyncOptions& options, std::vector<std::string>& warnings) {
   std::vector<Task> tasks;
   for (const auto& value : objects) {
     kube::Object object{doc::Value(value)};
     Task task{value, object.type(), object.key()};
     task.wave = wave_of(object);
-    task.never_prune = has_option(object, "argocd.argoproj.io/sync-options", "Prune=false");
+    task.options = options_of(options, object);
     task.ignore_health = object.annotation("argocd.argoproj.io/ignore-healthcheck") == "true";
     auto hook = object.annotation("argocd.argoproj.io/hook");
     bool helm = hook.empty();
@@ -80,8 +84,11 @@ std::vector<Task> tasks_of(const std::vector<doc::Value>& objects) {
     task.hook = true;
     task.delete_policies = policies_of(object.annotation(helm ? "helm.sh/hook-delete-policy" : "argocd.argoproj.io/hook-delete-policy"));
     std::set<SyncPhase> phases;
-    for (auto word : split(hook, ','))
-      if (auto phase = phase_of(trim(word))) phases.insert(*phase);
+    for (auto word : split(hook, ',')) {
+      word = trim(word);
+      if (auto phase = phase_of(word)) phases.insert(*phase);
+      else if (auto warning = warning_of(word, object, helm); !warning.empty()) warnings.push_back(std::move(warning));
+    }
     for (auto phase : phases) {
       task.phase = phase;
       tasks.push_back(task);

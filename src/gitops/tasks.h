@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "gitops/options.h"
 #include "kube/object.h"
 
 namespace slipway::gitops {
@@ -21,12 +22,14 @@ struct Task {
   int wave = 0;
   bool hook = false;
   std::set<DeletePolicy> delete_policies;  // hooks only
-  bool never_prune = false, ignore_health = false;
+  SyncOptions options;
+  bool ignore_health = false;
   std::string id() const;                  // group/kind:namespace/name
 };
 
-// Hooks named for more than one phase give a task each; hook Skip and unknown hook words give none.
-std::vector<Task> tasks_of(const std::vector<doc::Value>& objects);
+// Hooks named for more than one phase give a task each; hook Skip and unknown hook words give none. A hook word that
+// will never be acted on although its author meant it to be goes to `warnings`.
+std::vector<Task> tasks_of(const std::vector<doc::Value>& objects, const SyncOptions& options, std::vector<std::string>& warnings);
 
 // Tasks that go together: same phase and wave, kinds in Argo's order within.
 struct Step {
@@ -38,6 +41,8 @@ struct Step {
 // task needs is pulled up before it.
 std::vector<Step> steps_of(const std::vector<Task>& tasks);
 
+// The wave that an object's annotations name.
+int wave_of(const kube::Object& object);
 // Rank of a kind within a wave; unknown kinds come last.
 int kind_rank(std::string_view kind);
 

@@ -1,0 +1,111 @@
+// Writing one object, and asking about all of them first.
+#include "gitops/detail/operate.h"
+
+namespace slipway::gitops::detail {
+namespace {
+
+const kube::Type namespace_type{"v1", "Namespace"};
+
+kube::WriteOptions writing(bool dry_run = false) { return {.field_manager = std::string(field_manager), .dry_run = dry_run, .force = true}; }
+
+// Deletes and waits, so that it can be made again. Finalizers may keep it: then again later.
+Result<> make_way(const Ctx& ctx, kube::Client& client, const kube::Object& live) {
+  if (!live.deleting()) {
+    auto removed = client.remove(ctx, live.type(), live.key(), {.propagation = kube::RemoveOptions::Propagation::background, .uid = live.uid()});
+    if (!removed && !removed.error().is(Kind::not_found)) return removed;
+  }
+  TRY(auto still, client.get(ctx, live.type(), live.key()));
+  if (still && still->uid() == live.uid()) return fail(Kind::unavailable, "{} is to be replaced and not gone yet", live.describe());
+  return {};
+}
+
+// The whole object is written; what the server gave it stays its own.
+Result<kube::Object> replace(const Ctx& ctx, kube::Client& client, doc::Value object, const kube::Object& live) {
+  if (!live) return client.create(ctx, std::move(object), writing());
+  object["metadata"]["resourceVersion"] = live.resource_version();
+  if (const auto* finalizers = live.value().find_path({"metadata", "finalizers"}); finalizers != nullptr && object.find_path({"metadata", "finalizers"}) == nullptr)
+    object["metadata"]["finalizers"] = *finalizers;
+  return client.update(ctx, std::move(object), writing());
+}
+
+bool brings(const Work& work, const kube::Type& type) {
+  for (const auto& task : work.tasks) {
+    auto spec = doc::View(task.object)["spec"];
+    if (task.type.kind == "CustomResourceDefinition" && spec["group"].text() == type.group() && spec["names"]["kind"].text() == type.kind) return true;
+  }
+  return false;
+}
+bool brings_namespace(const Work& work, const std::string& ns) {
+  for (const auto& task : work.tasks)
+    if (task.type.kind == "Namespace" && task.key.name == ns) return true;
+  return false;
+}
+
+// Why one object could not be synced, or nothing.
+Result<> check(const Ctx& ctx, Work& work, const Compared& r) {
+  auto& client = work.context.client;
+  if (auto refusal = work.project.refusal(r.type, r.key.ns); !refusal.empty()) return fail(Kind::denied, "{}", refusal);
+  if (work.app.options.fail_on_shared && !r.shared_with.empty()) return fail(Kind::denied, "is part of Application {} as well", r.shared_with);
+  if (!r.message.empty() && !r.missing && !r.task->options.force) return fail(Kind::invalid, "{}", r.message);
+  if (!r.missing || r.state == SyncState::synced) return {};
+  auto kind = client.resource(ctx, r.type);
+  if (!kind && !kind.error().is(Kind::not_found)) return Fail(std::move(kind).error());
+  if (!kind) {
+    if (brings(work, r.type) || r.task->options.skip_missing_kind) return {};
+    return fail(Kind::not_found, "the cluster knows no {} of {}", r.type.kind, r.type.api_version);
+  }
+  auto would = client.apply(ctx, applied_object(work.app, *r.task), writing(true));
+  bool namespace_comes = brings_namespace(work, r.key.ns) || (work.app.options.create_namespace && r.key.ns == work.app.ns);
+  if (would || (would.error().is(Kind::not_found) && namespace_comes)) return {};
+  return Fail(std::move(would).error());
+}
+
+}  // namespace
+
+Result<Progress> ensure_namespace(const Ctx& ctx, kube::Client& client, const Application& app) {
+  if (!app.options.create_namespace || app.ns.empty()) return Progress{};
+  TRY(auto live, client.get(ctx, namespace_type, {"", app.ns}));
+  if (live && live->deleting()) return Progress{fmt::format("deletion of namespace {}", app.ns), Millis(500)};
+  doc::View metadata(app.namespace_metadata);
+  auto wanted = kube::make_object(namespace_type, {"", app.ns});
+  bool there = static_cast<bool>(live);
+  for (auto part : {"labels", "annotations"}) {
+    for (const auto& [key, value] : metadata[part].members()) {
+      wanted["metadata"][part][key] = value.text();
+      there = there && (*live)["metadata"][part][key].text() == value.text();
+    }
+  }
+  if (there) return Progress{};
+  TRY_OK_IN(fmt::format("namespace {}", app.ns), client.apply(ctx, std::move(wanted), writing()));
+  return Progress{};
+}
+
+Result<kube::Object> apply_task(const Ctx& ctx, kube::Client& client, const Application& app, const Task& task, const kube::Object& live) {
+  TRY(auto object, applied_over(app, task, live));
+  // Definitions and namespaces hold what others made: never deleted to be made again.
+  bool may_remake = task.options.force && task.type.kind != "Namespace" && task.type.kind != "CustomResourceDefinition";
+  auto applied = task.options.replace ? replace(ctx, client, object, live) : client.apply(ctx, object, writing());
+  if (applied || !live || !may_remake || !applied.error().is(Kind::invalid)) return applied;
+  TRY_OK(make_way(ctx, client, live));
+  return client.apply(ctx, applied_object(app, task), writing());
+}
+
+Result<> check_all(const Ctx& ctx, Work& work) {
+  Result<> first;
+  for (const auto& r : work.status.resources) {
+    if (r.task == nullptr) continue;
+    auto checked = check(ctx, work, r);
+    if (checked) continue;
+    if (checked.error().retryable() || checked.error().is(Kind::cancelled)) return checked;
+    auto& result = result_of(work.status.operation, r.type, r.key, r.task->phase);
+    result.status = "SyncFailed", result.outcome = "Failed", result.message = checked.error().what();
+    if (first) first = Fail(std::move(checked).error().in(fmt::format("{} {}", r.type.kind, r.key.str())));
+  }
+  for (const auto& task : work.tasks) {
+    if (!task.hook) continue;
+    if (auto refusal = work.project.refusal(task.type, task.key.ns); !refusal.empty() && first) first = fail(Kind::denied, "hook {}: {}", task.key.name, refusal);
+  }
+  return first;
+}
+
+}  // namespace slipway::gitops::detail

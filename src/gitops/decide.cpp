@@ -1,0 +1,114 @@
+#include <algorithm>
+
+#include "gitops/detail/operate.h"
+
+namespace slipway::gitops::detail {
+namespace {
+
+// A time after the former start: hooks tell operations apart by it.
+std::string start_time(const Ctx& ctx, const Operation& former) {
+  auto now = std::chrono::floor<std::chrono::seconds>(ctx.clock->wall());
+  auto before = parse_rfc3339(former.started_at);
+  if (before && *before >= now) now = std::chrono::floor<std::chrono::seconds>(*before) + std::chrono::seconds(1);
+  return rfc3339(now);
+}
+
+void start(const Ctx& ctx, Work& work, doc::Value request, std::int64_t retries) {
+  auto& op = work.status.operation;
+  Operation next;
+  next.phase = "Running";
+  next.started_at = start_time(ctx, op);
+  next.request = std::move(request);
+  next.revisions = work.status.revisions;
+  next.source = work.app.source_doc;
+  next.retries = retries;
+  op = std::move(next);
+}
+
+doc::Value automatic(const Work& work) {
+  return doc::Map{{"sync", doc::Map{{"revision", work.status.revision()}, {"prune", work.app.prune}}}, {"initiatedBy", doc::Map{{"automated", true}}}};
+}
+
+// Nothing is recorded of the source by operations of older versions.
+bool same_target(const Work& work) {
+  const auto& op = work.status.operation;
+  return op.revisions == work.status.revisions && (op.source.is_null() || op.source == work.app.source_doc);
+}
+
+bool differs(const Work& work) {
+  return std::any_of(work.status.resources.begin(), work.status.resources.end(), [&](const Compared& r) {
+    if (r.extra) return work.app.prune && !r.extraneous && options_of(work.app.options, r.live).prune != Permission::no;
+    return r.state != SyncState::synced;
+  });
+}
+
+// A person's request may bring its own rule; an automatic one has the Application's.
+std::optional<RetrySpec> retry_of(const Work& work) {
+  const auto& op = work.status.operation;
+  if (auto own = doc::View(op.request)["retry"]; own.present()) {
+    auto retry = retry_from(own);
+    return retry ? std::optional(*retry) : std::nullopt;
+  }
+  return work.app.automated ? std::optional(work.app.retry) : std::nullopt;
+}
+
+Decision after_failure(const Ctx& ctx, Work& work) {
+  const auto& op = work.status.operation;
+  auto retry = retry_of(work);
+  if (!retry) return {};
+  if (retry->limit >= 0 && op.retries >= retry->limit) {
+    work.status.conditions.push_back({"SyncError", fmt::format("Failed last sync attempt to {}: {}", op.revision().substr(0, 7), op.message)});
+    return {};
+  }
+  auto due = parse_rfc3339(op.finished_at).value_or(WallTime{}) + retry_pause(*retry, op.retries);
+  if (due > ctx.clock->wall()) return {Plan::wait, std::chrono::duration_cast<Millis>(due - ctx.clock->wall()) + Millis(1), false};
+  start(ctx, work, op.request, op.retries + 1);
+  return {Plan::operate, Millis(0), true};
+}
+
+Decision automatic_decision(const Ctx& ctx, Work& work) {
+  const auto& op = work.status.operation;
+  auto held = work.project.held_back(work.app, ctx.clock->wall(), false);
+  // Windows open and close on the minute.
+  if (!held.empty()) {
+    if (differs(work)) work.status.conditions.push_back({"SyncWindowWarning", "automatic sync is held back: " + held});
+    return {Plan::wait, Millis(30000), false};
+  }
+  bool tried = !op.phase.empty() && same_target(work);
+  if (tried && !differs(work)) return {};
+  if (tried) return op.phase == "Succeeded" ? Decision{work.app.self_heal ? Plan::heal : Plan::nothing, Millis(0), false} : after_failure(ctx, work);
+  // A commit that changes none of the objects is no reason to sync; the first look always is.
+  if (!op.phase.empty() && !differs(work)) return {};
+  start(ctx, work, automatic(work), 0);
+  return {Plan::operate, Millis(0), true};
+}
+
+}  // namespace
+
+void finish(const Ctx& ctx, Operation& op, std::string phase, std::string message) {
+  op.phase = std::move(phase), op.message = std::move(message);
+  op.finished_at = rfc3339(ctx.clock->wall());
+}
+
+Decision decide(const Ctx& ctx, Work& work) {
+  auto& op = work.status.operation;
+  auto request = work.application["operation"];
+  if (request["sync"].present()) {
+    start(ctx, work, request.value(), 0);
+    return {Plan::operate, Millis(0), true};
+  }
+  if (op.phase == "Terminating") {
+    finish(ctx, op, "Failed", "operation terminated");
+    return {};
+  }
+  if (op.running()) {
+    if (same_target(work)) return {Plan::operate, Millis(0), false};
+    // A newer commit is taken at once, also by an operation that is stuck on an older one.
+    start(ctx, work, op.request, 0);
+    return {Plan::operate, Millis(0), true};
+  }
+  if (!work.app.automated) return op.phase == "Failed" && same_target(work) && doc::View(op.request)["retry"].present() ? after_failure(ctx, work) : Decision{};
+  return automatic_decision(ctx, work);
+}
+
+}  // namespace slipway::gitops::detail

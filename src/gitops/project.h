@@ -1,0 +1,39 @@
+#pragma once
+// What an AppProject permits: sources, destinations, kinds, and when.
+#include "gitops/application.h"
+
+namespace slipway::gitops {
+
+// The rules of one project. No project object: `default` permits everything.
+class Project {
+ public:
+  // Errors: denied (a project that does not exist), invalid (sync windows that cannot be read).
+  static Result<Project> read(const Ctx& ctx, kube::Client& client, const Application& app);
+
+  // Errors: denied, naming the source, or the destination namespace.
+  Result<> check(const Application& app) const;
+  // Whether an object of this type may be put into this namespace ("" for cluster-scoped): "" or why not.
+  std::string refusal(const kube::Type& type, const std::string& ns) const;
+  // Whether syncing is held back now: "" or by which window.
+  std::string held_back(const Application& app, WallTime now, bool by_hand) const;
+
+ private:
+  bool permits_namespace(std::string_view ns) const;
+  std::string name_;
+  kube::Object object_;  // empty: everything is permitted
+};
+
+// One sync window, at a moment. Schedules are five-field cron, in UTC.
+struct SyncWindow {
+  bool allow = false, manual = false;
+  std::string schedule, text;
+  Millis duration{0};
+  std::vector<std::string> applications, namespaces, clusters;
+  bool all_of = false;  // andOperator
+  bool concerns(const Application& app) const;
+};
+// Errors: invalid, naming the field (a time zone other than UTC says so).
+Result<SyncWindow> window_from(doc::View view);
+bool is_open(const SyncWindow& window, WallTime now);
+
+}  // namespace slipway::gitops
