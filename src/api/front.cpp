@@ -1,6 +1,7 @@
 #include "api/front.h"
 
 #include "api/pages.h"
+#include "api/watches.h"
 #include "base/metrics.h"
 #include "base/text.h"
 #include "engine/hooks.h"
@@ -80,6 +81,7 @@ net::Handler front(engine::House& house) {
   router->mount("/git/", house.git->routes());
   router->mount("/v2/", guarded_registry(house));
   mount_kubernetes(*router, house);
+  router->mount("/watch", joined_watches(house.api->routes()));
   router->mount("/logs/", [&house](const Ctx&, net::Request& request) { return logs(house, request); });
   router->mount("/metrics", [&house](const Ctx&, net::Request&) { return metrics(house); });
   router->mount("/hooks/", engine::webhook_routes(house));

@@ -35,7 +35,15 @@ path::Phase phase_from(ci::Conclusion conclusion) {
 // Keeps the run's status up to date while it runs: a job that ended is on disk before the next one starts.
 class StatusKeeper final : public ci::Observer {
  public:
-  StatusKeeper(const Ctx& ctx, House& house, std::string run) : ctx_(ctx), house_(house), run_(std::move(run)) {}
+  StatusKeeper(const Ctx& ctx, House& house, std::string run, const ci::Plan& plan) : ctx_(ctx), house_(house), run_(std::move(run)) {
+    for (const auto& job : plan.jobs) {
+      needs_[job.id] = doc::List(job.needs.begin(), job.needs.end());
+      bool one = job.legs.size() == 1 && job.legs[0].matrix.is_null();
+      if (job.called || job.waits_for_values || !one) continue;  // several jobs, whose names come with them
+      order(job.id);
+      jobs_[job.id] = doc::Map{{"key", job.id}, {"name", job.name}, {"phase", "Pending"}};
+    }
+  }
 
   void take(const ci::JobResult& result) {
     order(result.key);
@@ -62,12 +70,18 @@ class StatusKeeper final : public ci::Observer {
   doc::List jobs() const {
     doc::List list;
     for (const auto& key : order_)
-      if (auto found = jobs_.find(key); found != jobs_.end()) list.push_back(found->second);
+      if (auto found = jobs_.find(key); found != jobs_.end()) list.push_back(with_needs(key, found->second));
     return list;
   }
   path::Spans commands() const { return commands_; }
 
  private:
+  // "test (12, ubuntu)" is of the job test.
+  doc::Value with_needs(const std::string& key, doc::Value job) const {
+    auto needs = needs_.find(key.substr(0, key.find(" (")));
+    if (needs != needs_.end() && !needs->second.empty()) job["needs"] = needs->second;
+    return job;
+  }
   void order(const std::string& key) {
     if (std::find(order_.begin(), order_.end(), key) == order_.end()) order_.push_back(key);
   }
@@ -91,6 +105,7 @@ class StatusKeeper final : public ci::Observer {
   const Ctx& ctx_;
   House& house_;
   std::string run_;
+  std::map<std::string, doc::List> needs_;  // of job ids
   std::map<std::string, doc::Value> jobs_;
   std::vector<std::string> order_;
   path::Spans commands_;
@@ -230,7 +245,7 @@ Result<> execute_run(const Ctx& ctx, House& house, const std::string& run_name) 
   TRY(auto repository, house.git->repository(change.repository));
   auto plan = plan_of(repository, change, (*object)["spec"]["workflow"].text());
   if (!plan) return refuse(ctx, house, run_name, plan.error());
-  StatusKeeper keeper(ctx, house, run_name);
+  StatusKeeper keeper(ctx, house, run_name, *plan);
   ScanningBuilder builder(*house.builder, *house.scanner);
   ci::RunnerOptions options;
   options.repository = &repository;

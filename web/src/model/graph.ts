@@ -1,0 +1,34 @@
+// A run's jobs in columns: each right of what it needs.
+export interface Job {
+  key: string;
+  name: string;
+  phase: string;
+  needs?: string[];
+  message?: string;
+  durationMs?: number;
+  cached?: boolean;
+  startedAt?: string;
+  result?: { id?: string; steps?: { name: string; conclusion: string; millis: number }[]; summary?: string };
+}
+
+/** The job that a need means: a job id, of which a matrix makes several. */
+export function idOf(job: Job): string {
+  return job.result?.id ?? job.key.replace(/ \(.*$/, "");
+}
+
+export function columns(jobs: Job[]): Job[][] {
+  const depth = new Map<string, number>();
+  const needs = new Map(jobs.map((job) => [idOf(job), job.needs ?? []]));
+  const measure = (id: string, seen: Set<string>): number => {
+    const known = depth.get(id);
+    if (known !== undefined) return known;
+    if (seen.has(id) || !needs.has(id)) return -1;
+    seen.add(id);
+    const found = Math.max(-1, ...needs.get(id)!.map((need) => measure(need, seen))) + 1;
+    depth.set(id, found);
+    return found;
+  };
+  const out: Job[][] = [];
+  for (const job of jobs) (out[Math.max(0, measure(idOf(job), new Set()))] ??= []).push(job);
+  return out.filter(Boolean);
+}

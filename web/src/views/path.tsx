@@ -1,0 +1,167 @@
+import { useLive, useClock, type Live } from "../hooks";
+import { mergePatch, pathOf, type Obj } from "../kube";
+import { board, matrix, type Cell, type Matrix, type Objects, type Rail, type Row, type Stop } from "../model/path";
+import { age } from "../model/text";
+import { Act, Chip, Dot, Empty, Problem } from "../parts/parts";
+
+export function approve(promotion: string): Promise<void> {
+  return mergePatch(`${pathOf.own("promotions")}/${promotion}`, { spec: { approvedBy: "admin" } });
+}
+
+export function usePath(): { all: Objects; live: Live[] } {
+  const changes = useLive(pathOf.own("changes"));
+  const runs = useLive(pathOf.own("workflowruns"));
+  const artifacts = useLive(pathOf.own("artifacts"));
+  const promotions = useLive(pathOf.own("promotions"));
+  const releases = useLive(pathOf.own("releases"));
+  const pipelines = useLive(pathOf.own("pipelines"));
+  const all = { changes: changes.items, runs: runs.items, artifacts: artifacts.items, promotions: promotions.items, releases: releases.items, pipelines: pipelines.items };
+  return { all, live: [changes, runs, artifacts, promotions, releases, pipelines] };
+}
+
+function Holds({ cell, now }: { cell: Cell; now: number }) {
+  return (
+    <td class={`holds ${cell.light}`}>
+      {cell.light === "none" ? (
+        <span class="quiet">nothing yet</span>
+      ) : (
+        <>
+          <div>
+            <Dot light={cell.light} current /> <code>{cell.commit}</code> <span class="quiet">{age(cell.since, now)}</span>
+          </div>
+          <div class="subject" title={cell.subject}>{cell.subject}</div>
+        </>
+      )}
+      {cell.next && (
+        <div class="next">
+          {cell.next} {cell.promotion && <Act label="Approve" run={() => approve(cell.promotion)} />}
+        </div>
+      )}
+    </td>
+  );
+}
+
+export function WhatRuns({ of, now }: { of: Matrix; now: number }) {
+  return (
+    <div class="scroll">
+      <table class="matrix">
+        <thead>
+          <tr>
+            <th scope="col">{of.pipeline}</th>
+            {of.environments.map((name) => (
+              <th scope="col">{name}</th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {of.services.map((service) => (
+            <tr>
+              <th scope="row">{service.name}</th>
+              {service.cells.map((cell) => (
+                <Holds cell={cell} now={now} />
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function StopOf({ stop }: { stop: Stop }) {
+  return (
+    <li class={`stop ${stop.light}${stop.environment ? " environment" : ""}`}>
+      <a href={stop.link} title={stop.note}>
+        <Dot light={stop.light} current={stop.current} title={`${stop.name}: ${stop.light}${stop.note ? `, ${stop.note}` : ""}`} />
+        <span class="name">{stop.name}</span>
+      </a>
+      {stop.promotion && <Act label="Approve" run={() => approve(stop.promotion!)} />}
+    </li>
+  );
+}
+
+function RailOf({ rail }: { rail: Rail }) {
+  return (
+    <div class="rail">
+      <a class="service" href={`#/run/${rail.run}`}>
+        {rail.service}
+        {rail.reused && <span class="quiet" title="the same commit was tested before it was merged"> reused</span>}
+      </a>
+      <ol>
+        {rail.stops.map((stop) => (
+          <StopOf stop={stop} key={stop.key} />
+        ))}
+      </ol>
+    </div>
+  );
+}
+
+function RowOf({ row, now }: { row: Row; now: number }) {
+  return (
+    <article class="change">
+      <div class="head">
+        <code>{row.commit}</code>
+        <strong>{row.subject}</strong>
+        <span class="quiet">
+          {row.author} · {row.repository} {row.pull ? <a href={`#/pr/${row.repository}/${row.pull}`}>{row.where}</a> : row.where} · {age(row.at, now)}
+        </span>
+      </div>
+      {row.message && <p class="problem">{row.message}</p>}
+      {row.rails.map((rail) => (
+        <RailOf rail={rail} key={rail.run} />
+      ))}
+      {row.rails.length === 0 && <p class="quiet norun">no workflow is for this change</p>}
+    </article>
+  );
+}
+
+function Notices({ items, now }: { items: Obj[]; now: number }) {
+  if (items.length === 0) return null;
+  return (
+    <aside aria-label="what happened">
+      <h2>What happened</h2>
+      <ul class="notices">
+        {items.slice(0, 12).map((notice) => (
+          <li class={notice.spec.severity}>
+            <span>{notice.spec.title}</span> <span class="quiet">{age(notice.metadata.creationTimestamp, now)}</span>
+          </li>
+        ))}
+      </ul>
+    </aside>
+  );
+}
+
+export function PathView() {
+  const { all, live } = usePath();
+  const notices = useLive(pathOf.own("notices"));
+  const now = useClock();
+  const rows = board(all);
+  const running = rows.flatMap((row) => row.rails).filter((rail) => rail.light === "running").length;
+  return (
+    <div class="pathview">
+      <div>
+        <Problem of={live} />
+        {matrix(all).map((one) => (
+          <section>
+            <h2>What runs where</h2>
+            <WhatRuns of={one} now={now} />
+          </section>
+        ))}
+        <section>
+          <h2>
+            Changes {running > 0 && <Chip light="running">{running} running</Chip>}
+          </h2>
+          {rows.slice(0, 40).map((row) => (
+            <RowOf row={row} now={now} key={row.name} />
+          ))}
+          {rows.length === 0 && live[0]!.state === "live" && (
+            <Empty>
+              Nothing was pushed so far. <code>git push {location.origin}/git/NAME.git HEAD:main</code>
+            </Empty>
+          )}
+        </section>
+      </div>
+      <Notices items={notices.items} now={now} />
+    </div>
+  );
+}

@@ -1,0 +1,77 @@
+import { useLive, useClock } from "../hooks";
+import { mergePatch, pathOf, type Obj } from "../kube";
+import { light, type Light } from "../model/path";
+import { age, short } from "../model/text";
+import { Act, Chip, Dot, Empty, Markdown, Problem } from "../parts/parts";
+
+function stateOf(pull: Obj): { light: Light; word: string } {
+  const state = pull.status?.state ?? "open";
+  if (state === "merged") return { light: "succeeded", word: "merged" };
+  if (state === "closed") return { light: "cancelled", word: "closed" };
+  return { light: light(pull.status?.checksState), word: "open" };
+}
+
+export function PullRequests() {
+  const live = useLive(pathOf.own("pullrequests"));
+  const now = useClock();
+  return (
+    <>
+      <Problem of={[live]} />
+      <h1>Pull requests</h1>
+      <ul class="pulls">
+        {live.items.map((pull) => (
+          <li key={pull.metadata.uid}>
+            <Dot light={stateOf(pull).light} />
+            <a href={`#/pr/${pull.spec.repository}/${pull.spec.number}`}>
+              <strong>{pull.spec.title}</strong>
+            </a>
+            <span class="quiet">
+              {pull.spec.repository}#{pull.spec.number} by {pull.spec.author} into {pull.spec.base} · {stateOf(pull).word} · {age(pull.metadata.creationTimestamp, now)}
+            </span>
+          </li>
+        ))}
+      </ul>
+      {live.items.length === 0 && live.state === "live" && (
+        <Empty>
+          None so far. <code>git push origin HEAD:refs/for/main</code> opens one.
+        </Empty>
+      )}
+    </>
+  );
+}
+
+export function PullRequest({ repository, number }: { repository: string; number: number }) {
+  const live = useLive(pathOf.own("pullrequests"));
+  const pull = live.items.find((item) => item.spec.repository === repository && item.spec.number === number);
+  if (!pull) return live.state === "live" ? <Empty>There is no pull request {repository}#{number}.</Empty> : <Problem of={[live]} />;
+  const state = stateOf(pull);
+  const checks: { context: string; state: string; message: string; run: string }[] = pull.status?.checks ?? [];
+  const green = pull.status?.checksState === "Succeeded" && pull.status?.mergeable !== false;
+  return (
+    <>
+      <Problem of={[live]} />
+      <h1>
+        <Dot light={state.light} /> {pull.spec.title}{" "}
+        <span class="quiet">
+          {repository}#{number}
+        </span>
+      </h1>
+      <p>
+        <Chip light={state.light}>{state.word}</Chip> <code>{short(pull.spec.head)}</code> by {pull.spec.author} into <code>{pull.spec.base}</code>{" "}
+        {state.word === "open" && green && <Act label="Merge" run={() => mergePatch(`${pathOf.own("pullrequests")}/${pull.metadata.name}`, { spec: { merge: { by: "admin" } } })} />}
+      </p>
+      {pull.status?.message && <p class="problem">{pull.status.message}</p>}
+      <ul class="checks">
+        {checks.map((check) => (
+          <li>
+            <a href={check.run ? `#/run/${check.run}` : undefined}>
+              <Dot light={light(check.state)} /> {check.context}
+            </a>{" "}
+            <span class="quiet">{check.message}</span>
+          </li>
+        ))}
+      </ul>
+      {pull.status?.comment && <Markdown text={pull.status.comment} without="Checks of" />}
+    </>
+  );
+}
