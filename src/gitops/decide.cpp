@@ -104,7 +104,8 @@ Decision decide(const Ctx& ctx, Work& work) {
   if (op.running()) {
     if (same_target(work)) return {Plan::operate, Millis(0), false};
     // A newer commit is taken at once, also by an operation that is stuck on an older one.
-    start(ctx, work, op.request, 0);
+    bool automated = doc::View(op.request)["initiatedBy"]["automated"].bool_or(false);
+    start(ctx, work, automated ? automatic(work) : op.request, 0);
     return {Plan::operate, Millis(0), true};
   }
   if (!work.app.automated) return op.phase == "Failed" && same_target(work) && doc::View(op.request)["retry"].present() ? after_failure(ctx, work) : Decision{};

@@ -213,7 +213,8 @@ Result<> record(const Ctx& ctx, Work& work, Recorded what) {
   saved.inventory.erase(std::unique(saved.inventory.begin(), saved.inventory.end()), saved.inventory.end());
   doc::List patch;
   if (started) {
-    patch.emplace_back(doc::Map{{"op", "test"}, {"path", "/metadata/resourceVersion"}, {"value", work.application.resource_version()}});
+    // A version that is not the current one is refused as a conflict.
+    patch.emplace_back(doc::Map{{"op", "replace"}, {"path", "/metadata/resourceVersion"}, {"value", work.application.resource_version()}});
     if (work.application.value().find("operation") != nullptr) patch.emplace_back(doc::Map{{"op", "remove"}, {"path", "/operation"}});
   }
   patch.emplace_back(doc::Map{{"op", "add"}, {"path", "/status"}, {"value", to_doc(saved, work.application, rfc3339(ctx.clock->wall()))}});

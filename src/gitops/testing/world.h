@@ -131,8 +131,9 @@ struct World {
   std::string commit(const std::map<std::string, std::optional<std::string>>& files) { return repositories.commit(std::string(url), files); }
   // `policy` and what follows it, in YAML, at the depth of spec.
   void application(std::string_view spec = "syncPolicy: {automated: {prune: true, selfHeal: true}}", std::string_view metadata = "") {
-    auto text = fmt::format("apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: shop, namespace: argocd{}}}\nspec:\n  destination: {{server: 'https://kubernetes.default.svc', namespace: shop}}\n", metadata);
-    if (spec.find("source") == std::string_view::npos) text += fmt::format("  source: {{repoURL: {}, path: ., targetRevision: main}}\n", url);
+    auto text = fmt::format("apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: shop, namespace: argocd{}}}\nspec:\n", metadata);
+    if (spec.find("destination") == std::string_view::npos) text += "  destination: {server: 'https://kubernetes.default.svc', namespace: shop}\n";
+    if (spec.find("source:") == std::string_view::npos && spec.find("sources:") == std::string_view::npos) text += fmt::format("  source: {{repoURL: {}, path: ., targetRevision: main}}\n", url);
     for (auto line : lines(spec)) text += fmt::format("  {}\n", line);
     must(person->apply(ctx(), must(doc::parse_yaml(text)), {.force = true}));
   }

@@ -1,0 +1,156 @@
+#include "gitops/testing/world.h"
+
+namespace slipway::gitops {
+namespace {
+
+const kube::Type config{"v1", "ConfigMap"}, deployment{"apps/v1", "Deployment"};
+
+constexpr std::string_view web = R"(
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}, creationTimestamp: null}
+    spec:
+      containers:
+      - {name: web, image: 'web:1', resources: {limits: {cpu: 1000m, memory: 1024Mi}}, env: [{name: A, value: x}]}
+      - {name: side, image: 'side:1'}
+status: {}
+)";
+
+TEST(Compare, DefaultsQuantitiesAndEmptiesAreNoDifference) {
+  World w;
+  w.commit({{"web.yaml", std::string(web)},
+            {"s.yaml", "{apiVersion: v1, kind: Secret, metadata: {name: s, labels: }, stringData: {k: v}}"},
+            {"svc.yaml", "{apiVersion: v1, kind: Service, metadata: {name: web, annotations: {}}, spec: {selector: {app: web}, ports: [{port: 80}]}}"},
+            {"r.yaml", "{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: r}, rules: []}"}});
+  w.application();
+  w.look_once();
+  w.restart();
+  w.client->writes.clear();
+  auto app = w.look_once();
+  EXPECT_EQ(app["status"]["sync"]["status"].text(), "Synced") << doc::print_yaml(app["status"]["resources"].value());
+  EXPECT_EQ(conditions_of(app), "") << "nothing of this was dropped";
+  EXPECT_EQ(w.client->writes.size(), 1U);
+  EXPECT_TRUE(w.drifts.empty());
+}
+
+TEST(Compare, AnUnchangedObjectCostsNoDryRun) {
+  World w;
+  w.commit({{"web.yaml", std::string(web)}, {"a.yaml", config_map("a")}});
+  w.application();
+  w.look_once();
+  w.look_once();
+  std::vector<std::string> calls;
+  w.client->before = [&](const std::string& what) {
+    if (!what.starts_with("get") && !what.starts_with("patch Application")) calls.push_back(what);
+    return Result<>{};
+  };
+  w.look_once();
+  EXPECT_TRUE(calls.empty()) << join(calls, ", ");
+  w.merge(config, {"shop", "a"}, "{metadata: {labels: {x: y}}}");
+  w.look_once();
+  EXPECT_EQ(join(calls, ", "), "apply ConfigMap shop/a") << "only what changed is asked about";
+}
+
+struct Drifted {
+  const char* name;
+  const char* patch;
+  const char* fields;  // "" : no difference
+  const char* ignore = "";
+};
+class Fields : public testing::TestWithParam<Drifted> {};
+TEST_P(Fields, Table) {
+  World w;
+  w.commit({{"web.yaml", std::string(web)}});
+  w.application(fmt::format("syncPolicy: {{automated: {{}}}}\nignoreDifferences: [{}]", GetParam().ignore));
+  w.look_once();
+  must(w.person->patch(w.ctx(), deployment, {"shop", "web"}, kube::PatchType::strategic, must(doc::parse_yaml(GetParam().patch)), {.field_manager = "hpa"}));
+  auto app = w.look_once();
+  std::vector<std::string> fields;
+  for (const auto& f : app["status"]["resources"][0]["differs"].items()) fields.push_back(f.text());
+  EXPECT_EQ(join(fields, " "), GetParam().fields);
+  EXPECT_EQ(app["status"]["sync"]["status"].text(), *GetParam().fields == 0 ? "Synced" : "OutOfSync");
+  // An ignored field also stays as it is when something else is synced.
+  if (*GetParam().fields != 0 || *GetParam().ignore == 0) return;
+  auto before = w.live(deployment, "web")->copy();
+  w.commit({{"web.yaml", replace_all(std::string(web), "side:1", "side:2")}});
+  EXPECT_EQ(phase_of(w.look_once()), "Succeeded");
+  auto after = *w.live(deployment, "web");
+  EXPECT_EQ(after["spec"]["template"]["spec"]["containers"][1]["image"].text(), "side:2");
+  EXPECT_EQ(after["spec"]["replicas"].value(), *before.find_path({"spec", "replicas"}));
+  EXPECT_EQ(after["spec"]["template"]["spec"]["containers"][0]["env"].value(), doc::View(before)["spec"]["template"]["spec"]["containers"][0]["env"].value());
+}
+INSTANTIATE_TEST_SUITE_P(Compare, Fields, testing::ValuesIn(std::to_array<Drifted>({
+  {"Nothing", "{}", ""},
+  {"Ours", "{spec: {replicas: 5}}", ".spec.replicas"},
+  {"OursBelow", "{spec: {template: {spec: {containers: [{name: web, env: [{name: A, value: y}]}]}}}}", ".spec.template.spec.containers[0].env[0].value"},
+  {"AddedByOthers", "{metadata: {labels: {team: a}}, spec: {template: {spec: {containers: [{name: web, env: [{name: B, value: y}]}, {name: injected, image: x}]}}}}", ""},
+  {"SameQuantity", "{spec: {template: {spec: {containers: [{name: web, resources: {limits: {cpu: '1', memory: 1Gi}}}]}}}}", ""},
+  {"Status", "{status: {replicas: 7}}", ""},
+  {"IgnoredPointer", "{spec: {replicas: 5}}", "", "{group: apps, kind: Deployment, jsonPointers: [/spec/replicas]}"},
+  {"IgnoredByGlob", "{spec: {replicas: 5}}", "", "{group: '*', kind: '*', jsonPointers: [/spec/replicas]}"},
+  {"IgnoredByName", "{spec: {replicas: 5}}", "", "{group: apps, kind: Deployment, name: web, namespace: shop, jsonPointers: [/spec/replicas]}"},
+  {"OtherName", "{spec: {replicas: 5}}", ".spec.replicas", "{group: apps, kind: Deployment, name: api, jsonPointers: [/spec/replicas]}"},
+  {"OtherGroup", "{spec: {replicas: 5}}", ".spec.replicas", "{kind: Deployment, jsonPointers: [/spec/replicas]}"},
+  {"MissingPointerIsFine", "{spec: {replicas: 5}}", ".spec.replicas", "{group: apps, kind: Deployment, jsonPointers: [/spec/nothing/here, /spec/template/spec/containers/9]}"},
+  {"PointerIntoAList", "{spec: {template: {spec: {containers: [{name: web, env: [{name: A, value: y}]}]}}}}", "", "{group: apps, kind: Deployment, jsonPointers: [/spec/template/spec/containers/0/env]}"},
+  {"IgnoredManager", "{spec: {replicas: 5, template: {spec: {containers: [{name: web, env: [{name: A, value: y}]}]}}}}", "", "{group: apps, kind: Deployment, managedFieldsManagers: [hpa]}"},
+  {"OtherManager", "{spec: {replicas: 5}}", ".spec.replicas", "{group: apps, kind: Deployment, managedFieldsManagers: [vpa]}"},
+})), [](const auto& i) { return i.param.name; });
+
+TEST(Compare, APodHashInAServiceIsTheRollouts) {
+  World w;
+  w.commit({{"s.yaml", "{apiVersion: v1, kind: Service, metadata: {name: s}, spec: {selector: {app: web}, ports: [{port: 80}]}}"}});
+  w.application();
+  w.look_once();
+  w.merge({"v1", "Service"}, {"shop", "s"}, "{spec: {selector: {rollouts-pod-template-hash: abc}}}");
+  EXPECT_EQ(w.look_once()["status"]["sync"]["status"].text(), "Synced");
+  w.merge({"v1", "Service"}, {"shop", "s"}, "{spec: {selector: {app: other}}}");
+  w.look_once();
+  EXPECT_EQ((*w.live({"v1", "Service"}, "s"))["spec"]["selector"].value(), doc::Value(doc::Map{{"app", "web"}, {"rollouts-pod-template-hash", "abc"}}));
+}
+
+TEST(Compare, WhatTheServerRefusesIsShownAtTheObject) {
+  World w;
+  w.commit({{"web.yaml", std::string(web)}});
+  w.application("syncPolicy: {}");
+  w.request();
+  w.look_once();
+  w.commit({{"web.yaml", replace_all(std::string(web), "matchLabels: {app: web}", "matchLabels: {app: web, more: x}")}});
+  auto app = w.look_once();
+  EXPECT_EQ(app["status"]["resources"][0]["status"].text(), "OutOfSync");
+  EXPECT_NE(app["status"]["resources"][0]["message"].text().find("selector"), std::string::npos);
+}
+
+struct Owner {
+  const char* name;
+  const char* id;
+  const char* want;
+};
+class OwnerOf : public testing::TestWithParam<Owner> {};
+TEST_P(OwnerOf, Table) {
+  auto object = must(doc::parse_yaml("{apiVersion: apps/v1, kind: Deployment, metadata: {name: 'system:web', namespace: shop}}"));
+  object["metadata"]["annotations"][tracking_annotation] = GetParam().id;
+  EXPECT_EQ(owner_of(kube::Object(object)), GetParam().want);
+}
+INSTANTIATE_TEST_SUITE_P(Compare, OwnerOf, testing::ValuesIn(std::to_array<Owner>({
+  {"Ours", "shop:apps/Deployment:shop/system:web", "shop"}, {"OtherNamespace", "team_shop:apps/Deployment:shop/system:web", "team_shop"},
+  {"Copied", "shop:apps/Deployment:shop/other", ""}, {"CopiedAcrossNamespaces", "shop:apps/Deployment:dev/system:web", ""}, {"CopiedKind", "shop:apps/StatefulSet:shop/system:web", ""},
+  {"Empty", "", ""}, {"Nonsense", "shop", ""}, {"Nonsense2", "a:b", ""}, {"Nonsense3", ":::", ""},
+})), [](const auto& i) { return i.param.name; });
+
+TEST(DroppedFields, AreThoseTheServerDoesNotHave) {
+  auto dropped = [](std::string_view wanted, std::string_view stored) { return join(dropped_fields(must(doc::parse_yaml(wanted)), must(doc::parse_yaml(stored))), " "); };
+  EXPECT_EQ(dropped("{spec: {replcias: 3, a: 1}}", "{spec: {a: 1, b: 2}}"), ".spec.replcias");
+  EXPECT_EQ(dropped("{spec: {a: {}, b: [], c: null}}", "{spec: {}}"), "");
+  EXPECT_EQ(dropped("{stringData: {a: b}}", "{data: {a: Yg==}}"), "");
+  EXPECT_EQ(dropped("{c: [{name: a, x: 1}, {name: b, y: 2}]}", "{c: [{name: a, x: 1}, {name: b}]}"), ".c[1].y");
+  EXPECT_EQ(dropped("{c: [{name: a, x: 1}]}", "{c: [{name: b}]}"), "");
+}
+
+}  // namespace
+}  // namespace slipway::gitops

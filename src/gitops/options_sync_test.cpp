@@ -1,0 +1,344 @@
+// Sync options, pruning, deletion: against the embedded API.
+#include "gitops/testing/world.h"
+
+namespace slipway::gitops {
+namespace {
+
+std::string with_options(std::string_view options, std::string_view more = "prune: true, selfHeal: true") {
+  return fmt::format("syncPolicy: {{automated: {{{}}}, syncOptions: [{}]}}", more, options);
+}
+std::string opt(std::string_view words) { return fmt::format("argocd.argoproj.io/sync-options: '{}'", words); }
+std::string wave(int n) { return fmt::format("argocd.argoproj.io/sync-wave: '{}'", n); }
+const kube::Type config{"v1", "ConfigMap"}, namespaces{"v1", "Namespace"};
+
+TEST(CreateNamespace, MakesTheDestinationWithItsMetadata) {
+  World w;
+  w.commit({{"a.yaml", config_map("a")}});
+  w.application("destination: {namespace: fresh}\nsyncPolicy: {automated: {}, syncOptions: [CreateNamespace=true], managedNamespaceMetadata: {labels: {team: blue}, annotations: {note: x}}}");
+  EXPECT_EQ(phase_of(w.look_once()), "Succeeded");
+  auto made = *w.live(namespaces, "fresh", "");
+  EXPECT_EQ(made.label("team"), "blue");
+  EXPECT_EQ(made.annotation("note"), "x");
+  EXPECT_EQ(made.annotation(tracking_annotation), "") << "a namespace made by the way is never pruned";
+  EXPECT_TRUE(w.live(config, "a", "fresh"));
+}
+
+TEST(CreateNamespace, IsNotMadeUnlessAsked) {
+  World w;
+  w.commit({{"a.yaml", config_map("a")}});
+  w.application("destination: {namespace: fresh}\nsyncPolicy: {automated: {}}");
+  auto app = w.look_once();
+  EXPECT_EQ(phase_of(app), "Failed");
+  EXPECT_NE(message_of(app).find("\"fresh\" not found"), std::string::npos) << message_of(app);
+}
+
+TEST(CreateNamespace, OneAmongTheObjectsComesFirst) {
+  World w;
+  w.commit({{"a.yaml", config_map("a")}, {"ns.yaml", "{apiVersion: v1, kind: Namespace, metadata: {name: fresh}}"}});
+  w.application("destination: {namespace: fresh}\nsyncPolicy: {automated: {}}");
+  EXPECT_EQ(phase_of(w.look_once()), "Succeeded");
+  EXPECT_EQ(w.live(namespaces, "fresh", "")->annotation(tracking_annotation), "shop:/Namespace:fresh/fresh");
+}
+
+TEST(Replace, WritesTheWholeObject) {
+  World w;
+  w.commit({{"a.yaml", config_map("a", "1", opt("Replace=true"))}});
+  w.application();
+  w.look_once();
+  w.merge(config, {"shop", "a"}, "{data: {v: '9', extra: x}}");
+  w.client->writes.clear();
+  w.look_once();
+  EXPECT_EQ(w.client->writes.at(0), "update ConfigMap shop/a");
+  EXPECT_EQ((*w.live(config, "a"))["data"].value(), doc::Value(doc::Map{{"v", "1"}}));
+  EXPECT_EQ(w.look_once()["status"]["sync"]["status"].text(), "Synced");
+}
+
+TEST(Force, RemakesWhatCannotBeChanged) {
+  auto job = [](std::string_view image, std::string_view annotations) {
+    return fmt::format("{{apiVersion: batch/v1, kind: Job, metadata: {{name: j, annotations: {{{}}}}}, spec: {{template: {{spec: {{restartPolicy: Never, containers: [{{name: c, image: '{}'}}]}}}}}}}}", annotations, image);
+  };
+  World w;
+  w.commit({{"j.yaml", job("a:1", "")}});
+  w.application();
+  w.look_once();
+  auto first = w.live({"batch/v1", "Job"}, "j")->uid();
+  w.commit({{"j.yaml", job("a:2", "")}});
+  auto app = w.look_once();
+  EXPECT_EQ(phase_of(app), "Failed");
+  EXPECT_NE(message_of(app).find("immutable"), std::string::npos) << message_of(app);
+  w.commit({{"j.yaml", job("a:2", opt("Force=true"))}});
+  app = w.look_once();
+  EXPECT_EQ(phase_of(app), "Succeeded") << message_of(app);
+  EXPECT_NE(w.live({"batch/v1", "Job"}, "j")->uid(), first);
+}
+
+TEST(SkipDryRun, LetsKindsOfCrdsElsewhereWait) {
+  World w;
+  w.commit({{"w.yaml", fmt::format("{{apiVersion: x.io/v1, kind: Widget, metadata: {{name: w, annotations: {{{}}}}}}}", opt("SkipDryRunOnMissingResource=true"))}});
+  w.application();
+  auto app = w.look_once();
+  EXPECT_EQ(phase_of(app), "Failed");
+  EXPECT_EQ(app["status"]["operationState"]["syncResult"]["resources"][0]["status"].text(), "SyncFailed") << "it was tried";
+}
+
+TEST(Definitions, ComeWithTheirObjectsAndAreNeverTakenAway) {
+  World w;
+  w.commit({{"crd.yaml", "{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: widgets.x.io}, spec: {group: x.io, scope: Cluster, names: {kind: Widget, plural: widgets}, versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]}}"},
+            {"w.yaml", "{apiVersion: x.io/v1, kind: Widget, metadata: {name: w}}"}});
+  w.application();
+  auto app = w.look_once();
+  EXPECT_EQ(phase_of(app), "Succeeded") << message_of(app);
+  EXPECT_EQ(w.live({"x.io/v1", "Widget"}, "w", "")->annotation(tracking_annotation), "shop:x.io/Widget:shop/w");
+  EXPECT_EQ(conditions_of(app), "");
+  EXPECT_EQ(w.look_once()["status"]["sync"]["status"].text(), "Synced");
+  w.commit({{"crd.yaml", std::nullopt}, {"w.yaml", std::nullopt}, {"a.yaml", config_map("a")}});
+  app = w.look_once();
+  EXPECT_FALSE(w.live({"x.io/v1", "Widget"}, "w", ""));
+  EXPECT_TRUE(w.live({"apiextensions.k8s.io/v1", "CustomResourceDefinition"}, "widgets.x.io", ""));
+  EXPECT_EQ(app["status"]["sync"]["status"].text(), "Synced");
+}
+
+TEST(Shared, IsToldOfAndMayFail) {
+  World w;
+  auto theirs = must(doc::parse_yaml(config_map("a", "0", "argocd.argoproj.io/tracking-id: 'other:/ConfigMap:shop/a'")));
+  theirs["metadata"]["namespace"] = "shop";
+  must(w.person->create(w.ctx(), theirs, {}));
+  w.commit({{"a.yaml", config_map("a")}});
+  w.application(with_options("FailOnSharedResource=true"));
+  auto app = w.look_once();
+  EXPECT_EQ(conditions_of(app), "SharedResourceWarning: ConfigMap shop/a is part of applications shop and other");
+  EXPECT_EQ(phase_of(app), "Failed");
+  EXPECT_EQ(message_of(app), "ConfigMap shop/a: is part of Application other as well");
+  EXPECT_EQ((*w.live(config, "a"))["data"]["v"].text(), "0");
+  w.application();
+  app = w.look_once();
+  w.clock.advance(Millis(5001));
+  app = w.look_once();
+  EXPECT_EQ(phase_of(app), "Succeeded") << "without the option it is taken over";
+}
+
+// --- pruning -----------------------------------------------------------------------------------------------------
+
+TEST(Prune, KeepsWhatAsksToStay) {
+  World w;
+  w.commit({{"a.yaml", config_map("a", "1", opt("Prune=false"))}, {"b.yaml", config_map("b", "1", "argocd.argoproj.io/compare-options: IgnoreExtraneous, " + opt("Prune=false"))}, {"c.yaml", config_map("c")}});
+  w.application();
+  w.look_once();
+  w.commit({{"a.yaml", std::nullopt}, {"b.yaml", std::nullopt}});
+  auto app = w.look_once();
+  EXPECT_TRUE(w.has("a") && w.has("b"));
+  EXPECT_EQ(app["status"]["sync"]["status"].text(), "OutOfSync");
+  w.merge(config, {"shop", "a"}, "{metadata: {annotations: {argocd.argoproj.io/sync-options: null}}}");
+  app = w.look_once();
+  EXPECT_FALSE(w.has("a"));
+  EXPECT_EQ(app["status"]["sync"]["status"].text(), "Synced") << "b is out of sync, its Application is not";
+}
+
+TEST(Prune, AsksWhenToldTo) {
+  World w;
+  w.commit({{"a.yaml", config_map("a", "1", opt("Prune=confirm"))}, {"c.yaml", config_map("c")}});
+  w.application();
+  w.look_once();
+  w.clock.advance(Millis(2000));
+  w.commit({{"a.yaml", std::nullopt}});
+  auto app = w.look_once();
+  EXPECT_EQ(phase_of(app), "Running");
+  EXPECT_EQ(message_of(app), "waiting for approval to delete ConfigMap/a: annotate the Application with argocd.argoproj.io/deletion-approved");
+  EXPECT_TRUE(app["status"]["resources"][1]["requiresDeletionConfirmation"].bool_or(false));
+  auto approve = [&](WallTime when) { w.merge(application_type, w.key, fmt::format("{{metadata: {{annotations: {{argocd.argoproj.io/deletion-approved: '{}'}}}}}}", rfc3339(when))); };
+  approve(w.clock.wall() - Millis(60000));
+  EXPECT_EQ(phase_of(w.look_once()), "Running") << "an old approval is for something else";
+  approve(w.clock.wall() + Millis(1000));
+  EXPECT_EQ(phase_of(w.look_once()), "Succeeded");
+  EXPECT_FALSE(w.has("a"));
+}
+
+TEST(Prune, GoesWaveByWaveFromTheLast) {
+  World w;
+  w.commit({{"a.yaml", config_map("first", "1", wave(-1))}, {"b.yaml", config_map("middle")}, {"c.yaml", config_map("last", "1", wave(4))}, {"k.yaml", config_map("keep")}});
+  w.application();
+  w.look_once();
+  w.client->collects = false;  // deleted in the foreground, and nobody collects
+  w.commit({{"a.yaml", std::nullopt}, {"b.yaml", std::nullopt}, {"c.yaml", std::nullopt}});
+  std::string order;
+  for (auto name : {"last", "middle", "first"}) {
+    auto app = w.look_once();
+    EXPECT_EQ(message_of(app), fmt::format("waiting for deletion of ConfigMap/{}", name));
+    for (auto other : {"first", "middle", "last"})
+      if (auto live = w.live(config, other)) order += fmt::format("{}{} ", other, live->deleting() ? "!" : "");
+    w.merge(config, {"shop", name}, "{metadata: {finalizers: null}}");
+  }
+  EXPECT_EQ(order, "first middle last! first middle! first! ");
+  EXPECT_EQ(phase_of(w.look_once()), "Succeeded");
+}
+
+TEST(Prune, NeverEverythingUnlessAllowed) {
+  World w;
+  w.commit({{"a.yaml", config_map("a")}, {"h.yaml", config_map("h", "1", "argocd.argoproj.io/hook: PreSync")}});
+  w.application();
+  w.look_once();
+  w.commit({{"a.yaml", std::nullopt}});
+  auto app = w.look_once();
+  EXPECT_TRUE(w.has("a"));
+  EXPECT_EQ(conditions_of(app), "SyncError: the revision holds no objects and pruning would delete all; set syncPolicy.automated.allowEmpty to allow it");
+  w.application("syncPolicy: {automated: {prune: true, allowEmpty: true, selfHeal: true}}");
+  app = w.look_once();
+  EXPECT_FALSE(w.has("a"));
+}
+
+TEST(Prune, ObjectsOfOthersAndCopiesStay) {
+  World w;
+  w.commit({{"a.yaml", config_map("a")}, {"b.yaml", config_map("b")}});
+  w.application();
+  w.look_once();
+  // A copy carries the annotation of the object it was made from; b was given to another Application.
+  auto copy = w.live(config, "a")->copy();
+  copy["metadata"] = doc::Map{{"name", "copy"}, {"namespace", "shop"}, {"annotations", *copy.find_path({"metadata", "annotations"})}};
+  must(w.person->create(w.ctx(), copy, {}));
+  w.merge(config, {"shop", "b"}, "{metadata: {annotations: {argocd.argoproj.io/tracking-id: 'other:/ConfigMap:shop/b'}}}");
+  w.commit({{"a.yaml", std::nullopt}, {"b.yaml", std::nullopt}, {"c.yaml", config_map("c")}});
+  w.look_once();
+  EXPECT_FALSE(w.has("a"));
+  EXPECT_TRUE(w.has("b") && w.has("copy"));
+}
+
+TEST(Prune, NothingWhileAnObjectCouldNotBeApplied) {
+  World w;
+  w.commit({{"a.yaml", config_map("a")}, {"b.yaml", config_map("b")}});
+  w.application();
+  w.look_once();
+  w.client->before_write = [](const std::string& what) -> Result<> { return what == "apply ConfigMap shop/c" ? Result<>(fail(Kind::denied, "no")) : Result<>{}; };
+  w.commit({{"b.yaml", std::nullopt}, {"c.yaml", config_map("c")}});
+  auto app = w.look_once();
+  EXPECT_EQ(phase_of(app), "Failed");
+  EXPECT_EQ(message_of(app), "ConfigMap shop/c: no");
+  EXPECT_TRUE(w.has("b"));
+}
+
+// --- deletion of the Application ---------------------------------------------------------------------------------
+
+constexpr std::string_view cascading = ", finalizers: [resources-finalizer.argocd.argoproj.io]";
+
+void remove_app(World& w) { must(w.person->remove(w.ctx(), application_type, w.key, {})); }
+
+TEST(Deletion, WithoutTheFinalizerLeavesEverything) {
+  World w;
+  w.commit({{"a.yaml", config_map("a")}});
+  w.application();
+  w.look_once();
+  remove_app(w);
+  EXPECT_FALSE(w.look_once());
+  EXPECT_TRUE(w.has("a"));
+}
+
+TEST(Deletion, TakesTheObjectsWaveByWaveButKeepsWhatAsks) {
+  World w;
+  w.commit({{"a.yaml", config_map("a")}, {"b.yaml", config_map("late", "1", wave(2))}, {"c.yaml", config_map("mine", "1", opt("Delete=false"))}, {"d.yaml", config_map("kept", "1", "helm.sh/resource-policy: keep")}});
+  w.application("syncPolicy: {automated: {}}", cascading);
+  w.look_once();
+  w.client->collects = false;
+  remove_app(w);
+  auto app = w.look_once();
+  EXPECT_EQ(conditions_of(app), "DeletionWarning: waiting for deletion of ConfigMap/late");
+  EXPECT_FALSE(w.live(config, "a")->deleting());
+  w.merge(config, {"shop", "late"}, "{metadata: {finalizers: null}}");
+  w.client->collects = true;
+  EXPECT_FALSE(w.look_once());
+  EXPECT_FALSE(w.has("a"));
+  EXPECT_TRUE(w.has("mine") && w.has("kept"));
+  EXPECT_TRUE(w.live(namespaces, "shop", ""));
+}
+
+TEST(Deletion, NeedsNoValidSpecNoRepositoryAndNoMemory) {
+  World w;
+  w.commit({{"a.yaml", config_map("a")}});
+  constexpr std::string_view background = ", finalizers: [resources-finalizer.argocd.argoproj.io/background]";
+  w.application("syncPolicy: {automated: {}}", background);
+  w.look_once();
+  w.application("source: {chart: broken}", background);
+  w.repositories.gone = true;
+  w.restart();
+  remove_app(w);
+  EXPECT_FALSE(w.look_once());
+  EXPECT_FALSE(w.has("a"));
+}
+
+TEST(Deletion, WaitsForConsent) {
+  World w;
+  w.commit({{"a.yaml", config_map("a", "1", opt("Delete=confirm"))}, {"b.yaml", config_map("b")}});
+  w.application("syncPolicy: {automated: {}}", cascading);
+  w.look_once();
+  remove_app(w);
+  auto app = w.look_once();
+  EXPECT_EQ(conditions_of(app), "DeletionWarning: waiting for approval to delete ConfigMap shop/a: annotate the Application with argocd.argoproj.io/deletion-approved");
+  EXPECT_TRUE(w.has("a"));
+  auto when = rfc3339(must(parse_rfc3339(app["metadata"]["deletionTimestamp"].text())) + Millis(1000));
+  w.merge(application_type, w.key, fmt::format("{{metadata: {{annotations: {{argocd.argoproj.io/deletion-approved: '{}'}}}}}}", when));
+  EXPECT_FALSE(w.look_once());
+  EXPECT_FALSE(w.has("a"));
+}
+
+// --- requests ----------------------------------------------------------------------------------------------------
+
+TEST(Request, OfSomeObjectsSkipsTheRestAndHistory) {
+  World w;
+  w.commit({{"a.yaml", config_map("a")}, {"b.yaml", config_map("b")}, {"h.yaml", config_map("h", "1", "argocd.argoproj.io/hook: PreSync")}});
+  w.application("syncPolicy: {}");
+  w.request("{resources: [{group: '', kind: ConfigMap, name: b}]}");
+  auto app = w.look_once();
+  EXPECT_EQ(phase_of(app), "Succeeded");
+  EXPECT_TRUE(w.has("b"));
+  EXPECT_FALSE(w.has("a") || w.has("h"));
+  EXPECT_TRUE(app["status"]["history"].items().empty());
+}
+
+TEST(Request, OfADryRunWritesNothing) {
+  World w;
+  w.commit({{"a.yaml", config_map("a")}});
+  w.application("syncPolicy: {}");
+  w.request("{dryRun: true}");
+  auto app = w.look_once();
+  EXPECT_EQ(message_of(app), "successfully synced (dry run)");
+  EXPECT_FALSE(w.has("a"));
+  w.commit({{"s.yaml", "{apiVersion: v1, kind: Service, metadata: {name: s}, spec: {ports: [{port: 99999}]}}"}});
+  w.request("{dryRun: true}");
+  EXPECT_EQ(phase_of(w.look_once()), "Failed");
+}
+
+TEST(Request, WhatIsNotSupportedIsRefusedByName) {
+  World w;
+  auto first = w.commit({{"a.yaml", config_map("a")}});
+  auto second = w.commit({{"a.yaml", config_map("a", "2")}});
+  w.application("syncPolicy: {}");
+  struct {
+    std::string sync, message;
+  } cases[] = {{fmt::format("{{revision: {}}}", first), fmt::format("revision {} was asked for and {} is what main names; a rollback is a commit in Git", first, second.substr(0, 12))},
+               {"{manifests: [x]}", ".sync.manifests: this field of an operation is not supported"},
+               {"{source: {path: b}}", ".sync.source: this field of an operation is not supported"},
+               {"{syncStrategy: {apply: {force: true}}}", ".sync.syncStrategy: force is not supported for a whole Application"}};
+  for (const auto& c : cases) {
+    w.request(c.sync);
+    auto app = w.look_once();
+    EXPECT_EQ(phase_of(app), "Error");
+    EXPECT_NE(message_of(app).find(c.message), std::string::npos) << message_of(app);
+    EXPECT_FALSE(app["operation"].exists());
+    EXPECT_FALSE(w.has("a"));
+  }
+  w.request(fmt::format("{{revision: {}}}", second));
+  EXPECT_EQ(phase_of(w.look_once()), "Succeeded");
+}
+
+TEST(Request, ToTerminateEndsTheOperation) {
+  World w;
+  w.commit({{"j.yaml", "{apiVersion: batch/v1, kind: Job, metadata: {name: j, annotations: {argocd.argoproj.io/hook: PreSync}}, spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: a}]}}}}"}});
+  w.application("syncPolicy: {}");
+  w.request();
+  EXPECT_EQ(phase_of(w.look_once()), "Running");
+  w.merge(application_type, w.key, "{status: {operationState: {phase: Terminating}}}");
+  auto app = w.look_once();
+  EXPECT_EQ(phase_of(app), "Failed");
+  EXPECT_EQ(message_of(app), "operation terminated");
+}
+
+}  // namespace
+}  // namespace slipway::gitops
