@@ -10,6 +10,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   };
   (void)expand(text.substr(0, 512), lookup);
   (void)expand_words(text.substr(0, 512), lookup);
+  if (auto mount = parse_mount(text.substr(0, 512))) (void)check_mount(*mount);
+  (void)parse_trigger(text, "base:1");
   auto file = parse_dockerfile(text);
   if (!file) return 0;
   SLP_ASSERT(!print_tree(*file).empty());

@@ -8,7 +8,8 @@ namespace {
 class TextSource final : public slipway::manifest::FileSource {
  public:
   explicit TextSource(std::string_view text) {
-    static constexpr const char* names[] = {"kustomization.yaml", "r.yaml", "p.yaml", "b/kustomization.yaml", "b/r.yaml"};
+    static constexpr const char* names[] = {"kustomization.yaml", "r.yaml", "p.yaml", "b/kustomization.yaml",
+                                            "b/r.yaml"};
     for (const auto* name : names) {
       auto parts = slipway::cut(text, "%%%\n").value_or(std::pair{text, std::string_view()});
       if (!parts.first.empty()) files_[name] = parts.first;

@@ -14,7 +14,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!blobs) return 0;
   auto digest = (*blobs)->put({reinterpret_cast<const char*>(data), size});
   if (!digest) return 0;
-  oci::Descriptor layer{.media_type = {}, .digest = *digest, .size = size, .annotations = {}, .platform = {}, .artifact_type = {}};
+  oci::Descriptor layer{
+      .media_type = {}, .digest = *digest, .size = size, .annotations = {}, .platform = {}, .artifact_type = {}};
   for (auto whiteouts : {oci::Whiteouts::overlay, oci::Whiteouts::apply})
     (void)oci::unpack_layer({}, **blobs, layer, {}, root, whiteouts, {.bytes = 1 << 20, .entries = 1000});
   SLP_ASSERT(read_file(outside).value() == "untouched");

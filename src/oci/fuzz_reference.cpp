@@ -3,6 +3,7 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace slipway::oci;
-  if (auto r = parse_reference({reinterpret_cast<const char*>(data), size})) SLP_ASSERT(parse_reference(r->print()).value() == *r);
+  if (auto r = parse_reference({reinterpret_cast<const char*>(data), size}))
+    SLP_ASSERT(parse_reference(r->print()).value() == *r);
   return 0;
 }
