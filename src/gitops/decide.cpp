@@ -30,9 +30,18 @@ doc::Value automatic(const Work& work) {
 }
 
 // Nothing is recorded of the source by operations of older versions.
-bool same_target(const Work& work) {
+bool same_source(const Work& work) {
   const auto& op = work.status.operation;
-  return op.revisions == work.status.revisions && (op.source.is_null() || op.source == work.app.source_doc);
+  return op.source.is_null() || op.source == work.app.source_doc;
+}
+bool same_target(const Work& work) { return work.status.operation.revisions == work.status.revisions && same_source(work); }
+
+// The last look found this commit's objects as they should be, though no operation was needed for it: what differs now
+// is drift.
+bool was_in_sync(const Work& work) {
+  auto sync = work.application["status"]["sync"];
+  if (sync["status"].text() != "Synced" || !same_source(work)) return false;
+  return work.status.revisions.size() > 1 ? sync["revisions"].value() == doc::Value(doc::List(work.status.revisions.begin(), work.status.revisions.end())) : sync["revision"].text() == work.status.revision();
 }
 
 bool differs(const Work& work) {
@@ -74,7 +83,7 @@ Decision automatic_decision(const Ctx& ctx, Work& work) {
     if (differs(work)) work.status.conditions.push_back({"SyncWindowWarning", "automatic sync is held back: " + held});
     return {Plan::wait, Millis(30000), false};
   }
-  bool tried = !op.phase.empty() && same_target(work);
+  bool tried = !op.phase.empty() && (same_target(work) || (op.phase == "Succeeded" && was_in_sync(work)));
   if (tried && !differs(work)) return {};
   if (tried) return op.phase == "Succeeded" ? Decision{work.app.self_heal ? Plan::heal : Plan::nothing, Millis(0), false} : after_failure(ctx, work);
   // A commit that changes none of the objects is no reason to sync; the first look always is.

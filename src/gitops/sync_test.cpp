@@ -321,6 +321,21 @@ TEST(Heal, HandEditsAndDeletionsArePutRightAndToldOf) {
   EXPECT_EQ(app["status"]["history"].items().size(), 1U) << "healing is no deployment";
 }
 
+// A commit elsewhere in the repository moves the revision without an operation; what is edited after it is drift still.
+TEST(Heal, DriftAfterACommitThatChangedNothing) {
+  World w;
+  w.commit({{"app/a.yaml", config_map("a")}});
+  w.application("source: {repoURL: http://git/config, path: app}\nsyncPolicy: {automated: {prune: true, selfHeal: true}}");
+  w.look_once();
+  w.commit({{"other/readme", "x"}});
+  w.look_once();
+  w.merge({"v1", "ConfigMap"}, {"shop", "a"}, "{data: {v: '9'}}");
+  auto app = w.look_once();
+  EXPECT_EQ((*w.live({"v1", "ConfigMap"}, "a"))["data"]["v"].text(), "1");
+  EXPECT_EQ(w.drifts.size(), 1U);
+  EXPECT_EQ(app["status"]["history"].items().size(), 1U);
+}
+
 TEST(Heal, FieldsThatGitDoesNotNameAreNotDrift) {
   World w;
   w.commit({{"a.yaml", config_map("a")}});
