@@ -153,7 +153,7 @@ Result<int> run_streaming(const Ctx& ctx, const Command& command, const OutputSi
   std::string_view left = command.input;
   char buffer[65536];
   Result<> broken;
-  Fd exited(::dup(child.pidfd()));
+  Fd exited(::fcntl(child.pidfd(), F_DUPFD_CLOEXEC, 0));
   while (out.read || err.read) {
     // A grandchild may keep the pipes open after the child is gone: drain what is there, then stop.
     pollfd fds[4] = {{out.read.get(), POLLIN, 0}, {err.read.get(), POLLIN, 0}, {in.write.get(), POLLOUT, 0}, {exited.get(), POLLIN, 0}};
