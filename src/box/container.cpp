@@ -80,7 +80,7 @@ class OciContainer final : public Container {
     who_ = who;
     init_ = open_process(who.pid, who.pid_start);
     shim_ = open_process(who.shim, who.shim_start);
-    if (!shim_) shim_ = init_ ? Fd(::dup(init_.get())) : always_ready();
+    if (!shim_) shim_ = init_ ? Fd(::fcntl(init_.get(), F_DUPFD_CLOEXEC, 0)) : always_ready();
   }
   void set_cgroup(std::string group) { cgroup_ = std::move(group); }
   void keep(Fd lifeline) { lifeline_ = std::move(lifeline); }
