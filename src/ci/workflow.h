@@ -22,7 +22,8 @@ struct Template {
   std::string text;  // string; the expression's text
   Expression expression;
   std::vector<Template> items;
-  std::vector<std::pair<Template, Template>> entries;
+  struct Entry;
+  std::vector<Entry> entries;  // of a map, keys as written
   doc::Mark mark;
 
   bool is(Sort s) const { return sort == s; }
@@ -32,6 +33,9 @@ struct Template {
   // The value with its expressions evaluated; an evaluation's error names `source`:line:col.
   Result<Data> evaluate(const Scope& scope, std::string_view source) const;
   Result<std::string> evaluate_text(const Scope& scope, std::string_view source) const;
+};
+struct Template::Entry {
+  Template key, value;
 };
 
 // What is wrong with a file.

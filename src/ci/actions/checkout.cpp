@@ -10,7 +10,7 @@ Result<std::string> commit_of(ActionUse& use) {
   auto& options = use.job.options();
   auto ref = use.input("ref");
   if (ref.empty() || ref == use.job.plan().event.ref || ref == use.job.plan().event.sha) return options.commit;
-  for (auto candidate : {ref, "refs/heads/" + ref, "refs/tags/" + ref}) {
+  for (const auto& candidate : {ref, "refs/heads/" + ref, "refs/tags/" + ref}) {
     TRY(auto found, options.repository->resolve(candidate));
     if (found) return *found;
   }

@@ -21,9 +21,9 @@ Attributes attributes_of(std::string_view line) {
   }
   return out;
 }
-std::string get(const Attributes& a, const char* key, std::string fallback = {}) {
+std::string get(const Attributes& a, const char* key, std::string_view fallback = {}) {
   auto found = a.find(key);
-  return found == a.end() ? fallback : found->second;
+  return found == a.end() ? std::string(fallback) : found->second;
 }
 
 // Characters a tag cannot have become dashes.
