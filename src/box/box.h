@@ -102,8 +102,11 @@ class Runtime {
   static Result<std::unique_ptr<Runtime>> open(fs::path root);
   virtual ~Runtime() = default;
   virtual Result<std::unique_ptr<Container>> start(const Ctx& ctx, const Spec& spec, Streams streams) = 0;
-  // start, wait, destroy; on cancel: TERM, grace, KILL. Gives the exit status.
-  Result<int> run(const Ctx& ctx, const Spec& spec, Streams streams);
+  // start, wait, destroy; on cancel: TERM, grace, KILL. Gives the exit status, and when the command itself ran.
+  struct Ran {
+    std::chrono::system_clock::time_point from, to;
+  };
+  Result<int> run(const Ctx& ctx, const Spec& spec, Streams streams, Ran* ran = nullptr);
   // After a crash of ours: containers that still run under our root (their id), and those that ended meanwhile and
   // wait for someone to ask how: to attach to, or to destroy.
   virtual Result<std::vector<std::string>> survivors() = 0;

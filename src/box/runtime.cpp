@@ -170,9 +170,11 @@ Result<std::unique_ptr<Runtime>> Runtime::open(fs::path root) {
   return Fail(cannot_run(why, "install an OCI runtime: apt-get install runc (or crun on a host with cgroup v2)"));
 }
 
-Result<int> Runtime::run(const Ctx& ctx, const Spec& spec, Streams streams) {
+Result<int> Runtime::run(const Ctx& ctx, const Spec& spec, Streams streams, Ran* ran) {
   TRY(auto container, start(ctx, spec, streams));
+  auto began = ctx.clock->wall();
   auto code = container->wait(ctx);
+  if (ran) *ran = {began, ctx.clock->wall()};
   if (!code) {
     Ctx cleanup;
     (void)container->signal(SIGTERM);

@@ -37,7 +37,8 @@ struct StepResult {
   Conclusion outcome = Conclusion::skipped, conclusion = Conclusion::skipped;  // before and after continue-on-error
   Millis duration{0};
   std::map<std::string, std::string> outputs;
-  bool command = false;  // a `run:` step: the user's own command
+  bool command = false;   // a `run:` step: the user's own command
+  path::Spans commands;  // when it ran, without the making of its container
 };
 // An artifact of a run: a zstd-compressed tar in the blob store.
 struct RunArtifact {
@@ -126,8 +127,8 @@ struct RunnerOptions {
   std::int64_t run_number = 1, attempt = 1;
   std::vector<std::string> only_jobs;  // these and what they need; empty: all
   Observer* observer = nullptr;
-  std::vector<JobResult> finished;  // of an interrupted run: not run again
   JobGroups* groups = nullptr;  // keeps `concurrency:` of jobs across runs; null: each runs at once
+  std::vector<JobResult> finished;  // of an interrupted run: not run again
   Millis default_timeout{std::chrono::minutes(360)};
   Millis cancel_grace{std::chrono::minutes(5)};       // for steps that run on cancel
   std::size_t max_log_bytes = std::size_t{64} << 20;  // a job

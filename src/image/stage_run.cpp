@@ -317,11 +317,11 @@ Result<bool> StageRunner::execute(const Ctx& ctx, const Instruction& i, RunPlan&
     }
     sink.end();
   });
-  auto start = ctx.clock->wall();
-  auto code = runtime->run(ctx, spec, {.in = -1, .out = pipe.write.get(), .err = pipe.write.get()});
+  box::Runtime::Ran ran;
+  auto code = runtime->run(ctx, spec, {.in = -1, .out = pipe.write.get(), .err = pipe.write.get()}, &ran);
   pipe.write.reset();
   reader.join();
-  build_.command_ran({start, ctx.clock->wall()});
+  build_.command_ran({ran.from, ran.to});
   if (!code) return Fail(std::move(code).error().in(fmt::format("{}:{}: RUN", file_->name, i.line)));
   if (*code == 0) return true;
   auto what = fmt::format("RUN {}: exit status {}", i.rest.substr(0, 120), *code);

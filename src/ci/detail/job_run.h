@@ -102,6 +102,7 @@ struct StepContext {
   std::map<std::string, std::string> state;  // save-state
   std::string stop_token;                    // commands are off until it is said
   std::string partial[2];                    // unfinished lines of stdout, stderr
+  path::Spans commands;                      // when its processes ran
 };
 
 struct JobInput {
@@ -178,8 +179,8 @@ class JobRun {
 
   // job_run.cpp
   Result<> prepare(const Ctx& ctx);
-  Result<> open_sandbox(const Ctx& ctx);
   Result<> take_turn(const Ctx& ctx, std::unique_ptr<JobGroups::Hold>& hold);
+  Result<> open_sandbox(const Ctx& ctx);
   Result<SandboxOptions> sandbox_options(const Ctx& ctx);
   Result<> job_image(const Ctx& ctx, const std::string& image, SandboxOptions& out);
   void make_contexts();

@@ -162,6 +162,7 @@ Result<int> JobRun::process(const Ctx& ctx, StepContext& step, std::vector<std::
   process.env = env;
   process.cwd = cwd;
   TRY(auto* place, sandbox(ctx));
+  auto began = ctx.clock->wall();
   auto code = [&] {
     if (step.effects) {
       step.effects->waits = true;
@@ -173,6 +174,7 @@ Result<int> JobRun::process(const Ctx& ctx, StepContext& step, std::vector<std::
       take(step, stream, piece);
     });
   }();
+  step.commands.push_back({began, ctx.clock->wall()});
   for (int stream : {1, 2})
     if (auto& rest = step.partial[stream - 1]; !rest.empty()) take_line(step, stream, std::exchange(rest, {}));
   auto applied = apply_files(step, env);

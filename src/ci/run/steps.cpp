@@ -149,7 +149,8 @@ void JobRun::step(const Ctx& ctx, Frame& frame, const Step& step, Effects* effec
                   record.conclusion,
                   std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - started),
                   record.outputs,
-                  step.run.has_value()};
+                  step.run.has_value(),
+                  step.run ? context.commands : path::Spans()};
   in_.shared.tell([&](Observer& o) { o.step_finished(result_.key, done); });
   result_.steps.push_back(std::move(done));
 }
