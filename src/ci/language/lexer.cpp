@@ -25,7 +25,7 @@ class Lexer {
       TRY_OK(one());
     }
     start_ = at_;
-    add(Sort::end);
+    TRY_OK(add(Sort::end));
     return std::move(tokens_);
   }
 
