@@ -1,20 +1,13 @@
-#include "gitops/health.h"
-
-#include <functional>
 #include <map>
+
+#include "doc/json.h"
+#include "gitops/detail/health.h"
 
 namespace slipway::gitops {
 namespace {
 
+using namespace detail;
 using Check = HealthStatus (*)(const kube::Object&);
-
-doc::View condition(const kube::Object& object, std::string_view type) {
-  for (const auto& c : object["status"]["conditions"].items())
-    if (c["type"].text() == type) return c;
-  return object["status"]["conditions"]["none"];
-}
-
-HealthStatus progressing(std::string message) { return {Health::progressing, std::move(message)}; }
 
 // The controller has not looked at the newest spec yet.
 bool stale(const kube::Object& object) { return object.generation() > object["status"]["observedGeneration"].num_or(0); }
@@ -135,24 +128,33 @@ HealthStatus autoscaler(const kube::Object& o) {
   return good ? HealthStatus{} : progressing("Waiting to Autoscale");
 }
 
-// Argo Rollouts' own phase, once it has seen the newest spec.
-HealthStatus rollout(const kube::Object& o) {
-  auto status = o["status"];
-  auto observed = status["observedGeneration"].text();
-  if (!observed.empty() && observed != std::to_string(o.generation())) return progressing("Waiting for rollout spec update to be observed for generation " + std::to_string(o.generation()));
-  auto phase = status["phase"].text(), message = status["message"].text();
-  if (phase == "Healthy") return {Health::healthy, message};
-  if (phase == "Degraded") return {Health::degraded, message};
-  if (phase == "Paused") return {Health::suspended, message};
-  return progressing(message.empty() ? "Waiting for rollout to be observed" : message);
+// autoscaling/v1 tells its conditions in an annotation.
+HealthStatus old_autoscaler(const kube::Object& o) {
+  auto text = o.annotation("autoscaling.alpha.kubernetes.io/conditions");
+  if (text.empty()) return progressing("Waiting to Autoscale");
+  auto conditions = doc::parse_json(text);
+  if (!conditions) return {Health::unknown, "the annotation autoscaling.alpha.kubernetes.io/conditions is no JSON"};
+  auto object = o.copy();
+  object["status"]["conditions"] = *std::move(conditions);
+  return autoscaler(kube::Object(std::move(object)));
 }
 
-HealthStatus analysis_run(const kube::Object& o) {
-  auto phase = o["status"]["phase"].text(), message = o["status"]["message"].text();
-  if (phase == "Successful") return {Health::healthy, message};
-  if (phase == "Failed" || phase == "Error") return {Health::degraded, message};
-  if (phase == "Inconclusive") return {Health::unknown, message};
-  return progressing(message.empty() ? "Waiting for analysis run to finish" : message);
+HealthStatus cron_job(const kube::Object& o) {
+  auto status = o["status"];
+  if (o["spec"]["suspend"].bool_or(false)) return {Health::healthy, "CronJob is Suspended"};
+  if (!status["active"].items().empty()) return {Health::healthy, "The job is running. Its last execution may not have been successful"};
+  auto scheduled = parse_rfc3339(status["lastScheduleTime"].text()), succeeded = parse_rfc3339(status["lastSuccessfulTime"].text());
+  if (!scheduled) return {Health::healthy, "CronJob has not been scheduled yet"};
+  if (!succeeded) return {Health::healthy, "The CronJob never completed successfully. It may not be healthy"};
+  if (*succeeded < *scheduled) return {Health::degraded, "CronJob has not completed its last execution successfully"};
+  return {Health::healthy, "CronJob has completed its last execution successfully"};
+}
+
+HealthStatus api_service(const kube::Object& o) {
+  auto c = condition(o, "Available");
+  if (!c.exists()) return progressing("Waiting to be processed");
+  auto message = fmt::format("{}: {}", c["reason"].text(), c["message"].text());
+  return {c["status"].text() == "True" ? Health::healthy : Health::progressing, message};
 }
 
 HealthStatus custom_definition(const kube::Object& o) {
@@ -173,8 +175,11 @@ const std::map<std::pair<std::string_view, std::string_view>, Check>& checks() {
       {{"", "Pod"}, pod},                      {{"batch", "Job"}, job},
       {{"", "Service"}, service},              {{"", "PersistentVolumeClaim"}, volume_claim},
       {{"autoscaling", "HorizontalPodAutoscaler"}, autoscaler},
+      {{"batch", "CronJob"}, cron_job},        {{"apiregistration.k8s.io", "APIService"}, api_service},
       {{"argoproj.io", "Rollout"}, rollout},   {{"argoproj.io", "AnalysisRun"}, analysis_run},
-      {{"networking.k8s.io", "Ingress"}, ingress},
+      {{"argoproj.io", "Experiment"}, experiment}, {{"argoproj.io", "ApplicationSet"}, application_set},
+      {{"argoproj.io", "Workflow"}, workflow},
+      {{"networking.k8s.io", "Ingress"}, ingress}, {{"extensions", "Ingress"}, ingress},
       {{"apiextensions.k8s.io", "CustomResourceDefinition"}, custom_definition},
   };
   return table;
@@ -196,7 +201,8 @@ std::optional<HealthStatus> health_of(const kube::Object& object) {
   if (object.deleting()) return HealthStatus{Health::progressing, "Pending deletion"};
   auto type = object.type();
   auto found = checks().find({type.group(), type.kind});
-  if (found == checks().end()) return std::nullopt;
+  if (found == checks().end()) return health_by_conditions(object);
+  if (type.kind == "HorizontalPodAutoscaler" && type.version() == "v1") return old_autoscaler(object);
   return found->second(object);
 }
 
