@@ -11,7 +11,7 @@ class Bytes final : public slipway::net::ByteStream {
   explicit Bytes(std::string_view bytes) : left_(bytes) {}
   slipway::Result<std::size_t> read(const slipway::Ctx&, std::span<char> buffer) override {
     auto take = std::min({buffer.size(), left_.size(), std::size_t{7}});
-    std::memcpy(buffer.data(), left_.data(), take);
+    std::copy_n(left_.begin(), take, buffer.begin());
     left_.remove_prefix(take);
     return take;
   }
