@@ -5,6 +5,13 @@
 # only place where the right to include another room is written down: the test `rooms` reads every
 # #include and compares.
 include(GoogleTest)
+# Every room's tests and corpus replays, and nothing else: what the sanitizer builds of .ci/run make.
+add_custom_target(room_tests)
+# Under a sanitizer everything takes longer.
+set(SLIPWAY_TEST_TIMEOUT 120)
+if(SLIPWAY_SANITIZE)
+  set(SLIPWAY_TEST_TIMEOUT 300)
+endif()
 file(WRITE ${CMAKE_BINARY_DIR}/rooms.txt "")
 
 function(slipway_room name)
@@ -39,8 +46,10 @@ function(slipway_room name)
     target_compile_definitions(${name}_test PRIVATE
       SLIPWAY_SOURCE_DIR="${PROJECT_SOURCE_DIR}" SLIPWAY_TESTDATA="${CMAKE_CURRENT_SOURCE_DIR}/testdata")
     target_precompile_headers(${name}_test REUSE_FROM slipway_test_pch)
+    add_dependencies(room_tests ${name}_test)
     gtest_discover_tests(${name}_test DISCOVERY_MODE PRE_TEST
-      PROPERTIES LABELS ${name} TIMEOUT 120 SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
+      DISCOVERY_TIMEOUT 60
+      PROPERTIES LABELS ${name} TIMEOUT ${SLIPWAY_TEST_TIMEOUT} SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
   endif()
   foreach(file ${fuzzers})
     get_filename_component(target ${file} NAME_WE)
@@ -60,7 +69,8 @@ function(slipway_fuzz target file room)
   else()
     add_executable(${target} ${file} ${PROJECT_SOURCE_DIR}/fuzz/replay.cpp)
     add_test(NAME fuzz.${short} COMMAND ${target} ${corpus})
-    set_tests_properties(fuzz.${short} PROPERTIES LABELS "${room};fuzz" TIMEOUT 120)
+    set_tests_properties(fuzz.${short} PROPERTIES LABELS "${room};fuzz" TIMEOUT ${SLIPWAY_TEST_TIMEOUT})
   endif()
   target_link_libraries(${target} PRIVATE ${room} slipway_flags)
+  add_dependencies(room_tests ${target})
 endfunction()
