@@ -3,7 +3,8 @@ option(SLIPWAY_LIBFUZZER "link fuzz targets with libFuzzer (clang only)" OFF)
 set(SLIPWAY_SANITIZE "" CACHE STRING "sanitizers, comma separated")
 
 add_library(slipway_flags INTERFACE)
-# g++ 12 sees an uninitialised std::stop_source where there is none: -Wno-maybe-uninitialized.
+# g++ 12 sees an uninitialised std::stop_source where there is none: -Wno-maybe-uninitialized; and, when it optimises,
+# strings longer than memory: -Wno-stringop-overflow.
 target_compile_options(slipway_flags INTERFACE
   -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough -Werror
   -Wno-missing-field-initializers
@@ -11,7 +12,7 @@ target_compile_options(slipway_flags INTERFACE
   # It also takes what libstdc++ does inside stable_sort for our doing.
   $<$<CXX_COMPILER_ID:Clang>:SHELL:-Xclang -fno-pch-timestamp -Wno-deprecated-declarations>
   $<$<CXX_COMPILER_ID:GNU>:-Wduplicated-cond -Wlogical-op -fpch-preprocess
-    -Wno-maybe-uninitialized>)
+    -Wno-maybe-uninitialized $<$<CONFIG:Release>:-Wno-stringop-overflow>>)
 target_compile_definitions(slipway_flags INTERFACE _GLIBCXX_ASSERTIONS _GNU_SOURCE)
 add_compile_options(-fno-omit-frame-pointer -ffunction-sections -fdata-sections)
 add_link_options(-Wl,--gc-sections)

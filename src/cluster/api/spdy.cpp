@@ -151,8 +151,7 @@ class HeaderCodec {
     out_.next_out = reinterpret_cast<Bytef*>(out.data());
     out_.avail_out = static_cast<uInt>(out.size());
     deflate(&out_, Z_SYNC_FLUSH);
-    out.resize(out.size() - out_.avail_out);
-    return out;
+    return out.substr(0, out.size() - out_.avail_out);
   }
 
  private:
