@@ -34,6 +34,7 @@ Result<std::string> create_pods(const Ctx& ctx, const Env& env, const Object& se
     auto made = env.client.create(ctx, pod, env.write());
     if (!made) {
       if (made.error().is(Kind::cancelled)) return Fail(std::move(made).error());
+      if (kube::is_namespace_going(made.error())) return std::string();  // the set goes with it
       env.event(ctx, set, "Warning", "FailedCreate", "Error creating: " + made.error().what());
       return made.error().what();
     }
