@@ -173,7 +173,7 @@ void watch_pushes(const Ctx& ctx, House& house) {
 Result<> conduct(const Ctx& ctx, House& house, const std::function<void()>& ready) {
   ChildStop stop(ctx.stop);
   auto inner = ctx.with_stop(stop.token());
-  if (auto swept = preview::sweep(inner, *house.client, preview::Sweep::all); !swept) return Fail(std::move(swept).error());
+  if (auto swept = preview::sweep(inner, *house.client, preview::Sweep::orphans); !swept) return Fail(std::move(swept).error());
   TRY_OK_IN("recover", recover_changes(inner, house));
   auto stages = the_path(house);
   std::vector<std::jthread> threads;

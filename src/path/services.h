@@ -64,6 +64,7 @@ struct PreviewRequest {
   fs::path root;
   std::map<std::string, std::string> images;     // image name in the manifests -> image@digest to run
   Millis ready_within{60000}, lives{3600000};
+  bool keep = false;                             // it outlives its run, also a restart of ours, until its time is up
 };
 struct PreviewHandle {
   std::string ns;

@@ -2,13 +2,14 @@
 
 #include <algorithm>
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/text.h"
 
 namespace slipway::preview {
 namespace {
 
-const kube::Type namespace_type{"v1", "Namespace"};
+const kube::Type namespace_type{"v1", "Namespace"}, endpoints_type{"v1", "Endpoints"};
 
 // Namespaces and configuration before what mounts them, services before workloads.
 int rank(std::string_view kind) {
@@ -17,13 +18,7 @@ int rank(std::string_view kind) {
   return static_cast<int>(at - std::begin(first));
 }
 
-std::string namespace_name(std::string_view name) {
-  std::string safe = "preview-";
-  for (char c : lower(name)) safe += (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ? c : '-';
-  if (safe.size() > 63) safe.resize(63);
-  while (safe.ends_with('-')) safe.pop_back();
-  return safe;
-}
+constexpr Millis longest_age = std::chrono::hours(24);
 
 class ClusterPreviewer final : public path::Previewer {
  public:
@@ -33,7 +28,9 @@ class ClusterPreviewer final : public path::Previewer {
   Result<> tear_down(const Ctx& ctx, const std::string& ns, const path::LogSink& log) override;
 
  private:
-  Result<> wait_ready(const Ctx& ctx, const std::string& ns, const std::vector<doc::Value>& objects, const path::LogSink& log);
+  Result<> fill(const Ctx& ctx, const path::PreviewRequest& request, path::PreviewHandle& handle, std::vector<doc::Value> objects, const path::LogSink& log);
+  Result<> wait_ready(const Ctx& ctx, const std::string& ns, const std::vector<doc::Value>& objects);
+  Result<> wait_answering(const Ctx& ctx, const std::string& ns, const std::vector<doc::Value>& objects);
   void explain(const Ctx& ctx, const std::string& ns, const path::LogSink& log);
   Result<std::map<std::string, std::string>> addresses(const Ctx& ctx, const std::string& ns);
 
@@ -45,36 +42,73 @@ Result<path::PreviewHandle> ClusterPreviewer::create(const Ctx& ctx, const path:
   path::PreviewHandle handle;
   handle.ns = namespace_name(request.name);
   TRY_IN(auto rendered, "preview", options_.render(ctx, request));
+  Result<> reached;
   auto objects = preview_objects(std::move(rendered), handle.ns, request.images, [&](const kube::Type& type) {
     auto resource = client_->resource(ctx, type);
+    if (!resource && !resource.error().is(Kind::not_found)) reached = Fail(std::move(resource).error());
     return resource && resource->namespaced;
   });
+  if (!reached) return Fail(std::move(reached).error().in(fmt::format("preview {}", handle.ns)));
   if (objects.empty()) return fail(Kind::invalid, "{}: no object that a preview could hold", request.overlay);
   TRY_OK(tear_down(ctx, handle.ns, log));  // one of an earlier try
-  auto expires = rfc3339(ctx.clock->wall() + request.lives);
-  TRY_OK(client_->create(ctx, kube::make_object(namespace_type, {"", handle.ns}, {{std::string(preview_label), "true"}}, {{std::string(expires_annotation), expires}}), {}));
+  kube::StringMap labels{{std::string(preview_label), "true"}};
+  if (request.keep) labels[std::string(kept_label)] = "true";
+  kube::StringMap annotations{{std::string(expires_annotation), rfc3339(ctx.clock->wall() + request.lives)}, {std::string(name_annotation), request.name}};
+  TRY_OK_IN(fmt::format("preview {}", handle.ns), client_->create(ctx, kube::make_object(namespace_type, {"", handle.ns}, std::move(labels), std::move(annotations)), {}));
+  auto filled = fill(ctx, request, handle, std::move(objects), log);
+  if (filled) return handle;
+  // Also when the run was cancelled: what was made goes, on time of its own.
+  Ctx last;
+  last.clock = ctx.clock;
+  if (auto gone = tear_down(last.within(Millis(30000)), handle.ns, log); !gone) {
+    LOG(warn, "preview.left", {"namespace", handle.ns}, {"error", gone.error().what()});
+    log(2, fmt::format("namespace {} could not be torn down and is swept later: {}\n", handle.ns, gone.error().what()));
+  }
+  return Fail(std::move(filled).error());
+}
+
+Result<> ClusterPreviewer::fill(const Ctx& ctx, const path::PreviewRequest& request, path::PreviewHandle& handle, std::vector<doc::Value> objects, const path::LogSink& log) {
   std::stable_sort(objects.begin(), objects.end(), [](const auto& a, const auto& b) { return rank(a.str_at({"kind"})) < rank(b.str_at({"kind"})); });
   for (const auto& object : objects)
     TRY_OK_IN(fmt::format("preview {}", handle.ns), client_->apply(ctx, object, {.field_manager = "slipway-preview", .force = true}));
   log(1, fmt::format("namespace {} has {} objects\n", handle.ns, objects.size()));
-  if (auto ready = wait_ready(ctx.within(request.ready_within), handle.ns, objects, log); !ready) {
-    explain(ctx, handle.ns, log);
-    (void)tear_down(Ctx{}.within(Millis(30000)), handle.ns, log);
-    return Fail(std::move(ready).error());
+  auto limited = ctx.within(request.ready_within);
+  auto ready = wait_ready(limited, handle.ns, objects);
+  if (ready) ready = wait_answering(limited, handle.ns, objects);
+  if (!ready) {
+    if (!ready.error().is(Kind::cancelled)) explain(ctx, handle.ns, log);
+    return ready;
   }
   TRY(handle.urls, addresses(ctx, handle.ns));
-  return handle;
+  return {};
 }
 
-Result<> ClusterPreviewer::wait_ready(const Ctx& ctx, const std::string& ns, const std::vector<doc::Value>& objects, const path::LogSink& log) {
+Result<> ClusterPreviewer::wait_ready(const Ctx& ctx, const std::string& ns, const std::vector<doc::Value>& objects) {
   for (const auto& value : objects) {
     kube::Object object{doc::Value(value)};
-    auto ready = kube::await(ctx, *client_, object.type(), {ns, object.name()}, [](const kube::Object& now) { return now && not_ready(now).empty(); });
-    if (ready) continue;
+    auto ready = kube::await(ctx, *client_, object.type(), {ns, object.name()}, [](const kube::Object& now) { return !now || now.deleting() || not_ready(now).empty(); });
+    if (ready && *ready && !ready->deleting()) continue;
+    if (ready) return fail(Kind::invalid, "preview {}: {} was deleted while it came up", ns, object.describe());
     if (!ready.error().is(Kind::timeout)) return Fail(std::move(ready).error());
-    auto now = client_->get(ctx.within(Millis(1000)), object.type(), {ns, object.name()});
-    (void)log;
+    Ctx last;
+    last.clock = ctx.clock;
+    auto now = client_->get(last.within(Millis(1000)), object.type(), {ns, object.name()});
     return fail(Kind::invalid, "preview {}: not ready in time: {}", ns, now && *now ? not_ready(**now) : object.describe());
+  }
+  return {};
+}
+
+// Ready pods are not enough: whoever calls a service the next moment must find them behind it.
+Result<> ClusterPreviewer::wait_answering(const Ctx& ctx, const std::string& ns, const std::vector<doc::Value>& objects) {
+  for (const auto& service : answering_services(objects)) {
+    auto answers = kube::await(ctx, *client_, endpoints_type, {ns, service}, [&](const kube::Object& now) {
+      for (const auto& subset : now["subsets"].items())
+        if (!subset["addresses"].items().empty() && !subset["ports"].items().empty()) return true;
+      return false;
+    });
+    if (answers) continue;
+    if (!answers.error().is(Kind::timeout)) return Fail(std::move(answers).error());
+    return fail(Kind::invalid, "preview {}: not ready in time: no ready pod serves a port of Service {}", ns, service);
   }
   return {};
 }
@@ -116,9 +150,12 @@ Result<> ClusterPreviewer::tear_down(const Ctx& ctx, const std::string& ns, cons
   TRY(auto there, client_->get(ctx, namespace_type, {"", ns}));
   if (!there) return {};
   if (there->label(preview_label) != "true") return fail(Kind::denied, "namespace {} is not a preview, it stays", ns);
-  auto removed = client_->remove(ctx, namespace_type, {"", ns}, {});
-  if (!removed && !removed.error().is(Kind::not_found)) return removed;
-  TRY_OK(kube::await(ctx, *client_, namespace_type, {"", ns}, [](const kube::Object& now) { return !now; }));
+  if (!there->deleting()) {
+    auto removed = client_->remove(ctx, namespace_type, {"", ns}, {.uid = there->uid()});
+    if (!removed && !removed.error().is(Kind::not_found)) return removed;
+  }
+  auto gone = kube::await(ctx, *client_, namespace_type, {"", ns}, [&](const kube::Object& now) { return !now || now.uid() != there->uid(); });
+  if (!gone) return Fail(std::move(gone).error().in(fmt::format("namespace {} is being deleted and not gone yet", ns)));
   log(1, fmt::format("namespace {} is gone\n", ns));
   return {};
 }
@@ -129,18 +166,37 @@ std::unique_ptr<path::Previewer> make_previewer(std::shared_ptr<kube::Client> cl
   return std::make_unique<ClusterPreviewer>(std::move(client), std::move(options));
 }
 
+std::string namespace_name(std::string_view name) {
+  constexpr std::size_t longest = 63, mark = 9;
+  std::string safe = "preview-";
+  for (char c : lower(name)) safe += (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ? c : '-';
+  bool plain = safe.substr(8) == name && safe.size() <= longest && !safe.ends_with('-');
+  if (plain) return safe;
+  safe.resize(std::min(safe.size(), longest - mark));
+  while (safe.ends_with('-')) safe.pop_back();
+  return fmt::format("{}-{}", safe, sha256_hex(name).substr(0, mark - 1));
+}
+
 Result<std::vector<std::string>> sweep(const Ctx& ctx, kube::Client& client, Sweep which) {
   TRY(auto namespaces, client.list(ctx, namespace_type, {.label_selector = fmt::format("{}=true", preview_label)}));
   std::vector<std::string> gone;
+  Result<> first;
+  auto now = ctx.clock->wall();
   for (const auto& ns : namespaces.items) {
     auto expires = parse_rfc3339(ns.annotation(expires_annotation));
-    bool over = which == Sweep::all || (expires && *expires < ctx.clock->wall());
-    if (!over || ns.deleting()) continue;
-    auto removed = client.remove(ctx, namespace_type, {"", ns.name()}, {});
-    if (!removed && !removed.error().is(Kind::not_found)) return Fail(std::move(removed).error());
+    auto made = parse_rfc3339(ns["metadata"]["creationTimestamp"].text());
+    bool expired = expires ? *expires < now : !made || now - *made > longest_age;
+    bool orphan = which == Sweep::orphans && ns.label(kept_label) != "true";
+    if ((!expired && !orphan) || ns.deleting()) continue;
+    auto removed = client.remove(ctx, namespace_type, {"", ns.name()}, {.uid = ns.uid()});
+    if (!removed && !removed.error().is(Kind::not_found)) {
+      if (first) first = Fail(std::move(removed).error().in(fmt::format("namespace {}", ns.name())));
+      continue;
+    }
     LOG(info, "preview.swept", {"namespace", ns.name()});
     gone.push_back(ns.name());
   }
+  if (!first) return Fail(std::move(first).error());
   return gone;
 }
 

@@ -33,7 +33,8 @@ Result<> preview(const Ctx& ctx, ActionUse& use) {
   };
   // Registered before it is made: a preview that comes up halfway is torn down as well.
   auto ns = std::make_shared<std::string>("preview-" + request.name);
-  if (!use.flag("keep", false))
+  request.keep = use.flag("keep", false);
+  if (!request.keep)
     job.defer("Tear down " + *ns, [&job, previewer, ns](const Ctx& later, StepContext& step) -> Result<> {
       return previewer->tear_down(later, *ns, [&](int stream, std::string_view piece) {
         for (auto line : lines(piece)) job.log(step, stream, line);
