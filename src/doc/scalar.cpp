@@ -11,6 +11,19 @@ std::size_t width(Byte c) { return c < 0x80 ? 1 : (c & 0xe0) == 0xc0 ? 2 : (c & 
 
 Byte at(std::string_view t, std::size_t i) { return i < t.size() ? static_cast<Byte>(t[i]) : 0; }
 
+// Whether a whole UTF-8 character of `w` bytes stands at `i`.
+bool is_character(std::string_view t, std::size_t i, std::size_t w) {
+  Byte c = at(t, i), next = at(t, i + 1);
+  if (c < 0x80) return true;
+  if (c < 0xc2 || c > 0xf4 || i + w > t.size()) return false;
+  for (std::size_t k = 1; k < w; ++k)
+    if ((at(t, i + k) & 0xc0) != 0x80) return false;
+  if (c == 0xe0) return next >= 0xa0;
+  if (c == 0xed) return next < 0xa0;
+  if (c == 0xf0) return next >= 0x90;
+  return c != 0xf4 || next < 0x90;
+}
+
 // CR, LF, NEL, LS, PS
 bool is_break(std::string_view t, std::size_t i) {
   Byte c = at(t, i);
@@ -105,12 +118,14 @@ ScalarForms scalar_forms(std::string_view t) {
       later_indicator(c, preceded, followed, found);
     }
     special |= !is_printable(t, i);
+    forms.text = forms.text && is_character(t, i, width(c));
     if (c == ' ') {
       edge_blank |= i == 0 || last;
       trailing_space |= last;
       break_space |= after_break;
     } else if (broken) {
       forms.multiline = true;
+      if (c == 0xe2) forms.block = false;  // LS and PS: their block would end in them, or need them indented
       edge_blank |= i == 0 || last;
       space_break |= after_space;
     }

@@ -2,6 +2,7 @@
 // byte what kustomize and kubectl print.
 #include <algorithm>
 
+#include "base/encode.h"
 #include "doc/detail/key_order.h"
 #include "doc/detail/number.h"
 #include "doc/detail/resolve.h"
@@ -73,7 +74,7 @@ class Printer {
   // False when the key has to be written in the long form.
   bool print_key(const std::string& key) {
     auto forms = scalar_forms(key);
-    if (forms.multiline) return false;
+    if (forms.multiline || !forms.text) return false;
     write_line_scalar(key, forms, key.empty() || reads_as_other(key) ? Value::Style::double_quoted : Value::Style::plain, {});
     return true;
   }
@@ -144,6 +145,10 @@ class Printer {
 
   void print_string(const std::string& text, Value::Style wanted, int indent, bool in_flow) {
     auto forms = scalar_forms(text);
+    if (!forms.text) {
+      out_ += "!!binary " + to_base64(text);
+      return;
+    }
     bool other = reads_as_other(text);
     auto style = wanted;
     if (style == Value::Style::any || style == Value::Style::flow || (style == Value::Style::plain && (other || forms.multiline))) {

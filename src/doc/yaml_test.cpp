@@ -119,6 +119,12 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"Scalar", R"("x")", "x\n"}, Case{"EmptyMap", "{}", "{}\n"}),
     case_name);
 
+TEST(Yaml, WhatIsNoTextIsBinaryAndSeparatorsAreEscaped) {
+  EXPECT_EQ(print_yaml(Value("k\xc9")), "!!binary a8k=\n");
+  EXPECT_EQ(print_yaml(Value("a\xe2\x80\xa8")), "\"a\\L\"\n");
+  EXPECT_EQ(print_yaml(Value(Map{{"\xff", Value("\xf0\x9f\x98\x80")}})), "? !!binary /w==\n: \"\\U0001F600\"\n");
+}
+
 TEST(Yaml, LongKeysAreWrittenInTheLongForm) {
   std::string key(130, 'k');
   auto text = print_yaml(Value(Map{{key, Value(Map{{"a", 1}})}}));

@@ -11,6 +11,7 @@ struct ScalarForms {
   bool single = true;   // '…'
   bool block = true;    // | and >
   bool multiline = false;
+  bool text = true;     // UTF-8; anything else is !!binary
 };
 ScalarForms scalar_forms(std::string_view text);
 
