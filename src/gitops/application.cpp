@@ -9,7 +9,6 @@
 namespace slipway::gitops {
 namespace {
 
-constexpr std::string_view home = "argocd";
 constexpr std::string_view cascade = "resources-finalizer.argocd.argoproj.io";
 
 // Fields that may be absent or null, but not of another type.
@@ -170,13 +169,13 @@ std::optional<kube::RemoveOptions::Propagation> cascade_of(const kube::Object& a
 }
 
 std::string tracking_name(const kube::Key& application) {
-  return application.ns == home || application.ns.empty() ? application.name : fmt::format("{}_{}", application.ns, application.name);
+  return application.ns == home_namespace || application.ns.empty() ? application.name : fmt::format("{}_{}", application.ns, application.name);
 }
 
 kube::Key application_key(std::string_view name) {
   auto pair = cut(name, "_");
   if (pair) return {std::string(pair->first), std::string(pair->second)};
-  return {std::string(home), std::string(name)};
+  return {std::string(home_namespace), std::string(name)};
 }
 
 }  // namespace slipway::gitops

@@ -9,6 +9,9 @@
 
 namespace slipway::gitops {
 
+// Where Argo CD's Applications and AppProjects live; Applications may live elsewhere too.
+inline constexpr std::string_view home_namespace = "argocd";
+
 struct SourceSpec {
   std::string repo_url, path, target_revision = "HEAD";
   bool recurse = false;

@@ -54,7 +54,7 @@ INSTANTIATE_TEST_SUITE_P(Application, Parse, testing::ValuesIn(std::to_array<Cas
   {"AutomatedAll", "{" SRC ", syncPolicy: {automated: {prune: true, selfHeal: true, allowEmpty: true}}}", "auto prune heal empty"},
   {"Options", "{" SRC ", syncPolicy: {syncOptions: [CreateNamespace=true, FailOnSharedResource=true, Validate=false, Replace=true, Force=true, SkipDryRunOnMissingResource=true, Prune=false, Delete=confirm, PrunePropagationPolicy=orphan]}}",
    "CreateNamespace FailOnShared NoValidate Replace Force SkipMissing Prune=false Delete=confirm orphan"},
-  {"OptionsThatAreOurWay", "{" SRC ", syncPolicy: {syncOptions: [PruneLast=true, ApplyOutOfSyncOnly=true, RespectIgnoreDifferences=true, ServerSideApply=false, ClientSideApplyMigration=false]}}", "to /; retry"},
+  {"OptionsThatAreOurWay", "{" SRC ", syncPolicy: {syncOptions: [PruneLast=true, ApplyOutOfSyncOnly=true, RespectIgnoreDifferences=true, ServerSideApply=false]}}", "to /; retry"},
   {"Retry", "{" SRC ", syncPolicy: {retry: {limit: -1, backoff: {duration: 2s, factor: 3, maxDuration: 1m}}}}", "retry -1 2000 3 60000"},
   {"RetryZero", "{" SRC ", syncPolicy: {retry: {limit: 0}}}", "retry 0 5000"},
   {"RetryPlainSeconds", "{" SRC ", syncPolicy: {retry: {backoff: {duration: \"7\"}}}}", "retry 5 7000"},

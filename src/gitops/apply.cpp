@@ -1,5 +1,8 @@
 // Writing one object, and asking about all of them first.
+#include <algorithm>
+
 #include "gitops/detail/operate.h"
+#include "kube/apply.h"
 
 namespace slipway::gitops::detail {
 namespace {
@@ -26,6 +29,33 @@ Result<kube::Object> replace(const Ctx& ctx, kube::Client& client, doc::Value ob
   if (const auto* finalizers = live.value().find_path({"metadata", "finalizers"}); finalizers != nullptr && object.find_path({"metadata", "finalizers"}) == nullptr)
     object["metadata"]["finalizers"] = *finalizers;
   return client.update(ctx, std::move(object), writing());
+}
+
+// What `kubectl apply` owns becomes ours, as its own --server-side does it: else a field that Git drops would stay,
+// held by a manager that nobody uses any more. Rule: client-go's csaupgrade.
+Result<> take_over(const Ctx& ctx, kube::Client& client, const kube::Object& live) {
+  constexpr std::string_view former = "kubectl-client-side-apply";
+  auto entries = live["metadata"]["managedFields"].items();
+  auto is_former = [](doc::View e) { return e["manager"].text() == former && e["operation"].text() == "Update" && e["subresource"].text().empty(); };
+  auto is_ours = [](doc::View e) { return e["manager"].text() == field_manager && e["operation"].text() == "Apply" && e["subresource"].text().empty(); };
+  if (std::none_of(entries.begin(), entries.end(), is_former)) return {};
+  kube::FieldSet owned;
+  doc::List kept;
+  doc::Value ours;
+  for (const auto& entry : entries) {
+    if (!is_former(entry) && !is_ours(entry)) {
+      kept.push_back(entry.value());
+      continue;
+    }
+    owned.add(kube::FieldSet::from(entry["fieldsV1"].value()));
+    if (ours.is_null() || is_ours(entry)) ours = entry.value();
+  }
+  ours["manager"] = field_manager, ours["operation"] = "Apply", ours["fieldsV1"] = owned.to_doc();
+  kept.push_back(std::move(ours));
+  doc::List patch{doc::Map{{"op", "replace"}, {"path", "/metadata/resourceVersion"}, {"value", live.resource_version()}},
+                  doc::Map{{"op", "replace"}, {"path", "/metadata/managedFields"}, {"value", std::move(kept)}}};
+  auto taken = client.patch(ctx, live.type(), live.key(), kube::PatchType::json, std::move(patch), writing());
+  return taken ? Result<>{} : Result<>(Fail(std::move(taken).error()));
 }
 
 bool brings(const Work& work, const kube::Type& type) {
@@ -82,6 +112,7 @@ Result<Progress> ensure_namespace(const Ctx& ctx, kube::Client& client, const Ap
 
 Result<kube::Object> apply_task(const Ctx& ctx, kube::Client& client, const Application& app, const Task& task, const kube::Object& live) {
   TRY(auto object, applied_over(app, task, live));
+  if (live && task.options.migrate && !task.options.replace) TRY_OK(take_over(ctx, client, live));
   // Definitions and namespaces hold what others made: never deleted to be made again.
   bool may_remake = task.options.force && task.type.kind != "Namespace" && task.type.kind != "CustomResourceDefinition";
   auto applied = task.options.replace ? replace(ctx, client, object, live) : client.apply(ctx, object, writing());

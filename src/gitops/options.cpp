@@ -12,7 +12,7 @@ using Propagation = kube::RemoveOptions::Propagation;
 // What these ask for is how everything is synced here: server-side, only what differs, pruning after all else, and
 // leaving ignored fields alone. Turning one off has no effect on what ends up in the cluster.
 constexpr std::array always{std::string_view("PruneLast"), std::string_view("ApplyOutOfSyncOnly"), std::string_view("RespectIgnoreDifferences"),
-                            std::string_view("ServerSideApply"), std::string_view("ClientSideApplyMigration")};
+                            std::string_view("ServerSideApply")};
 const std::vector<std::string> known{"CreateNamespace", "FailOnSharedResource", "Validate", "Replace", "Force", "SkipDryRunOnMissingResource", "Prune",
                                      "Delete", "PrunePropagationPolicy", "PruneLast", "ApplyOutOfSyncOnly", "RespectIgnoreDifferences", "ServerSideApply",
                                      "ClientSideApplyMigration"};
@@ -51,6 +51,7 @@ Result<> read_option(SyncOptions& options, std::string_view text) {
   if (name == "Replace") return read_bool(options.replace, name, value);
   if (name == "Force") return read_bool(options.force, name, value);
   if (name == "SkipDryRunOnMissingResource") return read_bool(options.skip_missing_kind, name, value);
+  if (name == "ClientSideApplyMigration") return read_bool(options.migrate, name, value);
   if (name == "Prune") return read_permission(options.prune, name, value);
   if (name == "Delete") return read_permission(options.remove, name, value);
   if (name == "PrunePropagationPolicy") return read_propagation(options.propagation, value);

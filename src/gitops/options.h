@@ -17,6 +17,7 @@ struct SyncOptions {
   bool replace = false;        // write the whole object instead of applying it
   bool force = false;          // delete and create again what cannot be changed
   bool skip_missing_kind = false;
+  bool migrate = true;         // take over what `kubectl apply` owns, so that fields dropped from Git go
   Permission prune = Permission::yes, remove = Permission::yes;
   kube::RemoveOptions::Propagation propagation = kube::RemoveOptions::Propagation::foreground;
 };

@@ -53,6 +53,23 @@ TEST(Replace, WritesTheWholeObject) {
   EXPECT_EQ(w.look_once()["status"]["sync"]["status"].text(), "Synced");
 }
 
+class Migration : public testing::TestWithParam<bool> {};
+TEST_P(Migration, FieldsOfKubectlApplyFollowGit) {
+  World w;
+  auto before = must(doc::parse_yaml("{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: shop}, data: {v: '1', gone: x}}"));
+  must(w.person->create(w.ctx(), before, {.field_manager = "kubectl-client-side-apply"}));
+  w.merge(config, {"shop", "a"}, "{data: {others: y}}");
+  w.commit({{"a.yaml", config_map("a")}});
+  w.application(GetParam() ? with_options("") : with_options("ClientSideApplyMigration=false"));
+  EXPECT_EQ(phase_of(w.look_once()), "Succeeded");
+  auto data = (*w.live(config, "a"))["data"];
+  EXPECT_EQ(data["gone"].exists(), !GetParam());
+  EXPECT_EQ(data["others"].text(), "y");
+  for (const auto& entry : (*w.live(config, "a"))["metadata"]["managedFields"].items()) EXPECT_TRUE(!GetParam() || entry["manager"].text() != "kubectl-client-side-apply");
+  EXPECT_EQ(w.look_once()["status"]["sync"]["status"].text(), "Synced");
+}
+INSTANTIATE_TEST_SUITE_P(Options, Migration, testing::Bool(), [](const auto& i) { return i.param ? "ByDefault" : "TurnedOff"; });
+
 TEST(Force, RemakesWhatCannotBeChanged) {
   auto job = [](std::string_view image, std::string_view annotations) {
     return fmt::format("{{apiVersion: batch/v1, kind: Job, metadata: {{name: j, annotations: {{{}}}}}, spec: {{template: {{spec: {{restartPolicy: Never, containers: [{{name: c, image: '{}'}}]}}}}}}}}", annotations, image);

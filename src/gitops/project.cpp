@@ -35,7 +35,7 @@ bool lists_kind(doc::View list, const kube::Type& type) {
 Result<Project> Project::read(const Ctx& ctx, kube::Client& client, const Application& app) {
   Project project;
   project.name_ = app.project;
-  TRY(auto found, client.get(ctx, project_type, {app.key.ns, app.project}));
+  TRY(auto found, client.get(ctx, project_type, {std::string(home_namespace), app.project}));
   if (!found && app.project != "default") return fail(Kind::denied, "application references project {} which does not exist", app.project);
   if (found) project.object_ = *found;
   for (const auto& window : project.object_["spec"]["syncWindows"].items())
@@ -56,6 +56,9 @@ bool Project::permits_namespace(std::string_view ns) const {
 
 Result<> Project::check(const Application& app) const {
   if (!object_) return {};
+  std::vector<std::string> namespaces;
+  for (const auto& item : object_["spec"]["sourceNamespaces"].items()) namespaces.push_back(item.text());
+  if (app.key.ns != home_namespace && !permitted(namespaces, app.key.ns)) return fail(Kind::denied, "applications of namespace {} are not permitted in project '{}'", app.key.ns, name_);
   std::vector<std::string> repositories;
   for (const auto& item : object_["spec"]["sourceRepos"].items()) repositories.push_back(item.text());
   for (const auto& source : app.sources)

@@ -38,6 +38,22 @@ INSTANTIATE_TEST_SUITE_P(Project, Permits, testing::ValuesIn(std::to_array<Case>
   {"WindowOfAnotherZone", "{sourceRepos: ['*'], " HERE ", syncWindows: [{kind: deny, schedule: '0 1 * * *', duration: 1h, timeZone: Europe/Paris}]}", "InvalidSpecError: project default: .spec.syncWindows[0].timeZone: time zone Europe/Paris is not supported, want UTC"},
 })), [](const auto& i) { return i.param.name; });
 
+TEST(Project, ApplicationsElsewhereNeedItsLeave) {
+  World w;
+  must(w.person->create(w.ctx(), kube::make_object({"v1", "Namespace"}, {"", "team"}), {}));
+  w.commit({{"a.yaml", config_map("a")}});
+  auto there = must(doc::parse_yaml("{apiVersion: argoproj.io/v1alpha1, kind: Application, metadata: {name: shop, namespace: team}, spec: {source: {repoURL: http://git/config}, destination: {namespace: shop}, syncPolicy: {automated: {}}}}"));
+  must(w.person->create(w.ctx(), there, {}));
+  // A project beside it is not asked: who may write there could permit everything.
+  must(w.person->create(w.ctx(), must(doc::parse_yaml("{apiVersion: argoproj.io/v1alpha1, kind: AppProject, metadata: {name: default, namespace: team}, spec: {sourceRepos: ['*'], " HERE ", sourceNamespaces: ['*']}}")), {}));
+  w.key.ns = "team";
+  project(w, "{sourceRepos: ['*'], " HERE "}");
+  EXPECT_EQ(conditions_of(w.look_once()), "InvalidSpecError: applications of namespace team are not permitted in project 'default'");
+  project(w, "{sourceRepos: ['*'], " HERE ", sourceNamespaces: ['te*']}");
+  EXPECT_EQ(phase_of(w.look_once()), "Succeeded");
+  EXPECT_EQ(w.live({"v1", "ConfigMap"}, "a")->annotation(tracking_annotation), "team_shop:/ConfigMap:shop/a");
+}
+
 TEST(Project, ForbiddenKindsAreNeverAppliedAndFailTheSync) {
   World w;
   w.commit({{"a.yaml", config_map("a")}, {"s.yaml", "{apiVersion: v1, kind: Secret, metadata: {name: s}}"}, {"n.yaml", "{apiVersion: v1, kind: Namespace, metadata: {name: other}}"}, {"x.yaml", "{apiVersion: v1, kind: ConfigMap, metadata: {name: x, namespace: kube-system}}"}});
