@@ -25,6 +25,7 @@ struct Limits {
   std::int64_t cpu_shares_millis = 0;
   std::int64_t pids = 0;
   std::int64_t open_files = 0;  // 0: the host's own limit (higher ones may be refused)
+  bool operator==(const Limits&) const = default;
 };
 enum class Network { none, host, own };
 struct Spec {

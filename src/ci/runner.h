@@ -12,6 +12,7 @@
 #include "ci/groups.h"
 #include "ci/jobcache.h"
 #include "ci/plan.h"
+#include "ci/ready.h"
 #include "doc/view.h"
 #include "git/repository.h"
 #include "oci/layer.h"
@@ -106,6 +107,7 @@ struct RunnerOptions {
 
   store::BlobStore* blobs = nullptr;  // artifacts, caches
   JobCache* cache = nullptr;
+  ReadyPlaces* ready = nullptr;       // containers made ahead; null: each job makes its own
   bool cache_jobs = true;
   path::ImageBuilder* builder = nullptr;
   path::Scanner* scanner = nullptr;

@@ -256,6 +256,7 @@ Result<> execute_run(const Ctx& ctx, House& house, const std::string& run_name) 
   options.max_parallel = 4;
   options.blobs = house.blobs.get();
   options.cache = house.job_cache.get();
+  options.ready = house.ready.get();
   options.builder = &builder;
   options.scanner = house.scanner.get();
   options.previewer = house.previewer.get();

@@ -138,6 +138,9 @@ Result<> open_stages(const Ctx& ctx, House& house) {
   TRY_OK(make_dirs(data / "work"));
   TRY_OK(image::clean_up_after_crash(*house.runtime));
   TRY_OK(ci::clean_up_after_crash(data / "work", house.runtime.get()));
+  // Not in a user namespace: a view of the host there is of single folders, and costs more to keep.
+  if (!house.runtime->rootless())
+    house.ready = std::make_unique<ci::ReadyPlaces>(ci::ReadyPlaces::Options{.root = data / "work", .runtime = house.runtime.get(), .hide = {data}, .limits = ci::RunnerOptions{}.limits});
   house.previewer = preview::make_previewer(house.api->client("slipway-preview"), {[&house](const Ctx& inner, const path::PreviewRequest& request) { return render_overlay(inner, house, request); }});
   return {};
 }

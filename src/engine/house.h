@@ -7,6 +7,7 @@
 #include "box/network.h"
 #include "ci/groups.h"
 #include "ci/jobcache.h"
+#include "ci/ready.h"
 #include "cluster/api_server.h"
 #include "cluster/controllers.h"
 #include "cluster/gateway.h"
@@ -58,6 +59,7 @@ struct House {
   std::unique_ptr<path::ImageBuilder> builder;
   std::unique_ptr<path::Scanner> scanner;
   std::unique_ptr<path::Previewer> previewer;
+  std::unique_ptr<ci::ReadyPlaces> ready;
   std::unique_ptr<ci::JobCache> job_cache;
   std::unique_ptr<ci::JobGroups> job_groups;
 

@@ -180,6 +180,8 @@ class JobRun {
   // job_run.cpp
   Result<> prepare(const Ctx& ctx);
   Result<> take_turn(const Ctx& ctx, std::unique_ptr<JobGroups::Hold>& hold);
+  Result<> open_folder();
+  void say_place();
   Result<> open_sandbox(const Ctx& ctx);
   Result<SandboxOptions> sandbox_options(const Ctx& ctx);
   Result<> job_image(const Ctx& ctx, const std::string& image, SandboxOptions& out);

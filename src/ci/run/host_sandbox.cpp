@@ -27,6 +27,7 @@ class HostSandbox final : public Sandbox {
         [&]() -> Result<int> { return child.wait(Ctx{}); });
   }
   bool isolated() const override { return false; }
+  bool alive() override { return true; }
   std::string describe() const override { return "on the host, not isolated"; }
   void close() override {}
 };

@@ -11,17 +11,20 @@
 
 namespace slipway::ci {
 
-Result<JobFolder> JobFolder::make(const fs::path& root, const std::string& repository_name) {
+Result<JobFolder> JobFolder::make(const fs::path& root) {
   TRY(auto dir, TempDir::make_in(root, "job"));
+  for (auto* folder : {"work/_temp", "work/_tool"}) TRY_OK(make_dirs(dir.path() / "home" / folder));
+  return JobFolder(std::move(dir));
+}
+
+Result<> JobFolder::name_workspace(const std::string& repository_name) {
   std::string name;
   for (char c : repository_name)
     name +=
         std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || (c == '.' && !name.empty()) ? c : '_';
   if (name.empty()) name = "repository";
-  auto workspace = fmt::format("work/{0}/{0}", name);
-  for (auto& folder : {workspace, std::string("work/_temp"), std::string("work/_tool")})
-    TRY_OK(make_dirs(dir.path() / "home" / folder));
-  return JobFolder(std::move(dir), std::move(workspace));
+  workspace_ = fmt::format("work/{0}/{0}", name);
+  return make_dirs(home() / workspace_);
 }
 
 Result<Fd> JobFolder::open(const std::string& relative) const {

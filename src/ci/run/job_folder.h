@@ -13,7 +13,9 @@ namespace slipway::ci {
 // ours alone. Removed with the value. Threads: any.
 class JobFolder {
  public:
-  static Result<JobFolder> make(const fs::path& root, const std::string& repository_name);
+  static Result<JobFolder> make(const fs::path& root);
+  // Makes the workspace.
+  Result<> name_workspace(const std::string& repository_name);
   JobFolder(JobFolder&&) noexcept = default;
 
   const fs::path& base() const { return dir_.path(); }
@@ -42,7 +44,7 @@ class JobFolder {
   Result<> move_in(const fs::path& from, const std::string& relative) const;
 
  private:
-  JobFolder(TempDir dir, std::string workspace) : dir_(std::move(dir)), workspace_(std::move(workspace)) {}
+  explicit JobFolder(TempDir dir) : dir_(std::move(dir)) {}
   TempDir dir_;
   std::string workspace_;
 };

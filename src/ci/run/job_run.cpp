@@ -1,6 +1,7 @@
 // From a planned job to its result: folder, container, steps, what is left to do, outputs.
 #include "ci/detail/job_run.h"
 #include "ci/detail/images.h"
+#include "ci/run/ready_place.h"
 
 #include "base/hash.h"
 #include "base/text.h"
@@ -62,8 +63,8 @@ Result<> JobRun::take_turn(const Ctx& ctx, std::unique_ptr<JobGroups::Hold>& hol
 
 Result<> JobRun::prepare(const Ctx& ctx) {
   auto& event = in_.plan.event;
-  TRY(auto folder, JobFolder::make(options().root, event.repository.substr(event.repository.find('/') + 1)));
-  folder_.emplace(std::move(folder));
+  TRY_OK(open_folder());
+  TRY_OK(folder_->name_workspace(event.repository.substr(event.repository.find('/') + 1)));
   base_env_ = {{"PATH", options().path}, {"LANG", "C.UTF-8"}, {"CI", "true"}, {"DEBIAN_FRONTEND", "noninteractive"}};
   TRY_OK(folder_->write(folder_->temp() + "/_github_workflow/event.json", doc::print_json_pretty(event.payload)));
   base_env_["HOME"] = fs::path(inside("x")).parent_path().string();
@@ -93,6 +94,21 @@ Result<> JobRun::prepare(const Ctx& ctx) {
   return ctx.alive();
 }
 
+// A folder, with a container that was made ahead when the job is sure to need one that is like all others.
+Result<> JobRun::open_folder() {
+  bool runs = std::any_of(definition_.steps.begin(), definition_.steps.end(), [](const Step& s) { return s.run.has_value(); });
+  if (options().ready && runs && !definition_.container && !definition_.services) {
+    if (auto place = options().ready->take(options().limits, options().hide)) {
+      folder_.emplace(std::move(place->folder));
+      sandbox_ = std::move(place->sandbox);
+      return {};
+    }
+  }
+  TRY(auto folder, JobFolder::make(options().root));
+  folder_.emplace(std::move(folder));
+  return {};
+}
+
 Result<> JobRun::open_sandbox(const Ctx& ctx) {
   TRY(auto wanted, sandbox_options(ctx));
   has_image_ = !wanted.layers.empty();
@@ -106,10 +122,14 @@ Result<> JobRun::open_sandbox(const Ctx& ctx) {
   } else {
     sandbox_ = open_host_sandbox(wanted);
   }
+  say_place();
+  return {};
+}
+
+void JobRun::say_place() {
   StepContext nobody;
   nobody.frame = &root_;
   say(nobody, fmt::format("Runs {}", sandbox_->describe()));
-  return {};
 }
 
 Result<Sandbox*> JobRun::sandbox(const Ctx& ctx) {
@@ -157,6 +177,7 @@ void JobRun::run_all(const Ctx& ctx) {
   Ctx own = ctx.within(limit);
   // An image and services are the job's also when none of its steps runs a command.
   bool at_once = definition_.container || definition_.services || !options().runtime;
+  if (sandbox_) say_place();
   if (auto opened = at_once ? open_sandbox(own) : Result<>(); !opened) {
     if (ctx.alive())
       fail_job(opened.error().print());

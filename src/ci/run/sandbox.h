@@ -28,6 +28,7 @@ class Sandbox {
   // cancelled, timeout (after the process is gone), unavailable (the container ended).
   virtual Result<int> run(const Ctx& ctx, const Process& process, const OutputSink& sink) = 0;
   virtual bool isolated() const = 0;
+  virtual bool alive() = 0;  // takes processes
   virtual std::string describe() const = 0;
   // Kills what is left. Idempotent.
   virtual void close() = 0;
