@@ -74,9 +74,11 @@ Result<std::string> JobRun::cache_key(const Ctx& ctx) {
 
   auto declared = job_env_.find("SLIPWAY_INPUTS");
   std::vector<std::string> patterns;
-  if (declared != job_env_.end())
-    for (auto line : lines(replace_all(replace_all(declared->second, " ", "\n"), ",", "\n")))
+  if (declared != job_env_.end()) {
+    auto listed = replace_all(replace_all(declared->second, " ", "\n"), ",", "\n");
+    for (auto line : lines(listed))
       if (!trim(line).empty()) patterns.emplace_back(trim(line));
+  }
   if (options().repository) {
     if (patterns.empty()) {
       TRY(auto tree, options().repository->tree_of(options().commit));
