@@ -146,7 +146,8 @@ void Report::add(std::string_view id, const Object& object, doc::View at, std::s
   const auto* rule = rule_of(id);
   SLP_ASSERT(rule != nullptr);
   if (options_.off.contains(std::string(id))) return;
-  for (auto word : split(object.value.str_at({"metadata", "annotations", "slipway.dev/lint-ignore"}), ','))
+  auto ignored = object.value.str_at({"metadata", "annotations", "slipway.dev/lint-ignore"});
+  for (auto word : split(ignored, ','))
     if (trim(word) == id) return;
   auto mark = at.mark();
   if (mark.line == 0) mark = object.value.mark();
