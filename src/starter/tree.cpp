@@ -32,7 +32,8 @@ int line_of(std::string_view text, std::string_view what) {
 
 bool is_aside(std::string_view path) {
   static const std::set<std::string, std::less<>> names{"test", "tests", "__tests__", "testdata", "fixtures", "example", "examples", "sample", "samples", "docs", "doc", "e2e", "spec", "benchmarks", "bench"};
-  for (auto part : split(folder_of(path), '/'))
+  auto folder = folder_of(path);
+  for (auto part : split(folder, '/'))
     if (names.contains(lower(part))) return true;
   return false;
 }
