@@ -11,7 +11,10 @@ namespace slipway::api {
 namespace {
 
 net::Response unauthorized() {
-  auto response = net::Response::text(401, "a token is needed: Authorization: Bearer, or Basic with the token as password\nhint: cat DIR/token, or use the kubeconfig that slipway kubeconfig writes\n");
+  auto response =
+      net::Response::text(401,
+                          "a token is needed: Authorization: Bearer, or Basic with the token as password\nhint: cat "
+                          "DIR/token, or use the kubeconfig that slipway kubeconfig writes\n");
   response.headers.set("WWW-Authenticate", "Basic realm=\"slipway\"");
   return response;
 }
@@ -26,7 +29,9 @@ net::Handler guarded_registry(engine::House& house) {
     bool ping = request.path == "/v2/" || request.path == "/v2";
     bool known = !anonymous && house.users->by_header(given).has_value();
     if (known || (anonymous && reads && !ping)) return routes(ctx, request);
-    auto response = net::Response::json(401, R"({"errors":[{"code":"UNAUTHORIZED","message":"a push needs a user and a token: skopeo login, docker login; any user name and the token of DIR/token"}]})");
+    auto response = net::Response::json(
+        401,
+        R"({"errors":[{"code":"UNAUTHORIZED","message":"a push needs a user and a token: skopeo login, docker login; any user name and the token of DIR/token"}]})");
     response.headers.set("WWW-Authenticate", "Basic realm=\"slipway\"");
     response.headers.set("Docker-Distribution-Api-Version", "registry/2.0");
     return response;
@@ -37,7 +42,8 @@ net::Handler guarded_registry(engine::House& house) {
 net::Response logs(engine::House& house, net::Request& request) {
   if (!house.users->by_header(request.headers.get_or("authorization", ""))) return unauthorized();
   auto words = split(std::string_view(request.path).substr(1), '/');
-  if (words.size() < 2 || words.size() > 3 || words[1].empty()) return net::Response::text(404, "want /logs/RUN or /logs/RUN/JOB\n");
+  if (words.size() < 2 || words.size() > 3 || words[1].empty())
+    return net::Response::text(404, "want /logs/RUN or /logs/RUN/JOB\n");
   std::string run(words[1]);
   if (words.size() == 2) {
     auto jobs = house.run_logs->jobs(run);
@@ -65,7 +71,8 @@ net::Response metrics(engine::House& house) {
 
 void mount_kubernetes(net::Router& router, engine::House& house) {
   auto kubernetes = house.api->routes();
-  for (auto prefix : {"/api", "/apis", "/openapi", "/version", "/healthz", "/readyz", "/livez"}) router.mount(prefix, kubernetes);
+  for (auto prefix : {"/api", "/apis", "/openapi", "/version", "/healthz", "/readyz", "/livez"})
+    router.mount(prefix, kubernetes);
 }
 
 }  // namespace

@@ -59,10 +59,12 @@ class NoBody final : public net::BodyReader {
 };
 
 // The request as it would have come alone.
-Result<net::Response> ask(const Ctx& ctx, const net::Handler& kubernetes, const net::Request& whole, std::string_view of) {
+Result<net::Response> ask(const Ctx& ctx, const net::Handler& kubernetes, const net::Request& whole,
+                          std::string_view of) {
   auto mark = of.find('?');
   auto path = std::string(of.substr(0, mark));
-  if (!(path.starts_with("/api/") || path.starts_with("/apis/")) || path.contains("..")) return fail(Kind::invalid, "of={}: want a path of the Kubernetes API", path.substr(0, 80));
+  if (!(path.starts_with("/api/") || path.starts_with("/apis/")) || path.contains(".."))
+    return fail(Kind::invalid, "of={}: want a path of the Kubernetes API", path.substr(0, 80));
   NoBody body;
   net::Request one;
   one.method = "GET";
@@ -102,8 +104,10 @@ net::Handler joined_watches(net::Handler kubernetes) {
     response.body = net::ParkBody([answers = std::move(answers)](std::shared_ptr<net::PushStream> out) mutable {
       auto joined = std::make_shared<Joined>(out, answers.size());
       for (std::size_t of = 0; of < answers.size(); ++of) {
-        if (auto* park = std::get_if<net::ParkBody>(&answers[of].body)) (*park)(std::make_shared<Part>(joined, of));
-        else joined->over(of, answers[of].status, message_of(answers[of]));
+        if (auto* park = std::get_if<net::ParkBody>(&answers[of].body))
+          (*park)(std::make_shared<Part>(joined, of));
+        else
+          joined->over(of, answers[of].status, message_of(answers[of]));
       }
     });
     return response;

@@ -26,14 +26,32 @@ struct Glob {
   bool match;
 };
 class GlobMatch : public testing::TestWithParam<Glob> {};
-TEST_P(GlobMatch, Matches) { EXPECT_EQ(glob_match(GetParam().pattern, GetParam().path), GetParam().match) << GetParam().pattern << " on " << GetParam().path; }
-INSTANTIATE_TEST_SUITE_P(Table, GlobMatch, testing::ValuesIn(std::to_array<Glob>({
-  {"*.txt", "a.txt", true}, {"*.txt", "a/b.txt", false}, {"**/*.txt", "a/b.txt", true}, {"**/*.txt", "b.txt", true},
-  {"services/web/**", "services/web/src/a.c", true}, {"services/web/**", "services/api/a.c", false},
-  {"**", "anything/at/all", true}, {"a?c", "abc", true}, {"a?c", "a/c", false}, {"[a-c]x", "bx", true}, {"[!a-c]x", "bx", false},
-  {"a/**/b", "a/b", true}, {"a/**/b", "a/x/y/b", true}, {"", "", true}, {"", "x", false}, {"a", "", false}, {"[", "[", true},
-  {"release/*", "release/1.0", true}, {"release/**", "release/a/b", true},
-})));
+TEST_P(GlobMatch, Matches) {
+  EXPECT_EQ(glob_match(GetParam().pattern, GetParam().path), GetParam().match)
+      << GetParam().pattern << " on " << GetParam().path;
+}
+INSTANTIATE_TEST_SUITE_P(Table, GlobMatch,
+                         testing::ValuesIn(std::to_array<Glob>({
+                             {"*.txt", "a.txt", true},
+                             {"*.txt", "a/b.txt", false},
+                             {"**/*.txt", "a/b.txt", true},
+                             {"**/*.txt", "b.txt", true},
+                             {"services/web/**", "services/web/src/a.c", true},
+                             {"services/web/**", "services/api/a.c", false},
+                             {"**", "anything/at/all", true},
+                             {"a?c", "abc", true},
+                             {"a?c", "a/c", false},
+                             {"[a-c]x", "bx", true},
+                             {"[!a-c]x", "bx", false},
+                             {"a/**/b", "a/b", true},
+                             {"a/**/b", "a/x/y/b", true},
+                             {"", "", true},
+                             {"", "x", false},
+                             {"a", "", false},
+                             {"[", "[", true},
+                             {"release/*", "release/1.0", true},
+                             {"release/**", "release/a/b", true},
+                         })));
 
 TEST(Text, FindsTheNearestName) {
   std::vector<std::string> names{"branches", "paths", "tags"};
@@ -44,7 +62,8 @@ TEST(Text, FindsTheNearestName) {
 TEST(Hash, KnownVectors) {
   EXPECT_EQ(Digest::of("").str(), "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
   EXPECT_FALSE(Digest::parse("sha256:abc"));
-  EXPECT_EQ(to_hex(hmac_sha256("key", "The quick brown fox jumps over the lazy dog")), "f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8");
+  EXPECT_EQ(to_hex(hmac_sha256("key", "The quick brown fox jumps over the lazy dog")),
+            "f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8");
 }
 
 TEST(Encode, Base64RoundTrip) {
@@ -104,7 +123,8 @@ TEST(Process, StopsWhenCancelled) {
   std::stop_source stop;
   Ctx ctx;
   ctx.stop = stop.get_token();
-  auto r = run_streaming(ctx, {.argv = {"sh", "-c", "echo up; exec sleep 60"}}, [&](int, std::string_view) { stop.request_stop(); });
+  auto r = run_streaming(ctx, {.argv = {"sh", "-c", "echo up; exec sleep 60"}},
+                         [&](int, std::string_view) { stop.request_stop(); });
   EXPECT_EQ(r.error().kind(), Kind::cancelled);
 }
 
@@ -120,7 +140,10 @@ TEST(Pool, RunsTasksAndStops) {
   std::atomic<int> ran = 0;
   Pool pool(4);
   for (int i = 0; i < 100; ++i) pool.submit([&](const Ctx&) { ++ran; });
-  must(run_all({}, 3, std::vector<std::function<Result<>(const Ctx&)>>(10, [&](const Ctx&) { ++ran; return Result<>{}; })));
+  must(run_all({}, 3, std::vector<std::function<Result<>(const Ctx&)>>(10, [&](const Ctx&) {
+                 ++ran;
+                 return Result<>{};
+               })));
   while (ran < 110) std::this_thread::yield();
   auto r = run_all({}, 2, {[](const Ctx&) { return Result<>(fail(Kind::invalid, "no")); }});
   EXPECT_EQ(r.error().what(), "no");

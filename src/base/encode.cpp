@@ -21,10 +21,14 @@ std::string base64(std::string_view bytes, const char* alphabet, bool pad) {
     auto left = bytes.size() - i;
     text += alphabet[n >> 18];
     text += alphabet[n >> 12 & 63];
-    if (left > 1) text += alphabet[n >> 6 & 63];
-    else if (pad) text += '=';
-    if (left > 2) text += alphabet[n & 63];
-    else if (pad) text += '=';
+    if (left > 1)
+      text += alphabet[n >> 6 & 63];
+    else if (pad)
+      text += '=';
+    if (left > 2)
+      text += alphabet[n & 63];
+    else if (pad)
+      text += '=';
   }
   return text;
 }
@@ -60,7 +64,8 @@ Result<std::string> from_base64(std::string_view text) {
   static const auto table = [] {
     std::array<int, 256> t{};
     t.fill(-1);
-    for (int i = 0; i < 64; ++i) t[static_cast<unsigned char>(standard[i])] = t[static_cast<unsigned char>(url_safe[i])] = i;
+    for (int i = 0; i < 64; ++i)
+      t[static_cast<unsigned char>(standard[i])] = t[static_cast<unsigned char>(url_safe[i])] = i;
     return t;
   }();
   std::string bytes;
@@ -88,9 +93,12 @@ Result<std::string> from_base64(std::string_view text) {
 std::string percent_encode(std::string_view text) {
   std::string encoded;
   for (unsigned char c : text) {
-    bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
-    if (plain) encoded += static_cast<char>(c);
-    else encoded += fmt::format("%{:02X}", c);
+    bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+                 c == '_' || c == '~';
+    if (plain)
+      encoded += static_cast<char>(c);
+    else
+      encoded += fmt::format("%{:02X}", c);
   }
   return encoded;
 }

@@ -24,8 +24,10 @@ class Guarded {
     // Waits on `condition` until `ready()`. Errors: cancelled, timeout.
     template <class Ready>
     Result<> wait(const Ctx& ctx, std::condition_variable_any& condition, Ready ready) {
-      if (ctx.deadline == Clock::time_point::max()) condition.wait(lock_, ctx.stop, ready);
-      else condition.wait_until(lock_, ctx.stop, ctx.deadline, ready);
+      if (ctx.deadline == Clock::time_point::max())
+        condition.wait(lock_, ctx.stop, ready);
+      else
+        condition.wait_until(lock_, ctx.stop, ctx.deadline, ready);
       return ready() ? Result<>{} : ctx.alive();
     }
 

@@ -15,8 +15,9 @@ namespace slipway {
 Result<Digest> Digest::parse(std::string_view text) {
   std::size_t want = text.starts_with("sha256:") ? 64 : text.starts_with("sha512:") ? 128 : 0;
   auto hex = text.substr(std::min(text.size(), std::size_t{7}));
-  bool good = want != 0 && hex.size() == want &&
-              std::all_of(hex.begin(), hex.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+  bool good = want != 0 && hex.size() == want && std::all_of(hex.begin(), hex.end(), [](char c) {
+                return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+              });
   if (!good)
     return fail(Kind::invalid, "digest \"{}\": want sha256: and 64 lower-case hex digits", text.substr(0, 200));
   Digest digest;
@@ -35,10 +36,18 @@ Hasher::Hasher(Algorithm algorithm) : rep_(new Rep) {
   rep_->algorithm = algorithm;
   const EVP_MD* md = nullptr;
   switch (algorithm) {
-    case Algorithm::sha1: md = EVP_sha1(); break;
-    case Algorithm::sha256: md = EVP_sha256(); break;
-    case Algorithm::sha512: md = EVP_sha512(); break;
-    case Algorithm::md5: md = EVP_md5(); break;
+    case Algorithm::sha1:
+      md = EVP_sha1();
+      break;
+    case Algorithm::sha256:
+      md = EVP_sha256();
+      break;
+    case Algorithm::sha512:
+      md = EVP_sha512();
+      break;
+    case Algorithm::md5:
+      md = EVP_md5();
+      break;
   }
   SLP_ASSERT(EVP_DigestInit_ex(rep_->md.get(), md, nullptr) == 1);
 }
@@ -95,7 +104,8 @@ std::string uuid4() {
   bytes[6] = static_cast<char>((bytes[6] & 0x0f) | 0x40);
   bytes[8] = static_cast<char>((bytes[8] & 0x3f) | 0x80);
   auto hex = to_hex(bytes);
-  return fmt::format("{}-{}-{}-{}-{}", hex.substr(0, 8), hex.substr(8, 4), hex.substr(12, 4), hex.substr(16, 4), hex.substr(20));
+  return fmt::format("{}-{}-{}-{}-{}", hex.substr(0, 8), hex.substr(8, 4), hex.substr(12, 4), hex.substr(16, 4),
+                     hex.substr(20));
 }
 
 std::string random_name(std::size_t n) {

@@ -36,9 +36,9 @@ class Hasher {
   Hasher(Hasher&&) noexcept;
   Hasher& operator=(Hasher&&) noexcept;
   Hasher& update(std::string_view bytes);
-  std::string finish_raw();   // the bytes
+  std::string finish_raw();  // the bytes
   std::string finish_hex();
-  Digest finish();            // sha256 or sha512 only
+  Digest finish();  // sha256 or sha512 only
 
  private:
   struct Rep;

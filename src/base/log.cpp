@@ -20,11 +20,16 @@ std::string quoted(std::string_view value, bool always) {
   if (plain) return std::string(value);
   std::string text = "\"";
   for (unsigned char c : value) {
-    if (c == '"' || c == '\\') text += '\\', text += static_cast<char>(c);
-    else if (c == '\n') text += "\\n";
-    else if (c == '\t') text += "\\t";
-    else if (c < 0x20) text += fmt::format("\\u{:04x}", c);
-    else text += static_cast<char>(c);
+    if (c == '"' || c == '\\')
+      text += '\\', text += static_cast<char>(c);
+    else if (c == '\n')
+      text += "\\n";
+    else if (c == '\t')
+      text += "\\t";
+    else if (c < 0x20)
+      text += fmt::format("\\u{:04x}", c);
+    else
+      text += static_cast<char>(c);
   }
   return text + "\"";
 }

@@ -22,8 +22,10 @@ struct Field {
  private:
   template <class T>
   static std::string text(const T& v) {
-    if constexpr (std::is_convertible_v<T, std::string_view>) return std::string(std::string_view(v));
-    else return fmt::format("{}", v);
+    if constexpr (std::is_convertible_v<T, std::string_view>)
+      return std::string(std::string_view(v));
+    else
+      return fmt::format("{}", v);
   }
 };
 
@@ -37,8 +39,8 @@ void set_log_redaction(std::function<std::string(std::string)> redact);
 
 }  // namespace slipway
 
-#define LOG(level, event, ...)                                                         \
-  do {                                                                                 \
-    if (::slipway::log_enabled(::slipway::Level::level))                               \
-      ::slipway::log_write(::slipway::Level::level, event, {__VA_ARGS__});             \
+#define LOG(level, event, ...)                                             \
+  do {                                                                     \
+    if (::slipway::log_enabled(::slipway::Level::level))                   \
+      ::slipway::log_write(::slipway::Level::level, event, {__VA_ARGS__}); \
   } while (false)

@@ -40,8 +40,10 @@ std::string print(const Labels& labels) {
     text += key + "=\"";
     for (char c : value) {
       if (c == '"' || c == '\\') text += '\\';
-      if (c == '\n') text += "\\n";
-      else text += c;
+      if (c == '\n')
+        text += "\\n";
+      else
+        text += c;
     }
     text += '"';
   }
@@ -63,12 +65,16 @@ std::string braces(const std::string& labels, const std::string& extra = "") {
 
 }  // namespace
 
-Counter::Counter(std::string name, std::string help) : name_(std::move(name)) { register_family(name_, std::move(help), "counter"); }
+Counter::Counter(std::string name, std::string help) : name_(std::move(name)) {
+  register_family(name_, std::move(help), "counter");
+}
 void Counter::add(double n, const Labels& labels) {
   with_series(name_, labels, [&](Family&, Series& s) { s.value += n; });
 }
 
-Gauge::Gauge(std::string name, std::string help) : name_(std::move(name)) { register_family(name_, std::move(help), "gauge"); }
+Gauge::Gauge(std::string name, std::string help) : name_(std::move(name)) {
+  register_family(name_, std::move(help), "gauge");
+}
 void Gauge::set(double value, const Labels& labels) {
   with_series(name_, labels, [&](Family&, Series& s) { s.value = value; });
 }
@@ -102,7 +108,8 @@ std::string metrics_text() {
         continue;
       }
       for (std::size_t i = 0; i < family.bounds.size(); ++i)
-        text += fmt::format("{}_bucket{} {}\n", name, braces(labels, fmt::format("le=\"{}\"", family.bounds[i])), s.buckets[i]);
+        text += fmt::format("{}_bucket{} {}\n", name, braces(labels, fmt::format("le=\"{}\"", family.bounds[i])),
+                            s.buckets[i]);
       text += fmt::format("{}_bucket{} {}\n", name, braces(labels, "le=\"+Inf\""), s.count);
       text += fmt::format("{}_sum{} {}\n{}_count{} {}\n", name, braces(labels), s.value, name, braces(labels), s.count);
     }

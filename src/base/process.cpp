@@ -50,7 +50,8 @@ void set_nonblocking(int fd) { ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NON
 }  // namespace
 
 std::optional<std::string> find_program(std::string_view name) {
-  if (name.contains('/')) return ::access(std::string(name).c_str(), X_OK) == 0 ? std::optional(std::string(name)) : std::nullopt;
+  if (name.contains('/'))
+    return ::access(std::string(name).c_str(), X_OK) == 0 ? std::optional(std::string(name)) : std::nullopt;
   const char* path = ::getenv("PATH");
   for (auto dir : split(path != nullptr ? path : "/usr/sbin:/usr/bin:/sbin:/bin", ':')) {
     auto full = fmt::format("{}/{}", dir, name);
@@ -62,8 +63,7 @@ std::optional<std::string> find_program(std::string_view name) {
 Result<Child> Child::start(const Command& command, Streams streams) {
   SLP_ASSERT(!command.argv.empty());
   auto program = find_program(command.argv[0]);
-  if (!program)
-    return Fail(Error(Kind::not_found, fmt::format("{}: no such program on PATH", command.argv[0])));
+  if (!program) return Fail(Error(Kind::not_found, fmt::format("{}: no such program on PATH", command.argv[0])));
   auto argv = command.argv;
   auto env = environment(command);
   auto argv_list = pointers(argv);
@@ -94,7 +94,8 @@ Result<Child> Child::start(const Command& command, Streams streams) {
 
   pid_t pid = -1;
   int error = ::posix_spawn(&pid, program->c_str(), &actions, &attributes, argv_list.data(), env_list.data());
-  if (error != 0) return fail_errno(error, command.cwd.empty() ? *program : fmt::format("{} in {}", *program, command.cwd));
+  if (error != 0)
+    return fail_errno(error, command.cwd.empty() ? *program : fmt::format("{} in {}", *program, command.cwd));
   Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   return Child(pid, std::move(pidfd), command.grace);
 }
@@ -156,7 +157,10 @@ Result<int> run_streaming(const Ctx& ctx, const Command& command, const OutputSi
   Fd exited(::fcntl(child.pidfd(), F_DUPFD_CLOEXEC, 0));
   while (out.read || err.read) {
     // A grandchild may keep the pipes open after the child is gone: drain what is there, then stop.
-    pollfd fds[4] = {{out.read.get(), POLLIN, 0}, {err.read.get(), POLLIN, 0}, {in.write.get(), POLLOUT, 0}, {exited.get(), POLLIN, 0}};
+    pollfd fds[4] = {{out.read.get(), POLLIN, 0},
+                     {err.read.get(), POLLIN, 0},
+                     {in.write.get(), POLLOUT, 0},
+                     {exited.get(), POLLIN, 0}};
     Fd poke;
     int limit = ctx.millis_left();
     if (limit < 0 || limit > 100) limit = 100;

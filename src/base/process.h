@@ -12,13 +12,13 @@
 namespace slipway {
 
 struct Command {
-  std::vector<std::string> argv;                         // argv[0] is looked up on PATH
-  std::optional<std::map<std::string, std::string>> env; // the whole environment; absent: ours
-  std::map<std::string, std::string> extra_env;          // on top of it
-  std::string cwd;                                       // empty: ours
-  std::string input;                                     // given on standard input
-  Millis grace{2000};                                    // between SIGTERM and SIGKILL on cancel
-  std::size_t output_limit = std::size_t{64} << 20;      // further output is dropped
+  std::vector<std::string> argv;                          // argv[0] is looked up on PATH
+  std::optional<std::map<std::string, std::string>> env;  // the whole environment; absent: ours
+  std::map<std::string, std::string> extra_env;           // on top of it
+  std::string cwd;                                        // empty: ours
+  std::string input;                                      // given on standard input
+  Millis grace{2000};                                     // between SIGTERM and SIGKILL on cancel
+  std::size_t output_limit = std::size_t{64} << 20;       // further output is dropped
 };
 
 struct Output {

@@ -95,15 +95,15 @@ Fail fail_errno(int error, std::string_view doing);
 
 #define SLP_CAT2_(a, b) a##b
 #define SLP_CAT_(a, b) SLP_CAT2_(a, b)
-#define SLP_TRY_(t, decl, ...)                                  \
-  auto t = (__VA_ARGS__);                                       \
-  if (!t) return ::slipway::Fail(std::move(t).error());         \
+#define SLP_TRY_(t, decl, ...)                          \
+  auto t = (__VA_ARGS__);                               \
+  if (!t) return ::slipway::Fail(std::move(t).error()); \
   decl = *std::move(t)
 // TRY(auto repo, open(path));
 #define TRY(decl, ...) SLP_TRY_(SLP_CAT_(try_, __COUNTER__), decl, __VA_ARGS__)
-#define SLP_TRY_IN_(t, decl, doing, ...)                                \
-  auto t = (__VA_ARGS__);                                               \
-  if (!t) return ::slipway::Fail(std::move(t).error().in(doing));       \
+#define SLP_TRY_IN_(t, decl, doing, ...)                          \
+  auto t = (__VA_ARGS__);                                         \
+  if (!t) return ::slipway::Fail(std::move(t).error().in(doing)); \
   decl = *std::move(t)
 // TRY_IN(auto repo, "push config repo", open(path));
 #define TRY_IN(decl, doing, ...) SLP_TRY_IN_(SLP_CAT_(try_, __COUNTER__), decl, doing, __VA_ARGS__)

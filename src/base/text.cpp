@@ -59,7 +59,8 @@ std::string lower(std::string_view ascii) {
 }
 
 bool iequals(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower_char(x) == lower_char(y); });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](char x, char y) { return lower_char(x) == lower_char(y); });
 }
 
 std::string replace_all(std::string text, std::string_view from, std::string_view to) {
@@ -117,8 +118,8 @@ std::optional<bool> match_class(std::string_view pattern, std::size_t& p, char c
 bool glob_match(std::string_view pattern, std::string_view path) {
   // Iterative with two back-tracking points, so a hostile pattern costs at most |pattern| * |path|^2.
   std::size_t p = 0, s = 0;
-  std::size_t star_p = std::string_view::npos, star_s = 0;     // last *
-  std::size_t deep_p = std::string_view::npos, deep_s = 0;     // last **
+  std::size_t star_p = std::string_view::npos, star_s = 0;  // last *
+  std::size_t deep_p = std::string_view::npos, deep_s = 0;  // last **
   for (;;) {
     if (p < pattern.size() && pattern[p] == '*') {
       if (p + 1 < pattern.size() && pattern[p + 1] == '*') {

@@ -10,9 +10,9 @@ namespace slipway {
 
 using WallTime = std::chrono::system_clock::time_point;
 
-std::string rfc3339(WallTime t);         // 2026-11-25T20:47:50Z
-std::string rfc3339_micro(WallTime t);   // 2026-11-25T20:47:50.123456Z
-std::string rfc3339_millis(WallTime t);  // 2026-11-25T20:47:50.123Z
+std::string rfc3339(WallTime t);                        // 2026-11-25T20:47:50Z
+std::string rfc3339_micro(WallTime t);                  // 2026-11-25T20:47:50.123456Z
+std::string rfc3339_millis(WallTime t);                 // 2026-11-25T20:47:50.123Z
 Result<WallTime> parse_rfc3339(std::string_view text);  // any fraction, Z or offset
 
 // "1h30m", "250ms", "10s"; a bare integer means seconds (as Argo Rollouts' pause takes it).

@@ -12,10 +12,15 @@ namespace {
 struct JobGroupsTest : testing::Test {
   Ctx ctx = Ctx{}.within(Millis(20000));
   JobGroups groups;
-  auto enter(std::string who, bool cancel = false, bool keep_all = false, std::string group = "deploy", std::string repository = "shop") {
-    return std::async(std::launch::async, [this, wish = JobGroups::Wish{std::move(repository), std::move(group), std::move(who), cancel, keep_all}] { return groups.enter(ctx, wish); });
+  auto enter(std::string who, bool cancel = false, bool keep_all = false, std::string group = "deploy",
+             std::string repository = "shop") {
+    return std::async(std::launch::async,
+                      [this, wish = JobGroups::Wish{std::move(repository), std::move(group), std::move(who), cancel,
+                                                    keep_all}] { return groups.enter(ctx, wish); });
   }
-  static bool waits(std::future<Result<std::unique_ptr<JobGroups::Hold>>>& turn) { return turn.wait_for(Millis(30)) == std::future_status::timeout; }
+  static bool waits(std::future<Result<std::unique_ptr<JobGroups::Hold>>>& turn) {
+    return turn.wait_for(Millis(30)) == std::future_status::timeout;
+  }
 };
 
 TEST_F(JobGroupsTest, OneAfterTheOther) {
@@ -75,7 +80,8 @@ TEST_F(JobGroupsTest, CancelInProgressStopsWhoHoldsIt) {
 TEST_F(JobGroupsTest, AStopEndsTheWaiting) {
   auto first = must(enter("a").get());
   std::stop_source stop;
-  auto second = std::async(std::launch::async, [&] { return groups.enter(ctx.with_stop(stop.get_token()), {"shop", "deploy", "b"}); });
+  auto second = std::async(std::launch::async,
+                           [&] { return groups.enter(ctx.with_stop(stop.get_token()), {"shop", "deploy", "b"}); });
   stop.request_stop();
   EXPECT_TRUE(second.get().error().is(Kind::cancelled));
   first.reset();

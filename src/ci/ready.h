@@ -20,12 +20,12 @@ struct ReadyPlace;
 class ReadyPlaces {
  public:
   struct Options {
-    fs::path root;           // as RunnerOptions has them
+    fs::path root;  // as RunnerOptions has them
     box::Runtime* runtime = nullptr;
     std::vector<fs::path> hide;
     box::Limits limits;
     std::size_t most = 4;
-    Millis settle{1500};     // after the last use, so that the run itself is not slowed down
+    Millis settle{1500};  // after the last use, so that the run itself is not slowed down
     Millis keep{std::chrono::minutes(10)};
   };
   explicit ReadyPlaces(Options options);

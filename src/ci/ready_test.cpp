@@ -25,7 +25,8 @@ class ReadyTest : public RunnerTest {
  protected:
   ReadyPlaces::Options places() {
     must(make_dirs(root));  // beside the jobs' own folders, which the runner leaves empty
-    return {.root = root, .runtime = runtime.get(), .hide = options.hide, .limits = options.limits, .settle = Millis(0)};
+    return {
+        .root = root, .runtime = runtime.get(), .hide = options.hide, .limits = options.limits, .settle = Millis(0)};
   }
   fs::path root = dir.path() / "ready";
   Ctx soon() const { return Ctx{}.within(Millis(20000)); }

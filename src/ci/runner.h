@@ -38,7 +38,7 @@ struct StepResult {
   Conclusion outcome = Conclusion::skipped, conclusion = Conclusion::skipped;  // before and after continue-on-error
   Millis duration{0};
   std::map<std::string, std::string> outputs;
-  bool command = false;   // a `run:` step: the user's own command
+  bool command = false;  // a `run:` step: the user's own command
   path::Spans commands;  // when it ran, without the making of its container
 };
 // An artifact of a run: a zstd-compressed tar in the blob store.
@@ -107,17 +107,17 @@ struct RunnerOptions {
 
   store::BlobStore* blobs = nullptr;  // artifacts, caches
   JobCache* cache = nullptr;
-  ReadyPlaces* ready = nullptr;       // containers made ahead; null: each job makes its own
+  ReadyPlaces* ready = nullptr;  // containers made ahead; null: each job makes its own
   bool cache_jobs = true;
   path::ImageBuilder* builder = nullptr;
   path::Scanner* scanner = nullptr;
   path::Previewer* previewer = nullptr;
   oci::Registry* registry = nullptr;  // images for `container:`
   oci::LayerCache* layers = nullptr;
-  box::NodeNetwork* network = nullptr;  // for jobs with services; null: they share the host's network
-  std::string registry_host;            // how image names of ours start: "localhost:5000"
+  box::NodeNetwork* network = nullptr;      // for jobs with services; null: they share the host's network
+  std::string registry_host;                // how image names of ours start: "localhost:5000"
   std::vector<std::string> registry_names;  // further hosts that mean it: "registry.slipway.local"
-  oci::Remote* remote = nullptr;        // images for `container:` and services that are elsewhere
+  oci::Remote* remote = nullptr;            // images for `container:` and services that are elsewhere
 
   // Actions of other repositories: a folder of this host that holds owner/name at the ref. Nothing: not known.
   std::function<Result<std::optional<fs::path>>(const Ctx&, const std::string& repository, const std::string& ref)>
@@ -129,7 +129,7 @@ struct RunnerOptions {
   std::int64_t run_number = 1, attempt = 1;
   std::vector<std::string> only_jobs;  // these and what they need; empty: all
   Observer* observer = nullptr;
-  JobGroups* groups = nullptr;  // keeps `concurrency:` of jobs across runs; null: each runs at once
+  JobGroups* groups = nullptr;      // keeps `concurrency:` of jobs across runs; null: each runs at once
   std::vector<JobResult> finished;  // of an interrupted run: not run again
   Millis default_timeout{std::chrono::minutes(360)};
   Millis cancel_grace{std::chrono::minutes(5)};       // for steps that run on cancel

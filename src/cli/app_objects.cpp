@@ -18,7 +18,7 @@ class Repositories final : public gitops::Repositories {
   // http://slipway/git/NAME.git, or the address that the running slipway has.
   std::string embedded(std::string_view url) const {
     auto address = read_file(data_ / "address").value_or("");
-    for (std::string prefix : {std::string("http://slipway/git/"), std::string(trim(address)) + "/git/"}) {
+    for (const std::string& prefix : {std::string("http://slipway/git/"), std::string(trim(address)) + "/git/"}) {
       if (!url.starts_with(prefix)) continue;
       auto name = std::string(url.substr(prefix.size()));
       if (name.ends_with(".git")) name.erase(name.size() - 4);
@@ -32,8 +32,11 @@ class Repositories final : public gitops::Repositories {
 
 }  // namespace
 
-Result<std::vector<doc::Value>> rendered_at(const Ctx& ctx, const Arguments& arguments, gitops::Application app, const std::string& revision) {
-  if (!revision.empty() && app.sources.size() != 1) return fail(Kind::unavailable, "{}: not there yet for an Application with {} sources", app.key.name, app.sources.size());
+Result<std::vector<doc::Value>> rendered_at(const Ctx& ctx, const Arguments& arguments, gitops::Application app,
+                                            const std::string& revision) {
+  if (!revision.empty() && app.sources.size() != 1)
+    return fail(Kind::unavailable, "{}: not there yet for an Application with {} sources", app.key.name,
+                app.sources.size());
   if (!revision.empty()) app.sources[0].target_revision = revision;
   TRY(auto mirrors, TempDir::make("slipway-app"));
   Repositories repositories(data_dir(arguments), mirrors.path());

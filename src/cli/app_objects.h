@@ -6,6 +6,7 @@
 namespace slipway::cli {
 
 // The objects at a revision ("" the Application's own). Errors: invalid (file:line:col), not_found, unavailable.
-Result<std::vector<doc::Value>> rendered_at(const Ctx& ctx, const Arguments& arguments, gitops::Application app, const std::string& revision);
+Result<std::vector<doc::Value>> rendered_at(const Ctx& ctx, const Arguments& arguments, gitops::Application app,
+                                            const std::string& revision);
 
 }  // namespace slipway::cli

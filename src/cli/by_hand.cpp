@@ -19,7 +19,9 @@ std::string names_of(const auto& list) {
 Result<std::string> held(const Ctx& ctx, kube::Client& client, const Target& target) {
   TRY(auto releases, engine::all(ctx, client, "Release"));
   for (const auto& release : releases)
-    if (release["spec"]["service"].text() == target.service.name && release["spec"]["environment"].text() == target.environment.name && release["status"]["current"].bool_or(false)) return release["spec"]["digest"].text();
+    if (release["spec"]["service"].text() == target.service.name &&
+        release["spec"]["environment"].text() == target.environment.name && release["status"]["current"].bool_or(false))
+      return release["spec"]["digest"].text();
   return std::string();
 }
 
@@ -28,8 +30,11 @@ Result<std::optional<kube::Object>> under_way(const Ctx& ctx, kube::Client& clie
   TRY(auto promotions, engine::all(ctx, client, "Promotion"));
   for (auto& promotion : promotions) {
     auto spec = promotion["spec"];
-    bool same = spec["service"].text() == order.target.service.name && spec["environment"].text() == order.target.environment.name && spec["artifact"]["digest"].text() == order.artifact.digest.str();
-    if (same && !spec["revert"].bool_or(false) && !is_final(engine::phase_of(promotion))) return std::optional(promotion);
+    bool same = spec["service"].text() == order.target.service.name &&
+                spec["environment"].text() == order.target.environment.name &&
+                spec["artifact"]["digest"].text() == order.artifact.digest.str();
+    if (same && !spec["revert"].bool_or(false) && !is_final(engine::phase_of(promotion)))
+      return std::optional(promotion);
   }
   return std::optional<kube::Object>();
 }
@@ -44,24 +49,32 @@ Result<std::vector<path::Pipeline>> pipelines(const Ctx& ctx, kube::Client& clie
   return list;
 }
 
-Result<Target> target_of(const Ctx& ctx, kube::Client& client, const std::string& service, const std::string& environment) {
+Result<Target> target_of(const Ctx& ctx, kube::Client& client, const std::string& service,
+                         const std::string& environment) {
   TRY(auto list, pipelines(ctx, client));
   std::vector<path::ServiceSource> services;
   for (const auto& pipeline : list) {
     services.insert(services.end(), pipeline.services.begin(), pipeline.services.end());
-    auto found = std::find_if(pipeline.services.begin(), pipeline.services.end(), [&](const auto& s) { return s.name == service; });
+    auto found = std::find_if(pipeline.services.begin(), pipeline.services.end(),
+                              [&](const auto& s) { return s.name == service; });
     if (found == pipeline.services.end()) continue;
-    auto place = std::find_if(pipeline.environments.begin(), pipeline.environments.end(), [&](const auto& e) { return e.name == environment; });
+    auto place = std::find_if(pipeline.environments.begin(), pipeline.environments.end(),
+                              [&](const auto& e) { return e.name == environment; });
     if (place != pipeline.environments.end()) return Target{pipeline, *place, *found};
-    return fail(Kind::not_found, "{} has no environment {}, there are: {}", service, environment, names_of(pipeline.environments));
+    return fail(Kind::not_found, "{} has no environment {}, there are: {}", service, environment,
+                names_of(pipeline.environments));
   }
-  return Fail(Error(Kind::not_found, fmt::format("no Pipeline has a service {}, there are: {}", service, names_of(services))).with_hint("Pipelines live in the configuration repository; slipway bootstrap reads them"));
+  return Fail(
+      Error(Kind::not_found, fmt::format("no Pipeline has a service {}, there are: {}", service, names_of(services)))
+          .with_hint("Pipelines live in the configuration repository; slipway bootstrap reads them"));
 }
 
-Result<path::Artifact> artifact_of(const Ctx& ctx, kube::Client& client, const path::ServiceSource& service, const Digest& digest) {
+Result<path::Artifact> artifact_of(const Ctx& ctx, kube::Client& client, const path::ServiceSource& service,
+                                   const Digest& digest) {
   TRY(auto objects, engine::all(ctx, client, "Artifact"));
   for (const auto& object : objects)
-    if (object["spec"]["digest"].text() == digest.str() && object["spec"]["service"].text() == service.name) return path::artifact_from(object["spec"]);
+    if (object["spec"]["digest"].text() == digest.str() && object["spec"]["service"].text() == service.name)
+      return path::artifact_from(object["spec"]);
   path::Artifact artifact;
   artifact.service = service.name, artifact.image = service.image, artifact.digest = digest;
   return artifact;
@@ -70,7 +83,8 @@ Result<path::Artifact> artifact_of(const Ctx& ctx, kube::Client& client, const p
 Result<std::string> ask(const Ctx& ctx, kube::Client& client, const Order& order) {
   const auto& [pipeline, environment, service] = order.target;
   TRY(auto now, held(ctx, client, order.target));
-  if (now == order.artifact.digest.str()) return fail(Kind::conflict, "{} holds {} of {} already", environment.name, now.substr(0, 19), service.name);
+  if (now == order.artifact.digest.str())
+    return fail(Kind::conflict, "{} holds {} of {} already", environment.name, now.substr(0, 19), service.name);
   path::Promotion promotion;
   promotion.service = service.name, promotion.environment = environment.name;
   promotion.artifact = order.artifact;
@@ -78,7 +92,10 @@ Result<std::string> ask(const Ctx& ctx, kube::Client& client, const Order& order
   promotion.reason = order.reason;
   if (!environment.automatic) {
     TRY(bool may, engine::may_approve(ctx, client, promotion, order.who));
-    if (!may) return Fail(Error(Kind::denied, fmt::format("{} may not put anything into {}, only {} may", order.who, environment.name, join(environment.approvers, " or "))).with_hint("--as NAME says who asks"));
+    if (!may)
+      return Fail(Error(Kind::denied, fmt::format("{} may not put anything into {}, only {} may", order.who,
+                                                  environment.name, join(environment.approvers, " or ")))
+                      .with_hint("--as NAME says who asks"));
   }
   TRY(auto before, under_way(ctx, client, order));
   if (before) {  // asking for it is the approval that it waits for
@@ -90,10 +107,13 @@ Result<std::string> ask(const Ctx& ctx, kube::Client& client, const Order& order
     return before->name();
   }
   // A name of its own each time: the same image may be asked for again.
-  auto name = engine::object_name(fmt::format("{}-{}-{}-by-hand-{}", service.name, environment.name, order.artifact.digest.short_hex(), random_hex(3)));
+  auto name = engine::object_name(fmt::format("{}-{}-{}-by-hand-{}", service.name, environment.name,
+                                              order.artifact.digest.short_hex(), random_hex(3)));
   auto spec = to_doc(promotion);
   if (!environment.automatic) spec["approvedBy"] = order.who;
-  TRY_OK(engine::record(ctx, client, "Promotion", name, std::move(spec), {{"slipway.dev/service", engine::object_name(service.name)}, {"slipway.dev/environment", engine::object_name(environment.name)}}));
+  TRY_OK(engine::record(ctx, client, "Promotion", name, std::move(spec),
+                        {{"slipway.dev/service", engine::object_name(service.name)},
+                         {"slipway.dev/environment", engine::object_name(environment.name)}}));
   doc::Map status{{"phase", "Pending"}, {"message", ""}};
   if (!environment.automatic) status.set("approvedBy", order.who);
   TRY_OK(engine::set_status(ctx, client, "Promotion", name, status));
@@ -101,16 +121,29 @@ Result<std::string> ask(const Ctx& ctx, kube::Client& client, const Order& order
 }
 
 Result<int> follow(const Ctx& ctx, kube::Client& client, const std::string& promotion, bool verified, Io& io) {
-  TRY(auto done, kube::await(ctx, client, engine::kind("Promotion"), {engine::home, promotion}, [&](const kube::Object& now) {
+  TRY(auto done,
+      kube::await(ctx, client, engine::kind("Promotion"), {engine::home, promotion}, [&](const kube::Object& now) {
         auto phase = engine::phase_of(now);
         return !now || is_final(phase) || (phase == path::Phase::running && !verified);
       }));
   if (!done) return fail(Kind::not_found, "promotion {}: was deleted", promotion);
   auto phase = done["status"]["phase"].text();
   bool good = phase == "Running" || phase == "Succeeded";
-  if (io.json()) io.document(doc::Map{{"promotion", promotion}, {"service", done["spec"]["service"].text()}, {"environment", done["spec"]["environment"].text()}, {"digest", done["spec"]["artifact"]["digest"].text()}, {"phase", phase}, {"commit", done["status"]["commit"].text()}, {"message", done["status"]["message"].text()}});
-  else io.line(fmt::format("{} to {}: {} {}{}", done["spec"]["service"].text(), done["spec"]["environment"].text(), io.paint(good ? Io::Paint::good : Io::Paint::bad, verified && good ? "verified" : good ? "committed" : lower(phase)),
-                           done["status"]["commit"].text().substr(0, 12), done["status"]["message"].text().empty() ? "" : ": " + done["status"]["message"].text()));
+  if (io.json())
+    io.document(doc::Map{{"promotion", promotion},
+                         {"service", done["spec"]["service"].text()},
+                         {"environment", done["spec"]["environment"].text()},
+                         {"digest", done["spec"]["artifact"]["digest"].text()},
+                         {"phase", phase},
+                         {"commit", done["status"]["commit"].text()},
+                         {"message", done["status"]["message"].text()}});
+  else
+    io.line(fmt::format("{} to {}: {} {}{}", done["spec"]["service"].text(), done["spec"]["environment"].text(),
+                        io.paint(good ? Io::Paint::good : Io::Paint::bad, verified && good ? "verified"
+                                                                          : good           ? "committed"
+                                                                                           : lower(phase)),
+                        done["status"]["commit"].text().substr(0, 12),
+                        done["status"]["message"].text().empty() ? "" : ": " + done["status"]["message"].text()));
   return good ? 0 : 1;
 }
 

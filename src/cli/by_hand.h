@@ -14,11 +14,13 @@ struct Target {
 // The Pipelines that can be read. Errors: those of the client.
 Result<std::vector<path::Pipeline>> pipelines(const Ctx& ctx, kube::Client& client);
 // Errors: not_found, naming what there is.
-Result<Target> target_of(const Ctx& ctx, kube::Client& client, const std::string& service, const std::string& environment);
+Result<Target> target_of(const Ctx& ctx, kube::Client& client, const std::string& service,
+                         const std::string& environment);
 
 // The artifact of the service with this digest, as it was recorded when it was built; of one that was not built here
 // only what is known of it.
-Result<path::Artifact> artifact_of(const Ctx& ctx, kube::Client& client, const path::ServiceSource& service, const Digest& digest);
+Result<path::Artifact> artifact_of(const Ctx& ctx, kube::Client& client, const path::ServiceSource& service,
+                                   const Digest& digest);
 
 struct Order {
   Target target;

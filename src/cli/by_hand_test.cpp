@@ -81,7 +81,8 @@ TEST_F(ByHand, AfterItEndedTheSameImageMayBeAskedForAgain) {
 }
 
 TEST_F(ByHand, WhatTheEnvironmentHoldsIsNotAskedForAgain) {
-  must(engine::record(ctx_, *client_, "Release", "web-dev", doc::Map{{"service", "web"}, {"environment", "dev"}, {"digest", digest_.str()}}));
+  must(engine::record(ctx_, *client_, "Release", "web-dev",
+                      doc::Map{{"service", "web"}, {"environment", "dev"}, {"digest", digest_.str()}}));
   must(engine::set_status(ctx_, *client_, "Release", "web-dev", doc::Map{{"phase", "Succeeded"}, {"current", true}}));
   auto again = ask(ctx_, *client_, order("dev", "ada"));
   ASSERT_FALSE(again);
@@ -99,10 +100,12 @@ TEST_F(ByHand, WrongNamesAreAnsweredWithTheRightOnes) {
 
 TEST_F(ByHand, FollowingEndsWithTheCommitAndSaysHowItWent) {
   auto name = must(ask(ctx_, *client_, order("dev", "ada")));
-  must(engine::set_status(ctx_, *client_, "Promotion", name, doc::Map{{"phase", "Running"}, {"commit", "0123456789abcdef"}}));
+  must(engine::set_status(ctx_, *client_, "Promotion", name,
+                          doc::Map{{"phase", "Running"}, {"commit", "0123456789abcdef"}}));
   Io io(true);
   EXPECT_EQ(must(follow(ctx_.within(Millis(5000)), *client_, name, false, io)), 0);
-  must(engine::set_status(ctx_, *client_, "Promotion", name, doc::Map{{"phase", "Failed"}, {"message", "no such file"}}));
+  must(engine::set_status(ctx_, *client_, "Promotion", name,
+                          doc::Map{{"phase", "Failed"}, {"message", "no such file"}}));
   EXPECT_EQ(must(follow(ctx_.within(Millis(5000)), *client_, name, true, io)), 1);
 }
 

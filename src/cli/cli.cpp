@@ -19,8 +19,9 @@ namespace {
 
 std::vector<Command> all_commands() {
   std::vector<Command> commands;
-  for (auto list : {server_commands, path_commands, pr_commands, app_commands, rollout_commands, local_commands, init_commands, scan_commands, build_commands, image_commands,
-                    db_commands, secret_commands, promote_commands, app_diff_commands})
+  for (auto list : {server_commands, path_commands, pr_commands, app_commands, rollout_commands, local_commands,
+                    init_commands, scan_commands, build_commands, image_commands, db_commands, secret_commands,
+                    promote_commands, app_diff_commands})
     for (auto& command : list()) commands.push_back(std::move(command));
   return commands;
 }
@@ -86,9 +87,14 @@ void report(const Error& error, bool json) {
 
 // What a group of commands is about, for its line in the help.
 std::string_view about(std::string_view group) {
-  static const std::map<std::string_view, std::string_view> texts{{"app", "Applications: what Git says should run, and whether it does"}, {"rollout", "progressive deliveries"}, {"pr", "pull requests of the embedded git host"},
-                                                                  {"user", "who may talk to this Slipway"},                              {"image", "the local store and any registry"},   {"db", "the advisory database"},
-                                                                  {"secret", "sealed secrets"}};
+  static const std::map<std::string_view, std::string_view> texts{
+      {"app", "Applications: what Git says should run, and whether it does"},
+      {"rollout", "progressive deliveries"},
+      {"pr", "pull requests of the embedded git host"},
+      {"user", "who may talk to this Slipway"},
+      {"image", "the local store and any registry"},
+      {"db", "the advisory database"},
+      {"secret", "sealed secrets"}};
   auto found = texts.find(group);
   return found == texts.end() ? std::string_view() : found->second;
 }
@@ -116,7 +122,8 @@ void bind(Bound& bound, CLI::App& app, const Command& command) {
       continue;
     }
     auto& values = bound.values.emplace_back(std::make_unique<std::vector<std::string>>());
-    auto* added = app.add_option(option.names, *values, option.fallback.empty() ? option.help : option.help + " [" + option.fallback + "]");
+    auto* added = app.add_option(option.names, *values,
+                                 option.fallback.empty() ? option.help : option.help + " [" + option.fallback + "]");
     added->allow_extra_args(false);
     if (!option.many) added->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     bound.named.emplace_back(long_name(option.names), values.get());
@@ -138,7 +145,8 @@ Arguments arguments_of(const Bound& bound) {
   for (const auto& [name, flag] : bound.flagged)
     if (*flag) arguments.add(name, "true");
   for (const auto& option : bound.command->options)
-    if (!option.fallback.empty() && !arguments.has(long_name(option.names))) arguments.add(long_name(option.names), option.fallback);
+    if (!option.fallback.empty() && !arguments.has(long_name(option.names)))
+      arguments.add(long_name(option.names), option.fallback);
   arguments.rest = bound.app->remaining();
   return arguments;
 }
@@ -162,17 +170,20 @@ int run_command(const Bound& bound) {
   }
   if (status) return *status;
   // A server that is told to end, ends well; a person's Ctrl-C interrupts.
-  if (interrupts.signal() != 0 && status.error().is(Kind::cancelled)) return bound.command->serves && interrupts.signal() != SIGINT ? 0 : 130;
+  if (interrupts.signal() != 0 && status.error().is(Kind::cancelled))
+    return bound.command->serves && interrupts.signal() != SIGINT ? 0 : 130;
   report(status.error(), io.json());
   return exit_code(status.error());
 }
 
-Error usage_error(const std::vector<Command>& commands, const std::vector<std::unique_ptr<Bound>>& bound, const CLI::ParseError& e, const std::vector<std::string>& words) {
+Error usage_error(const std::vector<Command>& commands, const std::vector<std::unique_ptr<Bound>>& bound,
+                  const CLI::ParseError& e, const std::vector<std::string>& words) {
   if (auto unknown = unknown_command(commands, words)) return *unknown;
   for (const auto& one : bound) {
     if (!one->app->parsed()) continue;
     if (auto unknown = unknown_option(*one->command, one->app->remaining())) return *unknown;
-    return Error(Kind::invalid, fmt::format("{}: {}", one->command->name, e.what())).with_hint(fmt::format("slipway {} --help", one->command->name));
+    return Error(Kind::invalid, fmt::format("{}: {}", one->command->name, e.what()))
+        .with_hint(fmt::format("slipway {} --help", one->command->name));
   }
   return Error(Kind::invalid, e.what()).with_hint("slipway lists the commands");
 }
@@ -184,12 +195,17 @@ LastWish::~LastWish() { *last_wish.lock() = nullptr; }
 
 int exit_code(const Error& error) {
   switch (error.kind()) {
-    case Kind::invalid: return 2;
-    case Kind::denied: return 3;
-    case Kind::cancelled: return 130;
+    case Kind::invalid:
+      return 2;
+    case Kind::denied:
+      return 3;
+    case Kind::cancelled:
+      return 130;
     case Kind::not_found:
-    case Kind::conflict: return 1;
-    default: return 4;
+    case Kind::conflict:
+      return 1;
+    default:
+      return 4;
   }
 }
 
@@ -197,7 +213,7 @@ int main(int argc, char** argv) {
   ::signal(SIGPIPE, SIG_IGN);
   // A descriptor that is closed would be given to the first file we open, and that file would be written to.
   while (true) {
-    int fd = ::open("/dev/null", O_RDWR);
+    int fd = ::open("/dev/null", O_RDWR);  // NOLINT(android-cloexec-open): commands inherit 0, 1 and 2
     if (fd > 2) ::close(fd);
     if (fd < 0 || fd > 2) break;
   }

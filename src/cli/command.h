@@ -13,7 +13,7 @@
 namespace slipway::cli {
 
 struct Option {
-  std::string names;     // "--output,-o"
+  std::string names;  // "--output,-o"
   std::string help;
   bool flag = false;     // takes no value
   bool many = false;     // may be repeated
@@ -44,10 +44,10 @@ class Io {
   explicit Io(bool json);
   bool json() const { return json_; }
   bool terminal() const { return terminal_; }
-  void print(std::string_view text);           // as it is, on stdout
+  void print(std::string_view text);  // as it is, on stdout
   void line(std::string_view text);
-  void note(std::string_view text);            // on stderr: progress, hints
-  void document(const doc::Value& value);      // --output json's one document
+  void note(std::string_view text);                           // on stderr: progress, hints
+  void document(const doc::Value& value);                     // --output json's one document
   void said(std::string_view text, const doc::Value& value);  // the text, or as JSON the document
   void table(const std::vector<std::string>& head, const std::vector<std::vector<std::string>>& rows);
   enum class Paint { good, bad, warn, dim, bold };
@@ -62,7 +62,7 @@ class Io {
 
 using Run = std::function<Result<int>(const Ctx&, const Arguments&, Io&)>;
 struct Command {
-  std::string name;      // "up", "pr merge"
+  std::string name;  // "up", "pr merge"
   std::string summary;
   std::string example;
   std::vector<Option> options;
@@ -94,19 +94,19 @@ std::vector<Option> with_connection(std::vector<Option> options = {});
 std::string current_user();  // who started the program, or SLIPWAY_USER
 
 // One list a file of commands/.
-std::vector<Command> server_commands();    // up, kubeconfig, user
+std::vector<Command> server_commands();  // up, kubeconfig, user
 std::vector<Command> pr_commands();
-std::vector<Command> path_commands();      // status, why, bootstrap, promote, approve
+std::vector<Command> path_commands();  // status, why, bootstrap, promote, approve
 std::vector<Command> app_commands();
 std::vector<Command> rollout_commands();
-std::vector<Command> local_commands();     // run, lint, render
+std::vector<Command> local_commands();  // run, lint, render
 std::vector<Command> init_commands();
 std::vector<Command> scan_commands();
 std::vector<Command> build_commands();
 std::vector<Command> image_commands();
 std::vector<Command> db_commands();
 std::vector<Command> secret_commands();
-std::vector<Command> promote_commands();   // promote, app rollback, rollout undo
+std::vector<Command> promote_commands();  // promote, app rollback, rollout undo
 std::vector<Command> app_diff_commands();
 
 }  // namespace slipway::cli

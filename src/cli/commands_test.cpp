@@ -16,7 +16,9 @@ namespace {
 
 std::vector<Command> all() {
   std::vector<Command> commands;
-  for (auto list : {server_commands, path_commands, pr_commands, app_commands, rollout_commands, local_commands, init_commands, scan_commands, build_commands, image_commands, db_commands, secret_commands, promote_commands, app_diff_commands})
+  for (auto list : {server_commands, path_commands, pr_commands, app_commands, rollout_commands, local_commands,
+                    init_commands, scan_commands, build_commands, image_commands, db_commands, secret_commands,
+                    promote_commands, app_diff_commands})
     for (auto& command : list()) commands.push_back(std::move(command));
   return commands;
 }
@@ -81,7 +83,8 @@ TEST_F(Init, WritesBesideTheRepositoryAndNeverOver) {
 TEST_F(Init, AConfigurationThatIsNewIsARepository) {
   if (!find_program("git")) GTEST_SKIP() << "there is no git on this machine";
   EXPECT_EQ(must(call("init", {{"folder", shop_}, {"write", "true"}})), 0);
-  auto branch = must(run_ok(Ctx{}, {.argv = {"git", "-C", (folder_.path() / "shop-config").native(), "symbolic-ref", "--short", "HEAD"}}));
+  auto branch = must(run_ok(
+      Ctx{}, {.argv = {"git", "-C", (folder_.path() / "shop-config").native(), "symbolic-ref", "--short", "HEAD"}}));
   EXPECT_EQ(trim(branch), "main");
 }
 
@@ -92,7 +95,8 @@ TEST_F(Init, WritesNothingThroughALink) {
   EXPECT_FALSE(path_exists(folder_.path() / "elsewhere"));
 }
 
-constexpr const char* record = R"({"id":"GHSA-aaaa-bbbb-cccc","modified":"2024-01-02T00:00:00Z","summary":"x","database_specific":{"severity":"HIGH"},
+constexpr const char* record =
+    R"({"id":"GHSA-aaaa-bbbb-cccc","modified":"2024-01-02T00:00:00Z","summary":"x","database_specific":{"severity":"HIGH"},
 "affected":[{"package":{"ecosystem":"npm","name":"left"},"ranges":[{"type":"SEMVER","events":[{"introduced":"0"},{"fixed":"1.0.1"}]}]}]})";
 
 TEST(Db, ImportsRecordsAndRefusesWhatIsNone) {
@@ -110,7 +114,8 @@ TEST(Db, ImportsRecordsAndRefusesWhatIsNone) {
 
 TEST(Db, AnUpdateFromNowhereCouldNotReachWhatItNeeds) {
   auto folder = must(TempDir::make("db"));
-  auto refused = call("db update", {{"data", folder.path().native()}, {"from", "http://127.0.0.1:1"}, {"ecosystem", "npm"}});
+  auto refused =
+      call("db update", {{"data", folder.path().native()}, {"from", "http://127.0.0.1:1"}, {"ecosystem", "npm"}});
   ASSERT_FALSE(refused);
   EXPECT_EQ(exit_code(refused.error()), 4) << refused.error().what();
   EXPECT_TRUE(refused.error().hint().contains("db import"));
@@ -121,7 +126,9 @@ TEST(Db, AnImportIsSeenByTheNextScan) {
   auto folder = must(TempDir::make("db"));
   auto data = (folder.path() / "data").native(), app = (folder.path() / "app").native();
   must(make_dirs(app));
-  must(write_file(folder.path() / "app/package-lock.json", R"({"name":"a","lockfileVersion":3,"packages":{"":{"name":"a"},"node_modules/left":{"version":"1.0.0"}}})"));
+  must(write_file(
+      folder.path() / "app/package-lock.json",
+      R"({"name":"a","lockfileVersion":3,"packages":{"":{"name":"a"},"node_modules/left":{"version":"1.0.0"}}})"));
   must(write_file(folder.path() / "good.json", record));
   EXPECT_EQ(must(call("scan", {{"data", data}, {"target", app}, {"fail-on", "low"}})), 0);
   EXPECT_EQ(must(call("db import", {{"data", data}, {"source", (folder.path() / "good.json").native()}})), 0);
@@ -146,16 +153,25 @@ TEST(Images, WrongNamesAndMissingOnesSaySo) {
 TEST(Build, AnImageIsInTheStoreUnderEachOfItsNames) {
   auto folder = must(TempDir::make("build"));
   auto data = (folder.path() / "data").native();
-  if (auto runtime = box::Runtime::open(folder.path() / "box"); !runtime) GTEST_SKIP() << "no container runtime: " << runtime.error().what();
+  if (auto runtime = box::Runtime::open(folder.path() / "box"); !runtime)
+    GTEST_SKIP() << "no container runtime: " << runtime.error().what();
   must(write_file(folder.path() / "Dockerfile", "FROM scratch\nCOPY Dockerfile /here\n"));
-  auto built = call("build", {{"data", data}, {"context", folder.path().native()}, {"tag", "shop/web:1"}, {"tag", "other/web:2"}, {"layout", (folder.path() / "web.tar").native()}});
+  auto built = call("build", {{"data", data},
+                              {"context", folder.path().native()},
+                              {"tag", "shop/web:1"},
+                              {"tag", "other/web:2"},
+                              {"layout", (folder.path() / "web.tar").native()}});
   ASSERT_TRUE(built) << built.error().print();
   EXPECT_EQ(*built, 0);
   EXPECT_EQ(must(call("image inspect", {{"data", data}, {"image", "other/web:2"}})), 0);
-  EXPECT_EQ(must(call("image import", {{"data", data}, {"from", (folder.path() / "web.tar").native()}, {"image", "third/web:3"}})), 0);
+  EXPECT_EQ(must(call("image import",
+                      {{"data", data}, {"from", (folder.path() / "web.tar").native()}, {"image", "third/web:3"}})),
+            0);
   EXPECT_EQ(must(call("scan", {{"data", data}, {"target", "third/web:3"}})), 0);
   EXPECT_EQ(must(call("image copy", {{"data", data}, {"from", "third/web:3"}, {"to", "fourth/web:4"}})), 0);
-  EXPECT_EQ(must(call("image push", {{"data", data}, {"image", "third/web:3"}, {"to", "registry.slipway.local/fifth/web:5"}})), 0);
+  EXPECT_EQ(must(call("image push",
+                      {{"data", data}, {"image", "third/web:3"}, {"to", "registry.slipway.local/fifth/web:5"}})),
+            0);
   EXPECT_EQ(must(call("image inspect", {{"data", data}, {"image", "fifth/web:5"}})), 0);
   EXPECT_EQ(must(call("image rm", {{"data", data}, {"image", "fourth/web:4"}})), 0);
   EXPECT_FALSE(call("image rm", {{"data", data}, {"image", "fourth/web:4"}}));
@@ -171,10 +187,15 @@ TEST(Images, GoToAnotherRegistryAndComeBack) {
   auto here = (folder.path() / "here").native(), elsewhere = (folder.path() / "elsewhere").native();
   must(make_dirs(folder.path() / "root/etc"));
   must(write_file(folder.path() / "root/etc/motd", "hello"));
-  EXPECT_EQ(must(call("image import", {{"data", here}, {"from", (folder.path() / "root").native()}, {"image", "shop/web:1"}, {"root", "true"}})), 0);
+  EXPECT_EQ(
+      must(call(
+          "image import",
+          {{"data", here}, {"from", (folder.path() / "root").native()}, {"image", "shop/web:1"}, {"root", "true"}})),
+      0);
   EXPECT_EQ(must(call("image push", {{"data", here}, {"image", "shop/web:1"}, {"to", host + "/team/web:1"}})), 0);
   EXPECT_TRUE(must(registry->manifest("team/web", "1")));
-  EXPECT_EQ(must(call("image copy", {{"data", here}, {"from", host + "/team/web:1"}, {"to", host + "/team/web:2"}})), 0);
+  EXPECT_EQ(must(call("image copy", {{"data", here}, {"from", host + "/team/web:1"}, {"to", host + "/team/web:2"}})),
+            0);
   EXPECT_EQ(must(call("image pull", {{"data", elsewhere}, {"image", host + "/team/web:2"}})), 0);
   EXPECT_EQ(must(call("image inspect", {{"data", elsewhere}, {"image", host + "/team/web:2"}})), 0);
   auto missing = call("image pull", {{"data", elsewhere}, {"image", host + "/team/none:1"}});
@@ -187,10 +208,14 @@ TEST(Images, GoToAnotherRegistryAndComeBack) {
 
 TEST(Build, ADockerfileThatIsWrongFailsTheBuildAndNotTheCommandLine) {
   auto folder = must(TempDir::make("build"));
-  if (auto runtime = box::Runtime::open(folder.path() / "box"); !runtime) GTEST_SKIP() << "no container runtime: " << runtime.error().what();
+  if (auto runtime = box::Runtime::open(folder.path() / "box"); !runtime)
+    GTEST_SKIP() << "no container runtime: " << runtime.error().what();
   must(write_file(folder.path() / "Dockerfile", "FROM scratch\nCOPY nothing /here\n"));
   EXPECT_EQ(must(call("build", {{"data", (folder.path() / "data").native()}, {"context", folder.path().native()}})), 1);
-  auto push = call("build", {{"data", (folder.path() / "data").native()}, {"context", folder.path().native()}, {"tag", "shop/web:1"}, {"push", "true"}});
+  auto push = call("build", {{"data", (folder.path() / "data").native()},
+                             {"context", folder.path().native()},
+                             {"tag", "shop/web:1"},
+                             {"push", "true"}});
   ASSERT_FALSE(push);
   EXPECT_EQ(exit_code(push.error()), 2);
 }

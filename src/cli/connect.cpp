@@ -28,7 +28,8 @@ Result<std::shared_ptr<kube::Client>> connect(const Ctx& ctx, const Arguments& a
   auto file = arguments.has("kubeconfig") ? fs::path(arguments.get("kubeconfig")) : data_dir(arguments) / "kubeconfig";
   auto text = read_file(file);
   if (!text)
-    return Fail(Error(Kind::unavailable, fmt::format("{}: no kubeconfig there: is slipway running?", file.native())).with_hint("slipway up --data DIR starts it; --data or SLIPWAY_DATA names its directory"));
+    return Fail(Error(Kind::unavailable, fmt::format("{}: no kubeconfig there: is slipway running?", file.native()))
+                    .with_hint("slipway up --data DIR starts it; --data or SLIPWAY_DATA names its directory"));
   TRY(auto config, kube::parse_kubeconfig(*text, file.parent_path()));
   TRY(auto client, kube::connect(config));
   if (auto version = client->resources(ctx.within(Millis(10000))); !version && version.error().retryable())

@@ -79,9 +79,13 @@ class TarSink final : public Sink {
     put(100, "0000644");
     put(108, "0000000");
     put(116, "0000000");
-    if (size < (std::uint64_t{1} << 33)) put(124, fmt::format("{:011o}", size));
+    if (size < (std::uint64_t{1} << 33))
+      put(124, fmt::format("{:011o}", size));
     else  // base-256, as GNU and POSIX readers take it
-      for (int i = 0; i < 12; ++i) block[static_cast<std::size_t>(135 - i)] = static_cast<char>(i == 11 ? 0x80 : i < 8 ? (size >> (8 * i)) & 0xFF : 0);
+      for (int i = 0; i < 12; ++i)
+        block[static_cast<std::size_t>(135 - i)] = static_cast<char>(i == 11 ? 0x80
+                                                                     : i < 8 ? (size >> (8 * i)) & 0xFF
+                                                                             : 0);
     put(136, "00000000000");
     put(148, "        ");
     block[156] = '0';
@@ -92,7 +96,9 @@ class TarSink final : public Sink {
     block[154] = '\0';
     return write_all(fd_.get(), block);
   }
-  Result<> pad(std::uint64_t size) { return size % 512 == 0 ? Result<>{} : write_all(fd_.get(), std::string(512 - size % 512, '\0')); }
+  Result<> pad(std::uint64_t size) {
+    return size % 512 == 0 ? Result<>{} : write_all(fd_.get(), std::string(512 - size % 512, '\0'));
+  }
   Fd fd_;
 };
 
@@ -115,7 +121,8 @@ std::string blob_path(const Digest& digest) { return fmt::format("blobs/{}/{}", 
 
 class Export {
  public:
-  Export(const Ctx& ctx, oci::Registry& registry, std::string_view repository, Sink& sink) : ctx_(ctx), registry_(registry), repository_(repository), sink_(sink) {}
+  Export(const Ctx& ctx, oci::Registry& registry, std::string_view repository, Sink& sink)
+      : ctx_(ctx), registry_(registry), repository_(repository), sink_(sink) {}
 
   Result<> manifest(const oci::StoredManifest& stored) {
     if (!done_.insert(stored.descriptor.digest.str()).second) return {};
@@ -151,18 +158,21 @@ class Export {
 
 class Import {
  public:
-  Import(const Ctx& ctx, oci::Registry& registry, fs::path root, std::string_view repository) : ctx_(ctx), registry_(registry), root_(std::move(root)), repository_(repository) {}
+  Import(const Ctx& ctx, oci::Registry& registry, fs::path root, std::string_view repository)
+      : ctx_(ctx), registry_(registry), root_(std::move(root)), repository_(repository) {}
 
   Result<> manifest(const oci::Descriptor& descriptor, std::string_view tag) {
     TRY_OK(ctx_.alive());
     TRY(auto file, open_beneath(root_, blob_path(descriptor.digest), O_RDONLY | O_CLOEXEC));
     TRY(auto bytes, read_all(file.get()));
-    if (Digest::of(bytes) != descriptor.digest) return fail(Kind::corrupt, "{}: has the digest {}", blob_path(descriptor.digest), Digest::of(bytes).str());
+    if (Digest::of(bytes) != descriptor.digest)
+      return fail(Kind::corrupt, "{}: has the digest {}", blob_path(descriptor.digest), Digest::of(bytes).str());
     if (oci::is_index(descriptor.media_type)) {
       TRY(auto index, oci::parse_index(bytes));
       for (const auto& child : index.manifests)
         if (path_exists(root_ / blob_path(child.digest))) TRY_OK(manifest(child, ""));
-      TRY_OK(registry_.put_manifest(repository_, tag, descriptor.media_type, bytes, oci::Registry::Completeness::sparse));
+      TRY_OK(
+          registry_.put_manifest(repository_, tag, descriptor.media_type, bytes, oci::Registry::Completeness::sparse));
       return {};
     }
     TRY(auto parsed, oci::parse_manifest(bytes));
@@ -189,7 +199,8 @@ class Import {
       TRY_OK(writer.write({buffer.data(), static_cast<std::size_t>(n)}));
     }
     auto stored = writer.commit(descriptor.digest);
-    if (!stored && stored.error().is(Kind::invalid)) return Fail(std::move(stored).error().in(blob_path(descriptor.digest)).as(Kind::corrupt));
+    if (!stored && stored.error().is(Kind::invalid))
+      return Fail(std::move(stored).error().in(blob_path(descriptor.digest)).as(Kind::corrupt));
     return stored ? Result<>{} : Result<>(Fail(std::move(stored).error()));
   }
   const Ctx& ctx_;
@@ -200,7 +211,8 @@ class Import {
 
 }  // namespace
 
-Result<> write_layout(const Ctx& ctx, oci::Registry& registry, std::string_view repository, std::string_view reference, std::string_view name, const fs::path& to) {
+Result<> write_layout(const Ctx& ctx, oci::Registry& registry, std::string_view repository, std::string_view reference,
+                      std::string_view name, const fs::path& to) {
   TRY(auto stored, registry.manifest(repository, reference));
   if (!stored) return fail(Kind::not_found, "{}: not in the store", name);
   TRY(auto sink, open_sink(to));
@@ -214,7 +226,8 @@ Result<> write_layout(const Ctx& ctx, oci::Registry& registry, std::string_view 
   return sink->finish();
 }
 
-Result<std::vector<oci::Descriptor>> read_layout(const Ctx& ctx, oci::Registry& registry, const fs::path& from, std::string_view repository, std::string_view tag) {
+Result<std::vector<oci::Descriptor>> read_layout(const Ctx& ctx, oci::Registry& registry, const fs::path& from,
+                                                 std::string_view repository, std::string_view tag) {
   std::optional<TempDir> unpacked;
   auto root = from;
   if (!fs::is_directory(from)) {
@@ -224,12 +237,16 @@ Result<std::vector<oci::Descriptor>> read_layout(const Ctx& ctx, oci::Registry& 
     root = unpacked->path();
   }
   if (!path_exists(root / "oci-layout") || !path_exists(root / "index.json"))
-    return Fail(Error(Kind::invalid, fmt::format("{}: no OCI image layout: it has no {}", from.native(), path_exists(root / "oci-layout") ? "index.json" : "oci-layout")).with_hint("skopeo, buildah, docker buildx (--output type=oci) and slipway image export write one"));
+    return Fail(
+        Error(Kind::invalid, fmt::format("{}: no OCI image layout: it has no {}", from.native(),
+                                         path_exists(root / "oci-layout") ? "index.json" : "oci-layout"))
+            .with_hint("skopeo, buildah, docker buildx (--output type=oci) and slipway image export write one"));
   TRY(auto text, read_file(root / "index.json"));
   TRY_IN(auto index, (from / "index.json").native(), oci::parse_index(text));
   if (index.manifests.empty()) return fail(Kind::invalid, "{}: its index names no image", from.native());
   Import import(ctx, registry, root, repository);
-  for (std::size_t i = 0; i < index.manifests.size(); ++i) TRY_OK(import.manifest(index.manifests[i], i == 0 ? tag : ""));
+  for (std::size_t i = 0; i < index.manifests.size(); ++i)
+    TRY_OK(import.manifest(index.manifests[i], i == 0 ? tag : ""));
   return index.manifests;
 }
 

@@ -6,10 +6,12 @@ namespace slipway::cli {
 
 // A path that ends with .tar is written as a tar, any other as a folder, which must not be there yet or be empty.
 // Errors: not_found, conflict (the place is taken), unavailable.
-Result<> write_layout(const Ctx& ctx, oci::Registry& registry, std::string_view repository, std::string_view reference, std::string_view name, const fs::path& to);
+Result<> write_layout(const Ctx& ctx, oci::Registry& registry, std::string_view repository, std::string_view reference,
+                      std::string_view name, const fs::path& to);
 
 // Every image of the layout into the repository; the first gets the tag. What a layout says of its bytes is checked.
 // Errors: invalid (no layout), corrupt (a blob is not what its name says), not_found.
-Result<std::vector<oci::Descriptor>> read_layout(const Ctx& ctx, oci::Registry& registry, const fs::path& from, std::string_view repository, std::string_view tag);
+Result<std::vector<oci::Descriptor>> read_layout(const Ctx& ctx, oci::Registry& registry, const fs::path& from,
+                                                 std::string_view repository, std::string_view tag);
 
 }  // namespace slipway::cli

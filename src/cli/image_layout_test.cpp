@@ -25,7 +25,9 @@ class Layout : public testing::Test {
     digest_ = must(image::import_folder(ctx_, *from_.registry, "shop/web", "1", from_.folder.path() / "root", config));
   }
   Result<> write(const fs::path& to) { return write_layout(ctx_, *from_.registry, "shop/web", "1", "shop/web:1", to); }
-  Result<std::vector<oci::Descriptor>> read(const fs::path& layout) { return read_layout(ctx_, *to_.registry, layout, "other/web", "2"); }
+  Result<std::vector<oci::Descriptor>> read(const fs::path& layout) {
+    return read_layout(ctx_, *to_.registry, layout, "other/web", "2");
+  }
 
   Ctx ctx_;
   Place from_, to_;
@@ -49,7 +51,8 @@ TEST_F(Layout, AnImageComesBackFromATarAndFromAFolder) {
 TEST_F(Layout, TheSameImageIsTheSameTar) {
   must(write(from_.folder.path() / "a.tar"));
   must(write(from_.folder.path() / "b.tar"));
-  EXPECT_EQ(Digest::of(must(read_file(from_.folder.path() / "a.tar"))), Digest::of(must(read_file(from_.folder.path() / "b.tar"))));
+  EXPECT_EQ(Digest::of(must(read_file(from_.folder.path() / "a.tar"))),
+            Digest::of(must(read_file(from_.folder.path() / "b.tar"))));
 }
 
 TEST_F(Layout, TarReadsIt) {

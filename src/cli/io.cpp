@@ -40,13 +40,16 @@ Io::Io(bool json) : json_(json), terminal_(::isatty(1) == 1 && std::getenv("NO_C
 void Io::print(std::string_view text) {
   if (failure_) return;
   errno = 0;
-  if (auto written = write_all(1, text); !written && errno != EPIPE) failure_ = std::move(written).error().in("standard output");
+  if (auto written = write_all(1, text); !written && errno != EPIPE)
+    failure_ = std::move(written).error().in("standard output");
 }
 void Io::line(std::string_view text) { print(std::string(text) + "\n"); }
 void Io::note(std::string_view text) { (void)write_all(2, std::string(text) + "\n"); }
 void Io::said(std::string_view text, const doc::Value& value) {
-  if (json_) document(value);
-  else line(text);
+  if (json_)
+    document(value);
+  else
+    line(text);
 }
 void Io::document(const doc::Value& value) { line(doc::print_json_pretty(value)); }
 

@@ -21,7 +21,8 @@ path::Finding error_at(std::string rule, path::Place place, std::string message)
 }
 
 // Files of people: no hidden folders, no installed packages, no templates of charts.
-Result<> walk(const Ctx& ctx, const fs::path& root, const fs::path& below, const std::function<void(const fs::path& file, const std::string& shown)>& take) {
+Result<> walk(const Ctx& ctx, const fs::path& root, const fs::path& below,
+              const std::function<void(const fs::path& file, const std::string& shown)>& take) {
   TRY_OK(ctx.alive());
   if (!fs::is_directory(root / below)) {
     take(root / below, below.empty() ? root.string() : below.string());
@@ -32,8 +33,10 @@ Result<> walk(const Ctx& ctx, const fs::path& root, const fs::path& below, const
     auto path = below / name;
     auto status = fs::symlink_status(root / path);
     bool chart = name == "templates" && path_exists(root / below / "Chart.yaml");
-    if (fs::is_regular_file(status)) take(root / path, path.string());
-    else if (fs::is_directory(status) && !name.starts_with('.') && name != "node_modules" && !chart) TRY_OK(walk(ctx, root, path, take));
+    if (fs::is_regular_file(status))
+      take(root / path, path.string());
+    else if (fs::is_directory(status) && !name.starts_with('.') && name != "node_modules" && !chart)
+      TRY_OK(walk(ctx, root, path, take));
   }
   return {};
 }
@@ -57,7 +60,10 @@ path::Finding from_error(const std::string& rule, const std::string& shown, cons
   return error_at(rule, std::move(place), std::move(text));
 }
 
-bool is_dockerfile(std::string_view name) { return name == "Dockerfile" || name == "Containerfile" || (name.starts_with("Dockerfile.") && !name.ends_with(".dockerignore")) || name.ends_with(".Dockerfile"); }
+bool is_dockerfile(std::string_view name) {
+  return name == "Dockerfile" || name == "Containerfile" ||
+         (name.starts_with("Dockerfile.") && !name.ends_with(".dockerignore")) || name.ends_with(".Dockerfile");
+}
 
 // The value at "spec.containers[0].name", or the nearest there is.
 doc::View at(doc::View view, std::string_view field) {
@@ -106,13 +112,15 @@ void check_object(const doc::Value& object, const std::string& shown, std::vecto
   auto checked = kube::check(copy, *schema, {.prune = true, .required = false});
   auto add = [&](const std::string& field, std::string message) {
     auto mark = at(doc::View(object), field).mark();
-    findings.push_back(error_at("schema", {shown, static_cast<int>(mark.line), static_cast<int>(mark.column)}, std::move(message)));
+    findings.push_back(
+        error_at("schema", {shown, static_cast<int>(mark.line), static_cast<int>(mark.column)}, std::move(message)));
   };
   for (const auto& field : checked.unknown) {
     auto near = nearest(field.substr(field.rfind('.') + 1), members_of(*schema, field));
     add(field, fmt::format("unknown field {}{}", field, near ? fmt::format(" (did you mean {}?)", *near) : ""));
   }
-  for (const auto& problem : checked.problems) add(problem.field, fmt::format("{}: {}", problem.field, problem.message));
+  for (const auto& problem : checked.problems)
+    add(problem.field, fmt::format("{}: {}", problem.field, problem.message));
 }
 
 }  // namespace
@@ -128,7 +136,9 @@ Result<> lint_workflows(const fs::path& root, std::vector<path::Finding>& findin
     for (const auto& problem : ci::read_workflow(text, {.source = shown}).problems) {
       auto place = problem.place;
       place.file = shown;
-      findings.push_back(error_at("workflow-syntax", std::move(place), problem.hint.empty() ? problem.message : problem.message + " (" + problem.hint + ")"));
+      findings.push_back(
+          error_at("workflow-syntax", std::move(place),
+                   problem.hint.empty() ? problem.message : problem.message + " (" + problem.hint + ")"));
     }
   }
   return {};

@@ -52,7 +52,8 @@ Result<ImageName> find_here(const LocalStore& store, const std::string& text) {
       return name;
     }
   }
-  return Fail(Error(Kind::not_found, fmt::format("{}: not in the store of {}", text, store.data.native())).with_hint("slipway image ls shows what is; slipway image pull brings others"));
+  return Fail(Error(Kind::not_found, fmt::format("{}: not in the store of {}", text, store.data.native()))
+                  .with_hint("slipway image ls shows what is; slipway image pull brings others"));
 }
 
 }  // namespace slipway::cli

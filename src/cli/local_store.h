@@ -1,6 +1,6 @@
 #pragma once
-// The images of a data directory, for commands that run beside a slipway or without one: names and bytes are shared with
-// it (SQLite and the blob store allow that), so what is built here is there at once.
+// The images of a data directory, for commands that run beside a slipway or without one: names and bytes are shared
+// with it (SQLite and the blob store allow that), so what is built here is there at once.
 #include <memory>
 
 #include "cli/command.h"
@@ -23,10 +23,10 @@ struct LocalStore {
 // Where a name points to: here when it has no host or one of ours, else also where a pulled copy of it lies here.
 struct ImageName {
   std::string given;
-  bool bare = false;         // no host was written
-  bool ours = false;         // no host, or one of ours
-  oci::Reference remote;     // as other registries know it; of a bare name: Docker's defaults
-  std::string repository;    // here
+  bool bare = false;       // no host was written
+  bool ours = false;       // no host, or one of ours
+  oci::Reference remote;   // as other registries know it; of a bare name: Docker's defaults
+  std::string repository;  // here
   std::string which() const { return remote.digest.empty() ? remote.tag : remote.digest.str(); }
 };
 Result<ImageName> image_name(const LocalStore& store, const std::string& text);

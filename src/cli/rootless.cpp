@@ -28,7 +28,8 @@ std::optional<Range> range_of(const char* file, const std::string& name, unsigne
   if (!text) return std::nullopt;
   for (auto line : lines(*text)) {
     auto words = split(trim(line), ':');
-    if (words.size() == 3 && (words[0] == name || words[0] == std::to_string(id))) return Range{std::string(words[1]), std::string(words[2])};
+    if (words.size() == 3 && (words[0] == name || words[0] == std::to_string(id)))
+      return Range{std::string(words[1]), std::string(words[2])};
   }
   return std::nullopt;
 }
@@ -38,10 +39,18 @@ std::string missing(int error) {
   std::string list;
   auto add = [&](std::string_view what, std::string_view remedy) { list += fmt::format("\n  - {}: {}", what, remedy); };
   auto setting = [](const char* file) { return std::string(trim(read_file(file).value_or(""))); };
-  if (setting("/proc/sys/user/max_user_namespaces") == "0") add("user.max_user_namespaces is 0", "sudo sysctl -w user.max_user_namespaces=15000");
-  if (setting("/proc/sys/kernel/unprivileged_userns_clone") == "0") add("kernel.unprivileged_userns_clone is 0", "sudo sysctl -w kernel.unprivileged_userns_clone=1");
-  if (setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1") add("kernel.apparmor_restrict_unprivileged_userns is 1", "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0");
-  if (list.empty()) add(fmt::format("unshare(CLONE_NEWUSER) gives \"{}\" although the kernel's settings allow it", std::strerror(error)), "a seccomp profile, a chroot or an outer container forbids it; allow it there (docker run --security-opt seccomp=unconfined)");
+  if (setting("/proc/sys/user/max_user_namespaces") == "0")
+    add("user.max_user_namespaces is 0", "sudo sysctl -w user.max_user_namespaces=15000");
+  if (setting("/proc/sys/kernel/unprivileged_userns_clone") == "0")
+    add("kernel.unprivileged_userns_clone is 0", "sudo sysctl -w kernel.unprivileged_userns_clone=1");
+  if (setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1")
+    add("kernel.apparmor_restrict_unprivileged_userns is 1",
+        "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0");
+  if (list.empty())
+    add(fmt::format("unshare(CLONE_NEWUSER) gives \"{}\" although the kernel's settings allow it",
+                    std::strerror(error)),
+        "a seccomp profile, a chroot or an outer container forbids it; allow it there (docker run --security-opt "
+        "seccomp=unconfined)");
   return list;
 }
 
@@ -64,7 +73,9 @@ class Mapper {
     char byte = 0;
     if (::read(wait.get(), &byte, 1) != 1) ::_exit(1);
     auto map = [&](const char* program, const std::string& own, const Range& range) {
-      return run_ok(Ctx{}.within(Millis(10000)), Command{.argv = {program, self, "0", own, "1", "1", range.first, range.count}}).has_value();
+      return run_ok(Ctx{}.within(Millis(10000)),
+                    Command{.argv = {program, self, "0", own, "1", "1", range.first, range.count}})
+          .has_value();
     };
     ::_exit(map("newuidmap", uid, *uids) && map("newgidmap", gid, *gids) ? 0 : 1);
   }
@@ -85,7 +96,8 @@ class Mapper {
 
 Result<> write_map(const char* file, const std::string& text) {
   Fd fd(::open(file, O_WRONLY | O_CLOEXEC));
-  if (!fd || ::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) return fail_errno(errno, file);
+  if (!fd || ::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+    return fail_errno(errno, file);
   return {};
 }
 
@@ -107,13 +119,18 @@ Result<> become_root_of_a_namespace() {
   TRY(auto mapper, Mapper::start(entry != nullptr ? entry->pw_name : std::to_string(uid)));
   if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) {
     int error = errno;
-    return Fail(Error(Kind::unavailable, fmt::format("user {} is not root, and user namespaces, which would do instead, are not to be had:{}", uid, missing(error)))
-                    .with_hint("mend one of these, or run as root"));
+    return Fail(
+        Error(Kind::unavailable,
+              fmt::format("user {} is not root, and user namespaces, which would do instead, are not to be had:{}", uid,
+                          missing(error)))
+            .with_hint("mend one of these, or run as root"));
   }
   if (!mapper.finish()) TRY_OK_IN("map user ids", map_ourselves(uid, gid));
-  if (::setresgid(0, 0, 0) != 0 || ::setresuid(0, 0, 0) != 0) return fail_errno(errno, "become root of the user namespace");
+  if (::setresgid(0, 0, 0) != 0 || ::setresuid(0, 0, 0) != 0)
+    return fail_errno(errno, "become root of the user namespace");
   // What we mount is ours alone; what the host mounts is seen.
-  if (::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0) return fail_errno(errno, "keep mounts in the namespace");
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0)
+    return fail_errno(errno, "keep mounts in the namespace");
   return {};
 }
 

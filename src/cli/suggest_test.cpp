@@ -8,7 +8,9 @@ namespace slipway::cli {
 namespace {
 
 std::vector<Command> some() {
-  return {{"status", "", "", {{"--watch,-w", "", true}}, {}, {}}, {"app list", "", "", {}, {}, {}}, {"app get", "", "", {}, {}, {}}};
+  return {{"status", "", "", {{"--watch,-w", "", true}}, {}, {}},
+          {"app list", "", "", {}, {}, {}},
+          {"app get", "", "", {}, {}, {}}};
 }
 
 std::string said(const std::optional<Error>& error) { return error ? error->what() + " | " + error->hint() : ""; }

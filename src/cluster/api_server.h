@@ -12,17 +12,17 @@
 namespace slipway::cluster {
 
 struct ApiOptions {
-  fs::path database;                      // the SQLite file
+  fs::path database;  // the SQLite file
   // The user behind a request: name and groups; nothing: 401. Sees bearer token and client certificate.
   struct User {
     std::string name;
     std::vector<std::string> groups;
   };
   std::function<std::optional<User>(const net::Request&)> authenticate;
-  std::vector<std::string> crds;          // YAML texts of CustomResourceDefinitions present from the start
-  std::vector<std::string> namespaces;    // present from the start, beside default and the kube-* ones
+  std::vector<std::string> crds;        // YAML texts of CustomResourceDefinitions present from the start
+  std::vector<std::string> namespaces;  // present from the start, beside default and the kube-* ones
   std::string service_cidr = "10.96.0.0/16";
-  std::string token_key_pem;              // signs tokens of service accounts (net/jwt.h); "": there are none
+  std::string token_key_pem;  // signs tokens of service accounts (net/jwt.h); "": there are none
 };
 // Who did what, to whom: called after each accepted write (drift reports name the person by it).
 struct Audit {
@@ -42,7 +42,7 @@ class ApiServer {
   std::shared_ptr<kube::Client> client(std::string user = "slipway");
   // /api, /apis, /openapi, /version, /healthz, /readyz, /livez: mounted at each.
   net::Handler routes();
-  void set_node(NodeAccess* node);        // null until the node agent is up; then logs answer 503
+  void set_node(NodeAccess* node);  // null until the node agent is up; then logs answer 503
   void on_write(std::function<void(const Audit&)> listener);
   // Waits until everything accepted so far is on disk.
   Result<> flush();

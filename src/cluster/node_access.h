@@ -11,7 +11,7 @@
 namespace slipway::cluster {
 
 struct LogOptions {
-  std::string container;                  // "" the only one
+  std::string container;  // "" the only one
   bool follow = false, previous = false, timestamps = false;
   std::optional<std::int64_t> tail_lines, since_seconds, limit_bytes;
 };
@@ -19,7 +19,7 @@ struct ExecOptions {
   std::string container;
   std::vector<std::string> command;
   bool tty = false;
-  int in = -1, out = -1, err = -1;        // pipe ends; -1: not wanted
+  int in = -1, out = -1, err = -1;  // pipe ends; -1: not wanted
 };
 // Threads: any.
 class NodeAccess {
@@ -27,7 +27,8 @@ class NodeAccess {
   virtual ~NodeAccess() = default;
   // Pieces of log text, oldest first; returns when all is given, or with follow when the container has ended or
   // the context stops. `sink` false: stop. Errors: not_found, invalid (which container?).
-  virtual Result<> logs(const Ctx& ctx, const kube::Key& pod, const LogOptions& options, const std::function<bool(std::string_view)>& sink) = 0;
+  virtual Result<> logs(const Ctx& ctx, const kube::Key& pod, const LogOptions& options,
+                        const std::function<bool(std::string_view)>& sink) = 0;
   virtual Result<int> exec(const Ctx& ctx, const kube::Key& pod, const ExecOptions& options) = 0;
   // A connection to a port inside the pod's network.
   virtual Result<Fd> connect(const Ctx& ctx, const kube::Key& pod, int port) = 0;

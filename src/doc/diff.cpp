@@ -17,7 +17,8 @@ const std::string* name_of(const Value& item) {
 }
 
 bool all_named(const List& list) {
-  return !list.empty() && std::all_of(list.begin(), list.end(), [](const Value& item) { return name_of(item) != nullptr; });
+  return !list.empty() &&
+         std::all_of(list.begin(), list.end(), [](const Value& item) { return name_of(item) != nullptr; });
 }
 
 class Differ {

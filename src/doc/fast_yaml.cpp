@@ -54,7 +54,8 @@ class Fast {
   bool blank_at(std::size_t i) const { return i >= text_.size() || text_[i] == ' ' || text_[i] == '\n'; }
   int column() const { return static_cast<int>(pos_ - line_start_); }
   bool at_marker() const {
-    return column() == 0 && pos_ + 3 <= text_.size() && (text_.substr(pos_, 3) == "---" || text_.substr(pos_, 3) == "...") && blank_at(pos_ + 3);
+    return column() == 0 && pos_ + 3 <= text_.size() &&
+           (text_.substr(pos_, 3) == "---" || text_.substr(pos_, 3) == "...") && blank_at(pos_ + 3);
   }
   void new_line() {
     ++pos_;
@@ -87,7 +88,8 @@ class Fast {
     return pos_ >= text_.size() || text_[pos_] == '\n' || (text_[pos_] == '#' && pos_ > from);
   }
   Mark mark_here() const {
-    return {line_ + 1, static_cast<std::uint32_t>(column()) + 1, static_cast<std::uint32_t>(pos_), static_cast<std::uint32_t>(pos_)};
+    return {line_ + 1, static_cast<std::uint32_t>(column()) + 1, static_cast<std::uint32_t>(pos_),
+            static_cast<std::uint32_t>(pos_)};
   }
   bool count() { return ++nodes_ <= options_.max_nodes; }
 
@@ -121,7 +123,8 @@ class Fast {
     auto from = pos_, end = pos_;
     for (; pos_ < text_.size(); ++pos_) {
       char now = text_[pos_];
-      if (now == '\n' || (now == ':' && blank_at(pos_ + 1)) || (now == '#' && pos_ > from && text_[pos_ - 1] == ' ')) break;
+      if (now == '\n' || (now == ':' && blank_at(pos_ + 1)) || (now == '#' && pos_ > from && text_[pos_ - 1] == ' '))
+        break;
       if (now != ' ') end = pos_ + 1;
     }
     scalar_end_ = end;
@@ -324,7 +327,8 @@ class Fast {
     auto line = line_;
     auto begin = pos_;
     if (!node(out, indent, depth)) return false;
-    return !(out.is_map() && out.style() != Value::Style::flow && out.mark().line == line + 1 && out.mark().begin == begin);
+    return !(out.is_map() && out.style() != Value::Style::flow && out.mark().line == line + 1 &&
+             out.mark().begin == begin);
   }
 
   bool sequence(Value& out, int indent, std::size_t depth) {
@@ -381,7 +385,8 @@ class Fast {
   }
 
   static bool word_char(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '/' || c == '-' || c == '+';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+           c == '/' || c == '-' || c == '+';
   }
 
   bool flow_word(std::string& quoted, std::string_view& plain) {

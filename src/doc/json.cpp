@@ -51,7 +51,8 @@ class Parser {
   // In characters, as editors count.
   std::uint32_t column(std::size_t at) const {
     std::uint32_t n = 1;
-    for (auto i = line_start_; i < at && i < text_.size(); ++i) n += (static_cast<unsigned char>(text_[i]) & 0xc0) != 0x80;
+    for (auto i = line_start_; i < at && i < text_.size(); ++i)
+      n += (static_cast<unsigned char>(text_[i]) & 0xc0) != 0x80;
     return n;
   }
   Mark mark() const {
@@ -178,7 +179,9 @@ class Parser {
     ++at_;
     while (true) {
       auto from = at_;
-      while (at_ < text_.size() && text_[at_] != '"' && text_[at_] != '\\' && static_cast<unsigned char>(text_[at_]) >= 0x20) ++at_;
+      while (at_ < text_.size() && text_[at_] != '"' && text_[at_] != '\\' &&
+             static_cast<unsigned char>(text_[at_]) >= 0x20)
+        ++at_;
       out.append(text_, from, at_ - from);
       if (at_ >= text_.size()) return wrong("the string does not end");
       if (text_[at_] == '"') {
@@ -280,14 +283,29 @@ void append_quoted(std::string& out, std::string_view text) {
     out.append(text, from, i - from);
     from = i + 1;
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      case '\b': out += "\\b"; break;
-      case '\f': out += "\\f"; break;
-      default: fmt::format_to(std::back_inserter(out), "\\u{:04x}", c);
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      case '\b':
+        out += "\\b";
+        break;
+      case '\f':
+        out += "\\f";
+        break;
+      default:
+        fmt::format_to(std::back_inserter(out), "\\u{:04x}", c);
     }
   }
   out.append(text, from);
@@ -302,11 +320,21 @@ void append(std::string& out, const Value& value, int indent, int column) {
     out.append(static_cast<std::size_t>(at), ' ');
   };
   switch (value.type()) {
-    case Type::null: out += "null"; return;
-    case Type::boolean: out += *value.if_bool() ? "true" : "false"; return;
-    case Type::integer: fmt::format_to(std::back_inserter(out), "{}", *value.if_int()); return;
-    case Type::number: out += json_number(*value.if_double()); return;
-    case Type::string: append_quoted(out, *value.if_string()); return;
+    case Type::null:
+      out += "null";
+      return;
+    case Type::boolean:
+      out += *value.if_bool() ? "true" : "false";
+      return;
+    case Type::integer:
+      fmt::format_to(std::back_inserter(out), "{}", *value.if_int());
+      return;
+    case Type::number:
+      out += json_number(*value.if_double());
+      return;
+    case Type::string:
+      append_quoted(out, *value.if_string());
+      return;
     case Type::list: {
       const auto& list = *value.if_list();
       out += '[';
@@ -319,7 +347,8 @@ void append(std::string& out, const Value& value, int indent, int column) {
       out += ']';
       return;
     }
-    case Type::map: break;
+    case Type::map:
+      break;
   }
   const auto& map = *value.if_map();
   out += '{';

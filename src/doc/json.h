@@ -9,9 +9,9 @@ namespace slipway::doc {
 
 // Integers that fit 64 bits stay integers; depth at most 100. Errors: invalid with source:line:col.
 Result<Value> parse_json(std::string_view text, std::string_view source = "<input>");
-std::string print_json(const Value& value);                  // compact
+std::string print_json(const Value& value);  // compact
 std::string print_json_pretty(const Value& value, int indent = 2);
-std::string json_quote(std::string_view text);               // "…" with escapes
-void append_json(std::string& out, const Value& value);      // compact, onto a buffer
+std::string json_quote(std::string_view text);           // "…" with escapes
+void append_json(std::string& out, const Value& value);  // compact, onto a buffer
 
 }  // namespace slipway::doc

@@ -20,7 +20,8 @@ Result<std::vector<std::string>> parse_pointer(std::string_view pointer) {
         continue;
       }
       char next = i + 1 < raw.size() ? raw[i + 1] : '\0';
-      if (next != '0' && next != '1') return fail(Kind::invalid, "pointer '{}': '~' must be followed by 0 or 1", pointer);
+      if (next != '0' && next != '1')
+        return fail(Kind::invalid, "pointer '{}': '~' must be followed by 0 or 1", pointer);
       step += next == '0' ? '~' : '/';
       ++i;
     }
@@ -103,7 +104,8 @@ class Patch {
     if (step == "-") return list.size();
     auto index = pointer_index(step);
     if (!index) return fail(Kind::invalid, "'{}' is no list index", step);
-    if (*index > list.size()) return fail(Kind::not_found, "index {} is beyond the list's end ({} items)", *index, list.size());
+    if (*index > list.size())
+      return fail(Kind::not_found, "index {} is beyond the list's end ({} items)", *index, list.size());
     return *index;
   }
 
@@ -119,7 +121,8 @@ class Patch {
     }
     auto* list = parent->if_list();
     if (list == nullptr) {
-      return fail(Kind::invalid, "cannot add to '/{}': it is a {}", join(std::span(path).first(path.size() - 1), "/"), to_string(parent->type()));
+      return fail(Kind::invalid, "cannot add to '/{}': it is a {}", join(std::span(path).first(path.size() - 1), "/"),
+                  to_string(parent->type()));
     }
     TRY(auto place, insert_place(*list, path.back()));
     list->insert(list->begin() + static_cast<std::ptrdiff_t>(place), std::move(value));
@@ -163,7 +166,8 @@ class Patch {
   Result<> test(const Steps& path, const Value& value) {
     TRY(auto* target, at(path, path.size()));
     if (*target == value) return {};
-    return fail(Kind::conflict, "test failed: '/{}' is {}, want {}", join(path, "/"), print_json(*target), print_json(value));
+    return fail(Kind::conflict, "test failed: '/{}' is {}, want {}", join(path, "/"), print_json(*target),
+                print_json(value));
   }
 
   Value root_;
@@ -179,7 +183,8 @@ Result<Value> pointer_get(const Value& root, std::string_view pointer) {
 
 Result<Value> json_patch(const Value& target, const Value& operations) {
   const auto* list = operations.if_list();
-  if (list == nullptr) return fail(Kind::invalid, "a JSON patch is a list of operations, got a {}", to_string(operations.type()));
+  if (list == nullptr)
+    return fail(Kind::invalid, "a JSON patch is a list of operations, got a {}", to_string(operations.type()));
   if (list->size() > most_operations) {
     return fail(Kind::invalid, "a JSON patch has at most {} operations, got {}", most_operations, list->size());
   }

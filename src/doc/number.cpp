@@ -37,7 +37,8 @@ std::string json_number(double value) {
   if (size != 0 && (size < 1e-6 || size >= 1e21)) {
     auto text = scientific(value);
     // encoding/json writes e-9 for e-09.
-    if (auto n = text.size(); n >= 4 && text[n - 4] == 'e' && text[n - 3] == '-' && text[n - 2] == '0') text.erase(n - 2, 1);
+    if (auto n = text.size(); n >= 4 && text[n - 4] == 'e' && text[n - 3] == '-' && text[n - 2] == '0')
+      text.erase(n - 2, 1);
     return text;
   }
   return fixed(value);

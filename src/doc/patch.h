@@ -22,12 +22,12 @@ class MergeSchema {
  public:
   enum class ListType { atomic, map, set };
   virtual ~MergeSchema() = default;
-  virtual const MergeSchema* member(std::string_view key) const = 0;   // null: unknown
-  virtual const MergeSchema* element() const = 0;                      // of a list or a string map
-  virtual ListType list_type() const = 0;                              // server-side apply's view
-  virtual const std::vector<std::string>& map_keys() const = 0;        // x-kubernetes-list-map-keys
-  virtual std::string_view patch_merge_key() const = 0;                // strategic merge's key, "" for none
-  virtual bool patch_merge() const = 0;                                // x-kubernetes-patch-strategy has merge
+  virtual const MergeSchema* member(std::string_view key) const = 0;  // null: unknown
+  virtual const MergeSchema* element() const = 0;                     // of a list or a string map
+  virtual ListType list_type() const = 0;                             // server-side apply's view
+  virtual const std::vector<std::string>& map_keys() const = 0;       // x-kubernetes-list-map-keys
+  virtual std::string_view patch_merge_key() const = 0;               // strategic merge's key, "" for none
+  virtual bool patch_merge() const = 0;                               // x-kubernetes-patch-strategy has merge
   virtual bool retain_keys() const = 0;
   virtual bool atomic_map() const = 0;
 };
@@ -36,12 +36,13 @@ class MergeSchema {
 Result<Value> strategic_merge(const Value& target, const Value& patch, const MergeSchema* schema);
 
 struct Change {
-  std::string path;    // .spec.template.spec.containers[0].image
-  Value before, after; // null: absent
+  std::string path;     // .spec.template.spec.containers[0].image
+  Value before, after;  // null: absent
 };
 // What differs, in document order; lists of maps with a "name" are matched by it.
 std::vector<Change> diff(const Value& before, const Value& after);
 // A unified text difference, three lines of context; "" when equal.
-std::string unified_diff(std::string_view before, std::string_view after, std::string_view before_name, std::string_view after_name);
+std::string unified_diff(std::string_view before, std::string_view after, std::string_view before_name,
+                         std::string_view after_name);
 
 }  // namespace slipway::doc

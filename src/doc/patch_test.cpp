@@ -23,18 +23,27 @@ INSTANTIATE_TEST_SUITE_P(
     Table, JsonPatch,
     testing::Values(
         Case{"AddMember", "{a: 1}", "[{op: add, path: /b, value: 2}]", R"({"a":1,"b":2})"},
-        Case{"AddInList", "{a: [1, 3]}", "[{op: add, path: /a/1, value: 2}, {op: add, path: /a/-, value: 4}]", R"({"a":[1,2,3,4]})"},
-        Case{"AddBeyond", "{a: []}", "[{op: add, path: /a/1, value: 2}]", "error: operation 1 (add /a/1): index 1 is beyond the list's end (0 items)"},
-        Case{"LeadingZero", "{a: [1, 2]}", "[{op: remove, path: /a/01}]", "error: operation 1 (remove /a/01): '/a/01' does not exist"},
-        Case{"Escapes", "{a/b: 1, c~d: 2}", "[{op: remove, path: /a~1b}, {op: replace, path: /c~0d, value: 3}]", R"({"c~d":3})"},
+        Case{"AddInList", "{a: [1, 3]}", "[{op: add, path: /a/1, value: 2}, {op: add, path: /a/-, value: 4}]",
+             R"({"a":[1,2,3,4]})"},
+        Case{"AddBeyond", "{a: []}", "[{op: add, path: /a/1, value: 2}]",
+             "error: operation 1 (add /a/1): index 1 is beyond the list's end (0 items)"},
+        Case{"LeadingZero", "{a: [1, 2]}", "[{op: remove, path: /a/01}]",
+             "error: operation 1 (remove /a/01): '/a/01' does not exist"},
+        Case{"Escapes", "{a/b: 1, c~d: 2}", "[{op: remove, path: /a~1b}, {op: replace, path: /c~0d, value: 3}]",
+             R"({"c~d":3})"},
         Case{"Root", "{a: 1}", "[{op: replace, path: '', value: [x]}]", R"(["x"])"},
         Case{"Move", "{a: {b: 1}}", "[{op: move, from: /a/b, path: /c}]", R"({"a":{},"c":1})"},
-        Case{"MoveInside", "{a: {b: 1}}", "[{op: move, from: /a, path: /a/b}]", "error: operation 1 (move /a/b): cannot move a value into itself"},
+        Case{"MoveInside", "{a: {b: 1}}", "[{op: move, from: /a, path: /a/b}]",
+             "error: operation 1 (move /a/b): cannot move a value into itself"},
         Case{"Copy", "{a: [1]}", "[{op: copy, from: /a, path: /a/0}]", R"({"a":[[1],1]})"},
-        Case{"TestFails", "{a: 1}", "[{op: test, path: /a, value: 2}]", "error: operation 1 (test /a): test failed: '/a' is 1, want 2"},
-        Case{"ReplaceAbsent", "{}", "[{op: replace, path: /a, value: 2}]", "error: operation 1 (replace /a): '/a' does not exist"},
-        Case{"Unknown", "{}", "[{op: frob, path: /a}]", "error: operation 1 (frob /a): unknown op 'frob', want add, remove, replace, move, copy or test"},
-        Case{"NoSlash", "{}", "[{op: add, path: a, value: 1}]", "error: operation 1 (add a): pointer 'a' must start with '/'"}),
+        Case{"TestFails", "{a: 1}", "[{op: test, path: /a, value: 2}]",
+             "error: operation 1 (test /a): test failed: '/a' is 1, want 2"},
+        Case{"ReplaceAbsent", "{}", "[{op: replace, path: /a, value: 2}]",
+             "error: operation 1 (replace /a): '/a' does not exist"},
+        Case{"Unknown", "{}", "[{op: frob, path: /a}]",
+             "error: operation 1 (frob /a): unknown op 'frob', want add, remove, replace, move, copy or test"},
+        Case{"NoSlash", "{}", "[{op: add, path: a, value: 1}]",
+             "error: operation 1 (add a): pointer 'a' must start with '/'"}),
     case_name);
 
 class MergePatch : public testing::TestWithParam<Case> {};
@@ -46,10 +55,13 @@ TEST_P(MergePatch, Does) {
   EXPECT_EQ(merge_patch(target, make_merge_patch(target, merged)), merged);
 }
 INSTANTIATE_TEST_SUITE_P(Table, MergePatch,
-                         testing::Values(Case{"Replace", "{a: b}", "{a: c}", R"({"a":"c"})"}, Case{"Add", "{a: b}", "{b: c}", R"({"a":"b","b":"c"})"},
-                                         Case{"Remove", "{a: b, b: c}", "{a: null}", R"({"b":"c"})"}, Case{"List", "{a: [b]}", "{a: c}", R"({"a":"c"})"},
+                         testing::Values(Case{"Replace", "{a: b}", "{a: c}", R"({"a":"c"})"},
+                                         Case{"Add", "{a: b}", "{b: c}", R"({"a":"b","b":"c"})"},
+                                         Case{"Remove", "{a: b, b: c}", "{a: null}", R"({"b":"c"})"},
+                                         Case{"List", "{a: [b]}", "{a: c}", R"({"a":"c"})"},
                                          Case{"Deep", "{a: {b: c}}", "{a: {b: d, c: null}}", R"({"a":{"b":"d"}})"},
-                                         Case{"ToMap", "[1, 2]", "{a: b, c: null}", R"({"a":"b"})"}, Case{"DeepNull", "{}", "{a: {bb: {ccc: null}}}", R"({"a":{"bb":{}}})"}),
+                                         Case{"ToMap", "[1, 2]", "{a: b, c: null}", R"({"a":"b"})"},
+                                         Case{"DeepNull", "{}", "{a: {bb: {ccc: null}}}", R"({"a":{"bb":{}}})"}),
                          case_name);
 
 // A schema in which every list of maps merges by "name", every other list as a set, but "args" is replaced.
@@ -88,22 +100,27 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"NullDeletes", "{a: 1, b: 2}", "{a: null, x: {y: null, z: 1}}", R"({"b":2,"x":{"z":1}})"},
         Case{"Set", "{f: [a, b]}", "{f: [b, c]}", R"({"f":["a","b","c"]})"},
         Case{"Atomic", "{args: [a, b]}", "{args: [c]}", R"({"args":["c"]})"},
-        Case{"PatchDelete", "{c: [{name: a}, {name: b}]}", "{c: [{$patch: delete, name: a}]}", R"({"c":[{"name":"b"}]})"},
+        Case{"PatchDelete", "{c: [{name: a}, {name: b}]}", "{c: [{$patch: delete, name: a}]}",
+             R"({"c":[{"name":"b"}]})"},
         Case{"PatchReplaceList", "{c: [{name: a}]}", "{c: [{$patch: replace}, {name: q}]}", R"({"c":[{"name":"q"}]})"},
         Case{"PatchReplaceMap", "{m: {a: 1}}", "{m: {$patch: replace, b: 2}}", R"({"m":{"b":2}})"},
         Case{"PatchDeleteMap", "{m: {a: 1}}", "{m: {$patch: delete}}", R"({"m":{}})"},
-        Case{"RetainKeys", "{s: {type: RollingUpdate, rollingUpdate: {a: 1}}}", "{s: {$retainKeys: [type], type: Recreate}}",
-             R"({"s":{"type":"Recreate"}})"},
-        Case{"RetainKeysWrong", "{}", "{$retainKeys: [a], b: 1}", "error: the patch sets 'b', which its $retainKeys does not list"},
+        Case{"RetainKeys", "{s: {type: RollingUpdate, rollingUpdate: {a: 1}}}",
+             "{s: {$retainKeys: [type], type: Recreate}}", R"({"s":{"type":"Recreate"}})"},
+        Case{"RetainKeysWrong", "{}", "{$retainKeys: [a], b: 1}",
+             "error: the patch sets 'b', which its $retainKeys does not list"},
         Case{"DeletePrimitive", "{f: [a, b, c]}", "{$deleteFromPrimitiveList/f: [b]}", R"({"f":["a","c"]})"},
-        Case{"Order", "{c: [{name: a}, {name: b}, {name: s}]}", "{$setElementOrder/c: [{name: b}, {name: n}, {name: a}], c: [{name: n, v: 1}]}",
+        Case{"Order", "{c: [{name: a}, {name: b}, {name: s}]}",
+             "{$setElementOrder/c: [{name: b}, {name: n}, {name: a}], c: [{name: n, v: 1}]}",
              R"({"c":[{"name":"b"},{"name":"n","v":1},{"name":"a"},{"name":"s"}]})"},
-        Case{"NoKey", "{c: [{name: a}]}", "{c: [{v: 1}]}", R"(error: c: {"v":1} does not contain the merge key 'name')"},
+        Case{"NoKey", "{c: [{name: a}]}", "{c: [{v: 1}]}",
+             R"(error: c: {"v":1} does not contain the merge key 'name')"},
         Case{"TypeChange", "{a: [1]}", "{a: {b: 1}}", R"({"a":{"b":1}})"}),
     case_name);
 
 TEST(Strategic, WithoutSchemaListsAreReplaced) {
-  EXPECT_EQ(print_json(must(strategic_merge(yaml("{c: [{name: a}], m: {x: 1}}"), yaml("{c: [{name: b}], m: {y: 2}}"), nullptr))),
+  EXPECT_EQ(print_json(must(
+                strategic_merge(yaml("{c: [{name: a}], m: {x: 1}}"), yaml("{c: [{name: b}], m: {y: 2}}"), nullptr))),
             R"({"c":[{"name":"b"}],"m":{"x":1,"y":2}})");
 }
 
@@ -113,13 +130,15 @@ TEST(Diff, NamesPaths) {
                                  yaml("{l: [{name: y}, {name: x, v: 2}, {name: z}], p: [1], n: {b: 1}}"))) {
     out += fmt::format("{}: {} -> {}\n", change.path, print_json(change.before), print_json(change.after));
   }
-  EXPECT_EQ(out,
-            ".a: 1 -> null\n.l[1].v: 1 -> 2\n.l[2]: null -> {\"name\":\"z\"}\n.p[1]: 2 -> null\n.n: null -> {\"b\":1}\n");
+  EXPECT_EQ(
+      out,
+      ".a: 1 -> null\n.l[1].v: 1 -> 2\n.l[2]: null -> {\"name\":\"z\"}\n.p[1]: 2 -> null\n.n: null -> {\"b\":1}\n");
 }
 
 TEST(UnifiedDiff, PrintsHunks) {
-  EXPECT_EQ(unified_diff("a\nb\nc\nd\ne\nf\ng\nh\ni\n", "a\nb\nc\nd\nE\nf\ng\nh\ni", "old", "new"),
-            "--- old\n+++ new\n@@ -2,8 +2,8 @@\n b\n c\n d\n-e\n+E\n f\n g\n h\n-i\n+i\n\\ No newline at end of file\n");
+  EXPECT_EQ(
+      unified_diff("a\nb\nc\nd\ne\nf\ng\nh\ni\n", "a\nb\nc\nd\nE\nf\ng\nh\ni", "old", "new"),
+      "--- old\n+++ new\n@@ -2,8 +2,8 @@\n b\n c\n d\n-e\n+E\n f\n g\n h\n-i\n+i\n\\ No newline at end of file\n");
   EXPECT_EQ(unified_diff("", "x\n", "a", "b"), "--- a\n+++ b\n@@ -0,0 +1 @@\n+x\n");
   EXPECT_EQ(unified_diff("same", "same", "a", "b"), "");
 }

@@ -114,8 +114,10 @@ Value resolve_core(std::string_view text) {
   if (is_null_word(text)) return {};
   if (auto yes = bool_word(text)) return Value(*yes);
   if (auto real = special_float(text)) return Value(*real);
-  bool signed_prefix = text.size() > 2 && !digit(text[0]) && text[1] == '0' && !digit(text[2]) && text[2] != '.' && text[2] != 'e' && text[2] != 'E';
-  bool binary = text.size() > 1 && text[0] == '0' && (text[1] == 'b' || text[1] == 'B' || text[1] == 'X' || text[1] == 'O');
+  bool signed_prefix = text.size() > 2 && !digit(text[0]) && text[1] == '0' && !digit(text[2]) && text[2] != '.' &&
+                       text[2] != 'e' && text[2] != 'E';
+  bool binary =
+      text.size() > 1 && text[0] == '0' && (text[1] == 'b' || text[1] == 'B' || text[1] == 'X' || text[1] == 'O');
   if (!signed_prefix && !binary) {
     if (auto whole = parse_integer(text, false)) return *whole;
   }
@@ -203,7 +205,8 @@ bool reads_as_other(std::string_view text) {
   }
   if (text.size() > 5) return false;
   return is_null_word(text) || bool_word(text) ||
-         any_of(text, {"y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "n", "N", "no", "No", "NO", "off", "Off", "OFF"});
+         any_of(text,
+                {"y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "n", "N", "no", "No", "NO", "off", "Off", "OFF"});
 }
 
 }  // namespace slipway::doc

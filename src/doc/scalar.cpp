@@ -7,7 +7,9 @@ namespace {
 
 using Byte = unsigned char;
 
-std::size_t width(Byte c) { return c < 0x80 ? 1 : (c & 0xe0) == 0xc0 ? 2 : (c & 0xf0) == 0xe0 ? 3 : (c & 0xf8) == 0xf0 ? 4 : 1; }
+std::size_t width(Byte c) {
+  return c < 0x80 ? 1 : (c & 0xe0) == 0xc0 ? 2 : (c & 0xf0) == 0xe0 ? 3 : (c & 0xf8) == 0xf0 ? 4 : 1;
+}
 
 Byte at(std::string_view t, std::size_t i) { return i < t.size() ? static_cast<Byte>(t[i]) : 0; }
 
@@ -155,22 +157,53 @@ void append_escaped(std::string& out, std::string_view t, std::size_t& i) {
   for (std::size_t k = 1; k < w; ++k) code = code << 6 | (at(t, i + k) & 0x3f);
   i += w;
   switch (code) {
-    case 0: out += "\\0"; return;
-    case 7: out += "\\a"; return;
-    case 8: out += "\\b"; return;
-    case 9: out += "\\t"; return;
-    case 10: out += "\\n"; return;
-    case 11: out += "\\v"; return;
-    case 12: out += "\\f"; return;
-    case 13: out += "\\r"; return;
-    case 27: out += "\\e"; return;
-    case '"': out += "\\\""; return;
-    case '\\': out += "\\\\"; return;
-    case 0x85: out += "\\N"; return;
-    case 0xa0: out += "\\_"; return;
-    case 0x2028: out += "\\L"; return;
-    case 0x2029: out += "\\P"; return;
-    default: break;
+    case 0:
+      out += "\\0";
+      return;
+    case 7:
+      out += "\\a";
+      return;
+    case 8:
+      out += "\\b";
+      return;
+    case 9:
+      out += "\\t";
+      return;
+    case 10:
+      out += "\\n";
+      return;
+    case 11:
+      out += "\\v";
+      return;
+    case 12:
+      out += "\\f";
+      return;
+    case 13:
+      out += "\\r";
+      return;
+    case 27:
+      out += "\\e";
+      return;
+    case '"':
+      out += "\\\"";
+      return;
+    case '\\':
+      out += "\\\\";
+      return;
+    case 0x85:
+      out += "\\N";
+      return;
+    case 0xa0:
+      out += "\\_";
+      return;
+    case 0x2028:
+      out += "\\L";
+      return;
+    case 0x2029:
+      out += "\\P";
+      return;
+    default:
+      break;
   }
   if (code <= 0xff) {
     fmt::format_to(std::back_inserter(out), "\\x{:02X}", code);

@@ -95,7 +95,8 @@ List in_order(List merged, const List& order, const List& before, Identity ident
   std::size_t i = 0, j = 0;
   while (i < others.size() || j < named.size()) {
     bool other_next = j >= named.size();
-    if (!other_next && i < others.size()) other_next = others[i].old >= 0 && named[j].old >= 0 && others[i].old < named[j].old;
+    if (!other_next && i < others.size())
+      other_next = others[i].old >= 0 && named[j].old >= 0 && others[i].old < named[j].old;
     result.push_back(std::move(other_next ? others[i++].item : named[j++].item));
   }
   return result;
@@ -118,7 +119,8 @@ Result<> merge_items(List& target, const List& patch, const MergeSchema* schema,
     if (directive.empty()) {
       plain.push_back(item);
     } else if (directive == "delete") {
-      if (item.find(identity.key) == nullptr) return fail(Kind::invalid, "$patch: delete needs the merge key '{}'", identity.key);
+      if (item.find(identity.key) == nullptr)
+        return fail(Kind::invalid, "$patch: delete needs the merge key '{}'", identity.key);
       std::erase_if(target, [&](const Value& there) { return identity.same(there, item); });
     } else if (directive == "replace") {
       replace = true;
@@ -164,7 +166,8 @@ Result<> merge_list(List& target, const List& patch, const MergeSchema* schema) 
     return {};
   }
   if (holds_maps(target, patch)) {
-    if (schema->patch_merge_key().empty()) return fail(Kind::invalid, "the list merges but its kind names no merge key");
+    if (schema->patch_merge_key().empty())
+      return fail(Kind::invalid, "the list merges but its kind names no merge key");
     return merge_items(target, patch, schema->element(), {schema->patch_merge_key()});
   }
   List before = target;
@@ -187,7 +190,8 @@ Result<> retain_keys(Map& target, const Map& patch) {
   const auto* keys = directive->if_list();
   if (keys == nullptr) return fail(Kind::invalid, "$retainKeys wants a list");
   auto listed = [&](const std::string& key) {
-    return std::any_of(keys->begin(), keys->end(), [&](const Value& k) { return k.is_string() && *k.if_string() == key; });
+    return std::any_of(keys->begin(), keys->end(),
+                       [&](const Value& k) { return k.is_string() && *k.if_string() == key; });
   };
   for (const auto& [key, value] : patch) {
     if (!is_directive(key) && !value.is_null() && !listed(key)) {
@@ -207,11 +211,13 @@ Result<> delete_items(Map& target, std::string_view field, const Value& items) {
   if (gone == nullptr) return fail(Kind::invalid, "{}{} wants a list", delete_prefix, field);
   auto* there = target.find(field);
   if (there == nullptr || !there->is_list()) return {};
-  std::erase_if(*there->if_list(), [&](const Value& item) { return std::find(gone->begin(), gone->end(), item) != gone->end(); });
+  std::erase_if(*there->if_list(),
+                [&](const Value& item) { return std::find(gone->begin(), gone->end(), item) != gone->end(); });
   return {};
 }
 
-Result<> set_order(Map& target, std::string_view field, const Value& order, const List& before, const MergeSchema* schema) {
+Result<> set_order(Map& target, std::string_view field, const Value& order, const List& before,
+                   const MergeSchema* schema) {
   const auto* wanted = order.if_list();
   if (wanted == nullptr) return fail(Kind::invalid, "{}{} wants a list", order_prefix, field);
   auto* there = target.find(field);
@@ -284,7 +290,8 @@ Result<> merge_map(Map& target, const Map& patch, const MergeSchema* schema) {
 
 Result<Value> strategic_merge(const Value& target, const Value& patch, const MergeSchema* schema) {
   const auto* changes = patch.if_map();
-  if (changes == nullptr) return fail(Kind::invalid, "a strategic merge patch is a map, got a {}", to_string(patch.type()));
+  if (changes == nullptr)
+    return fail(Kind::invalid, "a strategic merge patch is a map, got a {}", to_string(patch.type()));
   Value merged = target.is_map() ? target : Value(Map());
   TRY_OK(merge_map(*merged.if_map(), *changes, schema));
   return merged;

@@ -74,7 +74,8 @@ class Myers {
         while (x < n && y >= 0 && y < m && equal(a0 + x, b0 + y)) ++x, ++y;
         front(k) = x;
         At reverse = delta - k;
-        if (odd && reverse >= -(d - 1) && reverse <= d - 1 && x + back(reverse) >= n && sx <= n && sy >= 0 && y <= m && x <= n) {
+        if (odd && reverse >= -(d - 1) && reverse <= d - 1 && x + back(reverse) >= n && sx <= n && sy >= 0 && y <= m &&
+            x <= n) {
           return {a0 + sx, b0 + sy, a0 + x, b0 + y, true};
         }
       }
@@ -84,7 +85,8 @@ class Myers {
         while (x < n && y >= 0 && y < m && equal(a1 - 1 - x, b1 - 1 - y)) ++x, ++y;
         back(k) = x;
         At reverse = delta - k;
-        if (!odd && reverse >= -d && reverse <= d && x + front(reverse) >= n && sx <= n && sy >= 0 && y <= m && x <= n) {
+        if (!odd && reverse >= -d && reverse <= d && x + front(reverse) >= n && sx <= n && sy >= 0 && y <= m &&
+            x <= n) {
           return {a1 - x, b1 - y, a1 - sx, b1 - sy, true};
         }
       }
@@ -132,7 +134,8 @@ void print_group(std::string& out, std::span<const Hunk> group, const Lines& a, 
   auto lead = std::min<std::size_t>(context, group.front().a0);
   auto tail = std::min<std::size_t>(context, a.text.size() - group.back().a1);
   auto a_from = group.front().a0 - lead, b_from = group.front().b0 - lead;
-  out += fmt::format("@@ -{} +{} @@\n", range(a_from, group.back().a1 + tail - a_from), range(b_from, group.back().b1 + tail - b_from));
+  out += fmt::format("@@ -{} +{} @@\n", range(a_from, group.back().a1 + tail - a_from),
+                     range(b_from, group.back().b1 + tail - b_from));
   auto at = a_from;
   for (const auto& h : group) {
     for (; at < h.a0; ++at) put(out, ' ', a.text[at]);
@@ -151,7 +154,8 @@ std::string unified_diff(std::string_view before, std::string_view after, std::s
   std::unordered_map<std::string_view, std::uint32_t> known;
   for (auto* side : {&a, &b}) {
     side->ids.reserve(side->text.size());
-    for (auto line : side->text) side->ids.push_back(known.try_emplace(line, static_cast<std::uint32_t>(known.size())).first->second);
+    for (auto line : side->text)
+      side->ids.push_back(known.try_emplace(line, static_cast<std::uint32_t>(known.size())).first->second);
   }
   Myers myers(a.ids, b.ids);
   myers.run();

@@ -201,13 +201,20 @@ bool operator==(const Value& a, const Value& b) {
   }
   if (a.type() != b.type()) return false;
   switch (a.type()) {
-    case Type::null: return true;
-    case Type::boolean: return *a.if_bool() == *b.if_bool();
-    case Type::integer: return *a.if_int() == *b.if_int();
-    case Type::number: return *a.if_double() == *b.if_double() || (std::isnan(*a.if_double()) && std::isnan(*b.if_double()));
-    case Type::string: return *a.if_string() == *b.if_string();
-    case Type::list: return *a.if_list() == *b.if_list();
-    case Type::map: break;
+    case Type::null:
+      return true;
+    case Type::boolean:
+      return *a.if_bool() == *b.if_bool();
+    case Type::integer:
+      return *a.if_int() == *b.if_int();
+    case Type::number:
+      return *a.if_double() == *b.if_double() || (std::isnan(*a.if_double()) && std::isnan(*b.if_double()));
+    case Type::string:
+      return *a.if_string() == *b.if_string();
+    case Type::list:
+      return *a.if_list() == *b.if_list();
+    case Type::map:
+      break;
   }
   const auto &left = *a.if_map(), &right = *b.if_map();
   if (left.size() != right.size()) return false;

@@ -35,9 +35,9 @@ class Map {
   const Value* find(std::string_view key) const;
   Value* find(std::string_view key);
   bool contains(std::string_view key) const { return find(key) != nullptr; }
-  Value& operator[](std::string_view key);       // null is added when absent
-  void set(std::string_view key, Value value);   // in place, or at the end
-  void append(std::string key, Value value);     // a key known to be new
+  Value& operator[](std::string_view key);      // null is added when absent
+  void set(std::string_view key, Value value);  // in place, or at the end
+  void append(std::string key, Value value);    // a key known to be new
   bool erase(std::string_view key);
   void clear();
   std::size_t size() const;

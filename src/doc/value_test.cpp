@@ -61,17 +61,16 @@ TEST_P(Json, Reads) {
 }
 INSTANTIATE_TEST_SUITE_P(
     Table, Json,
-    testing::Values(
-        Case{"Scalars", R"([1,-0,1.50,1e2,9223372036854775807,9223372036854775808,true,null])",
-             "[1,0,1.5,100,9223372036854775807,9223372036854776000,true,null]"},
-        Case{"Escapes", R"("\u00e9\ud83d\ude00\n\/\ud800")", "\"é😀\\n/\xef\xbf\xbd\""},
-        Case{"LastKeyWins", R"({"a":1,"b":2,"a":3})", R"({"a":3,"b":2})"},
-        Case{"TooEarly", "{\"a\":", "error: <input>:1:6: the document ends too early"},
-        Case{"Comma", "[1,\n 2,]", "error: <input>:2:4: want a JSON value"},
-        Case{"After", "{} x", "error: <input>:1:4: text after the end of the document"},
-        Case{"Zero", "01", "error: <input>:1:3: not a JSON number"},
-        Case{"Control", "\"a\nb\"", "error: <input>:1:3: a control character in a string must be escaped"},
-        Case{"Huge", "1e999", "error: <input>:1:6: the number is too large"}, Case{"Tiny", "1e-999", "0"}),
+    testing::Values(Case{"Scalars", R"([1,-0,1.50,1e2,9223372036854775807,9223372036854775808,true,null])",
+                         "[1,0,1.5,100,9223372036854775807,9223372036854776000,true,null]"},
+                    Case{"Escapes", R"("\u00e9\ud83d\ude00\n\/\ud800")", "\"é😀\\n/\xef\xbf\xbd\""},
+                    Case{"LastKeyWins", R"({"a":1,"b":2,"a":3})", R"({"a":3,"b":2})"},
+                    Case{"TooEarly", "{\"a\":", "error: <input>:1:6: the document ends too early"},
+                    Case{"Comma", "[1,\n 2,]", "error: <input>:2:4: want a JSON value"},
+                    Case{"After", "{} x", "error: <input>:1:4: text after the end of the document"},
+                    Case{"Zero", "01", "error: <input>:1:3: not a JSON number"},
+                    Case{"Control", "\"a\nb\"", "error: <input>:1:3: a control character in a string must be escaped"},
+                    Case{"Huge", "1e999", "error: <input>:1:6: the number is too large"}, Case{"Tiny", "1e-999", "0"}),
     [](const auto& c) { return std::string(c.param.name); });
 
 TEST(Json, DepthIsLimited) {

@@ -42,13 +42,20 @@ bool find_path_to(const Value& at, const Value* wanted, std::vector<std::string>
 
 std::string_view article(Type type) {
   switch (type) {
-    case Type::null: return "null";
-    case Type::boolean: return "a boolean";
-    case Type::integer: return "an integer";
-    case Type::number: return "a number";
-    case Type::string: return "a string";
-    case Type::list: return "a list";
-    case Type::map: return "a map";
+    case Type::null:
+      return "null";
+    case Type::boolean:
+      return "a boolean";
+    case Type::integer:
+      return "an integer";
+    case Type::number:
+      return "a number";
+    case Type::string:
+      return "a string";
+    case Type::list:
+      return "a list";
+    case Type::map:
+      return "a map";
   }
   return "";
 }
@@ -94,7 +101,8 @@ Result<std::string> View::str() const {
 
 Result<std::int64_t> View::num() const {
   if (const auto* whole = value().if_int()) return *whole;
-  if (const auto* real = value().if_double(); real != nullptr && std::trunc(*real) == *real && std::fabs(*real) < 0x1p63) {
+  if (const auto* real = value().if_double();
+      real != nullptr && std::trunc(*real) == *real && std::fabs(*real) < 0x1p63) {
     return static_cast<std::int64_t>(*real);
   }
   return want(*this, "an integer");
@@ -149,7 +157,9 @@ std::string View::str_or(std::string_view fallback) const {
   return text != nullptr ? *text : std::string(fallback);
 }
 
-std::int64_t View::num_or(std::int64_t fallback) const { return value().is_number() ? num().value_or(fallback) : fallback; }
+std::int64_t View::num_or(std::int64_t fallback) const {
+  return value().is_number() ? num().value_or(fallback) : fallback;
+}
 double View::real_or(double fallback) const { return value().is_number() ? real().value_or(fallback) : fallback; }
 bool View::bool_or(bool fallback) const { return value().is_bool() ? *value().if_bool() : fallback; }
 
@@ -191,7 +201,8 @@ std::string View::path() const {
 Fail View::wrong(std::string_view what) const {
   std::string place;
   auto at = mark();
-  if (!source_.empty()) place = at.line != 0 ? fmt::format("{}:{}:{}: ", source_, at.line, at.column) : fmt::format("{}: ", source_);
+  if (!source_.empty())
+    place = at.line != 0 ? fmt::format("{}:{}:{}: ", source_, at.line, at.column) : fmt::format("{}: ", source_);
   return fail(Kind::invalid, "{}{}: {}", place, path(), what);
 }
 

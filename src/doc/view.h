@@ -18,20 +18,20 @@ class View {
   explicit View(const Value& root, std::string_view source = {}) : root_(&root), node_(&root), source_(source) {}
   View operator[](std::string_view key) const;
   View operator[](std::size_t index) const;
-  bool exists() const { return node_ != nullptr; }             // present, null included
+  bool exists() const { return node_ != nullptr; }  // present, null included
   bool present() const { return node_ != nullptr && !node_->is_null(); }
   explicit operator bool() const { return present(); }
-  const Value& value() const;                                   // null when absent
-  Mark mark() const;                                            // of the nearest parent when absent
+  const Value& value() const;  // null when absent
+  Mark mark() const;           // of the nearest parent when absent
 
   // Errors: invalid, with source:line:col and the path.
   Result<std::string> str() const;
-  Result<std::int64_t> num() const;       // integers, also 3.0
+  Result<std::int64_t> num() const;  // integers, also 3.0
   Result<double> real() const;
   Result<bool> boolean() const;
   Result<std::vector<View>> list() const;
   Result<std::vector<std::pair<std::string, View>>> map() const;
-  Result<Millis> duration() const;        // "30s" or a number of seconds
+  Result<Millis> duration() const;                   // "30s" or a number of seconds
   Result<std::vector<std::string>> strings() const;  // list of strings
 
   // The default when absent, null or of another type.
@@ -45,7 +45,7 @@ class View {
   // Scalars as text: strings as they are, 5 as "5", true as "true"; "" for the rest.
   std::string text() const;
 
-  std::string path() const;               // .spec.steps[1].setWeight
+  std::string path() const;  // .spec.steps[1].setWeight
   // "source:line:col: path: what": for callers' own findings.
   Fail wrong(std::string_view what) const;
 

@@ -17,8 +17,8 @@ struct ParseOptions {
   Dialect dialect = Dialect::kubernetes;
   std::string_view source = "<input>";  // named in errors: source:line:col
   std::size_t max_depth = 100;
-  std::size_t max_nodes = 1'000'000;    // after alias expansion: billion-laughs guard
-  bool duplicate_keys = false;          // false: an error that names both places
+  std::size_t max_nodes = 1'000'000;  // after alias expansion: billion-laughs guard
+  bool duplicate_keys = false;        // false: an error that names both places
 };
 // Exactly one document (an empty input is null). Errors: invalid with source:line:col.
 Result<Value> parse_yaml(std::string_view text, const ParseOptions& options = {});

@@ -124,7 +124,8 @@ class Reader {
   Result<> count(Mark at, std::size_t nodes, std::size_t bytes) {
     nodes_ += nodes;
     bytes_ += bytes;
-    if (nodes_ > options_.max_nodes) return wrong(at, fmt::format("more than {} values in one document", options_.max_nodes));
+    if (nodes_ > options_.max_nodes)
+      return wrong(at, fmt::format("more than {} values in one document", options_.max_nodes));
     if (bytes_ > max_alias_bytes + text_.size()) return wrong(at, "aliases make the document too large");
     return {};
   }
@@ -168,11 +169,16 @@ class Reader {
 
   static Value::Style style_of(yaml_scalar_style_t style) {
     switch (style) {
-      case YAML_SINGLE_QUOTED_SCALAR_STYLE: return Value::Style::single_quoted;
-      case YAML_DOUBLE_QUOTED_SCALAR_STYLE: return Value::Style::double_quoted;
-      case YAML_LITERAL_SCALAR_STYLE: return Value::Style::literal;
-      case YAML_FOLDED_SCALAR_STYLE: return Value::Style::folded;
-      default: return Value::Style::plain;
+      case YAML_SINGLE_QUOTED_SCALAR_STYLE:
+        return Value::Style::single_quoted;
+      case YAML_DOUBLE_QUOTED_SCALAR_STYLE:
+        return Value::Style::double_quoted;
+      case YAML_LITERAL_SCALAR_STYLE:
+        return Value::Style::literal;
+      case YAML_FOLDED_SCALAR_STYLE:
+        return Value::Style::folded;
+      default:
+        return Value::Style::plain;
     }
   }
 
@@ -209,8 +215,8 @@ class Reader {
       return Value(*std::move(bytes));
     }
     auto value = resolve_plain(text, options_.dialect);
-    bool fits = (tag == "null" && value.is_null()) || (tag == "bool" && value.is_bool()) || (tag == "int" && value.is_int()) ||
-                (tag == "float" && value.is_number());
+    bool fits = (tag == "null" && value.is_null()) || (tag == "bool" && value.is_bool()) ||
+                (tag == "int" && value.is_int()) || (tag == "float" && value.is_number());
     if (tag == "float" && value.is_int()) value = Value(static_cast<double>(*value.if_int()));
     if (!fits && (tag == "null" || tag == "bool" || tag == "int" || tag == "float")) {
       return wrong(at, fmt::format("'{}' is no !!{}", text, tag));
@@ -275,7 +281,8 @@ class Reader {
     if (map.contains(key)) {
       auto first = map.key_mark(key);
       if (!options_.duplicate_keys) {
-        return wrong(key_at, fmt::format("key '{}' is here twice: first at line {}, column {}", key, first.line, first.column));
+        return wrong(key_at,
+                     fmt::format("key '{}' is here twice: first at line {}, column {}", key, first.line, first.column));
       }
       map.set(key, std::move(value));
       map.set_key_mark(key, key_at);
@@ -356,7 +363,8 @@ Result<std::vector<Value>> read_full(std::string_view text, const ParseOptions& 
 
 Result<Value> parse_yaml(std::string_view text, const ParseOptions& options) {
   TRY_OK(check_size(text, options));
-  if (auto fast = read_fast(text, options); fast && fast->size() <= 1) return fast->empty() ? Value() : std::move(fast->front());
+  if (auto fast = read_fast(text, options); fast && fast->size() <= 1)
+    return fast->empty() ? Value() : std::move(fast->front());
   Reader reader(text, options);
   TRY(auto first, reader.document());
   if (!first) return Value();

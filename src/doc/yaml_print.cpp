@@ -75,7 +75,8 @@ class Printer {
   bool print_key(const std::string& key) {
     auto forms = scalar_forms(key);
     if (forms.multiline || !forms.text) return false;
-    write_line_scalar(key, forms, key.empty() || reads_as_other(key) ? Value::Style::double_quoted : Value::Style::plain, {});
+    write_line_scalar(key, forms,
+                      key.empty() || reads_as_other(key) ? Value::Style::double_quoted : Value::Style::plain, {});
     return true;
   }
 
@@ -111,13 +112,27 @@ class Printer {
 
   void print_scalar_or_flow(const Value& value, int indent, bool in_flow) {
     switch (value.type()) {
-      case Type::null: out_ += "null"; break;
-      case Type::boolean: out_ += *value.if_bool() ? "true" : "false"; break;
-      case Type::integer: fmt::format_to(std::back_inserter(out_), "{}", *value.if_int()); break;
-      case Type::number: out_ += yaml_number(*value.if_double()); break;
-      case Type::string: print_string(*value.if_string(), options_.keep_style ? value.style() : Value::Style::any, indent, in_flow); break;
-      case Type::list: print_flow_list(*value.if_list(), indent); break;
-      case Type::map: print_flow_map(*value.if_map(), indent); break;
+      case Type::null:
+        out_ += "null";
+        break;
+      case Type::boolean:
+        out_ += *value.if_bool() ? "true" : "false";
+        break;
+      case Type::integer:
+        fmt::format_to(std::back_inserter(out_), "{}", *value.if_int());
+        break;
+      case Type::number:
+        out_ += yaml_number(*value.if_double());
+        break;
+      case Type::string:
+        print_string(*value.if_string(), options_.keep_style ? value.style() : Value::Style::any, indent, in_flow);
+        break;
+      case Type::list:
+        print_flow_list(*value.if_list(), indent);
+        break;
+      case Type::map:
+        print_flow_map(*value.if_map(), indent);
+        break;
     }
   }
 
@@ -151,7 +166,8 @@ class Printer {
     }
     bool other = reads_as_other(text);
     auto style = wanted;
-    if (style == Value::Style::any || style == Value::Style::flow || (style == Value::Style::plain && (other || forms.multiline))) {
+    if (style == Value::Style::any || style == Value::Style::flow ||
+        (style == Value::Style::plain && (other || forms.multiline))) {
       style = forms.multiline ? Value::Style::literal : other ? Value::Style::double_quoted : Value::Style::plain;
     }
     bool block = style == Value::Style::literal || style == Value::Style::folded;
@@ -165,7 +181,8 @@ class Printer {
 
   // Plain where allowed, else single, else double quotes; long ones are folded at spaces, keys never.
   void write_line_scalar(const std::string& text, const ScalarForms& forms, Value::Style style, Place place) {
-    if (style == Value::Style::plain && !(place.in_flow ? forms.plain_flow : forms.plain)) style = Value::Style::single_quoted;
+    if (style == Value::Style::plain && !(place.in_flow ? forms.plain_flow : forms.plain))
+      style = Value::Style::single_quoted;
     // A line break in single quotes would need folding.
     if (style == Value::Style::single_quoted && (!forms.single || forms.multiline)) style = Value::Style::double_quoted;
     bool fold = options_.width > 0 && place.may_fold;

@@ -6,7 +6,8 @@ Result<> publish_api(const Ctx& ctx, kube::Client& client, const std::string& ip
   const kube::Key key{"default", "kubernetes"};
   const kube::WriteOptions how{.field_manager = "slipway-api", .force = true};
   doc::Map at{{"name", "https"}, {"port", port}, {"protocol", "TCP"}};
-  auto slice = kube::make_object({"discovery.k8s.io/v1", "EndpointSlice"}, key, {{"kubernetes.io/service-name", "kubernetes"}});
+  auto slice =
+      kube::make_object({"discovery.k8s.io/v1", "EndpointSlice"}, key, {{"kubernetes.io/service-name", "kubernetes"}});
   slice["addressType"] = "IPv4";
   slice["endpoints"] = doc::List{doc::Map{{"addresses", doc::List{ip}}, {"conditions", doc::Map{{"ready", true}}}}};
   slice["ports"] = doc::List{at};

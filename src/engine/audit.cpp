@@ -6,7 +6,9 @@ namespace slipway::engine {
 namespace {
 
 // Our own controllers write under these names; what they do is nobody's drift.
-bool is_ours(std::string_view user) { return user.empty() || user.starts_with("slipway") || user.starts_with("system:"); }
+bool is_ours(std::string_view user) {
+  return user.empty() || user.starts_with("slipway") || user.starts_with("system:");
+}
 
 std::string slot(const kube::Type& type) { return type.group() + "/" + type.kind; }
 
@@ -26,7 +28,8 @@ std::string AuditTrail::who(const kube::Type& type, const kube::Key& key) const 
   if (found == last->end()) return "";
   const auto& entry = found->second;
   auto agent = entry.agent.substr(0, entry.agent.find_first_of("/ "));
-  return agent.empty() ? fmt::format("{} ({})", entry.user, entry.verb) : fmt::format("{} with {} {}", entry.user, agent, entry.verb);
+  return agent.empty() ? fmt::format("{} ({})", entry.user, entry.verb)
+                       : fmt::format("{} with {} {}", entry.user, agent, entry.verb);
 }
 
 }  // namespace slipway::engine

@@ -12,7 +12,8 @@ namespace {
 
 Claim claim_of(const kube::Object& run) {
   auto c = run["spec"]["concurrency"];
-  return {run.name(), c["since"].text(), c["cancelInProgress"].bool_or(false), c["keepAll"].bool_or(false), run["status"]["phase"].text() == "Running"};
+  return {run.name(), c["since"].text(), c["cancelInProgress"].bool_or(false), c["keepAll"].bool_or(false),
+          run["status"]["phase"].text() == "Running"};
 }
 
 bool older(const Claim& a, const Claim& b) { return std::pair(a.since, a.run) < std::pair(b.since, b.run); }
@@ -20,7 +21,10 @@ bool older(const Claim& a, const Claim& b) { return std::pair(a.since, a.run) < 
 }  // namespace
 
 doc::Value concurrency_doc(const ci::Concurrency& concurrency, std::chrono::system_clock::time_point now) {
-  return doc::Map{{"group", concurrency.group}, {"cancelInProgress", concurrency.cancel_in_progress}, {"keepAll", concurrency.keep_all}, {"since", rfc3339_micro(now)}};
+  return doc::Map{{"group", concurrency.group},
+                  {"cancelInProgress", concurrency.cancel_in_progress},
+                  {"keepAll", concurrency.keep_all},
+                  {"since", rfc3339_micro(now)}};
 }
 
 std::string concurrency_group(const std::string& repository, const std::string& group) {
@@ -31,13 +35,17 @@ std::string concurrency_group(const std::string& repository, const std::string& 
 Turn turn_of(const Claim& own, const std::vector<Claim>& others, const std::string& group) {
   const Claim* ahead = nullptr;
   for (const auto& other : others) {
-    if (older(other, own)) ahead = ahead == nullptr || older(*ahead, other) ? &other : ahead;
-    else if (other.cancels) return {Turn::What::cancelled, fmt::format("cancelled by {}: concurrency group {}", other.run, group)};
+    if (older(other, own))
+      ahead = ahead == nullptr || older(*ahead, other) ? &other : ahead;
+    else if (other.cancels)
+      return {Turn::What::cancelled, fmt::format("cancelled by {}: concurrency group {}", other.run, group)};
   }
   if (ahead == nullptr) return {};
   // One waits: the newest.
   for (const auto& other : others)
-    if (older(own, other) && !other.started && !other.keeps_all) return {Turn::What::cancelled, fmt::format("{} took its place in the queue of concurrency group {}", other.run, group)};
+    if (older(own, other) && !other.started && !other.keeps_all)
+      return {Turn::What::cancelled,
+              fmt::format("{} took its place in the queue of concurrency group {}", other.run, group)};
   return {Turn::What::wait, fmt::format("waits for {}: concurrency group {}", ahead->run, group)};
 }
 
@@ -52,7 +60,8 @@ Result<Turn> take_turn(const Ctx& ctx, House& house, const kube::Object& run) {
     if (member.name() != own.run && !is_final(phase_of(member))) others.push_back(claim_of(member));
   if (own.cancels)
     for (const auto& other : others)
-      if (older(other, own)) house.running->cancel(other.run, fmt::format("cancelled by {}: concurrency group {}", own.run, group));
+      if (older(other, own))
+        house.running->cancel(other.run, fmt::format("cancelled by {}: concurrency group {}", own.run, group));
   return turn_of(own, others, group);
 }
 

@@ -34,9 +34,15 @@ TEST(Concurrency, OneWaitsAndItIsTheNewest) {
 }
 
 TEST(Concurrency, QueueMaxKeepsAll) {
-  EXPECT_EQ(turn_of(claim("b", 2, false, true), {claim("a", 1, false, true, true), claim("c", 3, false, true)}, "g").what, What::wait);
-  EXPECT_EQ(turn_of(claim("b", 2, false, true), {claim("a", 1, false, true, true), claim("c", 3, false, true)}, "g").why, "waits for a: concurrency group g");
-  EXPECT_EQ(turn_of(claim("c", 3, false, true), {claim("a", 1, false, true, true), claim("b", 2, false, true)}, "g").why, "waits for b: concurrency group g");
+  EXPECT_EQ(
+      turn_of(claim("b", 2, false, true), {claim("a", 1, false, true, true), claim("c", 3, false, true)}, "g").what,
+      What::wait);
+  EXPECT_EQ(
+      turn_of(claim("b", 2, false, true), {claim("a", 1, false, true, true), claim("c", 3, false, true)}, "g").why,
+      "waits for a: concurrency group g");
+  EXPECT_EQ(
+      turn_of(claim("c", 3, false, true), {claim("a", 1, false, true, true), claim("b", 2, false, true)}, "g").why,
+      "waits for b: concurrency group g");
 }
 
 TEST(Concurrency, CancelInProgressEndsOlderOnes) {

@@ -3,8 +3,8 @@
 #include <thread>
 
 #include "base/log.h"
-#include "engine/concurrency.h"
 #include "cluster/controllers/events.h"
+#include "engine/concurrency.h"
 #include "engine/git_policy.h"
 #include "engine/notices.h"
 #include "engine/promotions.h"
@@ -65,7 +65,8 @@ Keys requests_of(House& house) {
       keys.push_back({home, event.object.label("slipway.dev/pull-request")});
       return keys;
     }
-    auto objects = all(Ctx{}.within(Millis(5000)), *house.client, "PullRequest", "slipway.dev/repository=" + event.object.label("slipway.dev/repository"));
+    auto objects = all(Ctx{}.within(Millis(5000)), *house.client, "PullRequest",
+                       "slipway.dev/repository=" + event.object.label("slipway.dev/repository"));
     if (objects)
       for (const auto& object : *objects)
         if (object["status"]["state"].str_or("open") == "open") keys.push_back(object.key());
@@ -78,9 +79,11 @@ Keys same_concurrency(House& house) {
   return [&house](const kube::Event& event) {
     std::vector<kube::Key> keys;
     auto label = event.object.label(std::string(concurrency_label));
-    bool moved = is_final(phase_of(event.object)) || event.object["status"]["phase"].text().empty() || event.type == kube::Event::Type::deleted;
+    bool moved = is_final(phase_of(event.object)) || event.object["status"]["phase"].text().empty() ||
+                 event.type == kube::Event::Type::deleted;
     if (label.empty() || !moved) return keys;
-    auto objects = all(Ctx{}.within(Millis(5000)), *house.client, "WorkflowRun", fmt::format("{}={}", concurrency_label, label));
+    auto objects =
+        all(Ctx{}.within(Millis(5000)), *house.client, "WorkflowRun", fmt::format("{}={}", concurrency_label, label));
     if (objects)
       for (const auto& object : *objects)
         if (object.name() != event.object.name() && !is_final(phase_of(object))) keys.push_back(object.key());
@@ -102,35 +105,52 @@ Step plain(Result<> (*step)(const Ctx&, House&, const std::string&)) {
   };
 }
 
-const kube::Type rollout_type{"argoproj.io/v1alpha1", "Rollout"}, deployment_type{"apps/v1", "Deployment"}, stateful_type{"apps/v1", "StatefulSet"};
+const kube::Type rollout_type{"argoproj.io/v1alpha1", "Rollout"}, deployment_type{"apps/v1", "Deployment"},
+    stateful_type{"apps/v1", "StatefulSet"};
 
 // The path. Each line: what is watched, and the step that makes the next object of it.
 std::vector<Stage> the_path(House& house) {
   return {
-      {"intake", {of("PullRequest"), of("WorkflowRun", by_label("slipway.dev/pull-request")), of("Change", requests_of(house))}, look_at_pull_request},
+      {"intake",
+       {of("PullRequest"), of("WorkflowRun", by_label("slipway.dev/pull-request")), of("Change", requests_of(house))},
+       look_at_pull_request},
       {"ci-start", {of("Change")}, plain(start_runs)},
-      {"ci-run", {of("WorkflowRun"), of("WorkflowRun", same_concurrency(house))}, plain(execute_run), house.settings.parallel_runs},
+      {"ci-run",
+       {of("WorkflowRun"), of("WorkflowRun", same_concurrency(house))},
+       plain(execute_run),
+       house.settings.parallel_runs},
       {"ci-pass", {of("WorkflowRun")}, plain(pass_artifacts)},
-      {"promote-plan", {of("Pipeline"), of("Artifact", every(house, "Pipeline")), of("Release", every(house, "Pipeline")), of("Promotion", every(house, "Pipeline"))}, plan_promotions},
+      {"promote-plan",
+       {of("Pipeline"), of("Artifact", every(house, "Pipeline")), of("Release", every(house, "Pipeline")),
+        of("Promotion", every(house, "Pipeline"))},
+       plan_promotions},
       {"promote", {of("Promotion")}, execute_promotion},
       // gitops and rollout run by their own controllers: Git is the interface between promote and them.
-      {"verify", {of("Release"), {rollout_type, open_releases(house), {}}, {deployment_type, open_releases(house), {}}, {stateful_type, open_releases(house), {}}}, look_at_release, 2},
+      {"verify",
+       {of("Release"),
+        {rollout_type, open_releases(house), {}},
+        {deployment_type, open_releases(house), {}},
+        {stateful_type, open_releases(house), {}}},
+       look_at_release,
+       2},
       {"notify", {of("Notice")}, deliver, 2},
   };
 }
 
 Result<> run_stage(const Ctx& ctx, House& house, const Stage& stage) {
   kube::ControllerOptions options{.name = stage.name, .sources = stage.sources, .workers = stage.workers};
-  return kube::run_controller(ctx, *house.client, options, [&](const Ctx& inner, const kube::Key& key) -> Result<kube::Reconciled> {
-    TRY(auto again, stage.step(inner, house, key.name));
-    return kube::Reconciled{again};
-  });
+  return kube::run_controller(ctx, *house.client, options,
+                              [&](const Ctx& inner, const kube::Key& key) -> Result<kube::Reconciled> {
+                                TRY(auto again, stage.step(inner, house, key.name));
+                                return kube::Reconciled{again};
+                              });
 }
 
 verify::AnalysisOptions analysis(House& house) {
   verify::AnalysisOptions options;
   options.client = house.api->client("slipway-verify");
-  options.providers.traffic = [&house](const std::string& ns, const std::string& service, const std::string& hash) -> Result<verify::Traffic> {
+  options.providers.traffic = [&house](const std::string& ns, const std::string& service,
+                                       const std::string& hash) -> Result<verify::Traffic> {
     verify::Traffic traffic;
     for (const auto& stats : house.gateway->stats()) {
       if (stats.ns != ns || stats.service != service || (!hash.empty() && stats.pod_hash != hash)) continue;
@@ -146,8 +166,10 @@ rollout::RolloutOptions rollouts(const Ctx& ctx, House& house) {
   rollout::RolloutOptions options;
   options.client = house.api->client("slipway-rollout");
   // As Argo Rollouts does: what happened is an Event that `kubectl describe` shows.
-  options.event = [ctx, client = options.client](const kube::Object& object, const std::string& reason, const std::string& message) {
-    auto bad = reason.find("Abort") != std::string::npos || reason.find("Failed") != std::string::npos || reason.find("Error") != std::string::npos;
+  options.event = [ctx, client = options.client](const kube::Object& object, const std::string& reason,
+                                                 const std::string& message) {
+    auto bad = reason.find("Abort") != std::string::npos || reason.find("Failed") != std::string::npos ||
+               reason.find("Error") != std::string::npos;
     cluster::record_event(ctx, *client, object, {bad ? "Warning" : "Normal", reason, message, "rollouts-controller"});
   };
   return options;
@@ -155,13 +177,15 @@ rollout::RolloutOptions rollouts(const Ctx& ctx, House& house) {
 
 void watch_previews(const Ctx& ctx, House& house) {
   while (sleep(ctx, Millis(60000)))
-    if (auto swept = preview::sweep(ctx, *house.client, preview::Sweep::expired); !swept) LOG(warn, "preview.sweep_failed", {"error", swept.error().what()});
+    if (auto swept = preview::sweep(ctx, *house.client, preview::Sweep::expired); !swept)
+      LOG(warn, "preview.sweep_failed", {"error", swept.error().what()});
 }
 
 // Not at once after a start, when there is better to do.
 void forget(const Ctx& ctx, House& house) {
   for (auto wait = std::chrono::minutes(10); sleep(ctx, wait); wait = std::chrono::hours(1))
-    if (auto swept = forget_the_past(ctx, house); !swept) LOG(warn, "retention.failed", {"error", swept.error().what()});
+    if (auto swept = forget_the_past(ctx, house); !swept)
+      LOG(warn, "retention.failed", {"error", swept.error().what()});
 }
 
 void watch_pushes(const Ctx& ctx, House& house) {
@@ -173,7 +197,8 @@ void watch_pushes(const Ctx& ctx, House& house) {
 Result<> conduct(const Ctx& ctx, House& house, const std::function<void()>& ready) {
   ChildStop stop(ctx.stop);
   auto inner = ctx.with_stop(stop.token());
-  if (auto swept = preview::sweep(inner, *house.client, preview::Sweep::orphans); !swept) return Fail(std::move(swept).error());
+  if (auto swept = preview::sweep(inner, *house.client, preview::Sweep::orphans); !swept)
+    return Fail(std::move(swept).error());
   TRY_OK_IN("recover", recover_changes(inner, house));
   auto stages = the_path(house);
   std::vector<std::jthread> threads;
@@ -185,7 +210,8 @@ Result<> conduct(const Ctx& ctx, House& house, const std::function<void()>& read
       stop.request_stop();
     });
   };
-  cluster::ControllerSettings settings{.service_cidr = house.settings.service_cidr, .ca_pem = house.pki.ca.certificate_pem};
+  cluster::ControllerSettings settings{.service_cidr = house.settings.service_cidr,
+                                       .ca_pem = house.pki.ca.certificate_pem};
   auto workloads = house.api->client("system:controller");
   start("workloads", [&] { return cluster::run_workload_controllers(inner, *workloads, settings); });
   start("node", [&] { return house.node->run(inner); });

@@ -1,7 +1,7 @@
 #include <algorithm>
 
-#include "base/log.h"
 #include "base/encode.h"
+#include "base/log.h"
 #include "base/metrics.h"
 #include "base/text.h"
 #include "ci/runner.h"
@@ -24,10 +24,14 @@ Counter runs_total("slipway_ci_runs_total", "WorkflowRuns by how they ended");
 
 path::Phase phase_from(ci::Conclusion conclusion) {
   switch (conclusion) {
-    case ci::Conclusion::success: return path::Phase::succeeded;
-    case ci::Conclusion::failure: return path::Phase::failed;
-    case ci::Conclusion::cancelled: return path::Phase::cancelled;
-    case ci::Conclusion::skipped: return path::Phase::skipped;
+    case ci::Conclusion::success:
+      return path::Phase::succeeded;
+    case ci::Conclusion::failure:
+      return path::Phase::failed;
+    case ci::Conclusion::cancelled:
+      return path::Phase::cancelled;
+    case ci::Conclusion::skipped:
+      return path::Phase::skipped;
   }
   return path::Phase::failed;
 }
@@ -35,7 +39,8 @@ path::Phase phase_from(ci::Conclusion conclusion) {
 // Keeps the run's status up to date while it runs: a job that ended is on disk before the next one starts.
 class StatusKeeper final : public ci::Observer {
  public:
-  StatusKeeper(const Ctx& ctx, House& house, std::string run, const ci::Plan& plan) : ctx_(ctx), house_(house), run_(std::move(run)) {
+  StatusKeeper(const Ctx& ctx, House& house, std::string run, const ci::Plan& plan)
+      : ctx_(ctx), house_(house), run_(std::move(run)) {
     for (const auto& job : plan.jobs) {
       needs_[job.id] = doc::List(job.needs.begin(), job.needs.end());
       bool one = job.legs.size() == 1 && job.legs[0].matrix.is_null();
@@ -52,7 +57,8 @@ class StatusKeeper final : public ci::Observer {
 
   void job_started(const std::string& key, const std::string& name) override {
     order(key);
-    jobs_[key] = doc::Map{{"key", key}, {"name", name}, {"phase", "Running"}, {"startedAt", rfc3339_millis(ctx_.clock->wall())}};
+    jobs_[key] =
+        doc::Map{{"key", key}, {"name", name}, {"phase", "Running"}, {"startedAt", rfc3339_millis(ctx_.clock->wall())}};
     write();
   }
   void job_finished(const ci::JobResult& result) override {
@@ -60,10 +66,13 @@ class StatusKeeper final : public ci::Observer {
     jobs_[result.key] = job_doc(result, result.name);
     write();
   }
-  void step_started(const std::string& job, const std::string&, const std::string& name) override { say(job, 0, "▸ " + name); }
+  void step_started(const std::string& job, const std::string&, const std::string& name) override {
+    say(job, 0, "▸ " + name);
+  }
   void step_finished(const std::string& job, const ci::StepResult& step) override {
     commands_.insert(commands_.end(), step.commands.begin(), step.commands.end());
-    if (step.outcome != ci::Conclusion::success && step.outcome != ci::Conclusion::skipped) say(job, 0, fmt::format("step {}: {}", step.name, to_string(step.outcome)));
+    if (step.outcome != ci::Conclusion::success && step.outcome != ci::Conclusion::skipped)
+      say(job, 0, fmt::format("step {}: {}", step.name, to_string(step.outcome)));
   }
   void log(const ci::LogLine& line) override { say(std::string(line.job), line.stream, line.text); }
 
@@ -89,16 +98,25 @@ class StatusKeeper final : public ci::Observer {
     auto phase = phase_from(result.conclusion);
     std::string message = result.why;
     for (const auto& annotation : result.annotations)
-      if (message.empty() && annotation.level == ci::Annotation::Level::error) message = annotation.place.file.empty() ? annotation.message : annotation.place.print() + ": " + annotation.message;
+      if (message.empty() && annotation.level == ci::Annotation::Level::error)
+        message =
+            annotation.place.file.empty() ? annotation.message : annotation.place.print() + ": " + annotation.message;
     if (result.from_cache) message = "answered from the cache";
-    return doc::Map{{"key", result.key}, {"name", name}, {"phase", to_string(phase)}, {"message", message.substr(0, 2000)}, {"durationMs", result.duration.count()}, {"cached", result.from_cache}, {"result", to_doc(result)}};
+    return doc::Map{{"key", result.key},
+                    {"name", name},
+                    {"phase", to_string(phase)},
+                    {"message", message.substr(0, 2000)},
+                    {"durationMs", result.duration.count()},
+                    {"cached", result.from_cache},
+                    {"result", to_doc(result)}};
   }
   void say(const std::string& job, int stream, std::string_view text) {
     auto line = fmt::format("{} {} {}\n", rfc3339_millis(ctx_.clock->wall()), stream, text);
     (void)house_.run_logs->append(run_, job.empty() ? "run" : job, line);
   }
   void write() {
-    auto written = set_status(Ctx{}.within(Millis(10000)), *house_.client, "WorkflowRun", run_, doc::Map{{"jobs", jobs()}});
+    auto written =
+        set_status(Ctx{}.within(Millis(10000)), *house_.client, "WorkflowRun", run_, doc::Map{{"jobs", jobs()}});
     if (!written) LOG(warn, "ci.status_failed", {"run", run_}, {"error", written.error().what()});
   }
 
@@ -127,7 +145,8 @@ Result<ci::Plan> plan_of(const git::Repository& repository, const path::Change& 
   if (!text) return fail(Kind::not_found, "{}: not in {}", file, change.after.substr(0, 12));
   TRY(auto workflow, ci::parse_workflow(*text, file));
   auto read = [&](const std::string& path) { return repository.read(change.after, path); };
-  return ci::make_plan(std::move(workflow), ci::event_from(change, {.default_branch = default_branch(repository)}), read);
+  return ci::make_plan(std::move(workflow), ci::event_from(change, {.default_branch = default_branch(repository)}),
+                       read);
 }
 
 Result<std::map<std::string, std::string>> secrets_for(const Ctx& ctx, House& house, const path::Change& change) {
@@ -150,7 +169,8 @@ std::string service_of(const std::string& image, const std::vector<kube::Object>
   return image.substr(image.rfind('/') + 1);
 }
 
-Result<doc::List> record_artifacts(const Ctx& ctx, House& house, const std::string& run_name, const path::Change& change, const std::vector<ci::JobResult>& jobs) {
+Result<doc::List> record_artifacts(const Ctx& ctx, House& house, const std::string& run_name,
+                                   const path::Change& change, const std::vector<ci::JobResult>& jobs) {
   TRY(auto pipelines, all(ctx, *house.client, "Pipeline"));
   doc::List names;
   for (const auto& job : jobs) {
@@ -166,34 +186,52 @@ Result<doc::List> record_artifacts(const Ctx& ctx, House& house, const std::stri
       artifact.inputs = built.inputs;
       artifact.bytes = built.bytes;
       auto name = name_of(artifact);
-      TRY_OK(record(ctx, *house.client, "Artifact", name, to_doc(artifact), {{"slipway.dev/service", object_name(artifact.service)}}));
+      TRY_OK(record(ctx, *house.client, "Artifact", name, to_doc(artifact),
+                    {{"slipway.dev/service", object_name(artifact.service)}}));
       names.emplace_back(name);
     }
   }
   return names;
 }
 
-Result<> finish(const Ctx& ctx, House& house, const std::string& run_name, const path::Change& change, const ci::RunResult& result, std::string message, const StatusKeeper& keeper, const ScanningBuilder& builder) {
+Result<> finish(const Ctx& ctx, House& house, const std::string& run_name, const path::Change& change,
+                const ci::RunResult& result, std::string message, const StatusKeeper& keeper,
+                const ScanningBuilder& builder) {
   auto phase = phase_from(result.conclusion);
   TRY(auto artifacts, record_artifacts(ctx, house, run_name, change, result.jobs));
   if (phase == path::Phase::failed) message.clear();
   for (const auto& job : keeper.jobs())
-    if (message.empty() && job.str_at({"phase"}) == "Failed") message = fmt::format("{}: {}", job.str_at({"name"}), job.str_at({"message"}));
+    if (message.empty() && job.str_at({"phase"}) == "Failed")
+      message = fmt::format("{}: {}", job.str_at({"name"}), job.str_at({"message"}));
   auto commands = keeper.commands();
   for (const auto& ran : builder.commands()) commands.push_back(ran);
-  doc::Map status{{"phase", to_string(phase)}, {"message", message}, {"jobs", keeper.jobs()}, {"artifacts", artifacts}, {"userMillis", covered(commands).count()}, {"userSpans", to_doc(commands)}, {"finishedAt", rfc3339(ctx.clock->wall())}};
+  doc::Map status{{"phase", to_string(phase)},
+                  {"message", message},
+                  {"jobs", keeper.jobs()},
+                  {"artifacts", artifacts},
+                  {"userMillis", covered(commands).count()},
+                  {"userSpans", to_doc(commands)},
+                  {"finishedAt", rfc3339(ctx.clock->wall())}};
   TRY_OK(set_status(ctx, *house.client, "WorkflowRun", run_name, status));
   house.run_logs->finish(run_name);
   runs_total.add(1, {{"phase", std::string(to_string(phase))}});
   LOG(info, "ci.finished", {"run", run_name}, {"phase", to_string(phase)});
   if (phase != path::Phase::failed) return {};
-  return announce(ctx, house, {.id = "run-" + run_name, .event = "run.failed", .severity = path::Severity::error, .title = fmt::format("{} failed: {}", run_name, change.subject), .text = message,
-                               .link = fmt::format("{}/#/run/{}", house.url(), run_name), .facts = {{"repository", change.repository}, {"commit", change.after}, {"author", change.author}}});
+  return announce(ctx, house,
+                  {.id = "run-" + run_name,
+                   .event = "run.failed",
+                   .severity = path::Severity::error,
+                   .title = fmt::format("{} failed: {}", run_name, change.subject),
+                   .text = message,
+                   .link = fmt::format("{}/#/run/{}", house.url(), run_name),
+                   .facts = {{"repository", change.repository}, {"commit", change.after}, {"author", change.author}}});
 }
 
 Result<> refuse(const Ctx& ctx, House& house, const std::string& run_name, const Error& error) {
   house.run_logs->finish(run_name);
-  return set_status(ctx, *house.client, "WorkflowRun", run_name, doc::Map{{"phase", "Failed"}, {"message", error.print()}, {"finishedAt", rfc3339(ctx.clock->wall())}});
+  return set_status(
+      ctx, *house.client, "WorkflowRun", run_name,
+      doc::Map{{"phase", "Failed"}, {"message", error.print()}, {"finishedAt", rfc3339(ctx.clock->wall())}});
 }
 
 // Ended before it ran, or before it ran again after a restart.
@@ -208,21 +246,28 @@ Result<> call_off(const Ctx& ctx, House& house, const kube::Object& run, const s
   LOG(info, "ci.cancelled", {"run", run.name()}, {"why", why});
   house.run_logs->finish(run.name());
   runs_total.add(1, {{"phase", "Cancelled"}});
-  return set_status(ctx, *house.client, "WorkflowRun", run.name(), doc::Map{{"phase", "Cancelled"}, {"message", why}, {"jobs", std::move(jobs)}, {"finishedAt", rfc3339(ctx.clock->wall())}});
+  return set_status(ctx, *house.client, "WorkflowRun", run.name(),
+                    doc::Map{{"phase", "Cancelled"},
+                             {"message", why},
+                             {"jobs", std::move(jobs)},
+                             {"finishedAt", rfc3339(ctx.clock->wall())}});
 }
 
 // Jobs of an earlier run of the same commit and workflow that need not run again. Images they built are recorded for
 // this run too.
-Result<std::vector<ci::JobResult>> jobs_to_reuse(const Ctx& ctx, House& house, const git::Repository& repository, const kube::Object& run, const path::Change& change) {
+Result<std::vector<ci::JobResult>> jobs_to_reuse(const Ctx& ctx, House& house, const git::Repository& repository,
+                                                 const kube::Object& run, const path::Change& change) {
   std::vector<ci::JobResult> kept;
   auto from = run["spec"]["reuse"].text();
   if (from.empty()) return kept;
   TRY(auto before, find(ctx, *house.client, "WorkflowRun", from));
   if (!before) return kept;
   TRY(auto text, repository.read(change.after, run["spec"]["workflow"].text()));
-  auto alone = jobs_of_the_commit_alone(text.value_or(""), (*before)["spec"]["change"]["trusted"].bool_or(true) == change.trusted);
+  auto alone = jobs_of_the_commit_alone(text.value_or(""),
+                                        (*before)["spec"]["change"]["trusted"].bool_or(true) == change.trusted);
   for (auto& job : finished_jobs(*before))
-    if (job.conclusion == ci::Conclusion::success && alone.contains(job.id) && !job.key.contains(" / ")) kept.push_back(std::move(job));
+    if (job.conclusion == ci::Conclusion::success && alone.contains(job.id) && !job.key.contains(" / "))
+      kept.push_back(std::move(job));
   LOG(info, "ci.reused", {"run", run.name()}, {"from", from}, {"jobs", kept.size()});
   return kept;
 }
@@ -238,7 +283,8 @@ Result<> execute_run(const Ctx& ctx, House& house, const std::string& run_name) 
   if (turn.what == Turn::What::cancelled) return call_off(ctx, house, *object, turn.why);
   if (turn.what == Turn::What::wait) {
     if ((*object)["status"]["message"].text() == turn.why) return {};
-    return set_status(ctx, *house.client, "WorkflowRun", run_name, doc::Map{{"phase", "Waiting"}, {"message", turn.why}});
+    return set_status(ctx, *house.client, "WorkflowRun", run_name,
+                      doc::Map{{"phase", "Waiting"}, {"message", turn.why}});
   }
   ScopedTimer timer(run_seconds);
   TRY(auto change, path::change_from((*object)["spec"]["change"]));
@@ -286,7 +332,11 @@ Result<> execute_run(const Ctx& ctx, House& house, const std::string& run_name) 
   auto result = runner.run(ctx.with_stop(execution.token()), *plan);
   TRY_OK(ctx.alive());  // a stopping house leaves the run as it is: it goes on at the next start
   if (!result) return refuse(ctx, house, run_name, result.error());
-  return finish(ctx, house, run_name, change, *result, phase_from(result->conclusion) == path::Phase::cancelled ? execution.cancelled() : reused.empty() ? "" : "the same commit passed as " + reused, keeper, builder);
+  return finish(ctx, house, run_name, change, *result,
+                phase_from(result->conclusion) == path::Phase::cancelled ? execution.cancelled()
+                : reused.empty()                                         ? ""
+                                                                         : "the same commit passed as " + reused,
+                keeper, builder);
 }
 
 }  // namespace slipway::engine

@@ -16,22 +16,27 @@ namespace {
 
 constexpr std::string_view heads = "refs/heads/";
 
-bool is_config_branch(const Ctx& ctx, const House& house, const git::Push& push) { return house.is_config_repository(ctx, push.repository); }
+bool is_config_branch(const Ctx& ctx, const House& house, const git::Push& push) {
+  return house.is_config_repository(ctx, push.repository);
+}
 
 // A protected branch takes merges, not pushes: the default branch of every repository, once it is there. A
 // configuration repository takes direct commits (promotions are such), but never loses one.
-std::string branch_rule(const Ctx& ctx, const House& house, const git::Push& push, const git::RefUpdate& update, const git::Repository& repository) {
+std::string branch_rule(const Ctx& ctx, const House& house, const git::Push& push, const git::RefUpdate& update,
+                        const git::Repository& repository) {
   if (update.ref.starts_with("refs/pull/")) return "refs/pull/ is written by the host alone; push to refs/for/BRANCH";
   if (update.ref != repository.head().value_or("") || update.before == git::zero_oid) return "";
   auto branch = update.ref.substr(heads.size());
   if (update.after == git::zero_oid) return branch + " is protected: it cannot be deleted";
   if (update.forced) return branch + " is protected: commits cannot be removed from it";
   if (is_config_branch(ctx, house, push)) return "";
-  return fmt::format("{} is protected: open a pull request instead\n  git push origin HEAD:refs/for/{}", branch, branch);
+  return fmt::format("{} is protected: open a pull request instead\n  git push origin HEAD:refs/for/{}", branch,
+                     branch);
 }
 
 // Every file that any of the new commits brings: a secret that a later commit deletes is still in the history.
-Result<std::vector<std::pair<std::string, std::string>>> new_files(const git::Repository& repository, const git::RefUpdate& update) {
+Result<std::vector<std::pair<std::string, std::string>>> new_files(const git::Repository& repository,
+                                                                   const git::RefUpdate& update) {
   std::vector<std::pair<std::string, std::string>> files;
   std::set<git::Oid> seen;
   git::Oid until = update.before == git::zero_oid ? git::Oid() : update.before;
@@ -43,7 +48,9 @@ Result<std::vector<std::pair<std::string, std::string>>> new_files(const git::Re
   for (const auto& commit : commits) {
     TRY(auto changes, repository.diff(commit.parents.empty() ? git::Oid() : commit.parents.front(), commit.id));
     for (const auto& change : changes) {
-      if (change.type == git::FileChange::Type::deleted || change.new_id == git::zero_oid || !seen.insert(change.new_id).second) continue;
+      if (change.type == git::FileChange::Type::deleted || change.new_id == git::zero_oid ||
+          !seen.insert(change.new_id).second)
+        continue;
       auto content = repository.blob(change.new_id);
       if (content && content->size() <= (std::size_t{4} << 20)) files.emplace_back(change.path, *std::move(content));
     }
@@ -51,7 +58,8 @@ Result<std::vector<std::pair<std::string, std::string>>> new_files(const git::Re
   return files;
 }
 
-std::string secret_rule(const Ctx& ctx, House& house, const git::Push& push, const git::RefUpdate& update, const git::Repository& repository) {
+std::string secret_rule(const Ctx& ctx, House& house, const git::Push& push, const git::RefUpdate& update,
+                        const git::Repository& repository) {
   if (update.after == git::zero_oid) return "";
   auto files = new_files(repository, update);
   if (!files) return files.error().what();
@@ -61,17 +69,26 @@ std::string secret_rule(const Ctx& ctx, House& house, const git::Push& push, con
     refusal += fmt::format("\n  {}: {}: {}", finding.place.print(), finding.rule, finding.message);
   }
   if (refusal.empty()) return "";
-  (void)announce(ctx, house, {.id = "secret-" + update.after, .event = "push.refused", .severity = path::Severity::critical,
-                              .title = fmt::format("a push of {} to {} was stopped: it holds a secret", push.pusher, push.repository), .text = refusal,
-                              .facts = {{"repository", push.repository}, {"author", push.pusher}}});
+  (void)announce(
+      ctx, house,
+      {.id = "secret-" + update.after,
+       .event = "push.refused",
+       .severity = path::Severity::critical,
+       .title = fmt::format("a push of {} to {} was stopped: it holds a secret", push.pusher, push.repository),
+       .text = refusal,
+       .facts = {{"repository", push.repository}, {"author", push.pusher}}});
   return "the push holds a secret and was stopped:" + refusal +
          "\n  take it out of the commit (git commit --amend), and change the secret: it has left its place\n"
          "  a false alarm is allowed by a comment on its line: slipway:allow-secret";
 }
 
-bool starts_runs(const git::RefUpdate& update) { return update.after != git::zero_oid && (update.ref.starts_with(heads) || update.ref.starts_with("refs/tags/")); }
+bool starts_runs(const git::RefUpdate& update) {
+  return update.after != git::zero_oid && (update.ref.starts_with(heads) || update.ref.starts_with("refs/tags/"));
+}
 
-PushNote note_of(const git::Push& push, const git::RefUpdate& update) { return {push.repository, update.ref, update.before, update.after, push.pusher}; }
+PushNote note_of(const git::Push& push, const git::RefUpdate& update) {
+  return {push.repository, update.ref, update.before, update.after, push.pusher};
+}
 
 std::vector<std::string> check(const Ctx& ctx, House& house, const git::Push& push, const git::Repository& repository) {
   std::vector<std::string> verdicts;
@@ -91,7 +108,8 @@ Result<> note_push(const Ctx& ctx, House& house, const git::Push& push, const gi
   TRY(auto repository, house.git->repository(push.repository));
   if (update.after == git::zero_oid) return {};
   TRY(auto change, intake::change_of_push(repository, push.repository, update, push.pusher));
-  TRY_OK(record(ctx, *house.client, "Change", name_of(change), to_doc(change), {{"slipway.dev/repository", object_name(push.repository)}}));
+  TRY_OK(record(ctx, *house.client, "Change", name_of(change), to_doc(change),
+                {{"slipway.dev/repository", object_name(push.repository)}}));
   house.push_notes->forget(note_of(push, update));
   return {};
 }
@@ -110,7 +128,8 @@ Result<> take_up_notes(const Ctx& ctx, House& house, When when) {
       continue;
     }
     LOG(info, "intake.recovered", {"repository", note.repository}, {"ref", note.ref}, {"commit", note.after});
-    TRY_OK(note_push(ctx, house, {note.repository, note.pusher, {}, {}}, {note.ref, note.before, note.after, false, ""}));
+    TRY_OK(
+        note_push(ctx, house, {note.repository, note.pusher, {}, {}}, {note.ref, note.before, note.after, false, ""}));
   }
   return {};
 }
@@ -119,7 +138,8 @@ Result<> take_up_notes(const Ctx& ctx, House& house, When when) {
 Result<> tell_pipelines(const Ctx& ctx, House& house, const std::string& repository, const git::Oid& commit) {
   TRY(auto known, all(ctx, *house.client, "Pipeline"));
   for (const auto& pipeline : known)
-    if (pipeline["spec"]["repository"].text() == repository) TRY_OK(set_status(ctx, *house.client, "Pipeline", pipeline.name(), doc::Map{{"pushedCommit", commit}}));
+    if (pipeline["spec"]["repository"].text() == repository)
+      TRY_OK(set_status(ctx, *house.client, "Pipeline", pipeline.name(), doc::Map{{"pushedCommit", commit}}));
   return {};
 }
 
@@ -135,11 +155,13 @@ std::vector<std::string> accepted(const Ctx& ctx, House& house, const git::Push&
     if (auto noted = note_push(ctx, house, push, update); !noted) {
       // The ref has moved and stays: its note is taken up when the store can be written again.
       house.pushes_behind = true;
-      LOG(error, "intake.change_failed", {"repository", push.repository}, {"ref", update.ref}, {"error", noted.error().what()});
+      LOG(error, "intake.change_failed", {"repository", push.repository}, {"ref", update.ref},
+          {"error", noted.error().what()});
       said.push_back("the push is kept, its run starts when this is mended: " + noted.error().what());
     }
     house.gitops->repository_changed(fmt::format("http://slipway/git/{}", push.repository));
-    if (auto told = tell_pipelines(ctx, house, push.repository, update.after); !told) LOG(warn, "promote.not_told", {"repository", push.repository}, {"error", told.error().what()});
+    if (auto told = tell_pipelines(ctx, house, push.repository, update.after); !told)
+      LOG(warn, "promote.not_told", {"repository", push.repository}, {"error", told.error().what()});
   }
   return said;
 }
@@ -148,10 +170,16 @@ std::vector<std::string> accepted(const Ctx& ctx, House& house, const git::Push&
 
 git::HostPolicy git_policy(House& house) {
   git::HostPolicy policy;
-  policy.check = [&house](const Ctx& ctx, const git::Push& push, const git::Repository& repository) { return check(ctx, house, push, repository); };
+  policy.check = [&house](const Ctx& ctx, const git::Push& push, const git::Repository& repository) {
+    return check(ctx, house, push, repository);
+  };
   policy.accepted = [&house](const Ctx& ctx, const git::Push& push) { return accepted(ctx, house, push); };
-  policy.review_ref = [&house](const Ctx& ctx, const git::Push& push, const git::RefUpdate& update, const git::Repository& repository) { return review_ref(ctx, house, push, update, repository); };
-  policy.authenticate = [&house](const Ctx&, const std::string& user, const std::string& secret, bool write) -> std::optional<std::string> {
+  policy.review_ref = [&house](const Ctx& ctx, const git::Push& push, const git::RefUpdate& update,
+                               const git::Repository& repository) {
+    return review_ref(ctx, house, push, update, repository);
+  };
+  policy.authenticate = [&house](const Ctx&, const std::string& user, const std::string& secret,
+                                 bool write) -> std::optional<std::string> {
     if (auto known = house.users->by_token(secret, user)) return known->name;
     if (!write && secret.empty()) return "anonymous";
     return std::nullopt;

@@ -24,8 +24,10 @@ TEST_F(Recovery, AFirstPushThatLostItsChangeGetsIt) {
 // kill -9 before the ref moved: the push was never acknowledged.
 TEST_F(Recovery, APushThatMovedNothingIsForgotten) {
   commit("shop", "main", {{"a", "1\n"}});
-  ASSERT_TRUE(house.push_notes->write({"shop", "refs/heads/other", std::string(git::zero_oid), std::string(40, 'a'), "ada"}));
-  ASSERT_TRUE(house.push_notes->write({"nosuch", "refs/heads/main", std::string(git::zero_oid), std::string(40, 'a'), "ada"}));
+  ASSERT_TRUE(
+      house.push_notes->write({"shop", "refs/heads/other", std::string(git::zero_oid), std::string(40, 'a'), "ada"}));
+  ASSERT_TRUE(
+      house.push_notes->write({"nosuch", "refs/heads/main", std::string(git::zero_oid), std::string(40, 'a'), "ada"}));
   ASSERT_TRUE(recover_changes(ctx, house));
   EXPECT_TRUE(must(all(ctx, *house.client, "Change")).empty());
   EXPECT_TRUE(must(house.push_notes->left()).empty());
@@ -52,7 +54,8 @@ TEST_F(Recovery, AStoreWithoutAPastRunsNothingAgain) {
 TEST_F(Recovery, WhileRunningOnlyWhatIsBehindIsCaughtUp) {
   auto id = commit("shop", "main", {{"a", "1\n"}});
   ASSERT_TRUE(house.push_notes->write({"shop", "refs/heads/main", std::string(git::zero_oid), id, "ada"}));
-  ASSERT_TRUE(house.push_notes->write({"shop", "refs/heads/coming", std::string(git::zero_oid), std::string(40, 'a'), "ada"}));
+  ASSERT_TRUE(
+      house.push_notes->write({"shop", "refs/heads/coming", std::string(git::zero_oid), std::string(40, 'a'), "ada"}));
   ASSERT_TRUE(catch_up(ctx, house));
   EXPECT_TRUE(must(all(ctx, *house.client, "Change")).empty());
   house.pushes_behind = true;

@@ -24,14 +24,18 @@ std::vector<std::string> hook_secrets(House& house) {
 
 Result<> take(const Ctx& ctx, House& house, const forge::Hook& hook) {
   hooks_total.add(1, {{"forge", std::string(to_string(hook.provider))}});
-  if (hook.type != forge::Hook::Type::push && hook.type != forge::Hook::Type::tag && hook.type != forge::Hook::Type::pull_request) return {};
+  if (hook.type != forge::Hook::Type::push && hook.type != forge::Hook::Type::tag &&
+      hook.type != forge::Hook::Type::pull_request)
+    return {};
   auto folder = house.git->path_of(hook.repository);
   TRY_OK(make_dirs(folder.parent_path()));
-  TRY_IN(auto mirror, "mirror " + hook.repository, git::Repository::mirror(ctx.within(Millis(120000)), hook.clone_url, folder));
+  TRY_IN(auto mirror, "mirror " + hook.repository,
+         git::Repository::mirror(ctx.within(Millis(120000)), hook.clone_url, folder));
   TRY(auto change, intake::change_of_hook(hook, mirror));
   if (!change) return {};
   change->repository = hook.repository;
-  TRY_OK(record(ctx, *house.client, "Change", name_of(*change), to_doc(*change), {{"slipway.dev/repository", object_name(hook.repository)}}));
+  TRY_OK(record(ctx, *house.client, "Change", name_of(*change), to_doc(*change),
+                {{"slipway.dev/repository", object_name(hook.repository)}}));
   house.gitops->repository_changed(hook.clone_url);
   return {};
 }
@@ -43,7 +47,8 @@ net::Handler webhook_routes(House& house) {
   options.secrets = [&house](forge::Provider) { return hook_secrets(house); };
   options.take = [&house](const Ctx& ctx, const forge::Hook& hook) { return take(ctx, house, hook); };
   auto receiver = std::make_shared<forge::HookReceiver>(std::move(options));
-  return [receiver, routes = receiver->routes()](const Ctx& ctx, net::Request& request) { return routes(ctx, request); };
+  return
+      [receiver, routes = receiver->routes()](const Ctx& ctx, net::Request& request) { return routes(ctx, request); };
 }
 
 }  // namespace slipway::engine

@@ -6,7 +6,8 @@ namespace slipway::engine {
 
 struct House;
 
-// Secrets that count: every value of the Secret "webhooks" in the home namespace. Without one, every delivery is refused.
+// Secrets that count: every value of the Secret "webhooks" in the home namespace. Without one, every delivery is
+// refused.
 net::Handler webhook_routes(House& house);
 
 }  // namespace slipway::engine

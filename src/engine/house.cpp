@@ -4,19 +4,19 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "ci/runner.h"
 #include "cluster/api_server.h"
 #include "engine/audit.h"
 #include "engine/git_policy.h"
 #include "engine/network_claim.h"
-#include "engine/render.h"
-#include "ci/runner.h"
 #include "engine/push_notes.h"
 #include "engine/recorder.h"
+#include "engine/render.h"
 #include "engine/run_logs.h"
 #include "engine/running_runs.h"
-#include "path/objects.h"
 #include "image/builder.h"
 #include "path/crds.h"
+#include "path/objects.h"
 #include "preview/preview.h"
 #include "scan/scanner.h"
 
@@ -26,15 +26,18 @@ namespace {
 // The address of the Service `kubernetes`: the first of the range. A range that is none is refused by the network.
 std::string api_service_ip(const std::string& cidr) {
   auto base = split(std::string_view(cidr).substr(0, cidr.find('/')), '.');
-  return base.size() == 4 ? fmt::format("{}.{}.{}.{}", base[0], base[1], base[2], to_int(base[3]).value_or(0) + 1) : "10.96.0.1";
+  return base.size() == 4 ? fmt::format("{}.{}.{}.{}", base[0], base[1], base[2], to_int(base[3]).value_or(0) + 1)
+                          : "10.96.0.1";
 }
 
 Result<> take_directory(House& house) {
   const auto& data = house.settings.data;
-  if (auto made = make_dirs(data, 0700); !made) return Fail(std::move(made).error().in("data directory").as(Kind::unavailable));
+  if (auto made = make_dirs(data, 0700); !made)
+    return Fail(std::move(made).error().in("data directory").as(Kind::unavailable));
   auto lock = FileLock::take(data / "lock");
   if (!lock && lock.error().is(Kind::conflict))
-    return Fail(Error(Kind::unavailable, fmt::format("{}: another slipway runs on this data directory", data.native())).with_hint("stop it, or give this one a directory of its own: slipway up --data DIR"));
+    return Fail(Error(Kind::unavailable, fmt::format("{}: another slipway runs on this data directory", data.native()))
+                    .with_hint("stop it, or give this one a directory of its own: slipway up --data DIR"));
   if (!lock) return Fail(std::move(lock).error().in("data directory").as(Kind::unavailable));
   house.lock = std::make_unique<FileLock>(*std::move(lock));
   return {};
@@ -47,7 +50,8 @@ Result<> open_stores(House& house) {
   TRY(house.pki, open_pki(data, house.settings.host, api_service_ip(house.settings.service_cidr)));
   TRY(house.blobs, store::BlobStore::open(data / "blobs"));
   oci::RegistryOptions options;
-  options.authorize = [&house](std::string_view authorization, const std::string&, std::string_view action) -> std::optional<std::string> {
+  options.authorize = [&house](std::string_view authorization, const std::string&,
+                               std::string_view action) -> std::optional<std::string> {
     if (auto user = house.users->by_header(authorization)) return user->name;
     if (action == "pull") return "anonymous";
     return std::nullopt;
@@ -84,10 +88,17 @@ Result<> open_node(House& house) {
   const auto& data = house.settings.data;
   TRY(house.runtime, box::Runtime::open(data / "box"));
   TRY(house.network_claim, claim_network(house.settings));
-  auto network = box::NodeNetwork::open({.bridge = house.settings.bridge, .pod_cidr = house.settings.pod_cidr, .service_cidr = house.settings.service_cidr, .state = data / "net"});
-  if (network) house.network = *std::move(network);
-  else if (house.runtime->rootless() && (network.error().is(Kind::denied) || network.error().is(Kind::unavailable))) house.without.push_back(fmt::format("no pod network (it needs root): pods get no address, Services do not reach them: {}", network.error().what()));
-  else return Fail(std::move(network).error());
+  auto network = box::NodeNetwork::open({.bridge = house.settings.bridge,
+                                         .pod_cidr = house.settings.pod_cidr,
+                                         .service_cidr = house.settings.service_cidr,
+                                         .state = data / "net"});
+  if (network)
+    house.network = *std::move(network);
+  else if (house.runtime->rootless() && (network.error().is(Kind::denied) || network.error().is(Kind::unavailable)))
+    house.without.push_back(fmt::format(
+        "no pod network (it needs root): pods get no address, Services do not reach them: {}", network.error().what()));
+  else
+    return Fail(std::move(network).error());
   cluster::NodeOptions options;
   options.root = data / "pods";
   options.registry = house.registry.get();
@@ -99,7 +110,8 @@ Result<> open_node(House& house) {
   options.ca_pem = house.pki.ca.certificate_pem;
   TRY(house.node, cluster::Node::open(house.api->client("system:node:slipway"), std::move(options)));
   house.api->set_node(house.node.get());
-  TRY(house.gateway, cluster::Gateway::open(house.api->client("slipway-gateway"), {.port = house.settings.gateway_port, .node_ip = "127.0.0.1"}));
+  TRY(house.gateway, cluster::Gateway::open(house.api->client("slipway-gateway"),
+                                            {.port = house.settings.gateway_port, .node_ip = "127.0.0.1"}));
   return {};
 }
 
@@ -108,7 +120,8 @@ Result<std::shared_ptr<scan::AdvisoryDatabase>> open_advisories(const Ctx& ctx, 
   TRY(std::shared_ptr<scan::AdvisoryDatabase> database, scan::AdvisoryDatabase::open(settings.data / "advisories.db"));
   if (settings.advisories.empty()) return database;
   TRY_IN(auto report, "--advisories", database->import(ctx, settings.advisories));
-  LOG(info, "advisories.imported", {"source", settings.advisories}, {"records", report.records}, {"unusable", report.unusable});
+  LOG(info, "advisories.imported", {"source", settings.advisories}, {"records", report.records},
+      {"unusable", report.unusable});
   return database;
 }
 
@@ -117,7 +130,8 @@ Result<> open_stages(const Ctx& ctx, House& house) {
   house.repositories = make_repositories(house);
   gitops::ControllerOptions options;
   options.drift = [&house](const gitops::Drift& drift) { report_drift(house, drift); };
-  house.gitops = std::make_unique<gitops::Controller>(house.api->client("slipway-gitops"), *house.repositories, std::move(options));
+  house.gitops = std::make_unique<gitops::Controller>(house.api->client("slipway-gitops"), *house.repositories,
+                                                      std::move(options));
   TRY_OK(make_dirs(data / "build"));
   image::BuilderOptions build;
   build.registry = house.registry.get();
@@ -140,15 +154,20 @@ Result<> open_stages(const Ctx& ctx, House& house) {
   TRY_OK(ci::clean_up_after_crash(data / "work", house.runtime.get()));
   // Not in a user namespace: a view of the host there is of single folders, and costs more to keep.
   if (!house.runtime->rootless())
-    house.ready = std::make_unique<ci::ReadyPlaces>(ci::ReadyPlaces::Options{.root = data / "work", .runtime = house.runtime.get(), .hide = {data}, .limits = ci::RunnerOptions{}.limits});
-  house.previewer = preview::make_previewer(house.api->client("slipway-preview"), {[&house](const Ctx& inner, const path::PreviewRequest& request) { return render_overlay(inner, house, request); }});
+    house.ready = std::make_unique<ci::ReadyPlaces>(ci::ReadyPlaces::Options{
+        .root = data / "work", .runtime = house.runtime.get(), .hide = {data}, .limits = ci::RunnerOptions{}.limits});
+  house.previewer = preview::make_previewer(house.api->client("slipway-preview"),
+                                            {[&house](const Ctx& inner, const path::PreviewRequest& request) {
+                                              return render_overlay(inner, house, request);
+                                            }});
   return {};
 }
 
 }  // namespace
 
 std::vector<std::string> registry_names(const Settings& settings) {
-  return {settings.registry_name, fmt::format("127.0.0.1:{}", settings.port), fmt::format("localhost:{}", settings.port)};
+  return {settings.registry_name, fmt::format("127.0.0.1:{}", settings.port),
+          fmt::format("localhost:{}", settings.port)};
 }
 
 Result<std::unique_ptr<House>> House::open(const Ctx& ctx, Settings settings) {

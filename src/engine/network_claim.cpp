@@ -46,17 +46,25 @@ bool in_range(std::string_view address, std::string_view cidr) {
 }
 
 Result<std::unique_ptr<FileLock>> claim_network(const Settings& settings) {
-  if (::geteuid() != 0 || ::access("/run", W_OK) != 0 || settings.bridge.contains('/')) return std::unique_ptr<FileLock>();
+  if (::geteuid() != 0 || ::access("/run", W_OK) != 0 || settings.bridge.contains('/'))
+    return std::unique_ptr<FileLock>();
   auto lock = FileLock::take(fs::path("/run") / fmt::format("slipway-{}.lock", settings.bridge));
   if (!lock && lock.error().is(Kind::conflict))
-    return Fail(Error(Kind::unavailable, fmt::format("--bridge {}: another slipway on this host uses this bridge", settings.bridge))
-                    .with_hint("give this one a network of its own: --bridge slipway1 --pod-cidr 10.242.0.0/16 --service-cidr 10.98.0.0/16"));
+    return Fail(Error(Kind::unavailable,
+                      fmt::format("--bridge {}: another slipway on this host uses this bridge", settings.bridge))
+                    .with_hint("give this one a network of its own: --bridge slipway1 --pod-cidr 10.242.0.0/16 "
+                               "--service-cidr 10.98.0.0/16"));
   if (!lock) return Fail(std::move(lock).error().in("claim the pod network").as(Kind::unavailable));
   for (const auto& [interface, address] : others(settings.bridge)) {
-    for (const auto& [option, range] : {std::pair("--pod-cidr", settings.pod_cidr), std::pair("--service-cidr", settings.service_cidr)})
+    for (const auto& [option, range] :
+         {std::pair("--pod-cidr", settings.pod_cidr), std::pair("--service-cidr", settings.service_cidr)})
       if (in_range(address, range))
-        return Fail(Error(Kind::unavailable, fmt::format("{} {}: {} has the address {} of this range", option, range, interface, address))
-                        .with_hint(fmt::format("choose another range, or if a stopped slipway left {} there: slipway down --data DIR --bridge {}", interface, interface)));
+        return Fail(
+            Error(Kind::unavailable,
+                  fmt::format("{} {}: {} has the address {} of this range", option, range, interface, address))
+                .with_hint(fmt::format(
+                    "choose another range, or if a stopped slipway left {} there: slipway down --data DIR --bridge {}",
+                    interface, interface)));
   }
   return std::make_unique<FileLock>(*std::move(lock));
 }

@@ -32,7 +32,8 @@ TEST(NetworkClaim, AddressesOfOthersAreNotTaken) {
   auto claimed = claim_network(settings);
   if (claimed && *claimed == nullptr) GTEST_SKIP() << "only root sets up a network";
   ASSERT_FALSE(claimed);
-  EXPECT_TRUE(claimed.error().what().starts_with("--pod-cidr 127.0.0.0/16: lo has the address 127.0.0.1")) << claimed.error().what();
+  EXPECT_TRUE(claimed.error().what().starts_with("--pod-cidr 127.0.0.0/16: lo has the address 127.0.0.1"))
+      << claimed.error().what();
 }
 
 }  // namespace

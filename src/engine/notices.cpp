@@ -68,12 +68,18 @@ Result<std::optional<Millis>> deliver(const Ctx& ctx, House& house, const std::s
     if (sent.error().is(Kind::cancelled)) return Fail(std::move(sent).error());
     LOG(warn, "notify.failed", {"notifier", notifier.name()}, {"notice", name}, {"error", sent.error().what()});
     problems.emplace_back(notifier.name() + ": " + sent.error().what());
-    if (sent.error().retryable() && tries < 20) later = std::min(Millis(1000) * (1 << std::min<std::int64_t>(tries, 8)), Millis(300000));
+    if (sent.error().retryable() && tries < 20)
+      later = std::min(Millis(1000) * (1 << std::min<std::int64_t>(tries, 8)), Millis(300000));
   }
   doc::List names;
   for (const auto& n : done) names.emplace_back(n);
-  TRY_OK(set_status(ctx, *house.client, "Notice", name, doc::Map{{"delivered", names}, {"problems", problems}, {"tries", tries + 1}, {"phase", later ? "Retrying" : "Delivered"},
-                                                                            {"nextTry", later ? doc::Value(rfc3339_millis(ctx.clock->wall() + *later)) : doc::Value()}}));
+  TRY_OK(
+      set_status(ctx, *house.client, "Notice", name,
+                 doc::Map{{"delivered", names},
+                          {"problems", problems},
+                          {"tries", tries + 1},
+                          {"phase", later ? "Retrying" : "Delivered"},
+                          {"nextTry", later ? doc::Value(rfc3339_millis(ctx.clock->wall() + *later)) : doc::Value()}}));
   return later;
 }
 

@@ -11,20 +11,26 @@ namespace {
 // A promotion about to commit, or that has just done so, says itself what it changes.
 Result<bool> is_promoting(const Ctx& ctx, House& house, const std::string& of_service) {
   TRY(auto promotions, all(ctx, *house.client, "Promotion", of_service));
-  return std::any_of(promotions.begin(), promotions.end(), [](const auto& p) { return phase_of(p) == path::Phase::pending; });
+  return std::any_of(promotions.begin(), promotions.end(),
+                     [](const auto& p) { return phase_of(p) == path::Phase::pending; });
 }
 
 Result<bool> is_held(const Ctx& ctx, House& house, const std::string& of_service, const std::string& digest) {
   TRY(auto releases, all(ctx, *house.client, "Release", of_service));
-  return std::any_of(releases.begin(), releases.end(), [&](const auto& r) { return r["status"]["current"].bool_or(false) && r["spec"]["digest"].text() == digest; });
+  return std::any_of(releases.begin(), releases.end(), [&](const auto& r) {
+    return r["status"]["current"].bool_or(false) && r["spec"]["digest"].text() == digest;
+  });
 }
 
 // False: to be looked at again when the promotion under way has ended.
-Result<bool> observe(const Ctx& ctx, House& house, const git::Repository& repository, const git::Oid& tip, const path::Pipeline& pipeline, const path::ServiceSource& service, const path::Environment& environment) {
+Result<bool> observe(const Ctx& ctx, House& house, const git::Repository& repository, const git::Oid& tip,
+                     const path::Pipeline& pipeline, const path::ServiceSource& service,
+                     const path::Environment& environment) {
   auto said = promote::image_at(repository, tip, environment.path, service.image);
   if (!said || !*said) return true;  // an overlay that cannot be read is for gitops to report
   auto digest = (*said)->digest;
-  auto of_service = fmt::format("slipway.dev/service={},slipway.dev/environment={}", object_name(service.name), object_name(environment.name));
+  auto of_service = fmt::format("slipway.dev/service={},slipway.dev/environment={}", object_name(service.name),
+                                object_name(environment.name));
   TRY(auto promoting, is_promoting(ctx, house, of_service));
   if (promoting) return false;
   TRY(auto held, is_held(ctx, house, of_service, digest.str()));
@@ -34,16 +40,25 @@ Result<bool> observe(const Ctx& ctx, House& house, const git::Repository& reposi
   if (known) {
     TRY(artifact, path::artifact_from((*known)["spec"]));
   }
-  LOG(info, "release.observed", {"service", service.name}, {"environment", environment.name}, {"digest", digest.str()}, {"commit", tip});
-  doc::Map spec{{"service", service.name}, {"environment", environment.name}, {"digest", digest.str()}, {"image", service.image}, {"sourceCommit", artifact.commit},
-                {"repository", artifact.repository}, {"run", artifact.run}, {"commit", tip}, {"configRepository", pipeline.config_repository}};
+  LOG(info, "release.observed", {"service", service.name}, {"environment", environment.name}, {"digest", digest.str()},
+      {"commit", tip});
+  doc::Map spec{{"service", service.name},
+                {"environment", environment.name},
+                {"digest", digest.str()},
+                {"image", service.image},
+                {"sourceCommit", artifact.commit},
+                {"repository", artifact.repository},
+                {"run", artifact.run},
+                {"commit", tip},
+                {"configRepository", pipeline.config_repository}};
   TRY_OK(begin_release(ctx, house, release_name(service.name, environment.name, digest), std::move(spec)));
   return true;
 }
 
 }  // namespace
 
-Result<> observe_configuration(const Ctx& ctx, House& house, const kube::Object& object, const path::Pipeline& pipeline) {
+Result<> observe_configuration(const Ctx& ctx, House& house, const kube::Object& object,
+                               const path::Pipeline& pipeline) {
   auto opened = house.git->repository(pipeline.config_repository);
   if (!opened) return {};  // not here, or not yet
   TRY(auto tip, opened->resolve("refs/heads/" + pipeline.branch));

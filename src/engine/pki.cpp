@@ -20,7 +20,9 @@ Result<> save(const fs::path& dir, std::string_view name, const net::KeyPair& pa
   return write_file(dir / fmt::format("{}.crt", name), pair.certificate_pem, 0644, Durable::yes);
 }
 
-bool is_address(std::string_view host) { return host.find_first_not_of("0123456789.:abcdef") == std::string_view::npos; }
+bool is_address(std::string_view host) {
+  return host.find_first_not_of("0123456789.:abcdef") == std::string_view::npos;
+}
 
 }  // namespace
 
@@ -48,7 +50,10 @@ Result<Pki> open_pki(const fs::path& data, const std::string& host, const std::s
     pki.server = *std::move(server);
     return pki;
   }
-  net::CertificateRequest request{.common_name = "slipway-api", .dns_names = {"localhost", "slipway", "kubernetes", "kubernetes.default", "kubernetes.default.svc"}, .ip_addresses = {"127.0.0.1", service_ip}};
+  net::CertificateRequest request{
+      .common_name = "slipway-api",
+      .dns_names = {"localhost", "slipway", "kubernetes", "kubernetes.default", "kubernetes.default.svc"},
+      .ip_addresses = {"127.0.0.1", service_ip}};
   if (is_address(host)) {
     if (host != "127.0.0.1" && host != "0.0.0.0") request.ip_addresses.push_back(host);
   } else if (host != "localhost") {
@@ -63,8 +68,10 @@ Result<Pki> open_pki(const fs::path& data, const std::string& host, const std::s
 std::string kubeconfig_text(const std::string& host, int port, const std::string& ca_pem, const std::string& token) {
   auto reach = host == "0.0.0.0" ? std::string("127.0.0.1") : host;
   return fmt::format(
-      "apiVersion: v1\nkind: Config\ncurrent-context: slipway\nclusters:\n- name: slipway\n  cluster:\n    server: https://{}:{}\n"
-      "    certificate-authority-data: {}\ncontexts:\n- name: slipway\n  context:\n    cluster: slipway\n    user: admin\nusers:\n- name: admin\n  user:\n    token: {}\n",
+      "apiVersion: v1\nkind: Config\ncurrent-context: slipway\nclusters:\n- name: slipway\n  cluster:\n    server: "
+      "https://{}:{}\n"
+      "    certificate-authority-data: {}\ncontexts:\n- name: slipway\n  context:\n    cluster: slipway\n    user: "
+      "admin\nusers:\n- name: admin\n  user:\n    token: {}\n",
       reach, port, to_base64(ca_pem), token);
 }
 

@@ -18,7 +18,9 @@ using Outcome = path::Verdict::Outcome;
 // Creation order, oldest first: times of objects have whole seconds, versions do not tie.
 void by_age(std::vector<kube::Object>& objects) {
   std::stable_sort(objects.begin(), objects.end(), [](const auto& a, const auto& b) {
-    auto order = [](const kube::Object& o) { return std::pair(o["metadata"]["creationTimestamp"].text(), o["status"]["order"].num_or(0)); };
+    auto order = [](const kube::Object& o) {
+      return std::pair(o["metadata"]["creationTimestamp"].text(), o["status"]["order"].num_or(0));
+    };
     return order(a) < order(b);
   });
 }
@@ -45,9 +47,12 @@ Result<std::vector<promote::Holding>> holdings(const Ctx& ctx, House& house) {
   for (const auto& o : objects) {
     auto digest = Digest::parse(o["spec"]["digest"].text());
     if (!digest) continue;
-    promote::Holding holding{o["spec"]["service"].text(), o["spec"]["environment"].text(), *digest, o["status"]["current"].bool_or(false)};
+    promote::Holding holding{o["spec"]["service"].text(), o["spec"]["environment"].text(), *digest,
+                             o["status"]["current"].bool_or(false)};
     auto phase = phase_of(o);
-    holding.verdict = phase == path::Phase::succeeded ? Outcome::pass : phase == path::Phase::failed ? Outcome::fail : Outcome::inconclusive;
+    holding.verdict = phase == path::Phase::succeeded ? Outcome::pass
+                      : phase == path::Phase::failed  ? Outcome::fail
+                                                      : Outcome::inconclusive;
     holding.since = parse_rfc3339(o["status"]["since"].text()).value_or(WallTime{});
     list.push_back(std::move(holding));
   }
@@ -60,7 +65,8 @@ Result<std::vector<promote::Approval>> approvals(const Ctx& ctx, House& house) {
   for (const auto& o : objects) {
     auto by = o["spec"]["approvedBy"].text();
     auto digest = Digest::parse(o["spec"]["artifact"]["digest"].text());
-    if (!by.empty() && digest) list.push_back({o["spec"]["service"].text(), o["spec"]["environment"].text(), *digest, by});
+    if (!by.empty() && digest)
+      list.push_back({o["spec"]["service"].text(), o["spec"]["environment"].text(), *digest, by});
   }
   return list;
 }
@@ -74,12 +80,14 @@ bool is_newest(const std::vector<promote::Passed>& passed, const kube::Object& a
   return false;
 }
 
-// Only what is on the default branch goes on: a push there, or a tag of a commit that is part of it. What another branch
-// built was tested and stays an image.
+// Only what is on the default branch goes on: a push there, or a tag of a commit that is part of it. What another
+// branch built was tested and stays an image.
 Result<bool> is_on_trunk(House& house, const path::Change& change) {
   TRY(auto repository, house.git->repository(change.repository));
   TRY(auto trunk, repository.head());
-  if (change.event == path::Change::Event::push || change.event == path::Change::Event::manual || change.event == path::Change::Event::schedule) return change.ref == trunk;
+  if (change.event == path::Change::Event::push || change.event == path::Change::Event::manual ||
+      change.event == path::Change::Event::schedule)
+    return change.ref == trunk;
   if (change.event != path::Change::Event::tag) return false;
   TRY(auto tip, repository.resolve(trunk));
   if (!tip) return false;
@@ -88,9 +96,13 @@ Result<bool> is_on_trunk(House& house, const path::Change& change) {
 
 // The one that is under way already for the same bytes: what passes once more meanwhile needs no second.
 Result<std::string> name_for(const Ctx& ctx, House& house, const path::Promotion& promotion) {
-  TRY(auto others, all(ctx, *house.client, "Promotion", fmt::format("slipway.dev/service={},slipway.dev/environment={}", object_name(promotion.service), object_name(promotion.environment))));
+  TRY(auto others, all(ctx, *house.client, "Promotion",
+                       fmt::format("slipway.dev/service={},slipway.dev/environment={}", object_name(promotion.service),
+                                   object_name(promotion.environment))));
   for (const auto& other : others)
-    if (!is_final(phase_of(other)) && !other["spec"]["revert"].bool_or(false) && other["spec"]["artifact"]["digest"].text() == promotion.artifact.digest.str()) return other.name();
+    if (!is_final(phase_of(other)) && !other["spec"]["revert"].bool_or(false) &&
+        other["spec"]["artifact"]["digest"].text() == promotion.artifact.digest.str())
+      return other.name();
   return name_of(promotion);
 }
 
@@ -98,15 +110,24 @@ Result<> record_promotion(const Ctx& ctx, House& house, const path::Promotion& p
   TRY(auto name, name_for(ctx, house, promotion));
   auto spec = promotion;
   spec.phase = path::Phase::pending, spec.message.clear(), spec.approved_by.clear();
-  TRY(auto recorded, record(ctx, *house.client, "Promotion", name, to_doc(spec), {{"slipway.dev/service", object_name(promotion.service)}, {"slipway.dev/environment", object_name(promotion.environment)}}));
+  TRY(auto recorded, record(ctx, *house.client, "Promotion", name, to_doc(spec),
+                            {{"slipway.dev/service", object_name(promotion.service)},
+                             {"slipway.dev/environment", object_name(promotion.environment)}}));
   auto now = phase_of(recorded.object);
   bool known = !recorded.object["status"]["phase"].text().empty();
   if (promotion.phase == path::Phase::waiting) {
     if (known) return {};
-    TRY_OK(set_status(ctx, *house.client, "Promotion", name, doc::Map{{"phase", "Waiting"}, {"message", promotion.message}}));
-    return announce(ctx, house, {.id = "waiting-" + name, .event = "promotion.waiting", .title = fmt::format("{} waits for approval for {}", promotion.service, promotion.environment),
-                                 .text = fmt::format("{}@{}", promotion.artifact.image, promotion.artifact.digest.str()), .link = fmt::format("{}/#/promotion/{}", house.url(), name),
-                                 .facts = {{"service", promotion.service}, {"environment", promotion.environment}, {"commit", promotion.artifact.commit}}});
+    TRY_OK(set_status(ctx, *house.client, "Promotion", name,
+                      doc::Map{{"phase", "Waiting"}, {"message", promotion.message}}));
+    return announce(ctx, house,
+                    {.id = "waiting-" + name,
+                     .event = "promotion.waiting",
+                     .title = fmt::format("{} waits for approval for {}", promotion.service, promotion.environment),
+                     .text = fmt::format("{}@{}", promotion.artifact.image, promotion.artifact.digest.str()),
+                     .link = fmt::format("{}/#/promotion/{}", house.url(), name),
+                     .facts = {{"service", promotion.service},
+                               {"environment", promotion.environment},
+                               {"commit", promotion.artifact.commit}}});
   }
   if (known && now != path::Phase::waiting) return {};
   doc::Map status{{"phase", "Pending"}, {"message", ""}};
@@ -116,12 +137,14 @@ Result<> record_promotion(const Ctx& ctx, House& house, const path::Promotion& p
 
 }  // namespace
 
-Result<bool> may_approve(const Ctx& ctx, kube::Client& client, const path::Promotion& promotion, const std::string& who) {
+Result<bool> may_approve(const Ctx& ctx, kube::Client& client, const path::Promotion& promotion,
+                         const std::string& who) {
   TRY(auto objects, all(ctx, client, "Pipeline"));
   for (const auto& object : objects) {
     auto pipeline = path::pipeline_from(object.view());
     if (!pipeline) continue;
-    bool ours = std::any_of(pipeline->services.begin(), pipeline->services.end(), [&](const auto& s) { return s.name == promotion.service; });
+    bool ours = std::any_of(pipeline->services.begin(), pipeline->services.end(),
+                            [&](const auto& s) { return s.name == promotion.service; });
     for (const auto& environment : pipeline->environments)
       if (ours && environment.name == promotion.environment) return promote::may_approve(environment, who);
   }
@@ -156,7 +179,11 @@ Result<> pass_artifacts(const Ctx& ctx, House& house, const std::string& run_nam
   for (const auto& name : (*run)["status"]["artifacts"].items()) {
     TRY(auto artifact, find(ctx, *house.client, "Artifact", name.text()));
     if (!artifact || is_newest(passed, *artifact) || (*artifact)["status"]["run"].text() == run_name) continue;
-    TRY_OK(set_status(ctx, *house.client, "Artifact", name.text(), doc::Map{{"phase", "Succeeded"}, {"passedAt", rfc3339_micro(ctx.clock->wall())}, {"run", run_name}, {"commit", change.after}}));
+    TRY_OK(set_status(ctx, *house.client, "Artifact", name.text(),
+                      doc::Map{{"phase", "Succeeded"},
+                               {"passedAt", rfc3339_micro(ctx.clock->wall())},
+                               {"run", run_name},
+                               {"commit", change.after}}));
   }
   return {};
 }
@@ -196,19 +223,32 @@ Result<std::optional<Millis>> execute_promotion(const Ctx& ctx, House& house, co
   config.move = [&](const Ctx& inner, const std::string& ref, const git::Oid& before, const git::Oid& after) {
     return house.git->update(inner, promotion.config_repository, {ref, before, after, false}, "slipway");
   };
-  auto fail_it = [&](const Error& error) { return set_status(ctx, *house.client, "Promotion", name, doc::Map{{"phase", "Failed"}, {"message", error.print()}}); };
-  auto outcome = promotion.revert ? promote::revert(ctx, repository, config, {promotion, name}, promotion.reason) : promote::promote(ctx, repository, config, {{promotion, name}});
+  auto fail_it = [&](const Error& error) {
+    return set_status(ctx, *house.client, "Promotion", name, doc::Map{{"phase", "Failed"}, {"message", error.print()}});
+  };
+  auto outcome = promotion.revert ? promote::revert(ctx, repository, config, {promotion, name}, promotion.reason)
+                                  : promote::promote(ctx, repository, config, {{promotion, name}});
   if (!outcome) {
     if (outcome.error().retryable() || outcome.error().is(Kind::cancelled)) return Fail(std::move(outcome).error());
     TRY_OK(fail_it(outcome.error()));
     return later;
   }
   LOG(info, "promote.done", {"promotion", name}, {"commit", outcome->commit}, {"changed", outcome->changed});
-  doc::Map status{{"phase", promotion.revert ? "Succeeded" : "Running"}, {"commit", outcome->commit}, {"message", outcome->message}};
+  doc::Map status{{"phase", promotion.revert ? "Succeeded" : "Running"},
+                  {"commit", outcome->commit},
+                  {"message", outcome->message}};
   if (!promotion.revert) {
     auto release = release_name(promotion.service, promotion.environment, promotion.artifact.digest);
-    doc::Map spec{{"service", promotion.service}, {"environment", promotion.environment}, {"digest", promotion.artifact.digest.str()}, {"image", promotion.artifact.image}, {"sourceCommit", promotion.artifact.commit},
-                  {"repository", promotion.artifact.repository}, {"run", promotion.artifact.run}, {"commit", outcome->commit}, {"promotion", name}, {"configRepository", promotion.config_repository}};
+    doc::Map spec{{"service", promotion.service},
+                  {"environment", promotion.environment},
+                  {"digest", promotion.artifact.digest.str()},
+                  {"image", promotion.artifact.image},
+                  {"sourceCommit", promotion.artifact.commit},
+                  {"repository", promotion.artifact.repository},
+                  {"run", promotion.artifact.run},
+                  {"commit", outcome->commit},
+                  {"promotion", name},
+                  {"configRepository", promotion.config_repository}};
     TRY_OK(begin_release(ctx, house, release, std::move(spec)));
   }
   TRY_OK(set_status(ctx, *house.client, "Promotion", name, status));

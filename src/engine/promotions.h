@@ -17,13 +17,15 @@ Result<std::optional<Millis>> execute_promotion(const Ctx& ctx, House& house, co
 Result<std::optional<Millis>> look_at_release(const Ctx& ctx, House& house, const std::string& name);
 
 // Whether the rules of the Pipelines let this person approve the promotion.
-Result<bool> may_approve(const Ctx& ctx, kube::Client& client, const path::Promotion& promotion, const std::string& who);
+Result<bool> may_approve(const Ctx& ctx, kube::Client& client, const path::Promotion& promotion,
+                         const std::string& who);
 
 // What the environment holds from now on: looked at until it is verified. The same bytes may come a second time.
 Result<> begin_release(const Ctx& ctx, House& house, const std::string& name, doc::Value spec);
 // What the configuration repository says at its branch's tip becomes what the environments hold, also where somebody
 // else than a promotion wrote it.
-Result<> observe_configuration(const Ctx& ctx, House& house, const kube::Object& pipeline_object, const path::Pipeline& pipeline);
+Result<> observe_configuration(const Ctx& ctx, House& house, const kube::Object& pipeline_object,
+                               const path::Pipeline& pipeline);
 
 std::string release_name(const std::string& service, const std::string& environment, const Digest& digest);
 Result<std::vector<path::Pipeline>> pipelines(const Ctx& ctx, House& house);

@@ -21,8 +21,14 @@ struct Request {
 
 Request request_from(const kube::Object& object) {
   auto spec = object["spec"];
-  return {object.name(), spec["repository"].text(), spec["base"].text(), spec["head"].text(), spec["title"].text(), spec["author"].text(),
-          static_cast<int>(spec["number"].num_or(0)), object["status"]["state"].str_or("open") == "open"};
+  return {object.name(),
+          spec["repository"].text(),
+          spec["base"].text(),
+          spec["head"].text(),
+          spec["title"].text(),
+          spec["author"].text(),
+          static_cast<int>(spec["number"].num_or(0)),
+          object["status"]["state"].str_or("open") == "open"};
 }
 
 std::string label_of(const std::string& repository) { return "slipway.dev/repository=" + object_name(repository); }
@@ -60,9 +66,12 @@ int number_of(std::string_view ref) {  // refs/pull/7/head
 
 }  // namespace
 
-std::string pull_request_name(const std::string& repository, int number) { return object_name(fmt::format("{}-{}", repository, number)); }
+std::string pull_request_name(const std::string& repository, int number) {
+  return object_name(fmt::format("{}-{}", repository, number));
+}
 
-Result<std::string> review_ref(const Ctx& ctx, House& house, const git::Push& push, const git::RefUpdate& update, const git::Repository& repository) {
+Result<std::string> review_ref(const Ctx& ctx, House& house, const git::Push& push, const git::RefUpdate& update,
+                               const git::Repository& repository) {
   auto base = branch_of(update.ref);
   TRY(auto tip, repository.resolve("refs/heads/" + base));
   if (!tip) return fail(Kind::invalid, "{}: there is no branch {} to ask for", update.ref, base);
@@ -71,9 +80,12 @@ Result<std::string> review_ref(const Ctx& ctx, House& house, const git::Push& pu
   int highest = 0;
   for (const auto& request : requests) {
     highest = std::max(highest, request.number);
-    if (asked && *asked == request.number && !request.open) return fail(Kind::conflict, "pull request {} is closed", *asked);
-    bool same = asked ? *asked == request.number : request.open && request.base == base && request.author == push.pusher;
-    if (same && (asked || continues(repository, request, update.after))) return fmt::format("refs/pull/{}/head", request.number);
+    if (asked && *asked == request.number && !request.open)
+      return fail(Kind::conflict, "pull request {} is closed", *asked);
+    bool same =
+        asked ? *asked == request.number : request.open && request.base == base && request.author == push.pusher;
+    if (same && (asked || continues(repository, request, update.after)))
+      return fmt::format("refs/pull/{}/head", request.number);
   }
   if (asked) return fail(Kind::not_found, "there is no pull request {} in {}", *asked, push.repository);
   TRY(auto refs, repository.refs("refs/pull/"));  // also one whose object was not written before a kill
@@ -87,15 +99,18 @@ Result<std::string> review_pushed(const Ctx& ctx, House& house, const git::Push&
   TRY(auto commit, repository.commit(update.after));
   auto name = pull_request_name(push.repository, number);
   auto base = update.asked.empty() ? default_branch(repository) : branch_of(update.asked);
-  doc::Map spec{{"number", number}, {"repository", push.repository}, {"base", base}, {"head", update.after}, {"title", commit.subject()}, {"author", push.pusher}};
+  doc::Map spec{{"number", number},     {"repository", push.repository}, {"base", base},
+                {"head", update.after}, {"title", commit.subject()},     {"author", push.pusher}};
   auto link = fmt::format("{}/#/pr/{}/{}", house.url(), push.repository, number);
-  TRY(auto recorded, record(ctx, *house.client, "PullRequest", name, spec, {{"slipway.dev/repository", object_name(push.repository)}}));
+  TRY(auto recorded, record(ctx, *house.client, "PullRequest", name, spec,
+                            {{"slipway.dev/repository", object_name(push.repository)}}));
   if (recorded.fresh) return fmt::format("pull request {} opened: {}", number, link);
-  TRY_OK(kube::modify(ctx, *house.client, kind("PullRequest"), {home, name}, {}, [&](doc::Value& object) -> Result<bool> {
-    object["spec"]["head"] = update.after;
-    object["spec"]["title"] = commit.subject();
-    return true;
-  }));
+  TRY_OK(
+      kube::modify(ctx, *house.client, kind("PullRequest"), {home, name}, {}, [&](doc::Value& object) -> Result<bool> {
+        object["spec"]["head"] = update.after;
+        object["spec"]["title"] = commit.subject();
+        return true;
+      }));
   return fmt::format("pull request {} updated: {}", number, link);
 }
 
@@ -118,12 +133,14 @@ Result<Merge> prepare_merge(git::Repository& repository, const Request& request,
   merge.tree = merged.tree;
   auto author = head.author;
   author.when = head.committer.when;
-  auto message = fmt::format("Merge pull request #{}: {}\n\nPull-Request: {}#{}\n", request.number, request.title, request.repository, request.number);
+  auto message = fmt::format("Merge pull request #{}: {}\n\nPull-Request: {}#{}\n", request.number, request.title,
+                             request.repository, request.number);
   TRY(merge.commit, repository.write_commit(merged.tree, {base_tip, request.head}, author, message));
   return merge;
 }
 
-Result<path::Change> change_of(const git::Repository& repository, const Request& request, const Merge& merge, const std::string& base_tip) {
+Result<path::Change> change_of(const git::Repository& repository, const Request& request, const Merge& merge,
+                               const std::string& base_tip) {
   path::Change change;
   change.event = path::Change::Event::pull_request;
   change.repository = request.repository;
@@ -156,21 +173,36 @@ Result<Checks> checks_of(const Ctx& ctx, House& house, const std::string& change
     if (is_final(phase) && phase != path::Phase::succeeded && phase != path::Phase::skipped) checks.good = false;
     auto workflow = run["spec"]["name"].text();
     for (const auto& job : run["status"]["jobs"].items())
-      checks.list.emplace_back(doc::Map{{"context", fmt::format("{} / {}", workflow, job["name"].text())}, {"state", job["phase"].text()}, {"message", job["message"].text()}, {"run", run.name()}});
-    checks.list.emplace_back(doc::Map{{"context", workflow}, {"state", to_string(phase)}, {"message", run["status"]["message"].text()}, {"run", run.name()}});
+      checks.list.emplace_back(doc::Map{{"context", fmt::format("{} / {}", workflow, job["name"].text())},
+                                        {"state", job["phase"].text()},
+                                        {"message", job["message"].text()},
+                                        {"run", run.name()}});
+    checks.list.emplace_back(doc::Map{{"context", workflow},
+                                      {"state", to_string(phase)},
+                                      {"message", run["status"]["message"].text()},
+                                      {"run", run.name()}});
   }
   return checks;
 }
 
-Result<> land(const Ctx& ctx, House& house, const Request& request, const Merge& merge, const std::string& base_tip, const std::string& who) {
+Result<> land(const Ctx& ctx, House& house, const Request& request, const Merge& merge, const std::string& base_tip,
+              const std::string& who) {
   git::RefUpdate update{"refs/heads/" + request.base, base_tip, merge.commit, false};
   auto moved = house.git->update(ctx, request.repository, update, who);
   if (!moved) return moved;
   TRY_OK(set_status(ctx, *house.client, "PullRequest", request.name,
-                    doc::Map{{"state", "merged"}, {"mergeCommit", merge.commit}, {"mergedBy", who}, {"mergedAt", rfc3339(ctx.clock->wall())}}));
+                    doc::Map{{"state", "merged"},
+                             {"mergeCommit", merge.commit},
+                             {"mergedBy", who},
+                             {"mergedAt", rfc3339(ctx.clock->wall())}}));
   LOG(info, "pr.merged", {"repository", request.repository}, {"number", request.number}, {"commit", merge.commit});
-  return announce(ctx, house, {.id = "merged-" + request.name + "-" + merge.commit.substr(0, 12), .event = "pr.merged", .title = fmt::format("{}#{} merged: {}", request.repository, request.number, request.title),
-                               .text = fmt::format("by {}", who), .link = fmt::format("{}/#/pr/{}/{}", house.url(), request.repository, request.number), .facts = {{"repository", request.repository}, {"commit", merge.commit}}});
+  return announce(ctx, house,
+                  {.id = "merged-" + request.name + "-" + merge.commit.substr(0, 12),
+                   .event = "pr.merged",
+                   .title = fmt::format("{}#{} merged: {}", request.repository, request.number, request.title),
+                   .text = fmt::format("by {}", who),
+                   .link = fmt::format("{}/#/pr/{}/{}", house.url(), request.repository, request.number),
+                   .facts = {{"repository", request.repository}, {"commit", merge.commit}}});
 }
 
 }  // namespace
@@ -192,29 +224,37 @@ Result<std::optional<Millis>> look_at_pull_request(const Ctx& ctx, House& house,
   TRY(auto merge, prepare_merge(repository, request, *tip));
   if (!merge.conflicts.empty()) {
     TRY_OK(set_status(ctx, *house.client, "PullRequest", name,
-                      doc::Map{{"state", "open"}, {"mergeable", false}, {"message", "conflicts with " + request.base + ": " + join(merge.conflicts, ", ")}}));
+                      doc::Map{{"state", "open"},
+                               {"mergeable", false},
+                               {"message", "conflicts with " + request.base + ": " + join(merge.conflicts, ", ")}}));
     return later;
   }
-  TRY_OK(repository.update_ref(fmt::format("refs/pull/{}/merge", request.number), merge.commit, std::nullopt, "merge of a pull request"));
+  TRY_OK(repository.update_ref(fmt::format("refs/pull/{}/merge", request.number), merge.commit, std::nullopt,
+                               "merge of a pull request"));
   TRY(auto change, change_of(repository, request, merge, *tip));
   auto change_name = name_of(change);
-  TRY_OK(record(ctx, *house.client, "Change", change_name, to_doc(change), {{"slipway.dev/repository", object_name(request.repository)}, {"slipway.dev/pull-request", name}}));
+  TRY_OK(record(ctx, *house.client, "Change", change_name, to_doc(change),
+                {{"slipway.dev/repository", object_name(request.repository)}, {"slipway.dev/pull-request", name}}));
   TRY(auto started, find(ctx, *house.client, "Change", change_name));
   bool runs_known = started && (*started)["status"]["phase"].text() == "Started";
   TRY(auto checks, checks_of(ctx, house, change_name));
-  doc::Map status{{"state", "open"}, {"mergeable", true}, {"message", ""}, {"change", change_name}, {"mergeCommit", merge.commit}, {"checks", checks.list}};
+  doc::Map status{{"state", "open"},       {"mergeable", true},           {"message", ""},
+                  {"change", change_name}, {"mergeCommit", merge.commit}, {"checks", checks.list}};
   status.set("checksState", !runs_known || !checks.finished ? "Pending" : checks.good ? "Succeeded" : "Failed");
   if (runs_known && checks.finished) {
     // The comment says what merging changes; it is one text, updated.
     auto comment = pull_request_comment(ctx, house, change, change_name);
-    if (comment) status.set("comment", *comment);
-    else LOG(warn, "pr.comment_failed", {"pr", name}, {"error", comment.error().what()});
+    if (comment)
+      status.set("comment", *comment);
+    else
+      LOG(warn, "pr.comment_failed", {"pr", name}, {"error", comment.error().what()});
   }
   TRY_OK(set_status(ctx, *house.client, "PullRequest", name, status));
   auto who = (*object)["spec"]["merge"]["by"].text();
   if (!who.empty() && runs_known && checks.finished && checks.good) {
     auto landed = land(ctx, house, request, merge, *tip, who);
-    if (!landed && landed.error().is(Kind::conflict)) return std::optional(Millis(10));  // the branch moved: again on its new tip
+    if (!landed && landed.error().is(Kind::conflict))
+      return std::optional(Millis(10));  // the branch moved: again on its new tip
     if (!landed) return Fail(std::move(landed).error());
   }
   return later;

@@ -11,7 +11,8 @@ struct House;
 
 // HostPolicy::review_ref: the ref that keeps the pushed commit. Updates the pusher's open request that the commit
 // continues (or the one named by `-o pr=N`), else opens a new one.
-Result<std::string> review_ref(const Ctx& ctx, House& house, const git::Push& push, const git::RefUpdate& update, const git::Repository& repository);
+Result<std::string> review_ref(const Ctx& ctx, House& house, const git::Push& push, const git::RefUpdate& update,
+                               const git::Repository& repository);
 // After the ref is there: the PullRequest object follows it. Gives the line to show to the person.
 Result<std::string> review_pushed(const Ctx& ctx, House& house, const git::Push& push, const git::RefUpdate& update);
 // One look at a request: prepares the merge commit, records its Change, follows its runs, merges when asked and green.

@@ -7,11 +7,15 @@
 
 namespace slipway::engine {
 
-fs::path PushNotes::file_of(const PushNote& note) const { return folder_ / sha256_hex(note.repository + "\n" + note.ref + "\n" + note.after).substr(0, 32); }
+fs::path PushNotes::file_of(const PushNote& note) const {
+  return folder_ / sha256_hex(note.repository + "\n" + note.ref + "\n" + note.after).substr(0, 32);
+}
 
 Result<> PushNotes::write(const PushNote& note) const {
   TRY_OK(make_dirs(folder_));
-  return write_file(file_of(note), fmt::format("{}\n{}\n{}\n{}\n{}\n", note.repository, note.ref, note.before, note.after, note.pusher), 0600);
+  return write_file(
+      file_of(note),
+      fmt::format("{}\n{}\n{}\n{}\n{}\n", note.repository, note.ref, note.before, note.after, note.pusher), 0600);
 }
 
 void PushNotes::forget(const PushNote& note) const {
@@ -33,7 +37,8 @@ Result<std::vector<PushNote>> PushNotes::left() const {
     if (!text) continue;  // forgotten meanwhile
     auto words = lines(*text);
     if (words.size() != 5) continue;  // not ours, or not whole: the ref did not move after it
-    notes.push_back({std::string(words[0]), std::string(words[1]), std::string(words[2]), std::string(words[3]), std::string(words[4])});
+    notes.push_back({std::string(words[0]), std::string(words[1]), std::string(words[2]), std::string(words[3]),
+                     std::string(words[4])});
   }
   return notes;
 }

@@ -1,6 +1,7 @@
 #pragma once
 // What is about to be pushed, noted on disk before a ref moves and forgotten once its Change is recorded. A kill or a
-// full disk between the two loses no run: at the next start, or when the disk has room again, what is left is looked at.
+// full disk between the two loses no run: at the next start, or when the disk has room again, what is left is looked
+// at.
 #include <string>
 #include <vector>
 

@@ -22,16 +22,19 @@ struct Place {
   std::string pipeline;
 };
 
-Result<std::optional<Place>> place_of(const Ctx& ctx, House& house, const std::string& service, const std::string& environment) {
+Result<std::optional<Place>> place_of(const Ctx& ctx, House& house, const std::string& service,
+                                      const std::string& environment) {
   TRY(auto objects, all(ctx, *house.client, "Pipeline"));
   for (const auto& object : objects) {
     auto pipeline = path::pipeline_from(object.view());
     if (!pipeline) continue;
-    bool ours = std::any_of(pipeline->services.begin(), pipeline->services.end(), [&](const auto& s) { return s.name == service; });
+    bool ours = std::any_of(pipeline->services.begin(), pipeline->services.end(),
+                            [&](const auto& s) { return s.name == service; });
     if (!ours) continue;
     auto views = object["spec"]["environments"].items();
     for (std::size_t i = 0; i < pipeline->environments.size(); ++i)
-      if (pipeline->environments[i].name == environment) return std::optional(Place{pipeline->environments[i], views[i]["smoke"].value(), object.name()});
+      if (pipeline->environments[i].name == environment)
+        return std::optional(Place{pipeline->environments[i], views[i]["smoke"].value(), object.name()});
   }
   return std::optional<Place>();
 }
@@ -50,11 +53,13 @@ struct Seen {
 
 // How far the workload of this service and digest is in its namespace.
 Result<Seen> look_at_workload(const Ctx& ctx, House& house, const std::string& ns, const std::string& digest) {
-  for (const auto& type : {kube::Type{"argoproj.io/v1alpha1", "Rollout"}, kube::Type{"apps/v1", "Deployment"}, kube::Type{"apps/v1", "StatefulSet"}}) {
+  for (const auto& type : {kube::Type{"argoproj.io/v1alpha1", "Rollout"}, kube::Type{"apps/v1", "Deployment"},
+                           kube::Type{"apps/v1", "StatefulSet"}}) {
     TRY(auto list, house.client->list(ctx, type, {.ns = ns}));
     for (const auto& workload : list.items) {
       if (!carries(workload, digest)) continue;
-      if (workload["status"]["abort"].bool_or(false)) return Seen{Seen::State::failed, workload["status"]["message"].str_or("the rollout was aborted")};
+      if (workload["status"]["abort"].bool_or(false))
+        return Seen{Seen::State::failed, workload["status"]["message"].str_or("the rollout was aborted")};
       auto health = gitops::health_of(workload);
       if (health && health->health == gitops::Health::healthy) return Seen{Seen::State::healthy, ""};
       if (health && health->health == gitops::Health::degraded) return Seen{Seen::State::failed, health->message};
@@ -72,9 +77,12 @@ Result<path::Verdict> smoke(const Ctx& ctx, const doc::Value& list) {
   return verify::run_checks(ctx.within(Millis(60000)), client, checks);
 }
 
-// Others of the service in this environment are no longer what Git says. One that was not verified by now never will be.
+// Others of the service in this environment are no longer what Git says. One that was not verified by now never will
+// be.
 Result<> replace_others(const Ctx& ctx, House& house, const kube::Object& release) {
-  TRY(auto others, all(ctx, *house.client, "Release", fmt::format("slipway.dev/service={},slipway.dev/environment={}", release.label("slipway.dev/service"), release.label("slipway.dev/environment"))));
+  TRY(auto others, all(ctx, *house.client, "Release",
+                       fmt::format("slipway.dev/service={},slipway.dev/environment={}",
+                                   release.label("slipway.dev/service"), release.label("slipway.dev/environment"))));
   for (const auto& other : others) {
     if (other.name() == release.name() || !other["status"]["current"].bool_or(false)) continue;
     if (is_final(phase_of(other))) {
@@ -95,7 +103,11 @@ Result<> replace_others(const Ctx& ctx, House& house, const kube::Object& releas
 
 Result<> succeed(const Ctx& ctx, House& house, const kube::Object& release, const path::Verdict& verdict) {
   auto spec = release["spec"];
-  TRY_OK(set_status(ctx, *house.client, "Release", release.name(), doc::Map{{"phase", "Succeeded"}, {"current", true}, {"verdict", to_doc(verdict)}, {"since", rfc3339_micro(ctx.clock->wall())}}));
+  TRY_OK(set_status(ctx, *house.client, "Release", release.name(),
+                    doc::Map{{"phase", "Succeeded"},
+                             {"current", true},
+                             {"verdict", to_doc(verdict)},
+                             {"since", rfc3339_micro(ctx.clock->wall())}}));
   if (auto promotion = spec["promotion"].text(); !promotion.empty()) {
     auto done = set_status(ctx, *house.client, "Promotion", promotion, doc::Map{{"phase", "Succeeded"}});
     if (!done && !done.error().is(Kind::not_found)) return done;
@@ -103,16 +115,27 @@ Result<> succeed(const Ctx& ctx, House& house, const kube::Object& release, cons
   auto service = spec["service"].text(), environment = spec["environment"].text();
   releases_total.add(1, {{"service", service}, {"environment", environment}, {"outcome", "succeeded"}});
   LOG(info, "release.verified", {"service", service}, {"environment", environment}, {"digest", spec["digest"].text()});
-  return announce(ctx, house, {.id = "released-" + release.name() + "-" + spec["commit"].text().substr(0, 12), .event = "promotion.succeeded", .title = fmt::format("{} is in {}", service, environment),
-                               .text = fmt::format("{}@{}", spec["image"].text(), spec["digest"].text()), .link = house.url() + "/", .facts = {{"service", service}, {"environment", environment}, {"commit", spec["sourceCommit"].text()}}});
+  return announce(
+      ctx, house,
+      {.id = "released-" + release.name() + "-" + spec["commit"].text().substr(0, 12),
+       .event = "promotion.succeeded",
+       .title = fmt::format("{} is in {}", service, environment),
+       .text = fmt::format("{}@{}", spec["image"].text(), spec["digest"].text()),
+       .link = house.url() + "/",
+       .facts = {{"service", service}, {"environment", environment}, {"commit", spec["sourceCommit"].text()}}});
 }
 
 // What ran before runs again: the last release that passed is current once more.
 Result<> restore_previous(const Ctx& ctx, House& house, const kube::Object& release) {
-  TRY(auto others, all(ctx, *house.client, "Release", fmt::format("slipway.dev/service={},slipway.dev/environment={}", release.label("slipway.dev/service"), release.label("slipway.dev/environment"))));
-  std::erase_if(others, [&](const auto& o) { return o.name() == release.name() || phase_of(o) != path::Phase::succeeded; });
+  TRY(auto others, all(ctx, *house.client, "Release",
+                       fmt::format("slipway.dev/service={},slipway.dev/environment={}",
+                                   release.label("slipway.dev/service"), release.label("slipway.dev/environment"))));
+  std::erase_if(others,
+                [&](const auto& o) { return o.name() == release.name() || phase_of(o) != path::Phase::succeeded; });
   if (others.empty()) return {};
-  auto last = std::max_element(others.begin(), others.end(), [](const auto& a, const auto& b) { return a["status"]["since"].text() < b["status"]["since"].text(); });
+  auto last = std::max_element(others.begin(), others.end(), [](const auto& a, const auto& b) {
+    return a["status"]["since"].text() < b["status"]["since"].text();
+  });
   if ((*last)["status"]["current"].bool_or(false)) return {};
   return set_status(ctx, *house.client, "Release", last->name(), doc::Map{{"current", true}});
 }
@@ -136,7 +159,9 @@ Result<> take_back(const Ctx& ctx, House& house, const kube::Object& release, co
     auto name = object_name(asked + "-revert");
     auto document = to_doc(promotion);
     document["commit"] = promotion.commit;
-    TRY(auto recorded, record(ctx, *house.client, "Promotion", name, std::move(document), {{"slipway.dev/service", object_name(service)}, {"slipway.dev/environment", object_name(environment)}}));
+    TRY(auto recorded,
+        record(ctx, *house.client, "Promotion", name, std::move(document),
+               {{"slipway.dev/service", object_name(service)}, {"slipway.dev/environment", object_name(environment)}}));
     bool fresh = recorded.object["status"]["phase"].text().empty();
     if (fresh) {
       TRY_OK(set_status(ctx, *house.client, "Promotion", name, doc::Map{{"phase", "Pending"}}));
@@ -144,18 +169,30 @@ Result<> take_back(const Ctx& ctx, House& house, const kube::Object& release, co
     TRY_OK(set_status(ctx, *house.client, "Promotion", asked, doc::Map{{"phase", "Failed"}, {"message", why}}));
   }
   path::Verdict verdict{path::Verdict::Outcome::fail, why, {}};
-  TRY_OK(set_status(ctx, *house.client, "Release", release.name(), doc::Map{{"phase", "Failed"}, {"current", false}, {"verdict", to_doc(verdict)}, {"since", rfc3339_micro(ctx.clock->wall())}}));
+  TRY_OK(set_status(ctx, *house.client, "Release", release.name(),
+                    doc::Map{{"phase", "Failed"},
+                             {"current", false},
+                             {"verdict", to_doc(verdict)},
+                             {"since", rfc3339_micro(ctx.clock->wall())}}));
   TRY_OK(restore_previous(ctx, house, release));
   releases_total.add(1, {{"service", service}, {"environment", environment}, {"outcome", "failed"}});
   LOG(warn, "release.reverted", {"service", service}, {"environment", environment}, {"why", why});
-  return announce(ctx, house, {.id = "aborted-" + release.name(), .event = "rollout.aborted", .severity = path::Severity::error, .title = fmt::format("{} was taken back from {}", service, environment), .text = why,
-                               .link = house.url() + "/", .facts = {{"service", service}, {"environment", environment}, {"commit", spec["sourceCommit"].text()}}});
+  return announce(
+      ctx, house,
+      {.id = "aborted-" + release.name(),
+       .event = "rollout.aborted",
+       .severity = path::Severity::error,
+       .title = fmt::format("{} was taken back from {}", service, environment),
+       .text = why,
+       .link = house.url() + "/",
+       .facts = {{"service", service}, {"environment", environment}, {"commit", spec["sourceCommit"].text()}}});
 }
 
 }  // namespace
 
 Result<> begin_release(const Ctx& ctx, House& house, const std::string& name, doc::Value spec) {
-  kube::StringMap labels{{"slipway.dev/service", object_name(spec.str_at({"service"}))}, {"slipway.dev/environment", object_name(spec.str_at({"environment"}))}};
+  kube::StringMap labels{{"slipway.dev/service", object_name(spec.str_at({"service"}))},
+                         {"slipway.dev/environment", object_name(spec.str_at({"environment"}))}};
   TRY(auto recorded, record(ctx, *house.client, "Release", name, spec, std::move(labels)));
   if (!recorded.fresh && !(recorded.object["spec"].value() == spec)) {
     TRY_OK(kube::modify(ctx, *house.client, kind("Release"), {home, name}, {}, [&](doc::Value& object) -> Result<bool> {
@@ -163,7 +200,9 @@ Result<> begin_release(const Ctx& ctx, House& house, const std::string& name, do
       return true;
     }));
   }
-  TRY_OK(set_status(ctx, *house.client, "Release", name, doc::Map{{"phase", "Running"}, {"current", true}, {"message", ""}, {"since", rfc3339_micro(ctx.clock->wall())}}));
+  TRY_OK(set_status(
+      ctx, *house.client, "Release", name,
+      doc::Map{{"phase", "Running"}, {"current", true}, {"message", ""}, {"since", rfc3339_micro(ctx.clock->wall())}}));
   TRY(auto begun, find(ctx, *house.client, "Release", name));
   return begun ? replace_others(ctx, house, *begun) : Result<>{};
 }
@@ -189,7 +228,8 @@ Result<std::optional<Millis>> look_at_release(const Ctx& ctx, House& house, cons
   }
   TRY(auto verdict, smoke(ctx, place->smoke));
   bool failed = verdict.outcome == path::Verdict::Outcome::fail;
-  TRY_OK(failed ? take_back(ctx, house, *release, "smoke test: " + verdict.why) : succeed(ctx, house, *release, verdict));
+  TRY_OK(failed ? take_back(ctx, house, *release, "smoke test: " + verdict.why)
+                : succeed(ctx, house, *release, verdict));
   return later;
 }
 

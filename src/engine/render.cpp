@@ -57,9 +57,12 @@ std::string default_branch(const git::Repository& repository) {
   return head.substr(std::string_view("refs/heads/").size());
 }
 
-std::unique_ptr<gitops::Repositories> make_repositories(House& house) { return std::make_unique<HouseRepositories>(house); }
+std::unique_ptr<gitops::Repositories> make_repositories(House& house) {
+  return std::make_unique<HouseRepositories>(house);
+}
 
-Result<std::vector<doc::Value>> render_at(const Ctx& ctx, const git::Repository& repository, const git::Oid& commit_or_tree, const std::string& folder) {
+Result<std::vector<doc::Value>> render_at(const Ctx& ctx, const git::Repository& repository,
+                                          const git::Oid& commit_or_tree, const std::string& folder) {
   manifest::GitSource source(repository, commit_or_tree);
   return render_source(ctx, source, manifest::join_path("", folder).value_or(""));
 }
@@ -82,12 +85,14 @@ void report_drift(House& house, const gitops::Drift& drift) {
   if (who.empty()) who = "somebody";
   auto what = fmt::format("{} {}", drift.type.kind, drift.key.str());
   path::Notice notice;
-  auto live_mark = fmt::format("{}|{}|{}|{}", what, join(drift.fields, ","), drift.revision, rfc3339_millis(real_clock().wall()));
+  auto live_mark =
+      fmt::format("{}|{}|{}|{}", what, join(drift.fields, ","), drift.revision, rfc3339_millis(real_clock().wall()));
   notice.id = "drift-" + sha256_hex(live_mark).substr(0, 16);
   notice.event = drift.healed ? "drift.healed" : "drift.found";
   notice.severity = path::Severity::warning;
   notice.title = drift.deleted ? fmt::format("{} was deleted by {} and is back", what, who)
-                               : fmt::format("{} was changed by {} ({}) and is as in Git again", what, who, join(drift.fields, ", "));
+                               : fmt::format("{} was changed by {} ({}) and is as in Git again", what, who,
+                                             join(drift.fields, ", "));
   notice.text = fmt::format("Application {} at {}", drift.application.name, drift.revision.substr(0, 12));
   notice.facts = {{"application", drift.application.name}, {"object", what}, {"who", who}};
   if (auto announced = announce(Ctx{}.within(Millis(5000)), house, notice); !announced)

@@ -18,7 +18,8 @@ std::vector<std::string> registry_names(const Settings& settings);
 // The objects of a preview's overlay, from a folder or from the tip of a configuration repository.
 Result<std::vector<doc::Value>> render_overlay(const Ctx& ctx, House& house, const path::PreviewRequest& request);
 // The objects of a folder of a repository at a commit or tree.
-Result<std::vector<doc::Value>> render_at(const Ctx& ctx, const git::Repository& repository, const git::Oid& commit_or_tree, const std::string& folder);
+Result<std::vector<doc::Value>> render_at(const Ctx& ctx, const git::Repository& repository,
+                                          const git::Oid& commit_or_tree, const std::string& folder);
 
 void report_drift(House& house, const gitops::Drift& drift);
 

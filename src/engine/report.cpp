@@ -32,8 +32,11 @@ std::string checks_table(const std::vector<kube::Object>& runs) {
   std::string text = "| check | result | |\n| --- | --- | --- |\n";
   for (const auto& run : runs) {
     for (const auto& job : run["status"]["jobs"].items())
-      text += fmt::format("| {} / {} | {} | {} |\n", cell(run["spec"]["name"].text()), cell(job["name"].text()), job["phase"].text(), cell(job["message"].text()));
-    if (run["status"]["jobs"].items().empty()) text += fmt::format("| {} | {} | {} |\n", cell(run["spec"]["name"].text()), run["status"]["phase"].text(), cell(run["status"]["message"].text()));
+      text += fmt::format("| {} / {} | {} | {} |\n", cell(run["spec"]["name"].text()), cell(job["name"].text()),
+                          job["phase"].text(), cell(job["message"].text()));
+    if (run["status"]["jobs"].items().empty())
+      text += fmt::format("| {} | {} | {} |\n", cell(run["spec"]["name"].text()), run["status"]["phase"].text(),
+                          cell(run["status"]["message"].text()));
   }
   return text;
 }
@@ -60,33 +63,40 @@ std::string findings_list(const std::vector<kube::Object>& runs) {
   for (const auto& run : runs)
     for (const auto& job : run["status"]["jobs"].items())
       for (const auto& finding : job["result"]["findings"].items())
-        text += fmt::format("- {} {} {}: {}\n", finding["severity"].text(), cell(finding["rule"].text()), cell(finding["package"].text()), cell(finding["message"].text(), 1000));
+        text += fmt::format("- {} {} {}: {}\n", finding["severity"].text(), cell(finding["rule"].text()),
+                            cell(finding["package"].text()), cell(finding["message"].text(), 1000));
   return text.empty() ? "" : "\n## Findings\n\n" + text;
 }
 
 // The difference that the images make in one environment, as rendered manifests.
-Result<std::string> environment_difference(const Ctx& ctx, git::Repository& repository, const git::Oid& tip, const path::Environment& environment, const std::vector<Built>& images) {
+Result<std::string> environment_difference(const Ctx& ctx, git::Repository& repository, const git::Oid& tip,
+                                           const path::Environment& environment, const std::vector<Built>& images) {
   auto file = environment.path + "/kustomization.yaml";
   TRY(auto text, repository.read(tip, file));
   if (!text) return std::string();
   auto edited = *text;
   for (const auto& built : images) {
-    TRY(edited, manifest::set_kustomize_image(edited, {.name = built.image, .new_name = "", .tag = built.tag, .digest = built.digest.str()}, file));
+    TRY(edited,
+        manifest::set_kustomize_image(
+            edited, {.name = built.image, .new_name = "", .tag = built.tag, .digest = built.digest.str()}, file));
   }
   if (edited == *text) return std::string();
   TRY(auto base, repository.tree_of(tip));
   TRY(auto tree, repository.write_tree(base, {{file, edited, 0}}));
   TRY(auto before, render_at(ctx, repository, tip, environment.path));
   TRY(auto after, render_at(ctx, repository, tree, environment.path));
-  return doc::unified_diff(manifest::print_objects(before), manifest::print_objects(after), environment.name + " now", environment.name + " after the merge");
+  return doc::unified_diff(manifest::print_objects(before), manifest::print_objects(after), environment.name + " now",
+                           environment.name + " after the merge");
 }
 
 }  // namespace
 
-Result<std::string> pull_request_comment(const Ctx& ctx, House& house, const path::Change& change, const std::string& change_name) {
+Result<std::string> pull_request_comment(const Ctx& ctx, House& house, const path::Change& change,
+                                         const std::string& change_name) {
   TRY(auto runs, all(ctx, *house.client, "WorkflowRun", "slipway.dev/change=" + change_name));
   auto images = images_of(runs);
-  auto text = fmt::format("## Checks of {}\n\n{}", change.after.substr(0, 12), checks_table(runs)) + findings_list(runs);
+  auto text =
+      fmt::format("## Checks of {}\n\n{}", change.after.substr(0, 12), checks_table(runs)) + findings_list(runs);
   if (images.empty()) return text;
   text += "\n## What merging changes\n";
   for (const auto& built : images) {
@@ -94,7 +104,8 @@ Result<std::string> pull_request_comment(const Ctx& ctx, House& house, const pat
     std::uint64_t bytes = 0;
     if (image)
       for (const auto& layer : image->manifest.layers) bytes += layer.size;
-    text += fmt::format("\n{}@{} ({:.1f} MB in the registry)\n", built.image, built.digest.str(), static_cast<double>(bytes) / 1e6);
+    text += fmt::format("\n{}@{} ({:.1f} MB in the registry)\n", built.image, built.digest.str(),
+                        static_cast<double>(bytes) / 1e6);
   }
   TRY(auto known, pipelines(ctx, house));
   for (const auto& pipeline : known) {
@@ -104,8 +115,10 @@ Result<std::string> pull_request_comment(const Ctx& ctx, House& house, const pat
     for (const auto& environment : pipeline.environments) {
       auto difference = environment_difference(ctx, repository, *tip, environment, images);
       text += fmt::format("\n### {}\n\n", environment.name);
-      if (!difference) text += fmt::format("cannot be rendered: {}\n", difference.error().what());
-      else if (difference->empty()) text += "nothing\n";
+      if (!difference)
+        text += fmt::format("cannot be rendered: {}\n", difference.error().what());
+      else if (difference->empty())
+        text += "nothing\n";
       else {
         auto fence = std::string(difference->contains("```") ? "````````" : "```");
         text += fmt::format("{}diff\n{}{}\n", fence, *difference, fence);

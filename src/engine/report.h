@@ -8,6 +8,7 @@ namespace slipway::engine {
 struct House;
 
 // Markdown. Errors: as reading the repositories.
-Result<std::string> pull_request_comment(const Ctx& ctx, House& house, const path::Change& change, const std::string& change_name);
+Result<std::string> pull_request_comment(const Ctx& ctx, House& house, const path::Change& change,
+                                         const std::string& change_name);
 
 }  // namespace slipway::engine

@@ -23,7 +23,9 @@ Names newest(const Objects& objects, std::size_t count, Group group) {
   for (const auto& o : objects) groups[group(o)].push_back(&o);
   Names names;
   for (auto& [key, members] : groups) {
-    std::stable_sort(members.begin(), members.end(), [](auto* a, auto* b) { return (*a)["metadata"]["creationTimestamp"].text() > (*b)["metadata"]["creationTimestamp"].text(); });
+    std::stable_sort(members.begin(), members.end(), [](auto* a, auto* b) {
+      return (*a)["metadata"]["creationTimestamp"].text() > (*b)["metadata"]["creationTimestamp"].text();
+    });
     for (std::size_t n = 0; n < std::min(count, members.size()); ++n) names.insert(members[n]->name());
   }
   return names;
@@ -34,7 +36,8 @@ std::string bytes_of(doc::View artifact) { return artifact["service"].text() + "
 
 class Sweep {
  public:
-  Sweep(const Past& past, const Retention& rules, WallTime now) : past_(past), rules_(rules), before_(now - rules.young) {}
+  Sweep(const Past& past, const Retention& rules, WallTime now)
+      : past_(past), rules_(rules), before_(now - rules.young) {}
 
   std::vector<Overdue> take() {
     artifacts();
@@ -60,7 +63,8 @@ class Sweep {
     auto kept = newest(past_.artifacts, rules_.artifacts, [](const auto& o) { return o["spec"]["service"].text(); });
     Names needed;
     for (const auto& release : past_.releases)
-      if (release["status"]["current"].bool_or(false) || !is_final(phase_of(release))) needed.insert(bytes_of(release["spec"]));
+      if (release["status"]["current"].bool_or(false) || !is_final(phase_of(release)))
+        needed.insert(bytes_of(release["spec"]));
     for (const auto& promotion : past_.promotions)
       if (!is_final(phase_of(promotion))) needed.insert(bytes_of(promotion["spec"]["artifact"]));
     for (const auto& artifact : past_.artifacts) {
@@ -83,7 +87,8 @@ class Sweep {
       if (request["status"]["state"].str_or("open") == "open") open.insert(request.name());
     for (const auto& run : past_.runs) {
       auto change = run.label("slipway.dev/change");
-      bool goes = is_final(phase_of(run)) && !kept.contains(change) && !runs_kept_.contains(run.name()) && !open.contains(run.label("slipway.dev/pull-request")) && go("WorkflowRun", run);
+      bool goes = is_final(phase_of(run)) && !kept.contains(change) && !runs_kept_.contains(run.name()) &&
+                  !open.contains(run.label("slipway.dev/pull-request")) && go("WorkflowRun", run);
       if (!goes) kept.insert(change);
     }
     for (const auto& change : past_.changes)
@@ -118,7 +123,9 @@ Result<Past> look_back(const Ctx& ctx, House& house) {
 
 }  // namespace
 
-std::vector<Overdue> overdue(const Past& past, const Retention& rules, WallTime now) { return Sweep(past, rules, now).take(); }
+std::vector<Overdue> overdue(const Past& past, const Retention& rules, WallTime now) {
+  return Sweep(past, rules, now).take();
+}
 
 Result<> forget_the_past(const Ctx& ctx, House& house, const Retention& rules) {
   TRY(auto past, look_back(ctx, house));

@@ -11,9 +11,9 @@ namespace slipway::engine {
 struct House;
 
 struct Retention {
-  std::size_t changes = 200;    // newest of each repository, with their runs and logs
-  std::size_t artifacts = 50;   // newest of each service, with their promotions and releases
-  std::size_t notices = 500;    // newest of all
+  std::size_t changes = 200;       // newest of each repository, with their runs and logs
+  std::size_t artifacts = 50;      // newest of each service, with their promotions and releases
+  std::size_t notices = 500;       // newest of all
   Millis young{24 * 3600 * 1000};  // nothing younger goes
 };
 

@@ -12,18 +12,34 @@ namespace slipway::engine {
 namespace {
 
 // Lower case. As expressions, and as the variables that steps see.
-constexpr std::array asks_for_the_event{"github.ref",  "github.event",    "github.head_ref",  "github.base_ref", "github.actor", "github.triggering_actor", "github.run_", "github.workflow_ref", "github[",
-                                        "(github)",    "github_ref",      "github_event",     "github_head_ref", "github_base_ref", "github_actor", "github_triggering_actor", "github_run_", "inputs."};
+constexpr std::array asks_for_the_event{"github.ref",      "github.event",
+                                        "github.head_ref", "github.base_ref",
+                                        "github.actor",    "github.triggering_actor",
+                                        "github.run_",     "github.workflow_ref",
+                                        "github[",         "(github)",
+                                        "github_ref",      "github_event",
+                                        "github_head_ref", "github_base_ref",
+                                        "github_actor",    "github_triggering_actor",
+                                        "github_run_",     "inputs."};
 
 bool asks(const doc::Value& value, bool same_secrets) {
   auto text = lower(doc::print_json(value));
   if (!same_secrets && text.contains("secrets.")) return true;
-  return std::any_of(asks_for_the_event.begin(), asks_for_the_event.end(), [&](const char* word) { return text.contains(word); });
+  return std::any_of(asks_for_the_event.begin(), asks_for_the_event.end(),
+                     [&](const char* word) { return text.contains(word); });
 }
 
 // Actions that read the commit and their inputs, nothing else.
 bool plain_action(std::string_view uses) {
-  static constexpr std::array known{"actions/checkout@", "actions/setup-", "actions/cache", "actions/upload-artifact@", "actions/download-artifact@", "docker/build-push-action@", "docker/setup-", "docker/login-action@", "slipway/"};
+  static constexpr std::array known{"actions/checkout@",
+                                    "actions/setup-",
+                                    "actions/cache",
+                                    "actions/upload-artifact@",
+                                    "actions/download-artifact@",
+                                    "docker/build-push-action@",
+                                    "docker/setup-",
+                                    "docker/login-action@",
+                                    "slipway/"};
   return std::any_of(known.begin(), known.end(), [&](const char* name) { return uses.starts_with(name); });
 }
 
@@ -33,7 +49,8 @@ bool stands_alone(doc::View job, bool same_secrets) {
   document.map().erase("concurrency");
   if (asks(document, same_secrets)) return false;
   auto steps = job["steps"].items();
-  return std::all_of(steps.begin(), steps.end(), [](doc::View step) { return !step["uses"].exists() || plain_action(step["uses"].text()); });
+  return std::all_of(steps.begin(), steps.end(),
+                     [](doc::View step) { return !step["uses"].exists() || plain_action(step["uses"].text()); });
 }
 
 }  // namespace
@@ -53,7 +70,10 @@ std::set<std::string> jobs_of_the_commit_alone(std::string_view workflow, bool s
     changed = false;
     for (const auto& [id, job] : jobs) {
       auto needs = job["needs"].items();
-      bool moved = job["needs"].value().is_string() ? !alone.contains(job["needs"].text()) : std::any_of(needs.begin(), needs.end(), [&](doc::View need) { return !alone.contains(need.text()); });
+      bool moved =
+          job["needs"].value().is_string()
+              ? !alone.contains(job["needs"].text())
+              : std::any_of(needs.begin(), needs.end(), [&](doc::View need) { return !alone.contains(need.text()); });
       if (moved) changed = alone.erase(id) > 0 || changed;
     }
   }

@@ -27,7 +27,9 @@ jobs:
 }
 
 TEST(Reuse, WhatAllJobsShareCounts) {
-  EXPECT_EQ(jobs_of_the_commit_alone("on: push\nenv: {REF: '${{ github.ref }}'}\njobs: {a: {runs-on: x, steps: [{run: ls}]}}\n", true), Ids{});
+  EXPECT_EQ(jobs_of_the_commit_alone(
+                "on: push\nenv: {REF: '${{ github.ref }}'}\njobs: {a: {runs-on: x, steps: [{run: ls}]}}\n", true),
+            Ids{});
 }
 
 TEST(Reuse, SecretsCountWhenOnlyOneOfThemHadThem) {

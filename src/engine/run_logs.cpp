@@ -6,7 +6,9 @@
 
 namespace slipway::engine {
 
-fs::path RunLogs::file(const std::string& run, const std::string& job) const { return root_ / object_name(run) / (object_name(job) + ".log"); }
+fs::path RunLogs::file(const std::string& run, const std::string& job) const {
+  return root_ / object_name(run) / (object_name(job) + ".log");
+}
 
 Result<> RunLogs::append(const std::string& run, const std::string& job, std::string_view text) {
   auto open = open_.lock();
@@ -36,7 +38,9 @@ Result<> RunLogs::remove(const std::string& run) {
   return remove_tree(root_ / object_name(run));
 }
 
-Result<std::string> RunLogs::read(const std::string& run, const std::string& job) const { return read_file(file(run, job)); }
+Result<std::string> RunLogs::read(const std::string& run, const std::string& job) const {
+  return read_file(file(run, job));
+}
 
 Result<> RunLogs::follow(const std::string& run, const std::string& job, std::shared_ptr<net::PushStream> stream) {
   auto open = open_.lock();  // held while the past is sent: nothing is lost or doubled between past and live

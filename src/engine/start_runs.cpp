@@ -19,7 +19,8 @@ std::string stem(std::string_view file) {
 }
 
 // The run that did the same work already: same commit, same workflow file, succeeded. Its artifacts are this one's.
-Result<std::optional<kube::Object>> done_before(const Ctx& ctx, House& house, const path::Change& change, const std::string& file, const std::string& own) {
+Result<std::optional<kube::Object>> done_before(const Ctx& ctx, House& house, const path::Change& change,
+                                                const std::string& file, const std::string& own) {
   TRY(auto runs, all(ctx, *house.client, "WorkflowRun", "slipway.dev/repository=" + object_name(change.repository)));
   for (const auto& run : runs) {
     bool same = run["spec"]["change"]["after"].text() == change.after && run["spec"]["workflow"].text() == file;
@@ -29,18 +30,23 @@ Result<std::optional<kube::Object>> done_before(const Ctx& ctx, House& house, co
 }
 
 // The group that the run joins. A workflow whose graph cannot be made has none: executing it says what is wrong.
-std::optional<ci::Concurrency> concurrency(ci::Workflow workflow, const path::Change& change, const git::Repository& repository) {
+std::optional<ci::Concurrency> concurrency(ci::Workflow workflow, const path::Change& change,
+                                           const git::Repository& repository) {
   auto read = [&](const std::string& path) { return repository.read(change.after, path); };
-  auto plan = ci::make_plan(std::move(workflow), ci::event_from(change, {.default_branch = default_branch(repository)}), read);
+  auto plan =
+      ci::make_plan(std::move(workflow), ci::event_from(change, {.default_branch = default_branch(repository)}), read);
   if (!plan) return std::nullopt;
   return ci::concurrency_of(*plan).value_or(std::nullopt);
 }
 
-Result<> start_one(const Ctx& ctx, House& house, const std::string& change_name, const path::Change& change, const std::string& file, const std::string& name, const std::optional<ci::Concurrency>& group) {
+Result<> start_one(const Ctx& ctx, House& house, const std::string& change_name, const path::Change& change,
+                   const std::string& file, const std::string& name, const std::optional<ci::Concurrency>& group) {
   auto run_name = object_name(change_name + "-" + stem(file));
   doc::Map spec{{"change", to_doc(change)}, {"workflow", file}, {"name", name}};
-  kube::StringMap labels{{"slipway.dev/change", change_name}, {"slipway.dev/repository", object_name(change.repository)}};
-  if (change.pull_request > 0) labels["slipway.dev/pull-request"] = object_name(fmt::format("{}-{}", change.repository, change.pull_request));
+  kube::StringMap labels{{"slipway.dev/change", change_name},
+                         {"slipway.dev/repository", object_name(change.repository)}};
+  if (change.pull_request > 0)
+    labels["slipway.dev/pull-request"] = object_name(fmt::format("{}-{}", change.repository, change.pull_request));
   if (group) {
     spec.set("concurrency", concurrency_doc(*group, ctx.clock->wall()));
     labels[std::string(concurrency_label)] = concurrency_group(change.repository, group->group);
@@ -52,12 +58,15 @@ Result<> start_one(const Ctx& ctx, House& house, const std::string& change_name,
 }
 
 // A workflow that cannot be read is a failed run that says where and why; it must not be passed over in silence.
-Result<> record_broken(const Ctx& ctx, House& house, const std::string& change_name, const path::Change& change, const std::string& file, const std::string& why) {
+Result<> record_broken(const Ctx& ctx, House& house, const std::string& change_name, const path::Change& change,
+                       const std::string& file, const std::string& why) {
   auto run_name = object_name(change_name + "-" + stem(file));
   doc::Map spec{{"change", to_doc(change)}, {"workflow", file}, {"name", stem(file)}};
-  kube::StringMap labels{{"slipway.dev/change", change_name}, {"slipway.dev/repository", object_name(change.repository)}};
+  kube::StringMap labels{{"slipway.dev/change", change_name},
+                         {"slipway.dev/repository", object_name(change.repository)}};
   TRY_OK(record(ctx, *house.client, "WorkflowRun", run_name, std::move(spec), std::move(labels)));
-  return set_status(ctx, *house.client, "WorkflowRun", run_name, doc::Map{{"phase", "Failed"}, {"message", why}, {"finishedAt", rfc3339(ctx.clock->wall())}});
+  return set_status(ctx, *house.client, "WorkflowRun", run_name,
+                    doc::Map{{"phase", "Failed"}, {"message", why}, {"finishedAt", rfc3339(ctx.clock->wall())}});
 }
 
 }  // namespace
@@ -88,11 +97,13 @@ Result<> start_runs(const Ctx& ctx, House& house, const std::string& change_name
     }
     if (!ci::triggers(*workflow, change)) continue;
     auto name = workflow->name && !workflow->name->text.empty() ? workflow->name->text : stem(file);
-    TRY_OK(start_one(ctx, house, change_name, change, file, name, concurrency(*std::move(workflow), change, repository)));
+    TRY_OK(
+        start_one(ctx, house, change_name, change, file, name, concurrency(*std::move(workflow), change, repository)));
     ++started;
   }
   LOG(info, "ci.started", {"change", change_name}, {"runs", started});
-  return set_status(ctx, *house.client, "Change", change_name, doc::Map{{"phase", "Started"}, {"runs", static_cast<std::int64_t>(started)}});
+  return set_status(ctx, *house.client, "Change", change_name,
+                    doc::Map{{"phase", "Started"}, {"runs", static_cast<std::int64_t>(started)}});
 }
 
 }  // namespace slipway::engine

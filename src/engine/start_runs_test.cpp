@@ -10,7 +10,8 @@ struct StartRuns : HouseTest {
   // The runs that a push of this commit starts, by workflow.
   std::map<std::string, kube::Object> started(const std::string& id, const std::string& branch = "main") {
     auto repository = must(house.git->repository("shop"));
-    auto change = must(intake::change_of_push(repository, "shop", {"refs/heads/" + branch, std::string(git::zero_oid), id, false, ""}, "ada"));
+    auto change = must(intake::change_of_push(
+        repository, "shop", {"refs/heads/" + branch, std::string(git::zero_oid), id, false, ""}, "ada"));
     must(record(ctx, *house.client, "Change", name_of(change), to_doc(change)));
     EXPECT_TRUE(start_runs(ctx, house, name_of(change)));
     std::map<std::string, kube::Object> runs;
@@ -23,17 +24,24 @@ struct StartRuns : HouseTest {
 const std::string job = "jobs: {a: {runs-on: x, steps: [{run: 'true'}]}}\n";
 
 TEST_F(StartRuns, OneForEachWorkflowThatTheChangeStarts) {
-  auto runs = started(commit("shop", "main", {{".github/workflows/ci.yml", "name: CI\non: push\n" + job}, {".github/workflows/pr.yaml", "on: pull_request\n" + job}, {".github/workflows/readme.md", "x"}, {"other.yml", "on: push\n" + job}}));
+  auto runs = started(commit("shop", "main",
+                             {{".github/workflows/ci.yml", "name: CI\non: push\n" + job},
+                              {".github/workflows/pr.yaml", "on: pull_request\n" + job},
+                              {".github/workflows/readme.md", "x"},
+                              {"other.yml", "on: push\n" + job}}));
   ASSERT_EQ(runs.size(), 1U);
   EXPECT_EQ(runs.begin()->first, ".github/workflows/ci.yml");
   EXPECT_EQ(runs.begin()->second["spec"]["name"].text(), "CI");
 }
 
 TEST_F(StartRuns, AWorkflowThatCannotBeReadIsAFailedRunThatSaysWhere) {
-  auto runs = started(commit("shop", "main", {{".github/workflows/ci.yml", "on: push\njobs:\n  a:\n    runs-onn: x\n    steps: [{run: ls}]\n"}}));
+  auto runs = started(
+      commit("shop", "main",
+             {{".github/workflows/ci.yml", "on: push\njobs:\n  a:\n    runs-onn: x\n    steps: [{run: ls}]\n"}}));
   ASSERT_EQ(runs.size(), 1U);
   EXPECT_EQ(phase_of(runs.begin()->second), path::Phase::failed);
-  EXPECT_TRUE(runs.begin()->second["status"]["message"].text().starts_with(".github/workflows/ci.yml:4:5")) << runs.begin()->second["status"]["message"].text();
+  EXPECT_TRUE(runs.begin()->second["status"]["message"].text().starts_with(".github/workflows/ci.yml:4:5"))
+      << runs.begin()->second["status"]["message"].text();
 }
 
 TEST_F(StartRuns, TheRunKnowsItsConcurrencyGroup) {

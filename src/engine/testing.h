@@ -21,7 +21,10 @@ struct HouseTest : testing::Test {
 
   void SetUp() override {
     house.settings.data = dir.path();
-    house.api = must(cluster::ApiServer::open({.database = dir.path() / "cluster.db", .authenticate = {}, .crds = path::builtin_crds(), .namespaces = {home, "argocd"}}));
+    house.api = must(cluster::ApiServer::open({.database = dir.path() / "cluster.db",
+                                               .authenticate = {},
+                                               .crds = path::builtin_crds(),
+                                               .namespaces = {home, "argocd"}}));
     house.client = house.api->client("slipway");
     house.push_notes = std::make_unique<PushNotes>(dir.path() / "pushes");
     house.running = std::make_unique<RunningRuns>();
@@ -32,13 +35,15 @@ struct HouseTest : testing::Test {
   }
 
   // A commit of these files at a branch; gives its id. What was there before stays.
-  std::string commit(const std::string& repository, const std::string& branch, const std::vector<git::FileEdit>& files, const std::string& message = "A change") {
+  std::string commit(const std::string& repository, const std::string& branch, const std::vector<git::FileEdit>& files,
+                     const std::string& message = "A change") {
     auto known = house.git->repository(repository);
     auto store = known ? *std::move(known) : must(house.git->create(repository));
     auto ref = "refs/heads/" + branch;
     auto tip = must(store.resolve(ref));
     auto tree = must(store.write_tree(tip ? must(store.tree_of(*tip)) : git::Oid(), files));
-    auto id = must(store.write_commit(tree, tip ? std::vector<git::Oid>{*tip} : std::vector<git::Oid>{}, {"ada", "ada@example.com", ctx.clock->wall()}, message));
+    auto id = must(store.write_commit(tree, tip ? std::vector<git::Oid>{*tip} : std::vector<git::Oid>{},
+                                      {"ada", "ada@example.com", ctx.clock->wall()}, message));
     EXPECT_TRUE(store.update_ref(ref, id, std::nullopt, "test"));
     return id;
   }

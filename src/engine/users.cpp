@@ -50,12 +50,14 @@ Result<std::unique_ptr<Users>> Users::open(const fs::path& data) {
 
 Result<> Users::save(const std::vector<Entry>& entries) const {
   std::string text;
-  for (const auto& entry : entries) text += fmt::format("{} {} {}\n", entry.user.name, entry.token_sha256, fmt::join(entry.user.groups, ","));
+  for (const auto& entry : entries)
+    text += fmt::format("{} {} {}\n", entry.user.name, entry.token_sha256, fmt::join(entry.user.groups, ","));
   return write_file(data_ / "users", text, 0600, Durable::yes);
 }
 
 Result<std::string> Users::add(std::string_view name, const std::vector<std::string>& groups) {
-  if (!good_name(name)) return fail(Kind::invalid, "user \"{}\": want letters, digits and . - _ @, at most 64", name.substr(0, 80));
+  if (!good_name(name))
+    return fail(Kind::invalid, "user \"{}\": want letters, digits and . - _ @, at most 64", name.substr(0, 80));
   auto entries = entries_.lock();
   auto same = [&](const Entry& entry) { return entry.user.name == name; };
   auto found = std::find_if(entries->begin(), entries->end(), same);

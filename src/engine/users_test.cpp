@@ -20,12 +20,15 @@ struct UsersTest : testing::Test {
 TEST_F(UsersTest, TheFirstIsAnAdministratorWithATokenInAFile) {
   EXPECT_EQ(must(read_file(dir.path() / "token")), users->admin_token() + "\n");
   EXPECT_EQ(name_of("Bearer " + users->admin_token()), "admin");
-  EXPECT_EQ(must(read_file(dir.path() / "users")).find(users->admin_token()), std::string::npos) << "only digests are kept";
+  EXPECT_EQ(must(read_file(dir.path() / "users")).find(users->admin_token()), std::string::npos)
+      << "only digests are kept";
   EXPECT_EQ(must(Users::open(dir.path()))->admin_token(), users->admin_token());
 }
 
 TEST_F(UsersTest, WrongHeadersAreNobody) {
-  for (const auto& header : {std::string(), std::string("Bearer"), std::string("Bearer "), std::string("Bearer wrong"), "Digest " + users->admin_token(), std::string("Basic !!!"), "Basic " + to_base64("no colon"), "Basic " + to_base64("ada:wrong"), users->admin_token()})
+  for (const auto& header : {std::string(), std::string("Bearer"), std::string("Bearer "), std::string("Bearer wrong"),
+                             "Digest " + users->admin_token(), std::string("Basic !!!"),
+                             "Basic " + to_base64("no colon"), "Basic " + to_base64("ada:wrong"), users->admin_token()})
     EXPECT_EQ(name_of(header), "nobody") << header;
 }
 
@@ -40,7 +43,8 @@ TEST_F(UsersTest, ANameBesideTheAdministratorsTokenSaysWho) {
 TEST_F(UsersTest, NamesAreTakenOnceAndPlain) {
   must(users->add("grace", {"readers"}));
   EXPECT_TRUE(users->add("grace", {"readers"}).error().is(Kind::conflict));
-  for (const auto& name : {"", "a b", "a\nb", "a/b"}) EXPECT_TRUE(users->add(name, {"x"}).error().is(Kind::invalid)) << name;
+  for (const auto& name : {"", "a b", "a\nb", "a/b"})
+    EXPECT_TRUE(users->add(name, {"x"}).error().is(Kind::invalid)) << name;
 }
 
 TEST_F(UsersTest, ABrokenFileIsNamedByItsLine) {

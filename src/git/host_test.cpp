@@ -43,7 +43,8 @@ struct HostTest : testing::Test {
       pushes.lock()->push_back(push);
       return std::vector<std::string>{"thank you, " + push.pusher};
     };
-    policy.review_ref = [](const Ctx&, const Push&, const RefUpdate& update, const Repository& seen) -> Result<std::string> {
+    policy.review_ref = [](const Ctx&, const Push&, const RefUpdate& update,
+                           const Repository& seen) -> Result<std::string> {
       TRY_OK(seen.commit(update.after));  // not accepted yet, but readable
       if (update.ref != "refs/for/main") return fail(Kind::not_found, "no branch {}", update.ref.substr(9));
       return std::string("refs/pull/7/head");

@@ -12,19 +12,28 @@ namespace {
 constexpr std::string_view cascade = "resources-finalizer.argocd.argoproj.io";
 
 // Fields that may be absent or null, but not of another type.
-Result<std::string> text_or(doc::View view, std::string_view fallback) { return view.present() ? view.str() : Result<std::string>(std::string(fallback)); }
+Result<std::string> text_or(doc::View view, std::string_view fallback) {
+  return view.present() ? view.str() : Result<std::string>(std::string(fallback));
+}
 Result<bool> flag_or(doc::View view, bool fallback) { return view.present() ? view.boolean() : Result<bool>(fallback); }
-Result<std::int64_t> number_or(doc::View view, std::int64_t fallback) { return view.present() ? view.num() : Result<std::int64_t>(fallback); }
+Result<std::int64_t> number_or(doc::View view, std::int64_t fallback) {
+  return view.present() ? view.num() : Result<std::int64_t>(fallback);
+}
 
 Result<> check_kustomize(doc::View block) {
-  constexpr std::array known{std::string_view("namePrefix"), std::string_view("nameSuffix"), std::string_view("namespace"), std::string_view("images"),
-                             std::string_view("replicas"), std::string_view("commonLabels"), std::string_view("commonAnnotations"), std::string_view("patches"),
-                             std::string_view("components"), std::string_view("labelWithoutSelector"), std::string_view("labelIncludeTemplates"),
-                             // Labels and annotations of the block always win; versions concern charts inside a kustomization, which are refused.
-                             std::string_view("forceCommonLabels"), std::string_view("forceCommonAnnotations"), std::string_view("kubeVersion"),
-                             std::string_view("apiVersions")};
+  constexpr std::array known{std::string_view("namePrefix"), std::string_view("nameSuffix"),
+                             std::string_view("namespace"), std::string_view("images"), std::string_view("replicas"),
+                             std::string_view("commonLabels"), std::string_view("commonAnnotations"),
+                             std::string_view("patches"), std::string_view("components"),
+                             std::string_view("labelWithoutSelector"), std::string_view("labelIncludeTemplates"),
+                             // Labels and annotations of the block always win; versions concern charts inside a
+                             // kustomization, which are refused.
+                             std::string_view("forceCommonLabels"), std::string_view("forceCommonAnnotations"),
+                             std::string_view("kubeVersion"), std::string_view("apiVersions")};
   for (const auto& [key, value] : block.members()) {
-    if (std::find(known.begin(), known.end(), key) != known.end() || !value.present() || value.value() == doc::Value(false) || value.value() == doc::Value("")) continue;
+    if (std::find(known.begin(), known.end(), key) != known.end() || !value.present() ||
+        value.value() == doc::Value(false) || value.value() == doc::Value(""))
+      continue;
     return value.wrong("this field of the kustomize block is not supported");
   }
   return {};
@@ -38,10 +47,14 @@ Result<SourceSpec> source_from(doc::View view) {
   TRY(source.target_revision, text_or(view["targetRevision"], "HEAD"));
   if (source.target_revision.empty()) source.target_revision = "HEAD";
   for (auto key : {"chart", "helm"})
-    if (view[key].present() && !view[key].text().empty()) return view[key].wrong("Helm charts are not rendered yet, want a plain folder or a kustomization");
-  if (view["helm"].present()) return view["helm"].wrong("Helm charts are not rendered yet, want a plain folder or a kustomization");
-  if (view["plugin"].present()) return view["plugin"].wrong("config management plugins are not run, want a plain folder or a kustomization");
-  if (!view["ref"].text().empty()) return view["ref"].wrong("value files of Helm charts are not read yet, want sources that each are a folder");
+    if (view[key].present() && !view[key].text().empty())
+      return view[key].wrong("Helm charts are not rendered yet, want a plain folder or a kustomization");
+  if (view["helm"].present())
+    return view["helm"].wrong("Helm charts are not rendered yet, want a plain folder or a kustomization");
+  if (view["plugin"].present())
+    return view["plugin"].wrong("config management plugins are not run, want a plain folder or a kustomization");
+  if (!view["ref"].text().empty())
+    return view["ref"].wrong("value files of Helm charts are not read yet, want sources that each are a folder");
   auto directory = view["directory"];
   TRY(source.recurse, flag_or(directory["recurse"], false));
   TRY(source.include, text_or(directory["include"], ""));
@@ -53,7 +66,8 @@ Result<SourceSpec> source_from(doc::View view) {
 }
 
 Result<> read_sources(Application& app, doc::View spec) {
-  if (spec["sourceHydrator"].present()) return spec["sourceHydrator"].wrong("the source hydrator is not supported, want source or sources");
+  if (spec["sourceHydrator"].present())
+    return spec["sourceHydrator"].wrong("the source hydrator is not supported, want source or sources");
   auto many = spec["sources"].items();
   app.source_doc = many.empty() ? spec["source"].value() : spec["sources"].value();
   if (many.empty() && !spec["source"].present()) return spec["source"].wrong("want a source or sources");
@@ -70,11 +84,14 @@ Result<> read_destination(Application& app, doc::View destination) {
   TRY(app.server, text_or(destination["server"], ""));
   TRY(app.cluster_name, text_or(destination["name"], ""));
   TRY(app.ns, text_or(destination["namespace"], ""));
-  if (!app.server.empty() && !app.cluster_name.empty()) return destination.wrong("has server and name, want one of them");
+  if (!app.server.empty() && !app.cluster_name.empty())
+    return destination.wrong("has server and name, want one of them");
   if (!app.server.empty() && app.server != "https://kubernetes.default.svc")
-    return destination["server"].wrong(fmt::format("there is no cluster {}, want https://kubernetes.default.svc", app.server));
+    return destination["server"].wrong(
+        fmt::format("there is no cluster {}, want https://kubernetes.default.svc", app.server));
   if (!app.cluster_name.empty() && app.cluster_name != "in-cluster")
-    return destination["name"].wrong(fmt::format("there is no cluster named \"{}\", want in-cluster", app.cluster_name));
+    return destination["name"].wrong(
+        fmt::format("there is no cluster named \"{}\", want in-cluster", app.cluster_name));
   return {};
 }
 
@@ -101,7 +118,12 @@ Result<> read_policy(Application& app, doc::View policy) {
 
 Result<> read_ignored(Application& app, doc::View list) {
   for (const auto& item : list.items()) {
-    IgnoreDifference ignore{item["group"].str_or(""), item["kind"].str_or(""), item["name"].str_or(""), item["namespace"].str_or(""), {}, {}};
+    IgnoreDifference ignore{item["group"].str_or(""),
+                            item["kind"].str_or(""),
+                            item["name"].str_or(""),
+                            item["namespace"].str_or(""),
+                            {},
+                            {}};
     if (ignore.kind.empty()) return item["kind"].wrong("want a kind, * for all");
     for (const auto& pointer : item["jsonPointers"].items()) {
       auto text = pointer.text();
@@ -109,7 +131,8 @@ Result<> read_ignored(Application& app, doc::View list) {
       ignore.pointers.push_back(std::move(text));
     }
     for (const auto& manager : item["managedFieldsManagers"].items()) ignore.managers.insert(manager.text());
-    if (!item["jqPathExpressions"].items().empty()) return item["jqPathExpressions"].wrong("jq paths are not evaluated yet, want jsonPointers");
+    if (!item["jqPathExpressions"].items().empty())
+      return item["jqPathExpressions"].wrong("jq paths are not evaluated yet, want jsonPointers");
     app.ignore.push_back(std::move(ignore));
   }
   return {};
@@ -131,7 +154,8 @@ Result<RetrySpec> retry_from(doc::View view) {
   TRY_OK(duration(backoff["maxDuration"], retry.max));
   if (backoff["factor"].present()) {
     TRY(retry.factor, backoff["factor"].real());
-    if (!(retry.factor >= 1) || !std::isfinite(retry.factor)) return backoff["factor"].wrong("want a number of 1 or more");
+    if (!(retry.factor >= 1) || !std::isfinite(retry.factor))
+      return backoff["factor"].wrong("want a number of 1 or more");
   }
   return retry;
 }
@@ -159,7 +183,9 @@ Result<Application> application_from(const kube::Object& object) {
   return app;
 }
 
-bool is_cascade_finalizer(std::string_view finalizer) { return finalizer == cascade || finalizer.starts_with(std::string(cascade) + "/"); }
+bool is_cascade_finalizer(std::string_view finalizer) {
+  return finalizer == cascade || finalizer.starts_with(std::string(cascade) + "/");
+}
 
 std::optional<kube::RemoveOptions::Propagation> cascade_of(const kube::Object& application) {
   using P = kube::RemoveOptions::Propagation;
@@ -169,7 +195,9 @@ std::optional<kube::RemoveOptions::Propagation> cascade_of(const kube::Object& a
 }
 
 std::string tracking_name(const kube::Key& application) {
-  return application.ns == home_namespace || application.ns.empty() ? application.name : fmt::format("{}_{}", application.ns, application.name);
+  return application.ns == home_namespace || application.ns.empty()
+             ? application.name
+             : fmt::format("{}_{}", application.ns, application.name);
 }
 
 kube::Key application_key(std::string_view name) {

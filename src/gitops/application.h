@@ -30,9 +30,9 @@ Result<RetrySpec> retry_from(doc::View view);
 Millis retry_pause(const RetrySpec& retry, std::int64_t tries);
 
 struct IgnoreDifference {
-  std::string group, kind, name, ns;   // group and kind may be globs
-  std::vector<std::string> pointers;   // JSON pointers
-  std::set<std::string> managers;      // field managers whose fields are left alone
+  std::string group, kind, name, ns;  // group and kind may be globs
+  std::vector<std::string> pointers;  // JSON pointers
+  std::set<std::string> managers;     // field managers whose fields are left alone
 };
 
 struct Application {
@@ -44,11 +44,11 @@ struct Application {
   std::string server, cluster_name, ns;  // destination
   bool automated = false, prune = false, self_heal = false, allow_empty = false;
   SyncOptions options;
-  doc::Value namespace_metadata;         // syncPolicy.managedNamespaceMetadata: labels and annotations
+  doc::Value namespace_metadata;  // syncPolicy.managedNamespaceMetadata: labels and annotations
   RetrySpec retry;
   std::vector<IgnoreDifference> ignore;
   std::int64_t history_limit = 10;
-  std::string deletion_approved;         // when a person agreed to deletions that ask for it
+  std::string deletion_approved;  // when a person agreed to deletions that ask for it
 };
 
 // Errors: invalid, naming the field (a source that is neither Git nor understood says so, a destination that is not

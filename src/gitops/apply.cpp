@@ -9,16 +9,20 @@ namespace {
 
 const kube::Type namespace_type{"v1", "Namespace"};
 
-kube::WriteOptions writing(bool dry_run = false) { return {.field_manager = std::string(field_manager), .dry_run = dry_run, .force = true}; }
+kube::WriteOptions writing(bool dry_run = false) {
+  return {.field_manager = std::string(field_manager), .dry_run = dry_run, .force = true};
+}
 
 // Deletes and waits, so that it can be made again. Finalizers may keep it: then again later.
 Result<> make_way(const Ctx& ctx, kube::Client& client, const kube::Object& live) {
   if (!live.deleting()) {
-    auto removed = client.remove(ctx, live.type(), live.key(), {.propagation = kube::RemoveOptions::Propagation::background, .uid = live.uid()});
+    auto removed = client.remove(ctx, live.type(), live.key(),
+                                 {.propagation = kube::RemoveOptions::Propagation::background, .uid = live.uid()});
     if (!removed && !removed.error().is(Kind::not_found)) return removed;
   }
   TRY(auto still, client.get(ctx, live.type(), live.key()));
-  if (still && still->uid() == live.uid()) return fail(Kind::unavailable, "{} is to be replaced and not gone yet", live.describe());
+  if (still && still->uid() == live.uid())
+    return fail(Kind::unavailable, "{} is to be replaced and not gone yet", live.describe());
   return {};
 }
 
@@ -26,7 +30,8 @@ Result<> make_way(const Ctx& ctx, kube::Client& client, const kube::Object& live
 Result<kube::Object> replace(const Ctx& ctx, kube::Client& client, doc::Value object, const kube::Object& live) {
   if (!live) return client.create(ctx, std::move(object), writing());
   object["metadata"]["resourceVersion"] = live.resource_version();
-  if (const auto* finalizers = live.value().find_path({"metadata", "finalizers"}); finalizers != nullptr && object.find_path({"metadata", "finalizers"}) == nullptr)
+  if (const auto* finalizers = live.value().find_path({"metadata", "finalizers"});
+      finalizers != nullptr && object.find_path({"metadata", "finalizers"}) == nullptr)
     object["metadata"]["finalizers"] = *finalizers;
   return client.update(ctx, std::move(object), writing());
 }
@@ -36,8 +41,12 @@ Result<kube::Object> replace(const Ctx& ctx, kube::Client& client, doc::Value ob
 Result<> take_over(const Ctx& ctx, kube::Client& client, const kube::Object& live) {
   constexpr std::string_view former = "kubectl-client-side-apply";
   auto entries = live["metadata"]["managedFields"].items();
-  auto is_former = [](doc::View e) { return e["manager"].text() == former && e["operation"].text() == "Update" && e["subresource"].text().empty(); };
-  auto is_ours = [](doc::View e) { return e["manager"].text() == field_manager && e["operation"].text() == "Apply" && e["subresource"].text().empty(); };
+  auto is_former = [](doc::View e) {
+    return e["manager"].text() == former && e["operation"].text() == "Update" && e["subresource"].text().empty();
+  };
+  auto is_ours = [](doc::View e) {
+    return e["manager"].text() == field_manager && e["operation"].text() == "Apply" && e["subresource"].text().empty();
+  };
   if (std::none_of(entries.begin(), entries.end(), is_former)) return {};
   kube::FieldSet owned;
   doc::List kept;
@@ -52,8 +61,9 @@ Result<> take_over(const Ctx& ctx, kube::Client& client, const kube::Object& liv
   }
   ours["manager"] = field_manager, ours["operation"] = "Apply", ours["fieldsV1"] = owned.to_doc();
   kept.push_back(std::move(ours));
-  doc::List patch{doc::Map{{"op", "replace"}, {"path", "/metadata/resourceVersion"}, {"value", live.resource_version()}},
-                  doc::Map{{"op", "replace"}, {"path", "/metadata/managedFields"}, {"value", std::move(kept)}}};
+  doc::List patch{
+      doc::Map{{"op", "replace"}, {"path", "/metadata/resourceVersion"}, {"value", live.resource_version()}},
+      doc::Map{{"op", "replace"}, {"path", "/metadata/managedFields"}, {"value", std::move(kept)}}};
   auto taken = client.patch(ctx, live.type(), live.key(), kube::PatchType::json, std::move(patch), writing());
   return taken ? Result<>{} : Result<>(Fail(std::move(taken).error()));
 }
@@ -61,7 +71,9 @@ Result<> take_over(const Ctx& ctx, kube::Client& client, const kube::Object& liv
 bool brings(const Work& work, const kube::Type& type) {
   for (const auto& task : work.tasks) {
     auto spec = doc::View(task.object)["spec"];
-    if (task.type.kind == "CustomResourceDefinition" && spec["group"].text() == type.group() && spec["names"]["kind"].text() == type.kind) return true;
+    if (task.type.kind == "CustomResourceDefinition" && spec["group"].text() == type.group() &&
+        spec["names"]["kind"].text() == type.kind)
+      return true;
   }
   return false;
 }
@@ -75,7 +87,8 @@ bool brings_namespace(const Work& work, const std::string& ns) {
 Result<> check(const Ctx& ctx, Work& work, const Compared& r) {
   auto& client = work.context.client;
   if (auto refusal = work.project.refusal(r.type, r.key.ns); !refusal.empty()) return fail(Kind::denied, "{}", refusal);
-  if (work.app.options.fail_on_shared && !r.shared_with.empty()) return fail(Kind::denied, "is part of Application {} as well", r.shared_with);
+  if (work.app.options.fail_on_shared && !r.shared_with.empty())
+    return fail(Kind::denied, "is part of Application {} as well", r.shared_with);
   if (!r.message.empty() && !r.missing && !r.task->options.force) return fail(Kind::invalid, "{}", r.message);
   if (!r.missing || r.state == SyncState::synced) return {};
   auto kind = client.resource(ctx, r.type);
@@ -85,7 +98,8 @@ Result<> check(const Ctx& ctx, Work& work, const Compared& r) {
     return fail(Kind::not_found, "the cluster knows no {} of {}", r.type.kind, r.type.api_version);
   }
   auto would = client.apply(ctx, applied_object(work.app, *r.task), writing(true));
-  bool namespace_comes = brings_namespace(work, r.key.ns) || (work.app.options.create_namespace && r.key.ns == work.app.ns);
+  bool namespace_comes =
+      brings_namespace(work, r.key.ns) || (work.app.options.create_namespace && r.key.ns == work.app.ns);
   if (would || (would.error().is(Kind::not_found) && namespace_comes)) return {};
   return Fail(std::move(would).error());
 }
@@ -110,7 +124,8 @@ Result<Progress> ensure_namespace(const Ctx& ctx, kube::Client& client, const Ap
   return Progress{};
 }
 
-Result<kube::Object> apply_task(const Ctx& ctx, kube::Client& client, const Application& app, const Task& task, const kube::Object& live) {
+Result<kube::Object> apply_task(const Ctx& ctx, kube::Client& client, const Application& app, const Task& task,
+                                const kube::Object& live) {
   TRY(auto object, applied_over(app, task, live));
   if (live && task.options.migrate && !task.options.replace) TRY_OK(take_over(ctx, client, live));
   // Definitions and namespaces hold what others made: never deleted to be made again.
@@ -134,7 +149,8 @@ Result<> check_all(const Ctx& ctx, Work& work) {
   }
   for (const auto& task : work.tasks) {
     if (!task.hook) continue;
-    if (auto refusal = work.project.refusal(task.type, task.key.ns); !refusal.empty() && first) first = fail(Kind::denied, "hook {}: {}", task.key.name, refusal);
+    if (auto refusal = work.project.refusal(task.type, task.key.ns); !refusal.empty() && first)
+      first = fail(Kind::denied, "hook {}: {}", task.key.name, refusal);
   }
   return first;
 }

@@ -16,14 +16,18 @@ doc::Value stripped(const doc::Value& object) {
     map->erase("status");
     if (auto* meta = map->find("metadata"))
       if (auto* m = meta->if_map())
-        for (auto key : {"managedFields", "resourceVersion", "generation", "creationTimestamp", "uid", "selfLink"}) m->erase(key);
+        for (auto key : {"managedFields", "resourceVersion", "generation", "creationTimestamp", "uid", "selfLink"})
+          m->erase(key);
   }
   return copy;
 }
 
 bool concerns(const IgnoreDifference& ignore, const Task& task) {
-  auto fits = [](const std::string& pattern, std::string_view value) { return pattern.empty() || pattern == "*" || pattern == value; };
-  return (ignore.group == task.type.group() || glob_match(ignore.group, task.type.group())) && (fits(ignore.kind, task.type.kind) || glob_match(ignore.kind, task.type.kind)) &&
+  auto fits = [](const std::string& pattern, std::string_view value) {
+    return pattern.empty() || pattern == "*" || pattern == value;
+  };
+  return (ignore.group == task.type.group() || glob_match(ignore.group, task.type.group())) &&
+         (fits(ignore.kind, task.type.kind) || glob_match(ignore.kind, task.type.kind)) &&
          fits(ignore.name, task.key.name) && fits(ignore.ns, task.key.ns);
 }
 
@@ -54,18 +58,22 @@ void take_owned(doc::Value& desired, const doc::Value& live, const kube::FieldSe
       if (at && there) mine = &(*desired.if_list())[*at], theirs = &(*live.if_list())[*there];
     }
     if (mine == nullptr || theirs == nullptr) continue;
-    if (below.children.empty()) *mine = *theirs;
-    else take_owned(*mine, *theirs, below);
+    if (below.children.empty())
+      *mine = *theirs;
+    else
+      take_owned(*mine, *theirs, below);
   }
 }
 
 void keep_managed(const IgnoreDifference& ignore, doc::Value& desired, const kube::Object& live) {
   for (const auto& entry : live["metadata"]["managedFields"].items())
-    if (ignore.managers.contains(entry["manager"].text())) take_owned(desired, live.value(), kube::FieldSet::from(entry["fieldsV1"].value()));
+    if (ignore.managers.contains(entry["manager"].text()))
+      take_owned(desired, live.value(), kube::FieldSet::from(entry["fieldsV1"].value()));
 }
 
 // Fields that ignoreDifferences names take the live value, so that they are neither reported nor changed.
-Result<doc::Value> with_ignored(const Application& app, const Task& task, doc::Value desired, const kube::Object& live) {
+Result<doc::Value> with_ignored(const Application& app, const Task& task, doc::Value desired,
+                                const kube::Object& live) {
   for (const auto& ignore : app.ignore) {
     if (!concerns(ignore, task)) continue;
     for (const auto& pointer : ignore.pointers) {
@@ -84,26 +92,32 @@ Result<doc::Value> with_ignored(const Application& app, const Task& task, doc::V
 void keep_pod_hash(doc::Value& desired, const kube::Object& live) {
   constexpr std::string_view key = "rollouts-pod-template-hash";
   auto hash = live["spec"]["selector"][key].text();
-  if (live.kind() == "Service" && !hash.empty() && desired.find_path({"spec", "selector"}) != nullptr) desired["spec"]["selector"][key] = hash;
+  if (live.kind() == "Service" && !hash.empty() && desired.find_path({"spec", "selector"}) != nullptr)
+    desired["spec"]["selector"][key] = hash;
 }
 
 bool is_blank(const doc::Value& value) {
-  return value.is_null() || (value.is_map() && value.if_map()->empty()) || (value.is_list() && value.if_list()->empty());
+  return value.is_null() || (value.is_map() && value.if_map()->empty()) ||
+         (value.is_list() && value.if_list()->empty());
 }
 
-void find_dropped(const doc::Value& wanted, const doc::Value& stored, const std::string& path, std::vector<std::string>& found) {
+void find_dropped(const doc::Value& wanted, const doc::Value& stored, const std::string& path,
+                  std::vector<std::string>& found) {
   if (wanted.is_map() && stored.is_map()) {
     for (const auto& [key, value] : *wanted.if_map()) {
       auto below = path + "." + key;
       const auto* have = stored.find(key);
-      if (have != nullptr) find_dropped(value, *have, below, found);
-      else if (!is_blank(value) && below != ".stringData" && found.size() < 10) found.push_back(below);
+      if (have != nullptr)
+        find_dropped(value, *have, below, found);
+      else if (!is_blank(value) && below != ".stringData" && found.size() < 10)
+        found.push_back(below);
     }
   } else if (wanted.is_list() && stored.is_list() && wanted.if_list()->size() == stored.if_list()->size()) {
     // Lists that merge by key may stand in another order; then their items are not comparable by place.
     for (std::size_t i = 0; i < wanted.if_list()->size(); ++i) {
       const auto &mine = (*wanted.if_list())[i], &theirs = (*stored.if_list())[i];
-      if (mine.str_at({"name"}) == theirs.str_at({"name"})) find_dropped(mine, theirs, fmt::format("{}[{}]", path, i), found);
+      if (mine.str_at({"name"}) == theirs.str_at({"name"}))
+        find_dropped(mine, theirs, fmt::format("{}[{}]", path, i), found);
     }
   }
 }
@@ -174,13 +188,15 @@ Result<Compared> Comparer::compare(const Ctx& ctx, kube::Client& client, const A
   {
     auto known = known_.lock();
     auto found = known->find(slot);
-    if (found != known->end() && found->second.desired == digest && found->second.live_version == live->resource_version()) {
+    if (found != known->end() && found->second.desired == digest &&
+        found->second.live_version == live->resource_version()) {
       result.state = found->second.state;
       result.fields = found->second.fields, result.dropped = found->second.dropped;
       return result;
     }
   }
-  auto would = client.apply(ctx, desired, {.field_manager = std::string(field_manager), .dry_run = true, .force = true});
+  auto would =
+      client.apply(ctx, desired, {.field_manager = std::string(field_manager), .dry_run = true, .force = true});
   if (!would) {
     if (would.error().is(Kind::invalid) || would.error().is(Kind::denied)) {
       result.state = SyncState::out_of_sync;

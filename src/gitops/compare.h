@@ -25,17 +25,17 @@ struct Compared {
   kube::Type type;
   kube::Key key;
   SyncState state = SyncState::unknown;
-  bool missing = false;           // desired, not live
-  bool extra = false;             // live and ours, no longer desired
+  bool missing = false;  // desired, not live
+  bool extra = false;    // live and ours, no longer desired
   kube::Object live;
-  const Task* task = nullptr;     // null for extras
+  const Task* task = nullptr;  // null for extras
   std::optional<HealthStatus> health;
-  std::vector<std::string> fields;  // paths that differ, at most 20
-  std::vector<std::string> dropped; // fields that the server does not know and leaves out
-  std::string shared_with;        // the other Application that says the object is its own
-  bool needs_consent = false;     // a person must agree before it is deleted
-  bool extraneous = false;        // extra, and to be taken no notice of
-  std::string message;            // why the server refuses it
+  std::vector<std::string> fields;   // paths that differ, at most 20
+  std::vector<std::string> dropped;  // fields that the server does not know and leaves out
+  std::string shared_with;           // the other Application that says the object is its own
+  bool needs_consent = false;        // a person must agree before it is deleted
+  bool extraneous = false;           // extra, and to be taken no notice of
+  std::string message;               // why the server refuses it
 };
 
 // Threads: any.

@@ -25,7 +25,9 @@ TEST(Compare, DefaultsQuantitiesAndEmptiesAreNoDifference) {
   World w;
   w.commit({{"web.yaml", std::string(web)},
             {"s.yaml", "{apiVersion: v1, kind: Secret, metadata: {name: s, labels: }, stringData: {k: v}}"},
-            {"svc.yaml", "{apiVersion: v1, kind: Service, metadata: {name: web, annotations: {}}, spec: {selector: {app: web}, ports: [{port: 80}]}}"},
+            {"svc.yaml",
+             "{apiVersion: v1, kind: Service, metadata: {name: web, annotations: {}}, spec: {selector: {app: web}, "
+             "ports: [{port: 80}]}}"},
             {"r.yaml", "{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: r}, rules: []}"}});
   w.application();
   w.look_once();
@@ -68,7 +70,8 @@ TEST_P(Fields, Table) {
   w.commit({{"web.yaml", std::string(web)}});
   w.application(fmt::format("syncPolicy: {{automated: {{}}}}\nignoreDifferences: [{}]", GetParam().ignore));
   w.look_once();
-  must(w.person->patch(w.ctx(), deployment, {"shop", "web"}, kube::PatchType::strategic, must(doc::parse_yaml(GetParam().patch)), {.field_manager = "hpa"}));
+  must(w.person->patch(w.ctx(), deployment, {"shop", "web"}, kube::PatchType::strategic,
+                       must(doc::parse_yaml(GetParam().patch)), {.field_manager = "hpa"}));
   auto app = w.look_once();
   std::vector<std::string> fields;
   for (const auto& f : app["status"]["resources"][0]["differs"].items()) fields.push_back(f.text());
@@ -82,36 +85,56 @@ TEST_P(Fields, Table) {
   auto after = *w.live(deployment, "web");
   EXPECT_EQ(after["spec"]["template"]["spec"]["containers"][1]["image"].text(), "side:2");
   EXPECT_EQ(after["spec"]["replicas"].value(), *before.find_path({"spec", "replicas"}));
-  EXPECT_EQ(after["spec"]["template"]["spec"]["containers"][0]["env"].value(), doc::View(before)["spec"]["template"]["spec"]["containers"][0]["env"].value());
+  EXPECT_EQ(after["spec"]["template"]["spec"]["containers"][0]["env"].value(),
+            doc::View(before)["spec"]["template"]["spec"]["containers"][0]["env"].value());
 }
-INSTANTIATE_TEST_SUITE_P(Compare, Fields, testing::ValuesIn(std::to_array<Drifted>({
-  {"Nothing", "{}", ""},
-  {"Ours", "{spec: {replicas: 5}}", ".spec.replicas"},
-  {"OursBelow", "{spec: {template: {spec: {containers: [{name: web, env: [{name: A, value: y}]}]}}}}", ".spec.template.spec.containers[0].env[0].value"},
-  {"AddedByOthers", "{metadata: {labels: {team: a}}, spec: {template: {spec: {containers: [{name: web, env: [{name: B, value: y}]}, {name: injected, image: x}]}}}}", ""},
-  {"SameQuantity", "{spec: {template: {spec: {containers: [{name: web, resources: {limits: {cpu: '1', memory: 1Gi}}}]}}}}", ""},
-  {"Status", "{status: {replicas: 7}}", ""},
-  {"IgnoredPointer", "{spec: {replicas: 5}}", "", "{group: apps, kind: Deployment, jsonPointers: [/spec/replicas]}"},
-  {"IgnoredByGlob", "{spec: {replicas: 5}}", "", "{group: '*', kind: '*', jsonPointers: [/spec/replicas]}"},
-  {"IgnoredByName", "{spec: {replicas: 5}}", "", "{group: apps, kind: Deployment, name: web, namespace: shop, jsonPointers: [/spec/replicas]}"},
-  {"OtherName", "{spec: {replicas: 5}}", ".spec.replicas", "{group: apps, kind: Deployment, name: api, jsonPointers: [/spec/replicas]}"},
-  {"OtherGroup", "{spec: {replicas: 5}}", ".spec.replicas", "{kind: Deployment, jsonPointers: [/spec/replicas]}"},
-  {"MissingPointerIsFine", "{spec: {replicas: 5}}", ".spec.replicas", "{group: apps, kind: Deployment, jsonPointers: [/spec/nothing/here, /spec/template/spec/containers/9]}"},
-  {"PointerIntoAList", "{spec: {template: {spec: {containers: [{name: web, env: [{name: A, value: y}]}]}}}}", "", "{group: apps, kind: Deployment, jsonPointers: [/spec/template/spec/containers/0/env]}"},
-  {"IgnoredManager", "{spec: {replicas: 5, template: {spec: {containers: [{name: web, env: [{name: A, value: y}]}]}}}}", "", "{group: apps, kind: Deployment, managedFieldsManagers: [hpa]}"},
-  {"OtherManager", "{spec: {replicas: 5}}", ".spec.replicas", "{group: apps, kind: Deployment, managedFieldsManagers: [vpa]}"},
-})), [](const auto& i) { return i.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Compare, Fields,
+    testing::ValuesIn(std::to_array<Drifted>({
+        {"Nothing", "{}", ""},
+        {"Ours", "{spec: {replicas: 5}}", ".spec.replicas"},
+        {"OursBelow", "{spec: {template: {spec: {containers: [{name: web, env: [{name: A, value: y}]}]}}}}",
+         ".spec.template.spec.containers[0].env[0].value"},
+        {"AddedByOthers",
+         "{metadata: {labels: {team: a}}, spec: {template: {spec: {containers: [{name: web, env: [{name: B, value: "
+         "y}]}, {name: injected, image: x}]}}}}",
+         ""},
+        {"SameQuantity",
+         "{spec: {template: {spec: {containers: [{name: web, resources: {limits: {cpu: '1', memory: 1Gi}}}]}}}}", ""},
+        {"Status", "{status: {replicas: 7}}", ""},
+        {"IgnoredPointer", "{spec: {replicas: 5}}", "",
+         "{group: apps, kind: Deployment, jsonPointers: [/spec/replicas]}"},
+        {"IgnoredByGlob", "{spec: {replicas: 5}}", "", "{group: '*', kind: '*', jsonPointers: [/spec/replicas]}"},
+        {"IgnoredByName", "{spec: {replicas: 5}}", "",
+         "{group: apps, kind: Deployment, name: web, namespace: shop, jsonPointers: [/spec/replicas]}"},
+        {"OtherName", "{spec: {replicas: 5}}", ".spec.replicas",
+         "{group: apps, kind: Deployment, name: api, jsonPointers: [/spec/replicas]}"},
+        {"OtherGroup", "{spec: {replicas: 5}}", ".spec.replicas", "{kind: Deployment, jsonPointers: [/spec/replicas]}"},
+        {"MissingPointerIsFine", "{spec: {replicas: 5}}", ".spec.replicas",
+         "{group: apps, kind: Deployment, jsonPointers: [/spec/nothing/here, /spec/template/spec/containers/9]}"},
+        {"PointerIntoAList", "{spec: {template: {spec: {containers: [{name: web, env: [{name: A, value: y}]}]}}}}", "",
+         "{group: apps, kind: Deployment, jsonPointers: [/spec/template/spec/containers/0/env]}"},
+        {"IgnoredManager",
+         "{spec: {replicas: 5, template: {spec: {containers: [{name: web, env: [{name: A, value: y}]}]}}}}", "",
+         "{group: apps, kind: Deployment, managedFieldsManagers: [hpa]}"},
+        {"OtherManager", "{spec: {replicas: 5}}", ".spec.replicas",
+         "{group: apps, kind: Deployment, managedFieldsManagers: [vpa]}"},
+    })),
+    [](const auto& i) { return i.param.name; });
 
 TEST(Compare, APodHashInAServiceIsTheRollouts) {
   World w;
-  w.commit({{"s.yaml", "{apiVersion: v1, kind: Service, metadata: {name: s}, spec: {selector: {app: web}, ports: [{port: 80}]}}"}});
+  w.commit(
+      {{"s.yaml",
+        "{apiVersion: v1, kind: Service, metadata: {name: s}, spec: {selector: {app: web}, ports: [{port: 80}]}}"}});
   w.application();
   w.look_once();
   w.merge({"v1", "Service"}, {"shop", "s"}, "{spec: {selector: {rollouts-pod-template-hash: abc}}}");
   EXPECT_EQ(w.look_once()["status"]["sync"]["status"].text(), "Synced");
   w.merge({"v1", "Service"}, {"shop", "s"}, "{spec: {selector: {app: other}}}");
   w.look_once();
-  EXPECT_EQ((*w.live({"v1", "Service"}, "s"))["spec"]["selector"].value(), doc::Value(doc::Map{{"app", "web"}, {"rollouts-pod-template-hash", "abc"}}));
+  EXPECT_EQ((*w.live({"v1", "Service"}, "s"))["spec"]["selector"].value(),
+            doc::Value(doc::Map{{"app", "web"}, {"rollouts-pod-template-hash", "abc"}}));
 }
 
 TEST(Compare, WhatTheServerRefusesIsShownAtTheObject) {
@@ -120,7 +143,8 @@ TEST(Compare, WhatTheServerRefusesIsShownAtTheObject) {
   w.application("syncPolicy: {}");
   w.request();
   w.look_once();
-  w.commit({{"web.yaml", replace_all(std::string(web), "matchLabels: {app: web}", "matchLabels: {app: web, more: x}")}});
+  w.commit(
+      {{"web.yaml", replace_all(std::string(web), "matchLabels: {app: web}", "matchLabels: {app: web, more: x}")}});
   auto app = w.look_once();
   EXPECT_EQ(app["status"]["resources"][0]["status"].text(), "OutOfSync");
   EXPECT_NE(app["status"]["resources"][0]["message"].text().find("selector"), std::string::npos);
@@ -133,18 +157,29 @@ struct Owner {
 };
 class OwnerOf : public testing::TestWithParam<Owner> {};
 TEST_P(OwnerOf, Table) {
-  auto object = must(doc::parse_yaml("{apiVersion: apps/v1, kind: Deployment, metadata: {name: 'system:web', namespace: shop}}"));
+  auto object =
+      must(doc::parse_yaml("{apiVersion: apps/v1, kind: Deployment, metadata: {name: 'system:web', namespace: shop}}"));
   object["metadata"]["annotations"][tracking_annotation] = GetParam().id;
   EXPECT_EQ(owner_of(kube::Object(object)), GetParam().want);
 }
-INSTANTIATE_TEST_SUITE_P(Compare, OwnerOf, testing::ValuesIn(std::to_array<Owner>({
-  {"Ours", "shop:apps/Deployment:shop/system:web", "shop"}, {"OtherNamespace", "team_shop:apps/Deployment:shop/system:web", "team_shop"},
-  {"Copied", "shop:apps/Deployment:shop/other", ""}, {"CopiedAcrossNamespaces", "shop:apps/Deployment:dev/system:web", ""}, {"CopiedKind", "shop:apps/StatefulSet:shop/system:web", ""},
-  {"Empty", "", ""}, {"Nonsense", "shop", ""}, {"Nonsense2", "a:b", ""}, {"Nonsense3", ":::", ""},
-})), [](const auto& i) { return i.param.name; });
+INSTANTIATE_TEST_SUITE_P(Compare, OwnerOf,
+                         testing::ValuesIn(std::to_array<Owner>({
+                             {"Ours", "shop:apps/Deployment:shop/system:web", "shop"},
+                             {"OtherNamespace", "team_shop:apps/Deployment:shop/system:web", "team_shop"},
+                             {"Copied", "shop:apps/Deployment:shop/other", ""},
+                             {"CopiedAcrossNamespaces", "shop:apps/Deployment:dev/system:web", ""},
+                             {"CopiedKind", "shop:apps/StatefulSet:shop/system:web", ""},
+                             {"Empty", "", ""},
+                             {"Nonsense", "shop", ""},
+                             {"Nonsense2", "a:b", ""},
+                             {"Nonsense3", ":::", ""},
+                         })),
+                         [](const auto& i) { return i.param.name; });
 
 TEST(DroppedFields, AreThoseTheServerDoesNotHave) {
-  auto dropped = [](std::string_view wanted, std::string_view stored) { return join(dropped_fields(must(doc::parse_yaml(wanted)), must(doc::parse_yaml(stored))), " "); };
+  auto dropped = [](std::string_view wanted, std::string_view stored) {
+    return join(dropped_fields(must(doc::parse_yaml(wanted)), must(doc::parse_yaml(stored))), " ");
+  };
   EXPECT_EQ(dropped("{spec: {replcias: 3, a: 1}}", "{spec: {a: 1, b: 2}}"), ".spec.replcias");
   EXPECT_EQ(dropped("{spec: {a: {}, b: [], c: null}}", "{spec: {}}"), "");
   EXPECT_EQ(dropped("{stringData: {a: b}}", "{data: {a: Yg==}}"), "");

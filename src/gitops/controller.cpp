@@ -54,7 +54,8 @@ struct Controller::Rep {
 
 // Watches one type for ever: from the start, again after a loss with jittered back-off. A gap: events were missed.
 template <class OnEvent, class OnGap>
-void Controller::Rep::follow_type(const kube::Type& type, const std::string& ns, const OnEvent& on_event, const OnGap& on_gap) {
+void Controller::Rep::follow_type(const kube::Type& type, const std::string& ns, const OnEvent& on_event,
+                                  const OnGap& on_gap) {
   Millis pause{50};
   std::string version;
   while (ctx.alive()) {
@@ -79,18 +80,21 @@ void Controller::Rep::follow_type(const kube::Type& type, const std::string& ns,
 }
 
 void Controller::Rep::follow_applications() {
-  follow_type(application_type, options.ns, [&](const kube::Event& event) {
-    if (event.type == kube::Event::Type::deleted) {
-      comparer.forget(event.object.key().str());
-      renderer.forget(event.object.key());
-      auto state = watched.lock();
-      state->applications.erase(event.object.key());
-      for (auto& [url, keys] : state->by_url) keys.erase(event.object.key());
-      return;
-    }
-    note_sources(event.object);
-    queue.add(event.object.key());
-  }, [] {});
+  follow_type(
+      application_type, options.ns,
+      [&](const kube::Event& event) {
+        if (event.type == kube::Event::Type::deleted) {
+          comparer.forget(event.object.key().str());
+          renderer.forget(event.object.key());
+          auto state = watched.lock();
+          state->applications.erase(event.object.key());
+          for (auto& [url, keys] : state->by_url) keys.erase(event.object.key());
+          return;
+        }
+        note_sources(event.object);
+        queue.add(event.object.key());
+      },
+      [] {});
 }
 
 void Controller::Rep::note_sources(const kube::Object& application) {
@@ -139,13 +143,16 @@ Result<std::optional<Millis>> Controller::Rep::look_at(const kube::Key& key) {
   if (looked.status.is_null()) return looked.again;
   doc::List patch;
   const auto* old = application->value().find("status");
-  if (old == nullptr || *old != looked.status) patch.emplace_back(doc::Map{{"op", "add"}, {"path", "/status"}, {"value", looked.status}});
+  if (old == nullptr || *old != looked.status)
+    patch.emplace_back(doc::Map{{"op", "add"}, {"path", "/status"}, {"value", looked.status}});
   // A taken request is cleared in the same write that records its operation.
-  if (!looked.request_taken && application->value().find("operation") != nullptr) patch.emplace_back(doc::Map{{"op", "remove"}, {"path", "/operation"}});
+  if (!looked.request_taken && application->value().find("operation") != nullptr)
+    patch.emplace_back(doc::Map{{"op", "remove"}, {"path", "/operation"}});
   if (!application->annotation("argocd.argoproj.io/refresh").empty())
     patch.emplace_back(doc::Map{{"op", "remove"}, {"path", "/metadata/annotations/argocd.argoproj.io~1refresh"}});
   if (!patch.empty()) {
-    auto written = client->patch(ctx, application_type, key, kube::PatchType::json, std::move(patch), {.field_manager = std::string(status_manager)});
+    auto written = client->patch(ctx, application_type, key, kube::PatchType::json, std::move(patch),
+                                 {.field_manager = std::string(status_manager)});
     if (!written && !written.error().is(Kind::not_found)) return Fail(std::move(written).error());
   }
   return looked.again;
@@ -162,7 +169,8 @@ void Controller::Rep::work() {
       if (again.error().is(Kind::conflict))
         LOG(debug, "gitops.look_conflict", {"app", key->str()}, {"error", again.error().what()});
       else if (!again.error().is(Kind::cancelled))
-        LOG(warn, "gitops.look_failed", {"app", key->str()}, {"error", again.error().what()}, {"again_ms", pause.count()});
+        LOG(warn, "gitops.look_failed", {"app", key->str()}, {"error", again.error().what()},
+            {"again_ms", pause.count()});
       queue.add_after(*key, pause);
       pause = std::min(pause * 2, Millis(30000));
     } else {

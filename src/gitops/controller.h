@@ -5,9 +5,9 @@
 namespace slipway::gitops {
 
 struct ControllerOptions {
-  std::string ns = "argocd";              // where Applications live; "" everywhere
+  std::string ns = "argocd";  // where Applications live; "" everywhere
   std::size_t workers = 2;
-  Millis resync{180000};                  // repair of missed events, with jitter
+  Millis resync{180000};  // repair of missed events, with jitter
   std::function<void(const Drift&)> drift;
 };
 

@@ -8,7 +8,8 @@ namespace {
 
 // Runs until the test ends; stopped before anything it uses goes.
 struct Running {
-  Running(std::shared_ptr<kube::Client> client, TestRepositories& repositories, ControllerOptions options = {}) : controller(std::move(client), repositories, std::move(options)) {
+  Running(std::shared_ptr<kube::Client> client, TestRepositories& repositories, ControllerOptions options = {})
+      : controller(std::move(client), repositories, std::move(options)) {
     Ctx ctx;
     ctx.stop = stop.get_token();
     thread = std::jthread([this, ctx] { (void)controller.run(ctx); });
@@ -20,15 +21,21 @@ struct Running {
 };
 
 struct House {
-  cluster::TestApi api = cluster::make_test_api({.crds = path::builtin_crds(), .namespaces = {"argocd", "shop", "team"}});
+  cluster::TestApi api =
+      cluster::make_test_api({.crds = path::builtin_crds(), .namespaces = {"argocd", "shop", "team"}});
   std::shared_ptr<kube::Client> client = api.client("ada");
   TestRepositories repositories;
   Ctx ctx = Ctx().within(Millis(20000));
   void application(std::string_view name, std::string_view ns = "argocd", std::string_view extra = "") {
-    auto text = fmt::format("{{apiVersion: argoproj.io/v1alpha1, kind: Application, metadata: {{name: {}, namespace: {}{}}}, spec: {{source: {{repoURL: http://git/{}}}, destination: {{namespace: shop}}, syncPolicy: {{automated: {{prune: true, selfHeal: true}}, syncOptions: [PrunePropagationPolicy=background]}}}}}}", name, ns, extra, name);
+    auto text = fmt::format(
+        "{{apiVersion: argoproj.io/v1alpha1, kind: Application, metadata: {{name: {}, namespace: {}{}}}, spec: "
+        "{{source: {{repoURL: http://git/{}}}, destination: {{namespace: shop}}, syncPolicy: {{automated: {{prune: "
+        "true, selfHeal: true}}, syncOptions: [PrunePropagationPolicy=background]}}}}}}",
+        name, ns, extra, name);
     must(client->apply(ctx, must(doc::parse_yaml(text)), {.force = true}));
   }
-  kube::Object until(const kube::Type& type, const kube::Key& key, const std::function<bool(const kube::Object&)>& done) {
+  kube::Object until(const kube::Type& type, const kube::Key& key,
+                     const std::function<bool(const kube::Object&)>& done) {
     auto got = kube::await(ctx, *client, type, key, done);
     if (got) return *got;
     auto now = must(client->get(Ctx(), type, key));
@@ -36,7 +43,8 @@ struct House {
     return {};
   }
   void until_value(const std::string& name, const std::string& value) {
-    until({"v1", "ConfigMap"}, {"shop", name}, [&](const kube::Object& o) { return o && o["data"]["v"].text() == value; });
+    until({"v1", "ConfigMap"}, {"shop", name},
+          [&](const kube::Object& o) { return o && o["data"]["v"].text() == value; });
   }
 };
 
@@ -44,21 +52,27 @@ TEST(GitopsController, FollowsCommitsEditsAndDeletion) {
   House house;
   house.repositories.commit("http://git/shop", {{"a.yaml", config_map("a", "1")}});
   std::atomic<int> drifts = 0;
-  Running running(house.api.client("slipway-gitops"), house.repositories, {.ns = "argocd", .workers = 2, .resync = Millis(3600000), .drift = [&](const Drift&) { ++drifts; }});
+  Running running(house.api.client("slipway-gitops"), house.repositories,
+                  {.ns = "argocd", .workers = 2, .resync = Millis(3600000), .drift = [&](const Drift&) { ++drifts; }});
   house.application("shop", "argocd", ", finalizers: [resources-finalizer.argocd.argoproj.io/background]");
   house.until_value("a", "1");
   house.repositories.commit("http://git/shop", {{"a.yaml", config_map("a", "2")}});
   running.controller.repository_changed("http://git/shop.git/");
   house.until_value("a", "2");
-  house.until(application_type, {"argocd", "shop"}, [](const kube::Object& o) { return o["status"]["history"].items().size() == 2; });
-  must(house.client->patch(house.ctx, {"v1", "ConfigMap"}, {"shop", "a"}, kube::PatchType::merge, must(doc::parse_yaml("{data: {v: '9'}}")), {}));
+  house.until(application_type, {"argocd", "shop"},
+              [](const kube::Object& o) { return o["status"]["history"].items().size() == 2; });
+  must(house.client->patch(house.ctx, {"v1", "ConfigMap"}, {"shop", "a"}, kube::PatchType::merge,
+                           must(doc::parse_yaml("{data: {v: '9'}}")), {}));
   house.until_value("a", "2");
   must(house.client->remove(house.ctx, {"v1", "ConfigMap"}, {"shop", "a"}, {}));
   house.until_value("a", "2");
   // The request field, as `app sync` writes it.
-  must(house.client->patch(house.ctx, application_type, {"argocd", "shop"}, kube::PatchType::merge, must(doc::parse_yaml("{operation: {sync: {}, initiatedBy: {username: ada}}}")), {}));
+  must(house.client->patch(house.ctx, application_type, {"argocd", "shop"}, kube::PatchType::merge,
+                           must(doc::parse_yaml("{operation: {sync: {}, initiatedBy: {username: ada}}}")), {}));
   house.until(application_type, {"argocd", "shop"}, [](const kube::Object& o) {
-    return !o["operation"].present() && o["status"]["operationState"]["operation"]["initiatedBy"]["username"].text() == "ada" && phase_of(o) == "Succeeded";
+    return !o["operation"].present() &&
+           o["status"]["operationState"]["operation"]["initiatedBy"]["username"].text() == "ada" &&
+           phase_of(o) == "Succeeded";
   });
   EXPECT_EQ(drifts, 2);
   must(house.client->remove(house.ctx, application_type, {"argocd", "shop"}, {}));
@@ -69,13 +83,19 @@ TEST(GitopsController, FollowsCommitsEditsAndDeletion) {
 TEST(GitopsController, IsQuietWhenNothingHappens) {
   House house;
   house.repositories.commit("http://git/shop", {{"a.yaml", config_map("a", "1")}});
-  Running running(house.api.client("slipway-gitops"), house.repositories, {.ns = "argocd", .workers = 1, .resync = Millis(3600000), .drift = {}});
+  Running running(house.api.client("slipway-gitops"), house.repositories,
+                  {.ns = "argocd", .workers = 1, .resync = Millis(3600000), .drift = {}});
   house.application("shop");
-  auto settled = house.until(application_type, {"argocd", "shop"}, [](const kube::Object& o) { return o["status"]["sync"]["status"].text() == "Synced"; });
+  auto settled = house.until(application_type, {"argocd", "shop"},
+                             [](const kube::Object& o) { return o["status"]["sync"]["status"].text() == "Synced"; });
   // Asked to look again, it says so by taking the annotation away, and writes nothing else.
   auto refresh = [&](const char* how) {
-    must(house.client->patch(house.ctx, application_type, {"argocd", "shop"}, kube::PatchType::merge, must(doc::parse_yaml(fmt::format("{{metadata: {{annotations: {{argocd.argoproj.io/refresh: {}}}}}}}", how))), {}));
-    return house.until(application_type, {"argocd", "shop"}, [](const kube::Object& o) { return o.annotation("argocd.argoproj.io/refresh").empty(); });
+    must(house.client->patch(
+        house.ctx, application_type, {"argocd", "shop"}, kube::PatchType::merge,
+        must(doc::parse_yaml(fmt::format("{{metadata: {{annotations: {{argocd.argoproj.io/refresh: {}}}}}}}", how))),
+        {}));
+    return house.until(application_type, {"argocd", "shop"},
+                       [](const kube::Object& o) { return o.annotation("argocd.argoproj.io/refresh").empty(); });
   };
   auto first = refresh("normal");
   auto second = refresh("hard");
@@ -86,12 +106,14 @@ TEST(GitopsController, ServesEveryNamespaceWhenAsked) {
   House house;
   house.repositories.commit("http://git/one", {{"a.yaml", config_map("a", "1")}});
   house.repositories.commit("http://git/two", {{"b.yaml", config_map("b", "1")}});
-  Running running(house.api.client("slipway-gitops"), house.repositories, {.ns = "", .workers = 2, .resync = Millis(3600000), .drift = {}});
+  Running running(house.api.client("slipway-gitops"), house.repositories,
+                  {.ns = "", .workers = 2, .resync = Millis(3600000), .drift = {}});
   house.application("one");
   house.application("two", "team");
   house.until_value("a", "1");
   house.until_value("b", "1");
-  EXPECT_EQ(must(house.client->get(house.ctx, {"v1", "ConfigMap"}, {"shop", "b"}))->annotation(tracking_annotation), "team_two:/ConfigMap:shop/b");
+  EXPECT_EQ(must(house.client->get(house.ctx, {"v1", "ConfigMap"}, {"shop", "b"}))->annotation(tracking_annotation),
+            "team_two:/ConfigMap:shop/b");
   must(house.client->remove(house.ctx, {"v1", "ConfigMap"}, {"shop", "b"}, {}));
   house.until_value("b", "1");
 }
@@ -100,7 +122,8 @@ TEST(GitopsController, SkipReconcileStopsIt) {
   House house;
   house.repositories.commit("http://git/shop", {{"a.yaml", config_map("a", "1")}});
   house.repositories.commit("http://git/other", {{"b.yaml", config_map("b", "1")}});
-  Running running(house.api.client("slipway-gitops"), house.repositories, {.ns = "argocd", .workers = 1, .resync = Millis(3600000), .drift = {}});
+  Running running(house.api.client("slipway-gitops"), house.repositories,
+                  {.ns = "argocd", .workers = 1, .resync = Millis(3600000), .drift = {}});
   house.application("shop", "argocd", ", annotations: {argocd.argoproj.io/skip-reconcile: 'true'}");
   house.application("other");
   house.until_value("b", "1");
@@ -127,24 +150,34 @@ TEST(GitopsController, ComesBackAfterTheApiWasGone) {
 
 TEST(GitopsController, AnotherOneFinishesWhatAKilledOneStarted) {
   House house;
-  constexpr std::string_view hook = "{apiVersion: batch/v1, kind: Job, metadata: {name: pre, annotations: {argocd.argoproj.io/hook: PreSync}}, spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: a}]}}}}";
+  constexpr std::string_view hook =
+      "{apiVersion: batch/v1, kind: Job, metadata: {name: pre, annotations: {argocd.argoproj.io/hook: PreSync}}, spec: "
+      "{template: {spec: {restartPolicy: Never, containers: [{name: c, image: a}]}}}}";
   house.repositories.commit("http://git/shop", {{"a.yaml", config_map("a", "1")}, {"pre.yaml", std::string(hook)}});
   house.application("shop");
   std::string uid;
   {
     Running first(house.api.client("slipway-gitops"), house.repositories);
-    uid = house.until({"batch/v1", "Job"}, {"shop", "pre"}, [](const kube::Object& o) { return static_cast<bool>(o); }).uid();
+    uid = house.until({"batch/v1", "Job"}, {"shop", "pre"}, [](const kube::Object& o) { return static_cast<bool>(o); })
+              .uid();
   }
   EXPECT_FALSE(must(house.client->get(house.ctx, {"v1", "ConfigMap"}, {"shop", "a"})));
   // Two at once by accident: they agree.
-  Running second(house.api.client("slipway-gitops"), house.repositories), third(house.api.client("slipway-gitops"), house.repositories);
+  Running second(house.api.client("slipway-gitops"), house.repositories),
+      third(house.api.client("slipway-gitops"), house.repositories);
   auto now = rfc3339(real_clock().wall());
-  must(house.client->patch(house.ctx, {"batch/v1", "Job"}, {"shop", "pre"}, kube::PatchType::merge,
-                           must(doc::parse_yaml(fmt::format("{{status: {{startTime: '{0}', completionTime: '{0}', conditions: [{{type: Complete, status: 'True', lastTransitionTime: '{0}'}}]}}}}", now))), {.subresource = "status"}));
+  must(house.client->patch(
+      house.ctx, {"batch/v1", "Job"}, {"shop", "pre"}, kube::PatchType::merge,
+      must(doc::parse_yaml(fmt::format("{{status: {{startTime: '{0}', completionTime: '{0}', conditions: [{{type: "
+                                       "Complete, status: 'True', lastTransitionTime: '{0}'}}]}}}}",
+                                       now))),
+      {.subresource = "status"}));
   house.until_value("a", "1");
-  auto app = house.until(application_type, {"argocd", "shop"}, [](const kube::Object& o) { return phase_of(o) == "Succeeded"; });
+  auto app = house.until(application_type, {"argocd", "shop"},
+                         [](const kube::Object& o) { return phase_of(o) == "Succeeded"; });
   EXPECT_EQ(app["status"]["history"].items().size(), 1U);
-  EXPECT_EQ(must(house.client->get(house.ctx, {"batch/v1", "Job"}, {"shop", "pre"}))->uid(), uid) << "the hook ran once";
+  EXPECT_EQ(must(house.client->get(house.ctx, {"batch/v1", "Job"}, {"shop", "pre"}))->uid(), uid)
+      << "the hook ran once";
 }
 
 }  // namespace

@@ -26,7 +26,8 @@ void start(const Ctx& ctx, Work& work, doc::Value request, std::int64_t retries)
 }
 
 doc::Value automatic(const Work& work) {
-  return doc::Map{{"sync", doc::Map{{"revision", work.status.revision()}, {"prune", work.app.prune}}}, {"initiatedBy", doc::Map{{"automated", true}}}};
+  return doc::Map{{"sync", doc::Map{{"revision", work.status.revision()}, {"prune", work.app.prune}}},
+                  {"initiatedBy", doc::Map{{"automated", true}}}};
 }
 
 // Nothing is recorded of the source by operations of older versions.
@@ -34,14 +35,19 @@ bool same_source(const Work& work) {
   const auto& op = work.status.operation;
   return op.source.is_null() || op.source == work.app.source_doc;
 }
-bool same_target(const Work& work) { return work.status.operation.revisions == work.status.revisions && same_source(work); }
+bool same_target(const Work& work) {
+  return work.status.operation.revisions == work.status.revisions && same_source(work);
+}
 
 // The last look found this commit's objects as they should be, though no operation was needed for it: what differs now
 // is drift.
 bool was_in_sync(const Work& work) {
   auto sync = work.application["status"]["sync"];
   if (sync["status"].text() != "Synced" || !same_source(work)) return false;
-  return work.status.revisions.size() > 1 ? sync["revisions"].value() == doc::Value(doc::List(work.status.revisions.begin(), work.status.revisions.end())) : sync["revision"].text() == work.status.revision();
+  return work.status.revisions.size() > 1
+             ? sync["revisions"].value() ==
+                   doc::Value(doc::List(work.status.revisions.begin(), work.status.revisions.end()))
+             : sync["revision"].text() == work.status.revision();
 }
 
 bool differs(const Work& work) {
@@ -66,11 +72,13 @@ Decision after_failure(const Ctx& ctx, Work& work) {
   auto retry = retry_of(work);
   if (!retry) return {};
   if (retry->limit >= 0 && op.retries >= retry->limit) {
-    work.status.conditions.push_back({"SyncError", fmt::format("Failed last sync attempt to {}: {}", op.revision().substr(0, 7), op.message)});
+    work.status.conditions.push_back(
+        {"SyncError", fmt::format("Failed last sync attempt to {}: {}", op.revision().substr(0, 7), op.message)});
     return {};
   }
   auto due = parse_rfc3339(op.finished_at).value_or(WallTime{}) + retry_pause(*retry, op.retries);
-  if (due > ctx.clock->wall()) return {Plan::wait, std::chrono::duration_cast<Millis>(due - ctx.clock->wall()) + Millis(1), false};
+  if (due > ctx.clock->wall())
+    return {Plan::wait, std::chrono::duration_cast<Millis>(due - ctx.clock->wall()) + Millis(1), false};
   start(ctx, work, op.request, op.retries + 1);
   return {Plan::operate, Millis(0), true};
 }
@@ -85,7 +93,9 @@ Decision automatic_decision(const Ctx& ctx, Work& work) {
   }
   bool tried = !op.phase.empty() && (same_target(work) || (op.phase == "Succeeded" && was_in_sync(work)));
   if (tried && !differs(work)) return {};
-  if (tried) return op.phase == "Succeeded" ? Decision{work.app.self_heal ? Plan::heal : Plan::nothing, Millis(0), false} : after_failure(ctx, work);
+  if (tried)
+    return op.phase == "Succeeded" ? Decision{work.app.self_heal ? Plan::heal : Plan::nothing, Millis(0), false}
+                                   : after_failure(ctx, work);
   // A commit that changes none of the objects is no reason to sync; the first look always is.
   if (!op.phase.empty() && !differs(work)) return {};
   start(ctx, work, automatic(work), 0);
@@ -117,7 +127,10 @@ Decision decide(const Ctx& ctx, Work& work) {
     start(ctx, work, automated ? automatic(work) : op.request, 0);
     return {Plan::operate, Millis(0), true};
   }
-  if (!work.app.automated) return op.phase == "Failed" && same_target(work) && doc::View(op.request)["retry"].present() ? after_failure(ctx, work) : Decision{};
+  if (!work.app.automated)
+    return op.phase == "Failed" && same_target(work) && doc::View(op.request)["retry"].present()
+               ? after_failure(ctx, work)
+               : Decision{};
   return automatic_decision(ctx, work);
 }
 

@@ -10,56 +10,82 @@ using namespace detail;
 using Check = HealthStatus (*)(const kube::Object&);
 
 // The controller has not looked at the newest spec yet.
-bool stale(const kube::Object& object) { return object.generation() > object["status"]["observedGeneration"].num_or(0); }
+bool stale(const kube::Object& object) {
+  return object.generation() > object["status"]["observedGeneration"].num_or(0);
+}
 
 HealthStatus deployment(const kube::Object& o) {
   auto status = o["status"];
   auto want = o["spec"]["replicas"].num_or(1);
   if (o["spec"]["paused"].bool_or(false)) return {Health::suspended, "Deployment is paused"};
-  if (stale(o)) return progressing("Waiting for rollout to finish: observed deployment generation less than desired generation");
+  if (stale(o))
+    return progressing("Waiting for rollout to finish: observed deployment generation less than desired generation");
   if (condition(o, "Progressing")["reason"].text() == "ProgressDeadlineExceeded")
     return {Health::degraded, fmt::format("Deployment \"{}\" exceeded its progress deadline", o.name())};
-  auto updated = status["updatedReplicas"].num_or(0), replicas = status["replicas"].num_or(0), available = status["availableReplicas"].num_or(0);
-  if (updated < want) return progressing(fmt::format("Waiting for rollout to finish: {} out of {} new replicas have been updated...", updated, want));
-  if (replicas > updated) return progressing(fmt::format("Waiting for rollout to finish: {} old replicas are pending termination...", replicas - updated));
-  if (available < updated) return progressing(fmt::format("Waiting for rollout to finish: {} of {} updated replicas are available...", available, updated));
+  auto updated = status["updatedReplicas"].num_or(0), replicas = status["replicas"].num_or(0),
+       available = status["availableReplicas"].num_or(0);
+  if (updated < want)
+    return progressing(
+        fmt::format("Waiting for rollout to finish: {} out of {} new replicas have been updated...", updated, want));
+  if (replicas > updated)
+    return progressing(
+        fmt::format("Waiting for rollout to finish: {} old replicas are pending termination...", replicas - updated));
+  if (available < updated)
+    return progressing(
+        fmt::format("Waiting for rollout to finish: {} of {} updated replicas are available...", available, updated));
   return {};
 }
 
 HealthStatus replica_set(const kube::Object& o) {
-  if (stale(o)) return progressing("Waiting for rollout to finish: observed replica set generation less than desired generation");
+  if (stale(o))
+    return progressing("Waiting for rollout to finish: observed replica set generation less than desired generation");
   auto failure = condition(o, "ReplicaFailure");
   if (failure["status"].text() == "True") return {Health::degraded, failure["message"].text()};
   auto want = o["spec"]["replicas"].num_or(1), available = o["status"]["availableReplicas"].num_or(0);
-  if (available < want) return progressing(fmt::format("Waiting for rollout to finish: {} out of {} new replicas are available...", available, want));
+  if (available < want)
+    return progressing(
+        fmt::format("Waiting for rollout to finish: {} out of {} new replicas are available...", available, want));
   return {};
 }
 
 HealthStatus stateful_set(const kube::Object& o) {
   auto status = o["status"];
-  if (status["observedGeneration"].num_or(0) == 0 || stale(o)) return progressing("Waiting for statefulset spec update to be observed...");
-  auto want = o["spec"]["replicas"].num_or(1), ready = status["readyReplicas"].num_or(0), updated = status["updatedReplicas"].num_or(0);
+  if (status["observedGeneration"].num_or(0) == 0 || stale(o))
+    return progressing("Waiting for statefulset spec update to be observed...");
+  auto want = o["spec"]["replicas"].num_or(1), ready = status["readyReplicas"].num_or(0),
+       updated = status["updatedReplicas"].num_or(0);
   if (ready < want) return progressing(fmt::format("Waiting for {} pods to be ready...", want - ready));
   auto strategy = o["spec"]["updateStrategy"];
   if (strategy["type"].text() == "OnDelete") return {};
   if (strategy["rollingUpdate"].present()) {
     auto partition = strategy["rollingUpdate"]["partition"].num_or(0);
     if (updated < want - partition)
-      return progressing(fmt::format("Waiting for partitioned roll out to finish: {} out of {} new pods have been updated...", updated, want - partition));
+      return progressing(
+          fmt::format("Waiting for partitioned roll out to finish: {} out of {} new pods have been updated...", updated,
+                      want - partition));
     return {};
   }
   if (status["updateRevision"].text() != status["currentRevision"].text())
-    return progressing(fmt::format("waiting for statefulset rolling update to complete {} pods at revision {}...", updated, status["updateRevision"].text()));
+    return progressing(fmt::format("waiting for statefulset rolling update to complete {} pods at revision {}...",
+                                   updated, status["updateRevision"].text()));
   return {};
 }
 
 HealthStatus daemon_set(const kube::Object& o) {
   auto status = o["status"];
-  if (stale(o)) return progressing("Waiting for rollout to finish: observed daemon set generation less than desired generation");
+  if (stale(o))
+    return progressing("Waiting for rollout to finish: observed daemon set generation less than desired generation");
   if (o["spec"]["updateStrategy"]["type"].text() == "OnDelete") return {};
-  auto want = status["desiredNumberScheduled"].num_or(0), updated = status["updatedNumberScheduled"].num_or(0), available = status["numberAvailable"].num_or(0);
-  if (updated < want) return progressing(fmt::format("Waiting for daemon set \"{}\" rollout to finish: {} out of {} new pods have been updated...", o.name(), updated, want));
-  if (available < want) return progressing(fmt::format("Waiting for daemon set \"{}\" rollout to finish: {} of {} updated pods are available...", o.name(), available, want));
+  auto want = status["desiredNumberScheduled"].num_or(0), updated = status["updatedNumberScheduled"].num_or(0),
+       available = status["numberAvailable"].num_or(0);
+  if (updated < want)
+    return progressing(
+        fmt::format("Waiting for daemon set \"{}\" rollout to finish: {} out of {} new pods have been updated...",
+                    o.name(), updated, want));
+  if (available < want)
+    return progressing(
+        fmt::format("Waiting for daemon set \"{}\" rollout to finish: {} of {} updated pods are available...", o.name(),
+                    available, want));
   return {};
 }
 
@@ -86,7 +112,8 @@ HealthStatus pod(const kube::Object& o) {
     for (const auto& container : o["status"]["containerStatuses"].items()) {
       auto ended = container["state"]["terminated"];
       if (message.empty() && ended["exitCode"].num_or(0) != 0)
-        message = ended["message"].str_or(fmt::format("container \"{}\" failed with exit code {}", container["name"].text(), ended["exitCode"].num_or(0)));
+        message = ended["message"].str_or(fmt::format("container \"{}\" failed with exit code {}",
+                                                      container["name"].text(), ended["exitCode"].num_or(0)));
     }
     return {Health::degraded, message};
   }
@@ -106,7 +133,8 @@ HealthStatus job(const kube::Object& o) {
 }
 
 HealthStatus service(const kube::Object& o) {
-  if (o["spec"]["type"].text() == "LoadBalancer" && o["status"]["loadBalancer"]["ingress"].items().empty()) return progressing("");
+  if (o["spec"]["type"].text() == "LoadBalancer" && o["status"]["loadBalancer"]["ingress"].items().empty())
+    return progressing("");
   return {};
 }
 
@@ -121,9 +149,11 @@ HealthStatus autoscaler(const kube::Object& o) {
   bool good = false;
   for (const auto& c : o["status"]["conditions"].items()) {
     auto reason = c["reason"].text();
-    if (reason.starts_with("FailedGet") || reason == "FailedUpdateScale" || reason == "FailedComputeMetricsReplicas" || reason == "InvalidSelector")
+    if (reason.starts_with("FailedGet") || reason == "FailedUpdateScale" || reason == "FailedComputeMetricsReplicas" ||
+        reason == "InvalidSelector")
       return {Health::degraded, c["message"].text()};
-    if ((c["type"].text() == "AbleToScale" || c["type"].text() == "ScalingLimited") && c["status"].text() == "True") good = true;
+    if ((c["type"].text() == "AbleToScale" || c["type"].text() == "ScalingLimited") && c["status"].text() == "True")
+      good = true;
   }
   return good ? HealthStatus{} : progressing("Waiting to Autoscale");
 }
@@ -142,8 +172,10 @@ HealthStatus old_autoscaler(const kube::Object& o) {
 HealthStatus cron_job(const kube::Object& o) {
   auto status = o["status"];
   if (o["spec"]["suspend"].bool_or(false)) return {Health::healthy, "CronJob is Suspended"};
-  if (!status["active"].items().empty()) return {Health::healthy, "The job is running. Its last execution may not have been successful"};
-  auto scheduled = parse_rfc3339(status["lastScheduleTime"].text()), succeeded = parse_rfc3339(status["lastSuccessfulTime"].text());
+  if (!status["active"].items().empty())
+    return {Health::healthy, "The job is running. Its last execution may not have been successful"};
+  auto scheduled = parse_rfc3339(status["lastScheduleTime"].text()),
+       succeeded = parse_rfc3339(status["lastSuccessfulTime"].text());
   if (!scheduled) return {Health::healthy, "CronJob has not been scheduled yet"};
   if (!succeeded) return {Health::healthy, "The CronJob never completed successfully. It may not be healthy"};
   if (*succeeded < *scheduled) return {Health::degraded, "CronJob has not completed its last execution successfully"};
@@ -159,7 +191,8 @@ HealthStatus api_service(const kube::Object& o) {
 
 HealthStatus custom_definition(const kube::Object& o) {
   for (const auto& c : o["status"]["conditions"].items())
-    if (c["type"].text() == "NamesAccepted" && c["status"].text() == "False") return {Health::degraded, c["message"].text()};
+    if (c["type"].text() == "NamesAccepted" && c["status"].text() == "False")
+      return {Health::degraded, c["message"].text()};
   if (condition(o, "Established")["status"].text() == "True") return {Health::healthy, "CRD is healthy"};
   return progressing("Status conditions not found");
 }
@@ -170,16 +203,24 @@ HealthStatus ingress(const kube::Object& o) {
 
 const std::map<std::pair<std::string_view, std::string_view>, Check>& checks() {
   static const std::map<std::pair<std::string_view, std::string_view>, Check> table{
-      {{"apps", "Deployment"}, deployment},   {{"apps", "ReplicaSet"}, replica_set},
-      {{"apps", "StatefulSet"}, stateful_set}, {{"apps", "DaemonSet"}, daemon_set},
-      {{"", "Pod"}, pod},                      {{"batch", "Job"}, job},
-      {{"", "Service"}, service},              {{"", "PersistentVolumeClaim"}, volume_claim},
+      {{"apps", "Deployment"}, deployment},
+      {{"apps", "ReplicaSet"}, replica_set},
+      {{"apps", "StatefulSet"}, stateful_set},
+      {{"apps", "DaemonSet"}, daemon_set},
+      {{"", "Pod"}, pod},
+      {{"batch", "Job"}, job},
+      {{"", "Service"}, service},
+      {{"", "PersistentVolumeClaim"}, volume_claim},
       {{"autoscaling", "HorizontalPodAutoscaler"}, autoscaler},
-      {{"batch", "CronJob"}, cron_job},        {{"apiregistration.k8s.io", "APIService"}, api_service},
-      {{"argoproj.io", "Rollout"}, rollout},   {{"argoproj.io", "AnalysisRun"}, analysis_run},
-      {{"argoproj.io", "Experiment"}, experiment}, {{"argoproj.io", "ApplicationSet"}, application_set},
+      {{"batch", "CronJob"}, cron_job},
+      {{"apiregistration.k8s.io", "APIService"}, api_service},
+      {{"argoproj.io", "Rollout"}, rollout},
+      {{"argoproj.io", "AnalysisRun"}, analysis_run},
+      {{"argoproj.io", "Experiment"}, experiment},
+      {{"argoproj.io", "ApplicationSet"}, application_set},
       {{"argoproj.io", "Workflow"}, workflow},
-      {{"networking.k8s.io", "Ingress"}, ingress}, {{"extensions", "Ingress"}, ingress},
+      {{"networking.k8s.io", "Ingress"}, ingress},
+      {{"extensions", "Ingress"}, ingress},
       {{"apiextensions.k8s.io", "CustomResourceDefinition"}, custom_definition},
   };
   return table;

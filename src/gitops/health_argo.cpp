@@ -17,20 +17,26 @@ bool is_observed(const kube::Object& o) {
   if (!status.present() || status.members().empty()) return false;
   if (!seen(status["observedGeneration"].text(), o.generation())) return false;
   auto workload = o.annotation("rollout.argoproj.io/workload-generation");
-  if (!o["spec"]["workloadRef"].present() || workload.empty() || !status["workloadObservedGeneration"].present()) return true;
+  if (!o["spec"]["workloadRef"].present() || workload.empty() || !status["workloadObservedGeneration"].present())
+    return true;
   return seen(status["workloadObservedGeneration"].text(), to_int(workload).value_or(0));
 }
 
 // Before phases there were only counts.
 HealthStatus rollout_by_counts(const kube::Object& o) {
   auto status = o["status"];
-  if (!status["pauseConditions"].items().empty() || o["spec"]["paused"].bool_or(false)) return {Health::suspended, "Rollout is paused"};
-  auto want = o["spec"]["replicas"].num_or(1), all = status["replicas"].num_or(0), updated = status["updatedReplicas"].num_or(0), available = status["availableReplicas"].num_or(0);
+  if (!status["pauseConditions"].items().empty() || o["spec"]["paused"].bool_or(false))
+    return {Health::suspended, "Rollout is paused"};
+  auto want = o["spec"]["replicas"].num_or(1), all = status["replicas"].num_or(0),
+       updated = status["updatedReplicas"].num_or(0), available = status["availableReplicas"].num_or(0);
   bool blue_green = o["spec"]["strategy"]["blueGreen"].present();
   if (updated < want) return progressing("Waiting for roll out to finish: More replicas need to be updated");
-  if (!blue_green && all > updated) return progressing("Waiting for roll out to finish: old replicas are pending termination");
-  if (available < updated) return progressing("Waiting for roll out to finish: updated replicas are still becoming available");
-  if (blue_green && status["blueGreen"]["activeSelector"].present() && status["blueGreen"]["activeSelector"].text() != status["currentPodHash"].text())
+  if (!blue_green && all > updated)
+    return progressing("Waiting for roll out to finish: old replicas are pending termination");
+  if (available < updated)
+    return progressing("Waiting for roll out to finish: updated replicas are still becoming available");
+  if (blue_green && status["blueGreen"]["activeSelector"].present() &&
+      status["blueGreen"]["activeSelector"].text() != status["currentPodHash"].text())
     return progressing("active service cutover pending");
   return {};
 }
@@ -54,7 +60,9 @@ HealthStatus rollout(const kube::Object& o) {
   if (!is_observed(o)) return progressing("Waiting for rollout spec update to be observed");
   for (const auto& c : o["status"]["conditions"].items()) {
     auto type = c["type"].text(), reason = c["reason"].text();
-    if (type == "InvalidSpec" || (type == "Progressing" && (reason == "RolloutAborted" || reason == "ProgressDeadlineExceeded"))) return {Health::degraded, c["message"].text()};
+    if (type == "InvalidSpec" ||
+        (type == "Progressing" && (reason == "RolloutAborted" || reason == "ProgressDeadlineExceeded")))
+      return {Health::degraded, c["message"].text()};
   }
   auto phase = o["status"]["phase"].text(), message = o["status"]["message"].text();
   if (phase.empty()) return rollout_by_counts(o);
@@ -65,15 +73,20 @@ HealthStatus rollout(const kube::Object& o) {
 }
 
 HealthStatus analysis_run(const kube::Object& o) {
-  static constexpr Words table[] = {{"Pending", Health::progressing, "Analysis run is running"},      {"Running", Health::progressing, "Analysis run is running"},
-                                    {"Successful", Health::healthy, "Analysis run completed successfully"}, {"Failed", Health::degraded, "Analysis run failed"},
-                                    {"Error", Health::degraded, "Analysis run had an error"},         {"Inconclusive", Health::unknown, "Analysis run was inconclusive"}};
+  static constexpr Words table[] = {{"Pending", Health::progressing, "Analysis run is running"},
+                                    {"Running", Health::progressing, "Analysis run is running"},
+                                    {"Successful", Health::healthy, "Analysis run completed successfully"},
+                                    {"Failed", Health::degraded, "Analysis run failed"},
+                                    {"Error", Health::degraded, "Analysis run had an error"},
+                                    {"Inconclusive", Health::unknown, "Analysis run was inconclusive"}};
   return by_phase(o, table, "Waiting for analysis run to finish: status has not been reconciled.");
 }
 
 HealthStatus experiment(const kube::Object& o) {
-  static constexpr Words table[] = {{"Pending", Health::progressing, "Experiment is pending"}, {"Running", Health::progressing, "Experiment is running"},
-                                    {"Successful", Health::healthy, "Experiment is successful"}, {"Failed", Health::degraded, "Experiment has failed"},
+  static constexpr Words table[] = {{"Pending", Health::progressing, "Experiment is pending"},
+                                    {"Running", Health::progressing, "Experiment is running"},
+                                    {"Successful", Health::healthy, "Experiment is successful"},
+                                    {"Failed", Health::degraded, "Experiment has failed"},
                                     {"Error", Health::degraded, "Experiment had an error"}};
   auto health = by_phase(o, table, "Waiting for experiment to finish: status has not been reconciled.");
   // Unlike a run's, an experiment's own message is not what is shown.
@@ -95,9 +108,11 @@ HealthStatus application_set(const kube::Object& o) {
   if (conditions.empty()) return progressing("Waiting for the status to be reported");
   for (const auto& c : conditions) {
     auto type = c["type"].text(), status = c["status"].text();
-    if ((type == "ErrorOccurred" && status == "True") || (type == "ResourcesUpToDate" && status == "False")) return {Health::degraded, c["message"].text()};
+    if ((type == "ErrorOccurred" && status == "True") || (type == "ResourcesUpToDate" && status == "False"))
+      return {Health::degraded, c["message"].text()};
   }
-  if (auto c = condition(o, "RolloutProgressing"); c["status"].text() == "True") return progressing(c["message"].text());
+  if (auto c = condition(o, "RolloutProgressing"); c["status"].text() == "True")
+    return progressing(c["message"].text());
   return {Health::healthy, condition(o, "ResourcesUpToDate")["message"].text()};
 }
 

@@ -8,11 +8,11 @@ namespace {
 
 struct Row {
   std::string_view group;
-  std::string_view kinds;              // with spaces between; "" for all of the group
-  std::string_view good;               // True: healthy; False: degraded; else progressing
-  std::string_view bad = "";           // any of them True: degraded, whatever else
-  std::string_view suspended = "";     // a field of spec that is true
-  std::string_view working = "";       // reasons with which a False is only progressing
+  std::string_view kinds;           // with spaces between; "" for all of the group
+  std::string_view good;            // True: healthy; False: degraded; else progressing
+  std::string_view bad = "";        // any of them True: degraded, whatever else
+  std::string_view suspended = "";  // a field of spec that is true
+  std::string_view working = "";    // reasons with which a False is only progressing
 };
 constexpr Row rows[] = {
     {"cert-manager.io", "", "Ready", "", "", "Pending Issuing InProgress DoesNotExist"},
@@ -60,14 +60,16 @@ bool names(std::string_view words, std::string_view word) {
 }
 
 HealthStatus by_row(const Row& row, const kube::Object& o) {
-  if (!row.suspended.empty() && o["spec"][row.suspended].bool_or(false)) return {Health::suspended, fmt::format("{} is suspended", o.kind())};
+  if (!row.suspended.empty() && o["spec"][row.suspended].bool_or(false))
+    return {Health::suspended, fmt::format("{} is suspended", o.kind())};
   for (auto type : split(row.bad, ' '))
     if (auto bad = condition(o, type); bad["status"].text() == "True") return {Health::degraded, bad["message"].text()};
   auto c = condition(o, row.good);
   auto status = c["status"].text();
   if (status == "False" && !names(row.working, c["reason"].text())) return {Health::degraded, c["message"].text()};
   for (const auto& seen : {o["status"]["observedGeneration"], c["observedGeneration"]})
-    if (seen.present() && seen.num_or(0) < o.generation()) return progressing(fmt::format("Waiting for {} to be observed", o.kind()));
+    if (seen.present() && seen.num_or(0) < o.generation())
+      return progressing(fmt::format("Waiting for {} to be observed", o.kind()));
   if (status == "True") return {Health::healthy, c["message"].text()};
   return progressing(c.exists() ? c["message"].text() : fmt::format("Waiting for {}", o.kind()));
 }
@@ -77,7 +79,9 @@ HealthStatus by_row(const Row& row, const kube::Object& o) {
 std::optional<HealthStatus> health_by_conditions(const kube::Object& object) {
   auto type = object.type();
   // The one kind without a controller behind it.
-  if (type.group() == "source.toolkit.fluxcd.io" && type.kind == "HelmRepository" && object["spec"]["type"].text() == "oci") return HealthStatus{};
+  if (type.group() == "source.toolkit.fluxcd.io" && type.kind == "HelmRepository" &&
+      object["spec"]["type"].text() == "oci")
+    return HealthStatus{};
   for (const auto& row : rows)
     if (row.group == type.group() && (row.kinds.empty() || names(row.kinds, type.kind))) return by_row(row, object);
   return std::nullopt;

@@ -17,7 +17,8 @@ doc::Value hook_object(const Application& app, const Task& task, const Operation
   if (task.key.name.empty()) {
     auto when = parse_rfc3339(op.started_at).value_or(WallTime{});
     auto seconds = std::chrono::duration_cast<std::chrono::seconds>(when.time_since_epoch()).count();
-    meta.set("name", fmt::format("{}{}-{}-{}", object.str_at({"metadata", "generateName"}), op.revision().substr(0, 7), lower(to_string(task.phase)), seconds));
+    meta.set("name", fmt::format("{}{}-{}-{}", object.str_at({"metadata", "generateName"}), op.revision().substr(0, 7),
+                                 lower(to_string(task.phase)), seconds));
     meta.erase("generateName");
   }
   return object;
@@ -25,12 +26,14 @@ doc::Value hook_object(const Application& app, const Task& task, const Operation
 
 Result<> drop(const Ctx& ctx, kube::Client& client, const kube::Object& live) {
   if (live.deleting()) return {};
-  auto removed = client.remove(ctx, live.type(), live.key(), {.propagation = kube::RemoveOptions::Propagation::background, .uid = live.uid()});
+  auto removed = client.remove(ctx, live.type(), live.key(),
+                               {.propagation = kube::RemoveOptions::Propagation::background, .uid = live.uid()});
   return !removed && removed.error().is(Kind::not_found) ? Result<>{} : removed;
 }
 
 // The hook's object as it is now, made when it is not there; nothing while one of an earlier operation is in the way.
-Result<std::optional<kube::Object>> live_hook(const Ctx& ctx, Work& work, const Task& task, const doc::Value& object, TaskResult& result) {
+Result<std::optional<kube::Object>> live_hook(const Ctx& ctx, Work& work, const Task& task, const doc::Value& object,
+                                              TaskResult& result) {
   auto& client = work.context.client;
   kube::Key key{task.key.ns, object.str_at({"metadata", "name"})};
   auto ours = object.str_at({"metadata", "annotations", operation_annotation});
@@ -63,13 +66,15 @@ Result<HookState> run_hook(const Ctx& ctx, Work& work, const Task& task) {
   if (result.outcome == "Failed") return HookState::failed;
   auto live = live_hook(ctx, work, task, object, result);
   if (!live) {
-    if (live.error().retryable() || live.error().is(Kind::conflict) || live.error().is(Kind::cancelled)) return Fail(std::move(live).error());
+    if (live.error().retryable() || live.error().is(Kind::conflict) || live.error().is(Kind::cancelled))
+      return Fail(std::move(live).error());
     result.outcome = "Failed", result.message = live.error().what();
     return Fail(std::move(live).error().in(fmt::format("hook {}", task.key.name)));
   }
   if (!*live) return HookState::running;
   auto health = health_of(**live);
-  if (health && health->health != Health::healthy && health->health != Health::degraded && health->health != Health::unknown) {
+  if (health && health->health != Health::healthy && health->health != Health::degraded &&
+      health->health != Health::unknown) {
     result.outcome = "Running", result.message = health->message;
     return HookState::running;
   }

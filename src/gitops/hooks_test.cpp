@@ -6,23 +6,40 @@ namespace {
 
 const kube::Type job_type{"batch/v1", "Job"}, config{"v1", "ConfigMap"};
 
-std::string job(std::string_view name, std::string_view hook, std::string_view policy = "", std::string_view key = "name") {
-  auto annotations = fmt::format("argocd.argoproj.io/hook: '{}'{}", hook, policy.empty() ? "" : fmt::format(", argocd.argoproj.io/hook-delete-policy: '{}'", policy));
-  return fmt::format("{{apiVersion: batch/v1, kind: Job, metadata: {{{}: {}, annotations: {{{}}}}}, spec: {{template: {{spec: {{restartPolicy: Never, containers: [{{name: c, image: a}}]}}}}}}}}\n", key, name, annotations);
+std::string job(std::string_view name, std::string_view hook, std::string_view policy = "",
+                std::string_view key = "name") {
+  auto annotations =
+      fmt::format("argocd.argoproj.io/hook: '{}'{}", hook,
+                  policy.empty() ? "" : fmt::format(", argocd.argoproj.io/hook-delete-policy: '{}'", policy));
+  return fmt::format(
+      "{{apiVersion: batch/v1, kind: Job, metadata: {{{}: {}, annotations: {{{}}}}}, spec: {{template: {{spec: "
+      "{{restartPolicy: Never, containers: [{{name: c, image: a}}]}}}}}}}}\n",
+      key, name, annotations);
 }
 std::string deployment(std::string_view name, int wave) {
-  return fmt::format("{{apiVersion: apps/v1, kind: Deployment, metadata: {{name: {}, annotations: {{argocd.argoproj.io/sync-wave: '{}'}}}}, spec: {{replicas: 1, selector: {{matchLabels: {{a: b}}}}, template: {{metadata: {{labels: {{a: b}}}}, spec: {{containers: [{{name: c, image: 'w:1'}}]}}}}}}}}", name, wave);
+  return fmt::format(
+      "{{apiVersion: apps/v1, kind: Deployment, metadata: {{name: {}, annotations: {{argocd.argoproj.io/sync-wave: "
+      "'{}'}}}}, spec: {{replicas: 1, selector: {{matchLabels: {{a: b}}}}, template: {{metadata: {{labels: {{a: b}}}}, "
+      "spec: {{containers: [{{name: c, image: 'w:1'}}]}}}}}}}}",
+      name, wave);
 }
 void end_job(World& w, const std::string& name, std::string_view condition = "Complete") {
   auto now = rfc3339(w.clock.wall());
-  w.merge(job_type, {"shop", name}, fmt::format("{{status: {{startTime: '{}', completionTime: {}, conditions: [{{type: {}, status: 'True', message: done, lastTransitionTime: '{}'}}]}}}}", now, condition == "Complete" ? "'" + now + "'" : "null", condition, now), "status");
+  w.merge(job_type, {"shop", name},
+          fmt::format("{{status: {{startTime: '{}', completionTime: {}, conditions: [{{type: {}, status: 'True', "
+                      "message: done, lastTransitionTime: '{}'}}]}}}}",
+                      now, condition == "Complete" ? "'" + now + "'" : "null", condition, now),
+          "status");
 }
 void make_ready(World& w, const std::string& name) {
-  w.merge({"apps/v1", "Deployment"}, {"shop", name}, "{status: {observedGeneration: 1, replicas: 1, updatedReplicas: 1, readyReplicas: 1, availableReplicas: 1}}", "status");
+  w.merge({"apps/v1", "Deployment"}, {"shop", name},
+          "{status: {observedGeneration: 1, replicas: 1, updatedReplicas: 1, readyReplicas: 1, availableReplicas: 1}}",
+          "status");
 }
 std::string hook_result(const kube::Object& app, std::string_view name) {
   for (const auto& r : app["status"]["operationState"]["syncResult"]["resources"].items())
-    if (r["name"].text() == name) return fmt::format("{} {} {}", r["hookType"].text(), r["hookPhase"].text(), r["syncPhase"].text());
+    if (r["name"].text() == name)
+      return fmt::format("{} {} {}", r["hookType"].text(), r["hookPhase"].text(), r["syncPhase"].text());
   return "none";
 }
 
@@ -91,14 +108,23 @@ TEST_P(Delete, Policy) {
   EXPECT_EQ(w.has("a"), GetParam().good);
   EXPECT_EQ(message_of(app), GetParam().good ? "successfully synced (all tasks run)" : "PreSync hook pre failed");
 }
-INSTANTIATE_TEST_SUITE_P(Hooks, Delete, testing::ValuesIn(std::to_array<Deletes>({
-  {"DefaultGood", "", true, true}, {"DefaultBad", "", false, true}, {"SucceededGood", "HookSucceeded", true, false}, {"SucceededBad", "HookSucceeded", false, true},
-  {"FailedGood", "HookFailed", true, true}, {"FailedBad", "HookFailed", false, false}, {"BothBad", "HookSucceeded,HookFailed", false, false},
-})), [](const auto& i) { return i.param.name; });
+INSTANTIATE_TEST_SUITE_P(Hooks, Delete,
+                         testing::ValuesIn(std::to_array<Deletes>({
+                             {"DefaultGood", "", true, true},
+                             {"DefaultBad", "", false, true},
+                             {"SucceededGood", "HookSucceeded", true, false},
+                             {"SucceededBad", "HookSucceeded", false, true},
+                             {"FailedGood", "HookFailed", true, true},
+                             {"FailedBad", "HookFailed", false, false},
+                             {"BothBad", "HookSucceeded,HookFailed", false, false},
+                         })),
+                         [](const auto& i) { return i.param.name; });
 
 TEST(Hooks, SyncFailRunsToItsEndBeforeTheOperationHasFailed) {
   World w;
-  w.commit({{"pre.yaml", job("pre", "PreSync")}, {"fail.yaml", job("alarm", "SyncFail", "HookSucceeded")}, {"a.yaml", config_map("a")}});
+  w.commit({{"pre.yaml", job("pre", "PreSync")},
+            {"fail.yaml", job("alarm", "SyncFail", "HookSucceeded")},
+            {"a.yaml", config_map("a")}});
   w.application("syncPolicy: {automated: {}, retry: {limit: 1, backoff: {duration: 30s}}}");
   w.look_once();
   EXPECT_FALSE(w.live(job_type, "alarm"));
@@ -119,7 +145,8 @@ TEST(Hooks, SyncFailRunsToItsEndBeforeTheOperationHasFailed) {
 
 TEST(Hooks, GeneratedNamesAreOneAnOperation) {
   World w;
-  w.commit({{"1.yaml", job("x-", "PreSync", "", "generateName")}, {"2.yaml", job("y-", "PreSync", "", "generateName")}});
+  w.commit(
+      {{"1.yaml", job("x-", "PreSync", "", "generateName")}, {"2.yaml", job("y-", "PreSync", "", "generateName")}});
   w.application();
   w.look_once();
   w.restart();
@@ -168,7 +195,8 @@ TEST(Hooks, UnsupportedWordsAreConditions) {
   w.commit({{"a.yaml", config_map("a")}, {"j.yaml", job("bye", "PreDelete")}});
   w.application();
   auto app = w.look_once();
-  EXPECT_EQ(conditions_of(app), "HookWarning: Job shop/bye: hook PreDelete is not run: hooks of deletion are not supported");
+  EXPECT_EQ(conditions_of(app),
+            "HookWarning: Job shop/bye: hook PreDelete is not run: hooks of deletion are not supported");
   EXPECT_EQ(phase_of(app), "Succeeded");
 }
 
@@ -195,10 +223,14 @@ TEST(Waves, DegradedEndsTheOperation) {
   w.commit({{"1.yaml", deployment("first", 0)}, {"2.yaml", deployment("second", 1)}});
   w.application();
   w.look_once();
-  w.merge({"apps/v1", "Deployment"}, {"shop", "first"}, "{status: {observedGeneration: 1, conditions: [{type: Progressing, status: 'False', reason: ProgressDeadlineExceeded}]}}", "status");
+  w.merge({"apps/v1", "Deployment"}, {"shop", "first"},
+          "{status: {observedGeneration: 1, conditions: [{type: Progressing, status: 'False', reason: "
+          "ProgressDeadlineExceeded}]}}",
+          "status");
   auto app = w.look_once();
   EXPECT_EQ(phase_of(app), "Failed");
-  EXPECT_EQ(message_of(app), "Deployment first is degraded in wave 0: Deployment \"first\" exceeded its progress deadline");
+  EXPECT_EQ(message_of(app),
+            "Deployment first is degraded in wave 0: Deployment \"first\" exceeded its progress deadline");
   EXPECT_FALSE(w.live({"apps/v1", "Deployment"}, "second"));
 }
 
@@ -225,10 +257,16 @@ TEST_P(Kill, AnywhereRepeatsNothingAndLosesNothing) {
     w.commit({{"old.yaml", config_map("old")}, {"b.yaml", config_map("b")}});
     w.application();
     w.look_once();
-    w.commit({{"old.yaml", std::nullopt}, {"pre.yaml", job("pre", "PreSync", "HookSucceeded")}, {"a.yaml", config_map("a")}, {"b.yaml", config_map("b", "2")}, {"post.yaml", job("post-", "PostSync", "", "generateName")}});
+    w.commit({{"old.yaml", std::nullopt},
+              {"pre.yaml", job("pre", "PreSync", "HookSucceeded")},
+              {"a.yaml", config_map("a")},
+              {"b.yaml", config_map("b", "2")},
+              {"post.yaml", job("post-", "PostSync", "", "generateName")}});
     int at = 0;
     bool before = GetParam();
-    w.client->before_write = [&](const std::string&) -> Result<> { return at++ == fatal ? Result<>(fail(Kind::unavailable, "gone")) : Result<>{}; };
+    w.client->before_write = [&](const std::string&) -> Result<> {
+      return at++ == fatal ? Result<>(fail(Kind::unavailable, "gone")) : Result<>{};
+    };
     std::set<std::string> jobs;
     kube::Object app;
     for (int i = 0; i < 12 && phase_of(app) != "Succeeded"; ++i) {
@@ -251,14 +289,18 @@ TEST_P(Kill, AnywhereRepeatsNothingAndLosesNothing) {
   }
   EXPECT_GT(writes_in_all, 8);
 }
-INSTANTIATE_TEST_SUITE_P(Faults, Kill, testing::Bool(), [](const auto& i) { return i.param ? "RestartedAtEachLook" : "RestartedOnFailure"; });
+INSTANTIATE_TEST_SUITE_P(Faults, Kill, testing::Bool(),
+                         [](const auto& i) { return i.param ? "RestartedAtEachLook" : "RestartedOnFailure"; });
 
 TEST(Faults, ApiGoneHalfWayIsWaitedForInSight) {
   World w;
   w.commit({{"a.yaml", config_map("a")}, {"b.yaml", config_map("b")}});
   w.application();
   bool gone = true;
-  w.client->before_write = [&](const std::string& what) -> Result<> { return gone && what == "apply ConfigMap shop/b" ? Result<>(fail(Kind::unavailable, "connection refused")) : Result<>{}; };
+  w.client->before_write = [&](const std::string& what) -> Result<> {
+    return gone && what == "apply ConfigMap shop/b" ? Result<>(fail(Kind::unavailable, "connection refused"))
+                                                    : Result<>{};
+  };
   auto app = w.look_once();
   EXPECT_EQ(phase_of(app), "Running");
   EXPECT_EQ(message_of(app), "connection refused");
@@ -276,7 +318,9 @@ TEST(Faults, ReadsThatFailChangeNothing) {
   w.commit({{"a.yaml", std::nullopt}, {"c.yaml", config_map("c")}});
   for (auto fatal : {"get ConfigMap shop/b", "get ConfigMap shop/a", "apply ConfigMap shop/c"}) {
     w.client->writes.clear();
-    w.client->before = [&](const std::string& what) -> Result<> { return what == fatal ? Result<>(fail(Kind::timeout, "slow")) : Result<>{}; };
+    w.client->before = [&](const std::string& what) -> Result<> {
+      return what == fatal ? Result<>(fail(Kind::timeout, "slow")) : Result<>{};
+    };
     (void)w.try_look();
     EXPECT_TRUE(w.has("a")) << fatal;
     for (const auto& write : w.client->writes) EXPECT_TRUE(write.starts_with("patch Application")) << write;

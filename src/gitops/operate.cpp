@@ -43,15 +43,18 @@ Result<Progress> heal(const Ctx& ctx, Work& work) {
       continue;
     }
     auto refusal = work.project.refusal(r.type, r.key.ns);
-    auto applied = refusal.empty() ? apply_task(ctx, work.context.client, work.app, *r.task, r.live) : Result<kube::Object>(fail(Kind::denied, "{}", refusal));
+    auto applied = refusal.empty() ? apply_task(ctx, work.context.client, work.app, *r.task, r.live)
+                                   : Result<kube::Object>(fail(Kind::denied, "{}", refusal));
     if (!applied) {
       if (applied.error().is(Kind::cancelled)) return Fail(std::move(applied).error());
       work.status.conditions.push_back({"SyncError", applied.error().what()});
       wait("an object that could not be healed", Millis(5000));
       continue;
     }
-    LOG(warn, "gitops.drift", {"app", work.app.key.name}, {"object", fmt::format("{} {}", r.type.kind, r.key.str())}, {"deleted", r.missing});
-    if (work.context.drift) work.context.drift({work.app.key, r.type, r.key, r.missing, r.fields, work.status.revision(), true});
+    LOG(warn, "gitops.drift", {"app", work.app.key.name}, {"object", fmt::format("{} {}", r.type.kind, r.key.str())},
+        {"deleted", r.missing});
+    if (work.context.drift)
+      work.context.drift({work.app.key, r.type, r.key, r.missing, r.fields, work.status.revision(), true});
     now_synced(r, *std::move(applied));
   }
   return progress;
@@ -62,7 +65,9 @@ bool selected(const Operation& op, const Task& task) {
   if (task.hook) return false;
   for (const auto& want : op.sync()["resources"].items()) {
     auto ns = want["namespace"].text();
-    if (want["group"].text() == task.type.group() && want["kind"].text() == task.type.kind && want["name"].text() == task.key.name && (ns.empty() || ns == task.key.ns)) return true;
+    if (want["group"].text() == task.type.group() && want["kind"].text() == task.type.kind &&
+        want["name"].text() == task.key.name && (ns.empty() || ns == task.key.ns))
+      return true;
   }
   return false;
 }
@@ -81,8 +86,11 @@ Result<> advance_object(const Ctx& ctx, Work& work, const Task& task, bool gated
     now_synced(*r, *std::move(applied));
   }
   if (!gated || !r->health) return {};
-  if (r->health->health == Health::degraded) return fail(Kind::invalid, "{} {} is degraded in wave {}: {}", task.type.kind, task.key.name, task.wave, r->health->message);
-  if (r->health->health != Health::healthy && waiting.empty()) waiting = fmt::format("healthy state of {}/{}", task.type.kind, task.key.name);
+  if (r->health->health == Health::degraded)
+    return fail(Kind::invalid, "{} {} is degraded in wave {}: {}", task.type.kind, task.key.name, task.wave,
+                r->health->message);
+  if (r->health->health != Health::healthy && waiting.empty())
+    waiting = fmt::format("healthy state of {}/{}", task.type.kind, task.key.name);
   return {};
 }
 
@@ -100,8 +108,10 @@ Result<Progress> advance(const Ctx& ctx, Work& work) {
         continue;
       }
       TRY(auto state, run_hook(ctx, work, *task));
-      if (state == HookState::failed) return fail(Kind::invalid, "{} hook {} failed", to_string(task->phase), task->key.name);
-      if (state == HookState::running && waiting.empty()) waiting = fmt::format("completion of hook {}/{}", task->type.kind, task->key.name);
+      if (state == HookState::failed)
+        return fail(Kind::invalid, "{} hook {} failed", to_string(task->phase), task->key.name);
+      if (state == HookState::running && waiting.empty())
+        waiting = fmt::format("completion of hook {}/{}", task->type.kind, task->key.name);
     }
     if (!waiting.empty()) return Progress{std::move(waiting)};
   }
@@ -125,22 +135,29 @@ Result<std::optional<Millis>> fail_operation(const Ctx& ctx, Work& work) {
   if (running) return std::optional(Millis(5000));
   finish(ctx, op, "Failed", op.message);
   LOG(warn, "gitops.sync_failed", {"app", work.app.key.name}, {"revision", op.revision()}, {"error", op.message});
-  auto retry = op.sync().present() && doc::View(op.request)["retry"].present() ? retry_from(doc::View(op.request)["retry"]) : Result<RetrySpec>(work.app.retry);
+  auto retry = op.sync().present() && doc::View(op.request)["retry"].present()
+                   ? retry_from(doc::View(op.request)["retry"])
+                   : Result<RetrySpec>(work.app.retry);
   return std::optional(retry ? retry_pause(*retry, op.retries) : work.app.retry.first);
 }
 
 bool is_failing(const Operation& op) {
-  return std::any_of(op.results.begin(), op.results.end(), [](const TaskResult& r) { return r.hook && r.phase == "SyncFail"; });
+  return std::any_of(op.results.begin(), op.results.end(),
+                     [](const TaskResult& r) { return r.hook && r.phase == "SyncFail"; });
 }
 
 void remember(Work& work) {
   auto& status = work.status;
   const auto& op = status.operation;
   if (op.selective()) return;
-  if (!status.history.empty() && status.history.back().revisions == op.revisions && status.history.back().source == op.source) return;
+  if (!status.history.empty() && status.history.back().revisions == op.revisions &&
+      status.history.back().source == op.source)
+    return;
   std::int64_t id = status.history.empty() ? 0 : status.history.back().id + 1;
-  status.history.push_back({id, op.revisions, op.finished_at, op.started_at, op.source, doc::View(op.request)["initiatedBy"].value()});
-  while (static_cast<std::int64_t>(status.history.size()) > work.app.history_limit) status.history.erase(status.history.begin());
+  status.history.push_back(
+      {id, op.revisions, op.finished_at, op.started_at, op.source, doc::View(op.request)["initiatedBy"].value()});
+  while (static_cast<std::int64_t>(status.history.size()) > work.app.history_limit)
+    status.history.erase(status.history.begin());
 }
 
 // What a request cannot have here.
@@ -149,12 +166,14 @@ Result<> check_request(const Work& work) {
   auto sync = op.sync();
   auto pinned = sync["revision"].text();
   if (!pinned.empty() && !op.revision().starts_with(pinned) && pinned != work.app.sources.front().target_revision)
-    return fail(Kind::invalid, "revision {} was asked for and {} is what {} names; a rollback is a commit in Git", pinned, op.revision().substr(0, 12),
-                work.app.sources.front().target_revision);
+    return fail(Kind::invalid, "revision {} was asked for and {} is what {} names; a rollback is a commit in Git",
+                pinned, op.revision().substr(0, 12), work.app.sources.front().target_revision);
   for (auto key : {"source", "sources", "manifests", "syncOptions"})
-    if (sync[key].present()) return sync[key].wrong("this field of an operation is not supported: change the Application instead");
+    if (sync[key].present())
+      return sync[key].wrong("this field of an operation is not supported: change the Application instead");
   if (sync["syncStrategy"]["hook"]["force"].bool_or(false) || sync["syncStrategy"]["apply"]["force"].bool_or(false))
-    return sync["syncStrategy"].wrong("force is not supported for a whole Application: give the object the sync option Force=true");
+    return sync["syncStrategy"].wrong(
+        "force is not supported for a whole Application: give the object the sync option Force=true");
   return {};
 }
 
@@ -163,7 +182,9 @@ Result<std::optional<Millis>> run_operation(const Ctx& ctx, Work& work) {
   if (is_failing(op)) return fail_operation(ctx, work);
   bool dry_run = op.sync()["dryRun"].bool_or(false);
   auto step = [&]() -> Result<Progress> {
-    if (auto held = work.project.held_back(work.app, ctx.clock->wall(), !doc::View(op.request)["initiatedBy"]["automated"].bool_or(false)); !held.empty())
+    if (auto held = work.project.held_back(work.app, ctx.clock->wall(),
+                                           !doc::View(op.request)["initiatedBy"]["automated"].bool_or(false));
+        !held.empty())
       return Progress{held, Millis(30000)};
     if (!dry_run) {
       TRY(auto home, ensure_namespace(ctx, work.context.client, work.app));
@@ -214,12 +235,15 @@ Result<> record(const Ctx& ctx, Work& work, Recorded what) {
   doc::List patch;
   if (started) {
     // A version that is not the current one is refused as a conflict.
-    patch.emplace_back(doc::Map{{"op", "replace"}, {"path", "/metadata/resourceVersion"}, {"value", work.application.resource_version()}});
-    if (work.application.value().find("operation") != nullptr) patch.emplace_back(doc::Map{{"op", "remove"}, {"path", "/operation"}});
+    patch.emplace_back(doc::Map{
+        {"op", "replace"}, {"path", "/metadata/resourceVersion"}, {"value", work.application.resource_version()}});
+    if (work.application.value().find("operation") != nullptr)
+      patch.emplace_back(doc::Map{{"op", "remove"}, {"path", "/operation"}});
   }
-  patch.emplace_back(doc::Map{{"op", "add"}, {"path", "/status"}, {"value", to_doc(saved, work.application, rfc3339(ctx.clock->wall()))}});
-  auto written = work.context.client.patch(ctx, work.application.type(), work.application.key(), kube::PatchType::json, std::move(patch),
-                                           {.field_manager = std::string(status_manager)});
+  patch.emplace_back(doc::Map{
+      {"op", "add"}, {"path", "/status"}, {"value", to_doc(saved, work.application, rfc3339(ctx.clock->wall()))}});
+  auto written = work.context.client.patch(ctx, work.application.type(), work.application.key(), kube::PatchType::json,
+                                           std::move(patch), {.field_manager = std::string(status_manager)});
   if (!written) return Fail(std::move(written).error());
   work.request_taken = work.request_taken || started;
   return {};

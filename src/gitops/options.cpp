@@ -11,31 +11,51 @@ using Propagation = kube::RemoveOptions::Propagation;
 
 // What these ask for is how everything is synced here: server-side, only what differs, pruning after all else, and
 // leaving ignored fields alone. Turning one off has no effect on what ends up in the cluster.
-constexpr std::array always{std::string_view("PruneLast"), std::string_view("ApplyOutOfSyncOnly"), std::string_view("RespectIgnoreDifferences"),
-                            std::string_view("ServerSideApply")};
-const std::vector<std::string> known{"CreateNamespace", "FailOnSharedResource", "Validate", "Replace", "Force", "SkipDryRunOnMissingResource", "Prune",
-                                     "Delete", "PrunePropagationPolicy", "PruneLast", "ApplyOutOfSyncOnly", "RespectIgnoreDifferences", "ServerSideApply",
+constexpr std::array always{std::string_view("PruneLast"), std::string_view("ApplyOutOfSyncOnly"),
+                            std::string_view("RespectIgnoreDifferences"), std::string_view("ServerSideApply")};
+const std::vector<std::string> known{"CreateNamespace",
+                                     "FailOnSharedResource",
+                                     "Validate",
+                                     "Replace",
+                                     "Force",
+                                     "SkipDryRunOnMissingResource",
+                                     "Prune",
+                                     "Delete",
+                                     "PrunePropagationPolicy",
+                                     "PruneLast",
+                                     "ApplyOutOfSyncOnly",
+                                     "RespectIgnoreDifferences",
+                                     "ServerSideApply",
                                      "ClientSideApplyMigration"};
 
 Result<> read_bool(bool& into, std::string_view name, std::string_view value) {
-  if (value != "true" && value != "false") return fail(Kind::invalid, "{}: got \"{}\", want true or false", name, value);
+  if (value != "true" && value != "false")
+    return fail(Kind::invalid, "{}: got \"{}\", want true or false", name, value);
   into = value == "true";
   return {};
 }
 
 Result<> read_permission(Permission& into, std::string_view name, std::string_view value) {
-  if (value == "true") into = Permission::yes;
-  else if (value == "false") into = Permission::no;
-  else if (value == "confirm") into = Permission::confirm;
-  else return fail(Kind::invalid, "{}: got \"{}\", want true, false or confirm", name, value);
+  if (value == "true")
+    into = Permission::yes;
+  else if (value == "false")
+    into = Permission::no;
+  else if (value == "confirm")
+    into = Permission::confirm;
+  else
+    return fail(Kind::invalid, "{}: got \"{}\", want true, false or confirm", name, value);
   return {};
 }
 
 Result<> read_propagation(Propagation& into, std::string_view value) {
-  if (value == "foreground") into = Propagation::foreground;
-  else if (value == "background") into = Propagation::background;
-  else if (value == "orphan") into = Propagation::orphan;
-  else return fail(Kind::invalid, "PrunePropagationPolicy: got \"{}\", want foreground, background or orphan", value);
+  if (value == "foreground")
+    into = Propagation::foreground;
+  else if (value == "background")
+    into = Propagation::background;
+  else if (value == "orphan")
+    into = Propagation::orphan;
+  else
+    return fail(Kind::invalid, "PrunePropagationPolicy: got \"{}\", want foreground, background or orphan", value);
   return {};
 }
 

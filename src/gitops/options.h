@@ -13,11 +13,11 @@ enum class Permission { yes, no, confirm };  // confirm: a person must agree fir
 struct SyncOptions {
   bool create_namespace = false;
   bool fail_on_shared = false;
-  bool validate = true;        // tell about fields that the server does not know
-  bool replace = false;        // write the whole object instead of applying it
-  bool force = false;          // delete and create again what cannot be changed
+  bool validate = true;  // tell about fields that the server does not know
+  bool replace = false;  // write the whole object instead of applying it
+  bool force = false;    // delete and create again what cannot be changed
   bool skip_missing_kind = false;
-  bool migrate = true;         // take over what `kubectl apply` owns, so that fields dropped from Git go
+  bool migrate = true;  // take over what `kubectl apply` owns, so that fields dropped from Git go
   Permission prune = Permission::yes, remove = Permission::yes;
   kube::RemoveOptions::Propagation propagation = kube::RemoveOptions::Propagation::foreground;
 };

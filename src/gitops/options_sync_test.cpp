@@ -14,7 +14,9 @@ const kube::Type config{"v1", "ConfigMap"}, namespaces{"v1", "Namespace"};
 TEST(CreateNamespace, MakesTheDestinationWithItsMetadata) {
   World w;
   w.commit({{"a.yaml", config_map("a")}});
-  w.application("destination: {namespace: fresh}\nsyncPolicy: {automated: {}, syncOptions: [CreateNamespace=true], managedNamespaceMetadata: {labels: {team: blue}, annotations: {note: x}}}");
+  w.application(
+      "destination: {namespace: fresh}\nsyncPolicy: {automated: {}, syncOptions: [CreateNamespace=true], "
+      "managedNamespaceMetadata: {labels: {team: blue}, annotations: {note: x}}}");
   EXPECT_EQ(phase_of(w.look_once()), "Succeeded");
   auto made = *w.live(namespaces, "fresh", "");
   EXPECT_EQ(made.label("team"), "blue");
@@ -56,7 +58,8 @@ TEST(Replace, WritesTheWholeObject) {
 class Migration : public testing::TestWithParam<bool> {};
 TEST_P(Migration, FieldsOfKubectlApplyFollowGit) {
   World w;
-  auto before = must(doc::parse_yaml("{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: shop}, data: {v: '1', gone: x}}"));
+  auto before = must(doc::parse_yaml(
+      "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: shop}, data: {v: '1', gone: x}}"));
   must(w.person->create(w.ctx(), before, {.field_manager = "kubectl-client-side-apply"}));
   w.merge(config, {"shop", "a"}, "{data: {others: y}}");
   w.commit({{"a.yaml", config_map("a")}});
@@ -65,14 +68,19 @@ TEST_P(Migration, FieldsOfKubectlApplyFollowGit) {
   auto data = (*w.live(config, "a"))["data"];
   EXPECT_EQ(data["gone"].exists(), !GetParam());
   EXPECT_EQ(data["others"].text(), "y");
-  for (const auto& entry : (*w.live(config, "a"))["metadata"]["managedFields"].items()) EXPECT_TRUE(!GetParam() || entry["manager"].text() != "kubectl-client-side-apply");
+  for (const auto& entry : (*w.live(config, "a"))["metadata"]["managedFields"].items())
+    EXPECT_TRUE(!GetParam() || entry["manager"].text() != "kubectl-client-side-apply");
   EXPECT_EQ(w.look_once()["status"]["sync"]["status"].text(), "Synced");
 }
-INSTANTIATE_TEST_SUITE_P(Options, Migration, testing::Bool(), [](const auto& i) { return i.param ? "ByDefault" : "TurnedOff"; });
+INSTANTIATE_TEST_SUITE_P(Options, Migration, testing::Bool(),
+                         [](const auto& i) { return i.param ? "ByDefault" : "TurnedOff"; });
 
 TEST(Force, RemakesWhatCannotBeChanged) {
   auto job = [](std::string_view image, std::string_view annotations) {
-    return fmt::format("{{apiVersion: batch/v1, kind: Job, metadata: {{name: j, annotations: {{{}}}}}, spec: {{template: {{spec: {{restartPolicy: Never, containers: [{{name: c, image: '{}'}}]}}}}}}}}", annotations, image);
+    return fmt::format(
+        "{{apiVersion: batch/v1, kind: Job, metadata: {{name: j, annotations: {{{}}}}}, spec: {{template: {{spec: "
+        "{{restartPolicy: Never, containers: [{{name: c, image: '{}'}}]}}}}}}}}",
+        annotations, image);
   };
   World w;
   w.commit({{"j.yaml", job("a:1", "")}});
@@ -91,17 +99,23 @@ TEST(Force, RemakesWhatCannotBeChanged) {
 
 TEST(SkipDryRun, LetsKindsOfCrdsElsewhereWait) {
   World w;
-  w.commit({{"w.yaml", fmt::format("{{apiVersion: x.io/v1, kind: Widget, metadata: {{name: w, annotations: {{{}}}}}}}", opt("SkipDryRunOnMissingResource=true"))}});
+  w.commit({{"w.yaml", fmt::format("{{apiVersion: x.io/v1, kind: Widget, metadata: {{name: w, annotations: {{{}}}}}}}",
+                                   opt("SkipDryRunOnMissingResource=true"))}});
   w.application();
   auto app = w.look_once();
   EXPECT_EQ(phase_of(app), "Failed");
-  EXPECT_EQ(app["status"]["operationState"]["syncResult"]["resources"][0]["status"].text(), "SyncFailed") << "it was tried";
+  EXPECT_EQ(app["status"]["operationState"]["syncResult"]["resources"][0]["status"].text(), "SyncFailed")
+      << "it was tried";
 }
 
 TEST(Definitions, ComeWithTheirObjectsAndAreNeverTakenAway) {
   World w;
-  w.commit({{"crd.yaml", "{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: widgets.x.io}, spec: {group: x.io, scope: Cluster, names: {kind: Widget, plural: widgets}, versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]}}"},
-            {"w.yaml", "{apiVersion: x.io/v1, kind: Widget, metadata: {name: w}}"}});
+  w.commit(
+      {{"crd.yaml",
+        "{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: widgets.x.io}, spec: "
+        "{group: x.io, scope: Cluster, names: {kind: Widget, plural: widgets}, versions: [{name: v1, served: true, "
+        "storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]}}"},
+       {"w.yaml", "{apiVersion: x.io/v1, kind: Widget, metadata: {name: w}}"}});
   w.application();
   auto app = w.look_once();
   EXPECT_EQ(phase_of(app), "Succeeded") << message_of(app);
@@ -117,7 +131,8 @@ TEST(Definitions, ComeWithTheirObjectsAndAreNeverTakenAway) {
 
 TEST(Shared, IsToldOfAndMayFail) {
   World w;
-  auto theirs = must(doc::parse_yaml(config_map("a", "0", "argocd.argoproj.io/tracking-id: 'other:/ConfigMap:shop/a'")));
+  auto theirs =
+      must(doc::parse_yaml(config_map("a", "0", "argocd.argoproj.io/tracking-id: 'other:/ConfigMap:shop/a'")));
   theirs["metadata"]["namespace"] = "shop";
   must(w.person->create(w.ctx(), theirs, {}));
   w.commit({{"a.yaml", config_map("a")}});
@@ -138,7 +153,10 @@ TEST(Shared, IsToldOfAndMayFail) {
 
 TEST(Prune, KeepsWhatAsksToStay) {
   World w;
-  w.commit({{"a.yaml", config_map("a", "1", opt("Prune=false"))}, {"b.yaml", config_map("b", "1", "argocd.argoproj.io/compare-options: IgnoreExtraneous, " + opt("Prune=false"))}, {"c.yaml", config_map("c")}});
+  w.commit(
+      {{"a.yaml", config_map("a", "1", opt("Prune=false"))},
+       {"b.yaml", config_map("b", "1", "argocd.argoproj.io/compare-options: IgnoreExtraneous, " + opt("Prune=false"))},
+       {"c.yaml", config_map("c")}});
   w.application();
   w.look_once();
   w.commit({{"a.yaml", std::nullopt}, {"b.yaml", std::nullopt}});
@@ -160,9 +178,15 @@ TEST(Prune, AsksWhenToldTo) {
   w.commit({{"a.yaml", std::nullopt}});
   auto app = w.look_once();
   EXPECT_EQ(phase_of(app), "Running");
-  EXPECT_EQ(message_of(app), "waiting for approval to delete ConfigMap/a: annotate the Application with argocd.argoproj.io/deletion-approved");
+  EXPECT_EQ(
+      message_of(app),
+      "waiting for approval to delete ConfigMap/a: annotate the Application with argocd.argoproj.io/deletion-approved");
   EXPECT_TRUE(app["status"]["resources"][1]["requiresDeletionConfirmation"].bool_or(false));
-  auto approve = [&](WallTime when) { w.merge(application_type, w.key, fmt::format("{{metadata: {{annotations: {{argocd.argoproj.io/deletion-approved: '{}'}}}}}}", rfc3339(when))); };
+  auto approve = [&](WallTime when) {
+    w.merge(
+        application_type, w.key,
+        fmt::format("{{metadata: {{annotations: {{argocd.argoproj.io/deletion-approved: '{}'}}}}}}", rfc3339(when)));
+  };
   approve(w.clock.wall() - Millis(60000));
   EXPECT_EQ(phase_of(w.look_once()), "Running") << "an old approval is for something else";
   approve(w.clock.wall() + Millis(1000));
@@ -172,7 +196,10 @@ TEST(Prune, AsksWhenToldTo) {
 
 TEST(Prune, GoesWaveByWaveFromTheLast) {
   World w;
-  w.commit({{"a.yaml", config_map("first", "1", wave(-1))}, {"b.yaml", config_map("middle")}, {"c.yaml", config_map("last", "1", wave(4))}, {"k.yaml", config_map("keep")}});
+  w.commit({{"a.yaml", config_map("first", "1", wave(-1))},
+            {"b.yaml", config_map("middle")},
+            {"c.yaml", config_map("last", "1", wave(4))},
+            {"k.yaml", config_map("keep")}});
   w.application();
   w.look_once();
   w.client->collects = false;  // deleted in the foreground, and nobody collects
@@ -197,7 +224,9 @@ TEST(Prune, NeverEverythingUnlessAllowed) {
   w.commit({{"a.yaml", std::nullopt}});
   auto app = w.look_once();
   EXPECT_TRUE(w.has("a"));
-  EXPECT_EQ(conditions_of(app), "SyncError: the revision holds no objects and pruning would delete all; set syncPolicy.automated.allowEmpty to allow it");
+  EXPECT_EQ(conditions_of(app),
+            "SyncError: the revision holds no objects and pruning would delete all; set "
+            "syncPolicy.automated.allowEmpty to allow it");
   w.application("syncPolicy: {automated: {prune: true, allowEmpty: true, selfHeal: true}}");
   app = w.look_once();
   EXPECT_FALSE(w.has("a"));
@@ -210,9 +239,11 @@ TEST(Prune, ObjectsOfOthersAndCopiesStay) {
   w.look_once();
   // A copy carries the annotation of the object it was made from; b was given to another Application.
   auto copy = w.live(config, "a")->copy();
-  copy["metadata"] = doc::Map{{"name", "copy"}, {"namespace", "shop"}, {"annotations", *copy.find_path({"metadata", "annotations"})}};
+  copy["metadata"] =
+      doc::Map{{"name", "copy"}, {"namespace", "shop"}, {"annotations", *copy.find_path({"metadata", "annotations"})}};
   must(w.person->create(w.ctx(), copy, {}));
-  w.merge(config, {"shop", "b"}, "{metadata: {annotations: {argocd.argoproj.io/tracking-id: 'other:/ConfigMap:shop/b'}}}");
+  w.merge(config, {"shop", "b"},
+          "{metadata: {annotations: {argocd.argoproj.io/tracking-id: 'other:/ConfigMap:shop/b'}}}");
   w.commit({{"a.yaml", std::nullopt}, {"b.yaml", std::nullopt}, {"c.yaml", config_map("c")}});
   w.look_once();
   EXPECT_FALSE(w.has("a"));
@@ -224,7 +255,9 @@ TEST(Prune, NothingWhileAnObjectCouldNotBeApplied) {
   w.commit({{"a.yaml", config_map("a")}, {"b.yaml", config_map("b")}});
   w.application();
   w.look_once();
-  w.client->before_write = [](const std::string& what) -> Result<> { return what == "apply ConfigMap shop/c" ? Result<>(fail(Kind::denied, "no")) : Result<>{}; };
+  w.client->before_write = [](const std::string& what) -> Result<> {
+    return what == "apply ConfigMap shop/c" ? Result<>(fail(Kind::denied, "no")) : Result<>{};
+  };
   w.commit({{"b.yaml", std::nullopt}, {"c.yaml", config_map("c")}});
   auto app = w.look_once();
   EXPECT_EQ(phase_of(app), "Failed");
@@ -250,7 +283,10 @@ TEST(Deletion, WithoutTheFinalizerLeavesEverything) {
 
 TEST(Deletion, TakesTheObjectsWaveByWaveButKeepsWhatAsks) {
   World w;
-  w.commit({{"a.yaml", config_map("a")}, {"b.yaml", config_map("late", "1", wave(2))}, {"c.yaml", config_map("mine", "1", opt("Delete=false"))}, {"d.yaml", config_map("kept", "1", "helm.sh/resource-policy: keep")}});
+  w.commit({{"a.yaml", config_map("a")},
+            {"b.yaml", config_map("late", "1", wave(2))},
+            {"c.yaml", config_map("mine", "1", opt("Delete=false"))},
+            {"d.yaml", config_map("kept", "1", "helm.sh/resource-policy: keep")}});
   w.application("syncPolicy: {automated: {}}", cascading);
   w.look_once();
   w.client->collects = false;
@@ -287,10 +323,13 @@ TEST(Deletion, WaitsForConsent) {
   w.look_once();
   remove_app(w);
   auto app = w.look_once();
-  EXPECT_EQ(conditions_of(app), "DeletionWarning: waiting for approval to delete ConfigMap shop/a: annotate the Application with argocd.argoproj.io/deletion-approved");
+  EXPECT_EQ(conditions_of(app),
+            "DeletionWarning: waiting for approval to delete ConfigMap shop/a: annotate the Application with "
+            "argocd.argoproj.io/deletion-approved");
   EXPECT_TRUE(w.has("a"));
   auto when = rfc3339(must(parse_rfc3339(app["metadata"]["deletionTimestamp"].text())) + Millis(1000));
-  w.merge(application_type, w.key, fmt::format("{{metadata: {{annotations: {{argocd.argoproj.io/deletion-approved: '{}'}}}}}}", when));
+  w.merge(application_type, w.key,
+          fmt::format("{{metadata: {{annotations: {{argocd.argoproj.io/deletion-approved: '{}'}}}}}}", when));
   EXPECT_FALSE(w.look_once());
   EXPECT_FALSE(w.has("a"));
 }
@@ -299,7 +338,9 @@ TEST(Deletion, WaitsForConsent) {
 
 TEST(Request, OfSomeObjectsSkipsTheRestAndHistory) {
   World w;
-  w.commit({{"a.yaml", config_map("a")}, {"b.yaml", config_map("b")}, {"h.yaml", config_map("h", "1", "argocd.argoproj.io/hook: PreSync")}});
+  w.commit({{"a.yaml", config_map("a")},
+            {"b.yaml", config_map("b")},
+            {"h.yaml", config_map("h", "1", "argocd.argoproj.io/hook: PreSync")}});
   w.application("syncPolicy: {}");
   w.request("{resources: [{group: '', kind: ConfigMap, name: b}]}");
   auto app = w.look_once();
@@ -329,10 +370,13 @@ TEST(Request, WhatIsNotSupportedIsRefusedByName) {
   w.application("syncPolicy: {}");
   struct {
     std::string sync, message;
-  } cases[] = {{fmt::format("{{revision: {}}}", first), fmt::format("revision {} was asked for and {} is what main names; a rollback is a commit in Git", first, second.substr(0, 12))},
-               {"{manifests: [x]}", ".sync.manifests: this field of an operation is not supported"},
-               {"{source: {path: b}}", ".sync.source: this field of an operation is not supported"},
-               {"{syncStrategy: {apply: {force: true}}}", ".sync.syncStrategy: force is not supported for a whole Application"}};
+  } cases[] = {
+      {fmt::format("{{revision: {}}}", first),
+       fmt::format("revision {} was asked for and {} is what main names; a rollback is a commit in Git", first,
+                   second.substr(0, 12))},
+      {"{manifests: [x]}", ".sync.manifests: this field of an operation is not supported"},
+      {"{source: {path: b}}", ".sync.source: this field of an operation is not supported"},
+      {"{syncStrategy: {apply: {force: true}}}", ".sync.syncStrategy: force is not supported for a whole Application"}};
   for (const auto& c : cases) {
     w.request(c.sync);
     auto app = w.look_once();
@@ -347,7 +391,9 @@ TEST(Request, WhatIsNotSupportedIsRefusedByName) {
 
 TEST(Request, ToTerminateEndsTheOperation) {
   World w;
-  w.commit({{"j.yaml", "{apiVersion: batch/v1, kind: Job, metadata: {name: j, annotations: {argocd.argoproj.io/hook: PreSync}}, spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: a}]}}}}"}});
+  w.commit({{"j.yaml",
+             "{apiVersion: batch/v1, kind: Job, metadata: {name: j, annotations: {argocd.argoproj.io/hook: PreSync}}, "
+             "spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: a}]}}}}"}});
   w.application("syncPolicy: {}");
   w.request();
   EXPECT_EQ(phase_of(w.look_once()), "Running");

@@ -36,10 +36,12 @@ Result<Project> Project::read(const Ctx& ctx, kube::Client& client, const Applic
   Project project;
   project.name_ = app.project;
   TRY(auto found, client.get(ctx, project_type, {std::string(home_namespace), app.project}));
-  if (!found && app.project != "default") return fail(Kind::denied, "application references project {} which does not exist", app.project);
+  if (!found && app.project != "default")
+    return fail(Kind::denied, "application references project {} which does not exist", app.project);
   if (found) project.object_ = *found;
   for (const auto& window : project.object_["spec"]["syncWindows"].items())
-    if (auto read = window_from(window); !read) return Fail(std::move(read).error().in(fmt::format("project {}", app.project)));
+    if (auto read = window_from(window); !read)
+      return Fail(std::move(read).error().in(fmt::format("project {}", app.project)));
   return project;
 }
 
@@ -47,7 +49,8 @@ bool Project::permits_namespace(std::string_view ns) const {
   std::vector<std::string> namespaces;
   for (const auto& destination : object_["spec"]["destinations"].items()) {
     auto server = destination["server"].text(), cluster = destination["name"].text();
-    bool here = (server.empty() && cluster.empty()) || server == "*" || cluster == "*" || server == "https://kubernetes.default.svc" || cluster == "in-cluster" ||
+    bool here = (server.empty() && cluster.empty()) || server == "*" || cluster == "*" ||
+                server == "https://kubernetes.default.svc" || cluster == "in-cluster" ||
                 (!server.empty() && glob_match(server, "https://kubernetes.default.svc"));
     if (here) namespaces.push_back(destination["namespace"].text());
   }
@@ -58,12 +61,15 @@ Result<> Project::check(const Application& app) const {
   if (!object_) return {};
   std::vector<std::string> namespaces;
   for (const auto& item : object_["spec"]["sourceNamespaces"].items()) namespaces.push_back(item.text());
-  if (app.key.ns != home_namespace && !permitted(namespaces, app.key.ns)) return fail(Kind::denied, "applications of namespace {} are not permitted in project '{}'", app.key.ns, name_);
+  if (app.key.ns != home_namespace && !permitted(namespaces, app.key.ns))
+    return fail(Kind::denied, "applications of namespace {} are not permitted in project '{}'", app.key.ns, name_);
   std::vector<std::string> repositories;
   for (const auto& item : object_["spec"]["sourceRepos"].items()) repositories.push_back(item.text());
   for (const auto& source : app.sources)
-    if (!permitted(repositories, source.repo_url)) return fail(Kind::denied, "application repo {} is not permitted in project '{}'", source.repo_url, name_);
-  if (!permits_namespace(app.ns)) return fail(Kind::denied, "application destination namespace {} is not permitted in project '{}'", app.ns, name_);
+    if (!permitted(repositories, source.repo_url))
+      return fail(Kind::denied, "application repo {} is not permitted in project '{}'", source.repo_url, name_);
+  if (!permits_namespace(app.ns))
+    return fail(Kind::denied, "application destination namespace {} is not permitted in project '{}'", app.ns, name_);
   return {};
 }
 
@@ -73,7 +79,8 @@ std::string Project::refusal(const kube::Type& type, const std::string& ns) cons
   auto what = type.group().empty() ? type.kind : type.group() + "/" + type.kind;
   if (ns.empty()) {
     // No list permits no cluster-scoped kind at all.
-    bool allowed = lists_kind(spec["clusterResourceWhitelist"], type) && !lists_kind(spec["clusterResourceBlacklist"], type);
+    bool allowed =
+        lists_kind(spec["clusterResourceWhitelist"], type) && !lists_kind(spec["clusterResourceBlacklist"], type);
     return allowed ? "" : fmt::format("cluster-scoped kind {} is not permitted in project '{}'", what, name_);
   }
   auto white = spec["namespaceResourceWhitelist"];
@@ -95,7 +102,8 @@ std::string Project::held_back(const Application& app, WallTime now, bool by_han
     if (window->allow && !open && !passes) shut_allow = window->text;
   }
   if (!open_deny.empty()) return fmt::format("sync window {} of project '{}' is open", open_deny, name_);
-  if (!open_allow && !shut_allow.empty()) return fmt::format("no sync window of project '{}' is open, next: {}", name_, shut_allow);
+  if (!open_allow && !shut_allow.empty())
+    return fmt::format("no sync window of project '{}' is open, next: {}", name_, shut_allow);
   return "";
 }
 

@@ -6,7 +6,10 @@ namespace slipway::gitops {
 namespace {
 
 void project(World& w, std::string_view spec) {
-  auto text = fmt::format("{{apiVersion: argoproj.io/v1alpha1, kind: AppProject, metadata: {{name: default, namespace: argocd}}, spec: {}}}", spec);
+  auto text = fmt::format(
+      "{{apiVersion: argoproj.io/v1alpha1, kind: AppProject, metadata: {{name: default, namespace: argocd}}, spec: "
+      "{}}}",
+      spec);
   must(w.person->apply(w.ctx(), must(doc::parse_yaml(text)), {.force = true}));
 }
 
@@ -26,29 +29,52 @@ TEST_P(Permits, Table) {
   EXPECT_EQ(w.has("a"), *GetParam().condition == 0);
 }
 #define HERE "destinations: [{server: '*', namespace: '*'}]"
-INSTANTIATE_TEST_SUITE_P(Project, Permits, testing::ValuesIn(std::to_array<Case>({
-  {"All", "{sourceRepos: ['*'], " HERE "}", ""},
-  {"ByGlob", "{sourceRepos: ['http://git/*'], destinations: [{server: 'https://kubernetes.default.svc', namespace: 'sh*'}]}", ""},
-  {"OtherRepository", "{sourceRepos: ['http://git/other'], " HERE "}", "InvalidSpecError: application repo http://git/config is not permitted in project 'default'"},
-  {"DenyBeatsAllow", "{sourceRepos: ['*', '!http://git/config'], " HERE "}", "InvalidSpecError: application repo http://git/config is not permitted in project 'default'"},
-  {"OtherNamespace", "{sourceRepos: ['*'], destinations: [{server: '*', namespace: dev}]}", "InvalidSpecError: application destination namespace shop is not permitted in project 'default'"},
-  {"OtherCluster", "{sourceRepos: ['*'], destinations: [{server: 'https://eu', namespace: '*'}]}", "InvalidSpecError: application destination namespace shop is not permitted in project 'default'"},
-  {"DeniedNamespace", "{sourceRepos: ['*'], destinations: [{server: '*', namespace: '*'}, {server: '*', namespace: '!shop'}]}", "InvalidSpecError: application destination namespace shop is not permitted in project 'default'"},
-  {"Empty", "{}", "InvalidSpecError: application repo http://git/config is not permitted in project 'default'"},
-  {"WindowOfAnotherZone", "{sourceRepos: ['*'], " HERE ", syncWindows: [{kind: deny, schedule: '0 1 * * *', duration: 1h, timeZone: Europe/Paris}]}", "InvalidSpecError: project default: .spec.syncWindows[0].timeZone: time zone Europe/Paris is not supported, want UTC"},
-})), [](const auto& i) { return i.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Project, Permits,
+    testing::ValuesIn(std::to_array<Case>({
+        {"All", "{sourceRepos: ['*'], " HERE "}", ""},
+        {"ByGlob",
+         "{sourceRepos: ['http://git/*'], destinations: [{server: 'https://kubernetes.default.svc', namespace: "
+         "'sh*'}]}",
+         ""},
+        {"OtherRepository", "{sourceRepos: ['http://git/other'], " HERE "}",
+         "InvalidSpecError: application repo http://git/config is not permitted in project 'default'"},
+        {"DenyBeatsAllow", "{sourceRepos: ['*', '!http://git/config'], " HERE "}",
+         "InvalidSpecError: application repo http://git/config is not permitted in project 'default'"},
+        {"OtherNamespace", "{sourceRepos: ['*'], destinations: [{server: '*', namespace: dev}]}",
+         "InvalidSpecError: application destination namespace shop is not permitted in project 'default'"},
+        {"OtherCluster", "{sourceRepos: ['*'], destinations: [{server: 'https://eu', namespace: '*'}]}",
+         "InvalidSpecError: application destination namespace shop is not permitted in project 'default'"},
+        {"DeniedNamespace",
+         "{sourceRepos: ['*'], destinations: [{server: '*', namespace: '*'}, {server: '*', namespace: '!shop'}]}",
+         "InvalidSpecError: application destination namespace shop is not permitted in project 'default'"},
+        {"Empty", "{}", "InvalidSpecError: application repo http://git/config is not permitted in project 'default'"},
+        {"WindowOfAnotherZone",
+         "{sourceRepos: ['*'], " HERE
+         ", syncWindows: [{kind: deny, schedule: '0 1 * * *', duration: 1h, timeZone: Europe/Paris}]}",
+         "InvalidSpecError: project default: .spec.syncWindows[0].timeZone: time zone Europe/Paris is not supported, "
+         "want UTC"},
+    })),
+    [](const auto& i) { return i.param.name; });
 
 TEST(Project, ApplicationsElsewhereNeedItsLeave) {
   World w;
   must(w.person->create(w.ctx(), kube::make_object({"v1", "Namespace"}, {"", "team"}), {}));
   w.commit({{"a.yaml", config_map("a")}});
-  auto there = must(doc::parse_yaml("{apiVersion: argoproj.io/v1alpha1, kind: Application, metadata: {name: shop, namespace: team}, spec: {source: {repoURL: http://git/config}, destination: {namespace: shop}, syncPolicy: {automated: {}}}}"));
+  auto there = must(doc::parse_yaml(
+      "{apiVersion: argoproj.io/v1alpha1, kind: Application, metadata: {name: shop, namespace: team}, spec: {source: "
+      "{repoURL: http://git/config}, destination: {namespace: shop}, syncPolicy: {automated: {}}}}"));
   must(w.person->create(w.ctx(), there, {}));
   // A project beside it is not asked: who may write there could permit everything.
-  must(w.person->create(w.ctx(), must(doc::parse_yaml("{apiVersion: argoproj.io/v1alpha1, kind: AppProject, metadata: {name: default, namespace: team}, spec: {sourceRepos: ['*'], " HERE ", sourceNamespaces: ['*']}}")), {}));
+  must(w.person->create(
+      w.ctx(),
+      must(doc::parse_yaml("{apiVersion: argoproj.io/v1alpha1, kind: AppProject, metadata: {name: default, namespace: "
+                           "team}, spec: {sourceRepos: ['*'], " HERE ", sourceNamespaces: ['*']}}")),
+      {}));
   w.key.ns = "team";
   project(w, "{sourceRepos: ['*'], " HERE "}");
-  EXPECT_EQ(conditions_of(w.look_once()), "InvalidSpecError: applications of namespace team are not permitted in project 'default'");
+  EXPECT_EQ(conditions_of(w.look_once()),
+            "InvalidSpecError: applications of namespace team are not permitted in project 'default'");
   project(w, "{sourceRepos: ['*'], " HERE ", sourceNamespaces: ['te*']}");
   EXPECT_EQ(phase_of(w.look_once()), "Succeeded");
   EXPECT_EQ(w.live({"v1", "ConfigMap"}, "a")->annotation(tracking_annotation), "team_shop:/ConfigMap:shop/a");
@@ -56,8 +82,13 @@ TEST(Project, ApplicationsElsewhereNeedItsLeave) {
 
 TEST(Project, ForbiddenKindsAreNeverAppliedAndFailTheSync) {
   World w;
-  w.commit({{"a.yaml", config_map("a")}, {"s.yaml", "{apiVersion: v1, kind: Secret, metadata: {name: s}}"}, {"n.yaml", "{apiVersion: v1, kind: Namespace, metadata: {name: other}}"}, {"x.yaml", "{apiVersion: v1, kind: ConfigMap, metadata: {name: x, namespace: kube-system}}"}});
-  project(w, "{sourceRepos: ['*'], destinations: [{server: '*', namespace: shop}], namespaceResourceBlacklist: [{group: '', kind: Secret}]}");
+  w.commit({{"a.yaml", config_map("a")},
+            {"s.yaml", "{apiVersion: v1, kind: Secret, metadata: {name: s}}"},
+            {"n.yaml", "{apiVersion: v1, kind: Namespace, metadata: {name: other}}"},
+            {"x.yaml", "{apiVersion: v1, kind: ConfigMap, metadata: {name: x, namespace: kube-system}}"}});
+  project(w,
+          "{sourceRepos: ['*'], destinations: [{server: '*', namespace: shop}], namespaceResourceBlacklist: [{group: "
+          "'', kind: Secret}]}");
   w.application();
   auto app = w.look_once();
   EXPECT_EQ(phase_of(app), "Failed");
@@ -65,10 +96,13 @@ TEST(Project, ForbiddenKindsAreNeverAppliedAndFailTheSync) {
   for (const auto& r : app["status"]["resources"].items())
     if (r["status"].text() == "Unknown") refused += r["kind"].text() + ": " + r["message"].text() + "\n";
   EXPECT_EQ(refused,
-            "Namespace: cluster-scoped kind Namespace is not permitted in project 'default'\nSecret: kind Secret is not permitted in project 'default'\n"
+            "Namespace: cluster-scoped kind Namespace is not permitted in project 'default'\nSecret: kind Secret is "
+            "not permitted in project 'default'\n"
             "ConfigMap: namespace kube-system is not permitted in project 'default'\n");
   EXPECT_FALSE(w.has("a"));
-  project(w, "{sourceRepos: ['*'], " HERE ", clusterResourceWhitelist: [{group: '*', kind: Namespace}], namespaceResourceWhitelist: [{group: '', kind: '*'}]}");
+  project(w, "{sourceRepos: ['*'], " HERE
+             ", clusterResourceWhitelist: [{group: '*', kind: Namespace}], namespaceResourceWhitelist: [{group: '', "
+             "kind: '*'}]}");
   w.clock.advance(Millis(5001));
   EXPECT_EQ(phase_of(w.look_once()), "Succeeded");
 }
@@ -84,17 +118,30 @@ struct Window {
 };
 class IsOpen : public testing::TestWithParam<Window> {};
 TEST_P(IsOpen, Table) {
-  auto text = must(doc::parse_yaml(fmt::format("{{kind: allow, schedule: '{}', duration: {}, applications: ['*']}}", GetParam().schedule, GetParam().duration)));
+  auto text = must(doc::parse_yaml(fmt::format("{{kind: allow, schedule: '{}', duration: {}, applications: ['*']}}",
+                                               GetParam().schedule, GetParam().duration)));
   auto window = must(window_from(doc::View(text)));
   EXPECT_EQ(is_open(window, must(parse_rfc3339(GetParam().at))), GetParam().open);
 }
-INSTANTIATE_TEST_SUITE_P(Windows, IsOpen, testing::ValuesIn(std::to_array<Window>({
-  {"AtItsStart", "0 10 * * *", "1h", "2026-11-26T10:00:00Z", true}, {"Within", "0 10 * * *", "1h", "2026-11-26T10:59:59Z", true}, {"AtItsEnd", "0 10 * * *", "1h", "2026-11-26T11:00:00Z", false},
-  {"Before", "0 10 * * *", "1h", "2026-11-26T09:59:59Z", false}, {"AcrossMidnight", "0 22 * * *", "8h", "2026-11-27T05:00:00Z", true}, {"Steps", "*/15 * * * *", "1m", "2026-11-26T10:45:30Z", true},
-  {"StepsBetween", "*/15 * * * *", "1m", "2026-11-26T10:46:30Z", false}, {"Weekday", "0 0 * * 1-5", "24h", "2026-11-26T12:00:00Z", true}, {"Weekend", "0 0 * * 1-5", "24h", "2026-11-28T12:00:00Z", false},
-  {"SundayIsSeven", "0 0 * * 7", "24h", "2026-11-29T12:00:00Z", true}, {"SundayIsZero", "0 0 * * 0", "24h", "2026-11-29T12:00:00Z", true}, {"FridayToSunday", "0 0 * * 5-7", "24h", "2026-11-29T12:00:00Z", true},
-  {"List", "0 8,20 * * *", "30m", "2026-11-26T20:10:00Z", true}, {"DayOrWeekday", "0 0 1 * 4", "24h", "2026-11-26T12:00:00Z", true}, {"Month", "0 0 * 12 *", "24h", "2026-11-26T12:00:00Z", false},
-})), [](const auto& i) { return i.param.name; });
+INSTANTIATE_TEST_SUITE_P(Windows, IsOpen,
+                         testing::ValuesIn(std::to_array<Window>({
+                             {"AtItsStart", "0 10 * * *", "1h", "2026-11-26T10:00:00Z", true},
+                             {"Within", "0 10 * * *", "1h", "2026-11-26T10:59:59Z", true},
+                             {"AtItsEnd", "0 10 * * *", "1h", "2026-11-26T11:00:00Z", false},
+                             {"Before", "0 10 * * *", "1h", "2026-11-26T09:59:59Z", false},
+                             {"AcrossMidnight", "0 22 * * *", "8h", "2026-11-27T05:00:00Z", true},
+                             {"Steps", "*/15 * * * *", "1m", "2026-11-26T10:45:30Z", true},
+                             {"StepsBetween", "*/15 * * * *", "1m", "2026-11-26T10:46:30Z", false},
+                             {"Weekday", "0 0 * * 1-5", "24h", "2026-11-26T12:00:00Z", true},
+                             {"Weekend", "0 0 * * 1-5", "24h", "2026-11-28T12:00:00Z", false},
+                             {"SundayIsSeven", "0 0 * * 7", "24h", "2026-11-29T12:00:00Z", true},
+                             {"SundayIsZero", "0 0 * * 0", "24h", "2026-11-29T12:00:00Z", true},
+                             {"FridayToSunday", "0 0 * * 5-7", "24h", "2026-11-29T12:00:00Z", true},
+                             {"List", "0 8,20 * * *", "30m", "2026-11-26T20:10:00Z", true},
+                             {"DayOrWeekday", "0 0 1 * 4", "24h", "2026-11-26T12:00:00Z", true},
+                             {"Month", "0 0 * 12 *", "24h", "2026-11-26T12:00:00Z", false},
+                         })),
+                         [](const auto& i) { return i.param.name; });
 
 TEST(Windows, BadOnesAreNamed) {
   auto error = [](std::string_view yaml) {
@@ -102,20 +149,29 @@ TEST(Windows, BadOnesAreNamed) {
     auto window = window_from(doc::View(value));
     return window ? "fine" : window.error().what();
   };
-  EXPECT_NE(error("{kind: maybe, schedule: '* * * * *', duration: 1h}").find(".kind: want allow or deny"), std::string::npos);
-  for (auto schedule : {"* * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "a * * * *", "5-1 * * * *", "*/0 * * * *", "", "@daily"})
-    EXPECT_NE(error(fmt::format("{{kind: deny, schedule: '{}', duration: 1h}}", schedule)).find("want five cron fields"), std::string::npos) << schedule;
+  EXPECT_NE(error("{kind: maybe, schedule: '* * * * *', duration: 1h}").find(".kind: want allow or deny"),
+            std::string::npos);
+  for (auto schedule :
+       {"* * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "a * * * *", "5-1 * * * *", "*/0 * * * *", "", "@daily"})
+    EXPECT_NE(
+        error(fmt::format("{{kind: deny, schedule: '{}', duration: 1h}}", schedule)).find("want five cron fields"),
+        std::string::npos)
+        << schedule;
   EXPECT_NE(error("{kind: deny, schedule: '* * * * *', duration: 0s}").find(".duration"), std::string::npos);
 }
 
 TEST(Windows, HoldBackAutomaticSyncAndLetHandsThroughWhenTheySay) {
   World w;  // its clock stands at 2026-09-21T14:13:20Z
   w.commit({{"a.yaml", config_map("a")}});
-  auto with = [&](std::string_view windows) { project(w, "{sourceRepos: ['*'], " HERE ", syncWindows: [" + std::string(windows) + "]}"); };
+  auto with = [&](std::string_view windows) {
+    project(w, "{sourceRepos: ['*'], " HERE ", syncWindows: [" + std::string(windows) + "]}");
+  };
   with("{kind: deny, schedule: '0 14 * * *', duration: 1h, applications: ['sh*']}");
   w.application();
   auto app = w.look_once();
-  EXPECT_EQ(conditions_of(app), "SyncWindowWarning: automatic sync is held back: sync window deny \"0 14 * * *\" for 1h0m0s of project 'default' is open");
+  EXPECT_EQ(conditions_of(app),
+            "SyncWindowWarning: automatic sync is held back: sync window deny \"0 14 * * *\" for 1h0m0s of project "
+            "'default' is open");
   EXPECT_FALSE(w.has("a"));
   EXPECT_EQ(w.again, Millis(30000));
   w.request();
@@ -133,9 +189,13 @@ TEST(Windows, HoldBackAutomaticSyncAndLetHandsThroughWhenTheySay) {
   EXPECT_EQ(conditions_of(app), "");
   // Windows of others do not matter; an allow window that is shut does.
   w.commit({{"a.yaml", config_map("a", "3")}});
-  with("{kind: deny, schedule: '* * * * *', duration: 1h, applications: [other], namespaces: [dev]}, {kind: allow, schedule: '0 3 * * *', duration: 1h, namespaces: [shop]}");
+  with(
+      "{kind: deny, schedule: '* * * * *', duration: 1h, applications: [other], namespaces: [dev]}, {kind: allow, "
+      "schedule: '0 3 * * *', duration: 1h, namespaces: [shop]}");
   app = w.look_once();
-  EXPECT_NE(conditions_of(app).find("no sync window of project 'default' is open, next: allow \"0 3 * * *\""), std::string::npos) << conditions_of(app);
+  EXPECT_NE(conditions_of(app).find("no sync window of project 'default' is open, next: allow \"0 3 * * *\""),
+            std::string::npos)
+      << conditions_of(app);
 }
 
 }  // namespace

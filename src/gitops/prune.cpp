@@ -14,7 +14,8 @@ bool agreed(const std::string& approved, const std::string& since) {
 }
 
 // Deletes one object. Gives whether it is still there.
-Result<bool> remove_one(const Ctx& ctx, kube::Client& client, const kube::Object& live, kube::RemoveOptions::Propagation propagation) {
+Result<bool> remove_one(const Ctx& ctx, kube::Client& client, const kube::Object& live,
+                        kube::RemoveOptions::Propagation propagation) {
   if (!live.deleting()) {
     auto removed = client.remove(ctx, live.type(), live.key(), {.propagation = propagation, .uid = live.uid()});
     if (!removed && !removed.error().is(Kind::not_found)) return Fail(std::move(removed).error());
@@ -24,8 +25,8 @@ Result<bool> remove_one(const Ctx& ctx, kube::Client& client, const kube::Object
 }
 
 // Deletes objects in order and stops after a wave of which something is still there. Gives what that is.
-Result<std::string> remove_waves(const Ctx& ctx, kube::Client& client, std::vector<kube::Object> objects, kube::RemoveOptions::Propagation propagation,
-                                 std::set<std::string>& gone) {
+Result<std::string> remove_waves(const Ctx& ctx, kube::Client& client, std::vector<kube::Object> objects,
+                                 kube::RemoveOptions::Propagation propagation, std::set<std::string>& gone) {
   std::stable_sort(objects.begin(), objects.end(), deleted_before);
   std::string waiting;
   for (std::size_t i = 0; i < objects.size(); ++i) {
@@ -57,20 +58,26 @@ Result<Progress> prune(const Ctx& ctx, Work& work) {
     if (!wanted || permission == Permission::no) {
       if (op.running()) {
         auto& result = result_of(op, r.type, r.key, SyncPhase::sync);
-        result.status = "PruneSkipped", result.outcome = "Succeeded", result.message = wanted ? "ignored (no prune)" : "ignored (requires pruning)";
+        result.status = "PruneSkipped", result.outcome = "Succeeded",
+        result.message = wanted ? "ignored (no prune)" : "ignored (requires pruning)";
       }
       continue;
     }
     if (permission == Permission::confirm && !agreed(work.app.deletion_approved, op.started_at)) {
       r.needs_consent = true;
-      if (consent.empty()) consent = fmt::format("approval to delete {}/{}: annotate the Application with argocd.argoproj.io/deletion-approved", r.type.kind, r.key.name);
+      if (consent.empty())
+        consent =
+            fmt::format("approval to delete {}/{}: annotate the Application with argocd.argoproj.io/deletion-approved",
+                        r.type.kind, r.key.name);
       continue;
     }
     objects.push_back(r.live);
   }
   if (objects.empty()) return Progress{consent};
   if (nothing_wanted && !work.app.allow_empty) {
-    status.conditions.push_back({"SyncError", "the revision holds no objects and pruning would delete all; set syncPolicy.automated.allowEmpty to allow it"});
+    status.conditions.push_back({"SyncError",
+                                 "the revision holds no objects and pruning would delete all; set "
+                                 "syncPolicy.automated.allowEmpty to allow it"});
     return Progress{};
   }
   std::set<std::string> gone;  // uids
@@ -78,7 +85,9 @@ Result<Progress> prune(const Ctx& ctx, Work& work) {
   for (const auto& object : objects) {
     if (!gone.contains(object.uid())) continue;
     LOG(info, "gitops.pruned", {"app", work.app.key.name}, {"object", object.describe()});
-    std::erase_if(status.inventory, [&](const InventoryEntry& entry) { return entry.key == object.key() && entry.type == object.type(); });
+    std::erase_if(status.inventory, [&](const InventoryEntry& entry) {
+      return entry.key == object.key() && entry.type == object.type();
+    });
     if (!op.running()) continue;
     auto& result = result_of(op, object.type(), object.key(), SyncPhase::sync);
     result.status = "Pruned", result.outcome = "Succeeded", result.message = "pruned";
@@ -87,13 +96,15 @@ Result<Progress> prune(const Ctx& ctx, Work& work) {
   return Progress{waiting.empty() ? consent : waiting};
 }
 
-Result<Looked> tear_down(const Ctx& ctx, const SyncContext& context, const kube::Object& application, AppStatus status) {
+Result<Looked> tear_down(const Ctx& ctx, const SyncContext& context, const kube::Object& application,
+                         AppStatus status) {
   Looked looked;
   auto propagation = cascade_of(application);
   if (!propagation) return looked;
   auto now = rfc3339(ctx.clock->wall());
   SyncOptions options;
-  for (const auto& text : application["spec"]["syncPolicy"]["syncOptions"].items()) (void)read_option(options, text.text());
+  for (const auto& text : application["spec"]["syncPolicy"]["syncOptions"].items())
+    (void)read_option(options, text.text());
   std::vector<kube::Object> objects;
   std::vector<InventoryEntry> left;
   std::string waiting;
@@ -106,10 +117,13 @@ Result<Looked> tear_down(const Ctx& ctx, const SyncContext& context, const kube:
     auto permission = options_of(options, **live).remove;
     if (permission == Permission::no) continue;
     left.push_back(entry);
-    bool approved = agreed(application.annotation("argocd.argoproj.io/deletion-approved"), application["metadata"]["deletionTimestamp"].text());
+    bool approved = agreed(application.annotation("argocd.argoproj.io/deletion-approved"),
+                           application["metadata"]["deletionTimestamp"].text());
     if (permission == Permission::confirm && !approved)
-      waiting = fmt::format("approval to delete {}: annotate the Application with argocd.argoproj.io/deletion-approved", (*live)->describe());
-    else objects.push_back(**live);
+      waiting = fmt::format("approval to delete {}: annotate the Application with argocd.argoproj.io/deletion-approved",
+                            (*live)->describe());
+    else
+      objects.push_back(**live);
   }
   std::set<std::string> gone;  // uids
   TRY(auto deleting, remove_waves(ctx, context.client, objects, *propagation, gone));
@@ -124,12 +138,15 @@ Result<Looked> tear_down(const Ctx& ctx, const SyncContext& context, const kube:
   }
   context.comparer.forget(application.key().str());
   context.renderer.forget(application.key());
-  auto freed = kube::modify(ctx, context.client, application.type(), application.key(), {}, [](doc::Value& object) -> Result<bool> {
-    auto* meta = object.if_map()->find("metadata");
-    auto* finalizers = meta != nullptr && meta->if_map() != nullptr ? meta->if_map()->find("finalizers") : nullptr;
-    if (finalizers == nullptr || finalizers->if_list() == nullptr) return false;
-    return std::erase_if(*finalizers->if_list(), [](const doc::Value& f) { return f.if_string() != nullptr && is_cascade_finalizer(*f.if_string()); }) > 0;
-  });
+  auto freed = kube::modify(
+      ctx, context.client, application.type(), application.key(), {}, [](doc::Value& object) -> Result<bool> {
+        auto* meta = object.if_map()->find("metadata");
+        auto* finalizers = meta != nullptr && meta->if_map() != nullptr ? meta->if_map()->find("finalizers") : nullptr;
+        if (finalizers == nullptr || finalizers->if_list() == nullptr) return false;
+        return std::erase_if(*finalizers->if_list(), [](const doc::Value& f) {
+                 return f.if_string() != nullptr && is_cascade_finalizer(*f.if_string());
+               }) > 0;
+      });
   if (!freed && !freed.error().is(Kind::not_found)) return Fail(std::move(freed).error());
   return looked;
 }

@@ -16,8 +16,11 @@ doc::Value overrides_of(const doc::Value& block) {
     if (view[key].present()) over.set(key, view[key].value());
   if (auto labels = view["commonLabels"]; labels.present()) {
     bool without = view["labelWithoutSelector"].bool_or(false);
-    if (without) over.set("labels", doc::List{doc::Map{{"pairs", labels.value()}, {"includeTemplates", view["labelIncludeTemplates"].bool_or(false)}}});
-    else over.set("commonLabels", labels.value());
+    if (without)
+      over.set("labels", doc::List{doc::Map{{"pairs", labels.value()},
+                                            {"includeTemplates", view["labelIncludeTemplates"].bool_or(false)}}});
+    else
+      over.set("commonLabels", labels.value());
   }
   doc::List images;
   for (const auto& image : view["images"].items()) {
@@ -29,7 +32,8 @@ doc::Value overrides_of(const doc::Value& block) {
     auto at = target.find('@');
     auto colon = target.rfind(':', at == std::string::npos ? std::string::npos : at);
     auto slash = target.rfind('/');
-    bool tagged = colon != std::string::npos && (slash == std::string::npos || colon > slash) && (at == std::string::npos || colon < at);
+    bool tagged = colon != std::string::npos && (slash == std::string::npos || colon > slash) &&
+                  (at == std::string::npos || colon < at);
     auto name = target.substr(0, tagged ? colon : at);
     entry.set("name", equals == std::string::npos ? name : text.substr(0, equals));
     if (equals != std::string::npos) entry.set("newName", name);
@@ -45,7 +49,8 @@ doc::Value overrides_of(const doc::Value& block) {
 }
 
 std::string spec_print(const SourceSpec& source) {
-  return fmt::format("{}|{}|{}|{}|{}|{}\n", source.repo_url, source.path, source.recurse, source.include, source.exclude, doc::print_json(source.kustomize));
+  return fmt::format("{}|{}|{}|{}|{}|{}\n", source.repo_url, source.path, source.recurse, source.include,
+                     source.exclude, doc::print_json(source.kustomize));
 }
 
 // What stands at paths of one commit, folder by folder.
@@ -99,14 +104,18 @@ struct RenderedSource {
   std::set<std::string> paths;
 };
 
-Result<RenderedSource> render_source(const Ctx& ctx, const git::Repository& repository, const git::Oid& commit, const SourceSpec& source) {
+Result<RenderedSource> render_source(const Ctx& ctx, const git::Repository& repository, const git::Oid& commit,
+                                     const SourceSpec& source) {
   manifest::GitSource plain(repository, commit);
   manifest::RecordingSource files(plain);
   RenderedSource result;
   auto folder = manifest::join_path("", source.path.empty() ? "." : source.path);
-  if (!folder) return fail(Kind::invalid, "{}: {}: leaves the repository, want a folder in it", source.repo_url, source.path);
+  if (!folder)
+    return fail(Kind::invalid, "{}: {}: leaves the repository, want a folder in it", source.repo_url, source.path);
   TRY(auto there, files.is_dir(*folder));
-  if (!there) return fail(Kind::not_found, "{}: {}: app path does not exist at {}", source.repo_url, source.path, commit.substr(0, 12));
+  if (!there)
+    return fail(Kind::not_found, "{}: {}: app path does not exist at {}", source.repo_url, source.path,
+                commit.substr(0, 12));
   TRY(auto kustomization, manifest::find_kustomization(files, *folder));
   if (kustomization) {
     manifest::KustomizeOptions options;
@@ -115,7 +124,8 @@ Result<RenderedSource> render_source(const Ctx& ctx, const git::Repository& repo
     TRY(result.objects, manifest::kustomize_build(ctx, files, *folder, options));
   } else {
     if (!source.kustomize.is_null() && !overrides_of(source.kustomize).is_null())
-      return fail(Kind::invalid, "{}: {}: has no kustomization for the Application's kustomize block", source.repo_url, source.path);
+      return fail(Kind::invalid, "{}: {}: has no kustomization for the Application's kustomize block", source.repo_url,
+                  source.path);
     result.type = "Directory";
     TRY(auto loaded, manifest::load_folder(ctx, files, *folder, {source.recurse, source.include, source.exclude}));
     for (auto& entry : loaded) result.objects.push_back(std::move(entry.object));
@@ -127,7 +137,8 @@ Result<RenderedSource> render_source(const Ctx& ctx, const git::Repository& repo
 }  // namespace
 
 // Whether what was read stands unchanged in another commit.
-Result<bool> Renderer::holds(const Read& read, const git::Repository& repository, const git::Oid& commit, const git::Oid& tree) {
+Result<bool> Renderer::holds(const Read& read, const git::Repository& repository, const git::Oid& commit,
+                             const git::Oid& tree) {
   if (read.tree == tree) return true;
   if (!read.complete) return false;
   TreeIds ids(repository, commit);
@@ -164,7 +175,8 @@ Result<std::shared_ptr<const Rendered>> Renderer::render(const Ctx& ctx, const A
   if (same && before.rendered->revisions == rendered->revisions) return before.rendered;
   if (same) {
     rendered->types = before.rendered->types, rendered->objects = before.rendered->objects;
-    for (std::size_t i = 0; i < next.reads.size(); ++i) next.reads[i].ids = before.reads[i].ids, next.reads[i].complete = before.reads[i].complete;
+    for (std::size_t i = 0; i < next.reads.size(); ++i)
+      next.reads[i].ids = before.reads[i].ids, next.reads[i].complete = before.reads[i].complete;
   } else {
     auto objects = std::make_shared<std::vector<doc::Value>>();
     for (std::size_t i = 0; i < app.sources.size(); ++i) {

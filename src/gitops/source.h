@@ -27,7 +27,8 @@ struct Rendered {
 };
 
 // Renders from the bare repository, without a checkout. What was rendered is remembered with the ids of the files and
-// folders it read, found or not: a commit that changes none of them costs nothing, whatever else it changes. Threads: any.
+// folders it read, found or not: a commit that changes none of them costs nothing, whatever else it changes. Threads:
+// any.
 class Renderer {
  public:
   explicit Renderer(Repositories& repositories) : repositories_(repositories) {}
@@ -47,7 +48,8 @@ class Renderer {
     std::vector<Read> reads;  // a source
     std::shared_ptr<const Rendered> rendered;
   };
-  static Result<bool> holds(const Read& read, const git::Repository& repository, const git::Oid& commit, const git::Oid& tree);
+  static Result<bool> holds(const Read& read, const git::Repository& repository, const git::Oid& commit,
+                            const git::Oid& tree);
   Repositories& repositories_;
   Guarded<std::map<kube::Key, Cached>> cache_;  // by application
 };

@@ -5,7 +5,8 @@ namespace slipway::gitops {
 namespace {
 
 Application app_of(std::string_view source) {
-  auto text = fmt::format("{{metadata: {{name: shop, namespace: argocd}}, spec: {{source: {{repoURL: http://git/config, {}}}}}}}", source);
+  auto text = fmt::format(
+      "{{metadata: {{name: shop, namespace: argocd}}, spec: {{source: {{repoURL: http://git/config, {}}}}}}}", source);
   return must(application_from(kube::Object(must(doc::parse_yaml(text)))));
 }
 std::string names(const Rendered& rendered) {
@@ -25,7 +26,7 @@ const std::map<std::string, std::optional<std::string>> monorepo{
 struct Moves {
   const char* name;
   const char* source;
-  const char* file;     // changed by the second commit; "-file" deletes
+  const char* file;  // changed by the second commit; "-file" deletes
   bool renders;
 };
 class Reads : public testing::TestWithParam<Moves> {};
@@ -37,7 +38,8 @@ TEST_P(Reads, OnlyWhatWasReadIsRenderedAgain) {
   auto first = must(renderer.render(Ctx(), app));
   EXPECT_EQ(must(renderer.render(Ctx(), app)), first) << "the same commit";
   std::string file = GetParam().file;
-  auto second = file.starts_with('-') ? repositories.commit("http://git/config", {{file.substr(1), std::nullopt}}) : repositories.commit("http://git/config", {{file, config_map("changed")}});
+  auto second = file.starts_with('-') ? repositories.commit("http://git/config", {{file.substr(1), std::nullopt}})
+                                      : repositories.commit("http://git/config", {{file, config_map("changed")}});
   auto next = renderer.render(Ctx(), app);
   if (!next) {  // what was read is gone
     EXPECT_TRUE(GetParam().renders) << next.error().what();
@@ -47,13 +49,20 @@ TEST_P(Reads, OnlyWhatWasReadIsRenderedAgain) {
   EXPECT_EQ((*next)->objects != first->objects, GetParam().renders);
   EXPECT_EQ((*next)->types, first->types);
 }
-INSTANTIATE_TEST_SUITE_P(Source, Reads, testing::ValuesIn(std::to_array<Moves>({
-  {"OverlayElsewhere", "path: overlays/dev", "docs/readme.md", false}, {"OtherOverlay", "path: overlays/dev", "overlays/prod/new.yaml", false},
-  {"ItsBase", "path: overlays/dev", "base/web.yaml", true}, {"ItsOverlay", "path: overlays/dev", "overlays/dev/kustomization.yaml", true},
-  {"BaseGone", "path: overlays/dev", "-base/web.yaml", true}, {"PlainElsewhere", "path: plain", "base/web.yaml", false}, {"PlainNewFile", "path: plain", "plain/c.yaml", true},
-  {"PlainFileGone", "path: plain", "-plain/a.yaml", true}, {"PlainBelow", "path: plain, directory: {recurse: true}", "plain/sub/c.yaml", true},
-  {"PlainBecomesAKustomization", "path: plain", "plain/kustomization.yaml", true},
-})), [](const auto& i) { return i.param.name; });
+INSTANTIATE_TEST_SUITE_P(Source, Reads,
+                         testing::ValuesIn(std::to_array<Moves>({
+                             {"OverlayElsewhere", "path: overlays/dev", "docs/readme.md", false},
+                             {"OtherOverlay", "path: overlays/dev", "overlays/prod/new.yaml", false},
+                             {"ItsBase", "path: overlays/dev", "base/web.yaml", true},
+                             {"ItsOverlay", "path: overlays/dev", "overlays/dev/kustomization.yaml", true},
+                             {"BaseGone", "path: overlays/dev", "-base/web.yaml", true},
+                             {"PlainElsewhere", "path: plain", "base/web.yaml", false},
+                             {"PlainNewFile", "path: plain", "plain/c.yaml", true},
+                             {"PlainFileGone", "path: plain", "-plain/a.yaml", true},
+                             {"PlainBelow", "path: plain, directory: {recurse: true}", "plain/sub/c.yaml", true},
+                             {"PlainBecomesAKustomization", "path: plain", "plain/kustomization.yaml", true},
+                         })),
+                         [](const auto& i) { return i.param.name; });
 
 TEST(Source, LinksAreNeverTakenForUnchanged) {
   TestRepositories repositories;
@@ -62,7 +71,8 @@ TEST(Source, LinksAreNeverTakenForUnchanged) {
   auto repository = must(repositories.open(Ctx(), "http://git/config"));
   auto tip = *must(repository.resolve("main"));
   auto tree = must(repository.write_tree(must(repository.tree_of(tip)), {{"app/a.yaml", "../real/a.yaml", 0120000}}));
-  auto commit = must(repository.write_commit(tree, {tip}, {"a", "a@b", WallTime(std::chrono::seconds(1'790'000'000))}, "link"));
+  auto commit =
+      must(repository.write_commit(tree, {tip}, {"a", "a@b", WallTime(std::chrono::seconds(1'790'000'000))}, "link"));
   must(repository.update_ref("refs/heads/main", commit, std::nullopt, "test"));
   auto app = app_of("path: app");
   EXPECT_EQ(names(*must(renderer.render(Ctx(), app))), "a ");
@@ -76,9 +86,13 @@ TEST(Source, OptionsOfTheApplicationCount) {
   repositories.commit("http://git/config", monorepo);
   struct {
     std::string_view source, names;
-  } cases[] = {{"path: plain", "a "}, {"path: plain, directory: {recurse: true}", "a b "}, {"path: plain, directory: {recurse: true, exclude: 'a.yaml'}", "b "},
-               {"path: plain, directory: {recurse: true, include: 'sub/*'}", "b "}, {"path: overlays/dev", "dev-web "},
-               {"path: overlays/dev, kustomize: {namePrefix: x-, nameSuffix: -y}", "x-web-y "}, {"path: overlays/prod", "prod-web "}};
+  } cases[] = {{"path: plain", "a "},
+               {"path: plain, directory: {recurse: true}", "a b "},
+               {"path: plain, directory: {recurse: true, exclude: 'a.yaml'}", "b "},
+               {"path: plain, directory: {recurse: true, include: 'sub/*'}", "b "},
+               {"path: overlays/dev", "dev-web "},
+               {"path: overlays/dev, kustomize: {namePrefix: x-, nameSuffix: -y}", "x-web-y "},
+               {"path: overlays/prod", "prod-web "}};
   for (const auto& c : cases) EXPECT_EQ(names(*must(renderer.render(Ctx(), app_of(c.source)))), c.names) << c.source;
 }
 
@@ -102,8 +116,13 @@ class Kustomize : public testing::TestWithParam<Override> {};
 TEST_P(Kustomize, BlockOfTheApplication) {
   TestRepositories repositories;
   Renderer renderer(repositories);
-  repositories.commit("http://git/config", {{"kustomization.yaml", "resources: [d.yaml]\nimages: [{name: web, newTag: '1'}]\n"},
-                                            {"d.yaml", "{apiVersion: apps/v1, kind: Deployment, metadata: {name: d}, spec: {replicas: 1, selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: 'web:0'}, {name: p, image: 'reg:5000/proxy@sha256:" + std::string(64, 'a') + "'}]}}}}"}});
+  repositories.commit("http://git/config",
+                      {{"kustomization.yaml", "resources: [d.yaml]\nimages: [{name: web, newTag: '1'}]\n"},
+                       {"d.yaml",
+                        "{apiVersion: apps/v1, kind: Deployment, metadata: {name: d}, spec: {replicas: 1, selector: "
+                        "{matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, "
+                        "image: 'web:0'}, {name: p, image: 'reg:5000/proxy@sha256:" +
+                            std::string(64, 'a') + "'}]}}}}"}});
   auto rendered = must(renderer.render(Ctx(), app_of(fmt::format("path: ., kustomize: {}", GetParam().block))));
   EXPECT_EQ(rendered->types, std::vector<std::string>{"Kustomize"});
   doc::View view(rendered->objects->front());
@@ -114,17 +133,32 @@ TEST_P(Kustomize, BlockOfTheApplication) {
   EXPECT_EQ(view.text(), GetParam().want) << doc::print_yaml(rendered->objects->front());
 }
 #define CONTAINER(n) "spec.template.spec.containers." #n ".image"
-INSTANTIATE_TEST_SUITE_P(Source, Kustomize, testing::ValuesIn(std::to_array<Override>({
-  {"NoImages", "{}", CONTAINER(0), "web:1"}, {"Tag", "{images: ['web:2']}", CONTAINER(0), "web:2"}, {"NewName", "{images: ['web=reg:5000/shop/web:2']}", CONTAINER(0), "reg:5000/shop/web:2"},
-  {"Digest", "{images: ['web@sha256:bb']}", CONTAINER(0), "web@sha256:bb"}, {"TagAndDigest", "{images: ['web=x/web:3@sha256:bb']}", CONTAINER(0), "x/web:3@sha256:bb"},
-  {"RegistryPort", "{images: ['reg:5000/proxy:9']}", CONTAINER(1), "reg:5000/proxy:9"}, {"NameOnly", "{images: ['web=other']}", CONTAINER(0), "other:1"},
-  {"Replicas", "{replicas: [{name: d, count: 4}]}", "spec.replicas", "4"}, {"Labels", "{commonLabels: {team: x}}", "spec.selector.matchLabels.team", "x"},
-  {"LabelsWithoutSelector", "{commonLabels: {team: x}, labelWithoutSelector: true}", "spec.selector.matchLabels.team", ""},
-  {"LabelsWithoutSelectorOnTop", "{commonLabels: {team: x}, labelWithoutSelector: true}", "metadata.labels.team", "x"},
-  {"LabelsInTemplates", "{commonLabels: {team: x}, labelWithoutSelector: true, labelIncludeTemplates: true}", "spec.template.metadata.labels.team", "x"},
-  {"Annotations", "{commonAnnotations: {n: v}}", "metadata.annotations.n", "v"}, {"Namespace", "{namespace: other}", "metadata.namespace", "other"},
-  {"Patch", "{patches: [{target: {kind: Deployment}, patch: '[{\"op\": \"replace\", \"path\": \"/spec/replicas\", \"value\": 9}]'}]}", "spec.replicas", "9"},
-})), [](const auto& i) { return i.param.name; });
+INSTANTIATE_TEST_SUITE_P(Source, Kustomize,
+                         testing::ValuesIn(std::to_array<Override>({
+                             {"NoImages", "{}", CONTAINER(0), "web:1"},
+                             {"Tag", "{images: ['web:2']}", CONTAINER(0), "web:2"},
+                             {"NewName", "{images: ['web=reg:5000/shop/web:2']}", CONTAINER(0), "reg:5000/shop/web:2"},
+                             {"Digest", "{images: ['web@sha256:bb']}", CONTAINER(0), "web@sha256:bb"},
+                             {"TagAndDigest", "{images: ['web=x/web:3@sha256:bb']}", CONTAINER(0), "x/web:3@sha256:bb"},
+                             {"RegistryPort", "{images: ['reg:5000/proxy:9']}", CONTAINER(1), "reg:5000/proxy:9"},
+                             {"NameOnly", "{images: ['web=other']}", CONTAINER(0), "other:1"},
+                             {"Replicas", "{replicas: [{name: d, count: 4}]}", "spec.replicas", "4"},
+                             {"Labels", "{commonLabels: {team: x}}", "spec.selector.matchLabels.team", "x"},
+                             {"LabelsWithoutSelector", "{commonLabels: {team: x}, labelWithoutSelector: true}",
+                              "spec.selector.matchLabels.team", ""},
+                             {"LabelsWithoutSelectorOnTop", "{commonLabels: {team: x}, labelWithoutSelector: true}",
+                              "metadata.labels.team", "x"},
+                             {"LabelsInTemplates",
+                              "{commonLabels: {team: x}, labelWithoutSelector: true, labelIncludeTemplates: true}",
+                              "spec.template.metadata.labels.team", "x"},
+                             {"Annotations", "{commonAnnotations: {n: v}}", "metadata.annotations.n", "v"},
+                             {"Namespace", "{namespace: other}", "metadata.namespace", "other"},
+                             {"Patch",
+                              "{patches: [{target: {kind: Deployment}, patch: '[{\"op\": \"replace\", \"path\": "
+                              "\"/spec/replicas\", \"value\": 9}]'}]}",
+                              "spec.replicas", "9"},
+                         })),
+                         [](const auto& i) { return i.param.name; });
 
 TEST(Source, AKustomizeBlockNeedsAKustomization) {
   TestRepositories repositories;
@@ -132,7 +166,8 @@ TEST(Source, AKustomizeBlockNeedsAKustomization) {
   repositories.commit("http://git/config", monorepo);
   auto rendered = renderer.render(Ctx(), app_of("path: plain, kustomize: {namePrefix: x-}"));
   ASSERT_FALSE(rendered);
-  EXPECT_EQ(rendered.error().what(), "http://git/config: plain: has no kustomization for the Application's kustomize block");
+  EXPECT_EQ(rendered.error().what(),
+            "http://git/config: plain: has no kustomization for the Application's kustomize block");
 }
 
 }  // namespace

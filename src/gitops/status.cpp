@@ -11,8 +11,10 @@ doc::Value texts(const std::vector<std::string>& list) {
 
 // `revision` for one source, `revisions` for many: as Argo CD has them.
 void put_revisions(doc::Map& map, const Revisions& revisions) {
-  if (revisions.size() > 1) map.set("revisions", texts(revisions));
-  else map.set("revision", revisions.empty() ? "" : revisions.front());
+  if (revisions.size() > 1)
+    map.set("revisions", texts(revisions));
+  else
+    map.set("revision", revisions.empty() ? "" : revisions.front());
 }
 
 Revisions revisions_of(doc::View view) {
@@ -26,7 +28,9 @@ void put_source(doc::Map& map, const doc::Value& source) {
   if (source.is_null()) return;
   map.set(source.is_list() ? "sources" : "source", source);
 }
-doc::Value source_of(doc::View view) { return view["sources"].present() ? view["sources"].value() : view["source"].value(); }
+doc::Value source_of(doc::View view) {
+  return view["sources"].present() ? view["sources"].value() : view["source"].value();
+}
 
 doc::Map identity(const kube::Type& type, const kube::Key& key) {
   doc::Map map;
@@ -70,7 +74,8 @@ TaskResult result_from(doc::View view) {
   result.type = {group.empty() ? version : group + "/" + version, view["kind"].text()};
   result.key = {view["namespace"].text(), view["name"].text()};
   result.phase = view["syncPhase"].text(), result.hook = view["hookType"].present();
-  result.outcome = view["hookPhase"].text(), result.status = view["status"].text(), result.message = view["message"].text();
+  result.outcome = view["hookPhase"].text(), result.status = view["status"].text(),
+  result.message = view["message"].text();
   return result;
 }
 
@@ -149,7 +154,8 @@ AppStatus status_from(const kube::Object& application) {
     status.inventory.push_back({{r["apiVersion"].text(), r["kind"].text()}, {r["namespace"].text(), r["name"].text()}});
   status.operation = operation_from(view["operationState"]);
   for (const auto& h : view["history"].items())
-    status.history.push_back({h["id"].num_or(0), revisions_of(h), h["deployedAt"].text(), h["deployStartedAt"].text(), source_of(h), h["initiatedBy"].value()});
+    status.history.push_back({h["id"].num_or(0), revisions_of(h), h["deployedAt"].text(), h["deployStartedAt"].text(),
+                              source_of(h), h["initiatedBy"].value()});
   return status;
 }
 
@@ -164,15 +170,18 @@ doc::Value to_doc(const AppStatus& status, const kube::Object& before, const std
   doc::List resources, inventory, history;
   for (const auto& r : status.resources) resources.push_back(resource_doc(r));
   for (const auto& i : status.inventory)
-    inventory.emplace_back(doc::Map{{"apiVersion", i.type.api_version}, {"kind", i.type.kind}, {"namespace", i.key.ns}, {"name", i.key.name}});
+    inventory.emplace_back(doc::Map{
+        {"apiVersion", i.type.api_version}, {"kind", i.type.kind}, {"namespace", i.key.ns}, {"name", i.key.name}});
   for (const auto& h : status.history) history.push_back(history_doc(h));
   map.set("resources", std::move(resources));
   map.set("inventory", std::move(inventory));
   map.set("history", std::move(history));
   map.set("conditions", conditions_doc(status, before, now));
   map.set("summary", doc::Map{{"images", texts(status.images)}});
-  if (status.source_types.size() > 1) map.set("sourceTypes", texts(status.source_types));
-  else if (!status.source_types.empty()) map.set("sourceType", status.source_types.front());
+  if (status.source_types.size() > 1)
+    map.set("sourceTypes", texts(status.source_types));
+  else if (!status.source_types.empty())
+    map.set("sourceType", status.source_types.front());
   if (!status.operation.phase.empty()) map.set("operationState", operation_doc(status.operation));
   // reconciledAt moves only when something else did: an idle controller writes nothing.
   map.set("reconciledAt", before["status"]["reconciledAt"].str_or(now));

@@ -13,17 +13,17 @@ using Revisions = std::vector<std::string>;  // a commit a source
 struct TaskResult {
   kube::Type type;
   kube::Key key;
-  std::string phase;                        // PreSync, Sync ...
+  std::string phase;  // PreSync, Sync ...
   bool hook = false;
-  std::string outcome;                      // Running, Succeeded, Failed
-  std::string status;                       // Synced, SyncFailed, Pruned, PruneSkipped; "" for hooks
+  std::string outcome;  // Running, Succeeded, Failed
+  std::string status;   // Synced, SyncFailed, Pruned, PruneSkipped; "" for hooks
   std::string message;
 };
 struct Operation {
-  std::string phase;                        // "", Running, Terminating, Succeeded, Failed, Error
-  doc::Value request;                       // the Application's `operation` it answers
+  std::string phase;   // "", Running, Terminating, Succeeded, Failed, Error
+  doc::Value request;  // the Application's `operation` it answers
   Revisions revisions;
-  doc::Value source;                        // spec.source or spec.sources it was rendered from
+  doc::Value source;  // spec.source or spec.sources it was rendered from
   std::string started_at, finished_at, message;
   std::int64_t retries = 0;
   std::vector<TaskResult> results;
@@ -44,15 +44,15 @@ struct HistoryEntry {
   doc::Value source, initiated_by;
 };
 struct AppCondition {
-  std::string type, message;                // types end in Error or Warning
+  std::string type, message;  // types end in Error or Warning
 };
 
 struct AppStatus {
   std::string sync, health, health_message;
   Revisions revisions;
-  std::vector<std::string> source_types;    // Kustomize, Directory: one a source
+  std::vector<std::string> source_types;  // Kustomize, Directory: one a source
   std::vector<Compared> resources;
-  std::vector<InventoryEntry> inventory;    // everything applied and not yet seen gone
+  std::vector<InventoryEntry> inventory;  // everything applied and not yet seen gone
   Operation operation;
   std::vector<HistoryEntry> history;
   std::vector<AppCondition> conditions;

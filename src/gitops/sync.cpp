@@ -13,18 +13,22 @@ void add_condition(AppStatus& status, std::string type, std::string message) {
 }
 
 // Objects without a namespace land in the destination's; cluster-scoped ones have none.
-Result<> place_objects(const Ctx& ctx, kube::Client& client, const Application& app, std::vector<doc::Value>& objects, AppStatus& status) {
+Result<> place_objects(const Ctx& ctx, kube::Client& client, const Application& app, std::vector<doc::Value>& objects,
+                       AppStatus& status) {
   std::map<std::pair<std::string, std::string>, bool> brought;  // group, kind of CRDs that come along -> namespaced
   for (const auto& object : objects)
     if (object.str_at({"kind"}) == "CustomResourceDefinition")
-      brought[{object.str_at({"spec", "group"}), object.str_at({"spec", "names", "kind"})}] = object.str_at({"spec", "scope"}) != "Cluster";
+      brought[{object.str_at({"spec", "group"}), object.str_at({"spec", "names", "kind"})}] =
+          object.str_at({"spec", "scope"}) != "Cluster";
   for (auto& value : objects) {
     kube::Object object{doc::Value(value)};
     auto resource = client.resource(ctx, object.type());
     if (!resource && !resource.error().is(Kind::not_found)) return Fail(std::move(resource).error());
     auto definition = brought.find({object.type().group(), object.kind()});
     if (!resource && definition == brought.end())
-      add_condition(status, "ComparisonError", fmt::format("{}: the cluster knows no {} of {}", object.name(), object.kind(), object.api_version()));
+      add_condition(
+          status, "ComparisonError",
+          fmt::format("{}: the cluster knows no {} of {}", object.name(), object.kind(), object.api_version()));
     bool namespaced = resource ? resource->namespaced : definition == brought.end() || definition->second;
     auto& meta = value["metadata"].map();
     if (namespaced && object.ns().empty()) meta.set("namespace", app.ns.empty() ? "default" : app.ns);
@@ -37,7 +41,9 @@ Result<> place_objects(const Ctx& ctx, kube::Client& client, const Application& 
 void drop_nameless(std::vector<Task>& tasks, AppStatus& status) {
   std::erase_if(tasks, [&](const Task& task) {
     if (task.hook || !task.key.name.empty()) return false;
-    add_condition(status, "ComparisonError", fmt::format("{} {}: has no metadata.name, want one (generateName is for hooks)", task.type.kind, task.object.str_at({"metadata", "generateName"})));
+    add_condition(status, "ComparisonError",
+                  fmt::format("{} {}: has no metadata.name, want one (generateName is for hooks)", task.type.kind,
+                              task.object.str_at({"metadata", "generateName"})));
     return true;
   });
 }
@@ -54,7 +60,9 @@ void drop_repeated(std::vector<doc::Value>& objects, AppStatus& status) {
     auto id = fmt::format("{}/{}/{}", object.type().group(), object.kind(), object.key().str());
     auto [it, fresh] = last.try_emplace(id, kept.size());
     if (!fresh) {
-      add_condition(status, "RepeatedResourceWarning", fmt::format("{} {} appears more than once; the last one counts", object.kind(), object.key().str()));
+      add_condition(
+          status, "RepeatedResourceWarning",
+          fmt::format("{} {} appears more than once; the last one counts", object.kind(), object.key().str()));
       kept[it->second] = std::move(value);
     } else {
       kept.push_back(std::move(value));
@@ -64,7 +72,8 @@ void drop_repeated(std::vector<doc::Value>& objects, AppStatus& status) {
 }
 
 // Objects of the inventory that Git no longer wants; those that are gone or not ours leave the inventory.
-Result<std::vector<Compared>> find_extras(const Ctx& ctx, kube::Client& client, const Application& app, const std::vector<Task>& tasks, AppStatus& status) {
+Result<std::vector<Compared>> find_extras(const Ctx& ctx, kube::Client& client, const Application& app,
+                                          const std::vector<Task>& tasks, AppStatus& status) {
   std::set<std::pair<kube::Type, kube::Key>> wanted;
   for (const auto& task : tasks) wanted.emplace(task.type, task.key);
   std::set<std::pair<std::pair<std::string, std::string>, kube::Key>> wanted_any_version;
@@ -131,7 +140,8 @@ std::vector<kube::Type> types_of(const AppStatus& status, const std::vector<Task
 }
 
 // Nothing can be said of the objects: what the last good look found stays on show, and a request is answered.
-Looked unknown(const Ctx& ctx, const kube::Object& application, AppStatus status, std::string type, std::string message, Millis again) {
+Looked unknown(const Ctx& ctx, const kube::Object& application, AppStatus status, std::string type, std::string message,
+               Millis again) {
   status.sync = "Unknown";
   if (status.health.empty()) status.health = "Unknown";
   if (auto request = application["operation"]; request["sync"].present()) {
@@ -149,7 +159,8 @@ Looked unknown(const Ctx& ctx, const kube::Object& application, AppStatus status
 }
 
 // Every object that Git wants beside the live one; what the project forbids is not even asked about.
-Result<> compare_all(const Ctx& ctx, const SyncContext& context, const Application& app, const Project& project, const std::vector<Task>& tasks, AppStatus& status) {
+Result<> compare_all(const Ctx& ctx, const SyncContext& context, const Application& app, const Project& project,
+                     const std::vector<Task>& tasks, AppStatus& status) {
   for (const auto& task : tasks) {
     if (task.hook) continue;
     if (auto refusal = project.refusal(task.type, task.key.ns); !refusal.empty()) {
@@ -168,9 +179,13 @@ Result<> compare_all(const Ctx& ctx, const SyncContext& context, const Applicati
     }
     if (!compared) return Fail(std::move(compared).error());
     if (!compared->shared_with.empty())
-      add_condition(status, "SharedResourceWarning", fmt::format("{} {} is part of applications {} and {}", task.type.kind, task.key.str(), tracking_name(app.key), compared->shared_with));
+      add_condition(status, "SharedResourceWarning",
+                    fmt::format("{} {} is part of applications {} and {}", task.type.kind, task.key.str(),
+                                tracking_name(app.key), compared->shared_with));
     if (!compared->dropped.empty() && task.options.validate)
-      add_condition(status, "UnknownFieldWarning", fmt::format("{} {}: the cluster knows no {} and leaves it out", task.type.kind, task.key.str(), join(compared->dropped, ", ")));
+      add_condition(status, "UnknownFieldWarning",
+                    fmt::format("{} {}: the cluster knows no {} and leaves it out", task.type.kind, task.key.str(),
+                                join(compared->dropped, ", ")));
     status.resources.push_back(*std::move(compared));
   }
   return {};
@@ -184,9 +199,11 @@ Result<Looked> look(const Ctx& ctx, const SyncContext& context, const kube::Obje
   auto app = application_from(application);
   if (!app) return unknown(ctx, application, std::move(status), "InvalidSpecError", app.error().what(), Millis(180000));
   auto project = Project::read(ctx, context.client, *app);
-  if (!project && !project.error().is(Kind::denied) && !project.error().is(Kind::invalid)) return Fail(std::move(project).error());
+  if (!project && !project.error().is(Kind::denied) && !project.error().is(Kind::invalid))
+    return Fail(std::move(project).error());
   auto allowed = project ? project->check(*app) : Result<>(Fail(project.error()));
-  if (!allowed) return unknown(ctx, application, std::move(status), "InvalidSpecError", allowed.error().what(), Millis(180000));
+  if (!allowed)
+    return unknown(ctx, application, std::move(status), "InvalidSpecError", allowed.error().what(), Millis(180000));
   if (application.annotation("argocd.argoproj.io/refresh") == "hard") {
     context.renderer.forget(app->key);
     context.comparer.forget(app->key.str());
@@ -211,7 +228,8 @@ Result<Looked> look(const Ctx& ctx, const SyncContext& context, const kube::Obje
   detail::Work work{context, *app, application, *project, tasks, status, false};
   TRY(auto again, detail::operate(ctx, work));
   summarize(status, objects);
-  return Looked{to_doc(status, application, rfc3339(ctx.clock->wall())), again, types_of(status, tasks), work.request_taken};
+  return Looked{to_doc(status, application, rfc3339(ctx.clock->wall())), again, types_of(status, tasks),
+                work.request_taken};
 }
 
 }  // namespace slipway::gitops

@@ -18,7 +18,7 @@ struct Drift {
   kube::Key key;
   bool deleted = false;
   std::vector<std::string> fields;
-  std::string revision;           // what it was made equal to again
+  std::string revision;  // what it was made equal to again
   bool healed = false;
 };
 
@@ -31,10 +31,10 @@ struct SyncContext {
 };
 
 struct Looked {
-  doc::Value status;               // to be written; null: the application is gone
+  doc::Value status;  // to be written; null: the application is gone
   std::optional<Millis> again;
-  std::vector<kube::Type> types;   // to be watched
-  bool request_taken = false;      // the `operation` field is answered and removed already
+  std::vector<kube::Type> types;  // to be watched
+  bool request_taken = false;     // the `operation` field is answered and removed already
 };
 // `application` as read just now. Errors: unavailable and the like; what is wrong with the application itself goes
 // into its conditions.

@@ -8,7 +8,11 @@ constexpr std::string_view by_hand = "syncPolicy: {}";
 
 TEST(Sync, FirstLookMakesTheClusterEqualToGit) {
   World w;
-  auto revision = w.commit({{"a.yaml", config_map("a")}, {"d.yaml", "{apiVersion: apps/v1, kind: Deployment, metadata: {name: d}, spec: {selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: 'web:1'}]}}}}"}});
+  auto revision =
+      w.commit({{"a.yaml", config_map("a")},
+                {"d.yaml",
+                 "{apiVersion: apps/v1, kind: Deployment, metadata: {name: d}, spec: {selector: {matchLabels: {a: b}}, "
+                 "template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: 'web:1'}]}}}}"}});
   w.application();
   auto app = w.look_once();
   EXPECT_EQ(phase_of(app), "Succeeded") << message_of(app);
@@ -92,8 +96,10 @@ TEST(Sync, WithoutPruneLeavesWhatGitDropped) {
 
 TEST(Sync, CommitThatChangesNothingStartsNothing) {
   World w;
-  w.commit({{"app/a.yaml", config_map("a")}, {"app/hook.yaml", config_map("h", "1", "argocd.argoproj.io/hook: PreSync")}});
-  w.application("source: {repoURL: http://git/config, path: app}\nsyncPolicy: {automated: {prune: true, selfHeal: true}}");
+  w.commit(
+      {{"app/a.yaml", config_map("a")}, {"app/hook.yaml", config_map("h", "1", "argocd.argoproj.io/hook: PreSync")}});
+  w.application(
+      "source: {repoURL: http://git/config, path: app}\nsyncPolicy: {automated: {prune: true, selfHeal: true}}");
   auto first = w.look_once();
   auto revision = w.commit({{"other/readme", "x"}});
   auto app = w.look_once();
@@ -118,7 +124,8 @@ TEST(Sync, ManySourcesAreOneSetAndOneOfThemCanMove) {
   World w;
   auto one = w.repositories.commit("http://git/one", {{"a.yaml", config_map("a")}});
   w.repositories.commit("http://git/two", {{"b.yaml", config_map("b")}});
-  w.application("sources: [{repoURL: http://git/one}, {repoURL: http://git/two}]\nsyncPolicy: {automated: {prune: true}}");
+  w.application(
+      "sources: [{repoURL: http://git/one}, {repoURL: http://git/two}]\nsyncPolicy: {automated: {prune: true}}");
   auto app = w.look_once();
   EXPECT_TRUE(w.has("a") && w.has("b"));
   auto two = w.repositories.commit("http://git/two", {{"b.yaml", config_map("b", "2")}});
@@ -171,22 +178,30 @@ TEST_P(Render, ErrorsKeepTheirPlaceAndChangeNothing) {
   EXPECT_EQ(conditions_of(app), "");
   EXPECT_FALSE(w.has("a"));
 }
-INSTANTIATE_TEST_SUITE_P(Sync, Render, testing::ValuesIn(std::to_array<Broken>({
-  {"Yaml", "bad.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x\n", "ComparisonError: bad.yaml:4:1: "},
-  {"NoKind", "c.yaml", "apiVersion: v1\nmetadata: {name: x}\n", "ComparisonError: c.yaml:1:1: "},
-  {"Kustomization", "kustomization.yaml", "resources: [b.yaml, nothere.yaml]\n", "nothere.yaml"},
-  {"KustomizationField", "kustomization.yaml", "resources: [b.yaml]\nresorces: []\n", "kustomization.yaml:2:1"},
-})), [](const auto& i) { return i.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Sync, Render,
+    testing::ValuesIn(std::to_array<Broken>({
+        {"Yaml", "bad.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x\n",
+         "ComparisonError: bad.yaml:4:1: "},
+        {"NoKind", "c.yaml", "apiVersion: v1\nmetadata: {name: x}\n", "ComparisonError: c.yaml:1:1: "},
+        {"Kustomization", "kustomization.yaml", "resources: [b.yaml, nothere.yaml]\n", "nothere.yaml"},
+        {"KustomizationField", "kustomization.yaml", "resources: [b.yaml]\nresorces: []\n", "kustomization.yaml:2:1"},
+    })),
+    [](const auto& i) { return i.param.name; });
 
 TEST(Sync, MissingRepositoryRevisionPath) {
   struct {
     std::string_view spec, condition;
   } cases[] = {{"source: {repoURL: http://git/nothing}", "ComparisonError: http://git/nothing: no such repository"},
-               {"source: {repoURL: http://git/config, targetRevision: v9}", "ComparisonError: http://git/config: no revision v9"},
-               {"source: {repoURL: http://git/config, path: deploy}", "ComparisonError: http://git/config: deploy: app path does not exist at "},
-               {"source: {repoURL: http://git/config, path: ../up}", "ComparisonError: http://git/config: ../up: leaves the repository"},
+               {"source: {repoURL: http://git/config, targetRevision: v9}",
+                "ComparisonError: http://git/config: no revision v9"},
+               {"source: {repoURL: http://git/config, path: deploy}",
+                "ComparisonError: http://git/config: deploy: app path does not exist at "},
+               {"source: {repoURL: http://git/config, path: ../up}",
+                "ComparisonError: http://git/config: ../up: leaves the repository"},
                {"source: {repoURL: http://git/config, chart: c}", "InvalidSpecError: .spec.source.chart: Helm charts"},
-               {"source: {repoURL: http://git/config}\nproject: team", "InvalidSpecError: application references project team which does not exist"}};
+               {"source: {repoURL: http://git/config}\nproject: team",
+                "InvalidSpecError: application references project team which does not exist"}};
   World w;
   w.commit({{"a.yaml", config_map("a")}});
   for (const auto& c : cases) {
@@ -222,7 +237,8 @@ TEST(Sync, UnknownKindFailsBeforeAnythingIsApplied) {
 
 TEST(Sync, RefusedObjectFailsBeforeAnythingIsApplied) {
   World w;
-  w.commit({{"a.yaml", config_map("a")}, {"s.yaml", "{apiVersion: v1, kind: Service, metadata: {name: s}, spec: {ports: [{port: 99999}]}}"}});
+  w.commit({{"a.yaml", config_map("a")},
+            {"s.yaml", "{apiVersion: v1, kind: Service, metadata: {name: s}, spec: {ports: [{port: 99999}]}}"}});
   w.application();
   auto app = w.look_once();
   EXPECT_EQ(phase_of(app), "Failed");
@@ -233,11 +249,13 @@ TEST(Sync, RefusedObjectFailsBeforeAnythingIsApplied) {
 
 TEST(Sync, MisspeltFieldIsToldOf) {
   World w;
-  w.commit({{"s.yaml", "{apiVersion: v1, kind: Service, metadata: {name: s}, spec: {selecter: {a: b}, ports: [{port: 80}]}}"}});
+  w.commit({{"s.yaml",
+             "{apiVersion: v1, kind: Service, metadata: {name: s}, spec: {selecter: {a: b}, ports: [{port: 80}]}}"}});
   w.application();
   w.look_once();
   auto app = w.look_once();
-  EXPECT_EQ(conditions_of(app), "UnknownFieldWarning: Service shop/s: the cluster knows no .spec.selecter and leaves it out");
+  EXPECT_EQ(conditions_of(app),
+            "UnknownFieldWarning: Service shop/s: the cluster knows no .spec.selecter and leaves it out");
   EXPECT_EQ(phase_of(app), "Succeeded");
   w.application("syncPolicy: {automated: {}, syncOptions: [Validate=false]}");
   EXPECT_EQ(conditions_of(w.look_once()), "");
@@ -254,10 +272,12 @@ TEST(Sync, RepeatedObjectsTheLastCounts) {
 
 TEST(Sync, ObjectWithoutANameIsToldOf) {
   World w;
-  w.commit({{"1.yaml", "{apiVersion: v1, kind: ConfigMap, metadata: {generateName: a-}}"}, {"2.yaml", config_map("b")}});
+  w.commit(
+      {{"1.yaml", "{apiVersion: v1, kind: ConfigMap, metadata: {generateName: a-}}"}, {"2.yaml", config_map("b")}});
   w.application();
   auto app = w.look_once();
-  EXPECT_EQ(conditions_of(app), "ComparisonError: ConfigMap a-: has no metadata.name, want one (generateName is for hooks)");
+  EXPECT_EQ(conditions_of(app),
+            "ComparisonError: ConfigMap a-: has no metadata.name, want one (generateName is for hooks)");
   EXPECT_TRUE(w.has("b"));
 }
 
@@ -325,7 +345,8 @@ TEST(Heal, HandEditsAndDeletionsArePutRightAndToldOf) {
 TEST(Heal, DriftAfterACommitThatChangedNothing) {
   World w;
   w.commit({{"app/a.yaml", config_map("a")}});
-  w.application("source: {repoURL: http://git/config, path: app}\nsyncPolicy: {automated: {prune: true, selfHeal: true}}");
+  w.application(
+      "source: {repoURL: http://git/config, path: app}\nsyncPolicy: {automated: {prune: true, selfHeal: true}}");
   w.look_once();
   w.commit({{"other/readme", "x"}});
   w.look_once();

@@ -9,12 +9,41 @@
 namespace slipway::gitops {
 namespace {
 
-constexpr std::string_view kinds_in_order[] = {
-    "Namespace", "NetworkPolicy", "ResourceQuota", "LimitRange", "PodSecurityPolicy", "PodDisruptionBudget", "ServiceAccount",
-    "Secret", "SecretList", "ConfigMap", "StorageClass", "PersistentVolume", "PersistentVolumeClaim", "CustomResourceDefinition",
-    "ClusterRole", "ClusterRoleList", "ClusterRoleBinding", "ClusterRoleBindingList", "Role", "RoleList", "RoleBinding", "RoleBindingList",
-    "Service", "DaemonSet", "Pod", "ReplicationController", "ReplicaSet", "Deployment", "HorizontalPodAutoscaler", "StatefulSet",
-    "Job", "CronJob", "IngressClass", "Ingress", "APIService"};
+constexpr std::string_view kinds_in_order[] = {"Namespace",
+                                               "NetworkPolicy",
+                                               "ResourceQuota",
+                                               "LimitRange",
+                                               "PodSecurityPolicy",
+                                               "PodDisruptionBudget",
+                                               "ServiceAccount",
+                                               "Secret",
+                                               "SecretList",
+                                               "ConfigMap",
+                                               "StorageClass",
+                                               "PersistentVolume",
+                                               "PersistentVolumeClaim",
+                                               "CustomResourceDefinition",
+                                               "ClusterRole",
+                                               "ClusterRoleList",
+                                               "ClusterRoleBinding",
+                                               "ClusterRoleBindingList",
+                                               "Role",
+                                               "RoleList",
+                                               "RoleBinding",
+                                               "RoleBindingList",
+                                               "Service",
+                                               "DaemonSet",
+                                               "Pod",
+                                               "ReplicationController",
+                                               "ReplicaSet",
+                                               "Deployment",
+                                               "HorizontalPodAutoscaler",
+                                               "StatefulSet",
+                                               "Job",
+                                               "CronJob",
+                                               "IngressClass",
+                                               "Ingress",
+                                               "APIService"};
 
 std::optional<SyncPhase> phase_of(std::string_view word) {
   if (word == "PreSync" || word == "pre-install" || word == "pre-upgrade") return SyncPhase::pre_sync;
@@ -50,7 +79,8 @@ std::string warning_of(std::string_view word, const kube::Object& object, bool h
 
 int wave_of(const kube::Object& object) {
   for (auto key : {"argocd.argoproj.io/sync-wave", "helm.sh/hook-weight"})
-    if (auto wave = to_int(object.annotation(key)); wave && *wave == static_cast<int>(*wave)) return static_cast<int>(*wave);
+    if (auto wave = to_int(object.annotation(key)); wave && *wave == static_cast<int>(*wave))
+      return static_cast<int>(*wave);
   return 0;
 }
 
@@ -66,7 +96,8 @@ int kind_rank(std::string_view kind) {
 
 std::string Task::id() const { return fmt::format("{}/{}:{}/{}", type.group(), type.kind, key.ns, key.name); }
 
-std::vector<Task> tasks_of(const std::vector<doc::Value>& objects, const SyncOptions& options, std::vector<std::string>& warnings) {
+std::vector<Task> tasks_of(const std::vector<doc::Value>& objects, const SyncOptions& options,
+                           std::vector<std::string>& warnings) {
   std::vector<Task> tasks;
   for (const auto& value : objects) {
     kube::Object object{doc::Value(value)};
@@ -82,12 +113,15 @@ std::vector<Task> tasks_of(const std::vector<doc::Value>& objects, const SyncOpt
       continue;
     }
     task.hook = true;
-    task.delete_policies = policies_of(object.annotation(helm ? "helm.sh/hook-delete-policy" : "argocd.argoproj.io/hook-delete-policy"));
+    task.delete_policies =
+        policies_of(object.annotation(helm ? "helm.sh/hook-delete-policy" : "argocd.argoproj.io/hook-delete-policy"));
     std::set<SyncPhase> phases;
     for (auto word : split(hook, ',')) {
       word = trim(word);
-      if (auto phase = phase_of(word)) phases.insert(*phase);
-      else if (auto warning = warning_of(word, object, helm); !warning.empty()) warnings.push_back(std::move(warning));
+      if (auto phase = phase_of(word))
+        phases.insert(*phase);
+      else if (auto warning = warning_of(word, object, helm); !warning.empty())
+        warnings.push_back(std::move(warning));
     }
     for (auto phase : phases) {
       task.phase = phase;
@@ -108,8 +142,9 @@ std::vector<Step> steps_of(const std::vector<Task>& tasks) {
     if ((!is_namespace && !is_crd) || !place.contains(&needed)) continue;
     auto view = doc::View(needed.object)["spec"];
     for (const auto& [task, at] : place) {
-      bool needs = is_namespace ? task->key.ns == needed.key.name
-                                : task->type.group() == view["group"].text() && task->type.kind == view["names"]["kind"].text();
+      bool needs = is_namespace
+                       ? task->key.ns == needed.key.name
+                       : task->type.group() == view["group"].text() && task->type.kind == view["names"]["kind"].text();
       if (needs && at < place[&needed]) place[&needed] = at;
     }
   }

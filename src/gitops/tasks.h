@@ -24,12 +24,13 @@ struct Task {
   std::set<DeletePolicy> delete_policies;  // hooks only
   SyncOptions options;
   bool ignore_health = false;
-  std::string id() const;                  // group/kind:namespace/name
+  std::string id() const;  // group/kind:namespace/name
 };
 
 // Hooks named for more than one phase give a task each; hook Skip and unknown hook words give none. A hook word that
 // will never be acted on although its author meant it to be goes to `warnings`.
-std::vector<Task> tasks_of(const std::vector<doc::Value>& objects, const SyncOptions& options, std::vector<std::string>& warnings);
+std::vector<Task> tasks_of(const std::vector<doc::Value>& objects, const SyncOptions& options,
+                           std::vector<std::string>& warnings);
 
 // Tasks that go together: same phase and wave, kinds in Argo's order within.
 struct Step {

@@ -55,8 +55,10 @@ std::optional<bool> names_minute(std::string_view schedule, Minutes minute) {
   auto day = std::chrono::floor<std::chrono::days>(minute);
   std::chrono::year_month_day date(day);
   std::chrono::hh_mm_ss clock(minute - day);
-  const std::array<int, 5> values{static_cast<int>(clock.minutes().count()), static_cast<int>(clock.hours().count()), static_cast<int>(static_cast<unsigned>(date.day())),
-                                  static_cast<int>(static_cast<unsigned>(date.month())), static_cast<int>(std::chrono::weekday(day).c_encoding())};
+  const std::array<int, 5> values{static_cast<int>(clock.minutes().count()), static_cast<int>(clock.hours().count()),
+                                  static_cast<int>(static_cast<unsigned>(date.day())),
+                                  static_cast<int>(static_cast<unsigned>(date.month())),
+                                  static_cast<int>(std::chrono::weekday(day).c_encoding())};
   std::array<bool, 5> holds{};
   for (std::size_t i = 0; i < fields.size(); ++i) {
     auto one = field_holds(words[i], fields[i], values[i]);
@@ -78,13 +80,16 @@ std::vector<std::string> texts(doc::View list) {
 
 bool SyncWindow::concerns(const Application& app) const {
   auto any = [](const std::vector<std::string>& patterns, std::string_view word) {
-    return std::any_of(patterns.begin(), patterns.end(), [&](const auto& p) { return p == "*" || glob_match(p, word); });
+    return std::any_of(patterns.begin(), patterns.end(),
+                       [&](const auto& p) { return p == "*" || glob_match(p, word); });
   };
-  std::string_view cluster = app.cluster_name.empty() ? std::string_view("https://kubernetes.default.svc") : std::string_view(app.cluster_name);
+  std::string_view cluster = app.cluster_name.empty() ? std::string_view("https://kubernetes.default.svc")
+                                                      : std::string_view(app.cluster_name);
   struct Match {
     bool given, fits;
   };
-  const std::array matches{Match{!applications.empty(), any(applications, app.key.name)}, Match{!namespaces.empty(), any(namespaces, app.ns)},
+  const std::array matches{Match{!applications.empty(), any(applications, app.key.name)},
+                           Match{!namespaces.empty(), any(namespaces, app.ns)},
                            Match{!clusters.empty(), any(clusters, cluster) || any(clusters, "in-cluster")}};
   if (all_of) return std::all_of(matches.begin(), matches.end(), [](const Match& m) { return !m.given || m.fits; });
   return std::any_of(matches.begin(), matches.end(), [](const Match& m) { return m.fits; });
@@ -97,12 +102,16 @@ Result<SyncWindow> window_from(doc::View view) {
   window.allow = kind == "allow";
   window.manual = view["manualSync"].bool_or(false);
   TRY(window.schedule, view["schedule"].str());
-  if (!names_minute(window.schedule, Minutes{})) return view["schedule"].wrong(fmt::format("got \"{}\", want five cron fields of numbers", window.schedule));
+  if (!names_minute(window.schedule, Minutes{}))
+    return view["schedule"].wrong(fmt::format("got \"{}\", want five cron fields of numbers", window.schedule));
   TRY(window.duration, view["duration"].duration());
-  if (window.duration <= Millis(0) || window.duration > std::chrono::hours(24 * 31)) return view["duration"].wrong("want a time above 0, at most 31 days");
+  if (window.duration <= Millis(0) || window.duration > std::chrono::hours(24 * 31))
+    return view["duration"].wrong("want a time above 0, at most 31 days");
   auto zone = view["timeZone"].text();
-  if (!zone.empty() && zone != "UTC" && zone != "Etc/UTC") return view["timeZone"].wrong(fmt::format("time zone {} is not supported, want UTC", zone));
-  window.applications = texts(view["applications"]), window.namespaces = texts(view["namespaces"]), window.clusters = texts(view["clusters"]);
+  if (!zone.empty() && zone != "UTC" && zone != "Etc/UTC")
+    return view["timeZone"].wrong(fmt::format("time zone {} is not supported, want UTC", zone));
+  window.applications = texts(view["applications"]), window.namespaces = texts(view["namespaces"]),
+  window.clusters = texts(view["clusters"]);
   window.all_of = view["andOperator"].bool_or(false);
   window.text = fmt::format("{} \"{}\" for {}", kind, window.schedule, print_duration(window.duration));
   return window;

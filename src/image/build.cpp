@@ -23,7 +23,8 @@ std::string epoch_text(std::int64_t epoch) { return rfc3339(WallTime(std::chrono
 
 bool is_proxy_arg(std::string_view name) {
   auto text = lower(name);
-  return text == "http_proxy" || text == "https_proxy" || text == "ftp_proxy" || text == "no_proxy" || text == "all_proxy";
+  return text == "http_proxy" || text == "https_proxy" || text == "ftp_proxy" || text == "no_proxy" ||
+         text == "all_proxy";
 }
 
 Result<KeyedLocks::Held> KeyedLocks::take(const Ctx& ctx, const std::string& key) {
@@ -78,7 +79,8 @@ Result<> Build::read_dockerfile() {
   auto text = read_file(path, 16 << 20);
   if (!text) {
     if (!text.error().is(Kind::not_found)) return Fail(std::move(text).error());
-    return Fail(Error(Kind::not_found, fmt::format("{}: no such Dockerfile", path.native())).with_hint("name it with -f"));
+    return Fail(
+        Error(Kind::not_found, fmt::format("{}: no such Dockerfile", path.native())).with_hint("name it with -f"));
   }
   TRY(file_, parse_dockerfile(*text, request_.dockerfile));
   TRY(plan_, plan_stages(file_));
@@ -100,7 +102,10 @@ Result<> Build::read_ignore() {
     TRY(ignore_, IgnoreList::parse(*text, path.filename().native()));
     break;
   }
-  context_.source = {.root = request_.context, .ignore = ignore_.empty() ? nullptr : &ignore_, .index = index_.get(), .keeps_owner = false};
+  context_.source = {.root = request_.context,
+                     .ignore = ignore_.empty() ? nullptr : &ignore_,
+                     .index = index_.get(),
+                     .keeps_owner = false};
   return {};
 }
 
@@ -110,8 +115,10 @@ Result<> Build::read_settings() {
   if (!request_.platform.empty()) {
     TRY(platform_, oci::parse_platform(request_.platform));
   }
-  if (request_.source_date_epoch) epoch_ = *request_.source_date_epoch;
-  else if (auto it = request_.args.find("SOURCE_DATE_EPOCH"); it != request_.args.end()) epoch_ = to_int(it->second).value_or(default_epoch);
+  if (request_.source_date_epoch)
+    epoch_ = *request_.source_date_epoch;
+  else if (auto it = request_.args.find("SOURCE_DATE_EPOCH"); it != request_.args.end())
+    epoch_ = to_int(it->second).value_or(default_epoch);
   if (epoch_ < 0) return fail(Kind::invalid, "SOURCE_DATE_EPOCH {}: want seconds since 1970", epoch_);
   auto platform = [&](const std::string& prefix, const oci::Platform& p) {
     globals_[prefix + "PLATFORM"] = p.print();
@@ -148,7 +155,8 @@ Result<std::size_t> Build::target() const {
   for (const auto& stage : plan_.stages)
     if (!stage.name.empty()) names.push_back(stage.name);
   auto near = nearest(request_.target, names);
-  return fail(Kind::invalid, "{}: no stage {:?}{}", file_.name, request_.target, near ? fmt::format(", did you mean {}?", *near) : "");
+  return fail(Kind::invalid, "{}: no stage {:?}{}", file_.name, request_.target,
+              near ? fmt::format(", did you mean {}?", *near) : "");
 }
 
 // Marks a stage and all it reads from.
@@ -203,7 +211,8 @@ Result<> Build::run_stages() {
 
 Result<path::BuildResult> Build::run() {
   std::error_code error;
-  if (!fs::is_directory(request_.context, error)) return fail(Kind::not_found, "build context {}: no such folder", request_.context.native());
+  if (!fs::is_directory(request_.context, error))
+    return fail(Kind::not_found, "build context {}: no such folder", request_.context.native());
   TRY_OK(read_dockerfile());
   auto whole = fs::weakly_canonical(request_.context, error);
   auto place = sha256_hex(error ? request_.context.native() : whole.native());

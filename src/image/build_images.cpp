@@ -25,7 +25,8 @@ Result<oci::Registry::Image> Build::resolve(const Ctx& ctx, const std::string& n
   auto here = options.registry->image(repository, which, platform);
   if (here || !here.error().is(Kind::not_found)) return here;
   if (options.remote == nullptr)
-    return Fail(Error(Kind::not_found, fmt::format("{}: not in the registry", name)).with_hint("push or import it first"));
+    return Fail(
+        Error(Kind::not_found, fmt::format("{}: not in the registry", name)).with_hint("push or import it first"));
   TRY(auto held, shop_.busy.take(ctx, "pull " + ref.print()));
   here = options.registry->image(repository, which, platform);
   if (here) return here;
@@ -36,7 +37,8 @@ Result<oci::Registry::Image> Build::resolve(const Ctx& ctx, const std::string& n
 Result<State> Build::base_image(const Ctx& ctx, const std::string& name, const oci::Platform& platform) {
   TRY(auto image, resolve(ctx, name, platform));
   if (image.config.diff_ids.size() != image.manifest.layers.size())
-    return fail(Kind::corrupt, "{}: {} layers but {} diff ids", name, image.manifest.layers.size(), image.config.diff_ids.size());
+    return fail(Kind::corrupt, "{}: {} layers but {} diff ids", name, image.manifest.layers.size(),
+                image.config.diff_ids.size());
   input(fmt::format("image {} {}", name, image.digest.str()));
   State state;
   for (std::size_t n = 0; n < image.manifest.layers.size(); ++n) {
@@ -53,8 +55,10 @@ Result<Origin> Build::origin(const Ctx& ctx, std::string_view name, std::size_t 
   origin.source.keeps_owner = true;
   const auto* found = plan_.find(name);
   std::shared_ptr<const State> state;
-  if (found != nullptr && found->index == stage) return file_.wrong(at, fmt::format("--from={}: a stage cannot copy from itself", name));
-  if (found != nullptr && found->index > stage) return file_.wrong(at, fmt::format("--from={}: that stage comes later, on line {}", name, found->from.line));
+  if (found != nullptr && found->index == stage)
+    return file_.wrong(at, fmt::format("--from={}: a stage cannot copy from itself", name));
+  if (found != nullptr && found->index > stage)
+    return file_.wrong(at, fmt::format("--from={}: that stage comes later, on line {}", name, found->from.line));
   if (found != nullptr) {
     TRY(state, finished(ctx, found->index));
   } else if (auto it = request_.contexts.find(std::string(name)); it != request_.contexts.end()) {
@@ -65,7 +69,10 @@ Result<Origin> Build::origin(const Ctx& ctx, std::string_view name, std::size_t 
     auto image = base_image(ctx, std::string(name), platform_);
     if (!image) {
       const auto& e = image.error();
-      return e.is(Kind::cancelled) || e.is(Kind::timeout) ? Fail(e) : file_.wrong(at, fmt::format("--from={}: neither a stage nor an image: {}", name, e.what()), e.hint());
+      return e.is(Kind::cancelled) || e.is(Kind::timeout)
+                 ? Fail(e)
+                 : file_.wrong(at, fmt::format("--from={}: neither a stage nor an image: {}", name, e.what()),
+                               e.hint());
     }
     state = std::make_shared<const State>(*std::move(image));
   }
@@ -84,7 +91,8 @@ Result<> Build::show(const Ctx& ctx, const State&, Origin& origin) {
   };
   TRY(auto held, shop_.busy.take(ctx, "view " + origin.key));
   std::shared_ptr<View> view;
-  if (auto it = views_.lock(); it->contains(origin.key)) view = std::static_pointer_cast<View>(it->at(origin.key).lock());
+  if (auto it = views_.lock(); it->contains(origin.key))
+    view = std::static_pointer_cast<View>(it->at(origin.key).lock());
   if (!view) {
     auto state = std::static_pointer_cast<const State>(origin.holds.front());
     TRY(auto lowers, folders(ctx, state->layers));
@@ -129,12 +137,15 @@ Result<> Build::store_layers(std::vector<BuildLayer>& layers) {
     tasks.emplace_back([this, &layers, n](const Ctx& ctx) -> Result<> {
       auto& layer = layers[n];
       auto folder = shop_.options.layers->find(layer.diff_id);
-      if (!folder) return fail(Kind::unavailable, "layer {} went away during the build; build again", layer.diff_id.short_hex());
+      if (!folder)
+        return fail(Kind::unavailable, "layer {} went away during the build; build again", layer.diff_id.short_hex());
       std::vector<BuildLayer> lower(layers.begin(), layers.begin() + static_cast<std::ptrdiff_t>(n));
       TRY(auto below, folders(ctx, lower));
-      TRY(auto packed, oci::pack_layer(ctx, shop_.options.registry->blobs(), *folder, {.mtime = epoch_, .below = below}));
+      TRY(auto packed,
+          oci::pack_layer(ctx, shop_.options.registry->blobs(), *folder, {.mtime = epoch_, .below = below}));
       if (packed.diff_id != layer.diff_id)
-        return fail(Kind::corrupt, "layer {}: its folder was changed, packs to {}", layer.diff_id.short_hex(), packed.diff_id.short_hex());
+        return fail(Kind::corrupt, "layer {}: its folder was changed, packs to {}", layer.diff_id.short_hex(),
+                    packed.diff_id.short_hex());
       layer.descriptor = packed.descriptor;
       return shop_.steps->put(layer.step, {layer.diff_id, layer.descriptor});
     });

@@ -12,7 +12,8 @@ namespace detail {
 Result<> Workshop::open() {
   std::lock_guard guard(opening);
   if (steps) return {};
-  if (options.registry == nullptr || options.layers == nullptr) return fail(Kind::internal, "the image builder needs a registry and a layer cache");
+  if (options.registry == nullptr || options.layers == nullptr)
+    return fail(Kind::internal, "the image builder needs a registry and a layer cache");
   const auto& root = options.root;
   for (const auto& folder : {root, root / "steps", root / "cache", root / "index"}) TRY_OK(make_dirs(folder, 0711));
   if (!lock) {
@@ -37,7 +38,8 @@ namespace {
 class Builder final : public path::ImageBuilder {
  public:
   explicit Builder(BuilderOptions options) { shop_.options = std::move(options); }
-  Result<path::BuildResult> build(const Ctx& ctx, const path::BuildRequest& request, const path::LogSink& log) override {
+  Result<path::BuildResult> build(const Ctx& ctx, const path::BuildRequest& request,
+                                  const path::LogSink& log) override {
     TRY_OK(shop_.open());
     return detail::Build(shop_, ctx, request, log).run();
   }
@@ -48,7 +50,9 @@ class Builder final : public path::ImageBuilder {
 
 }  // namespace
 
-std::unique_ptr<path::ImageBuilder> make_builder(BuilderOptions options) { return std::make_unique<Builder>(std::move(options)); }
+std::unique_ptr<path::ImageBuilder> make_builder(BuilderOptions options) {
+  return std::make_unique<Builder>(std::move(options));
+}
 
 Result<> clean_up_after_crash(box::Runtime& runtime) { return box::end_leftovers(runtime, detail::container_prefix); }
 

@@ -32,13 +32,22 @@ struct House {
       if (auto opened = box::Runtime::open(dir.path() / "box")) runtime = *std::move(opened);
     }
     must(make_dirs(context));
-    builder = make_builder({.registry = registry.get(), .layers = layers.get(), .runtime = runtime.get(), .root = dir.path() / "build",
-                            .registry_names = {"localhost:5000"}, .default_host = {}});
+    builder = make_builder({.registry = registry.get(),
+                            .layers = layers.get(),
+                            .runtime = runtime.get(),
+                            .root = dir.path() / "build",
+                            .registry_names = {"localhost:5000"},
+                            .default_host = {}});
   }
   void base() {
     auto root = dir.path() / "busybox";
-    HostSelection selection{.paths = {"/bin/busybox"}, .links = {}, .files = {{"/etc/passwd", "root:x:0:0:root:/:/bin/sh\napp:x:1000:1001::/:/bin/sh\n"}, {"/etc/group", "root:x:0:\nstaff:x:50:\n"}}};
-    for (const char* name : {"sh", "cat", "echo", "ls", "mkdir", "rm", "touch", "stat", "id", "test", "sleep", "mount", "tr", "head", "true", "false", "env", "cp", "mv", "ln", "chmod", "pwd", "sha256sum", "find", "sort", "wc", "grep", "tar"})
+    HostSelection selection{.paths = {"/bin/busybox"},
+                            .links = {},
+                            .files = {{"/etc/passwd", "root:x:0:0:root:/:/bin/sh\napp:x:1000:1001::/:/bin/sh\n"},
+                                      {"/etc/group", "root:x:0:\nstaff:x:50:\n"}}};
+    for (const char* name : {"sh",    "cat",   "echo",      "ls",   "mkdir", "rm",    "touch", "stat", "id", "test",
+                             "sleep", "mount", "tr",        "head", "true",  "false", "env",   "cp",   "mv", "ln",
+                             "chmod", "pwd",   "sha256sum", "find", "sort",  "wc",    "grep",  "tar"})
       selection.links.emplace_back(std::string("/bin/") + name, "busybox");
     must(select_host_files(ctx, selection, "/", root));
     must(make_dirs(root / "tmp"));
@@ -82,9 +91,14 @@ struct House {
       ::lstat(entry.path().c_str(), &st);
       auto name = entry.path().native().substr(root.native().size());
       auto owner = st.st_uid != 0 || st.st_gid != 0 ? fmt::format(" {}:{}", st.st_uid, st.st_gid) : "";
-      if (S_ISDIR(st.st_mode)) rows.push_back(fmt::format("{}/{}{}", name, (st.st_mode & 07777) != 0755 ? fmt::format(" {:o}", st.st_mode & 07777) : "", owner));
-      else if (S_ISLNK(st.st_mode)) rows.push_back(name + " -> " + fs::read_symlink(entry.path()).native());
-      else rows.push_back(fmt::format("{} {:o}{} {}", name, st.st_mode & 07777, owner, trim(must(read_file(entry.path())))));
+      if (S_ISDIR(st.st_mode))
+        rows.push_back(fmt::format(
+            "{}/{}{}", name, (st.st_mode & 07777) != 0755 ? fmt::format(" {:o}", st.st_mode & 07777) : "", owner));
+      else if (S_ISLNK(st.st_mode))
+        rows.push_back(name + " -> " + fs::read_symlink(entry.path()).native());
+      else
+        rows.push_back(
+            fmt::format("{} {:o}{} {}", name, st.st_mode & 07777, owner, trim(must(read_file(entry.path())))));
     }
     std::sort(rows.begin(), rows.end());
     return join(rows, "\n");
@@ -113,7 +127,8 @@ TEST_P(Copy, Gives) {
   house.file("keep.secret", "k");
   fs::create_symlink("dir", house.context / "to-dir");
   fs::create_symlink("a.txt", house.context / "dir/link");
-  must(run_ok(house.ctx, {.argv = {"tar", "-C", (house.context / "dir").native(), "-czf", (house.context / "x.tgz").native(), "c.txt"}}));
+  must(run_ok(house.ctx, {.argv = {"tar", "-C", (house.context / "dir").native(), "-czf",
+                                   (house.context / "x.tgz").native(), "c.txt"}}));
   auto done = house.build(std::string("FROM scratch\n") + GetParam().dockerfile);
   std::string want = GetParam().want;
   if (want.starts_with("error: ")) {
@@ -124,59 +139,69 @@ TEST_P(Copy, Gives) {
   ASSERT_TRUE(done) << done.error().print();
   EXPECT_EQ(house.tree(), want);
 }
-INSTANTIATE_TEST_SUITE_P(Table, Copy, testing::ValuesIn(std::to_array<CopyCase>({
-  {"File", "COPY a.txt /x", "/x 644 A"},
-  {"FileToFolder", "COPY a.txt /x/", "/x/\n/x/a.txt 644 A"},
-  {"FileToWorkdir", "WORKDIR /w\nCOPY a.txt .", "/w/\n/w/a.txt 644 A"},
-  {"SeveralNeedAFolder", "COPY a.txt b.txt /x", "/x/\n/x/a.txt 644 A\n/x/b.txt 600 B"},
-  {"FolderContents", "COPY dir /x", "/x/\n/x/c.txt 644 C\n/x/link -> a.txt\n/x/sub/\n/x/sub/d.md 644 D"},
-  {"LinkedSourceIsFollowed", "COPY to-dir/c.txt /x", "/x 644 C"},
-  {"Glob", "COPY *.txt /x/", "/x/\n/x/a.txt 644 A\n/x/b.txt 600 B"},
-  {"GlobOfNothing", "COPY a.txt nothin[g] /x/", "/x/\n/x/a.txt 644 A"},
-  {"Missing", "COPY nope /x", "error: Dockerfile:2:1: /nope: not found\n  2 | COPY nope /x"},
-  {"Ignored", "COPY node_modules /x", "error: excluded by .dockerignore"},
-  {"IgnoreTakenBack", "COPY *.secret /x/", "/x/\n/x/keep.secret 644 k"},
-  {"EscapeIsClamped", "COPY ../../a.txt /x", "/x 644 A"},
-  {"ChownNumbers", "COPY --chown=7:8 a.txt /x", "/x 644 7:8 A"},
-  {"ChownNumberAlone", "COPY --chown=7 a.txt /x", "/x 644 7:7 A"},
-  {"ChownUnknownName", "COPY --chown=app a.txt /x", "error: user \"app\": not in the image's /etc/passwd"},
-  {"ChmodOctal", "COPY --chmod=0750 a.txt /x", "/x 750 A"},
-  {"ChmodSymbolic", "COPY --chmod=u=rwX,go= dir/sub /x", "/x/\n/x/d.md 600 D"},
-  {"ChmodBad", "COPY --chmod=9 a.txt /x", "error: --chmod=9: want octal"},
-  {"Exclude", "COPY --exclude=**/*.md --exclude=link dir /x", "/x/\n/x/c.txt 644 C\n/x/sub/"},
-  {"Parents", "COPY --parents dir/sub/d.md a.txt /x/", "/x/\n/x/a.txt 644 A\n/x/dir/\n/x/dir/sub/\n/x/dir/sub/d.md 644 D"},
-  {"ParentsPivot", "COPY --parents dir/./sub/d.md /x/", "/x/\n/x/sub/\n/x/sub/d.md 644 D"},
-  {"Link", "COPY a.txt /x/\nCOPY --link b.txt /x/", "/x/\n/x/a.txt 644 A\n/x/b.txt 600 B"},
-  {"Json", "COPY [\"a.txt\", \"/with space\"]", "/with space 644 A"},
-  {"Heredoc", "ARG WHO=me\nCOPY <<EOF <<'RAW' /d/\nhello $WHO\nEOF\n$raw\nRAW", "/d/\n/d/EOF 644 hello me\n/d/RAW 644 $raw"},
-  {"HeredocToFile", "COPY <<EOF /d/f\nx\nEOF", "/d/\n/d/f 644 x"},
-  {"AddUnpacks", "ADD x.tgz /d/", "/d/\n/d/c.txt 644 C"},
-  {"CopyDoesNotUnpack", "COPY --chmod=600 x.tgz /d/\nCOPY a.txt /d/x.tgz", "/d/\n/d/x.tgz 644 A"},
-  {"AddGit", "ADD https://example.com/x.git /d", "error: Git repositories are not fetched"},
-  {"FromStage", "COPY a.txt /s/\nFROM scratch\nCOPY --from=0 /s /t", "/t/\n/t/a.txt 644 A"},
-  {"FromLater", "COPY a.txt /\nFROM scratch AS mid\nCOPY --from=late / /\nFROM scratch AS late\nFROM mid", "error: that stage comes later"},
-  {"FileOverFolder", "COPY dir /x\nCOPY a.txt /y/sub\nCOPY dir /y", "error: /y/sub: is no folder in the image"},
-  {"Expand", "ARG D=/x\nCOPY a.txt ${D}/\nENV E=b\nCOPY $E.txt /x/", "/x/\n/x/a.txt 644 A\n/x/b.txt 600 B"},
-  {"UnknownFlag", "COPY --form=x a /b", "error: Dockerfile:2:1: unknown flag --form for COPY, did you mean --from?"},
-  {"UnknownInstruction", "CPOY a /b", "error: unknown instruction CPOY, did you mean COPY?"},
-})), [](const auto& i) { return i.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Table, Copy,
+    testing::ValuesIn(std::to_array<CopyCase>({
+        {"File", "COPY a.txt /x", "/x 644 A"},
+        {"FileToFolder", "COPY a.txt /x/", "/x/\n/x/a.txt 644 A"},
+        {"FileToWorkdir", "WORKDIR /w\nCOPY a.txt .", "/w/\n/w/a.txt 644 A"},
+        {"SeveralNeedAFolder", "COPY a.txt b.txt /x", "/x/\n/x/a.txt 644 A\n/x/b.txt 600 B"},
+        {"FolderContents", "COPY dir /x", "/x/\n/x/c.txt 644 C\n/x/link -> a.txt\n/x/sub/\n/x/sub/d.md 644 D"},
+        {"LinkedSourceIsFollowed", "COPY to-dir/c.txt /x", "/x 644 C"},
+        {"Glob", "COPY *.txt /x/", "/x/\n/x/a.txt 644 A\n/x/b.txt 600 B"},
+        {"GlobOfNothing", "COPY a.txt nothin[g] /x/", "/x/\n/x/a.txt 644 A"},
+        {"Missing", "COPY nope /x", "error: Dockerfile:2:1: /nope: not found\n  2 | COPY nope /x"},
+        {"Ignored", "COPY node_modules /x", "error: excluded by .dockerignore"},
+        {"IgnoreTakenBack", "COPY *.secret /x/", "/x/\n/x/keep.secret 644 k"},
+        {"EscapeIsClamped", "COPY ../../a.txt /x", "/x 644 A"},
+        {"ChownNumbers", "COPY --chown=7:8 a.txt /x", "/x 644 7:8 A"},
+        {"ChownNumberAlone", "COPY --chown=7 a.txt /x", "/x 644 7:7 A"},
+        {"ChownUnknownName", "COPY --chown=app a.txt /x", "error: user \"app\": not in the image's /etc/passwd"},
+        {"ChmodOctal", "COPY --chmod=0750 a.txt /x", "/x 750 A"},
+        {"ChmodSymbolic", "COPY --chmod=u=rwX,go= dir/sub /x", "/x/\n/x/d.md 600 D"},
+        {"ChmodBad", "COPY --chmod=9 a.txt /x", "error: --chmod=9: want octal"},
+        {"Exclude", "COPY --exclude=**/*.md --exclude=link dir /x", "/x/\n/x/c.txt 644 C\n/x/sub/"},
+        {"Parents", "COPY --parents dir/sub/d.md a.txt /x/",
+         "/x/\n/x/a.txt 644 A\n/x/dir/\n/x/dir/sub/\n/x/dir/sub/d.md 644 D"},
+        {"ParentsPivot", "COPY --parents dir/./sub/d.md /x/", "/x/\n/x/sub/\n/x/sub/d.md 644 D"},
+        {"Link", "COPY a.txt /x/\nCOPY --link b.txt /x/", "/x/\n/x/a.txt 644 A\n/x/b.txt 600 B"},
+        {"Json", "COPY [\"a.txt\", \"/with space\"]", "/with space 644 A"},
+        {"Heredoc", "ARG WHO=me\nCOPY <<EOF <<'RAW' /d/\nhello $WHO\nEOF\n$raw\nRAW",
+         "/d/\n/d/EOF 644 hello me\n/d/RAW 644 $raw"},
+        {"HeredocToFile", "COPY <<EOF /d/f\nx\nEOF", "/d/\n/d/f 644 x"},
+        {"AddUnpacks", "ADD x.tgz /d/", "/d/\n/d/c.txt 644 C"},
+        {"CopyDoesNotUnpack", "COPY --chmod=600 x.tgz /d/\nCOPY a.txt /d/x.tgz", "/d/\n/d/x.tgz 644 A"},
+        {"AddGit", "ADD https://example.com/x.git /d", "error: Git repositories are not fetched"},
+        {"FromStage", "COPY a.txt /s/\nFROM scratch\nCOPY --from=0 /s /t", "/t/\n/t/a.txt 644 A"},
+        {"FromLater", "COPY a.txt /\nFROM scratch AS mid\nCOPY --from=late / /\nFROM scratch AS late\nFROM mid",
+         "error: that stage comes later"},
+        {"FileOverFolder", "COPY dir /x\nCOPY a.txt /y/sub\nCOPY dir /y", "error: /y/sub: is no folder in the image"},
+        {"Expand", "ARG D=/x\nCOPY a.txt ${D}/\nENV E=b\nCOPY $E.txt /x/", "/x/\n/x/a.txt 644 A\n/x/b.txt 600 B"},
+        {"UnknownFlag", "COPY --form=x a /b",
+         "error: Dockerfile:2:1: unknown flag --form for COPY, did you mean --from?"},
+        {"UnknownInstruction", "CPOY a /b", "error: unknown instruction CPOY, did you mean COPY?"},
+    })),
+    [](const auto& i) { return i.param.name; });
 
 TEST(Builder, WritesTheConfiguration) {
   House house;
   auto r = house.request(
-      "ARG V=1\nFROM scratch\nARG V\nARG W=${V}2\nENV A=1 B=\"two words\" \nENV A=${A}${V}\nENV C $W\nLABEL x=\"y z\" v=$V\nEXPOSE 80 53/udp 8000-8001\n"
-      "VOLUME [\"/data\"]\nUSER 5\nWORKDIR /a\nWORKDIR b\nSTOPSIGNAL SIGINT\nSHELL [\"/bin/bash\", \"-c\"]\nENTRYPOINT [\"/e\"]\nCMD run it\n"
+      "ARG V=1\nFROM scratch\nARG V\nARG W=${V}2\nENV A=1 B=\"two words\" \nENV A=${A}${V}\nENV C $W\nLABEL x=\"y z\" "
+      "v=$V\nEXPOSE 80 53/udp 8000-8001\n"
+      "VOLUME [\"/data\"]\nUSER 5\nWORKDIR /a\nWORKDIR b\nSTOPSIGNAL SIGINT\nSHELL [\"/bin/bash\", \"-c\"]\nENTRYPOINT "
+      "[\"/e\"]\nCMD run it\n"
       "HEALTHCHECK --interval=5s --retries=3 CMD true\nONBUILD RUN x\n");
   r.args["V"] = "7";
   r.labels["built"] = "yes";
   must(house.build(r));
   auto config = oci::print(house.image().config);
   auto body = config.substr(config.find("\"config\":"), config.find(",\"rootfs\"") - config.find("\"config\":"));
-  EXPECT_EQ(body,
-            R"("config":{"User":"5","ExposedPorts":{"53/udp":{},"80/tcp":{},"8000/tcp":{},"8001/tcp":{}},)"
-            R"("Env":["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin","A=17","B=two words","C=72"],"Entrypoint":["/e"],)"
-            R"("Cmd":["/bin/bash","-c","run it"],"Volumes":{"/data":{}},"WorkingDir":"/a/b","Labels":{"built":"yes","v":"7","x":"y z"},)"
-            R"("StopSignal":"SIGINT","OnBuild":["RUN x"],"Shell":["/bin/bash","-c"],"Healthcheck":{"Test":["CMD-SHELL","true"],"Interval":5000000000,"Retries":3}})");
+  EXPECT_EQ(
+      body,
+      R"("config":{"User":"5","ExposedPorts":{"53/udp":{},"80/tcp":{},"8000/tcp":{},"8001/tcp":{}},)"
+      R"("Env":["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin","A=17","B=two words","C=72"],"Entrypoint":["/e"],)"
+      R"("Cmd":["/bin/bash","-c","run it"],"Volumes":{"/data":{}},"WorkingDir":"/a/b","Labels":{"built":"yes","v":"7","x":"y z"},)"
+      R"("StopSignal":"SIGINT","OnBuild":["RUN x"],"Shell":["/bin/bash","-c"],"Healthcheck":{"Test":["CMD-SHELL","true"],"Interval":5000000000,"Retries":3}})");
   EXPECT_EQ(house.tree(), "/a/ 5:5\n/a/b/ 5:5");
 }
 
@@ -210,10 +235,15 @@ TEST(Builder, RunsCommandsOnTheBase) {
   house.base();
   house.file("in", "from context");
   auto done = house.build(
-      "FROM base/busybox:1\nWORKDIR /w\nARG WHO=world\nENV GREETING=hello\nRUN echo \"$GREETING $WHO\" > out && mkdir -p deep/er\n"
-      "RUN [\"rm\", \"-r\", \"/tmp\"]\nRUN <<EOF\necho one > a\necho two > b\nEOF\nRUN <<EOF cat > both\n$GREETING\nEOF\nUSER app\nRUN id -u > /w/uid || id -u > /dev/null\nCOPY --chown=app:staff in /w/in\n");
+      "FROM base/busybox:1\nWORKDIR /w\nARG WHO=world\nENV GREETING=hello\nRUN echo \"$GREETING $WHO\" > out && mkdir "
+      "-p deep/er\n"
+      "RUN [\"rm\", \"-r\", \"/tmp\"]\nRUN <<EOF\necho one > a\necho two > b\nEOF\nRUN <<EOF cat > "
+      "both\n$GREETING\nEOF\nUSER app\nRUN id -u > /w/uid || id -u > /dev/null\nCOPY --chown=app:staff in /w/in\n");
   ASSERT_TRUE(done) << done.error().print() << house.log;
-  EXPECT_EQ(house.tree(), "/w/\n/w/a 644 one\n/w/b 644 two\n/w/both 644 hello\n/w/deep/\n/w/deep/er/\n/w/in 644 1000:50 from context\n/w/out 644 hello world") << house.log;
+  EXPECT_EQ(house.tree(),
+            "/w/\n/w/a 644 one\n/w/b 644 two\n/w/both 644 hello\n/w/deep/\n/w/deep/er/\n/w/in 644 1000:50 from "
+            "context\n/w/out 644 hello world")
+      << house.log;
   auto layers = house.image().manifest.layers.size();
   EXPECT_EQ(layers, 7u);  // base, w, out, rm, heredoc, heredoc, in: the step as app changed nothing
 }
@@ -223,7 +253,9 @@ TEST(Builder, CachesRunSteps) {
   NEEDS_RUNTIME(house);
   house.base();
   house.file("src", "1");
-  auto text = "FROM base/busybox:1 AS build\nRUN echo expensive > /e\nCOPY src /src\nRUN cat /src > /built; echo constant > /artifact\nFROM base/busybox:1\nCOPY --from=build /artifact /app\nRUN cat /app > /ran\n";
+  auto text =
+      "FROM base/busybox:1 AS build\nRUN echo expensive > /e\nCOPY src /src\nRUN cat /src > /built; echo constant > "
+      "/artifact\nFROM base/busybox:1\nCOPY --from=build /artifact /app\nRUN cat /app > /ran\n";
   auto first = must(house.build(text));
   EXPECT_EQ(first.cached, 0);
   EXPECT_EQ(first.steps, 5);
@@ -250,7 +282,9 @@ TEST(Builder, SaysWhichCommandFailed) {
   auto done = house.build("FROM base/busybox:1\nRUN echo before; echo why >&2; exit 3\n");
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().kind(), Kind::invalid);
-  EXPECT_EQ(done.error().what(), "Dockerfile:2:1: RUN echo before; echo why >&2; exit 3: exit status 3\n    before\n    why\n  2 | RUN echo before; echo why >&2; exit 3");
+  EXPECT_EQ(done.error().what(),
+            "Dockerfile:2:1: RUN echo before; echo why >&2; exit 3: exit status 3\n    before\n    why\n  2 | RUN echo "
+            "before; echo why >&2; exit 3");
   EXPECT_EQ(must(list_dir(house.dir.path() / "build/steps")).size(), 0u);
 }
 
@@ -263,8 +297,10 @@ TEST(Builder, MountsForRun) {
   house.file(".dockerignore", "data/hidden\n");
   auto r = house.request(
       "FROM base/busybox:1 AS tools\nRUN echo tool > /t\nFROM base/busybox:1\n"
-      "RUN --mount=type=secret,id=key --mount=type=secret,id=tok,env=TOKEN cat /run/secrets/key > /key; echo $TOKEN >> /key\n"
-      "RUN --mount=type=bind,source=data,target=/b ls /b > /ls; cat /b/f >> /ls; echo x > /b/y || echo read-only >> /ls\n"
+      "RUN --mount=type=secret,id=key --mount=type=secret,id=tok,env=TOKEN cat /run/secrets/key > /key; echo $TOKEN >> "
+      "/key\n"
+      "RUN --mount=type=bind,source=data,target=/b ls /b > /ls; cat /b/f >> /ls; echo x > /b/y || echo read-only >> "
+      "/ls\n"
       "RUN --mount=type=bind,from=tools,source=/t,target=/tool cat /tool > /from-tools\n"
       "RUN --mount=type=bind,source=data,target=/b,rw echo new > /b/y && cat /b/y > /rw\n"
       "RUN --mount=type=tmpfs,target=/big,size=1m echo 1 > /big/x\n"
@@ -273,7 +309,9 @@ TEST(Builder, MountsForRun) {
   r.secrets = {{"key", "s3cret"}, {"tok", "t0ken"}};
   auto done = house.build(r);
   ASSERT_TRUE(done) << done.error().print() << house.log;
-  EXPECT_EQ(house.tree(), "/from-tools 644 tool\n/key 644 s3crett0ken\n/log1 644 first\n/log2 644 first second\n/ls 644 f\nboundread-only\n/rw 644 new");
+  EXPECT_EQ(house.tree(),
+            "/from-tools 644 tool\n/key 644 s3crett0ken\n/log1 644 first\n/log2 644 first second\n/ls 644 "
+            "f\nboundread-only\n/rw 644 new");
   EXPECT_FALSE(path_exists(house.context / "data/y"));
   for (const auto& h : house.image().config.history) EXPECT_EQ(h.created_by.find("s3cret"), std::string::npos);
 }
@@ -282,7 +320,8 @@ TEST(Builder, UnusedStagesDoNotRun) {
   House house(House::With::runtime);
   NEEDS_RUNTIME(house);
   house.base();
-  auto r = house.request("FROM base/busybox:1 AS broken\nRUN exit 1\nFROM scratch AS good\nCOPY Dockerfile /d\nFROM broken\n");
+  auto r = house.request(
+      "FROM base/busybox:1 AS broken\nRUN exit 1\nFROM scratch AS good\nCOPY Dockerfile /d\nFROM broken\n");
   r.target = "GOOD";
   EXPECT_TRUE(house.build(r));
   r.target = "goood";
@@ -345,8 +384,13 @@ TEST(Builder, PullsTheBaseFromAnotherRegistry) {
   auto server = must(net::Server::start({}, other.registry->routes()));
   oci::Remote remote({.credentials = [](const std::string&) { return std::nullopt; }});
   house.builder.reset();
-  house.builder = make_builder({.registry = house.registry.get(), .layers = house.layers.get(), .remote = &remote, .root = house.dir.path() / "build"});
-  auto text = fmt::format("ARG TAG=0\nFROM {}/base/busybox:${{TAG}} AS base\nFROM base\nCOPY --from=base /bin/busybox /copy\n", server->address());
+  house.builder = make_builder({.registry = house.registry.get(),
+                                .layers = house.layers.get(),
+                                .remote = &remote,
+                                .root = house.dir.path() / "build"});
+  auto text =
+      fmt::format("ARG TAG=0\nFROM {}/base/busybox:${{TAG}} AS base\nFROM base\nCOPY --from=base /bin/busybox /copy\n",
+                  server->address());
   auto r = house.request(text);
   r.args["TAG"] = "1";
   auto first = must(house.build(r));
@@ -393,7 +437,9 @@ TEST(Builder, WhatIsBuiltRuns) {
   House house(House::With::runtime);
   NEEDS_RUNTIME(house);
   house.base();
-  must(house.build("FROM base/busybox:1\nRUN echo greeting > /g\nENV NAME=slipway\nWORKDIR /tmp\nUSER app\nENTRYPOINT [\"/bin/sh\", \"-c\"]\nCMD [\"cat /g; echo $NAME; id -u; pwd\"]\n"));
+  must(
+      house.build("FROM base/busybox:1\nRUN echo greeting > /g\nENV NAME=slipway\nWORKDIR /tmp\nUSER app\nENTRYPOINT "
+                  "[\"/bin/sh\", \"-c\"]\nCMD [\"cat /g; echo $NAME; id -u; pwd\"]\n"));
   auto image = house.image();
   box::Spec spec;
   spec.id = "run-" + random_hex(6);
@@ -425,18 +471,23 @@ TEST(Builder, SLOW_AgreesWithBuildah) {
   house.file("dir/drop.tmp", "d");
   house.file("dir/keep.tmp", "k");
   fs::create_symlink("b", house.context / "dir/link");
-  must(run_ok(house.ctx, {.argv = {"tar", "-C", (house.context / "dir").native(), "-cf", (house.context / "t.tar").native(), "b", "c.sh"}}));
+  must(run_ok(house.ctx, {.argv = {"tar", "-C", (house.context / "dir").native(), "-cf",
+                                   (house.context / "t.tar").native(), "b", "c.sh"}}));
   auto text =
-      "FROM scratch AS one\nCOPY . /all\nCOPY a.txt dir/b /several/\nFROM scratch\nCOPY --from=one /all/dir /from\nCOPY --chown=12:34 dir /owned/\n"
+      "FROM scratch AS one\nCOPY . /all\nCOPY a.txt dir/b /several/\nFROM scratch\nCOPY --from=one /all/dir "
+      "/from\nCOPY --chown=12:34 dir /owned/\n"
       "ADD t.tar /unpacked/\nCOPY --chmod=711 a.txt /mode\nWORKDIR /w/d\nCOPY a.txt rel\nCOPY [\"a.txt\", \"b c\"]\n";
   must(house.build(text));
   auto ours = house.tree();
   auto image = (house.dir.path() / "theirs").native();
-  must(run_ok(house.ctx, {.argv = {"buildah", "--storage-driver", "vfs", "--root", (house.dir.path() / "store").native(), "--runroot", (house.dir.path() / "run").native(),
-                                   "bud", "--isolation", "chroot", "-t", "oci:" + image + ":t", house.context.native()}}));
+  must(
+      run_ok(house.ctx, {.argv = {"buildah", "--storage-driver", "vfs", "--root", (house.dir.path() / "store").native(),
+                                  "--runroot", (house.dir.path() / "run").native(), "bud", "--isolation", "chroot",
+                                  "-t", "oci:" + image + ":t", house.context.native()}}));
   // Their image into our registry: its tree is read with the same eyes.
   auto server = must(net::Server::start({}, house.registry->routes()));
-  must(run_ok(house.ctx, {.argv = {"skopeo", "copy", "--dest-tls-verify=false", "oci:" + image + ":t", "docker://" + server->address() + "/shop/web:t"}}));
+  must(run_ok(house.ctx, {.argv = {"skopeo", "copy", "--dest-tls-verify=false", "oci:" + image + ":t",
+                                   "docker://" + server->address() + "/shop/web:t"}}));
   EXPECT_EQ(ours, house.tree());
 }
 
@@ -444,7 +495,9 @@ TEST(Builder, MissingImageSaysSo) {
   House house;
   auto done = house.build("FROM nowhere/image:1\n");
   ASSERT_FALSE(done);
-  EXPECT_EQ(done.error().print(), "Dockerfile:1:1: nowhere/image:1: not in the registry\n  1 | FROM nowhere/image:1\nhint: push or import it first");
+  EXPECT_EQ(done.error().print(),
+            "Dockerfile:1:1: nowhere/image:1: not in the registry\n  1 | FROM nowhere/image:1\nhint: push or import it "
+            "first");
 }
 
 }  // namespace

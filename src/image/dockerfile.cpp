@@ -83,8 +83,10 @@ class Parser {
  private:
   Result<std::string_view> take() {
     auto line = lines_[at_++];
-    if (line.size() > max_line) return file_.wrong(static_cast<int>(at_), 1, fmt::format("line is longer than {} bytes", max_line));
-    if (line.find('\0') != std::string_view::npos) return file_.wrong(static_cast<int>(at_), 1, "line holds a zero byte: no text file");
+    if (line.size() > max_line)
+      return file_.wrong(static_cast<int>(at_), 1, fmt::format("line is longer than {} bytes", max_line));
+    if (line.find('\0') != std::string_view::npos)
+      return file_.wrong(static_cast<int>(at_), 1, "line holds a zero byte: no text file");
     return line;
   }
   // `#name=value` before anything else. The first line that is none ends them.
@@ -181,7 +183,8 @@ class Parser {
         closed = without_end(tabless) == doc.name;
         if (!closed) doc.content += raw;
       }
-      if (!closed) return file_.wrong(instruction, fmt::format("heredoc is not closed: no line {:?} follows", doc.name));
+      if (!closed)
+        return file_.wrong(instruction, fmt::format("heredoc is not closed: no line {:?} follows", doc.name));
       instruction.heredocs.push_back(std::move(doc));
     }
     return {};
@@ -200,18 +203,38 @@ std::string go_quote(std::string_view text) {
   std::string out = "\"";
   for (char c : text) {
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\t': out += "\\t"; break;
-      case '\r': out += "\\r"; break;
-      case '\a': out += "\\a"; break;
-      case '\b': out += "\\b"; break;
-      case '\f': out += "\\f"; break;
-      case '\v': out += "\\v"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\a':
+        out += "\\a";
+        break;
+      case '\b':
+        out += "\\b";
+        break;
+      case '\f':
+        out += "\\f";
+        break;
+      case '\v':
+        out += "\\v";
+        break;
       default:
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-        else out += c;
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+          out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+        else
+          out += c;
     }
   }
   return out + "\"";
@@ -240,8 +263,10 @@ std::vector<std::string_view> Instruction::flags_named(std::string_view wanted) 
   std::vector<std::string_view> out;
   for (std::string_view flag : flags) {
     auto body = flag.substr(2);
-    if (body == wanted) out.emplace_back();
-    else if (body.starts_with(wanted) && body.size() > wanted.size() && body[wanted.size()] == '=') out.push_back(body.substr(wanted.size() + 1));
+    if (body == wanted)
+      out.emplace_back();
+    else if (body.starts_with(wanted) && body.size() > wanted.size() && body[wanted.size()] == '=')
+      out.push_back(body.substr(wanted.size() + 1));
   }
   return out;
 }
@@ -258,7 +283,8 @@ Fail Dockerfile::wrong(int line, int column, std::string_view what, std::string 
 Result<Dockerfile> parse_dockerfile(std::string_view text, std::string name) {
   Dockerfile file;
   file.name = std::move(name);
-  if (text.size() > (std::size_t{16} << 20)) return fail(Kind::invalid, "{}: {} bytes, want at most 16 MiB", file.name, text.size());
+  if (text.size() > (std::size_t{16} << 20))
+    return fail(Kind::invalid, "{}: {} bytes, want at most 16 MiB", file.name, text.size());
   file.source = text;
   TRY_OK(Parser(file).run());
   return file;

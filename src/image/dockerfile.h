@@ -12,21 +12,21 @@ namespace slipway::image {
 
 struct Heredoc {
   std::string name, content;
-  bool expand = true;        // the word was not quoted
-  bool strip_tabs = false;   // <<-
+  bool expand = true;       // the word was not quoted
+  bool strip_tabs = false;  // <<-
   int fd = 0;
 };
 
 struct Instruction {
-  std::string name;                   // lower case: "run"
-  std::string written;                // as in the file: "Run"
-  std::string text;                   // the whole logical line
-  std::string rest;                   // after name and flags
-  std::vector<std::string> flags;     // "--mount=type=cache,target=/x"
-  std::vector<std::string> args;      // by the instruction's own rule; ENV and LABEL: name, value, "=" or ""
-  bool json = false;                  // written as a JSON list
+  std::string name;                // lower case: "run"
+  std::string written;             // as in the file: "Run"
+  std::string text;                // the whole logical line
+  std::string rest;                // after name and flags
+  std::vector<std::string> flags;  // "--mount=type=cache,target=/x"
+  std::vector<std::string> args;   // by the instruction's own rule; ENV and LABEL: name, value, "=" or ""
+  bool json = false;               // written as a JSON list
   std::vector<Heredoc> heredocs;
-  std::vector<std::string> comments;  // the lines right above
+  std::vector<std::string> comments;           // the lines right above
   std::shared_ptr<const Instruction> trigger;  // ONBUILD's
   int line = 0, column = 0, end_line = 0;      // from 1
   // The value of "--name=value"; "" for "--name".
@@ -40,16 +40,18 @@ struct Remark {
 };
 
 struct Dockerfile {
-  std::string name;                   // for messages
+  std::string name;  // for messages
   std::string source;
-  std::string syntax, check;          // directives
+  std::string syntax, check;  // directives
   char escape = '\\';
   std::vector<Instruction> instructions;
-  std::vector<Remark> remarks;        // legal, but worth a word (an empty line inside a continuation)
+  std::vector<Remark> remarks;  // legal, but worth a word (an empty line inside a continuation)
 
   // "Dockerfile:3:1: what" and the line itself below.
   Fail wrong(int line, int column, std::string_view what, std::string hint = {}) const;
-  Fail wrong(const Instruction& at, std::string_view what, std::string hint = {}) const { return wrong(at.line, at.column, what, std::move(hint)); }
+  Fail wrong(const Instruction& at, std::string_view what, std::string hint = {}) const {
+    return wrong(at.line, at.column, what, std::move(hint));
+  }
 };
 
 // Rule: BuildKit's parser (directives, continuations, JSON forms, heredocs). Unknown instructions parse; stages.h

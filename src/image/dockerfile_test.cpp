@@ -26,7 +26,9 @@ TEST(DockerfileCorpus, RefusesWhatBuildKitRefuses) {
   auto root = corpora();
   if (!root) GTEST_SKIP() << "no corpora";
   for (const auto& name : must(list_dir(*root / "dockerfiles/parser/testfiles-negative")))
-    EXPECT_FALSE(parse_dockerfile(must(read_file(*root / "dockerfiles/parser/testfiles-negative" / name / "Dockerfile")))) << name;
+    EXPECT_FALSE(
+        parse_dockerfile(must(read_file(*root / "dockerfiles/parser/testfiles-negative" / name / "Dockerfile"))))
+        << name;
 }
 
 TEST(DockerfileCorpus, KnowsTheLinesOfInstructions) {
@@ -137,20 +139,22 @@ TEST_P(Expand, Gives) {
   auto got = expand(GetParam().word, lookup);
   EXPECT_EQ(got ? *got : "error: " + got.error().what(), GetParam().want);
 }
-INSTANTIATE_TEST_SUITE_P(Table, Expand, testing::ValuesIn(std::to_array<ExpandCase>({
-  {"ShortestSuffix", "${x%.*}", "foo.tar"},
-  {"LongestSuffix", "${x%%.*}", "foo"},
-  {"ShortestPrefix", "${path#*/}", "b/c"},
-  {"LongestPrefix", "${path##*/}", "c"},
-  {"QuestionMark", "${x#f?o}", ".tar.gz"},
-  {"ReplaceFirst", "${path/\\//-}", "a-b/c"},
-  {"ReplaceAll", "${path//\\//-}", "a-b-c"},
-  {"ReplaceGreedy", "${x/o*r/X}", "fX.gz"},
-  {"MessageOfUnset", "${nope:?set it}", "error: nope: set it"},
-  {"EmptyRefused", "${e:?}", "error: e: is not allowed to be empty"},
-  {"EmptyTaken", "${e?}", ""},
-  {"Nested", "${nope:-${e:-${x}}}", "foo.tar.gz"},
-})), [](const auto& i) { return i.param.name; });
+INSTANTIATE_TEST_SUITE_P(Table, Expand,
+                         testing::ValuesIn(std::to_array<ExpandCase>({
+                             {"ShortestSuffix", "${x%.*}", "foo.tar"},
+                             {"LongestSuffix", "${x%%.*}", "foo"},
+                             {"ShortestPrefix", "${path#*/}", "b/c"},
+                             {"LongestPrefix", "${path##*/}", "c"},
+                             {"QuestionMark", "${x#f?o}", ".tar.gz"},
+                             {"ReplaceFirst", "${path/\\//-}", "a-b/c"},
+                             {"ReplaceAll", "${path//\\//-}", "a-b-c"},
+                             {"ReplaceGreedy", "${x/o*r/X}", "fX.gz"},
+                             {"MessageOfUnset", "${nope:?set it}", "error: nope: set it"},
+                             {"EmptyRefused", "${e:?}", "error: e: is not allowed to be empty"},
+                             {"EmptyTaken", "${e?}", ""},
+                             {"Nested", "${nope:-${e:-${x}}}", "foo.tar.gz"},
+                         })),
+                         [](const auto& i) { return i.param.name; });
 
 struct ErrorCase {
   const char *name, *text, *want;
@@ -161,19 +165,28 @@ TEST_P(DockerfileError, Says) {
   ASSERT_FALSE(file);
   EXPECT_EQ(file.error().what(), GetParam().want);
 }
-INSTANTIATE_TEST_SUITE_P(Table, DockerfileError, testing::ValuesIn(std::to_array<ErrorCase>({
-  {"Empty", "", "Dockerfile:1:1: no instructions, want at least a FROM"},
-  {"EnvWithoutValue", "FROM x\n  ENV A\n", "Dockerfile:2:3: ENV must have two arguments\n  2 |   ENV A"},
-  {"OpenHeredoc", "FROM x\nRUN <<EOF\necho\n", "Dockerfile:2:1: heredoc is not closed: no line \"EOF\" follows\n  2 | RUN <<EOF"},
-  {"TwoEscapes", "# escape=`\n# escape=`\nFROM x\n", "Dockerfile:2:1: only one escape directive can be used\n  2 | # escape=`"},
-  {"JsonOfNumbers", "CMD [1]\n", "Dockerfile:1:1: a JSON list here may hold strings only\n  1 | CMD [1]"},
-})), [](const auto& i) { return i.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Table, DockerfileError,
+    testing::ValuesIn(std::to_array<ErrorCase>({
+        {"Empty", "", "Dockerfile:1:1: no instructions, want at least a FROM"},
+        {"EnvWithoutValue", "FROM x\n  ENV A\n", "Dockerfile:2:3: ENV must have two arguments\n  2 |   ENV A"},
+        {"OpenHeredoc", "FROM x\nRUN <<EOF\necho\n",
+         "Dockerfile:2:1: heredoc is not closed: no line \"EOF\" follows\n  2 | RUN <<EOF"},
+        {"TwoEscapes", "# escape=`\n# escape=`\nFROM x\n",
+         "Dockerfile:2:1: only one escape directive can be used\n  2 | # escape=`"},
+        {"JsonOfNumbers", "CMD [1]\n", "Dockerfile:1:1: a JSON list here may hold strings only\n  1 | CMD [1]"},
+    })),
+    [](const auto& i) { return i.param.name; });
 
 TEST(Dockerfile, ReadsHeredocs) {
-  auto file = must(parse_dockerfile("FROM x\nRUN <<EOF cat <<-'TWO' 3<<\"A B\"\none $x\nEOF\n\ttwo\n\tTWO\nthree\nA B\nCOPY <<a <<b /d/\n1\na\n2\nb\nRUN <<.\nx\n.\n"));
+  auto file =
+      must(parse_dockerfile("FROM x\nRUN <<EOF cat <<-'TWO' 3<<\"A B\"\none $x\nEOF\n\ttwo\n\tTWO\nthree\nA B\nCOPY "
+                            "<<a <<b /d/\n1\na\n2\nb\nRUN <<.\nx\n.\n"));
   std::string got;
   for (const auto& i : file.instructions)
-    for (const auto& h : i.heredocs) got += fmt::format("{}:{} {}{}{} {:?}\n", i.line, h.fd, h.name, h.expand ? "" : " quoted", h.strip_tabs ? " tabs" : "", h.content);
+    for (const auto& h : i.heredocs)
+      got += fmt::format("{}:{} {}{}{} {:?}\n", i.line, h.fd, h.name, h.expand ? "" : " quoted",
+                         h.strip_tabs ? " tabs" : "", h.content);
   EXPECT_EQ(got,
             "2:0 EOF \"one $x\\n\"\n2:0 TWO quoted tabs \"\\ttwo\\n\"\n2:3 A B quoted \"three\\n\"\n"
             "9:0 a \"1\\n\"\n9:0 b \"2\\n\"\n14:0 . \"x\\n\"\n");

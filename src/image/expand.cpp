@@ -29,7 +29,8 @@ struct Pattern {
         p.parts.push_back({Part::Kind::one, {}});
         ++i;
       } else {
-        if (text[i] == '\\' && ++i == text.size()) return fail(Kind::invalid, "pattern {:?}: ends in a lone backslash", text);
+        if (text[i] == '\\' && ++i == text.size())
+          return fail(Kind::invalid, "pattern {:?}: ends in a lone backslash", text);
         auto n = char_length(text, i);
         p.parts.push_back({Part::Kind::literal, std::string(text.substr(i, n))});
         i += n;
@@ -70,7 +71,8 @@ std::vector<std::size_t> borders(std::string_view text) {
 
 class Lexer {
  public:
-  Lexer(std::string_view text, const Lookup& lookup, const ExpandOptions& options) : text_(text), lookup_(lookup), options_(options) {}
+  Lexer(std::string_view text, const Lookup& lookup, const ExpandOptions& options)
+      : text_(text), lookup_(lookup), options_(options) {}
 
   Result<std::string> run() { return until('\0', options_.keep_escapes, 0); }
   std::vector<std::string> words() {
@@ -172,8 +174,10 @@ class Lexer {
         if (options_.keep_escapes) out += c;
         if (end()) continue;
         char following = peek();
-        if (following == '"' || following == '$' || following == options_.escape) literal = next();
-        else if (options_.keep_escapes) continue;
+        if (following == '"' || following == '$' || following == options_.escape)
+          literal = next();
+        else if (options_.keep_escapes)
+          continue;
       }
       out += literal;
     }
@@ -228,16 +232,23 @@ class Lexer {
       ++at_;
     }
     if (std::string_view("+-?#%").find(c) == std::string_view::npos || (empty_is_unset && (c == '#' || c == '%')))
-      return fail(Kind::invalid, "unsupported modifier ({}{}) in substitution of {}", empty_is_unset ? ":" : "", c, key);
+      return fail(Kind::invalid, "unsupported modifier ({}{}) in substitution of {}", empty_is_unset ? ":" : "", c,
+                  key);
     TRY(auto word, until('}', c == '#' || c == '%', depth + 1));
     bool unset = !value || (empty_is_unset && value->empty());
     switch (c) {
-      case '-': return unset ? word : *value;
-      case '+': return unset ? std::string() : word;
+      case '-':
+        return unset ? word : *value;
+      case '+':
+        return unset ? std::string() : word;
       case '?':
         if (!unset || options_.keep_unset) return value.value_or("");
-        return fail(Kind::invalid, "{}: {}", key, !word.empty() ? word : value ? "is not allowed to be empty" : "is not allowed to be unset");
-      default: return strip(value.value_or(""), word, c);
+        return fail(Kind::invalid, "{}: {}", key,
+                    !word.empty() ? word
+                    : value       ? "is not allowed to be empty"
+                                  : "is not allowed to be unset");
+      default:
+        return strip(value.value_or(""), word, c);
     }
   }
   static Result<std::string> strip(const std::string& value, std::string_view word, char side) {
@@ -290,7 +301,8 @@ Result<std::string> expand(std::string_view word, const Lookup& lookup, const Ex
   return Lexer(word, lookup, options).run();
 }
 
-Result<std::vector<std::string>> expand_words(std::string_view text, const Lookup& lookup, const ExpandOptions& options) {
+Result<std::vector<std::string>> expand_words(std::string_view text, const Lookup& lookup,
+                                              const ExpandOptions& options) {
   Lexer lexer(text, lookup, options);
   TRY(auto whole, lexer.run());
   (void)whole;

@@ -13,8 +13,8 @@ namespace slipway::image::detail {
 namespace {
 
 std::string stamp_of(const struct stat& st) {
-  return fmt::format("{}.{}.{}.{}.{}.{}.{}", st.st_dev, st.st_ino, st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec, st.st_ctim.tv_sec,
-                     st.st_ctim.tv_nsec);
+  return fmt::format("{}.{}.{}.{}.{}.{}.{}", st.st_dev, st.st_ino, st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
+                     st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
 }
 
 // A file changed within the clock's last tick may change again without a new time: not remembered (Git's "racy" rule).
@@ -53,7 +53,8 @@ FileIndex::FileIndex(fs::path file) : file_(std::move(file)) {
     auto line = rest.substr(0, end);
     auto space = line.find(' ', 65);
     if (space == std::string_view::npos) return;
-    entries_[std::string(line.substr(space + 1))] = {std::string(line.substr(65, space - 65)), std::string(line.substr(0, 64)), false};
+    entries_[std::string(line.substr(space + 1))] = {std::string(line.substr(65, space - 65)),
+                                                     std::string(line.substr(0, 64)), false};
     rest.remove_prefix(end + 1);
   }
 }

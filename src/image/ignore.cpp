@@ -40,7 +40,8 @@ Result<std::size_t> PathPattern::add_set(std::string_view text, std::size_t at) 
 Result<PathPattern> PathPattern::parse(std::string_view text) {
   PathPattern p;
   auto literal = [&](char c) {
-    if (p.tokens_.empty() || p.tokens_.back().kind != Token::Kind::literal) p.tokens_.push_back({.kind = Token::Kind::literal});
+    if (p.tokens_.empty() || p.tokens_.back().kind != Token::Kind::literal)
+      p.tokens_.push_back({.kind = Token::Kind::literal});
     p.tokens_.back().text += c;
   };
   for (std::size_t i = 0; i < text.size();) {
@@ -82,7 +83,8 @@ bool PathPattern::match(std::size_t token, std::string_view text, int& budget) c
     } else if (t.kind == one || t.kind == set) {
       if (text.empty() || text[0] == '/') return false;
       auto c = static_cast<unsigned char>(text[0]);
-      bool in = std::any_of(t.ranges.begin(), t.ranges.end(), [&](const auto& r) { return r.first <= c && c <= r.second; });
+      bool in =
+          std::any_of(t.ranges.begin(), t.ranges.end(), [&](const auto& r) { return r.first <= c && c <= r.second; });
       if (t.kind == set && in == t.negated) return false;
       std::size_t n = 1;  // a whole UTF-8 character
       while (t.kind == one && n < text.size() && (static_cast<unsigned char>(text[n]) & 0xC0) == 0x80) ++n;
@@ -114,8 +116,10 @@ std::string clean(std::string_view text) {
   bool absolute = text.starts_with('/');
   for (auto part : split(text, '/')) {
     if (part.empty() || part == ".") continue;
-    if (part == ".." && !parts.empty() && parts.back() != "..") parts.pop_back();
-    else if (part != ".." || !absolute) parts.push_back(part);
+    if (part == ".." && !parts.empty() && parts.back() != "..")
+      parts.pop_back();
+    else if (part != ".." || !absolute)
+      parts.push_back(part);
   }
   return join(parts, "/");
 }

@@ -20,7 +20,7 @@ class PathPattern {
  private:
   struct Token {
     enum class Kind : std::uint8_t { literal, one, star, any, any_folders, set } kind;
-    std::string text;                                       // literal
+    std::string text;                                             // literal
     std::vector<std::pair<unsigned char, unsigned char>> ranges;  // set
     bool negated = false;
   };

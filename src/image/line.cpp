@@ -110,19 +110,25 @@ Result<> json_or_text(Instruction& i, std::string_view rest) {
 
 Result<> arguments(Instruction& i, std::string_view rest, char escape, int depth) {
   switch (form_of(i.name)) {
-    case Form::words: i.args = blank_words(rest); return {};
-    case Form::quoted: i.args = quoted_words(rest, escape); return {};
+    case Form::words:
+      i.args = blank_words(rest);
+      return {};
+    case Form::quoted:
+      i.args = quoted_words(rest, escape);
+      return {};
     case Form::text:
       if (!rest.empty()) i.args.emplace_back(rest);
       return {};
-    case Form::json_or_text: return json_or_text(i, rest);
+    case Form::json_or_text:
+      return json_or_text(i, rest);
     case Form::json_or_words: {
       TRY(auto list, json_list(rest));
       i.json = list.has_value();
       i.args = list ? *std::move(list) : blank_words(rest);
       return {};
     }
-    case Form::name_values: return name_values(i, rest, escape);
+    case Form::name_values:
+      return name_values(i, rest, escape);
     case Form::health: {
       std::size_t n = 0;
       while (n < rest.size() && !is_space(rest[n])) ++n;
@@ -137,7 +143,8 @@ Result<> arguments(Instruction& i, std::string_view rest, char escape, int depth
       i.trigger = std::make_shared<const Instruction>(std::move(inner));
       return {};
     }
-    case Form::unknown: break;
+    case Form::unknown:
+      break;
   }
   return {};
 }
@@ -188,8 +195,10 @@ Result<std::optional<std::vector<std::string>>> json_list(std::string_view text)
   for (std::size_t i = 0; i < rest.size(); ++i) {
     char c = rest[i];
     if (in_string) {
-      if (c == '\\') ++i;
-      else if (c == '"') in_string = false;
+      if (c == '\\')
+        ++i;
+      else if (c == '"')
+        in_string = false;
     } else if (c == '"') {
       in_string = true;
     } else if (c == '[' || c == '{') {

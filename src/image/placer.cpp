@@ -70,7 +70,9 @@ Result<Ownership> resolve_owner(const fs::path& root, std::string_view text) {
   Ownership owner;
   auto parts = cut(text, ":");
   auto user = parts ? parts->first : text;
-  auto is_number = [](std::string_view t) { return !t.empty() && t.find_first_not_of("0123456789") == std::string_view::npos; };
+  auto is_number = [](std::string_view t) {
+    return !t.empty() && t.find_first_not_of("0123456789") == std::string_view::npos;
+  };
   if (is_number(user)) {
     TRY(owner.uid, id_of(user));
     owner.gid = owner.uid;
@@ -113,16 +115,35 @@ Result<unsigned> apply_chmod(std::string_view text, unsigned mode, bool folder) 
       unsigned bits = 0;
       for (; i < clause.size() && std::string_view("+-=").find(clause[i]) == std::string_view::npos; ++i) {
         switch (clause[i]) {
-          case 'r': bits |= 0444; break;
-          case 'w': bits |= 0222; break;
-          case 'x': bits |= 0111; break;
-          case 'X': bits |= folder || (mode & 0111) != 0 ? 0111 : 0; break;
-          case 's': bits |= 06000; break;
-          case 't': bits |= 01000; break;
-          case 'u': bits |= ((mode >> 6) & 7) * 0111; break;
-          case 'g': bits |= ((mode >> 3) & 7) * 0111; break;
-          case 'o': bits |= (mode & 7) * 0111; break;
-          default: return wrong();
+          case 'r':
+            bits |= 0444;
+            break;
+          case 'w':
+            bits |= 0222;
+            break;
+          case 'x':
+            bits |= 0111;
+            break;
+          case 'X':
+            bits |= folder || (mode & 0111) != 0 ? 0111 : 0;
+            break;
+          case 's':
+            bits |= 06000;
+            break;
+          case 't':
+            bits |= 01000;
+            break;
+          case 'u':
+            bits |= ((mode >> 6) & 7) * 0111;
+            break;
+          case 'g':
+            bits |= ((mode >> 3) & 7) * 0111;
+            break;
+          case 'o':
+            bits |= (mode & 7) * 0111;
+            break;
+          default:
+            return wrong();
         }
       }
       bits &= who;
@@ -134,7 +155,9 @@ Result<unsigned> apply_chmod(std::string_view text, unsigned mode, bool folder) 
   return mode;
 }
 
-bool Placer::is_folder(const std::string& path) const { return open_beneath(root_, path.empty() ? "." : path, O_PATH | O_DIRECTORY).has_value(); }
+bool Placer::is_folder(const std::string& path) const {
+  return open_beneath(root_, path.empty() ? "." : path, O_PATH | O_DIRECTORY).has_value();
+}
 
 Result<Fd> Placer::folder(const std::string& path, Ownership owner) {
   auto fd = open_beneath(root_, path.empty() ? "." : path, O_RDONLY | O_DIRECTORY);
@@ -146,7 +169,8 @@ Result<Fd> Placer::folder(const std::string& path, Ownership owner) {
   TRY(auto dir, folder(above, owner));
   if (::mkdirat(dir.get(), name.c_str(), 0755) == 0) {
     ::fchmodat(dir.get(), name.c_str(), 0755, 0);
-    if (::fchownat(dir.get(), name.c_str(), owner.uid, owner.gid, AT_SYMLINK_NOFOLLOW) < 0) return fail_errno(errno, "/" + path);
+    if (::fchownat(dir.get(), name.c_str(), owner.uid, owner.gid, AT_SYMLINK_NOFOLLOW) < 0)
+      return fail_errno(errno, "/" + path);
   } else if (errno != EEXIST) {
     return fail_errno(errno, "/" + path);
   }
@@ -164,7 +188,8 @@ Result<int> Placer::parent_of(const std::string& path) {
   return parent_.get();
 }
 
-Result<> Placer::file(const Source& source, const Entry& entry, int dir, const std::string& name, const std::string& shown) {
+Result<> Placer::file(const Source& source, const Entry& entry, int dir, const std::string& name,
+                      const std::string& shown) {
   Fd from(::open((source.root / entry.path).c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
   if (!from) return fail_errno(errno, "/" + entry.path);
   Fd to(::openat(dir, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
@@ -175,7 +200,9 @@ Result<> Placer::file(const Source& source, const Entry& entry, int dir, const s
 Result<> Placer::one(const Source& source, const Entry& entry, const std::string& path, const PlaceOptions& options) {
   auto shown = "/" + path;
   bool folder_entry = S_ISDIR(entry.st.st_mode);
-  Ownership owner = options.owner ? *options.owner : source.keeps_owner ? Ownership{entry.st.st_uid, entry.st.st_gid} : Ownership{};
+  Ownership owner = options.owner        ? *options.owner
+                    : source.keeps_owner ? Ownership{entry.st.st_uid, entry.st.st_gid}
+                                         : Ownership{};
   if (folder_entry && is_folder(path)) return {};  // its mode stays, as with cp
   TRY(int dir, parent_of(path));
   auto name = split_path(path).second;
@@ -206,7 +233,8 @@ Result<> Placer::one(const Source& source, const Entry& entry, const std::string
   }
   if (S_ISREG(entry.st.st_mode) && source.keeps_owner) {  // last: a change of owner takes capabilities away
     std::string capability(256, '\0');
-    auto n = ::lgetxattr((source.root / entry.path).c_str(), "security.capability", capability.data(), capability.size());
+    auto n =
+        ::lgetxattr((source.root / entry.path).c_str(), "security.capability", capability.data(), capability.size());
     auto there = fmt::format("/proc/self/fd/{}/{}", dir, name);
     if (n > 0) ::lsetxattr(there.c_str(), "security.capability", capability.data(), static_cast<std::size_t>(n), 0);
   }
@@ -214,10 +242,12 @@ Result<> Placer::one(const Source& source, const Entry& entry, const std::string
   return {};
 }
 
-Result<> Placer::place(const Ctx& ctx, const Source& source, const Selection& selection, const std::string& destination, const PlaceOptions& options) {
+Result<> Placer::place(const Ctx& ctx, const Source& source, const Selection& selection, const std::string& destination,
+                       const PlaceOptions& options) {
   auto target = clean_path(destination);
   bool folder_wanted = destination.ends_with('/') || selection.needs_folder || is_folder(target);
-  bool single_file = selection.entries.size() == 1 && !selection.entries[0].target.empty() && !S_ISDIR(selection.entries[0].st.st_mode);
+  bool single_file = selection.entries.size() == 1 && !selection.entries[0].target.empty() &&
+                     !S_ISDIR(selection.entries[0].st.st_mode);
   if (selection.entries.empty()) {
     TRY_OK(folder(target));
     return {};
@@ -232,7 +262,8 @@ Result<> Placer::place(const Ctx& ctx, const Source& source, const Selection& se
   return {};
 }
 
-Result<> Placer::write(const std::string& path, std::string_view bytes, unsigned mode, const PlaceOptions& options, std::optional<std::int64_t> mtime) {
+Result<> Placer::write(const std::string& path, std::string_view bytes, unsigned mode, const PlaceOptions& options,
+                       std::optional<std::int64_t> mtime) {
   auto clean = clean_path(path);
   TRY(int dir, parent_of(clean));
   auto name = split_path(clean).second;

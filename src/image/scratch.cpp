@@ -13,8 +13,8 @@
 
 namespace slipway::image {
 
-Result<Digest> import_folder(const Ctx& ctx, oci::Registry& registry, std::string_view repository, std::string_view tag, const fs::path& folder,
-                             oci::Config config) {
+Result<Digest> import_folder(const Ctx& ctx, oci::Registry& registry, std::string_view repository, std::string_view tag,
+                             const fs::path& folder, oci::Config config) {
   TRY(auto layer, oci::pack_layer(ctx, registry.blobs(), folder, {.mtime = default_epoch, .below = {}}));
   config.created = detail::epoch_text(default_epoch);
   config.diff_ids = {layer.diff_id};
@@ -90,7 +90,9 @@ class HostCopy {
   Result<> libraries_of(const std::string& path) {
     if (source_.root != "/") return {};
     auto head = read_file("/" + path, std::size_t{1} << 30);
-    if (!head || !head->starts_with("\x7f" "ELF")) return {};
+    if (!head || !head->starts_with("\x7f"
+                                    "ELF"))
+      return {};
     auto output = slipway::run(ctx_, {.argv = {"ldd", "/" + path}});
     if (!output || !output->ok()) return {};  // static, or foreign
     for (auto line : lines(output->out)) {
@@ -113,7 +115,8 @@ class HostCopy {
 
 }  // namespace
 
-Result<> select_host_files(const Ctx& ctx, const HostSelection& selection, const fs::path& host_root, const fs::path& into) {
+Result<> select_host_files(const Ctx& ctx, const HostSelection& selection, const fs::path& host_root,
+                           const fs::path& into) {
   TRY_OK(make_dirs(into));
   TRY_OK(HostCopy(ctx, selection, host_root, into).run());
   for (const auto& [name, target] : selection.links) {

@@ -68,7 +68,8 @@ Result<std::string> follow(const Source& source, const std::string& path) {
 
 class Walker {
  public:
-  Walker(const Ctx& ctx, const Source& source, const IgnoreList& exclude, Selection& out) : ctx_(ctx), source_(source), exclude_(exclude), out_(out) {}
+  Walker(const Ctx& ctx, const Source& source, const IgnoreList& exclude, Selection& out)
+      : ctx_(ctx), source_(source), exclude_(exclude), out_(out) {}
   bool hidden = false;
 
   // A file or a folder with all it holds. `below`: the path --exclude's patterns see.
@@ -117,7 +118,8 @@ class Walker {
       TRY_OK(visit(child, join_path(target, name), child_below, *child_st, i, e));
     }
     // An ignored folder that holds something taken back comes along.
-    if (out && out_.entries.size() > at) out_.entries.insert(out_.entries.begin() + static_cast<std::ptrdiff_t>(at), std::move(entry));
+    if (out && out_.entries.size() > at)
+      out_.entries.insert(out_.entries.begin() + static_cast<std::ptrdiff_t>(at), std::move(entry));
     return {};
   }
 
@@ -128,8 +130,8 @@ class Walker {
 };
 
 // Paths that fit a wildcard, component by component, in order.
-Result<> expand_pattern(const Source& source, const std::string& folder, const std::vector<std::string_view>& parts, std::size_t at,
-                        std::vector<std::string>& out) {
+Result<> expand_pattern(const Source& source, const std::string& folder, const std::vector<std::string_view>& parts,
+                        std::size_t at, std::vector<std::string>& out) {
   if (at == parts.size()) {
     out.push_back(folder);
     return {};
@@ -171,13 +173,16 @@ std::string clean_path(std::string_view path) {
   std::vector<std::string_view> parts;
   for (auto part : split(path, '/')) {
     if (part.empty() || part == ".") continue;
-    if (part != "..") parts.push_back(part);
-    else if (!parts.empty()) parts.pop_back();
+    if (part != "..")
+      parts.push_back(part);
+    else if (!parts.empty())
+      parts.pop_back();
   }
   return join(parts, "/");
 }
 
-Result<Selection> select(const Ctx& ctx, const Source& source, const std::vector<std::string>& patterns, const SelectOptions& options) {
+Result<Selection> select(const Ctx& ctx, const Source& source, const std::vector<std::string>& patterns,
+                         const SelectOptions& options) {
   Selection out;
   TRY(auto exclude, IgnoreList::of(options.exclude, "--exclude"));
   Walker walker(ctx, source, exclude, out);
@@ -198,7 +203,8 @@ Result<Selection> select(const Ctx& ctx, const Source& source, const std::vector
     for (const auto& one : found) {
       if (walker.state_of(one).excluded && walker.state_of(one).prune) {
         if (wild) continue;
-        return Fail(Error(Kind::not_found, fmt::format("/{}: not found", one)).with_hint("it is excluded by .dockerignore"));
+        return Fail(
+            Error(Kind::not_found, fmt::format("/{}: not found", one)).with_hint("it is excluded by .dockerignore"));
       }
       TRY(auto real, follow(source, one));
       auto st = look(source, real);
@@ -251,7 +257,8 @@ Result<std::string> content_key(const Ctx& ctx, const Source& source, const Sele
   } else {
     std::vector<std::function<Result<>(const Ctx&)>> tasks;
     for (std::size_t at = 0; at < entries.size(); at += slice)
-      tasks.emplace_back([&, at](const Ctx& task) { return hash_range(task, at, std::min(at + slice, entries.size())); });
+      tasks.emplace_back(
+          [&, at](const Ctx& task) { return hash_range(task, at, std::min(at + slice, entries.size())); });
     TRY_OK(run_all(ctx, std::max(1U, std::thread::hardware_concurrency()), std::move(tasks)));
   }
   std::vector<std::string> rows;
@@ -259,7 +266,8 @@ Result<std::string> content_key(const Ctx& ctx, const Source& source, const Sele
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const auto& st = entries[i].st;
     auto owner = source.keeps_owner ? fmt::format("{}:{}", st.st_uid, st.st_gid) : std::string("0:0");
-    rows.push_back(fmt::format("{}:{} {:o} {} {}\n", entries[i].target.size(), entries[i].target, S_ISLNK(st.st_mode) ? S_IFLNK : st.st_mode, owner, digests[i]));
+    rows.push_back(fmt::format("{}:{} {:o} {} {}\n", entries[i].target.size(), entries[i].target,
+                               S_ISLNK(st.st_mode) ? S_IFLNK : st.st_mode, owner, digests[i]));
   }
   std::sort(rows.begin(), rows.end());
   rows.erase(std::unique(rows.begin(), rows.end()), rows.end());

@@ -75,7 +75,8 @@ Result<> StageRunner::copy_plan(const Instruction& i, CopyPlan& plan) {
     }
     TRY(auto source, expanded(i, arg));
     if (plan.add && is_git(source))
-      return file_->wrong(i, fmt::format("ADD {}: Git repositories are not fetched by ADD here", source), "clone it in a RUN step, or check it out into the context");
+      return file_->wrong(i, fmt::format("ADD {}: Git repositories are not fetched by ADD here", source),
+                          "clone it in a RUN step, or check it out into the context");
     if (plan.add && is_url(source)) {
       TRY_OK(fetch(i, plan, source));
     } else {
@@ -90,15 +91,18 @@ Result<> StageRunner::fetch(const Instruction& i, CopyPlan& plan, const std::str
   auto parsed = net::parse_url(url);
   if (!parsed) return file_->wrong(i, parsed.error().what());
   auto name = percent_decode(parsed->path.substr(parsed->path.rfind('/') + 1)).value_or("");
-  if (name.empty() || name == "." || name == "..") return file_->wrong(i, fmt::format("ADD {}: the address ends without a file name", url));
+  if (name.empty() || name == "." || name == "..")
+    return file_->wrong(i, fmt::format("ADD {}: the address ends without a file name", url));
   net::Client client;
   auto response = client.send(ctx_.within(Millis(600'000)), {.url = url, .limit = std::size_t{2} << 30});
   if (!response) return Fail(std::move(response).error().in(fmt::format("{}:{}: ADD {}", file_->name, i.line, url)));
-  if (!response->ok()) return fail(Kind::unavailable, "{}:{}: ADD {}: the server answers {}", file_->name, i.line, url, response->status);
+  if (!response->ok())
+    return fail(Kind::unavailable, "{}:{}: ADD {}: the server answers {}", file_->name, i.line, url, response->status);
   if (auto want = i.flag("checksum")) {
     TRY(auto text, expanded(i, *want));
     auto got = Digest::of(response->body);
-    if (got.str() != text) return file_->wrong(i, fmt::format("ADD {}: its digest is {}, want {}", url, got.str(), text));
+    if (got.str() != text)
+      return file_->wrong(i, fmt::format("ADD {}: its digest is {}, want {}", url, got.str(), text));
   }
   build_.input(fmt::format("url {} {}", url, sha256_hex(response->body)));
   plan.files.push_back({name, std::move(response->body), 0600, {}});
@@ -113,10 +117,12 @@ Result<> StageRunner::place(const Ctx& ctx, const fs::path& root, const CopyPlan
   }
   Placer placer(root);
   auto destination = clean_path(plan.destination);
-  bool folder = plan.destination.ends_with('/') || plan.files.size() + plan.sources.size() > 1 || placer.is_folder(destination);
+  bool folder =
+      plan.destination.ends_with('/') || plan.files.size() + plan.sources.size() > 1 || placer.is_folder(destination);
   for (const auto& file : plan.files) {
     if (folder) TRY_OK(placer.folder(destination, options.owner.value_or(Ownership{})));
-    TRY_OK(placer.write(folder ? destination + "/" + file.name : destination, file.bytes, file.mode, options, file.mtime));
+    TRY_OK(
+        placer.write(folder ? destination + "/" + file.name : destination, file.bytes, file.mode, options, file.mtime));
   }
   if (plan.sources.empty()) return {};
   auto selection = plan.selection;
@@ -162,9 +168,11 @@ Result<> StageRunner::copy(const Instruction& i) {
 Result<> StageRunner::copy_files(const Instruction& i, CopyPlan& plan) {
   // --link does not depend on what is below, so neither does its key.
   bool alone = plan.link;
-  auto head = fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n", plan.add ? "add" : "copy", alone ? "link" : state_.fs_key(), plan.destination, plan.chown,
-                          plan.chmod, plan.unpack, build_.epoch(), plan.select.parents);
-  for (const auto& file : plan.files) head += fmt::format("file {} {:o} {}\n", file.name, file.mode, sha256_hex(file.bytes));
+  auto head =
+      fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n", plan.add ? "add" : "copy", alone ? "link" : state_.fs_key(),
+                  plan.destination, plan.chown, plan.chmod, plan.unpack, build_.epoch(), plan.select.parents);
+  for (const auto& file : plan.files)
+    head += fmt::format("file {} {:o} {}\n", file.name, file.mode, sha256_hex(file.bytes));
   auto created_by = std::string(trim(i.text));
   auto below = alone ? std::exchange(state_.layers, {}) : std::vector<BuildLayer>();
   Finally restore([&] {

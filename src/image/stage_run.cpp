@@ -13,11 +13,11 @@ namespace slipway::image::detail {
 struct StageRunner::RunPlan {
   std::vector<std::string> argv;
   std::map<std::string, std::string> env, secret_env;
-  std::string shown;                                 // for the history
-  std::string key;                                   // what mounts add to the step's key
+  std::string shown;  // for the history
+  std::string key;    // what mounts add to the step's key
   box::Network network = box::Network::host;
   std::vector<box::Mount> mounts;
-  std::vector<std::shared_ptr<void>> holds;          // temporary files, mounted views
+  std::vector<std::shared_ptr<void>> holds;                  // temporary files, mounted views
   std::vector<std::function<Result<>(const Ctx&)>> prepare;  // what only a real run needs
   std::optional<fs::path> script;
 };
@@ -30,8 +30,10 @@ class LineSink {
   LineSink(Build& build, std::string prefix) : build_(build), prefix_(std::move(prefix)) {}
   void take(std::string_view bytes) {
     for (char c : bytes) {
-      if (c == '\n') flush();
-      else if (c != '\r') line_ += c;
+      if (c == '\n')
+        flush();
+      else if (c != '\r')
+        line_ += c;
       if (line_.size() > 16384) flush();
     }
   }
@@ -145,7 +147,8 @@ Result<> StageRunner::bind_mount(const Instruction& i, const MountFlag& flag, Ru
       TRY(auto temp, TempDir::make_in(build_.steps_folder(), "context"));
       auto holder = std::make_shared<TempDir>(std::move(temp));
       TRY(auto all, everything(ctx, shared->source, path));
-      for (auto& entry : all.entries) entry.target = path.empty() ? entry.target : entry.target.empty() ? path : path + "/" + entry.target;
+      for (auto& entry : all.entries)
+        entry.target = path.empty() ? entry.target : entry.target.empty() ? path : path + "/" + entry.target;
       all.needs_folder = true;
       Placer placer(holder->path());
       TRY_OK(placer.place(ctx, shared->source, all, "/", {}));
@@ -159,7 +162,8 @@ Result<> StageRunner::bind_mount(const Instruction& i, const MountFlag& flag, Ru
     if (writable && fs::is_directory(source)) {  // writes are allowed and thrown away
       TRY(auto temp, TempDir::make_in(build_.steps_folder(), "bind"));
       auto holder = std::make_shared<TempDir>(std::move(temp));
-      TRY(auto overlay, box::Overlay::mount({source}, holder->path() / "upper", holder->path() / "work", holder->path() / "merged", {.throw_away = true}));
+      TRY(auto overlay, box::Overlay::mount({source}, holder->path() / "upper", holder->path() / "work",
+                                            holder->path() / "merged", {.throw_away = true}));
       source = overlay.merged();
       plan.holds.push_back(holder);
       plan.holds.push_back(std::make_shared<box::Overlay>(std::move(overlay)));
@@ -215,7 +219,8 @@ Result<> StageRunner::cache_mount(const Instruction& i, const MountFlag& flag, R
       }
       ::chmod(fresh.c_str(), *bits);
       (void)!::lchown(fresh.c_str(), static_cast<uid_t>(*uid), static_cast<gid_t>(*gid));
-      if (::rename(fresh.c_str(), folder.c_str()) < 0 && errno != EEXIST && errno != ENOTEMPTY) return fail_errno(errno, folder.native());
+      if (::rename(fresh.c_str(), folder.c_str()) < 0 && errno != EEXIST && errno != ENOTEMPTY)
+        return fail_errno(errno, folder.native());
     }
     plan.mounts.push_back({.source = folder, .target = target, .read_only = read_only});
     return {};
@@ -230,7 +235,9 @@ Result<> StageRunner::secret_mount(const Instruction& i, const MountFlag& flag, 
   plan.key += fmt::format("secret {} {} {}\n", id, target, variable);
   auto it = build_.request().secrets.find(id);
   if (it == build_.request().secrets.end()) {
-    if (flag.on("required")) return file_->wrong(i, fmt::format("secret {:?} is required but not given", id), fmt::format("--secret id={},src=FILE", id));
+    if (flag.on("required"))
+      return file_->wrong(i, fmt::format("secret {:?} is required but not given", id),
+                          fmt::format("--secret id={},src=FILE", id));
     return {};
   }
   if (!variable.empty()) plan.secret_env[variable] = it->second;
@@ -260,8 +267,10 @@ Result<> StageRunner::run_mounts(const Instruction& i, RunPlan& plan) {
     }
     if (auto it = flag.keys.find("type"); it != flag.keys.end()) flag.type = lower(it->second);
     std::erase_if(flag.keys, [](const auto& item) { return item.second.empty(); });
-    if (auto checked = check_mount(flag); !checked) return file_->wrong(i, fmt::format("--mount={}: {}", text, checked.error().what()));
-    if (auto target = value_of(flag, "target"); !target.empty() && absolute(target) == "/") return file_->wrong(i, "--mount: the target / is not allowed");
+    if (auto checked = check_mount(flag); !checked)
+      return file_->wrong(i, fmt::format("--mount={}: {}", text, checked.error().what()));
+    if (auto target = value_of(flag, "target"); !target.empty() && absolute(target) == "/")
+      return file_->wrong(i, "--mount: the target / is not allowed");
     if (flag.type == "bind") {
       TRY_OK(bind_mount(i, flag, plan));
     } else if (flag.type == "cache") {
@@ -276,15 +285,18 @@ Result<> StageRunner::run_mounts(const Instruction& i, RunPlan& plan) {
       if (!size.empty()) mount.options.push_back("size=" + size);
       plan.mounts.push_back(std::move(mount));
     } else {
-      return file_->wrong(i, "--mount=type=ssh: no SSH agent is forwarded into builds", "give the key as a secret: --mount=type=secret,id=ssh-key");
+      return file_->wrong(i, "--mount=type=ssh: no SSH agent is forwarded into builds",
+                          "give the key as a secret: --mount=type=secret,id=ssh-key");
     }
   }
   return {};
 }
 
-Result<bool> StageRunner::execute(const Ctx& ctx, const Instruction& i, RunPlan& plan, const fs::path& upper, const std::vector<fs::path>& lowers) {
+Result<bool> StageRunner::execute(const Ctx& ctx, const Instruction& i, RunPlan& plan, const fs::path& upper,
+                                  const std::vector<fs::path>& lowers) {
   auto* runtime = build_.shop().options.runtime;
-  if (runtime == nullptr) return file_->wrong(i, "RUN needs a container runtime, and none is here", "install crun or runc");
+  if (runtime == nullptr)
+    return file_->wrong(i, "RUN needs a container runtime, and none is here", "install crun or runc");
   for (const auto& prepare : plan.prepare) TRY_OK(prepare(ctx));
   box::Spec spec;
   spec.id = std::string(container_prefix) + random_hex(8);
@@ -302,7 +314,8 @@ Result<bool> StageRunner::execute(const Ctx& ctx, const Instruction& i, RunPlan&
   for (const char* file : {"/etc/resolv.conf", "/etc/hosts"}) {
     std::error_code error;
     auto source = fs::canonical(file, error);
-    if (plan.network == box::Network::host && !error) spec.mounts.push_back({.source = source, .target = file, .read_only = true});
+    if (plan.network == box::Network::host && !error)
+      spec.mounts.push_back({.source = source, .target = file, .read_only = true});
   }
   spec.mounts.insert(spec.mounts.end(), plan.mounts.begin(), plan.mounts.end());
   TRY(auto pipe, make_pipe());
@@ -335,14 +348,17 @@ Result<> StageRunner::run_command(const Instruction& i) {
   plan.env = run_env();
   TRY_OK(run_mounts(i, plan));
   if (auto network = i.flag("network")) {
-    if (*network == "none") plan.network = box::Network::none;
-    else if (*network != "host" && *network != "default") return file_->wrong(i, fmt::format("--network={}: want default, host or none", *network));
+    if (*network == "none")
+      plan.network = box::Network::none;
+    else if (*network != "host" && *network != "default")
+      return file_->wrong(i, fmt::format("--network={}: want default, host or none", *network));
   }
   if (auto security = i.flag("security"); security && *security != "sandbox")
     return file_->wrong(i, fmt::format("--security={}: builds run in the sandbox only", *security));
   if (i.flag("device")) return file_->wrong(i, "--device: devices are not given to builds");
-  auto key = fmt::format("run\n{}\n{}\n{}\n{}\n{}\n{}\n", state_.fs_key(), state_.config.user, state_.config.working_dir, static_cast<int>(plan.network),
-                         build_.epoch(), build_.platform().print());
+  auto key =
+      fmt::format("run\n{}\n{}\n{}\n{}\n{}\n{}\n", state_.fs_key(), state_.config.user, state_.config.working_dir,
+                  static_cast<int>(plan.network), build_.epoch(), build_.platform().print());
   for (const auto& arg : plan.argv) key += fmt::format("{}:{}\n", arg.size(), arg);
   for (const auto& [name, value] : plan.env)
     if (!is_proxy_arg(name)) key += fmt::format("env {}={}:{}\n", name, value.size(), value);
@@ -355,13 +371,14 @@ Result<> StageRunner::run_command(const Instruction& i) {
     ++count;
   }
   auto created_by = count > 0 ? fmt::format("RUN |{} {}{}", count, declared, plan.shown) : "RUN " + plan.shown;
-  return step(i, step_name(i), key, std::move(created_by), [&](const Ctx& ctx, const fs::path& upper, const std::vector<fs::path>& lowers) -> Result<> {
-    Finally release([&] {  // newest first: a mounted view lies on its folder
-      while (!plan.holds.empty()) plan.holds.pop_back();
-    });
-    TRY_OK(execute(ctx, i, plan, upper, lowers));
-    return {};
-  });
+  return step(i, step_name(i), key, std::move(created_by),
+              [&](const Ctx& ctx, const fs::path& upper, const std::vector<fs::path>& lowers) -> Result<> {
+                Finally release([&] {  // newest first: a mounted view lies on its folder
+                  while (!plan.holds.empty()) plan.holds.pop_back();
+                });
+                TRY_OK(execute(ctx, i, plan, upper, lowers));
+                return {};
+              });
 }
 
 }  // namespace slipway::image::detail

@@ -19,7 +19,9 @@ std::string print_list(const std::vector<std::string>& list) {
   return doc::print_json(out);
 }
 
-bool makes_layer(std::string_view name) { return name == "run" || name == "copy" || name == "add" || name == "workdir"; }
+bool makes_layer(std::string_view name) {
+  return name == "run" || name == "copy" || name == "add" || name == "workdir";
+}
 
 std::vector<std::string> shell_of(const oci::Config& config) {
   return config.shell.empty() ? std::vector<std::string>{"/bin/sh", "-c"} : config.shell;
@@ -64,7 +66,10 @@ std::string StageRunner::step_name(const Instruction& i) const {
 }
 
 void StageRunner::history(std::string created_by, bool empty_layer) {
-  state_.config.history.push_back({.created = epoch_text(build_.epoch()), .created_by = std::move(created_by), .comment = "slipway", .author = {},
+  state_.config.history.push_back({.created = epoch_text(build_.epoch()),
+                                   .created_by = std::move(created_by),
+                                   .comment = "slipway",
+                                   .author = {},
                                    .empty_layer = empty_layer});
 }
 
@@ -87,7 +92,9 @@ Result<> StageRunner::begin() {
   const auto& from = stage_.from;
   auto base = expand(stage_.base, global, {.escape = file_->escape});
   if (!base) return file_->wrong(from, fmt::format("{}: {}", stage_.base, base.error().what()));
-  if (base->empty()) return file_->wrong(from, fmt::format("base image {} is empty", stage_.base), "give the ARG a default before the first FROM");
+  if (base->empty())
+    return file_->wrong(from, fmt::format("base image {} is empty", stage_.base),
+                        "give the ARG a default before the first FROM");
   auto platform = build_.platform();
   if (auto flag = from.flag("platform")) {
     auto text = expand(*flag, global, {.escape = file_->escape});
@@ -106,7 +113,9 @@ Result<> StageRunner::begin() {
     state_.config.platform = platform;
   } else {
     auto state = build_.base_image(ctx_, *base, platform);
-    if (!state) return state.error().is(Kind::cancelled) ? Fail(state.error()) : file_->wrong(from, state.error().what(), state.error().hint());
+    if (!state)
+      return state.error().is(Kind::cancelled) ? Fail(state.error())
+                                               : file_->wrong(from, state.error().what(), state.error().hint());
     state_ = *std::move(state);
   }
   state_.config.created = epoch_text(build_.epoch());
@@ -164,8 +173,10 @@ Result<> StageRunner::arg(const Instruction& i) {
       TRY(value, expanded(i, parts->second));
     }
     // The command line beats the default; a bare name takes over what was declared before FROM.
-    if (auto it = build_.request().args.find(name); it != build_.request().args.end()) value = it->second;
-    else if (!value) value = build_.global(name);
+    if (auto it = build_.request().args.find(name); it != build_.request().args.end())
+      value = it->second;
+    else if (!value)
+      value = build_.global(name);
     state_.declared.push_back(name);
     std::erase_if(state_.args, [&](const auto& a) { return a.first == name; });
     if (value) state_.args.emplace_back(name, *value);
@@ -209,7 +220,8 @@ Result<> StageRunner::expose(const Instruction& i) {
       auto range = parts ? parts->first : std::string_view(word);
       auto ends = cut(range, "-");
       auto first = to_int(ends ? ends->first : range), last = ends ? to_int(ends->second) : first;
-      bool fine = first && last && *first >= 0 && *last <= 65535 && *first <= *last && (protocol == "tcp" || protocol == "udp" || protocol == "sctp");
+      bool fine = first && last && *first >= 0 && *last <= 65535 && *first <= *last &&
+                  (protocol == "tcp" || protocol == "udp" || protocol == "sctp");
       if (!fine) return file_->wrong(i, fmt::format("EXPOSE {}: want port[-port][/tcp|udp|sctp]", word));
       for (auto port = *first; port <= *last; ++port) {
         auto name = fmt::format("{}/{}", port, protocol);
@@ -273,7 +285,8 @@ Result<> StageRunner::healthcheck(const Instruction& i) {
       auto flag = i.flag(name);
       if (!flag) return {};
       auto d = parse_duration(*flag);
-      if (!d || d->count() < 0) return file_->wrong(i, fmt::format("--{}={}: want a duration such as 30s", name, *flag));
+      if (!d || d->count() < 0)
+        return file_->wrong(i, fmt::format("--{}={}: want a duration such as 30s", name, *flag));
       out = d->count() * 1'000'000;
       return {};
     };
@@ -293,14 +306,16 @@ Result<> StageRunner::healthcheck(const Instruction& i) {
 }
 
 Result<> StageRunner::stopsignal(const Instruction& i) {
-  static const std::vector<std::string> names{
-      "HUP",  "INT",  "QUIT", "ILL",  "TRAP", "ABRT", "BUS",    "FPE",  "KILL", "USR1", "SEGV",   "USR2", "PIPE", "ALRM", "TERM",
-      "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS"};
+  static const std::vector<std::string> names{"HUP",  "INT",    "QUIT", "ILL",   "TRAP", "ABRT", "BUS",  "FPE",
+                                              "KILL", "USR1",   "SEGV", "USR2",  "PIPE", "ALRM", "TERM", "STKFLT",
+                                              "CHLD", "CONT",   "STOP", "TSTP",  "TTIN", "TTOU", "URG",  "XCPU",
+                                              "XFSZ", "VTALRM", "PROF", "WINCH", "IO",   "PWR",  "SYS"};
   TRY(auto signal, expanded(i, i.args[0]));
   auto name = upper(signal);
   if (name.starts_with("SIG")) name.erase(0, 3);
   auto number = to_int(signal);
-  bool fine = (number && *number >= 1 && *number <= 64) || std::find(names.begin(), names.end(), name) != names.end() || name.starts_with("RTM");
+  bool fine = (number && *number >= 1 && *number <= 64) || std::find(names.begin(), names.end(), name) != names.end() ||
+              name.starts_with("RTM");
   if (!fine) return file_->wrong(i, fmt::format("STOPSIGNAL {}: no such signal", signal));
   state_.config.stop_signal = signal;
   history("STOPSIGNAL " + signal, true);
@@ -319,7 +334,8 @@ Result<> StageRunner::workdir(const Instruction& i) {
   }
   auto key = fmt::format("workdir\n{}\n{}\n{}\n{}", state_.fs_key(), whole, state_.config.user, build_.epoch());
   auto user = state_.config.user;
-  return step(i, step_name(i), key, std::move(created_by), on_root([whole, user](const Ctx&, const fs::path& root) -> Result<> {
+  return step(i, step_name(i), key, std::move(created_by),
+              on_root([whole, user](const Ctx&, const fs::path& root) -> Result<> {
                 Ownership owner;
                 if (!user.empty()) {
                   TRY(owner, resolve_owner(root, user));

@@ -30,7 +30,8 @@ Result<> drop_unchanged(const fs::path& upper, const fs::path& path, const std::
   TRY(auto names, list_dir(upper / path));
   for (const auto& name : names) {
     struct stat st{};
-    if (::lstat((upper / path / name).c_str(), &st) == 0 && S_ISDIR(st.st_mode)) TRY_OK(drop_unchanged(upper, path / name, lowers));
+    if (::lstat((upper / path / name).c_str(), &st) == 0 && S_ISDIR(st.st_mode))
+      TRY_OK(drop_unchanged(upper, path / name, lowers));
   }
   struct stat st{};
   auto folder = upper / path;
@@ -76,7 +77,8 @@ Result<> StageRunner::new_layer(const std::string& key, const fs::path& upper, c
   return {};
 }
 
-Result<> StageRunner::step(const Instruction& i, std::string shown, const std::string& inputs, std::string created_by, const Work& work) {
+Result<> StageRunner::step(const Instruction& i, std::string shown, const std::string& inputs, std::string created_by,
+                           const Work& work) {
   (void)i;
   auto key = sha256_hex(inputs);
   auto before = state_.layers.size();
@@ -100,13 +102,14 @@ Result<> StageRunner::step(const Instruction& i, std::string shown, const std::s
 }
 
 StageRunner::Work StageRunner::on_root(std::function<Result<>(const Ctx&, const fs::path& root)> work) const {
-  return [work = std::move(work)](const Ctx& ctx, const fs::path& upper, const std::vector<fs::path>& lowers) -> Result<> {
-    if (lowers.empty()) return work(ctx, upper);
-    auto beside = upper.parent_path();
-    TRY(auto overlay, box::Overlay::mount(lowers, upper, beside / "work", beside / "merged", {.throw_away = true}));
-    TRY_OK(work(ctx, overlay.merged()));
-    return overlay.unmount();
-  };
+  return
+      [work = std::move(work)](const Ctx& ctx, const fs::path& upper, const std::vector<fs::path>& lowers) -> Result<> {
+        if (lowers.empty()) return work(ctx, upper);
+        auto beside = upper.parent_path();
+        TRY(auto overlay, box::Overlay::mount(lowers, upper, beside / "work", beside / "merged", {.throw_away = true}));
+        TRY_OK(work(ctx, overlay.merged()));
+        return overlay.unmount();
+      };
 }
 
 }  // namespace slipway::image::detail

@@ -50,7 +50,8 @@ Result<> check_flags(const Dockerfile& file, const Instruction& i, const Rule& r
     auto name = flag.substr(2, flag.find('=') == std::string_view::npos ? std::string_view::npos : flag.find('=') - 2);
     if (std::find(rule.flags.begin(), rule.flags.end(), name) == rule.flags.end()) {
       auto near = nearest(name, rule.flags);
-      return file.wrong(i, fmt::format("unknown flag --{} for {}{}", name, upper(i.name), near ? fmt::format(", did you mean --{}?", *near) : ""));
+      return file.wrong(i, fmt::format("unknown flag --{} for {}{}", name, upper(i.name),
+                                       near ? fmt::format(", did you mean --{}?", *near) : ""));
     }
     bool repeats = name == "mount" || name == "exclude" || name == "device";
     if (!seen.insert(name).second && !repeats) return file.wrong(i, fmt::format("flag --{} is given twice", name));
@@ -65,16 +66,19 @@ Result<> check_details(const Dockerfile& file, const Instruction& i) {
     return file.wrong(i, "FROM wants <image> or <image> AS <name>");
   if ((i.name == "copy" || i.name == "add") && i.args.size() < 2)
     return file.wrong(i, fmt::format("{} wants at least one source and a destination", upper(i.name)));
-  if (i.name == "shell" && !i.json) return file.wrong(i, "SHELL wants a JSON list, for example SHELL [\"/bin/bash\", \"-c\"]");
+  if (i.name == "shell" && !i.json)
+    return file.wrong(i, "SHELL wants a JSON list, for example SHELL [\"/bin/bash\", \"-c\"]");
   if (i.name == "run" && i.rest.empty()) return file.wrong(i, "RUN wants a command");
   if (i.name == "run" && i.json && i.args.empty()) return file.wrong(i, "RUN wants a command");
   if (i.name == "copy") {
     if (auto from = i.flag("from"); from && from->find('$') != std::string_view::npos)
-      return file.wrong(i, "COPY --from takes no variables", "declare a stage: FROM ${IMAGE} AS name, then COPY --from=name");
+      return file.wrong(i, "COPY --from takes no variables",
+                        "declare a stage: FROM ${IMAGE} AS name, then COPY --from=name");
   }
   if (i.name == "healthcheck") {
     bool none = iequals(i.args[0], "none");
-    if (!none && !iequals(i.args[0], "cmd")) return file.wrong(i, fmt::format("HEALTHCHECK {}: want CMD or NONE", i.args[0]));
+    if (!none && !iequals(i.args[0], "cmd"))
+      return file.wrong(i, fmt::format("HEALTHCHECK {}: want CMD or NONE", i.args[0]));
     if (none && i.args.size() > 1) return file.wrong(i, "HEALTHCHECK NONE takes no arguments");
     if (!none && i.args.size() < 2) return file.wrong(i, "HEALTHCHECK CMD wants a command");
   }
@@ -101,9 +105,11 @@ Result<Stage> begin_stage(const Dockerfile& file, const Instruction& i, const St
   stage.name = lower(i.args[2]);
   if (!valid_stage_name(stage.name))
     return file.wrong(i, fmt::format("stage name {:?}: want a letter, then letters, digits, '-', '_', '.'", i.args[2]));
-  if (stage.name == "scratch" || stage.name == "context") return file.wrong(i, fmt::format("stage name {:?} is reserved", stage.name));
+  if (stage.name == "scratch" || stage.name == "context")
+    return file.wrong(i, fmt::format("stage name {:?} is reserved", stage.name));
   for (const auto& other : plan.stages)
-    if (other.name == stage.name) return file.wrong(i, fmt::format("stage name {:?} is taken on line {}", stage.name, other.from.line));
+    if (other.name == stage.name)
+      return file.wrong(i, fmt::format("stage name {:?} is taken on line {}", stage.name, other.from.line));
   return stage;
 }
 
@@ -116,7 +122,8 @@ const Stage* StagePlan::find(std::string_view wanted) const {
   for (const auto& stage : stages)
     if (!stage.name.empty() && stage.name == name) return &stage;
   auto number = to_int(wanted);
-  if (number && *number >= 0 && static_cast<std::size_t>(*number) < stages.size()) return &stages[static_cast<std::size_t>(*number)];
+  if (number && *number >= 0 && static_cast<std::size_t>(*number) < stages.size())
+    return &stages[static_cast<std::size_t>(*number)];
   return nullptr;
 }
 
@@ -126,12 +133,16 @@ Result<> check_instruction(const Dockerfile& file, const Instruction& i) {
     std::vector<std::string> names;
     for (const auto& r : rules()) names.push_back(upper(r.name));
     auto near = nearest(upper(i.name), names);
-    return file.wrong(i, fmt::format("unknown instruction {}{}", i.written, near ? fmt::format(", did you mean {}?", *near) : ""));
+    return file.wrong(
+        i, fmt::format("unknown instruction {}{}", i.written, near ? fmt::format(", did you mean {}?", *near) : ""));
   }
   TRY_OK(check_flags(file, i, *rule));
   auto n = static_cast<int>(i.args.size());
-  if (n < rule->min) return file.wrong(i, fmt::format("{} wants at least {} argument{}", upper(i.name), rule->min, rule->min == 1 ? "" : "s"));
-  if (rule->max >= 0 && n > rule->max) return file.wrong(i, fmt::format("{} wants at most {} arguments, has {}", upper(i.name), rule->max, n));
+  if (n < rule->min)
+    return file.wrong(
+        i, fmt::format("{} wants at least {} argument{}", upper(i.name), rule->min, rule->min == 1 ? "" : "s"));
+  if (rule->max >= 0 && n > rule->max)
+    return file.wrong(i, fmt::format("{} wants at most {} arguments, has {}", upper(i.name), rule->max, n));
   return check_details(file, i);
 }
 
@@ -165,13 +176,18 @@ Result<MountFlag> parse_mount(std::string_view value) {
   std::vector<std::string> fields(1);
   bool quoted = false;
   for (char c : value) {
-    if (c == '"') quoted = !quoted;
-    else if (c == ',' && !quoted) fields.emplace_back();
-    else fields.back() += c;
+    if (c == '"')
+      quoted = !quoted;
+    else if (c == ',' && !quoted)
+      fields.emplace_back();
+    else
+      fields.back() += c;
   }
-  static const std::map<std::string, std::string> aliases{{"src", "source"}, {"dst", "target"}, {"destination", "target"}, {"readonly", "ro"},
-                                                          {"readwrite", "rw"}, {"tmpfs-size", "size"}};
-  static const std::set<std::string> known{"type", "from", "source", "target", "id", "sharing", "mode", "uid", "gid", "ro", "rw", "size", "env", "required"};
+  static const std::map<std::string, std::string> aliases{{"src", "source"},         {"dst", "target"},
+                                                          {"destination", "target"}, {"readonly", "ro"},
+                                                          {"readwrite", "rw"},       {"tmpfs-size", "size"}};
+  static const std::set<std::string> known{"type", "from", "source", "target", "id",   "sharing", "mode",
+                                           "uid",  "gid",  "ro",     "rw",     "size", "env",     "required"};
   for (const auto& field : fields) {
     auto parts = cut(field, "=");
     auto key = lower(parts ? parts->first : std::string_view(field));
@@ -185,7 +201,8 @@ Result<MountFlag> parse_mount(std::string_view value) {
   }
   if (mount.keys.contains("type")) mount.type = mount.keys["type"];
   if (mount.type.find('$') == std::string::npos) mount.type = lower(mount.type);
-  for (auto it = mount.keys.begin(); it != mount.keys.end();) it = it->second.empty() ? mount.keys.erase(it) : std::next(it);
+  for (auto it = mount.keys.begin(); it != mount.keys.end();)
+    it = it->second.empty() ? mount.keys.erase(it) : std::next(it);
   TRY_OK(check_mount(mount));
   return mount;
 }

@@ -8,11 +8,11 @@ namespace slipway::image {
 
 struct Stage {
   std::size_t index = 0;
-  std::string name;                // lower case; "" when it has none
-  std::string base;                // as written, with its variables
+  std::string name;  // lower case; "" when it has none
+  std::string base;  // as written, with its variables
   Instruction from;
   std::vector<Instruction> steps;
-  std::string shown() const;       // for progress lines: "build", "stage-1"
+  std::string shown() const;  // for progress lines: "build", "stage-1"
 };
 struct StagePlan {
   std::vector<Instruction> global_args;  // before the first FROM

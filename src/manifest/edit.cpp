@@ -254,7 +254,8 @@ Result<std::string> set_yaml_scalar(std::string_view text, std::string_view path
                                     std::string_view source) {
   TRY(auto splicer, Splicer::open(text, source, Splicer::Documents::many));
   TRY(auto at, find_at(splicer, path));
-  if (at->is_map() || at->is_list()) return splicer.wrong(*at, fmt::format("{}: want a scalar, got a {}", path, to_string(at->type())));
+  if (at->is_map() || at->is_list())
+    return splicer.wrong(*at, fmt::format("{}: want a scalar, got a {}", path, to_string(at->type())));
   TRY_OK(splicer.set_scalar(*at, value));
   return splicer.finish();
 }

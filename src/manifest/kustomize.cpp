@@ -16,7 +16,8 @@ Result<std::vector<doc::Value>> kustomize_build(const Ctx& ctx, FileSource& sour
   return objects;
 }
 
-Result<std::vector<doc::Value>> kustomize_build(const Ctx& ctx, const fs::path& folder, const KustomizeOptions& options) {
+Result<std::vector<doc::Value>> kustomize_build(const Ctx& ctx, const fs::path& folder,
+                                                const KustomizeOptions& options) {
   std::error_code error;
   auto absolute = fs::canonical(folder, error);
   if (error) return fail(Kind::not_found, "{}: {}", folder.string(), error.message());
@@ -26,6 +27,8 @@ Result<std::vector<doc::Value>> kustomize_build(const Ctx& ctx, const fs::path& 
   return kustomize_build(ctx, source, absolute.lexically_relative(root).string(), options);
 }
 
-std::string print_objects(const std::vector<doc::Value>& objects) { return doc::print_yaml_all(objects, {.sort_keys = true, .width = 80}); }
+std::string print_objects(const std::vector<doc::Value>& objects) {
+  return doc::print_yaml_all(objects, {.sort_keys = true, .width = 80});
+}
 
 }  // namespace slipway::manifest

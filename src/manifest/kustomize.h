@@ -23,7 +23,8 @@ struct KustomizeOptions {
 Result<std::vector<doc::Value>> kustomize_build(const Ctx& ctx, FileSource& source, const std::string& folder,
                                                 const KustomizeOptions& options = {});
 // The same on disk. The source is the enclosing Git work tree, or the whole file system where there is none.
-Result<std::vector<doc::Value>> kustomize_build(const Ctx& ctx, const fs::path& folder, const KustomizeOptions& options = {});
+Result<std::vector<doc::Value>> kustomize_build(const Ctx& ctx, const fs::path& folder,
+                                                const KustomizeOptions& options = {});
 
 // kustomization.yaml, kustomization.yml or Kustomization in the folder; nothing when there is none.
 Result<std::optional<std::string>> find_kustomization(FileSource& source, const std::string& folder);

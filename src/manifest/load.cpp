@@ -38,7 +38,8 @@ class FolderReader {
 
   Result<> folder(const std::string& below, int depth) {
     TRY_OK(ctx_.alive());
-    if (depth > deepest) return fail(Kind::invalid, "{}: folders are nested deeper than {} levels", source_.display(below), deepest);
+    if (depth > deepest)
+      return fail(Kind::invalid, "{}: folders are nested deeper than {} levels", source_.display(below), deepest);
     TRY(auto entries, source_.list(at(below)));
     for (const auto& entry : entries) {
       if (entry.name.starts_with('.')) continue;
@@ -54,7 +55,9 @@ class FolderReader {
   std::vector<Loaded> take() { return std::move(all_); }
 
  private:
-  std::string at(const std::string& below) const { return root_.empty() ? below : below.empty() ? root_ : fmt::format("{}/{}", root_, below); }
+  std::string at(const std::string& below) const {
+    return root_.empty() ? below : below.empty() ? root_ : fmt::format("{}/{}", root_, below);
+  }
 
   Result<> file(const std::string& path) {
     if (!path.ends_with(".yaml") && !path.ends_with(".yml") && !path.ends_with(".json")) return {};
@@ -94,7 +97,8 @@ class FolderReader {
 
 }  // namespace
 
-Result<std::vector<Loaded>> load_folder(const Ctx& ctx, FileSource& source, const std::string& folder, const LoadOptions& options) {
+Result<std::vector<Loaded>> load_folder(const Ctx& ctx, FileSource& source, const std::string& folder,
+                                        const LoadOptions& options) {
   auto root = join_path("", folder);
   if (!root) return fail(Kind::denied, "'{}' is outside the repository", folder);
   FolderReader reader(ctx, source, *root, options);

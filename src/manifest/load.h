@@ -20,6 +20,7 @@ struct Loaded {
 };
 // The objects in order; lists (kind: List) are taken apart. Files without objects are let through; hidden files
 // and folders are not read. Errors: not_found (no such folder), invalid (file:line:col).
-Result<std::vector<Loaded>> load_folder(const Ctx& ctx, FileSource& source, const std::string& folder, const LoadOptions& options = {});
+Result<std::vector<Loaded>> load_folder(const Ctx& ctx, FileSource& source, const std::string& folder,
+                                        const LoadOptions& options = {});
 
 }  // namespace slipway::manifest

@@ -57,7 +57,7 @@ Result<std::optional<std::string>> DiskSource::read(const std::string& path) {
     if (fd.error().is(Kind::not_found)) return std::nullopt;
     return Fail(fd.error());
   }
-  struct stat st {};
+  struct stat st{};
   if (::fstat(fd->get(), &st) != 0) return fail_errno(errno, fmt::format("stat {}", display(path)));
   if (!S_ISREG(st.st_mode)) return std::nullopt;
   TRY(auto text, read_all(fd->get(), display(path)));
@@ -70,7 +70,7 @@ Result<bool> DiskSource::is_dir(const std::string& path) {
     if (fd.error().is(Kind::not_found)) return false;
     return Fail(fd.error());
   }
-  struct stat st {};
+  struct stat st{};
   if (::fstat(fd->get(), &st) != 0) return fail_errno(errno, fmt::format("stat {}", display(path)));
   return S_ISDIR(st.st_mode);
 }
@@ -168,7 +168,8 @@ Result<std::vector<FileSource::Entry>> GitSource::list(const std::string& path) 
   if (real) {
     TRY(entries, folder(*real));
   }
-  if (entries == nullptr) return fail(Kind::not_found, "{}: no such folder in {}", display(path), commit_.substr(0, 12));
+  if (entries == nullptr)
+    return fail(Kind::not_found, "{}: no such folder in {}", display(path), commit_.substr(0, 12));
   std::vector<Entry> result;
   for (const auto& [name, found] : *entries) {
     bool is_folder = found.is_tree();

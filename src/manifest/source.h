@@ -44,7 +44,8 @@ class DiskSource final : public FileSource {
 class GitSource final : public FileSource {
  public:
   // The repository must outlive the source.
-  GitSource(const git::Repository& repository, git::Oid commit) : repository_(&repository), commit_(std::move(commit)) {}
+  GitSource(const git::Repository& repository, git::Oid commit)
+      : repository_(&repository), commit_(std::move(commit)) {}
   Result<std::optional<std::string>> read(const std::string& path) override;
   Result<std::vector<Entry>> list(const std::string& folder) override;
   Result<bool> is_dir(const std::string& path) override;

@@ -117,8 +117,9 @@ bool is_redirect(int status) {
 
 // Anything that could be a credential: only the headers that say what is asked for go on to another origin.
 bool may_leave_origin(std::string_view name) {
-  for (auto known : {"Accept", "Accept-Encoding", "Accept-Language", "Content-Type", "Content-Length", "Range", "If-Range",
-                     "If-None-Match", "If-Modified-Since", "User-Agent", "Expect", "Git-Protocol", "Content-Encoding"})
+  for (auto known :
+       {"Accept", "Accept-Encoding", "Accept-Language", "Content-Type", "Content-Length", "Range", "If-Range",
+        "If-None-Match", "If-Modified-Since", "User-Agent", "Expect", "Git-Protocol", "Content-Encoding"})
     if (iequals(name, known)) return true;
   return false;
 }
@@ -147,8 +148,7 @@ Result<> follow(ClientRequest& request, const ClientResponse& response) {
   TRY(auto next, resolve(request.url, response.headers.get_or("Location", "")));
   if (next.starts_with("http://") && request.url.starts_with("https://"))
     return fail(Kind::denied, "redirect from https to {}", next);
-  bool to_get = response.status == 303 ? request.method != "HEAD"
-                                       : response.status < 303 && request.method == "POST";
+  bool to_get = response.status == 303 ? request.method != "HEAD" : response.status < 303 && request.method == "POST";
   if (!to_get && request.upload) return fail(Kind::invalid, "redirect of a streamed upload: it cannot be sent twice");
   if (to_get) {
     request.method = "GET";
@@ -231,8 +231,7 @@ Result<ClientResponse> Client::Rep::once(const Ctx& ctx, const ClientRequest& re
   give(std::move(line));
   if (transfer.thrown) std::rethrow_exception(transfer.thrown);
   if (!done) {
-    if (transfer.over_limit)
-      return fail(Kind::invalid, "{}: a body of more than {} bytes", request.url, request.limit);
+    if (transfer.over_limit) return fail(Kind::invalid, "{}: a body of more than {} bytes", request.url, request.limit);
     if (transfer.stopped) return fail(Kind::cancelled, "{}: stopped by the reader", request.url);
     return Fail(std::move(done).error());
   }

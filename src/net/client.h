@@ -23,14 +23,14 @@ struct ClientRequest {
   // Instead of `body`: fills the buffer, 0 at the end. `upload_size` -1: unknown (chunked).
   std::function<std::size_t(std::span<char>)> upload;
   std::int64_t upload_size = -1;
-  int redirects = 10;                     // credentials are not sent on to another host
+  int redirects = 10;  // credentials are not sent on to another host
   std::size_t limit = std::size_t{256} << 20;
 };
 struct ClientResponse {
   int status = 0;
   Headers headers;
   std::string body;
-  std::string url;                        // after redirects
+  std::string url;  // after redirects
   bool ok() const { return status >= 200 && status < 300; }
 };
 

@@ -17,7 +17,9 @@ namespace {
 std::unique_ptr<Server> serve_with(Handler handler, ServerOptions options = {}) {
   return must(Server::start(std::move(options), std::move(handler)));
 }
-std::string url_of(const Server& server, std::string_view path) { return fmt::format("http://{}{}", server.address(), path); }
+std::string url_of(const Server& server, std::string_view path) {
+  return fmt::format("http://{}{}", server.address(), path);
+}
 
 TEST(Url, ReadsAndPrints) {
   struct Case {
@@ -54,14 +56,16 @@ TEST(Client, SendsEveryMethodAndReusesItsConnection) {
   auto server = serve_with([&](const Ctx& ctx, Request& request) {
     std::lock_guard hold(mutex);
     peers.insert(request.peer);
-    auto response = Response::text(200, request.method + " " + must(request.read_body(ctx)) + std::string(request.headers.get_or("X-Empty", "absent")));
+    auto response = Response::text(200, request.method + " " + must(request.read_body(ctx)) +
+                                            std::string(request.headers.get_or("X-Empty", "absent")));
     response.headers.add("X-Twice", "1");
     response.headers.add("X-Twice", "2");
     return response;
   });
   Client client;
   for (auto method : {"GET", "POST", "PUT", "PATCH", "DELETE"}) {
-    auto response = must(client.send({}, {.method = method, .url = url_of(*server, "/"), .headers = {{"X-Empty", ""}}, .body = "b"}));
+    auto response = must(
+        client.send({}, {.method = method, .url = url_of(*server, "/"), .headers = {{"X-Empty", ""}}, .body = "b"}));
     EXPECT_EQ(response.body, std::string(method) + " b");
     EXPECT_EQ(response.headers.all("x-twice").size(), 2u);
   }
@@ -73,10 +77,12 @@ TEST(Client, SendsEveryMethodAndReusesItsConnection) {
 TEST(Client, StreamsUploadsOfKnownAndUnknownSize) {
   auto server = serve_with([](const Ctx& ctx, Request& request) {
     auto body = must(request.read_body(ctx));
-    return Response::text(200, fmt::format("{} {} {}", body.size(), request.headers.get_or("Content-Length", "-"), request.headers.get_or("Transfer-Encoding", "-")));
+    return Response::text(200, fmt::format("{} {} {}", body.size(), request.headers.get_or("Content-Length", "-"),
+                                           request.headers.get_or("Transfer-Encoding", "-")));
   });
   Client client;
-  for (auto [size, want] : {std::pair<std::int64_t, const char*>{1'000'000, "1000000 1000000 -"}, {-1, "1000000 - chunked"}}) {
+  for (auto [size, want] :
+       {std::pair<std::int64_t, const char*>{1'000'000, "1000000 1000000 -"}, {-1, "1000000 - chunked"}}) {
     std::size_t left = 1'000'000;
     ClientRequest request{.method = "PUT", .url = url_of(*server, "/")};
     request.upload = [&](std::span<char> buffer) {
@@ -118,9 +124,11 @@ TEST(Client, ErrorsSayWhatToDo) {
   Client client;
   int port = server->port();
   EXPECT_EQ(client.send({}, {.url = url_of(*server, "/"), .limit = 10}).error().kind(), Kind::invalid);
-  EXPECT_EQ(client.stream({}, {.url = url_of(*server, "/")}, [](std::string_view) { return false; }).error().kind(), Kind::cancelled);
+  EXPECT_EQ(client.stream({}, {.url = url_of(*server, "/")}, [](std::string_view) { return false; }).error().kind(),
+            Kind::cancelled);
   EXPECT_EQ(client.get({}, "file:///etc/passwd").error().kind(), Kind::invalid);
-  EXPECT_EQ(client.send({}, {.url = url_of(*server, "/"), .headers = {{"A", "b\r\nC: d"}}}).error().kind(), Kind::invalid);
+  EXPECT_EQ(client.send({}, {.url = url_of(*server, "/"), .headers = {{"A", "b\r\nC: d"}}}).error().kind(),
+            Kind::invalid);
   server.reset();
   auto refused = client.get({}, fmt::format("http://u:secret@127.0.0.1:{}/", port));
   EXPECT_EQ(refused.error().kind(), Kind::unavailable);
@@ -135,13 +143,18 @@ TEST(Client, RedirectsLeaveCredentialsBehind) {
     return Response::text(200, seen);
   });
   auto server = serve_with([&](const Ctx& ctx, Request& request) {
-    if (request.path == "/here") return Response::text(200, request.method + " " + must(request.read_body(ctx)) + std::string(request.headers.get_or("Authorization", "")));
+    if (request.path == "/here")
+      return Response::text(200, request.method + " " + must(request.read_body(ctx)) +
+                                     std::string(request.headers.get_or("Authorization", "")));
     auto response = Response::text(request.path == "/keep" ? 307 : request.path == "/see" ? 303 : 302, "");
-    response.headers.add("Location", request.path == "/away" ? url_of(*other, "/") : request.path == "/loop" ? "/loop" : "here");
+    response.headers.add("Location", request.path == "/away"   ? url_of(*other, "/")
+                                     : request.path == "/loop" ? "/loop"
+                                                               : "here");
     return response;
   });
   Client client;
-  ClientRequest request{.headers = {{"Authorization", "Bearer x"}, {"Cookie", "a=b"}, {"PRIVATE-TOKEN", "x"}, {"Accept", "*/*"}}};
+  ClientRequest request{
+      .headers = {{"Authorization", "Bearer x"}, {"Cookie", "a=b"}, {"PRIVATE-TOKEN", "x"}, {"Accept", "*/*"}}};
   auto with = [&](std::string path, std::string method = "GET", std::string body = "") {
     auto copy = request;
     copy.url = url_of(*server, path), copy.method = method, copy.body = body;
@@ -180,7 +193,8 @@ TEST(Client, SpeaksToUnixSockets) {
 
 struct Pki {
   KeyPair ca = must(make_ca("test ca"));
-  KeyPair server = must(issue(ca, {.common_name = "server", .dns_names = {"localhost"}, .ip_addresses = {"127.0.0.1", "::1"}}));
+  KeyPair server =
+      must(issue(ca, {.common_name = "server", .dns_names = {"localhost"}, .ip_addresses = {"127.0.0.1", "::1"}}));
   KeyPair user = must(issue(ca, {.common_name = "ann", .organizations = {"system:masters", "dev"}, .server = false}));
 };
 
@@ -189,9 +203,12 @@ TEST(Tls, ServesBothOnOnePortAndKnowsItsClients) {
   ServerOptions options;
   options.certificate_pem = pki.server.certificate_pem, options.key_pem = pki.server.key_pem;
   options.client_ca_pem = pki.ca.certificate_pem;
-  auto server = serve_with([](const Ctx&, Request& request) {
-    return Response::text(200, fmt::format("{} {} {}", request.tls ? "tls" : "plain", request.client_cert_cn, request.client_cert_org));
-  }, options);
+  auto server = serve_with(
+      [](const Ctx&, Request& request) {
+        return Response::text(200, fmt::format("{} {} {}", request.tls ? "tls" : "plain", request.client_cert_cn,
+                                               request.client_cert_org));
+      },
+      options);
   auto url = fmt::format("https://{}/", server->address());
   Client anonymous({.ca_pem = pki.ca.certificate_pem});
   EXPECT_EQ(must(anonymous.get({}, url)).body, "tls  ");
@@ -200,11 +217,13 @@ TEST(Tls, ServesBothOnOnePortAndKnowsItsClients) {
   for (int i = 0; i < 2; ++i) EXPECT_EQ(must(ann.get({}, url)).body, "tls ann system:masters,dev");
   EXPECT_EQ(Client().get({}, url).error().kind(), Kind::denied);
   auto stranger = Pki();
-  Client wrong({.ca_pem = pki.ca.certificate_pem, .cert_pem = stranger.user.certificate_pem, .key_pem = stranger.user.key_pem});
+  Client wrong(
+      {.ca_pem = pki.ca.certificate_pem, .cert_pem = stranger.user.certificate_pem, .key_pem = stranger.user.key_pem});
   EXPECT_FALSE(wrong.get({}, url));
   auto dir = must(TempDir::make());
   must(write_file(dir.path() / "ca", pki.ca.certificate_pem));
-  auto curl = must(run({}, {.argv = {"curl", "-s", "--cacert", dir.path() / "ca", fmt::format("https://localhost:{}/", server->port())}}));
+  auto curl = must(run({}, {.argv = {"curl", "-s", "--cacert", dir.path() / "ca",
+                                     fmt::format("https://localhost:{}/", server->port())}}));
   EXPECT_EQ(curl.out, "tls  ");
 }
 
@@ -212,15 +231,17 @@ TEST(Tls, MovesLargeBodiesAndParkedStreams) {
   Pki pki;
   ServerOptions options;
   options.certificate_pem = pki.server.certificate_pem, options.key_pem = pki.server.key_pem;
-  auto server = serve_with([](const Ctx& ctx, Request& request) {
-    if (request.path == "/echo") return Response::text(200, must(request.read_body(ctx)));
-    Response response;
-    response.body = ParkBody([](std::shared_ptr<PushStream> stream) {
-      for (int i = 0; i < 100; ++i) stream->write(std::string(20'000, 'y'));
-      stream->close();
-    });
-    return response;
-  }, options);
+  auto server = serve_with(
+      [](const Ctx& ctx, Request& request) {
+        if (request.path == "/echo") return Response::text(200, must(request.read_body(ctx)));
+        Response response;
+        response.body = ParkBody([](std::shared_ptr<PushStream> stream) {
+          for (int i = 0; i < 100; ++i) stream->write(std::string(20'000, 'y'));
+          stream->close();
+        });
+        return response;
+      },
+      options);
   Client client({.ca_pem = pki.ca.certificate_pem});
   auto url = fmt::format("https://{}", server->address());
   std::string big(5'000'000, 'x');
@@ -253,8 +274,10 @@ std::string smtp_session(int listener) {
       auto line = buffer.substr(0, end);
       buffer.erase(0, end + 2);
       all += line + "\n";
-      if (data && line == ".") data = false;
-      else if (data) continue;
+      if (data && line == ".")
+        data = false;
+      else if (data)
+        continue;
       else if (line == "DATA") {
         data = true;
         must(write_all(fd.get(), "354 go\r\n"));
@@ -276,11 +299,18 @@ TEST(Mail, IsMimeInBothFormsAndUtf8) {
   ::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size);
   std::string session;
   std::jthread peer([&] { session = smtp_session(listener.get()); });
-  Mail mail{"Slipway <ci@example.org>", {"a@example.org", "B <b@example.org>"}, "Déployé ✓", "plain ü\n.\nend", "<b>html</b>", {{"X-Run", "7"}}};
-  must(send_mail(Ctx().within(Millis(10000)), {.url = fmt::format("smtp://127.0.0.1:{}", ntohs(address.sin_port))}, mail));
+  Mail mail{"Slipway <ci@example.org>",
+            {"a@example.org", "B <b@example.org>"},
+            "Déployé ✓",
+            "plain ü\n.\nend",
+            "<b>html</b>",
+            {{"X-Run", "7"}}};
+  must(send_mail(Ctx().within(Millis(10000)), {.url = fmt::format("smtp://127.0.0.1:{}", ntohs(address.sin_port))},
+                 mail));
   peer.join();
-  for (std::string part : {"MAIL FROM:<ci@example.org>", "RCPT TO:<a@example.org>", "RCPT TO:<b@example.org>", "From: Slipway <ci@example.org>",
-                           "Subject: =?UTF-8?B?RMOpcGxvecOpIOKckw==?=", "X-Run: 7", "multipart/alternative"})
+  for (std::string part : {"MAIL FROM:<ci@example.org>", "RCPT TO:<a@example.org>", "RCPT TO:<b@example.org>",
+                           "From: Slipway <ci@example.org>", "Subject: =?UTF-8?B?RMOpcGxvecOpIOKckw==?=", "X-Run: 7",
+                           "multipart/alternative"})
     EXPECT_NE(session.find(part), session.npos) << part << " in\n" << session;
   EXPECT_NE(session.find(to_base64(mail.text)), session.npos);
   EXPECT_NE(session.find(to_base64(mail.html)), session.npos);
@@ -289,7 +319,8 @@ TEST(Mail, IsMimeInBothFormsAndUtf8) {
 TEST(Mail, RefusesInjection) {
   SmtpServer server{.url = "smtp://127.0.0.1:1"};
   Mail good{"a@b", {"c@d"}, "s", "t", "", {}};
-  for (auto bad : {Mail{"a@b\r\nX: y", {"c@d"}, "s"}, Mail{"a@b", {}, "s"}, Mail{"a@b", {"c@d>\r\nRCPT TO:<e@f"}, "s"}, Mail{"a@b", {"c@d"}, "s\r\nBcc: x@y"}})
+  for (auto bad : {Mail{"a@b\r\nX: y", {"c@d"}, "s"}, Mail{"a@b", {}, "s"}, Mail{"a@b", {"c@d>\r\nRCPT TO:<e@f"}, "s"},
+                   Mail{"a@b", {"c@d"}, "s\r\nBcc: x@y"}})
     EXPECT_EQ(send_mail({}, server, bad).error().kind(), Kind::invalid);
   EXPECT_EQ(send_mail({}, server, good).error().kind(), Kind::unavailable);
 }

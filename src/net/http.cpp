@@ -64,9 +64,7 @@ bool is_scheme(std::string_view s) {
   });
 }
 
-bool is_host(std::string_view host) {
-  return !host.empty() && host.find_first_of("/\\?#@<>\"^`{|}% ") == host.npos;
-}
+bool is_host(std::string_view host) { return !host.empty() && host.find_first_of("/\\?#@<>\"^`{|}% ") == host.npos; }
 
 Result<> read_authority(Url& url, std::string_view text, std::string_view whole) {
   if (auto at = text.rfind('@'); at != text.npos) {
@@ -147,20 +145,53 @@ std::string query_value(const Query& query, std::string_view name) {
 }
 
 std::string_view status_text(int status) {
-  static constexpr std::pair<int, std::string_view> table[] = {
-      {100, "Continue"}, {101, "Switching Protocols"}, {200, "OK"}, {201, "Created"}, {202, "Accepted"},
-      {203, "Non-Authoritative Information"}, {204, "No Content"}, {205, "Reset Content"}, {206, "Partial Content"},
-      {301, "Moved Permanently"}, {302, "Found"}, {303, "See Other"}, {304, "Not Modified"},
-      {307, "Temporary Redirect"}, {308, "Permanent Redirect"}, {400, "Bad Request"}, {401, "Unauthorized"},
-      {402, "Payment Required"}, {403, "Forbidden"}, {404, "Not Found"}, {405, "Method Not Allowed"},
-      {406, "Not Acceptable"}, {407, "Proxy Authentication Required"}, {408, "Request Timeout"}, {409, "Conflict"},
-      {410, "Gone"}, {411, "Length Required"}, {412, "Precondition Failed"}, {413, "Content Too Large"},
-      {414, "URI Too Long"}, {415, "Unsupported Media Type"}, {416, "Range Not Satisfiable"},
-      {417, "Expectation Failed"}, {421, "Misdirected Request"}, {422, "Unprocessable Entity"},
-      {426, "Upgrade Required"}, {428, "Precondition Required"}, {429, "Too Many Requests"},
-      {431, "Request Header Fields Too Large"}, {499, "Client Closed Request"}, {500, "Internal Server Error"},
-      {501, "Not Implemented"}, {502, "Bad Gateway"}, {503, "Service Unavailable"}, {504, "Gateway Timeout"},
-      {505, "HTTP Version Not Supported"}, {507, "Insufficient Storage"}};
+  static constexpr std::pair<int, std::string_view> table[] = {{100, "Continue"},
+                                                               {101, "Switching Protocols"},
+                                                               {200, "OK"},
+                                                               {201, "Created"},
+                                                               {202, "Accepted"},
+                                                               {203, "Non-Authoritative Information"},
+                                                               {204, "No Content"},
+                                                               {205, "Reset Content"},
+                                                               {206, "Partial Content"},
+                                                               {301, "Moved Permanently"},
+                                                               {302, "Found"},
+                                                               {303, "See Other"},
+                                                               {304, "Not Modified"},
+                                                               {307, "Temporary Redirect"},
+                                                               {308, "Permanent Redirect"},
+                                                               {400, "Bad Request"},
+                                                               {401, "Unauthorized"},
+                                                               {402, "Payment Required"},
+                                                               {403, "Forbidden"},
+                                                               {404, "Not Found"},
+                                                               {405, "Method Not Allowed"},
+                                                               {406, "Not Acceptable"},
+                                                               {407, "Proxy Authentication Required"},
+                                                               {408, "Request Timeout"},
+                                                               {409, "Conflict"},
+                                                               {410, "Gone"},
+                                                               {411, "Length Required"},
+                                                               {412, "Precondition Failed"},
+                                                               {413, "Content Too Large"},
+                                                               {414, "URI Too Long"},
+                                                               {415, "Unsupported Media Type"},
+                                                               {416, "Range Not Satisfiable"},
+                                                               {417, "Expectation Failed"},
+                                                               {421, "Misdirected Request"},
+                                                               {422, "Unprocessable Entity"},
+                                                               {426, "Upgrade Required"},
+                                                               {428, "Precondition Required"},
+                                                               {429, "Too Many Requests"},
+                                                               {431, "Request Header Fields Too Large"},
+                                                               {499, "Client Closed Request"},
+                                                               {500, "Internal Server Error"},
+                                                               {501, "Not Implemented"},
+                                                               {502, "Bad Gateway"},
+                                                               {503, "Service Unavailable"},
+                                                               {504, "Gateway Timeout"},
+                                                               {505, "HTTP Version Not Supported"},
+                                                               {507, "Insufficient Storage"}};
   for (auto [code, text] : table)
     if (code == status) return text;
   return "Unknown";

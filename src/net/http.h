@@ -18,7 +18,7 @@ class Headers {
   std::optional<std::string_view> get(std::string_view name) const;  // the first
   std::string_view get_or(std::string_view name, std::string_view fallback) const;
   std::vector<std::string_view> all(std::string_view name) const;
-  void set(std::string_view name, std::string_view value);           // replaces all
+  void set(std::string_view name, std::string_view value);  // replaces all
   void add(std::string_view name, std::string_view value);
   void erase(std::string_view name);
   const std::vector<std::pair<std::string, std::string>>& list() const { return list_; }
@@ -35,7 +35,7 @@ struct Url {
 };
 Result<Url> parse_url(std::string_view text);
 
-using Query = std::vector<std::pair<std::string, std::string>>;    // decoded, in order
+using Query = std::vector<std::pair<std::string, std::string>>;  // decoded, in order
 Query parse_query(std::string_view query);
 std::string query_value(const Query& query, std::string_view name);  // "" when absent
 

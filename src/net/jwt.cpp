@@ -36,7 +36,9 @@ Result<std::string> to_raw(const Bytes& der) {
   Signature signature(d2i_ECDSA_SIG(nullptr, &at, static_cast<long>(der.size())));
   if (!signature) return broken("signature");
   unsigned char raw[2 * half];
-  if (BN_bn2binpad(ECDSA_SIG_get0_r(signature.get()), raw, half) != half || BN_bn2binpad(ECDSA_SIG_get0_s(signature.get()), raw + half, half) != half) return broken("signature");
+  if (BN_bn2binpad(ECDSA_SIG_get0_r(signature.get()), raw, half) != half ||
+      BN_bn2binpad(ECDSA_SIG_get0_s(signature.get()), raw + half, half) != half)
+    return broken("signature");
   return std::string(reinterpret_cast<char*>(raw), sizeof raw);
 }
 
@@ -62,7 +64,8 @@ std::optional<Bytes> to_der(std::string_view raw) {
 Result<std::string> make_signing_key() {
   Key key(EVP_EC_gen("P-256"));
   Bio out(BIO_new(BIO_s_mem()));
-  if (!key || PEM_write_bio_PrivateKey(out.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) != 1) return broken("signing key");
+  if (!key || PEM_write_bio_PrivateKey(out.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) != 1)
+    return broken("signing key");
   char* data = nullptr;
   auto size = BIO_get_mem_data(out.get(), &data);
   return std::string(data, static_cast<std::size_t>(size));
@@ -73,7 +76,8 @@ Result<Es256> Es256::load(std::string_view private_key_pem) {
   Es256 loaded(PEM_read_bio_PrivateKey(in.get(), nullptr, nullptr, nullptr));
   auto* key = static_cast<EVP_PKEY*>(loaded.key_);
   char group[32] = "";
-  if (key == nullptr || EVP_PKEY_get_group_name(key, group, sizeof group, nullptr) != 1 || std::string_view(group) != "prime256v1") {
+  if (key == nullptr || EVP_PKEY_get_group_name(key, group, sizeof group, nullptr) != 1 ||
+      std::string_view(group) != "prime256v1") {
     ERR_clear_error();
     return fail(Kind::invalid, "signing key: want a P-256 private key in PEM");
   }
@@ -89,7 +93,8 @@ Result<Es256> Es256::load(std::string_view private_key_pem) {
   return loaded;
 }
 
-Es256::Es256(Es256&& other) noexcept : key_(std::exchange(other.key_, nullptr)), key_id_(std::move(other.key_id_)), header_(std::move(other.header_)) {}
+Es256::Es256(Es256&& other) noexcept
+    : key_(std::exchange(other.key_, nullptr)), key_id_(std::move(other.key_id_)), header_(std::move(other.header_)) {}
 Es256& Es256::operator=(Es256&& other) noexcept {
   std::swap(key_, other.key_), std::swap(key_id_, other.key_id_), std::swap(header_, other.header_);
   return *this;
@@ -101,7 +106,10 @@ Result<std::string> Es256::sign(std::string_view claims) const {
   Digester digester(EVP_MD_CTX_new());
   Bytes der(128);
   auto size = der.size();
-  if (!digester || EVP_DigestSignInit(digester.get(), nullptr, EVP_sha256(), nullptr, static_cast<EVP_PKEY*>(key_)) != 1 || EVP_DigestSign(digester.get(), der.data(), &size, bytes_of(text), text.size()) != 1) return broken("sign");
+  if (!digester ||
+      EVP_DigestSignInit(digester.get(), nullptr, EVP_sha256(), nullptr, static_cast<EVP_PKEY*>(key_)) != 1 ||
+      EVP_DigestSign(digester.get(), der.data(), &size, bytes_of(text), text.size()) != 1)
+    return broken("sign");
   der.resize(size);
   TRY(auto raw, to_raw(der));
   return text + "." + to_base64url(raw);
@@ -115,7 +123,10 @@ Result<std::string> Es256::verify(std::string_view token) const {
   auto der = raw ? to_der(*raw) : std::nullopt;
   auto signed_text = token.substr(0, parts[0].size() + 1 + parts[1].size());
   Digester digester(EVP_MD_CTX_new());
-  bool good = der && digester && EVP_DigestVerifyInit(digester.get(), nullptr, EVP_sha256(), nullptr, static_cast<EVP_PKEY*>(key_)) == 1 && EVP_DigestVerify(digester.get(), der->data(), der->size(), bytes_of(signed_text), signed_text.size()) == 1;
+  bool good =
+      der && digester &&
+      EVP_DigestVerifyInit(digester.get(), nullptr, EVP_sha256(), nullptr, static_cast<EVP_PKEY*>(key_)) == 1 &&
+      EVP_DigestVerify(digester.get(), der->data(), der->size(), bytes_of(signed_text), signed_text.size()) == 1;
   ERR_clear_error();
   if (!good) return fail(Kind::denied, "token: its signature does not fit");
   auto claims = from_base64(parts[1]);

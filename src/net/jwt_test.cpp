@@ -33,7 +33,13 @@ TEST(Es256, RefusesWhatItDidNotSign) {
   auto parts = split(token, '.');
   auto forged = to_base64url(R"({"sub":"eve"})");
   const std::string cases[] = {
-      "", ".", "..", "a.b.c", must(other.sign(claims)), token + "x", token.substr(0, token.size() - 2),
+      "",
+      ".",
+      "..",
+      "a.b.c",
+      must(other.sign(claims)),
+      token + "x",
+      token.substr(0, token.size() - 2),
       fmt::format("{}.{}.{}", parts[0], forged, parts[2]),
       fmt::format("{}.{}.", parts[0], parts[1]),
       fmt::format("{}.{}.", to_base64url(R"({"alg":"none"})"), forged),

@@ -1,7 +1,7 @@
 #include "base/encode.h"
 #include "base/hash.h"
-#include "base/time.h"
 #include "base/text.h"
+#include "base/time.h"
 #include "net/client.h"
 #include "net/detail/curl.h"
 
@@ -36,7 +36,8 @@ std::string wrapped_base64(std::string_view text) {
 }
 
 std::string part(std::string_view type, std::string_view text) {
-  return fmt::format("Content-Type: {}; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n{}", type, wrapped_base64(text));
+  return fmt::format("Content-Type: {}; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n{}", type,
+                     wrapped_base64(text));
 }
 
 // The bare address of "Name <address>".
@@ -78,8 +79,8 @@ std::string print_mail(const Mail& mail, WallTime when) {
   char date[64];
   std::strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S +0000", &tm);
   auto from = address_of(mail.from);
-  std::string text = fmt::format("From: {}\r\nTo: {}\r\nSubject: {}\r\nDate: {}\r\nMIME-Version: 1.0\r\n", print_address(mail.from),
-                                 join(to, ",\r\n "), encode_word(mail.subject), date);
+  std::string text = fmt::format("From: {}\r\nTo: {}\r\nSubject: {}\r\nDate: {}\r\nMIME-Version: 1.0\r\n",
+                                 print_address(mail.from), join(to, ",\r\n "), encode_word(mail.subject), date);
   bool named = false;
   for (const auto& [name, value] : mail.headers) {
     text += fmt::format("{}: {}\r\n", name, encode_word(value));
@@ -89,7 +90,8 @@ std::string print_mail(const Mail& mail, WallTime when) {
   if (mail.html.empty()) return text + part("text/plain", mail.text);
   auto border = "=_" + random_hex(16);
   text += fmt::format("Content-Type: multipart/alternative; boundary=\"{}\"\r\n\r\n", border);
-  text += fmt::format("--{0}\r\n{1}--{0}\r\n{2}--{0}--\r\n", border, part("text/plain", mail.text), part("text/html", mail.html));
+  text += fmt::format("--{0}\r\n{1}--{0}\r\n{2}--{0}--\r\n", border, part("text/plain", mail.text),
+                      part("text/html", mail.html));
   return text;
 }
 

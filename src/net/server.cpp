@@ -1,11 +1,11 @@
 #include "net/server.h"
 
 #include <netdb.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <netinet/in.h>
 
 #include <cerrno>
 
@@ -31,15 +31,23 @@ Response Response::error(const Error& error) {
 
 int status_of(Kind kind) {
   switch (kind) {
-    case Kind::invalid: return 400;
-    case Kind::not_found: return 404;
-    case Kind::conflict: return 409;
-    case Kind::denied: return 403;
-    case Kind::unavailable: return 503;
-    case Kind::timeout: return 504;
-    case Kind::cancelled: return 499;
+    case Kind::invalid:
+      return 400;
+    case Kind::not_found:
+      return 404;
+    case Kind::conflict:
+      return 409;
+    case Kind::denied:
+      return 403;
+    case Kind::unavailable:
+      return 503;
+    case Kind::timeout:
+      return 504;
+    case Kind::cancelled:
+      return 499;
     case Kind::corrupt:
-    case Kind::internal: return 500;
+    case Kind::internal:
+      return 500;
   }
   return 500;
 }
@@ -53,7 +61,8 @@ void Router::mount(std::string prefix, Handler handler) {
 Response Router::operator()(const Ctx& ctx, Request& request) const {
   for (const auto& [prefix, handler] : mounts_) {
     // "/v2/" also takes "/v2", which clients ask without the slash.
-    bool bare = prefix.size() > 1 && prefix.back() == '/' && request.path == std::string_view(prefix).substr(0, prefix.size() - 1);
+    bool bare = prefix.size() > 1 && prefix.back() == '/' &&
+                request.path == std::string_view(prefix).substr(0, prefix.size() - 1);
     if (bare || request.path.starts_with(prefix)) return handler(ctx, request);
   }
   return Response::text(404, fmt::format("{}: nothing is served there\n", request.path));

@@ -22,17 +22,17 @@ class BodyReader {
 };
 
 struct Request {
-  std::string method;             // upper case
-  std::string target;             // as sent
-  std::string path;               // percent-decoded, dot segments refused
-  std::string raw_path;           // as sent
+  std::string method;    // upper case
+  std::string target;    // as sent
+  std::string path;      // percent-decoded, dot segments refused
+  std::string raw_path;  // as sent
   Query query;
   Headers headers;
-  std::string peer;               // "127.0.0.1:51234"
+  std::string peer;  // "127.0.0.1:51234"
   bool tls = false;
-  std::string client_cert_cn;     // subject CN of a verified client certificate, "" for none
-  std::string client_cert_org;     // several are joined by ","
-  BodyReader* body = nullptr;     // never null in a handler
+  std::string client_cert_cn;   // subject CN of a verified client certificate, "" for none
+  std::string client_cert_org;  // several are joined by ","
+  BodyReader* body = nullptr;   // never null in a handler
 
   std::string query_of(std::string_view name) const { return query_value(query, name); }
   // The whole body. Errors: invalid over the limit (413).
@@ -53,8 +53,8 @@ class BodyWriter {
 class PushStream {
  public:
   virtual ~PushStream() = default;
-  virtual bool write(std::string_view bytes) = 0;      // false: closed
-  virtual void close() = 0;                            // ends the body properly
+  virtual bool write(std::string_view bytes) = 0;  // false: closed
+  virtual void close() = 0;                        // ends the body properly
   virtual bool closed() const = 0;
   virtual void on_close(std::function<void()> call) = 0;  // once, from any thread, also when already closed
 };
@@ -105,11 +105,11 @@ struct ServerOptions {
   std::string certificate_pem, key_pem;  // both or neither: TLS
   std::string client_ca_pem;             // asks for client certificates and verifies those given
   std::size_t threads = 64;
-  std::size_t max_head = 64 << 10;       // 431 beyond
+  std::size_t max_head = 64 << 10;  // 431 beyond
   Millis head_timeout{10000}, idle_timeout{120000};
-  Millis transfer_timeout{60000};        // without a byte moving in a body, either way
-  std::size_t max_connections = 10000;   // further ones wait in the kernel's queue
-  std::size_t park_limit = 8 << 20;      // what a parked stream buffers for a slow peer before it is closed
+  Millis transfer_timeout{60000};       // without a byte moving in a body, either way
+  std::size_t max_connections = 10000;  // further ones wait in the kernel's queue
+  std::size_t park_limit = 8 << 20;     // what a parked stream buffers for a slow peer before it is closed
 };
 class Server {
  public:

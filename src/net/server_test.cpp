@@ -25,7 +25,9 @@ Response echo(const Ctx& ctx, Request& request) {
 std::unique_ptr<Server> serve_with(Handler handler, ServerOptions options = {}) {
   return must(Server::start(std::move(options), std::move(handler)));
 }
-std::string url_of(const Server& server, std::string_view path) { return fmt::format("http://{}{}", server.address(), path); }
+std::string url_of(const Server& server, std::string_view path) {
+  return fmt::format("http://{}{}", server.address(), path);
+}
 
 TEST(Server, AnswersCurlAndKeepsTheConnection) {
   auto server = serve_with(echo);
@@ -91,7 +93,11 @@ INSTANTIATE_TEST_SUITE_P(
         {"HexLength", post("Content-Length: 0x1\r\n", "x"), 400},
         {"GzipCoding", post("Transfer-Encoding: gzip, chunked\r\n", ""), 501},
         {"TwoCodings", post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", ""), 400},
-        {"ObfuscatedCoding", post("Transfer-Encoding: \x0b" "chunked\r\n", ""), 400},
+        {"ObfuscatedCoding",
+         post("Transfer-Encoding: \x0b"
+              "chunked\r\n",
+              ""),
+         400},
         {"ChunkedInHttp10", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
         {"NegativeChunk", post("Transfer-Encoding: chunked\r\n", "-1\r\n\r\n"), 400},
         {"ChunkWithoutCr", post("Transfer-Encoding: chunked\r\n", "1\nx\r\n0\r\n\r\n"), 400},
@@ -114,9 +120,10 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(Server, AnswersPipelinedRequestsInOrder) {
   auto server = serve_with(echo);
   Raw raw(server->port());
-  raw.send("POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\none\r\n"  // with a stray empty line
-           "POST /2 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;x\r\ntwo\r\n0\r\nT: r\r\n\r\n"
-           "GET /3 HTTP/1.0\r\n\r\n");
+  raw.send(
+      "POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\none\r\n"  // with a stray empty line
+      "POST /2 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;x\r\ntwo\r\n0\r\nT: r\r\n\r\n"
+      "GET /3 HTTP/1.0\r\n\r\n");
   auto text = raw.read_to_end();
   auto one = text.find("POST /1 one"), two = text.find("POST /2 two"), three = text.find("GET /3 ");
   EXPECT_TRUE(one < two && two < three && three != text.npos) << text;
@@ -209,15 +216,17 @@ TEST(Server, ParksHundredsOfStreamsWithoutThreads) {
   std::atomic<int> ended = 0;
   ServerOptions options;
   options.threads = 4;
-  auto server = serve_with([&](const Ctx&, Request&) {
-    Response response;
-    response.body = ParkBody([&](std::shared_ptr<PushStream> stream) {
-      stream->on_close([&] { ++ended, changed.notify_all(); });
-      streams.lock()->push_back(std::move(stream));
-      changed.notify_all();
-    });
-    return response;
-  }, options);
+  auto server = serve_with(
+      [&](const Ctx&, Request&) {
+        Response response;
+        response.body = ParkBody([&](std::shared_ptr<PushStream> stream) {
+          stream->on_close([&] { ++ended, changed.notify_all(); });
+          streams.lock()->push_back(std::move(stream));
+          changed.notify_all();
+        });
+        return response;
+      },
+      options);
   constexpr int count = 500;
   std::vector<Raw> raws;
   for (int i = 0; i < count; ++i) {
@@ -256,15 +265,17 @@ TEST(Server, APeerThatDoesNotReadLosesItsStream) {
   std::atomic<bool> ended = false;
   ServerOptions options;
   options.park_limit = 100'000;
-  auto server = serve_with([&](const Ctx&, Request&) {
-    Response response;
-    response.body = ParkBody([&](std::shared_ptr<PushStream> s) {
-      s->on_close([&] { ended = true, changed.notify_all(); });
-      *stream.lock() = std::move(s);
-      changed.notify_all();
-    });
-    return response;
-  }, options);
+  auto server = serve_with(
+      [&](const Ctx&, Request&) {
+        Response response;
+        response.body = ParkBody([&](std::shared_ptr<PushStream> s) {
+          s->on_close([&] { ended = true, changed.notify_all(); });
+          *stream.lock() = std::move(s);
+          changed.notify_all();
+        });
+        return response;
+      },
+      options);
   Raw raw(server->port());
   raw.send(get(""));
   auto held = stream.lock();
@@ -340,7 +351,8 @@ TEST(Server, AStalledBodyTimesOut) {
 
 TEST(Server, RefusingALargeUploadStillDeliversTheAnswer) {
   auto server = serve_with([](const Ctx&, Request&) { return Response::text(401, "who are you"); });
-  auto out = must(run({}, {.argv = {"curl", "-s", "-o", "/dev/stdout", "-w", "%{http_code}", "-H", "Expect:", "--data-binary", "@/dev/stdin", url_of(*server, "/")},
+  auto out = must(run({}, {.argv = {"curl", "-s", "-o", "/dev/stdout", "-w", "%{http_code}", "-H",
+                                    "Expect:", "--data-binary", "@/dev/stdin", url_of(*server, "/")},
                            .input = std::string(3'000'000, 'x')}));
   EXPECT_EQ(out.out, "who are you401");
 }
@@ -378,14 +390,16 @@ TEST(Server, APortInUseNamesTheWayOut) {
 }
 
 TEST(Router, TakesTheLongestPrefix) {
-  auto named = [](std::string name) {
-    return [name](const Ctx&, Request&) { return Response::text(200, name); };
-  };
+  auto named = [](std::string name) { return [name](const Ctx&, Request&) { return Response::text(200, name); }; };
   Router router;
   router.mount("", named("rest"));
   router.mount("/v2/", named("registry"));
   router.mount("/v2/special/", named("special"));
-  for (auto [path, want] : {std::pair{"/v2/x", "registry"}, {"/v2", "registry"}, {"/v2/special/a", "special"}, {"/v22", "rest"}, {"/", "rest"}}) {
+  for (auto [path, want] : {std::pair{"/v2/x", "registry"},
+                            {"/v2", "registry"},
+                            {"/v2/special/a", "special"},
+                            {"/v22", "rest"},
+                            {"/", "rest"}}) {
     Request request;
     request.path = path;
     EXPECT_EQ(std::get<std::string>(router({}, request).body), want) << path;

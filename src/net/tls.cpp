@@ -90,7 +90,8 @@ Result<std::string> alternative_names(const CertificateRequest& request) {
     text += fmt::format("{}{}:{}", text.empty() ? "" : ",", kind, value);
   };
   for (const auto& name : request.dns_names) {
-    if (name.empty() || name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_*") != std::string::npos)
+    if (name.empty() || name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_*") !=
+                            std::string::npos)
       return fail(Kind::invalid, "certificate: DNS name \"{}\": want letters, digits, dots and dashes", name);
     add("DNS", name);
   }

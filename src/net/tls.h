@@ -14,9 +14,9 @@ struct KeyPair {
 Result<KeyPair> make_ca(std::string_view common_name);
 struct CertificateRequest {
   std::string common_name;
-  std::vector<std::string> organizations;          // Kubernetes groups for a client
+  std::vector<std::string> organizations;  // Kubernetes groups for a client
   std::vector<std::string> dns_names, ip_addresses;
-  bool server = true;                              // else a client certificate
+  bool server = true;  // else a client certificate
 };
 Result<KeyPair> issue(const KeyPair& ca, const CertificateRequest& request);
 

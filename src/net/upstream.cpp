@@ -91,8 +91,10 @@ Result<> Upstream::start(const Ctx& ctx, const Call& call) {
   }
   if (!call.upgrade.empty()) head += fmt::format("Connection: Upgrade\r\nUpgrade: {}\r\n", call.upgrade);
   rep_->sends_chunked = call.length && *call.length < 0;
-  if (rep_->sends_chunked) head += "Transfer-Encoding: chunked\r\n";
-  else if (call.length) head += fmt::format("Content-Length: {}\r\n", *call.length);
+  if (rep_->sends_chunked)
+    head += "Transfer-Encoding: chunked\r\n";
+  else if (call.length)
+    head += fmt::format("Content-Length: {}\r\n", *call.length);
   head += "\r\n";
   rep_->done = false;
   const std::string_view pieces[] = {head, call.body};
@@ -126,7 +128,8 @@ Result<Upstream::Answer> Upstream::answer(const Ctx& ctx, bool is_head) {
     if (head->status < 200 && head->status != 101) continue;
     bool bare = is_head || head->status == 204 || head->status == 304 || head->status == 101;
     // Without a length such an answer still ends with its head.
-    r.keep_alive = bare ? head->status != 101 && !has_word(head->headers, "Connection", "close") && head->minor == 1 : head->keep_alive;
+    r.keep_alive = bare ? head->status != 101 && !has_word(head->headers, "Connection", "close") && head->minor == 1
+                        : head->keep_alive;
     r.framing = head->framing;
     r.chunks = ChunkReader();
     r.done = bare || (r.framing.kind == Framing::Kind::length && r.framing.length == 0);
@@ -155,14 +158,17 @@ Result<std::size_t> Upstream::read(const Ctx& ctx, std::span<char> buffer) {
   bool counted = r.framing.kind == Framing::Kind::length;
   if (counted) buffer = buffer.first(std::min<std::uint64_t>(buffer.size(), r.framing.length));
   TRY(auto got, r.take(ctx, buffer));
-  if (counted && got == 0) return fail(Kind::unavailable, "the body was cut off, {} bytes are missing", r.framing.length);
+  if (counted && got == 0)
+    return fail(Kind::unavailable, "the body was cut off, {} bytes are missing", r.framing.length);
   if (counted) r.framing.length -= got;
   r.done = counted ? r.framing.length == 0 : got == 0;
   return got;
 }
 
 Result<std::size_t> Upstream::read_raw(const Ctx& ctx, std::span<char> buffer) { return rep_->take(ctx, buffer); }
-Result<> Upstream::write_raw(const Ctx& ctx, std::string_view bytes) { return rep_->transport.write_all(ctx, bytes, forever); }
+Result<> Upstream::write_raw(const Ctx& ctx, std::string_view bytes) {
+  return rep_->transport.write_all(ctx, bytes, forever);
+}
 void Upstream::shutdown() { rep_->transport.shutdown(SHUT_RDWR); }
 bool Upstream::finished() const { return rep_->done; }
 bool Upstream::reusable() const { return rep_->done && rep_->keep_alive && rep_->in.empty(); }

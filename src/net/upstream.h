@@ -26,7 +26,7 @@ class Upstream {
     const Headers* headers = nullptr;
     std::optional<std::int64_t> length;  // absent: no body
     std::string_view upgrade;
-    std::string_view body;               // sent with the head; more may follow by send()
+    std::string_view body;  // sent with the head; more may follow by send()
   };
   Result<> start(const Ctx& ctx, const Call& call);
   Result<> send(const Ctx& ctx, std::string_view bytes);  // framed as start() said

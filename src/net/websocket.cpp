@@ -55,7 +55,8 @@ bool is_utf8(std::string_view text) {
       if ((next & 0xc0) != 0x80) return false;
       point = point << 6 | (next & 0x3f);
     }
-    if ((more == 2 && (point < 0x800 || (point >= 0xd800 && point < 0xe000))) || (more == 3 && (point < 0x10000 || point > 0x10ffff)))
+    if ((more == 2 && (point < 0x800 || (point >= 0xd800 && point < 0xe000))) ||
+        (more == 3 && (point < 0x10000 || point > 0x10ffff)))
       return false;
     i += more + 1;
   }
@@ -65,12 +66,12 @@ bool is_utf8(std::string_view text) {
 struct WebSocket::Rep {
   ByteStream& stream;
   std::size_t limit;
-  std::string in;       // read, not yet used
+  std::string in;  // read, not yet used
   std::size_t at = 0;
-  std::string message;  // fragments so far
+  std::string message;         // fragments so far
   std::optional<Opcode> kind;  // of the message in progress
   std::mutex write_mutex;
-  bool close_sent = false;     // under write_mutex
+  bool close_sent = false;  // under write_mutex
 
   Result<> fill(const Ctx& ctx, std::size_t want) {
     if (at > 0 && (at == in.size() || at > 65536)) in.erase(0, std::exchange(at, 0));
@@ -120,7 +121,8 @@ Result<FrameHead> WebSocket::Rep::next_head(const Ctx& ctx) {
       want = std::max(want, in.size() - at);
       continue;
     }
-    if (!(*head)->masked) return broken(ctx, 1002, Error(Kind::invalid, "websocket: a frame from a client is not masked"));
+    if (!(*head)->masked)
+      return broken(ctx, 1002, Error(Kind::invalid, "websocket: a frame from a client is not masked"));
     at += (*head)->size;
     return **head;
   }
@@ -139,10 +141,14 @@ Result<std::string> WebSocket::Rep::payload(const Ctx& ctx, const FrameHead& hea
 Result<bool> WebSocket::Rep::take_data(const Ctx& ctx, const FrameHead& head, std::string data) {
   bool continues = head.opcode == Opcode::continuation;
   if (continues != kind.has_value())
-    return broken(ctx, 1002, Error(Kind::invalid, continues ? "websocket: a continuation of nothing" : "websocket: a new message inside another"));
+    return broken(ctx, 1002,
+                  Error(Kind::invalid, continues ? "websocket: a continuation of nothing"
+                                                 : "websocket: a new message inside another"));
   if (!continues) kind = head.opcode;
-  if (message.empty()) message = std::move(data);
-  else message += data;
+  if (message.empty())
+    message = std::move(data);
+  else
+    message += data;
   if (head.final && *kind == Opcode::text && !is_utf8(message))
     return broken(ctx, 1007, Error(Kind::invalid, "websocket: a text message that is not UTF-8"));
   return head.final;
@@ -156,8 +162,11 @@ Result<std::optional<Message>> WebSocket::receive(const Ctx& ctx) {
     TRY(auto head, rep_->next_head(ctx));
     TRY(auto data, rep_->payload(ctx, head));
     switch (head.opcode) {
-      case Opcode::ping: (void)rep_->write(ctx, Opcode::pong, data); break;
-      case Opcode::pong: break;
+      case Opcode::ping:
+        (void)rep_->write(ctx, Opcode::pong, data);
+        break;
+      case Opcode::pong:
+        break;
       case Opcode::close: {
         (void)rep_->close(ctx, 1000, "");
         return std::optional<Message>();
@@ -191,9 +200,11 @@ Result<std::string> choose_protocol(const Request& request, const std::vector<st
 
 }  // namespace
 
-Result<Response> accept_websocket(const Request& request, const std::vector<std::string>& protocols,
-                                  std::move_only_function<void(const Ctx&, WebSocket&, const std::string& protocol)> session) {
-  if (request.method != "GET" || !has_word(request.headers, "Upgrade", "websocket") || !has_word(request.headers, "Connection", "Upgrade"))
+Result<Response> accept_websocket(
+    const Request& request, const std::vector<std::string>& protocols,
+    std::move_only_function<void(const Ctx&, WebSocket&, const std::string& protocol)> session) {
+  if (request.method != "GET" || !has_word(request.headers, "Upgrade", "websocket") ||
+      !has_word(request.headers, "Connection", "Upgrade"))
     return fail(Kind::invalid, "websocket: want GET with Connection: Upgrade and Upgrade: websocket");
   if (request.headers.get_or("Sec-WebSocket-Version", "") != "13")
     return fail(Kind::invalid, "websocket: want Sec-WebSocket-Version: 13");
@@ -205,7 +216,8 @@ Result<Response> accept_websocket(const Request& request, const std::vector<std:
   hasher.update(key).update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11");  // RFC 6455 section 1.3
   Response response;
   response.status = 101;
-  response.headers = {{"Upgrade", "websocket"}, {"Connection", "Upgrade"}, {"Sec-WebSocket-Accept", to_base64(hasher.finish_raw())}};
+  response.headers = {
+      {"Upgrade", "websocket"}, {"Connection", "Upgrade"}, {"Sec-WebSocket-Accept", to_base64(hasher.finish_raw())}};
   if (!protocol.empty()) response.headers.add("Sec-WebSocket-Protocol", protocol);
   response.body = UpgradeBody([session = std::move(session), protocol](const Ctx& ctx, ByteStream& stream) mutable {
     WebSocket socket(stream);

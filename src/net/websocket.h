@@ -27,7 +27,8 @@ class WebSocket {
 };
 // The 101 response for a request with "Upgrade: websocket", choosing the first of `protocols` that the client
 // offers. Errors: invalid (not an upgrade, no common protocol).
-Result<Response> accept_websocket(const Request& request, const std::vector<std::string>& protocols,
-                                  std::move_only_function<void(const Ctx&, WebSocket&, const std::string& protocol)> session);
+Result<Response> accept_websocket(
+    const Request& request, const std::vector<std::string>& protocols,
+    std::move_only_function<void(const Ctx&, WebSocket&, const std::string& protocol)> session);
 
 }  // namespace slipway::net

@@ -17,19 +17,21 @@ std::string client_frame(int opcode, std::string data, bool final = true) {
 }
 
 const char* const upgrade =
-    "GET /exec HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    "GET /exec HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: "
+    "13\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: v1, v5.channel.k8s.io\r\n\r\n";
 
 struct EchoServer {
   std::unique_ptr<Server> server = must(Server::start({}, [](const Ctx&, Request& request) {
-    auto response = accept_websocket(request, {"v5.channel.k8s.io", "v4.channel.k8s.io"}, [](const Ctx& ctx, WebSocket& socket, const std::string& protocol) {
-      (void)socket.send(ctx, protocol, false);
-      for (;;) {
-        auto message = socket.receive(ctx);
-        if (!message || !*message) return;
-        (void)socket.send(ctx, (*message)->data, (*message)->binary);
-      }
-    });
+    auto response = accept_websocket(request, {"v5.channel.k8s.io", "v4.channel.k8s.io"},
+                                     [](const Ctx& ctx, WebSocket& socket, const std::string& protocol) {
+                                       (void)socket.send(ctx, protocol, false);
+                                       for (;;) {
+                                         auto message = socket.receive(ctx);
+                                         if (!message || !*message) return;
+                                         (void)socket.send(ctx, (*message)->data, (*message)->binary);
+                                       }
+                                     });
     return response ? std::move(*response) : Response::error(response.error());
   }));
   Raw raw{server->port()};
@@ -89,7 +91,10 @@ TEST(WebSocket, RefusesWhatIsNoHandshake) {
   Request request;
   request.method = "GET";
   EXPECT_FALSE(accept_websocket(request, {}, session));
-  request.headers = {{"Upgrade", "websocket"}, {"Connection", "Upgrade"}, {"Sec-WebSocket-Version", "13"}, {"Sec-WebSocket-Key", "short"}};
+  request.headers = {{"Upgrade", "websocket"},
+                     {"Connection", "Upgrade"},
+                     {"Sec-WebSocket-Version", "13"},
+                     {"Sec-WebSocket-Key", "short"}};
   EXPECT_FALSE(accept_websocket(request, {}, session));
   request.headers.set("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
   EXPECT_TRUE(accept_websocket(request, {}, session));

@@ -46,10 +46,12 @@ Result<> run3(store::Database& db, std::string_view sql, std::string_view a, std
 
 Result<> forget_unheld(store::Database& db, std::string_view digest) {
   {
-    TRY(auto statement, db.prepare("DELETE FROM manifest WHERE digest = ?1 AND NOT EXISTS (SELECT 1 FROM held WHERE digest = ?1)"));
+    TRY(auto statement,
+        db.prepare("DELETE FROM manifest WHERE digest = ?1 AND NOT EXISTS (SELECT 1 FROM held WHERE digest = ?1)"));
     TRY_OK(statement.bind(1, digest).run());
   }
-  TRY(auto statement, db.prepare("DELETE FROM child WHERE manifest = ?1 AND NOT EXISTS (SELECT 1 FROM manifest WHERE digest = ?1)"));
+  TRY(auto statement,
+      db.prepare("DELETE FROM child WHERE manifest = ?1 AND NOT EXISTS (SELECT 1 FROM manifest WHERE digest = ?1)"));
   return statement.bind(1, digest).run();
 }
 
@@ -63,7 +65,9 @@ Result<std::unique_ptr<Catalogue>> Catalogue::open(const fs::path& file) {
 Result<> Catalogue::link_blob(std::string_view repository, const Digest& digest) {
   TRY(bool there, has_blob(repository, digest));
   if (there) return {};  // saves the sync of a transaction
-  return db_->transact([&](store::Database& db) { return run2(db, "INSERT OR IGNORE INTO blob VALUES(?, ?)", repository, digest.str()); });
+  return db_->transact([&](store::Database& db) {
+    return run2(db, "INSERT OR IGNORE INTO blob VALUES(?, ?)", repository, digest.str());
+  });
 }
 
 Result<bool> Catalogue::has_blob(std::string_view repository, const Digest& digest) const {
@@ -89,13 +93,16 @@ Result<std::vector<std::string>> Catalogue::repositories_of(const Digest& blob) 
 Result<bool> Catalogue::unlink_blob(std::string_view repository, const Digest& digest) {
   TRY(bool there, has_blob(repository, digest));
   if (!there) return false;
-  TRY_OK(db_->transact(
-      [&](store::Database& db) { return run2(db, "DELETE FROM blob WHERE repository = ? AND digest = ?", repository, digest.str()); }));
+  TRY_OK(db_->transact([&](store::Database& db) {
+    return run2(db, "DELETE FROM blob WHERE repository = ? AND digest = ?", repository, digest.str());
+  }));
   return true;
 }
 
 Result<> Catalogue::alias(const Digest& digest, const Digest& stored) {
-  return db_->transact([&](store::Database& db) { return run2(db, "INSERT OR REPLACE INTO alias VALUES(?, ?)", digest.str(), stored.str()); });
+  return db_->transact([&](store::Database& db) {
+    return run2(db, "INSERT OR REPLACE INTO alias VALUES(?, ?)", digest.str(), stored.str());
+  });
 }
 
 Result<std::optional<Digest>> Catalogue::stored(const Digest& digest) const {
@@ -119,14 +126,18 @@ Result<> Catalogue::put(std::string_view repository, const ManifestRow& row, con
       TRY(auto statement, db.prepare("INSERT OR REPLACE INTO manifest VALUES(?, ?, ?, ?, ?, ?, ?)"));
       statement.bind(1, row.digest.str()).bind(2, row.stored.str()).bind(3, row.media_type).bind(4, row.artifact_type);
       statement.bind(5, static_cast<std::int64_t>(row.size));
-      if (row.subject.empty()) statement.bind_null(6);
-      else statement.bind(6, row.subject.str());
+      if (row.subject.empty())
+        statement.bind_null(6);
+      else
+        statement.bind(6, row.subject.str());
       statement.bind(7, row.referrer);
       TRY_OK(statement.run());
     }
-    for (const auto& child : row.children) TRY_OK(run2(db, "INSERT OR IGNORE INTO child VALUES(?, ?)", row.digest.str(), child.str()));
+    for (const auto& child : row.children)
+      TRY_OK(run2(db, "INSERT OR IGNORE INTO child VALUES(?, ?)", row.digest.str(), child.str()));
     TRY_OK(run2(db, "INSERT OR IGNORE INTO held VALUES(?, ?)", repository, row.digest.str()));
-    for (const auto& name : tags) TRY_OK(run3(db, "INSERT OR REPLACE INTO tag VALUES(?, ?, ?)", repository, name, row.digest.str()));
+    for (const auto& name : tags)
+      TRY_OK(run3(db, "INSERT OR REPLACE INTO tag VALUES(?, ?, ?)", repository, name, row.digest.str()));
     return {};
   });
 }
@@ -135,10 +146,12 @@ Result<std::optional<ManifestRow>> Catalogue::manifest(std::string_view reposito
   std::optional<ManifestRow> out;
   bool by_digest = reference.find(':') != std::string_view::npos;
   TRY_OK(db_->read([&](store::Database& db) -> Result<> {
-    TRY(auto statement, db.prepare(by_digest ? "SELECT m.digest, stored, media_type, artifact_type, size, subject, referrer FROM manifest m "
-                                               "JOIN held h ON h.digest = m.digest WHERE h.repository = ? AND h.digest = ?"
-                                             : "SELECT m.digest, stored, media_type, artifact_type, size, subject, referrer FROM manifest m "
-                                               "JOIN tag t ON t.digest = m.digest WHERE t.repository = ? AND t.tag = ?"));
+    TRY(auto statement,
+        db.prepare(by_digest
+                       ? "SELECT m.digest, stored, media_type, artifact_type, size, subject, referrer FROM manifest m "
+                         "JOIN held h ON h.digest = m.digest WHERE h.repository = ? AND h.digest = ?"
+                       : "SELECT m.digest, stored, media_type, artifact_type, size, subject, referrer FROM manifest m "
+                         "JOIN tag t ON t.digest = m.digest WHERE t.repository = ? AND t.tag = ?"));
     statement.bind(1, repository).bind(2, reference);
     TRY(bool found, statement.step());
     if (!found) return {};
@@ -193,7 +206,8 @@ Result<bool> Catalogue::remove_manifest(std::string_view repository, const Diges
 Result<std::vector<std::string>> Catalogue::repositories(const Page& page) const {
   std::vector<std::string> out;
   TRY_OK(db_->read([&](store::Database& db) -> Result<> {
-    TRY(auto statement, db.prepare("SELECT DISTINCT repository FROM held WHERE repository > ? ORDER BY repository LIMIT ?"));
+    TRY(auto statement,
+        db.prepare("SELECT DISTINCT repository FROM held WHERE repository > ? ORDER BY repository LIMIT ?"));
     statement.bind(1, page.after).bind(2, page.limit.value_or(-1));
     TRY(out, column(statement));
     return {};
@@ -210,18 +224,23 @@ Result<std::optional<std::vector<std::string>>> Catalogue::tags(std::string_view
       TRY(out, column(statement));
     }
     if (!out->empty()) return {};
-    TRY(bool known, exists(db, "SELECT 1 FROM held WHERE repository = ?1 UNION ALL SELECT 1 FROM blob WHERE repository = ?2", repository, repository));
+    TRY(bool known,
+        exists(db, "SELECT 1 FROM held WHERE repository = ?1 UNION ALL SELECT 1 FROM blob WHERE repository = ?2",
+               repository, repository));
     if (!known) out.reset();
     return {};
   }));
   return out;
 }
 
-Result<std::vector<std::string>> Catalogue::referrers(std::string_view repository, const Digest& subject, std::string_view artifact_type) const {
+Result<std::vector<std::string>> Catalogue::referrers(std::string_view repository, const Digest& subject,
+                                                      std::string_view artifact_type) const {
   std::vector<std::string> out;
   TRY_OK(db_->read([&](store::Database& db) -> Result<> {
-    TRY(auto statement, db.prepare("SELECT referrer FROM manifest m JOIN held h ON h.digest = m.digest "
-                                   "WHERE m.subject = ?1 AND h.repository = ?2 AND (?3 = '' OR m.artifact_type = ?3) ORDER BY m.digest"));
+    TRY(auto statement,
+        db.prepare(
+            "SELECT referrer FROM manifest m JOIN held h ON h.digest = m.digest "
+            "WHERE m.subject = ?1 AND h.repository = ?2 AND (?3 = '' OR m.artifact_type = ?3) ORDER BY m.digest"));
     statement.bind(1, subject.str()).bind(2, repository).bind(3, artifact_type);
     TRY(out, column(statement));
     return {};

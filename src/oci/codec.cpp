@@ -19,7 +19,7 @@ using CStream = Owned<ZSTD_CCtx, ZSTD_freeCCtx>;
 struct Decoder::Rep {
   int fd;
   std::string in = std::string(piece, '\0'), out = std::string(piece, '\0');
-  std::size_t begin = 0, end = 0;  // unread part of `in`
+  std::size_t begin = 0, end = 0;                     // unread part of `in`
   bool eof = false, started = false, between = true;  // between: at the border of two gzip members or zstd frames
   Format format = Format::plain;
   std::unique_ptr<inflate_state> gzip;
@@ -136,7 +136,8 @@ struct Encoder::Rep {
   }
 };
 
-Encoder::Encoder(Compression compression, Sink sink) : rep_(new Rep{.compression = compression, .sink = std::move(sink)}) {
+Encoder::Encoder(Compression compression, Sink sink)
+    : rep_(new Rep{.compression = compression, .sink = std::move(sink)}) {
   if (compression == Compression::none) return;
   rep_->out.resize(piece / 4);
   if (compression == Compression::gzip) {

@@ -29,14 +29,22 @@ std::vector<fs::path> config_files() {
 
 // The keys tools have used for one and the same host.
 std::vector<std::string> keys_of(const std::string& host) {
-  if (host == "docker.io") return {"https://index.docker.io/v1/", "docker.io", "index.docker.io", "registry-1.docker.io"};
-  return {host, "https://" + host, "https://" + host + "/", "http://" + host, "https://" + host + "/v1/", "https://" + host + "/v2/"};
+  if (host == "docker.io")
+    return {"https://index.docker.io/v1/", "docker.io", "index.docker.io", "registry-1.docker.io"};
+  return {host,
+          "https://" + host,
+          "https://" + host + "/",
+          "http://" + host,
+          "https://" + host + "/v1/",
+          "https://" + host + "/v2/"};
 }
 
 Result<std::optional<Credentials>> ask_helper(const Ctx& ctx, const std::string& helper, const std::string& server) {
-  if (helper.find('/') != std::string::npos) return fail(Kind::invalid, "credential helper {:?}: want a bare name", helper);
+  if (helper.find('/') != std::string::npos)
+    return fail(Kind::invalid, "credential helper {:?}: want a bare name", helper);
   auto program = "docker-credential-" + helper;
-  auto output = run(ctx.within(Millis(30000)), {.argv = {program, "get"}, .env = {}, .extra_env = {}, .cwd = {}, .input = server});
+  auto output = run(ctx.within(Millis(30000)),
+                    {.argv = {program, "get"}, .env = {}, .extra_env = {}, .cwd = {}, .input = server});
   if (!output) {
     if (output.error().is(Kind::not_found)) return std::optional<Credentials>();
     return Fail(std::move(output).error());

@@ -99,7 +99,9 @@ doc::Value to_doc(const Descriptor& d) {
   return out;
 }
 
-std::string Platform::print() const { return variant.empty() ? os + "/" + architecture : os + "/" + architecture + "/" + variant; }
+std::string Platform::print() const {
+  return variant.empty() ? os + "/" + architecture : os + "/" + architecture + "/" + variant;
+}
 
 Result<Platform> parse_platform(std::string_view text) {
   auto parts = split(text, '/');
@@ -118,7 +120,8 @@ Result<Platform> parse_platform(std::string_view text) {
 bool is_index(std::string_view media_type) { return media_type == media::index || media_type == media::docker_list; }
 
 bool is_foreign(std::string_view media_type) {
-  return media_type.find("nondistributable") != std::string_view::npos || media_type.find(".foreign.") != std::string_view::npos;
+  return media_type.find("nondistributable") != std::string_view::npos ||
+         media_type.find(".foreign.") != std::string_view::npos;
 }
 
 Result<Manifest> parse_manifest(std::string_view json) {

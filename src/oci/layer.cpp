@@ -57,13 +57,15 @@ Result<> unpack_stream(const Ctx& ctx, Source& source, detail::UnpackTarget targ
 
 }  // namespace
 
-Result<> unpack_layer(const Ctx& ctx, const store::BlobStore& blobs, const Descriptor& layer, const std::optional<Digest>& diff_id,
-                      const fs::path& folder, Whiteouts whiteouts, const UnpackLimits& limits) {
+Result<> unpack_layer(const Ctx& ctx, const store::BlobStore& blobs, const Descriptor& layer,
+                      const std::optional<Digest>& diff_id, const fs::path& folder, Whiteouts whiteouts,
+                      const UnpackLimits& limits) {
   TRY(auto fd, blobs.open_blob(layer.digest));
   auto doing = fmt::format("unpack layer {}", layer.digest.short_hex());
   // 1 KiB of header for every entry, over the bytes of the files.
   Source source{detail::Decoder(fd.get()), Hasher(), 0, limits.bytes + limits.entries * 2048, {}};
-  TRY_OK_IN(doing, unpack_stream(ctx, source, {.folder = folder, .whiteouts = whiteouts, .limits = limits, .uid = {}, .gid = {}}));
+  TRY_OK_IN(doing, unpack_stream(ctx, source,
+                                 {.folder = folder, .whiteouts = whiteouts, .limits = limits, .uid = {}, .gid = {}}));
   for (;;) {  // what follows the end mark is part of the diff id
     TRY_OK(ctx.alive());
     TRY_IN(auto piece, doing, source.next());
@@ -91,7 +93,10 @@ Result<std::string> head_of(const fs::path& file) {
 
 Result<bool> is_archive(const fs::path& file) {
   TRY(auto head, head_of(file));
-  bool compressed = head.starts_with("\x1f\x8b\x08") || head.starts_with("BZh") || head.starts_with(std::string_view("\xfd" "7zXZ\0", 6)) ||
+  bool compressed = head.starts_with("\x1f\x8b\x08") || head.starts_with("BZh") ||
+                    head.starts_with(std::string_view("\xfd"
+                                                      "7zXZ\0",
+                                                      6)) ||
                     head.starts_with("\x28\xb5\x2f\xfd");
   if (!compressed) return head.size() == 512 && head.compare(257, 5, "ustar") == 0;
   // A compressed file is an archive only if a tar is inside: `ADD data.gz /` copies the file as it is.
@@ -115,7 +120,11 @@ Result<> unpack_archive(const Ctx& ctx, const fs::path& file, const fs::path& fo
   auto doing = fmt::format("unpack {}", file.filename().native());
   if (archive_read_open_filename(a.get(), file.c_str(), 1 << 20) != ARCHIVE_OK)
     return fail(Kind::corrupt, "{}: {}", doing, archive_error_string(a.get()));
-  detail::UnpackTarget target{.folder = folder, .names = detail::Names::plain, .limits = options.limits, .uid = options.uid, .gid = options.gid};
+  detail::UnpackTarget target{.folder = folder,
+                              .names = detail::Names::plain,
+                              .limits = options.limits,
+                              .uid = options.uid,
+                              .gid = options.gid};
   TRY_OK_IN(doing, detail::Unpacker(std::move(target)).all(ctx, a.get()));
   return {};
 }

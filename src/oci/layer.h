@@ -25,8 +25,9 @@ enum class Whiteouts {
 };
 // Unpacks one layer into a folder. Hostile input is contained: no entry leaves the folder through "..", absolute
 // names or links; devices only as whiteouts; the diff id is verified. Errors: invalid, corrupt, unavailable.
-Result<> unpack_layer(const Ctx& ctx, const store::BlobStore& blobs, const Descriptor& layer, const std::optional<Digest>& diff_id,
-                      const fs::path& folder, Whiteouts whiteouts, const UnpackLimits& limits = {});
+Result<> unpack_layer(const Ctx& ctx, const store::BlobStore& blobs, const Descriptor& layer,
+                      const std::optional<Digest>& diff_id, const fs::path& folder, Whiteouts whiteouts,
+                      const UnpackLimits& limits = {});
 // An archive as a Dockerfile's ADD takes it: tar, plain or compressed by gzip, bzip2, xz or zstd. Contained like a
 // layer, but names starting with ".wh." are ordinary files and the folder may hold other things already.
 // `uid`/`gid`: owner of every entry instead of the archive's.
@@ -34,7 +35,8 @@ struct ArchiveOptions {
   std::optional<std::uint32_t> uid, gid;
   UnpackLimits limits;
 };
-Result<> unpack_archive(const Ctx& ctx, const fs::path& archive, const fs::path& folder, const ArchiveOptions& options = {});
+Result<> unpack_archive(const Ctx& ctx, const fs::path& archive, const fs::path& folder,
+                        const ArchiveOptions& options = {});
 // Whether the file's first bytes are those of such an archive.
 Result<bool> is_archive(const fs::path& file);
 
@@ -61,12 +63,13 @@ class LayerCache {
 // Deterministic: names sorted, times as given, no access times. `mtime` absent keeps the files' own.
 struct PackOptions {
   Compression compression = Compression::gzip;
-  std::optional<std::int64_t> mtime;    // clamp: times later than this become this (SOURCE_DATE_EPOCH)
+  std::optional<std::int64_t> mtime;  // clamp: times later than this become this (SOURCE_DATE_EPOCH)
   // The layers under the upper folder: whiteouts and opaque marks that hide nothing of them are left out (overlayfs
   // marks every folder made within a merged one).
   std::vector<fs::path> below;
 };
-Result<Layer> pack_layer(const Ctx& ctx, store::BlobStore& blobs, const fs::path& folder, const PackOptions& options = {});
+Result<Layer> pack_layer(const Ctx& ctx, store::BlobStore& blobs, const fs::path& folder,
+                         const PackOptions& options = {});
 // Only the diff id pack_layer would give: for layers of stages that are not part of the image.
 Result<Digest> diff_id_of(const Ctx& ctx, const fs::path& folder, const PackOptions& options = {});
 

@@ -39,7 +39,8 @@ Result<> drop_unsafe(const fs::path& root) {
 Result<std::unique_ptr<LayerCache>> LayerCache::open(store::BlobStore& blobs, fs::path root) {
   TRY_OK(make_dirs(root, 0700));
   TRY_OK_IN("layer cache", drop_unsafe(root));
-  return std::unique_ptr<LayerCache>(new LayerCache(std::unique_ptr<Rep>(new Rep{.blobs = blobs, .root = std::move(root)})));
+  return std::unique_ptr<LayerCache>(
+      new LayerCache(std::unique_ptr<Rep>(new Rep{.blobs = blobs, .root = std::move(root)})));
 }
 
 LayerCache::LayerCache(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
@@ -88,7 +89,8 @@ Result<fs::path> LayerCache::adopt(const fs::path& folder, const Digest& diff_id
 Result<> LayerCache::remove(const Digest& diff_id) {
   auto place = rep_->place(diff_id);
   auto aside = rep_->root / ("tmp." + random_hex(8));
-  if (::rename(place.c_str(), aside.c_str()) < 0) return errno == ENOENT ? Result<>{} : Result<>(fail_errno(errno, place.native()));
+  if (::rename(place.c_str(), aside.c_str()) < 0)
+    return errno == ENOENT ? Result<>{} : Result<>(fail_errno(errno, place.native()));
   return remove_tree(aside);
 }
 

@@ -54,15 +54,18 @@ Result<> read_xattrs(int fd, const std::string& shown, Node& node) {
     auto size = ::fgetxattr(fd, key.c_str(), value.data(), value.size());
     if (size < 0) continue;
     value.resize(static_cast<std::size_t>(size));
-    if (opaque) node.opaque = node.opaque || value == "y";
-    else node.xattrs[key] = value;
+    if (opaque)
+      node.opaque = node.opaque || value == "y";
+    else
+      node.xattrs[key] = value;
   }
   return {};
 }
 
 class TarWriter {
  public:
-  TarWriter(const Ctx& ctx, const PackOptions& options, ChunkSink sink) : ctx_(ctx), options_(options), sink_(std::move(sink)) {
+  TarWriter(const Ctx& ctx, const PackOptions& options, ChunkSink sink)
+      : ctx_(ctx), options_(options), sink_(std::move(sink)) {
     buffer_.reserve(chunk_size);
   }
   Result<> folder(const fs::path& path) {
@@ -95,13 +98,19 @@ class TarWriter {
     Node node;
     if (::fstatat(dir, name.c_str(), &node.st, AT_SYMLINK_NOFOLLOW) < 0) return fail_errno(errno, path);
     switch (node.st.st_mode & S_IFMT) {
-      case S_IFDIR: return subfolder(dir, name, path, node);
-      case S_IFREG: return file(dir, name, path, node);
-      case S_IFLNK: return link(dir, name, path, node);
-      case S_IFIFO: return header(path, node, '6', {}, 0);
-      case S_IFSOCK: return {};
+      case S_IFDIR:
+        return subfolder(dir, name, path, node);
+      case S_IFREG:
+        return file(dir, name, path, node);
+      case S_IFLNK:
+        return link(dir, name, path, node);
+      case S_IFIFO:
+        return header(path, node, '6', {}, 0);
+      case S_IFSOCK:
+        return {};
       case S_IFCHR:
-        if (node.st.st_rdev == 0) return !hides(path) ? Result<>{} : whiteout(path.substr(0, path.size() - name.size()) + ".wh." + name);
+        if (node.st.st_rdev == 0)
+          return !hides(path) ? Result<>{} : whiteout(path.substr(0, path.size() - name.size()) + ".wh." + name);
         [[fallthrough]];
       default:
         return fail(Kind::invalid, "/{}: is a device node, which no layer may hold", path);
@@ -189,10 +198,11 @@ class TarWriter {
     }
     auto clamp = [](std::uint64_t value, std::uint64_t limit) { return value > limit ? 0 : value; };
     return add(block(path, node.st.st_mode & 07777, clamp(node.st.st_uid, 07777777), clamp(node.st.st_gid, 07777777),
-                     clamp(size, 077777777777), mtime < 0 ? 0 : clamp(static_cast<std::uint64_t>(mtime), 077777777777), type, target));
+                     clamp(size, 077777777777), mtime < 0 ? 0 : clamp(static_cast<std::uint64_t>(mtime), 077777777777),
+                     type, target));
   }
-  static std::string block(std::string_view path, unsigned mode, std::uint64_t uid, std::uint64_t gid, std::uint64_t size,
-                           std::uint64_t mtime, char type, std::string_view target) {
+  static std::string block(std::string_view path, unsigned mode, std::uint64_t uid, std::uint64_t gid,
+                           std::uint64_t size, std::uint64_t mtime, char type, std::string_view target) {
     std::string b(512, '\0');
     path.copy(b.data(), 100);
     octal(b.data() + 100, 8, mode);
@@ -203,7 +213,10 @@ class TarWriter {
     std::memset(b.data() + 148, ' ', 8);
     b[156] = type;
     target.copy(b.data() + 157, 100);
-    std::memcpy(b.data() + 257, "ustar\0" "00", 8);
+    std::memcpy(b.data() + 257,
+                "ustar\0"
+                "00",
+                8);
     octal(b.data() + 329, 8, 0);
     octal(b.data() + 337, 8, 0);
     unsigned sum = 0;
@@ -313,9 +326,12 @@ class Compressor {
 
 std::string_view media_type(Compression compression) {
   switch (compression) {
-    case Compression::gzip: return media::layer_gzip;
-    case Compression::zstd: return media::layer_zstd;
-    case Compression::none: break;
+    case Compression::gzip:
+      return media::layer_gzip;
+    case Compression::zstd:
+      return media::layer_zstd;
+    case Compression::none:
+      break;
   }
   return media::layer_tar;
 }

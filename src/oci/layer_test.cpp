@@ -17,7 +17,7 @@ namespace {
 
 struct Item {
   std::string path;
-  char type = 'f';  // f file, d folder, l link, h hard link, c device, p fifo
+  char type = 'f';   // f file, d folder, l link, h hard link, c device, p fifo
   std::string body;  // or target
   unsigned mode = 0644;
   std::vector<std::pair<std::string, std::string>> xattrs;
@@ -35,12 +35,17 @@ std::string tar_of(const std::vector<Item>& items) {
     archive_entry_set_pathname(e.get(), item.path.c_str());
     archive_entry_set_perm(e.get(), static_cast<mode_t>(item.mode));
     archive_entry_set_mtime(e.get(), 1000, 0);
-    archive_entry_set_filetype(e.get(), item.type == 'd' ? AE_IFDIR : item.type == 'l' ? AE_IFLNK : item.type == 'c' ? AE_IFCHR : item.type == 'p' ? AE_IFIFO : AE_IFREG);
+    archive_entry_set_filetype(e.get(), item.type == 'd'   ? AE_IFDIR
+                                        : item.type == 'l' ? AE_IFLNK
+                                        : item.type == 'c' ? AE_IFCHR
+                                        : item.type == 'p' ? AE_IFIFO
+                                                           : AE_IFREG);
     if (item.type == 'l') archive_entry_set_symlink(e.get(), item.body.c_str());
     if (item.type == 'h') archive_entry_set_hardlink(e.get(), item.body.c_str());
     if (item.type == 'c') archive_entry_set_rdev(e.get(), makedev(1, 3));
     if (item.type == 'f') archive_entry_set_size(e.get(), static_cast<la_int64_t>(item.body.size()));
-    for (const auto& [key, value] : item.xattrs) archive_entry_xattr_add_entry(e.get(), key.c_str(), value.data(), value.size());
+    for (const auto& [key, value] : item.xattrs)
+      archive_entry_xattr_add_entry(e.get(), key.c_str(), value.data(), value.size());
     EXPECT_EQ(archive_write_header(a.get(), e.get()), ARCHIVE_OK);
     if (item.type == 'f') archive_write_data(a.get(), item.body.data(), item.body.size());
   }
@@ -83,7 +88,8 @@ std::string show(const fs::path& root) {
     } else if (S_ISCHR(st.st_mode)) {
       rows.push_back(name + " gone");
     } else {
-      rows.push_back(fmt::format("{} {:o} {}", name, st.st_mode & 07777, st.st_size < 100 ? must(read_file(entry.path())) : fmt::format("({})", st.st_size)));
+      rows.push_back(fmt::format("{} {:o} {}", name, st.st_mode & 07777,
+                                 st.st_size < 100 ? must(read_file(entry.path())) : fmt::format("({})", st.st_size)));
     }
   }
   std::sort(rows.begin(), rows.end());
@@ -114,40 +120,54 @@ TEST_P(Hostile, IsContained) {
     EXPECT_EQ(show(into), want);
   }
 }
-INSTANTIATE_TEST_SUITE_P(Table, Hostile, testing::Values(
-  HostileCase{"DotDot", {{"../passwd", 'f', "x"}}, "error: has a \"..\""},
-  HostileCase{"InnerDotDot", {{"a/../../passwd", 'f', "x"}}, "error: has a \"..\""},
-  HostileCase{"AbsoluteIsInside", {{"/etc/passwd", 'f', "x"}}, "etc/\netc/passwd 644 x"},
-  HostileCase{"LinkThenWriteThrough", {{"a", 'l', "@"}, {"a/passwd", 'f', "x"}}, "error: is no folder"},
-  HostileCase{"LinkIsReplacedByFile", {{"passwd", 'l', "@/passwd"}, {"passwd", 'f', "x"}}, "passwd 644 x"},
-  HostileCase{"LinkUpStaysInside", {{"d/", 'd'}, {"a", 'l', "../../../../d"}, {"a/f", 'f', "x"}}, "a -> ../../../../d\nd/\nd/f 644 x"},
-  HostileCase{"HardLinkOutside", {{"h", 'h', "@/passwd"}}, "error: not in the archive"},
-  HostileCase{"HardLinkDotDot", {{"h", 'h', "../outside/passwd"}}, "error: has a \"..\""},
-  HostileCase{"HardLinkThroughLink", {{"a", 'l', "@"}, {"h", 'h', "a/passwd"}}, "error: not in the archive"},
-  HostileCase{"HardLinkToLinkIsTheLink", {{"l", 'l', "@/passwd"}, {"h", 'h', "l"}, {"h", 'f', "x"}}, "h 644 x\nl -> @/passwd"},
-  HostileCase{"HardLink", {{"a", 'f', "x"}, {"b", 'h', "a"}}, "a 644 x\nb 644 x"},
-  HostileCase{"Device", {{"null", 'c'}}, "error: device node"},
-  HostileCase{"DeviceInDevIsLeftOut", {{"dev/", 'd'}, {"dev/null", 'c'}}, "dev/"},
-  HostileCase{"WhiteoutOfNothing", {{".wh."}}, "error: whiteout of nothing"},
-  HostileCase{"WhiteoutOfDotDot", {{"a/.wh..."}}, "error: whiteout of nothing"},
-  HostileCase{"Whiteouts", {{"d/", 'd', "", 0755}, {"d/.wh.gone"}, {"d/.wh..wh..opq"}, {"d/.wh..wh.plnk"}, {"e/.wh.x"}}, "d/ opaque\nd/gone gone\ne/\ne/x gone"},
-  HostileCase{"OverlayXattrsAreDropped", {{"d/", 'd', "", 0755, {{"trusted.overlay.opaque", "y"}, {"user.overlay.opaque", "y"}}}}, "d/"},
-  HostileCase{"FileThenFolderReplaces", {{"a/b", 'f', "x"}, {"a", 'f', "y"}}, "a 644 y"},
-  HostileCase{"FileInTheWay", {{"a", 'f', "x"}, {"a/b", 'f', "y"}}, "error: is no folder"},
-  HostileCase{"Setuid", {{"su", 'f', "x", 04755}}, "su 4755 x"}
-), [](const auto& i) { return std::string(i.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    Table, Hostile,
+    testing::Values(
+        HostileCase{"DotDot", {{"../passwd", 'f', "x"}}, "error: has a \"..\""},
+        HostileCase{"InnerDotDot", {{"a/../../passwd", 'f', "x"}}, "error: has a \"..\""},
+        HostileCase{"AbsoluteIsInside", {{"/etc/passwd", 'f', "x"}}, "etc/\netc/passwd 644 x"},
+        HostileCase{"LinkThenWriteThrough", {{"a", 'l', "@"}, {"a/passwd", 'f', "x"}}, "error: is no folder"},
+        HostileCase{"LinkIsReplacedByFile", {{"passwd", 'l', "@/passwd"}, {"passwd", 'f', "x"}}, "passwd 644 x"},
+        HostileCase{"LinkUpStaysInside",
+                    {{"d/", 'd'}, {"a", 'l', "../../../../d"}, {"a/f", 'f', "x"}},
+                    "a -> ../../../../d\nd/\nd/f 644 x"},
+        HostileCase{"HardLinkOutside", {{"h", 'h', "@/passwd"}}, "error: not in the archive"},
+        HostileCase{"HardLinkDotDot", {{"h", 'h', "../outside/passwd"}}, "error: has a \"..\""},
+        HostileCase{"HardLinkThroughLink", {{"a", 'l', "@"}, {"h", 'h', "a/passwd"}}, "error: not in the archive"},
+        HostileCase{"HardLinkToLinkIsTheLink",
+                    {{"l", 'l', "@/passwd"}, {"h", 'h', "l"}, {"h", 'f', "x"}},
+                    "h 644 x\nl -> @/passwd"},
+        HostileCase{"HardLink", {{"a", 'f', "x"}, {"b", 'h', "a"}}, "a 644 x\nb 644 x"},
+        HostileCase{"Device", {{"null", 'c'}}, "error: device node"},
+        HostileCase{"DeviceInDevIsLeftOut", {{"dev/", 'd'}, {"dev/null", 'c'}}, "dev/"},
+        HostileCase{"WhiteoutOfNothing", {{".wh."}}, "error: whiteout of nothing"},
+        HostileCase{"WhiteoutOfDotDot", {{"a/.wh..."}}, "error: whiteout of nothing"},
+        HostileCase{"Whiteouts",
+                    {{"d/", 'd', "", 0755}, {"d/.wh.gone"}, {"d/.wh..wh..opq"}, {"d/.wh..wh.plnk"}, {"e/.wh.x"}},
+                    "d/ opaque\nd/gone gone\ne/\ne/x gone"},
+        HostileCase{"OverlayXattrsAreDropped",
+                    {{"d/", 'd', "", 0755, {{"trusted.overlay.opaque", "y"}, {"user.overlay.opaque", "y"}}}},
+                    "d/"},
+        HostileCase{"FileThenFolderReplaces", {{"a/b", 'f', "x"}, {"a", 'f', "y"}}, "a 644 y"},
+        HostileCase{"FileInTheWay", {{"a", 'f', "x"}, {"a/b", 'f', "y"}}, "error: is no folder"},
+        HostileCase{"Setuid", {{"su", 'f', "x", 04755}}, "su 4755 x"}),
+    [](const auto& i) { return std::string(i.param.name); });
 
 TEST(Layer, WhiteoutOfDotDotIsRefused) {
   Bench bench;
-  auto done = unpack_layer(bench.ctx, *bench.blobs, bench.put(tar_of({{"a/.wh..."}})), {}, bench.folder("root"), Whiteouts::apply);
+  auto done = unpack_layer(bench.ctx, *bench.blobs, bench.put(tar_of({{"a/.wh..."}})), {}, bench.folder("root"),
+                           Whiteouts::apply);
   EXPECT_FALSE(done);
 }
 
 TEST(Layer, AppliesWhiteoutsToAFolder) {
   Bench bench;
   auto into = bench.folder("root");
-  must(unpack_layer(bench.ctx, *bench.blobs, bench.put(tar_of({{"a", 'f', "1"}, {"d/x", 'f', "1"}, {"d/y", 'f', "1"}, {"k", 'f', "1"}})), {}, into, Whiteouts::apply));
-  must(unpack_layer(bench.ctx, *bench.blobs, bench.put(tar_of({{".wh.a"}, {"d/z", 'f', "2"}, {"d/.wh..wh..opq"}})), {}, into, Whiteouts::apply));
+  must(unpack_layer(bench.ctx, *bench.blobs,
+                    bench.put(tar_of({{"a", 'f', "1"}, {"d/x", 'f', "1"}, {"d/y", 'f', "1"}, {"k", 'f', "1"}})), {},
+                    into, Whiteouts::apply));
+  must(unpack_layer(bench.ctx, *bench.blobs, bench.put(tar_of({{".wh.a"}, {"d/z", 'f', "2"}, {"d/.wh..wh..opq"}})), {},
+                    into, Whiteouts::apply));
   EXPECT_EQ(show(into), "d/\nd/z 644 2\nk 644 1");
 }
 
@@ -155,11 +175,13 @@ TEST(Layer, RefusesBombs) {
   Bench bench;
   UnpackLimits limits{.bytes = 100, .entries = 3};
   auto unpack = [&](const std::vector<Item>& items) {
-    auto done = unpack_layer(bench.ctx, *bench.blobs, bench.put(tar_of(items)), {}, bench.folder("root"), Whiteouts::overlay, limits);
+    auto done = unpack_layer(bench.ctx, *bench.blobs, bench.put(tar_of(items)), {}, bench.folder("root"),
+                             Whiteouts::overlay, limits);
     return done ? std::string("fine") : done.error().what();
   };
   EXPECT_NE(unpack({{"a", 'f', std::string(200, 'x')}}).find("want at most 100"), std::string::npos);
-  EXPECT_NE(unpack({{"a", 'f', std::string(60, 'x')}, {"b", 'f', std::string(60, 'x')}}).find("more than 100 bytes"), std::string::npos);
+  EXPECT_NE(unpack({{"a", 'f', std::string(60, 'x')}, {"b", 'f', std::string(60, 'x')}}).find("more than 100 bytes"),
+            std::string::npos);
   EXPECT_NE(unpack({{"a"}, {"b"}, {"c"}, {"d"}}).find("more than 3 entries"), std::string::npos);
   EXPECT_EQ(unpack({{"a"}, {"b"}, {"c"}}), "fine");
 }
@@ -181,7 +203,8 @@ TEST(Layer, BrokenStreamsAreCorrupt) {
     auto packed = must(pack_layer(bench.ctx, *bench.blobs, bench.dir.path() / "up", {.compression = compression}));
     auto bytes = must(bench.blobs->read(packed.descriptor.digest));
     for (auto keep : {bytes.size() / 2, bytes.size() - 4}) {
-      auto cut_off = unpack_layer(bench.ctx, *bench.blobs, bench.put(bytes.substr(0, keep)), packed.diff_id, bench.folder("out"), Whiteouts::overlay);
+      auto cut_off = unpack_layer(bench.ctx, *bench.blobs, bench.put(bytes.substr(0, keep)), packed.diff_id,
+                                  bench.folder("out"), Whiteouts::overlay);
       EXPECT_FALSE(cut_off) << static_cast<int>(compression) << " " << keep;
     }
   }
@@ -224,7 +247,8 @@ TEST(Layer, TarReadsWhatIsPacked) {
   must(write_file(up / std::string(120, 'a'), "1"));
   must(write_file(up / "ünïcode", "u"));
   auto packed = must(pack_layer(bench.ctx, *bench.blobs, up));
-  auto list = must(run_ok(bench.ctx, {.argv = {"tar", "tzf", bench.blobs->path(packed.descriptor.digest).native()}, .extra_env = {{"LC_ALL", "C.UTF-8"}}}));
+  auto list = must(run_ok(bench.ctx, {.argv = {"tar", "tzf", bench.blobs->path(packed.descriptor.digest).native()},
+                                      .extra_env = {{"LC_ALL", "C.UTF-8"}}}));
   EXPECT_EQ(list, std::string(120, 'a') + "\nünïcode\n");
 }
 
@@ -282,7 +306,8 @@ TEST(LayerCache, UnpacksOnceForManyThreads) {
   auto cache = must(LayerCache::open(*bench.blobs, bench.dir.path() / "layers"));
   std::vector<std::thread> threads;
   std::atomic<int> good = 0;
-  for (int i = 0; i < 8; ++i) threads.emplace_back([&] { good += cache->folder(bench.ctx, d, Digest::of(tar)).has_value() ? 1 : 0; });
+  for (int i = 0; i < 8; ++i)
+    threads.emplace_back([&] { good += cache->folder(bench.ctx, d, Digest::of(tar)).has_value() ? 1 : 0; });
   for (auto& t : threads) t.join();
   EXPECT_EQ(good, 8);
   EXPECT_EQ(show(*cache->find(Digest::of(tar))), "a 644 x");

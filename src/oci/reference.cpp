@@ -60,7 +60,8 @@ bool valid_host(std::string_view host) {
     port = host.substr(colon + 1);
     if (port.empty()) return false;
   }
-  if (!port.empty() && (port.size() > 5 || port.find_first_not_of("0123456789") != std::string_view::npos)) return false;
+  if (!port.empty() && (port.size() > 5 || port.find_first_not_of("0123456789") != std::string_view::npos))
+    return false;
   if (host.starts_with('[')) return true;
   if (name.empty() || name.front() == '-' || name.back() == '-' || name.front() == '.') return false;
   return std::all_of(name.begin(), name.end(),
@@ -108,14 +109,17 @@ Result<Reference> parse_reference(std::string_view text, std::string_view defaul
     }
   }
   auto path = rest.substr(path_at);
-  if (auto colon = path.rfind(':'); colon != std::string_view::npos && path.find('/', colon) == std::string_view::npos) {
+  if (auto colon = path.rfind(':');
+      colon != std::string_view::npos && path.find('/', colon) == std::string_view::npos) {
     auto tag = path.substr(colon + 1);
-    if (!valid_tag(tag)) return wrong(path_at + colon + 1, "want a tag of letters, digits, '_', '.', '-' (at most 128)");
+    if (!valid_tag(tag))
+      return wrong(path_at + colon + 1, "want a tag of letters, digits, '_', '.', '-' (at most 128)");
     ref.tag = tag;
     path = path.substr(0, colon);
   }
   if (path.empty()) return wrong(path_at, "the name is missing");
-  if (auto bad = bad_repository(path)) return wrong(path_at + *bad, "want lower-case letters, digits and single separators");
+  if (auto bad = bad_repository(path))
+    return wrong(path_at + *bad, "want lower-case letters, digits and single separators");
   ref.repository = path;
   if (ref.host == "index.docker.io" || ref.host == "registry-1.docker.io") ref.host = "docker.io";
   if (ref.host.empty()) ref.host = default_host.empty() ? "docker.io" : std::string(default_host);

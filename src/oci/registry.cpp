@@ -26,14 +26,16 @@ Result<std::string> type_of(std::string_view bytes, std::string_view given) {
   std::string type = own.empty() ? std::string(bare) : own;
   if (type.empty()) type = view["manifests"].exists() ? media::index : media::manifest;
   if (!is_manifest(type) && !is_index(type)) {
-    return fail(Kind::invalid, "media type {} is not supported, want an OCI or Docker version 2 manifest or index", type);
+    return fail(Kind::invalid, "media type {} is not supported, want an OCI or Docker version 2 manifest or index",
+                type);
   }
   return type;
 }
 
 }  // namespace
 
-Result<> Registry::Rep::check_children(const Push& push, const detail::ManifestRow& row, const std::vector<Descriptor>& blobs_named,
+Result<> Registry::Rep::check_children(const Push& push, const detail::ManifestRow& row,
+                                       const std::vector<Descriptor>& blobs_named,
                                        const std::vector<Descriptor>& manifests_named) {
   (void)row;
   for (const auto& d : blobs_named) {
@@ -60,12 +62,18 @@ Result<Registry::Rep::Pushed> Registry::Rep::push(const Push& push, std::string_
   row.stored = Digest::of(bytes);
   row.digest = row.stored;
   row.size = bytes.size();
-  if (!push.digest.empty() && push.digest.algorithm() == "sha512") row.digest = Hasher(Hasher::Algorithm::sha512).update(bytes).finish();
+  if (!push.digest.empty() && push.digest.algorithm() == "sha512")
+    row.digest = Hasher(Hasher::Algorithm::sha512).update(bytes).finish();
   if (!push.digest.empty() && push.digest != row.digest)
     return fail(Kind::conflict, "the bytes have the digest {}, want {}", row.digest.str(), push.digest.str());
   TRY(row.media_type, type_of(bytes, push.media_type));
 
-  Descriptor referrer{.media_type = row.media_type, .digest = row.digest, .size = row.size, .annotations = {}, .platform = {}, .artifact_type = {}};
+  Descriptor referrer{.media_type = row.media_type,
+                      .digest = row.digest,
+                      .size = row.size,
+                      .annotations = {},
+                      .platform = {},
+                      .artifact_type = {}};
   std::vector<Descriptor> blobs_named, manifests_named;
   std::optional<Descriptor> subject;
   if (is_index(row.media_type)) {
@@ -101,19 +109,26 @@ Result<Registry::Rep::Pushed> Registry::Rep::push(const Push& push, std::string_
   return Pushed{std::move(referrer), row.subject};
 }
 
-Result<std::optional<StoredManifest>> Registry::Rep::manifest(std::string_view repository, std::string_view reference) const {
+Result<std::optional<StoredManifest>> Registry::Rep::manifest(std::string_view repository,
+                                                              std::string_view reference) const {
   TRY(auto row, catalogue->manifest(repository, reference));
   if (!row) return std::optional<StoredManifest>();
   auto bytes = blobs.read(row->stored);
   if (!bytes) return Fail(std::move(bytes).error().in(fmt::format("manifest {} of {}", row->digest.str(), repository)));
   StoredManifest stored;
-  stored.descriptor = {.media_type = row->media_type, .digest = row->digest, .size = row->size, .annotations = {}, .platform = {}, .artifact_type = {}};
+  stored.descriptor = {.media_type = row->media_type,
+                       .digest = row->digest,
+                       .size = row->size,
+                       .annotations = {},
+                       .platform = {},
+                       .artifact_type = {}};
   stored.bytes = *std::move(bytes);
   return stored;
 }
 
 // The list, and what clients kept in a tag before there was a list (distribution-spec 1.1, "referrers tag schema").
-Result<std::vector<std::string>> Registry::Rep::referrers(std::string_view repository, const Digest& subject, std::string_view artifact_type) const {
+Result<std::vector<std::string>> Registry::Rep::referrers(std::string_view repository, const Digest& subject,
+                                                          std::string_view artifact_type) const {
   TRY(auto list, catalogue->referrers(repository, subject, artifact_type));
   auto tag = fmt::format("{}-{}", subject.algorithm(), subject.hex().substr(0, 64));
   TRY(auto fallback, manifest(repository, tag));
@@ -122,14 +137,17 @@ Result<std::vector<std::string>> Registry::Rep::referrers(std::string_view repos
   if (!index) return list;
   for (const auto& d : index->manifests) {
     if (!artifact_type.empty() && d.artifact_type != artifact_type) continue;
-    auto known = std::any_of(list.begin(), list.end(), [&](const std::string& text) { return text.find(d.digest.str()) != std::string::npos; });
+    auto known = std::any_of(list.begin(), list.end(),
+                             [&](const std::string& text) { return text.find(d.digest.str()) != std::string::npos; });
     if (!known) list.push_back(doc::print_json(to_doc(d)));
   }
   return list;
 }
 
-Result<std::unique_ptr<Registry>> Registry::open(store::BlobStore& blobs, const fs::path& database, RegistryOptions options) {
-  auto rep = std::unique_ptr<Rep>(new Rep{.blobs = blobs, .options = std::move(options), .catalogue = {}, .uploads = {}});
+Result<std::unique_ptr<Registry>> Registry::open(store::BlobStore& blobs, const fs::path& database,
+                                                 RegistryOptions options) {
+  auto rep =
+      std::unique_ptr<Rep>(new Rep{.blobs = blobs, .options = std::move(options), .catalogue = {}, .uploads = {}});
   if (database.has_parent_path()) TRY_OK(make_dirs(database.parent_path()));
   TRY_IN(rep->catalogue, "registry", detail::Catalogue::open(database));
   TRY_IN(rep->uploads, "registry", detail::Uploads::open(blobs, database.native() + "-uploads"));
@@ -140,22 +158,28 @@ Registry::Registry(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
 Registry::~Registry() = default;
 store::BlobStore& Registry::blobs() const { return rep_->blobs; }
 
-Result<std::optional<StoredManifest>> Registry::manifest(std::string_view repository, std::string_view reference) const {
+Result<std::optional<StoredManifest>> Registry::manifest(std::string_view repository,
+                                                         std::string_view reference) const {
   return rep_->manifest(repository, reference);
 }
 
 namespace {
 Result<> check_names(std::string_view repository, std::string_view tag) {
-  if (!valid_repository(repository)) return fail(Kind::invalid, "repository name {:?}: want lower-case path components", repository);
+  if (!valid_repository(repository))
+    return fail(Kind::invalid, "repository name {:?}: want lower-case path components", repository);
   if (!tag.empty() && !valid_tag(tag)) return fail(Kind::invalid, "tag {:?}: want letters, digits, '_', '.', '-'", tag);
   return {};
 }
 }  // namespace
 
-Result<Descriptor> Registry::put_manifest(std::string_view repository, std::string_view tag, std::string_view media_type, std::string_view bytes,
+Result<Descriptor> Registry::put_manifest(std::string_view repository, std::string_view tag,
+                                          std::string_view media_type, std::string_view bytes,
                                           Completeness completeness) {
   TRY_OK(check_names(repository, tag));
-  Rep::Push push{.repository = std::string(repository), .media_type = std::string(media_type), .tags = {}, .digest = {},
+  Rep::Push push{.repository = std::string(repository),
+                 .media_type = std::string(media_type),
+                 .tags = {},
+                 .digest = {},
                  .children = completeness == Completeness::sparse ? Rep::Children::sparse : Rep::Children::store};
   if (!tag.empty()) push.tags.emplace_back(tag);
   TRY(auto pushed, rep_->push(push, bytes));
@@ -177,24 +201,41 @@ Result<std::vector<std::string>> Registry::tags(std::string_view repository) con
   return tags ? *std::move(tags) : std::vector<std::string>();
 }
 
-Result<std::vector<Descriptor>> Registry::referrers(std::string_view repository, const Digest& subject, std::string_view artifact_type) const {
+Result<std::vector<Descriptor>> Registry::referrers(std::string_view repository, const Digest& subject,
+                                                    std::string_view artifact_type) const {
   TRY(auto list, rep_->referrers(repository, subject, artifact_type));
   TRY(auto index, parse_index(fmt::format(R"({{"schemaVersion":2,"manifests":[{}]}})", fmt::join(list, ","))));
   return std::move(index.manifests);
 }
 
-Result<Descriptor> Registry::attach(std::string_view repository, const Digest& subject, std::string_view artifact_type, std::string_view media_type,
-                                    std::string_view bytes, const std::map<std::string, std::string>& annotations) {
+Result<Descriptor> Registry::attach(std::string_view repository, const Digest& subject, std::string_view artifact_type,
+                                    std::string_view media_type, std::string_view bytes,
+                                    const std::map<std::string, std::string>& annotations) {
   TRY(auto row, rep_->catalogue->manifest(repository, subject.str()));
   if (!row) return fail(Kind::not_found, "attach to {}@{}: no such manifest", repository, subject.str());
   Manifest m;
   m.artifact_type = artifact_type;
-  m.config = {.media_type = std::string(media::empty), .digest = {}, .size = 2, .annotations = {}, .platform = {}, .artifact_type = {}};
+  m.config = {.media_type = std::string(media::empty),
+              .digest = {},
+              .size = 2,
+              .annotations = {},
+              .platform = {},
+              .artifact_type = {}};
   TRY(m.config.digest, rep_->blobs.put("{}"));
-  Descriptor layer{.media_type = std::string(media_type), .digest = {}, .size = bytes.size(), .annotations = {}, .platform = {}, .artifact_type = {}};
+  Descriptor layer{.media_type = std::string(media_type),
+                   .digest = {},
+                   .size = bytes.size(),
+                   .annotations = {},
+                   .platform = {},
+                   .artifact_type = {}};
   TRY(layer.digest, rep_->blobs.put(bytes));
   m.layers.push_back(std::move(layer));
-  m.subject = Descriptor{.media_type = row->media_type, .digest = row->digest, .size = row->size, .annotations = {}, .platform = {}, .artifact_type = {}};
+  m.subject = Descriptor{.media_type = row->media_type,
+                         .digest = row->digest,
+                         .size = row->size,
+                         .annotations = {},
+                         .platform = {},
+                         .artifact_type = {}};
   m.annotations = annotations;
   return put_manifest(repository, "", media::manifest, print(m));
 }
@@ -225,7 +266,8 @@ std::optional<Descriptor> choose_platform(const Index& index, const Platform& pl
   return std::nullopt;
 }
 
-Result<Registry::Image> Registry::image(std::string_view repository, std::string_view reference, const Platform& platform) const {
+Result<Registry::Image> Registry::image(std::string_view repository, std::string_view reference,
+                                        const Platform& platform) const {
   auto name = fmt::format("{}{}{}", repository, reference.find(':') == std::string_view::npos ? ":" : "@", reference);
   TRY(auto stored, manifest(repository, reference));
   if (!stored) return fail(Kind::not_found, "{}: no such image in the registry", name);
@@ -237,7 +279,8 @@ Result<Registry::Image> Registry::image(std::string_view repository, std::string
       std::vector<std::string> there;
       for (const auto& d : index.manifests)
         if (d.platform && d.platform->os != "unknown") there.push_back(d.platform->print());
-      return fail(Kind::not_found, "{}: has no image for {}, only for {}", name, platform.print(), fmt::join(there, ", "));
+      return fail(Kind::not_found, "{}: has no image for {}, only for {}", name, platform.print(),
+                  fmt::join(there, ", "));
     }
     TRY(stored, manifest(repository, chosen->digest.str()));
     if (!stored) return fail(Kind::not_found, "{}: its image for {} is not here", name, platform.print());

@@ -23,7 +23,9 @@ struct PushEvent {
 };
 struct RegistryOptions {
   // Authorization header to a user; nothing: 401. `action` is "pull" or "push". Absent: everybody may.
-  std::function<std::optional<std::string>(std::string_view authorization, const std::string& repository, std::string_view action)> authorize;
+  std::function<std::optional<std::string>(std::string_view authorization, const std::string& repository,
+                                           std::string_view action)>
+      authorize;
   std::function<void(const PushEvent&)> pushed;
   std::uint64_t max_manifest = 4 << 20;
 };
@@ -31,7 +33,8 @@ struct RegistryOptions {
 // Threads: any.
 class Registry {
  public:
-  static Result<std::unique_ptr<Registry>> open(store::BlobStore& blobs, const fs::path& database, RegistryOptions options = {});
+  static Result<std::unique_ptr<Registry>> open(store::BlobStore& blobs, const fs::path& database,
+                                                RegistryOptions options = {});
   ~Registry();
   net::Handler routes();  // mounted at "/v2/"
 
@@ -40,15 +43,17 @@ class Registry {
   // Stores the bytes, checks that all they name is here, links the tag ("" for none).
   // An index that was pulled for one platform may be sparse: only some of its manifests are here.
   enum class Completeness { whole, sparse };
-  Result<Descriptor> put_manifest(std::string_view repository, std::string_view tag, std::string_view media_type, std::string_view bytes,
-                                  Completeness completeness = Completeness::whole);
+  Result<Descriptor> put_manifest(std::string_view repository, std::string_view tag, std::string_view media_type,
+                                  std::string_view bytes, Completeness completeness = Completeness::whole);
   Result<> tag(std::string_view repository, std::string_view tag, const Digest& digest);
   Result<std::vector<std::string>> repositories() const;
   Result<std::vector<std::string>> tags(std::string_view repository) const;
-  Result<std::vector<Descriptor>> referrers(std::string_view repository, const Digest& subject, std::string_view artifact_type = {}) const;
+  Result<std::vector<Descriptor>> referrers(std::string_view repository, const Digest& subject,
+                                            std::string_view artifact_type = {}) const;
   // Attaches one blob to an image as a referrer (SBOM, provenance, signature).
-  Result<Descriptor> attach(std::string_view repository, const Digest& subject, std::string_view artifact_type, std::string_view media_type,
-                            std::string_view bytes, const std::map<std::string, std::string>& annotations = {});
+  Result<Descriptor> attach(std::string_view repository, const Digest& subject, std::string_view artifact_type,
+                            std::string_view media_type, std::string_view bytes,
+                            const std::map<std::string, std::string>& annotations = {});
   Result<> remove_tag(std::string_view repository, std::string_view tag);
   Result<> remove_manifest(std::string_view repository, const Digest& digest);
   // Whether any manifest reaches the blob: for the sweep.

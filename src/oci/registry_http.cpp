@@ -13,7 +13,8 @@ using net::Request;
 using net::Response;
 
 Response problem(int status, std::string_view code, std::string_view message) {
-  auto body = doc::print_json(doc::Map{{"errors", doc::List{doc::Map{{"code", code}, {"message", message}, {"detail", nullptr}}}}});
+  auto body = doc::print_json(
+      doc::Map{{"errors", doc::List{doc::Map{{"code", code}, {"message", message}, {"detail", nullptr}}}}});
   return Response::json(status, std::move(body));
 }
 
@@ -40,7 +41,9 @@ Route route_of(std::string_view path) {
   if (path.empty() || path == "/") return {What::ping, {}, {}};
   path.remove_prefix(1);
   if (path == "_catalog") return {What::catalog, {}, {}};
-  auto named = [](What what, std::string_view repository, std::string_view last) { return Route{what, std::string(repository), std::string(last)}; };
+  auto named = [](What what, std::string_view repository, std::string_view last) {
+    return Route{what, std::string(repository), std::string(last)};
+  };
   for (std::string_view end : {"/blobs/uploads/", "/blobs/uploads"})
     if (path.ends_with(end)) return named(What::uploads, path.substr(0, path.size() - end.size()), {});
   if (path.ends_with("/tags/list")) return named(What::tags, path.substr(0, path.size() - 10), {});
@@ -109,10 +112,18 @@ class Face {
     const auto& m = request.method;
     bool reads = m == "GET" || m == "HEAD";
     switch (route.what) {
-      case What::ping: if (reads) return Response::json(200, "{}"); break;
-      case What::catalog: if (reads) return catalog(request); break;
-      case What::tags: if (reads) return tags(request, route); break;
-      case What::referrers: if (reads) return referrers(request, route); break;
+      case What::ping:
+        if (reads) return Response::json(200, "{}");
+        break;
+      case What::catalog:
+        if (reads) return catalog(request);
+        break;
+      case What::tags:
+        if (reads) return tags(request, route);
+        break;
+      case What::referrers:
+        if (reads) return referrers(request, route);
+        break;
       case What::manifest:
         if (reads) return get_manifest(route);
         if (m == "PUT") return put_manifest(ctx, request, route);
@@ -122,14 +133,17 @@ class Face {
         if (reads) return get_blob(request, route);
         if (m == "DELETE") return delete_blob(route);
         break;
-      case What::uploads: if (m == "POST") return start_upload(ctx, request, route); break;
+      case What::uploads:
+        if (m == "POST") return start_upload(ctx, request, route);
+        break;
       case What::upload:
         if (reads) return upload_status(route);
         if (m == "PATCH") return append(ctx, request, route);
         if (m == "PUT") return finish(ctx, request, route);
         if (m == "DELETE") return cancel(route);
         break;
-      case What::unknown: break;
+      case What::unknown:
+        break;
     }
     return problem(405, "UNSUPPORTED", fmt::format("{} is not for this endpoint", m));
   }
@@ -154,7 +168,9 @@ class Face {
   static void link_next(Response& response, std::vector<std::string>& list, std::int64_t n, std::string_view path) {
     if (static_cast<std::int64_t>(list.size()) <= n) return;
     list.resize(static_cast<std::size_t>(n));
-    if (n > 0) response.headers.set("Link", fmt::format("<{}?n={}&last={}>; rel=\"next\"", path, n, percent_encode(list.back())));
+    if (n > 0)
+      response.headers.set("Link",
+                           fmt::format("<{}?n={}&last={}>; rel=\"next\"", path, n, percent_encode(list.back())));
   }
   static doc::Value strings(const std::vector<std::string>& list) {
     doc::List out;
@@ -194,7 +210,8 @@ class Face {
     auto type = request.query_of("artifactType");
     auto list = rep_.referrers(route.repository, *subject, type);
     if (!list) return problem(list.error(), "UNKNOWN");
-    auto body = fmt::format(R"({{"schemaVersion":2,"mediaType":"{}","manifests":[{}]}})", media::index, fmt::join(*list, ","));
+    auto body =
+        fmt::format(R"({{"schemaVersion":2,"mediaType":"{}","manifests":[{}]}})", media::index, fmt::join(*list, ","));
     auto response = Response::text(200, std::move(body), media::index);
     if (!type.empty()) response.headers.set("OCI-Filters-Applied", "artifactType");
     return response;
@@ -207,15 +224,19 @@ class Face {
       return problem(404, "MANIFEST_UNKNOWN", fmt::format("{:?} is neither a tag nor a digest", route.last));
     auto stored = rep_.manifest(route.repository, route.last);
     if (!stored) return problem(stored.error(), "MANIFEST_UNKNOWN");
-    if (!*stored) return problem(404, "MANIFEST_UNKNOWN", fmt::format("{}: no manifest {}", route.repository, route.last));
+    if (!*stored)
+      return problem(404, "MANIFEST_UNKNOWN", fmt::format("{}: no manifest {}", route.repository, route.last));
     auto response = Response::text(200, std::move((*stored)->bytes), (*stored)->descriptor.media_type);
     response.headers.set("Docker-Content-Digest", (*stored)->descriptor.digest.str());
     response.headers.set("ETag", "\"" + (*stored)->descriptor.digest.str() + "\"");
     return response;
   }
   Response put_manifest(const Ctx& ctx, Request& request, const Route& route) {
-    Registry::Rep::Push push{.repository = route.repository, .media_type = std::string(request.headers.get_or("content-type", "")), .tags = {},
-                             .digest = {}, .children = Registry::Rep::Children::repository};
+    Registry::Rep::Push push{.repository = route.repository,
+                             .media_type = std::string(request.headers.get_or("content-type", "")),
+                             .tags = {},
+                             .digest = {},
+                             .children = Registry::Rep::Children::repository};
     if (route.last.find(':') != std::string::npos) {
       auto digest = Digest::parse(route.last);
       if (!digest) return problem(400, "DIGEST_INVALID", digest.error().what());
@@ -227,10 +248,14 @@ class Face {
     }
     for (const auto& tag : push.tags)
       if (!valid_tag(tag)) return problem(400, "TAG_INVALID", fmt::format("tag {:?}", tag));
-    if (auto length = to_int(request.headers.get_or("content-length", "")); length && *length > static_cast<std::int64_t>(rep_.options.max_manifest))
-      return problem(413, "SIZE_INVALID", fmt::format("manifest has {} bytes, want at most {}", *length, rep_.options.max_manifest));
+    if (auto length = to_int(request.headers.get_or("content-length", ""));
+        length && *length > static_cast<std::int64_t>(rep_.options.max_manifest))
+      return problem(413, "SIZE_INVALID",
+                     fmt::format("manifest has {} bytes, want at most {}", *length, rep_.options.max_manifest));
     auto bytes = request.read_body(ctx, rep_.options.max_manifest);
-    if (!bytes) return problem(bytes.error().is(Kind::invalid) ? 413 : net::status_of(bytes.error().kind()), "SIZE_INVALID", bytes.error().what());
+    if (!bytes)
+      return problem(bytes.error().is(Kind::invalid) ? 413 : net::status_of(bytes.error().kind()), "SIZE_INVALID",
+                     bytes.error().what());
     auto pushed = rep_.push(push, *bytes);
     if (!pushed) {
       const auto& e = pushed.error();
@@ -258,7 +283,8 @@ class Face {
       found = rep_.catalogue->remove_tag(route.repository, route.last);
     }
     if (!found) return problem(found.error(), "UNKNOWN");
-    if (!*found) return problem(404, "MANIFEST_UNKNOWN", fmt::format("{}: no manifest {}", route.repository, route.last));
+    if (!*found)
+      return problem(404, "MANIFEST_UNKNOWN", fmt::format("{}: no manifest {}", route.repository, route.last));
     return Response{.status = 202, .headers = {}, .body = std::string()};
   }
 
@@ -280,7 +306,8 @@ class Face {
     if (!*stored) return problem(404, "BLOB_UNKNOWN", fmt::format("{}: no blob {}", route.repository, route.last));
     auto size = rep_.blobs.size(**stored);
     auto fd = rep_.blobs.open_blob(**stored);
-    if (!size || !*size || !fd) return problem(404, "BLOB_UNKNOWN", fmt::format("{}: no blob {}", route.repository, route.last));
+    if (!size || !*size || !fd)
+      return problem(404, "BLOB_UNKNOWN", fmt::format("{}: no blob {}", route.repository, route.last));
     auto total = **size;
     Response response;
     response.headers.set("Content-Type", "application/octet-stream");
@@ -408,7 +435,9 @@ class Face {
     if (!parts) return {.at = {}, .length = {}, .bad = true};
     auto first = to_int(parts->first), last = to_int(parts->second);
     if (!first || !last || *first < 0 || *last + 1 < *first) return {.at = {}, .length = {}, .bad = true};
-    return {.at = static_cast<std::uint64_t>(*first), .length = static_cast<std::uint64_t>(*last - *first + 1), .bad = false};
+    return {.at = static_cast<std::uint64_t>(*first),
+            .length = static_cast<std::uint64_t>(*last - *first + 1),
+            .bad = false};
   }
   std::optional<Response> take_body(const Ctx& ctx, Request& request, const Route& route, detail::Upload& upload) {
     auto chunk = chunk_of(request);
@@ -417,7 +446,8 @@ class Face {
       auto refused = progress(416, route, upload);
       refused.headers.set("Content-Type", "application/json");
       refused.body = std::get<std::string>(
-          problem(416, "BLOB_UPLOAD_INVALID", fmt::format("chunk starts at {}, want {}", *chunk.at, upload.size())).body);
+          problem(416, "BLOB_UPLOAD_INVALID", fmt::format("chunk starts at {}, want {}", *chunk.at, upload.size()))
+              .body);
       return refused;
     }
     if (auto r = rep_.uploads->append(ctx, upload, *request.body, chunk.at, chunk.length); !r)

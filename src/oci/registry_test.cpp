@@ -30,9 +30,14 @@ struct Host {
     registry = must(Registry::open(*blobs, dir.path() / "registry.db", std::move(options)));
     server = must(net::Server::start({}, registry->routes()));
   }
-  std::string url(const std::string& path) const { return path.starts_with("http") ? path : "http://" + server->address() + path; }
-  net::ClientResponse send(const std::string& method, const std::string& path, std::string body = {}, net::Headers headers = {}) {
-    return must(client.send(ctx, {.method = method, .url = url(path), .headers = std::move(headers), .body = std::move(body), .redirects = 0}));
+  std::string url(const std::string& path) const {
+    return path.starts_with("http") ? path : "http://" + server->address() + path;
+  }
+  net::ClientResponse send(const std::string& method, const std::string& path, std::string body = {},
+                           net::Headers headers = {}) {
+    return must(client.send(
+        ctx,
+        {.method = method, .url = url(path), .headers = std::move(headers), .body = std::move(body), .redirects = 0}));
   }
   // "status header header".
   std::string show(const net::ClientResponse& r, std::initializer_list<const char*> headers = {}) {
@@ -42,24 +47,30 @@ struct Host {
   }
   Digest push_blob(const std::string& repository, const std::string& bytes) {
     auto digest = Digest::of(bytes);
-    EXPECT_EQ(send("POST", fmt::format("/v2/{}/blobs/uploads/?digest={}", repository, digest.str()), bytes).status, 201);
+    EXPECT_EQ(send("POST", fmt::format("/v2/{}/blobs/uploads/?digest={}", repository, digest.str()), bytes).status,
+              201);
     return digest;
   }
   // An image of one layer. Gives the manifest's bytes.
   std::string image(const std::string& repository, const std::string& layer, const std::string& extra = {}) {
     push_blob(repository, "{}");
     auto digest = push_blob(repository, layer);
-    return fmt::format(R"({{"schemaVersion":2,"mediaType":"{}","config":{{"mediaType":"{}","digest":"{}","size":2}},"layers":[{{"mediaType":"{}","digest":"{}","size":{}}}]{}}})",
-                       media::manifest, media::config, Digest::of("{}").str(), media::layer_tar, digest.str(), layer.size(), extra);
+    return fmt::format(
+        R"({{"schemaVersion":2,"mediaType":"{}","config":{{"mediaType":"{}","digest":"{}","size":2}},"layers":[{{"mediaType":"{}","digest":"{}","size":{}}}]{}}})",
+        media::manifest, media::config, Digest::of("{}").str(), media::layer_tar, digest.str(), layer.size(), extra);
   }
-  net::ClientResponse put(const std::string& repository, const std::string& reference, const std::string& bytes, std::string_view type = media::manifest) {
-    return send("PUT", fmt::format("/v2/{}/manifests/{}", repository, reference), bytes, {{"Content-Type", std::string(type)}});
+  net::ClientResponse put(const std::string& repository, const std::string& reference, const std::string& bytes,
+                          std::string_view type = media::manifest) {
+    return send("PUT", fmt::format("/v2/{}/manifests/{}", repository, reference), bytes,
+                {{"Content-Type", std::string(type)}});
   }
 };
 
 std::string code_of(const net::ClientResponse& r) {
   auto at = r.body.find("\"code\":\"");
-  return at == std::string::npos ? std::to_string(r.status) : fmt::format("{} {}", r.status, r.body.substr(at + 8, r.body.find('"', at + 8) - at - 8));
+  return at == std::string::npos
+             ? std::to_string(r.status)
+             : fmt::format("{} {}", r.status, r.body.substr(at + 8, r.body.find('"', at + 8) - at - 8));
 }
 
 TEST(Registry, Ping) {
@@ -74,19 +85,24 @@ TEST(Registry, TakesABlobInEveryWay) {
     auto digest = sha512 ? Hasher(Hasher::Algorithm::sha512).update(bytes).finish() : Digest::of(bytes);
     auto place = "/v2/a/b/blobs/" + digest.str();
     auto check = [&](const net::ClientResponse& r) {
-      EXPECT_EQ(host.show(r, {"location", "docker-content-digest"}), fmt::format("201 {} {}", place, digest.str())) << r.body;
+      EXPECT_EQ(host.show(r, {"location", "docker-content-digest"}), fmt::format("201 {} {}", place, digest.str()))
+          << r.body;
       EXPECT_EQ(host.send("GET", place).body, bytes);
       EXPECT_EQ(host.show(host.send("HEAD", place), {"content-length"}), fmt::format("200 {}", bytes.size()));
       EXPECT_EQ(host.send("DELETE", place).status, 202);
       EXPECT_EQ(code_of(host.send("GET", place)), "404 BLOB_UNKNOWN");
     };
-    auto begin = [&] { return std::string(host.send("POST", "/v2/a/b/blobs/uploads/").headers.get_or("location", "")); };
+    auto begin = [&] {
+      return std::string(host.send("POST", "/v2/a/b/blobs/uploads/").headers.get_or("location", ""));
+    };
     auto finish = [&](const std::string& at) { return at + "?digest=" + percent_encode(digest.str()); };
     check(host.send("POST", "/v2/a/b/blobs/uploads/?digest=" + digest.str(), bytes));
     check(host.send("PUT", finish(begin()), bytes));
     auto chunked = begin();
-    EXPECT_EQ(host.show(host.send("PATCH", chunked, bytes.substr(0, 4), {{"Content-Range", "0-3"}}), {"range"}), "202 0-3");
-    check(host.send("PUT", finish(chunked), bytes.substr(4), {{"Content-Range", fmt::format("4-{}", bytes.size() - 1)}}));
+    EXPECT_EQ(host.show(host.send("PATCH", chunked, bytes.substr(0, 4), {{"Content-Range", "0-3"}}), {"range"}),
+              "202 0-3");
+    check(
+        host.send("PUT", finish(chunked), bytes.substr(4), {{"Content-Range", fmt::format("4-{}", bytes.size() - 1)}}));
     auto stream = begin();
     EXPECT_EQ(host.send("PATCH", stream, bytes).status, 202);
     check(host.send("PUT", finish(stream)));
@@ -112,7 +128,8 @@ TEST(Registry, KeepsChunksInOrder) {
 TEST(Registry, RefusesWrongUploads) {
   Host host;
   auto begin = [&] { return std::string(host.send("POST", "/v2/a/blobs/uploads/").headers.get_or("location", "")); };
-  EXPECT_EQ(code_of(host.send("POST", "/v2/a/blobs/uploads/?digest=" + Digest::of("x").str(), "y")), "400 DIGEST_INVALID");
+  EXPECT_EQ(code_of(host.send("POST", "/v2/a/blobs/uploads/?digest=" + Digest::of("x").str(), "y")),
+            "400 DIGEST_INVALID");
   EXPECT_EQ(code_of(host.send("PUT", begin() + "?digest=" + Digest::of("x").str(), "y")), "400 DIGEST_INVALID");
   EXPECT_EQ(code_of(host.send("PUT", begin() + "?digest=sha256:baddigeststring", "y")), "400 DIGEST_INVALID");
   EXPECT_EQ(code_of(host.send("PATCH", begin(), "abc", {{"Content-Range", "0-9"}})), "400 SIZE_INVALID");
@@ -130,7 +147,9 @@ TEST(Registry, RefusesWrongUploads) {
 TEST(Registry, MountsBlobs) {
   Host host;
   auto digest = host.push_blob("from/here", "shared");
-  auto post = [&](const std::string& query) { return host.send("POST", "/v2/to/there/blobs/uploads/?mount=" + digest.str() + query).status; };
+  auto post = [&](const std::string& query) {
+    return host.send("POST", "/v2/to/there/blobs/uploads/?mount=" + digest.str() + query).status;
+  };
   EXPECT_EQ(host.send("GET", "/v2/to/there/blobs/" + digest.str()).status, 404);
   EXPECT_EQ(post("&from=not/here"), 202);
   EXPECT_EQ(post("&from=from/here"), 201);
@@ -149,31 +168,36 @@ TEST_P(BlobRange, Gives) {
   auto r = host.send("GET", "/v2/a/blobs/" + digest.str(), {}, {{"Range", GetParam().header}});
   EXPECT_EQ(fmt::format("{} {}", host.show(r, {"content-range"}), r.status == 416 ? "" : r.body), GetParam().want);
 }
-INSTANTIATE_TEST_SUITE_P(Table, BlobRange, testing::ValuesIn(std::to_array<RangeCase>({
-  {"bytes=2-4", "206 bytes 2-4/10 234"},
-  {"bytes=7-", "206 bytes 7-9/10 789"},
-  {"bytes=-3", "206 bytes 7-9/10 789"},
-  {"bytes=-30", "206 bytes 0-9/10 0123456789"},
-  {"bytes=5-5000", "206 bytes 5-9/10 56789"},
-  {"bytes=0-0", "206 bytes 0-0/10 0"},
-  {"bytes=5-0", "416 bytes */10 "},
-  {"bytes=10-", "416 bytes */10 "},
-  {"bytes=-0", "416 bytes */10 "},
-  {"lines=1-2", "200 - 0123456789"},
-  {"bytes=0-1,4-5", "200 - 0123456789"},
-})));
+INSTANTIATE_TEST_SUITE_P(Table, BlobRange,
+                         testing::ValuesIn(std::to_array<RangeCase>({
+                             {"bytes=2-4", "206 bytes 2-4/10 234"},
+                             {"bytes=7-", "206 bytes 7-9/10 789"},
+                             {"bytes=-3", "206 bytes 7-9/10 789"},
+                             {"bytes=-30", "206 bytes 0-9/10 0123456789"},
+                             {"bytes=5-5000", "206 bytes 5-9/10 56789"},
+                             {"bytes=0-0", "206 bytes 0-0/10 0"},
+                             {"bytes=5-0", "416 bytes */10 "},
+                             {"bytes=10-", "416 bytes */10 "},
+                             {"bytes=-0", "416 bytes */10 "},
+                             {"lines=1-2", "200 - 0123456789"},
+                             {"bytes=0-1,4-5", "200 - 0123456789"},
+                         })));
 
 TEST(Registry, ManifestsByTagAndDigest) {
   std::vector<std::string> events;
-  Host host({.pushed = [&](const PushEvent& e) { events.push_back(fmt::format("{}:{} {}", e.repository, e.tag, e.digest.short_hex())); }});
+  Host host({.pushed = [&](const PushEvent& e) {
+    events.push_back(fmt::format("{}:{} {}", e.repository, e.tag, e.digest.short_hex()));
+  }});
   auto bytes = host.image("shop/web", "layer");
   auto digest = Digest::of(bytes);
-  EXPECT_EQ(host.show(host.put("shop/web", "v1", bytes), {"location", "docker-content-digest"}), "201 /v2/shop/web/manifests/v1 " + digest.str());
+  EXPECT_EQ(host.show(host.put("shop/web", "v1", bytes), {"location", "docker-content-digest"}),
+            "201 /v2/shop/web/manifests/v1 " + digest.str());
   EXPECT_EQ(host.show(host.put("shop/web", digest.str() + "?tag=v2&tag=v3", bytes), {"oci-tag"}), "201 v2");
   for (const auto& reference : {std::string("v1"), std::string("v3"), digest.str()}) {
     auto got = host.send("GET", "/v2/shop/web/manifests/" + reference);
     EXPECT_EQ(got.body, bytes);
-    EXPECT_EQ(host.show(host.send("HEAD", "/v2/shop/web/manifests/" + reference), {"content-type", "content-length", "docker-content-digest"}),
+    EXPECT_EQ(host.show(host.send("HEAD", "/v2/shop/web/manifests/" + reference),
+                        {"content-type", "content-length", "docker-content-digest"}),
               fmt::format("200 {} {} {}", media::manifest, bytes.size(), digest.str()));
   }
   EXPECT_EQ(events.size(), 3u);
@@ -197,11 +221,14 @@ TEST(Registry, ChecksManifests) {
   EXPECT_EQ(code_of(host.put("a", "bad~tag", bytes)), "400 TAG_INVALID");
   auto both = replace_all(bytes, "\"layers\"", "\"manifests\":[],\"layers\"");
   EXPECT_EQ(code_of(host.put("a", "t", both)), "400 MANIFEST_INVALID");
-  auto missing = fmt::format(R"({{"schemaVersion":2,"mediaType":"{}","manifests":[{{"mediaType":"{}","digest":"{}","size":3}}]}})", media::index,
-                             media::manifest, Digest::of("no").str());
+  auto missing =
+      fmt::format(R"({{"schemaVersion":2,"mediaType":"{}","manifests":[{{"mediaType":"{}","digest":"{}","size":3}}]}})",
+                  media::index, media::manifest, Digest::of("no").str());
   EXPECT_EQ(code_of(host.put("a", "t", missing, media::index)), "404 MANIFEST_BLOB_UNKNOWN");
-  auto foreign = replace_all(bytes, std::string(media::layer_tar), "application/vnd.oci.image.layer.nondistributable.v1.tar");
-  EXPECT_EQ(host.put("a", "t", replace_all(foreign, Digest::of("layer").str(), Digest::of("elsewhere").str())).status, 201);
+  auto foreign =
+      replace_all(bytes, std::string(media::layer_tar), "application/vnd.oci.image.layer.nondistributable.v1.tar");
+  EXPECT_EQ(host.put("a", "t", replace_all(foreign, Digest::of("layer").str(), Digest::of("elsewhere").str())).status,
+            201);
   std::string big = host.image("a", "layer", ",\"annotations\":{\"x\":\"" + std::string(3'900'000, 'y') + "\"}");
   EXPECT_EQ(host.put("a", "big", big).status, 201);
   big = host.image("a", "layer", ",\"annotations\":{\"x\":\"" + std::string(4'300'000, 'y') + "\"}");
@@ -211,17 +238,24 @@ TEST(Registry, ChecksManifests) {
 TEST(Registry, ListsReferrers) {
   Host host;
   auto subject = Digest::of("subject to come");
-  auto list = [&](const std::string& query = {}) { return host.send("GET", "/v2/a/referrers/" + subject.str() + query); };
+  auto list = [&](const std::string& query = {}) {
+    return host.send("GET", "/v2/a/referrers/" + subject.str() + query);
+  };
   EXPECT_EQ(host.show(list(), {"content-type"}), fmt::format("200 {}", media::index));
   EXPECT_EQ(list().body, fmt::format(R"({{"schemaVersion":2,"mediaType":"{}","manifests":[]}})", media::index));
-  auto extra = fmt::format(R"(,"artifactType":"x/sbom","subject":{{"mediaType":"{}","digest":"{}","size":5}},"annotations":{{"k":"v"}})", media::manifest, subject.str());
+  auto extra = fmt::format(
+      R"(,"artifactType":"x/sbom","subject":{{"mediaType":"{}","digest":"{}","size":5}},"annotations":{{"k":"v"}})",
+      media::manifest, subject.str());
   auto one = host.image("a", "sbom", extra);
   EXPECT_EQ(host.show(host.put("a", Digest::of(one).str(), one), {"oci-subject"}), "201 " + subject.str());
   auto two = host.image("a", "sig", replace_all(extra, "x/sbom", "x/sig"));
   host.put("a", Digest::of(two).str(), two);
   auto filtered = list("?artifactType=x/sbom");
-  EXPECT_EQ(filtered.body, fmt::format(R"({{"schemaVersion":2,"mediaType":"{}","manifests":[{{"mediaType":"{}","digest":"{}","size":{},"artifactType":"x/sbom","annotations":{{"k":"v"}}}}]}})",
-                                       media::index, media::manifest, Digest::of(one).str(), one.size()));
+  EXPECT_EQ(
+      filtered.body,
+      fmt::format(
+          R"({{"schemaVersion":2,"mediaType":"{}","manifests":[{{"mediaType":"{}","digest":"{}","size":{},"artifactType":"x/sbom","annotations":{{"k":"v"}}}}]}})",
+          media::index, media::manifest, Digest::of(one).str(), one.size()));
   EXPECT_EQ(filtered.headers.get_or("oci-filters-applied", ""), "artifactType");
   EXPECT_EQ(must(host.registry->referrers("a", subject)).size(), 2u);
   host.send("DELETE", "/v2/a/manifests/" + Digest::of(one).str());
@@ -244,12 +278,14 @@ TEST(Registry, PagesLists) {
 }
 
 TEST(Registry, AsksWhoItIs) {
-  Host host({.authorize = [](std::string_view header, const std::string& repository, std::string_view action) -> std::optional<std::string> {
+  Host host({.authorize = [](std::string_view header, const std::string& repository,
+                             std::string_view action) -> std::optional<std::string> {
     if (header == "Basic " + to_base64("ann:pw") && (action == "pull" || repository == "mine")) return "ann";
     return std::nullopt;
   }});
   net::Headers ann{{"Authorization", "Basic " + to_base64("ann:pw")}};
-  EXPECT_EQ(host.show(host.send("GET", "/v2/"), {"www-authenticate"}), "401 Basic realm=\"slipway\", charset=\"UTF-8\"");
+  EXPECT_EQ(host.show(host.send("GET", "/v2/"), {"www-authenticate"}),
+            "401 Basic realm=\"slipway\", charset=\"UTF-8\"");
   EXPECT_EQ(code_of(host.send("GET", "/v2/")), "401 UNAUTHORIZED");
   EXPECT_EQ(host.send("GET", "/v2/", {}, ann).status, 200);
   EXPECT_EQ(host.send("POST", "/v2/mine/blobs/uploads/", {}, ann).status, 202);
@@ -263,7 +299,9 @@ TEST(Registry, ManyPushOneBlob) {
   std::vector<std::thread> threads;
   std::atomic<int> created = 0;
   for (int i = 0; i < 8; ++i)
-    threads.emplace_back([&] { created += host.send("POST", "/v2/a/blobs/uploads/?digest=" + digest.str(), bytes).status == 201 ? 1 : 0; });
+    threads.emplace_back([&] {
+      created += host.send("POST", "/v2/a/blobs/uploads/?digest=" + digest.str(), bytes).status == 201 ? 1 : 0;
+    });
   for (auto& t : threads) t.join();
   EXPECT_EQ(created, 8);
   EXPECT_EQ(host.send("GET", "/v2/a/blobs/" + digest.str()).body, bytes);
@@ -272,7 +310,8 @@ TEST(Registry, ManyPushOneBlob) {
 TEST(Registry, ChoosesThePlatform) {
   Host host;
   Index index;
-  for (auto [arch, variant, layer] : {std::array{"arm64", "", "1"}, {"amd64", "", "2"}, {"arm", "v6", "3"}, {"arm", "v7", "4"}}) {
+  for (auto [arch, variant, layer] :
+       {std::array{"arm64", "", "1"}, {"amd64", "", "2"}, {"arm", "v6", "3"}, {"arm", "v7", "4"}}) {
     auto bytes = host.image("a", layer);
     auto d = must(host.registry->put_manifest("a", "", media::manifest, bytes));
     d.platform = Platform{"linux", arch, variant};
@@ -286,13 +325,15 @@ TEST(Registry, ChoosesThePlatform) {
   EXPECT_EQ(choose({}), "2");
   EXPECT_EQ(choose({"linux", "arm", "v7"}), "4");
   EXPECT_EQ(choose({"linux", "arm", ""}), "3");
-  EXPECT_EQ(choose({"linux", "s390x", ""}), "a:multi: has no image for linux/s390x, only for linux/arm64, linux/amd64, linux/arm/v6, linux/arm/v7");
+  EXPECT_EQ(choose({"linux", "s390x", ""}),
+            "a:multi: has no image for linux/s390x, only for linux/arm64, linux/amd64, linux/arm/v6, linux/arm/v7");
 }
 
 TEST(Registry, AttachesReferrers) {
   Host host;
   auto subject = must(host.registry->put_manifest("a", "t", media::manifest, host.image("a", "layer")));
-  auto d = must(host.registry->attach("a", subject.digest, "application/spdx+json", "application/spdx+json", "{\"sbom\":1}", {{"made", "today"}}));
+  auto d = must(host.registry->attach("a", subject.digest, "application/spdx+json", "application/spdx+json",
+                                      "{\"sbom\":1}", {{"made", "today"}}));
   auto list = must(host.registry->referrers("a", subject.digest, "application/spdx+json"));
   ASSERT_EQ(list.size(), 1u);
   EXPECT_EQ(list[0].digest, d.digest);
@@ -318,14 +359,15 @@ Digest put_image(Host& host, const std::string& repository, const std::string& t
     config.diff_ids.push_back(layer.diff_id);
   }
   auto text = print(config);
-  manifest.config = {.media_type = std::string(media::config), .digest = must(host.blobs->put(text)), .size = text.size()};
+  manifest.config = {
+      .media_type = std::string(media::config), .digest = must(host.blobs->put(text)), .size = text.size()};
   return must(host.registry->put_manifest(repository, tag, media::manifest, print(manifest))).digest;
 }
 
 TEST(Remote, PushesAndPulls) {
   Host here, there({.authorize = [](std::string_view header, const std::string&, std::string_view) {
-              return header == "Basic " + to_base64("bob:pw") ? std::optional<std::string>("bob") : std::nullopt;
-            }});
+    return header == "Basic " + to_base64("bob:pw") ? std::optional<std::string>("bob") : std::nullopt;
+  }});
   auto digest = put_image(here, "shop/web", "v1", 3);
   Remote remote({.credentials = [](const std::string&) { return Credentials{"bob", "pw"}; }});
   auto target = must(parse_reference(there.server->address() + "/team/web:v1"));
@@ -340,7 +382,8 @@ TEST(Remote, PushesAndPulls) {
   auto image = must(remote.pull(third.ctx, target, *third.registry));
   EXPECT_EQ(image.digest, digest);
   EXPECT_EQ(must(third.registry->image(local_repository(target), "v1")).digest, digest);
-  auto missing = remote.pull(third.ctx, must(parse_reference(there.server->address() + "/team/none:v1")), *third.registry);
+  auto missing =
+      remote.pull(third.ctx, must(parse_reference(there.server->address() + "/team/none:v1")), *third.registry);
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().kind(), Kind::not_found);
   Remote stranger({.credentials = [](const std::string&) { return std::nullopt; }});
@@ -366,7 +409,10 @@ TEST(Remote, PullsOnePlatformOfAnIndexAndCopiesAll) {
   EXPECT_EQ(must(here.registry->manifest(local_repository(ref), "multi"))->descriptor.digest, top);
   EXPECT_FALSE(remote.push(here.ctx, *here.registry, local_repository(ref), "multi", ref));  // only half of it is here
   Host through;
-  EXPECT_EQ(must(remote.copy(here.ctx, ref, must(parse_reference(here.server->address() + "/copied:multi")), *through.registry)).digest, top);
+  EXPECT_EQ(must(remote.copy(here.ctx, ref, must(parse_reference(here.server->address() + "/copied:multi")),
+                             *through.registry))
+                .digest,
+            top);
   EXPECT_EQ(here.send("GET", "/v2/copied/manifests/multi").status, 200);
 }
 
@@ -380,14 +426,17 @@ TEST(Remote, FetchesTokens) {
   auto handler = [&, routes = there.registry->routes()](const Ctx& ctx, net::Request& request) -> net::Response {
     if (request.path == "/token") {
       std::lock_guard lock(mutex);
-      scopes.push_back(request.query_of("scope") + " " + request.query_of("service") + " " + std::string(request.headers.get_or("authorization", "-")));
-      return net::Response::json(200, fmt::format(R"({{"token":"for {}","expires_in":300}})", request.query_of("scope")));
+      scopes.push_back(request.query_of("scope") + " " + request.query_of("service") + " " +
+                       std::string(request.headers.get_or("authorization", "-")));
+      return net::Response::json(200,
+                                 fmt::format(R"({{"token":"for {}","expires_in":300}})", request.query_of("scope")));
     }
     auto given = request.headers.get_or("authorization", "");
     auto wanted = fmt::format("Bearer for repository:shop/web:{}", request.method == "GET" ? "pull" : "pull,push");
     if (given != wanted && given != "Bearer for repository:shop/web:pull,push") {
       auto response = net::Response::text(401, "");
-      response.headers.set("WWW-Authenticate", fmt::format("Bearer realm=\"{}\",service=\"reg, one\",scope=\"x\"", realm));
+      response.headers.set("WWW-Authenticate",
+                           fmt::format("Bearer realm=\"{}\",service=\"reg, one\",scope=\"x\"", realm));
       return response;
     }
     return routes(ctx, request);
@@ -399,7 +448,8 @@ TEST(Remote, FetchesTokens) {
   auto ref = must(parse_reference(server->address() + "/shop/web:v1"));
   must(remote.pull(here.ctx, ref, *here.registry));
   must(remote.manifest(here.ctx, ref));
-  EXPECT_EQ(join(scopes, "|").find("repository:shop/web:pull reg, one Basic " + to_base64("ann:pw")), 0u) << join(scopes, "|");
+  EXPECT_EQ(join(scopes, "|").find("repository:shop/web:pull reg, one Basic " + to_base64("ann:pw")), 0u)
+      << join(scopes, "|");
   EXPECT_LE(scopes.size(), 4u);  // one a parallel blob at most
 }
 
@@ -421,7 +471,8 @@ TEST(Remote, SLOW_ResumesBrokenTransfers) {
         response.headers.set("Content-Length", std::to_string(fd->length));
         response.body = net::StreamBody([fd](const Ctx& c, net::BodyWriter& writer) -> Result<> {
           std::string half(fd->length / 2, '\0');
-          if (::pread(fd->fd.get(), half.data(), half.size(), static_cast<off_t>(fd->offset)) < 0) return fail(Kind::internal, "read");
+          if (::pread(fd->fd.get(), half.data(), half.size(), static_cast<off_t>(fd->offset)) < 0)
+            return fail(Kind::internal, "read");
           TRY_OK(writer.write(c, half));
           return fail(Kind::unavailable, "cut off");
         });
@@ -450,8 +501,10 @@ TEST(Interop, SLOW_SkopeoPushesAndPulls) {
   auto at = "docker://" + host.server->address();
   auto out = "dir:" + (host.dir.path() / "out").native();
   must(run_ok(host.ctx, {.argv = {"skopeo", "copy", "--src-tls-verify=false", at + "/shop/web:v1", out}}));
-  EXPECT_EQ(must(read_file(host.dir.path() / "out/manifest.json")), must(host.registry->manifest("shop/web", "v1"))->bytes);
-  must(run_ok(host.ctx, {.argv = {"skopeo", "copy", "--dest-tls-verify=false", "--preserve-digests", out, at + "/back/web:v2"}}));
+  EXPECT_EQ(must(read_file(host.dir.path() / "out/manifest.json")),
+            must(host.registry->manifest("shop/web", "v1"))->bytes);
+  must(run_ok(host.ctx,
+              {.argv = {"skopeo", "copy", "--dest-tls-verify=false", "--preserve-digests", out, at + "/back/web:v2"}}));
   EXPECT_EQ(must(host.registry->image("back/web", "v2")).digest, digest);
   auto inspected = must(run_ok(host.ctx, {.argv = {"skopeo", "inspect", "--tls-verify=false", at + "/back/web:v2"}}));
   EXPECT_NE(inspected.find(digest.str()), std::string::npos) << inspected;
@@ -466,7 +519,9 @@ TEST(Interop, SLOW_DockerRegistryIsOurPeer) {
   auto config = host.dir.path() / "config.yml";
   auto peer_root = host.dir.path() / "peer";
   auto port = 20000 + ::getpid() % 20000;
-  must(write_file(config, fmt::format("version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: 127.0.0.1:{}}}\n", peer_root.native(), port)));
+  must(write_file(config, fmt::format("version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: "
+                                      "{}}}}}\nhttp: {{addr: 127.0.0.1:{}}}\n",
+                                      peer_root.native(), port)));
   auto child = must(Child::start({.argv = {"docker-registry", "serve", config.native()}}, {}));
   auto ready = [&] {
     for (int i = 0; i < 100; ++i) {
@@ -489,7 +544,9 @@ TEST(Interop, SLOW_BuildahPushes) {
   NEEDS_PROGRAM("buildah");
   Host host;
   put_image(host, "shop/web", "v1", 1);
-  auto storage = std::vector<std::string>{"--storage-driver", "vfs", "--root", (host.dir.path() / "store").native(), "--runroot", (host.dir.path() / "run").native()};
+  auto storage = std::vector<std::string>{"--storage-driver", "vfs",
+                                          "--root",           (host.dir.path() / "store").native(),
+                                          "--runroot",        (host.dir.path() / "run").native()};
   auto buildah = [&](std::vector<std::string> more) {
     std::vector<std::string> argv{"buildah"};
     argv.insert(argv.end(), storage.begin(), storage.end());
@@ -497,7 +554,8 @@ TEST(Interop, SLOW_BuildahPushes) {
     must(run_ok(host.ctx, {.argv = argv}));
   };
   buildah({"pull", "--tls-verify=false", "docker://" + host.server->address() + "/shop/web:v1"});
-  buildah({"push", "--tls-verify=false", host.server->address() + "/shop/web:v1", "docker://" + host.server->address() + "/pushed/web:v1"});
+  buildah({"push", "--tls-verify=false", host.server->address() + "/shop/web:v1",
+           "docker://" + host.server->address() + "/pushed/web:v1"});
   EXPECT_EQ(must(host.registry->image("pushed/web", "v1")).manifest.layers.size(), 1u);
 }
 
@@ -508,9 +566,15 @@ TEST(Interop, SLOW_PassesTheConformanceSuite) {
   for (const char* version : {"1.1", "dev"}) {
     Host host;
     auto results = host.dir.path() / "results";
-    auto output = must(run(host.ctx, {.argv = {program}, .extra_env = {{"OCI_REGISTRY", host.server->address()}, {"OCI_TLS", "disabled"}, {"OCI_VERSION", version},
-                                                                       {"OCI_RESULTS_DIR", results.native()}}, .cwd = host.dir.path().native()}));
-    EXPECT_EQ(output.code, 0) << version << "\n" << output.out.substr(output.out.size() > 6000 ? output.out.size() - 6000 : 0) << output.err;
+    auto output = must(run(host.ctx, {.argv = {program},
+                                      .extra_env = {{"OCI_REGISTRY", host.server->address()},
+                                                    {"OCI_TLS", "disabled"},
+                                                    {"OCI_VERSION", version},
+                                                    {"OCI_RESULTS_DIR", results.native()}},
+                                      .cwd = host.dir.path().native()}));
+    EXPECT_EQ(output.code, 0) << version << "\n"
+                              << output.out.substr(output.out.size() > 6000 ? output.out.size() - 6000 : 0)
+                              << output.err;
     auto count = [&](std::string_view ending) {
       auto all = lines(output.out);
       return std::count_if(all.begin(), all.end(), [&](std::string_view line) { return trim(line).ends_with(ending); });

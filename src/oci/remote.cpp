@@ -18,18 +18,20 @@ using detail::Call;
 using detail::Session;
 
 constexpr std::size_t parallel_blobs = 4;
-const std::string accepted = fmt::format("{}, {}, {}, {}", media::manifest, media::index, media::docker_manifest, media::docker_list);
+const std::string accepted =
+    fmt::format("{}, {}, {}, {}", media::manifest, media::index, media::docker_manifest, media::docker_list);
 
 // The registry's own words, when it has any.
 Fail refusal(const net::ClientResponse& response, std::string_view doing) {
   std::string words;
   if (auto value = doc::parse_json(response.body, "answer")) {
-    for (const auto& e : doc::View(*value)["errors"].items()) words += fmt::format(": {} {}", e["code"].str_or(""), e["message"].str_or(""));
+    for (const auto& e : doc::View(*value)["errors"].items())
+      words += fmt::format(": {} {}", e["code"].str_or(""), e["message"].str_or(""));
   }
-  auto kind = response.status == 404                              ? Kind::not_found
-              : response.status == 401 || response.status == 403  ? Kind::denied
-              : response.status == 429 || response.status >= 500  ? Kind::unavailable
-                                                                  : Kind::invalid;
+  auto kind = response.status == 404                             ? Kind::not_found
+              : response.status == 401 || response.status == 403 ? Kind::denied
+              : response.status == 429 || response.status >= 500 ? Kind::unavailable
+                                                                 : Kind::invalid;
   return fail(kind, "{}: {} {}{}", doing, response.status, net::status_text(response.status), words);
 }
 
@@ -82,13 +84,14 @@ struct Remote::Rep {
 
   Result<StoredManifest> manifest(const Ctx& ctx, const Reference& ref);
   Result<> fetch_blob(const Ctx& ctx, const Reference& ref, const Descriptor& d, store::BlobStore& blobs);
-  Result<Descriptor> fetch(const Ctx& ctx, const Reference& ref, const StoredManifest& top, Registry& into, const std::optional<Platform>& platform,
-                           const std::string& tag);
-  Result<> fetch_image(const Ctx& ctx, const Reference& ref, const StoredManifest& stored, Registry& into, const std::string& tag);
+  Result<Descriptor> fetch(const Ctx& ctx, const Reference& ref, const StoredManifest& top, Registry& into,
+                           const std::optional<Platform>& platform, const std::string& tag);
+  Result<> fetch_image(const Ctx& ctx, const Reference& ref, const StoredManifest& stored, Registry& into,
+                       const std::string& tag);
   Result<> send_blob(const Ctx& ctx, const Reference& to, const Descriptor& d, store::BlobStore& blobs);
   Result<> upload(const Ctx& ctx, const Reference& to, const Descriptor& d, int fd, std::string location);
-  Result<Descriptor> send(const Ctx& ctx, Registry& from, const std::string& repository, const StoredManifest& stored, const Reference& to,
-                          const std::string& as);
+  Result<Descriptor> send(const Ctx& ctx, Registry& from, const std::string& repository, const StoredManifest& stored,
+                          const Reference& to, const std::string& as);
 };
 
 Remote::Remote(RemoteOptions options) : rep_(new Rep(std::move(options))) {}
@@ -106,7 +109,8 @@ Result<StoredManifest> Remote::Rep::manifest(const Ctx& ctx, const Reference& re
   stored.descriptor.digest = Digest::of(stored.bytes);
   stored.descriptor.size = stored.bytes.size();
   if (!ref.digest.empty() && ref.digest.algorithm() == "sha256" && ref.digest != stored.descriptor.digest)
-    return fail(Kind::corrupt, "{}: the registry sends a manifest with the digest {}", ref.print(), stored.descriptor.digest.str());
+    return fail(Kind::corrupt, "{}: the registry sends a manifest with the digest {}", ref.print(),
+                stored.descriptor.digest.str());
   return stored;
 }
 
@@ -145,13 +149,17 @@ Result<> Remote::Rep::fetch_blob(const Ctx& ctx, const Reference& ref, const Des
     } else if (!response && !response.error().retryable() && !broken) {
       return Fail(std::move(response).error().in(doing));
     }
-    if (attempt == 4 || !ctx.alive()) return broken ? Fail(*broken) : response ? refusal(*response, doing) : Fail(std::move(response).error().in(doing));
+    if (attempt == 4 || !ctx.alive())
+      return broken     ? Fail(*broken)
+             : response ? refusal(*response, doing)
+                        : Fail(std::move(response).error().in(doing));
     if (!resume || broken || (response && response->ok())) writer.reset();
     TRY_OK(sleep(ctx, Millis(200 << attempt)));
   }
 }
 
-Result<> Remote::Rep::fetch_image(const Ctx& ctx, const Reference& ref, const StoredManifest& stored, Registry& into, const std::string& tag) {
+Result<> Remote::Rep::fetch_image(const Ctx& ctx, const Reference& ref, const StoredManifest& stored, Registry& into,
+                                  const std::string& tag) {
   TRY_IN(auto manifest, ref.print(), parse_manifest(stored.bytes));
   std::vector<Descriptor> wanted{manifest.config};
   for (const auto& layer : manifest.layers)
@@ -160,7 +168,8 @@ Result<> Remote::Rep::fetch_image(const Ctx& ctx, const Reference& ref, const St
   std::vector<std::function<Result<>(const Ctx&)>> tasks;
   for (const auto& d : wanted) {
     if (!once.insert(d.digest.str()).second) continue;
-    if (d.digest.algorithm() != "sha256") return fail(Kind::invalid, "{}: blob {}: only sha256 can be pulled", ref.print(), d.digest.str());
+    if (d.digest.algorithm() != "sha256")
+      return fail(Kind::invalid, "{}: blob {}: only sha256 can be pulled", ref.print(), d.digest.str());
     tasks.emplace_back([this, &ref, &into, d](const Ctx& task) { return fetch_blob(task, ref, d, into.blobs()); });
   }
   TRY_OK(run_all(ctx, parallel_blobs, std::move(tasks)));
@@ -194,8 +203,10 @@ Result<Descriptor> Remote::Rep::fetch(const Ctx& ctx, const Reference& ref, cons
 }
 
 // Where a broken upload stands: the offset to go on from; nothing: it is gone.
-static Result<std::optional<std::uint64_t>> standing(const Ctx& ctx, Session& session, const Reference& to, std::string& location) {
-  TRY(auto response, session.send(ctx, {.method = "GET", .target = location, .repository = to.repository, .actions = "pull,push"}));
+static Result<std::optional<std::uint64_t>> standing(const Ctx& ctx, Session& session, const Reference& to,
+                                                     std::string& location) {
+  TRY(auto response,
+      session.send(ctx, {.method = "GET", .target = location, .repository = to.repository, .actions = "pull,push"}));
   if (response.status != 204) return std::optional<std::uint64_t>();
   if (auto next = response.headers.get("location")) location = session.absolute(*next);
   auto range = cut(response.headers.get_or("range", "0-0"), "-");
@@ -208,9 +219,14 @@ Result<> Remote::Rep::upload(const Ctx& ctx, const Reference& to, const Descript
   auto doing = fmt::format("{}: blob {}", to.name(), d.digest.short_hex());
   std::uint64_t offset = 0;
   for (int attempt = 0;; ++attempt) {
-    Call call{.repository = to.repository, .actions = "pull,push", .upload_size = static_cast<std::int64_t>(d.size - offset), .retries = false};
+    Call call{.repository = to.repository,
+              .actions = "pull,push",
+              .upload_size = static_cast<std::int64_t>(d.size - offset),
+              .retries = false};
     call.headers.set("Content-Type", "application/octet-stream");
-    auto finish = [&](const std::string& at) { return at + (at.find('?') == std::string::npos ? "?" : "&") + "digest=" + percent_encode(d.digest.str()); };
+    auto finish = [&](const std::string& at) {
+      return at + (at.find('?') == std::string::npos ? "?" : "&") + "digest=" + percent_encode(d.digest.str());
+    };
     call.method = offset == 0 ? "PUT" : "PATCH";
     call.target = offset == 0 ? finish(location) : location;
     if (offset > 0) call.headers.set("Content-Range", fmt::format("{}-{}", offset, d.size - 1));
@@ -224,11 +240,14 @@ Result<> Remote::Rep::upload(const Ctx& ctx, const Reference& to, const Descript
     auto response = with->send(ctx, call);
     if (response && response->ok() && offset > 0) {
       if (auto next = response->headers.get("location")) location = with->absolute(*next);
-      response = with->send(ctx, {.method = "PUT", .target = finish(location), .repository = to.repository, .actions = "pull,push"});
+      response = with->send(
+          ctx, {.method = "PUT", .target = finish(location), .repository = to.repository, .actions = "pull,push"});
     }
     if (response && response->ok()) return {};
-    bool again = response ? response->status >= 500 || response->status == 429 || response->status == 416 : response.error().retryable();
-    if (!again || attempt == 4 || !ctx.alive()) return response ? Result<>(refusal(*response, doing)) : Fail(std::move(response).error().in(doing));
+    bool again = response ? response->status >= 500 || response->status == 429 || response->status == 416
+                          : response.error().retryable();
+    if (!again || attempt == 4 || !ctx.alive())
+      return response ? Result<>(refusal(*response, doing)) : Fail(std::move(response).error().in(doing));
     TRY_OK(sleep(ctx, Millis(300 << attempt)));
     TRY(auto at, standing(ctx, *with, to, location));
     if (!at) return fail(Kind::conflict, "{}: the upload was dropped by the registry", doing);
@@ -240,16 +259,25 @@ Result<> Remote::Rep::send_blob(const Ctx& ctx, const Reference& to, const Descr
   auto with = session(to.host);
   auto doing = fmt::format("{}: blob {}", to.name(), d.digest.short_hex());
   auto key = to.host + " " + d.digest.str();
-  Call head{.method = "HEAD", .target = fmt::format("/v2/{}/blobs/{}", to.repository, d.digest.str()), .repository = to.repository, .actions = "pull,push"};
+  Call head{.method = "HEAD",
+            .target = fmt::format("/v2/{}/blobs/{}", to.repository, d.digest.str()),
+            .repository = to.repository,
+            .actions = "pull,push"};
   TRY(auto there, with->send(ctx, head));
   if (!there.ok()) {
     for (int attempt = 0;; ++attempt) {
-      Call start{.method = "POST", .target = fmt::format("/v2/{}/blobs/uploads/", to.repository), .repository = to.repository, .actions = "pull,push"};
+      Call start{.method = "POST",
+                 .target = fmt::format("/v2/{}/blobs/uploads/", to.repository),
+                 .repository = to.repository,
+                 .actions = "pull,push"};
       {
         auto known = seen.lock();
-        if (auto it = known->find(key); it != known->end() && it->second != to.repository) start.mount_from = it->second;
+        if (auto it = known->find(key); it != known->end() && it->second != to.repository)
+          start.mount_from = it->second;
       }
-      if (!start.mount_from.empty()) start.target += fmt::format("?mount={}&from={}", percent_encode(d.digest.str()), percent_encode(start.mount_from));
+      if (!start.mount_from.empty())
+        start.target +=
+            fmt::format("?mount={}&from={}", percent_encode(d.digest.str()), percent_encode(start.mount_from));
       TRY(auto started, with->send(ctx, start));
       if (started.status == 201) break;  // mounted
       if (started.status != 202) return refusal(started, doing);
@@ -265,13 +293,15 @@ Result<> Remote::Rep::send_blob(const Ctx& ctx, const Reference& to, const Descr
   return {};
 }
 
-Result<Descriptor> Remote::Rep::send(const Ctx& ctx, Registry& from, const std::string& repository, const StoredManifest& stored, const Reference& to,
-                                     const std::string& as) {
+Result<Descriptor> Remote::Rep::send(const Ctx& ctx, Registry& from, const std::string& repository,
+                                     const StoredManifest& stored, const Reference& to, const std::string& as) {
   if (is_index(stored.descriptor.media_type)) {
     TRY(auto index, parse_index(stored.bytes));
     for (const auto& child : index.manifests) {
       TRY(auto inner, from.manifest(repository, child.digest.str()));
-      if (!inner) return fail(Kind::not_found, "{}: its image {} is not here, so the index cannot be pushed whole", repository, child.digest.str());
+      if (!inner)
+        return fail(Kind::not_found, "{}: its image {} is not here, so the index cannot be pushed whole", repository,
+                    child.digest.str());
       TRY_OK(send(ctx, from, repository, *inner, to, child.digest.str()));
     }
   } else {
@@ -285,7 +315,10 @@ Result<Descriptor> Remote::Rep::send(const Ctx& ctx, Registry& from, const std::
     }
     TRY_OK(run_all(ctx, parallel_blobs, std::move(tasks)));
   }
-  Call put{.method = "PUT", .target = fmt::format("/v2/{}/manifests/{}", to.repository, as), .repository = to.repository, .actions = "pull,push",
+  Call put{.method = "PUT",
+           .target = fmt::format("/v2/{}/manifests/{}", to.repository, as),
+           .repository = to.repository,
+           .actions = "pull,push",
            .body = stored.bytes};
   put.headers.set("Content-Type", stored.descriptor.media_type);
   TRY(auto response, session(to.host)->send(ctx, put));
@@ -293,10 +326,13 @@ Result<Descriptor> Remote::Rep::send(const Ctx& ctx, Registry& from, const std::
   return stored.descriptor;
 }
 
-Result<StoredManifest> Remote::manifest(const Ctx& ctx, const Reference& reference) { return rep_->manifest(ctx, reference); }
+Result<StoredManifest> Remote::manifest(const Ctx& ctx, const Reference& reference) {
+  return rep_->manifest(ctx, reference);
+}
 
 Result<std::optional<Digest>> Remote::head(const Ctx& ctx, const Reference& reference) {
-  Call call{.method = "HEAD", .target = fmt::format("/v2/{}/manifests/{}", reference.repository, reference_of(reference))};
+  Call call{.method = "HEAD",
+            .target = fmt::format("/v2/{}/manifests/{}", reference.repository, reference_of(reference))};
   call.headers.set("Accept", accepted);
   TRY(auto response, rep_->read(ctx, reference, std::move(call)));
   if (response.status == 404) return std::optional<Digest>();
@@ -323,7 +359,8 @@ Result<std::vector<std::string>> Remote::tags(const Ctx& ctx, const Reference& r
   return out;
 }
 
-Result<Registry::Image> Remote::pull(const Ctx& ctx, const Reference& reference, Registry& into, const Platform& platform) {
+Result<Registry::Image> Remote::pull(const Ctx& ctx, const Reference& reference, Registry& into,
+                                     const Platform& platform) {
   auto repository = local_repository(reference);
   if (!reference.digest.empty()) {
     if (auto here = into.image(repository, reference.digest.str(), platform)) return here;  // a digest never changes
@@ -333,7 +370,8 @@ Result<Registry::Image> Remote::pull(const Ctx& ctx, const Reference& reference,
   return into.image(repository, got.digest.str(), platform);
 }
 
-Result<Descriptor> Remote::push(const Ctx& ctx, Registry& from, std::string_view repository, std::string_view tag_or_digest, const Reference& to) {
+Result<Descriptor> Remote::push(const Ctx& ctx, Registry& from, std::string_view repository,
+                                std::string_view tag_or_digest, const Reference& to) {
   TRY(auto stored, from.manifest(repository, tag_or_digest));
   if (!stored) return fail(Kind::not_found, "{}: no image {} in the registry", repository, tag_or_digest);
   auto as = to.tag.empty() ? stored->descriptor.digest.str() : to.tag;

@@ -20,7 +20,7 @@ struct RemoteOptions {
   std::function<std::optional<Credentials>(const std::string& host)> credentials;
   std::vector<std::string> plain_http_hosts;  // besides loopback addresses
   net::ClientOptions http;
-  std::map<std::string, std::string> mirrors; // host -> base URL tried first
+  std::map<std::string, std::string> mirrors;  // host -> base URL tried first
 };
 // Threads: any.
 class Remote {
@@ -32,10 +32,12 @@ class Remote {
   Result<std::vector<std::string>> tags(const Ctx& ctx, const Reference& repository);
   // Manifest (index resolved for the platform), config and layers into the local registry under
   // "host/repository"; what is there is not fetched. Gives the image. Errors: not_found, denied, unavailable, corrupt.
-  Result<Registry::Image> pull(const Ctx& ctx, const Reference& reference, Registry& into, const Platform& platform = {});
+  Result<Registry::Image> pull(const Ctx& ctx, const Reference& reference, Registry& into,
+                               const Platform& platform = {});
   // Blobs the other side has are mounted or skipped, the rest goes up in parallel; a broken upload goes on where it
   // stopped. An index takes its manifests along.
-  Result<Descriptor> push(const Ctx& ctx, Registry& from, std::string_view repository, std::string_view tag_or_digest, const Reference& to);
+  Result<Descriptor> push(const Ctx& ctx, Registry& from, std::string_view repository, std::string_view tag_or_digest,
+                          const Reference& to);
   // All platforms and, through the local registry, whatever it lacks.
   Result<Descriptor> copy(const Ctx& ctx, const Reference& from, const Reference& to, Registry& through);
 

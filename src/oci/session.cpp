@@ -52,8 +52,10 @@ std::vector<Challenge> parse_challenges(const std::vector<std::string_view>& hea
 }
 
 bool is_loopback(std::string_view authority) {
-  auto host = authority.starts_with('[') ? authority.substr(0, authority.find(']') + 1) : authority.substr(0, authority.find(':'));
-  return host == "localhost" || host == "[::1]" || (host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string_view::npos);
+  auto host = authority.starts_with('[') ? authority.substr(0, authority.find(']') + 1)
+                                         : authority.substr(0, authority.find(':'));
+  return host == "localhost" || host == "[::1]" ||
+         (host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string_view::npos);
 }
 
 namespace {
@@ -62,7 +64,8 @@ namespace {
 bool is_private_address(std::string_view host) {
   if (is_loopback(host)) return true;
   if (host.find_first_not_of("0123456789.") != std::string_view::npos) return host.starts_with('[');
-  return host.starts_with("10.") || host.starts_with("192.168.") || host.starts_with("169.254.") || host.starts_with("0.") ||
+  return host.starts_with("10.") || host.starts_with("192.168.") || host.starts_with("169.254.") ||
+         host.starts_with("0.") ||
          (host.starts_with("172.") && to_int(host.substr(4, host.find('.', 4) - 4)).value_or(0) / 16 == 1);
 }
 
@@ -73,7 +76,9 @@ std::string scope_of(const Call& call) {
   return scope;
 }
 
-bool worth_retrying(int status) { return status == 429 || status == 500 || status == 502 || status == 503 || status == 504; }
+bool worth_retrying(int status) {
+  return status == 429 || status == 500 || status == 502 || status == 503 || status == 504;
+}
 
 }  // namespace
 
@@ -111,8 +116,9 @@ Result<std::string> Session::token(const Ctx& ctx, const Challenge& challenge, c
   if (who && who->user == "<token>") {
     request.method = "POST";
     request.headers.set("Content-Type", "application/x-www-form-urlencoded");
-    request.body = fmt::format("grant_type=refresh_token&service={}&client_id=slipway&scope={}&refresh_token={}", percent_encode(parameter("service")),
-                               percent_encode(scopes), percent_encode(who->secret));
+    request.body =
+        fmt::format("grant_type=refresh_token&service={}&client_id=slipway&scope={}&refresh_token={}",
+                    percent_encode(parameter("service")), percent_encode(scopes), percent_encode(who->secret));
   } else {
     std::string query = "service=" + percent_encode(parameter("service"));
     for (auto scope : split(scopes, ' '))
@@ -126,8 +132,9 @@ Result<std::string> Session::token(const Ctx& ctx, const Challenge& challenge, c
   request.limit = 1 << 20;
   TRY_IN(auto response, fmt::format("{}: token service", host_), client_.send(ctx, std::move(request)));
   if (response.status == 401 || response.status == 403 || response.status == 400) {
-    return Fail(Error(Kind::denied, fmt::format("{}: sign-in refused ({})", host_, response.status))
-                    .with_hint(who ? "check the user and password of this registry" : fmt::format("docker login {}", host_)));
+    return Fail(
+        Error(Kind::denied, fmt::format("{}: sign-in refused ({})", host_, response.status))
+            .with_hint(who ? "check the user and password of this registry" : fmt::format("docker login {}", host_)));
   }
   if (!response.ok()) return fail(Kind::unavailable, "{}: token service answers {}", host_, response.status);
   TRY_IN(auto value, fmt::format("{}: token service", host_), doc::parse_json(response.body, "token"));
@@ -141,7 +148,8 @@ Result<std::string> Session::token(const Ctx& ctx, const Challenge& challenge, c
   return authorization;
 }
 
-Result<std::string> Session::sign_in(const Ctx& ctx, const std::vector<Challenge>& challenges, const std::string& scope, const Call& call) {
+Result<std::string> Session::sign_in(const Ctx& ctx, const std::vector<Challenge>& challenges, const std::string& scope,
+                                     const Call& call) {
   for (const auto& challenge : challenges)
     if (challenge.scheme == "bearer") return token(ctx, challenge, call);
   for (const auto& challenge : challenges) {
@@ -152,7 +160,8 @@ Result<std::string> Session::sign_in(const Ctx& ctx, const std::vector<Challenge
     (*grants_.lock())[scope] = {authorization, Clock::time_point::max()};
     return authorization;
   }
-  return Fail(Error(Kind::denied, fmt::format("{}: wants a sign-in", host_)).with_hint(fmt::format("docker login {}", host_)));
+  return Fail(
+      Error(Kind::denied, fmt::format("{}: wants a sign-in", host_)).with_hint(fmt::format("docker login {}", host_)));
 }
 
 Result<net::ClientResponse> Session::once(const Ctx& ctx, const Call& call) {
@@ -160,10 +169,12 @@ Result<net::ClientResponse> Session::once(const Ctx& ctx, const Call& call) {
   std::string authorization;
   {
     auto grants = grants_.lock();
-    if (auto it = grants->find(scope); it != grants->end() && it->second.until > ctx.clock->now()) authorization = it->second.authorization;
+    if (auto it = grants->find(scope); it != grants->end() && it->second.until > ctx.clock->now())
+      authorization = it->second.authorization;
   }
   for (int attempt = 0;; ++attempt) {
-    net::ClientRequest request{.method = call.method, .url = absolute(call.target), .headers = call.headers, .body = call.body};
+    net::ClientRequest request{
+        .method = call.method, .url = absolute(call.target), .headers = call.headers, .body = call.body};
     // An upload may have been sent elsewhere (a storage service with a signed URL): our token is not for it.
     bool ours = request.url.starts_with(base_ + "/");
     if (!authorization.empty() && ours) request.headers.set("Authorization", authorization);
@@ -172,7 +183,8 @@ Result<net::ClientResponse> Session::once(const Ctx& ctx, const Call& call) {
       request.upload_size = call.upload_size;
       request.redirects = 0;
     }
-    auto response = call.sink ? client_.stream(ctx, std::move(request), call.sink) : client_.send(ctx, std::move(request));
+    auto response =
+        call.sink ? client_.stream(ctx, std::move(request), call.sink) : client_.send(ctx, std::move(request));
     if (!response) return Fail(std::move(response).error().in(host_));
     if (response->status != 401 || !ours) return response;
     if (attempt == 1) return fail(Kind::denied, "{}: {} of {} refused", host_, call.actions, call.repository);
@@ -188,7 +200,8 @@ Result<net::ClientResponse> Session::send(const Ctx& ctx, const Call& call) {
     // Half a second, doubled, with jitter so that many clients do not come back at once.
     auto pause = Millis(500 << attempt) + Millis(static_cast<unsigned char>(random_bytes(1)[0]));
     if (response) {
-      if (auto after = to_int(response->headers.get_or("retry-after", "")); after && *after >= 0) pause = Millis(std::min<std::int64_t>(*after, 60) * 1000);
+      if (auto after = to_int(response->headers.get_or("retry-after", "")); after && *after >= 0)
+        pause = Millis(std::min<std::int64_t>(*after, 60) * 1000);
     }
     LOG(debug, "oci.remote.retry", {"host", host_}, {"target", call.target}, {"attempt", attempt + 1});
     TRY_OK(sleep(ctx, pause));

@@ -76,7 +76,8 @@ Result<> Unpacker::all(const Ctx& ctx, archive* a) {
     if (rc == ARCHIVE_EOF) break;
     // WARN: a name that the C locale cannot show; the bytes are there all the same.
     if (rc < ARCHIVE_WARN) return fail(Kind::corrupt, "archive is broken: {}", archive_error_string(a));
-    if (++entries_ > target_.limits.entries) return fail(Kind::invalid, "archive has more than {} entries", target_.limits.entries);
+    if (++entries_ > target_.limits.entries)
+      return fail(Kind::invalid, "archive has more than {} entries", target_.limits.entries);
     TRY_OK(entry(a, e));
   }
   // Folders last: filling them changed their times.
@@ -127,7 +128,8 @@ Result<int> Unpacker::parent(const std::string& path) {
 // Removes what stands where an entry goes, unless both are folders.
 Result<> Unpacker::make_room(int dir, const std::string& name, bool for_folder, const std::string& shown) {
   struct stat st{};
-  if (::fstatat(dir, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) < 0) return errno == ENOENT ? Result<>{} : Result<>(fail_errno(errno, shown));
+  if (::fstatat(dir, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) < 0)
+    return errno == ENOENT ? Result<>{} : Result<>(fail_errno(errno, shown));
   if (S_ISDIR(st.st_mode)) {
     if (for_folder) return {};
     if (target_.names == Names::plain) return fail(Kind::invalid, "/{}: a folder is there already", shown);
@@ -153,7 +155,8 @@ Result<> Unpacker::whiteout(const std::string& parent_path, const std::string& n
   }
   if (name.starts_with(".wh..wh.")) return {};  // aufs' bookkeeping (plink, orph): means nothing here
   auto victim = name.substr(4);
-  if (victim.empty() || victim == "." || victim == "..") return fail(Kind::invalid, "/{}/{}: whiteout of nothing", parent_path, name);
+  if (victim.empty() || victim == "." || victim == "..")
+    return fail(Kind::invalid, "/{}/{}: whiteout of nothing", parent_path, name);
   TRY(int dir, parent(parent_path));
   auto path = parent_path.empty() ? victim : parent_path + "/" + victim;
   if (target_.whiteouts == Whiteouts::apply) {
@@ -182,9 +185,11 @@ Result<> Unpacker::data(archive* a, int fd, const std::string& shown) {
     if (rc == ARCHIVE_EOF) return {};
     if (rc < ARCHIVE_WARN) return fail(Kind::corrupt, "{}: archive is broken: {}", shown, archive_error_string(a));
     bytes_ += size;
-    if (bytes_ > target_.limits.bytes) return fail(Kind::invalid, "archive unpacks to more than {} bytes", target_.limits.bytes);
+    if (bytes_ > target_.limits.bytes)
+      return fail(Kind::invalid, "archive unpacks to more than {} bytes", target_.limits.bytes);
     for (std::size_t done = 0; done < size;) {
-      auto n = ::pwrite(fd, static_cast<const char*>(block) + done, size - done, offset + static_cast<la_int64_t>(done));
+      auto n =
+          ::pwrite(fd, static_cast<const char*>(block) + done, size - done, offset + static_cast<la_int64_t>(done));
       if (n < 0 && errno != EINTR) return fail_errno(errno, shown);
       if (n > 0) done += static_cast<std::size_t>(n);
     }
@@ -199,7 +204,8 @@ Result<> Unpacker::finish_fd(archive_entry* e, int fd, const std::string& shown,
   const void* value = nullptr;
   std::size_t size = 0;
   while (archive_entry_xattr_next(e, &name, &value, &size) == ARCHIVE_OK) {
-    if (name == nullptr || !allowed_xattr(name) || (!root_ && std::string_view(name).starts_with("security."))) continue;
+    if (name == nullptr || !allowed_xattr(name) || (!root_ && std::string_view(name).starts_with("security.")))
+      continue;
     if (::fsetxattr(fd, name, value, size, 0) < 0 && errno != ENOTSUP) return fail_errno(errno, shown);
   }
   if (!with_time) return {};
@@ -218,7 +224,8 @@ Result<> Unpacker::hard_link(archive_entry* e, int dir, const std::string& name,
   struct stat st{};
   if (::fstatat(from->get(), target_name.c_str(), &st, AT_SYMLINK_NOFOLLOW) < 0)
     return fail(Kind::invalid, "/{}: hard link to /{}, which is not in the archive", path, target);
-  if (!S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode)) return fail(Kind::invalid, "/{}: hard link to /{}, which is no file", path, target);
+  if (!S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode))
+    return fail(Kind::invalid, "/{}: hard link to /{}, which is no file", path, target);
   TRY_OK(make_room(dir, name, false, path));
   if (::linkat(from->get(), target_name.c_str(), dir, name.c_str(), 0) < 0) return fail_errno(errno, path);
   return {};
@@ -227,7 +234,8 @@ Result<> Unpacker::hard_link(archive_entry* e, int dir, const std::string& name,
 Result<> Unpacker::place(archive* a, archive_entry* e, const std::string& path) {
   auto [parent_path, name] = split_path(path);
   TRY(int dir, parent(parent_path));
-  if (archive_entry_hardlink(e) != nullptr || archive_entry_hardlink_utf8(e) != nullptr) return hard_link(e, dir, name, path);
+  if (archive_entry_hardlink(e) != nullptr || archive_entry_hardlink_utf8(e) != nullptr)
+    return hard_link(e, dir, name, path);
   auto type = archive_entry_filetype(e);
   if (type == AE_IFCHR || type == AE_IFBLK) {
     // Containers get a /dev of their own; elsewhere a device would be a door.
@@ -263,7 +271,8 @@ Result<> Unpacker::place(archive* a, archive_entry* e, const std::string& path) 
   } else {
     return fail(Kind::invalid, "/{}: unknown kind of entry", path);
   }
-  if (root_ && ::fchownat(dir, name.c_str(), owner(e), group(e), AT_SYMLINK_NOFOLLOW) < 0) return fail_errno(errno, path);
+  if (root_ && ::fchownat(dir, name.c_str(), owner(e), group(e), AT_SYMLINK_NOFOLLOW) < 0)
+    return fail_errno(errno, path);
   timespec times[2] = {at(archive_entry_mtime(e)), at(archive_entry_mtime(e))};
   ::utimensat(dir, name.c_str(), times, AT_SYMLINK_NOFOLLOW);
   return {};

@@ -23,7 +23,8 @@ Result<std::unique_ptr<Uploads>> Uploads::open(store::BlobStore& blobs, fs::path
   TRY(auto names, list_dir(folder));
   for (const auto& name : names) {
     struct stat st{};
-    if (::lstat((folder / name).c_str(), &st) == 0 && st.st_mtime + abandoned_after < std::time(nullptr)) TRY_OK(remove_tree(folder / name));
+    if (::lstat((folder / name).c_str(), &st) == 0 && st.st_mtime + abandoned_after < std::time(nullptr))
+      TRY_OK(remove_tree(folder / name));
   }
   return std::unique_ptr<Uploads>(new Uploads(blobs, std::move(folder)));
 }
@@ -41,7 +42,8 @@ Result<std::shared_ptr<Upload>> Uploads::begin(std::string_view repository, bool
 
 Result<std::shared_ptr<Upload>> Uploads::find(std::string_view repository, const std::string& id) {
   auto parts = split(id, '-');
-  bool well_formed = parts.size() >= 6 && parts.size() <= 7 && parts[5] == mark_of(repository) && (parts.size() == 6 || parts[6] == "sha512") &&
+  bool well_formed = parts.size() >= 6 && parts.size() <= 7 && parts[5] == mark_of(repository) &&
+                     (parts.size() == 6 || parts[6] == "sha512") &&
                      id.find_first_not_of("0123456789abcdefsh-") == std::string::npos;
   if (!well_formed) return std::shared_ptr<Upload>();
   auto open = open_.lock();
@@ -51,7 +53,8 @@ Result<std::shared_ptr<Upload>> Uploads::find(std::string_view repository, const
   upload->id_ = id;
   upload->file_ = folder_ / id;
   upload->fd_ = Fd(::open(upload->file_.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
-  if (!upload->fd_) return errno == ENOENT ? Result<std::shared_ptr<Upload>>(nullptr) : fail_errno(errno, upload->file_.native());
+  if (!upload->fd_)
+    return errno == ENOENT ? Result<std::shared_ptr<Upload>>(nullptr) : fail_errno(errno, upload->file_.native());
   if (parts.size() == 7) upload->sha512_.emplace(Hasher::Algorithm::sha512);
   std::string buffer(piece, '\0');
   for (;;) {
@@ -84,7 +87,8 @@ Result<> Uploads::append(const Ctx& ctx, Upload& upload, net::BodyReader& body, 
     upload.size_ += n;
     taken += n;
   }
-  if (length && taken != *length) return fail(Kind::invalid, "chunk has {} bytes, its Content-Range says {}", taken, *length);
+  if (length && taken != *length)
+    return fail(Kind::invalid, "chunk has {} bytes, its Content-Range says {}", taken, *length);
   return {};
 }
 

@@ -3,13 +3,14 @@
 // built into the program; the embedded cluster has them from the start.
 //
 //   Change        spec: Change                                            made by intake
-//   PullRequest   spec: number, repository, title, author, head, base     status: state (open merged closed), checks, comment
-//   WorkflowRun   spec: change, workflow (file), name                     status: phase, jobs[], startedAt, finishedAt, reusedFrom
-//   Artifact      spec: Artifact                                          status: phase, findings summary, sbom digest
-//   Pipeline      spec: source repositories, services, environments       lives in the configuration repository
-//   Promotion     spec: Promotion less its outcome                        status: phase, commit, message, approvedBy
-//   Release       spec: service, environment, digest, commit              status: phase, verdict: what runs where
-//   Notifier      spec: type (slack teams webhook email), url, events[]   lives in the configuration repository
+//   PullRequest   spec: number, repository, title, author, head, base     status: state (open merged closed), checks,
+//   comment WorkflowRun   spec: change, workflow (file), name                     status: phase, jobs[], startedAt,
+//   finishedAt, reusedFrom Artifact      spec: Artifact                                          status: phase,
+//   findings summary, sbom digest Pipeline      spec: source repositories, services, environments       lives in the
+//   configuration repository Promotion     spec: Promotion less its outcome                        status: phase,
+//   commit, message, approvedBy Release       spec: service, environment, digest, commit              status: phase,
+//   verdict: what runs where Notifier      spec: type (slack teams webhook email), url, events[]   lives in the
+//   configuration repository
 #include <string>
 
 #include "doc/value.h"
@@ -39,22 +40,22 @@ Result<Notice> notice_from(doc::View view);
 
 // One stage of the chain in a Pipeline.
 struct Environment {
-  std::string name;                       // dev
-  std::string path;                       // overlays/dev in the configuration repository
-  std::string ns;                         // namespace it lands in
-  std::string after;                      // the environment that must hold the artifact first; "" the first
-  bool automatic = true;                  // else approval
-  std::vector<std::string> approvers;     // empty: anybody
+  std::string name;                    // dev
+  std::string path;                    // overlays/dev in the configuration repository
+  std::string ns;                      // namespace it lands in
+  std::string after;                   // the environment that must hold the artifact first; "" the first
+  bool automatic = true;               // else approval
+  std::vector<std::string> approvers;  // empty: anybody
   Millis soak{0};
-  bool pull_request = false;              // promote by pull request instead of commit
-  std::string application;                // Argo CD Application that deploys it
+  bool pull_request = false;  // promote by pull request instead of commit
+  std::string application;    // Argo CD Application that deploys it
 };
 struct ServiceSource {
-  std::string name;                       // web
-  std::string image;                      // name in kustomization images: "shop/web"
-  std::string repository;                 // source repository
-  std::vector<std::string> paths;         // what belongs to it: services/web/**
-  std::string workflow;                   // workflow file that builds it, "" any
+  std::string name;                // web
+  std::string image;               // name in kustomization images: "shop/web"
+  std::string repository;          // source repository
+  std::vector<std::string> paths;  // what belongs to it: services/web/**
+  std::string workflow;            // workflow file that builds it, "" any
 };
 struct Pipeline {
   std::string name, config_repository, branch = "main";

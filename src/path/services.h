@@ -15,24 +15,24 @@ namespace slipway::path {
 using LogSink = std::function<void(int stream, std::string_view piece)>;
 
 struct BuildRequest {
-  fs::path context;                              // a folder
-  std::string dockerfile = "Dockerfile";         // relative to the context, or absolute
+  fs::path context;                       // a folder
+  std::string dockerfile = "Dockerfile";  // relative to the context, or absolute
   std::string target;
   std::map<std::string, std::string> args, labels;
-  std::map<std::string, std::string> secrets;    // id -> value
-  std::map<std::string, fs::path> contexts;      // named contexts
-  std::string image;                             // repository in the registry: "shop/web"
+  std::map<std::string, std::string> secrets;  // id -> value
+  std::map<std::string, fs::path> contexts;    // named contexts
+  std::string image;                           // repository in the registry: "shop/web"
   std::vector<std::string> tags;
-  std::string platform;                          // "" ours
+  std::string platform;  // "" ours
   bool no_cache = false, push = true;
   std::optional<std::int64_t> source_date_epoch;
 };
 struct BuildResult {
   Digest digest;
   std::uint64_t bytes = 0;
-  std::string inputs;                            // digest of what was read
+  std::string inputs;  // digest of what was read
   int steps = 0, cached = 0;
-  Spans commands;                                // when RUN commands ran
+  Spans commands;  // when RUN commands ran
 };
 class ImageBuilder {
  public:
@@ -44,31 +44,32 @@ class ImageBuilder {
 struct ScanReport {
   std::vector<Finding> findings;
   std::size_t packages = 0;
-  std::string sbom_cyclonedx;                    // JSON
-  std::string sbom_spdx;                         // JSON, version 2.3
+  std::string sbom_cyclonedx;  // JSON
+  std::string sbom_spdx;       // JSON, version 2.3
 };
 class Scanner {
  public:
   virtual ~Scanner() = default;
   // An image of the registry: repository and tag or digest. The SBOM is attached as a referrer.
-  virtual Result<ScanReport> scan_image(const Ctx& ctx, const std::string& repository, const std::string& reference) = 0;
+  virtual Result<ScanReport> scan_image(const Ctx& ctx, const std::string& repository,
+                                        const std::string& reference) = 0;
   virtual Result<ScanReport> scan_folder(const Ctx& ctx, const fs::path& folder) = 0;
   // Secrets in the given files (path, content).
   virtual std::vector<Finding> scan_secrets(const std::vector<std::pair<std::string, std::string>>& files) = 0;
 };
 
 struct PreviewRequest {
-  std::string name;                              // becomes the namespace: preview-<name>
-  std::string repository;                        // configuration repository of the embedded host; "" renders `root`
-  std::string overlay;                           // folder to render, relative to the repository or to `root`
+  std::string name;        // becomes the namespace: preview-<name>
+  std::string repository;  // configuration repository of the embedded host; "" renders `root`
+  std::string overlay;     // folder to render, relative to the repository or to `root`
   fs::path root;
-  std::map<std::string, std::string> images;     // image name in the manifests -> image@digest to run
+  std::map<std::string, std::string> images;  // image name in the manifests -> image@digest to run
   Millis ready_within{60000}, lives{3600000};
-  bool keep = false;                             // it outlives its run, also a restart of ours, until its time is up
+  bool keep = false;  // it outlives its run, also a restart of ours, until its time is up
 };
 struct PreviewHandle {
   std::string ns;
-  std::map<std::string, std::string> urls;       // service -> http://ip:port
+  std::map<std::string, std::string> urls;  // service -> http://ip:port
 };
 class Previewer {
  public:

@@ -25,7 +25,8 @@ Millis covered(const Spans& spans) {
 
 doc::Value to_doc(const Spans& spans) {
   doc::List list;
-  for (const auto& span : merged(spans)) list.push_back(doc::Map{{"from", rfc3339_micro(span.from)}, {"to", rfc3339_micro(span.to)}});
+  for (const auto& span : merged(spans))
+    list.push_back(doc::Map{{"from", rfc3339_micro(span.from)}, {"to", rfc3339_micro(span.to)}});
   return list;
 }
 

@@ -6,8 +6,13 @@
 namespace slipway::preview {
 namespace {
 
-constexpr std::array dropped_kinds{std::string_view("Ingress"), std::string_view("HTTPRoute"), std::string_view("Gateway"), std::string_view("Application"),
-                                   std::string_view("Pipeline"), std::string_view("Notifier"), std::string_view("HorizontalPodAutoscaler")};
+constexpr std::array dropped_kinds{std::string_view("Ingress"),
+                                   std::string_view("HTTPRoute"),
+                                   std::string_view("Gateway"),
+                                   std::string_view("Application"),
+                                   std::string_view("Pipeline"),
+                                   std::string_view("Notifier"),
+                                   std::string_view("HorizontalPodAutoscaler")};
 
 // "shop/api", "host/shop/api:tag" and "shop/api@sha256:..." all carry the name shop/api.
 bool names_image(std::string_view image, std::string_view name) {
@@ -15,7 +20,8 @@ bool names_image(std::string_view image, std::string_view name) {
   image = image.substr(0, at);
   auto slash = image.rfind('/');
   auto colon = image.rfind(':');
-  if (colon != std::string_view::npos && (slash == std::string_view::npos || colon > slash)) image = image.substr(0, colon);
+  if (colon != std::string_view::npos && (slash == std::string_view::npos || colon > slash))
+    image = image.substr(0, colon);
   return image == name || (image.ends_with(name) && image[image.size() - name.size() - 1] == '/');
 }
 
@@ -48,7 +54,8 @@ void rollout_to_deployment(doc::Value& object) {
   object["apiVersion"] = "apps/v1";
   object["kind"] = "Deployment";
   auto& spec = *object.if_map()->find("spec")->if_map();
-  for (auto key : {"strategy", "analysis", "workloadRef", "restartAt", "rollbackWindow", "progressDeadlineAbort"}) spec.erase(key);
+  for (auto key : {"strategy", "analysis", "workloadRef", "restartAt", "rollbackWindow", "progressDeadlineAbort"})
+    spec.erase(key);
 }
 
 // Addresses and volumes are the cluster's, and the ones named here are in use by what this is a preview of.
@@ -56,7 +63,9 @@ void take_no_address(doc::Value& service) {
   auto* spec = at(service, {"spec"});
   if (spec == nullptr || !spec->is_map()) return;
   auto& map = *spec->if_map();
-  for (auto key : {"externalIPs", "loadBalancerIP", "loadBalancerClass", "externalTrafficPolicy", "healthCheckNodePort", "allocateLoadBalancerNodePorts", "loadBalancerSourceRanges"}) map.erase(key);
+  for (auto key : {"externalIPs", "loadBalancerIP", "loadBalancerClass", "externalTrafficPolicy", "healthCheckNodePort",
+                   "allocateLoadBalancerNodePorts", "loadBalancerSourceRanges"})
+    map.erase(key);
   if (spec->str_at({"clusterIP"}) != "None") map.erase("clusterIP"), map.erase("clusterIPs");
   auto type = spec->str_at({"type"});
   if (type == "NodePort" || type == "LoadBalancer") map.set("type", "ClusterIP");
@@ -97,7 +106,9 @@ std::vector<std::string> answering_services(const std::vector<doc::Value>& objec
   std::vector<std::string> names;
   for (const auto& service : objects) {
     const auto* selector = service.find_path({"spec", "selector"});
-    if (service.str_at({"kind"}) != "Service" || selector == nullptr || !selector->is_map() || selector->if_map()->empty()) continue;
+    if (service.str_at({"kind"}) != "Service" || selector == nullptr || !selector->is_map() ||
+        selector->if_map()->empty())
+      continue;
     if (doc::View(service)["spec"]["ports"].items().empty()) continue;
     bool any = std::any_of(objects.begin(), objects.end(), [&](const doc::Value& object) {
       const auto* labels = pod_labels(object);
@@ -108,7 +119,8 @@ std::vector<std::string> answering_services(const std::vector<doc::Value>& objec
   return names;
 }
 
-std::vector<doc::Value> preview_objects(std::vector<doc::Value> objects, const std::string& ns, const std::map<std::string, std::string>& images,
+std::vector<doc::Value> preview_objects(std::vector<doc::Value> objects, const std::string& ns,
+                                        const std::map<std::string, std::string>& images,
                                         const std::function<bool(const kube::Type&)>& namespaced) {
   std::vector<doc::Value> kept;
   for (auto& object : objects) {
@@ -123,7 +135,8 @@ std::vector<doc::Value> preview_objects(std::vector<doc::Value> objects, const s
     object["metadata"]["namespace"] = ns;
     if (kind == "Service") take_no_address(object);
     if (kind == "RoleBinding") bind_own_accounts(object, ns);
-    if (auto* spec = at(object, {"spec"}); kind == "PersistentVolumeClaim" && spec != nullptr && spec->is_map()) spec->if_map()->erase("volumeName");
+    if (auto* spec = at(object, {"spec"}); kind == "PersistentVolumeClaim" && spec != nullptr && spec->is_map())
+      spec->if_map()->erase("volumeName");
     if (auto* pod = at(object, {"spec", "template", "spec"})) replace_images(*pod, images);
     if (auto* pod = at(object, {"spec", "jobTemplate", "spec", "template", "spec"})) replace_images(*pod, images);
     if (kind == "Pod" && object.find("spec") != nullptr) replace_images(object["spec"], images);
@@ -146,7 +159,9 @@ std::string not_ready(const kube::Object& o) {
     auto ready = status["numberReady"].num_or(0), desired = status["desiredNumberScheduled"].num_or(-1);
     return ready == desired ? "" : fmt::format("DaemonSet {}: {} ready", o.name(), ready);
   }
-  if (kind == "Pod") return kube::condition_status(o, "Ready") == "True" ? "" : fmt::format("Pod {}: {}", o.name(), status["phase"].text());
+  if (kind == "Pod")
+    return kube::condition_status(o, "Ready") == "True" ? ""
+                                                        : fmt::format("Pod {}: {}", o.name(), status["phase"].text());
   return "";
 }
 

@@ -13,7 +13,8 @@ const kube::Type namespace_type{"v1", "Namespace"}, endpoints_type{"v1", "Endpoi
 
 // Namespaces and configuration before what mounts them, services before workloads.
 int rank(std::string_view kind) {
-  constexpr std::string_view first[] = {"ServiceAccount", "Secret", "ConfigMap", "PersistentVolumeClaim", "Role", "RoleBinding", "Service"};
+  constexpr std::string_view first[] = {"ServiceAccount", "Secret",      "ConfigMap", "PersistentVolumeClaim",
+                                        "Role",           "RoleBinding", "Service"};
   auto at = std::find(std::begin(first), std::end(first), kind);
   return static_cast<int>(at - std::begin(first));
 }
@@ -22,13 +23,16 @@ constexpr Millis longest_age = std::chrono::hours(24);
 
 class ClusterPreviewer final : public path::Previewer {
  public:
-  ClusterPreviewer(std::shared_ptr<kube::Client> client, PreviewOptions options) : client_(std::move(client)), options_(std::move(options)) {}
+  ClusterPreviewer(std::shared_ptr<kube::Client> client, PreviewOptions options)
+      : client_(std::move(client)), options_(std::move(options)) {}
 
-  Result<path::PreviewHandle> create(const Ctx& ctx, const path::PreviewRequest& request, const path::LogSink& log) override;
+  Result<path::PreviewHandle> create(const Ctx& ctx, const path::PreviewRequest& request,
+                                     const path::LogSink& log) override;
   Result<> tear_down(const Ctx& ctx, const std::string& ns, const path::LogSink& log) override;
 
  private:
-  Result<> fill(const Ctx& ctx, const path::PreviewRequest& request, path::PreviewHandle& handle, std::vector<doc::Value> objects, const path::LogSink& log);
+  Result<> fill(const Ctx& ctx, const path::PreviewRequest& request, path::PreviewHandle& handle,
+                std::vector<doc::Value> objects, const path::LogSink& log);
   Result<> wait_ready(const Ctx& ctx, const std::string& ns, const std::vector<doc::Value>& objects);
   Result<> wait_answering(const Ctx& ctx, const std::string& ns, const std::vector<doc::Value>& objects);
   void explain(const Ctx& ctx, const std::string& ns, const path::LogSink& log);
@@ -38,7 +42,8 @@ class ClusterPreviewer final : public path::Previewer {
   PreviewOptions options_;
 };
 
-Result<path::PreviewHandle> ClusterPreviewer::create(const Ctx& ctx, const path::PreviewRequest& request, const path::LogSink& log) {
+Result<path::PreviewHandle> ClusterPreviewer::create(const Ctx& ctx, const path::PreviewRequest& request,
+                                                     const path::LogSink& log) {
   path::PreviewHandle handle;
   handle.ns = namespace_name(request.name);
   TRY_IN(auto rendered, "preview", options_.render(ctx, request));
@@ -53,8 +58,12 @@ Result<path::PreviewHandle> ClusterPreviewer::create(const Ctx& ctx, const path:
   TRY_OK(tear_down(ctx, handle.ns, log));  // one of an earlier try
   kube::StringMap labels{{std::string(preview_label), "true"}};
   if (request.keep) labels[std::string(kept_label)] = "true";
-  kube::StringMap annotations{{std::string(expires_annotation), rfc3339(ctx.clock->wall() + request.lives)}, {std::string(name_annotation), request.name}};
-  TRY_OK_IN(fmt::format("preview {}", handle.ns), client_->create(ctx, kube::make_object(namespace_type, {"", handle.ns}, std::move(labels), std::move(annotations)), {}));
+  kube::StringMap annotations{{std::string(expires_annotation), rfc3339(ctx.clock->wall() + request.lives)},
+                              {std::string(name_annotation), request.name}};
+  TRY_OK_IN(
+      fmt::format("preview {}", handle.ns),
+      client_->create(
+          ctx, kube::make_object(namespace_type, {"", handle.ns}, std::move(labels), std::move(annotations)), {}));
   auto filled = fill(ctx, request, handle, std::move(objects), log);
   if (filled) return handle;
   // Also when the run was cancelled: what was made goes, on time of its own.
@@ -67,10 +76,13 @@ Result<path::PreviewHandle> ClusterPreviewer::create(const Ctx& ctx, const path:
   return Fail(std::move(filled).error());
 }
 
-Result<> ClusterPreviewer::fill(const Ctx& ctx, const path::PreviewRequest& request, path::PreviewHandle& handle, std::vector<doc::Value> objects, const path::LogSink& log) {
-  std::stable_sort(objects.begin(), objects.end(), [](const auto& a, const auto& b) { return rank(a.str_at({"kind"})) < rank(b.str_at({"kind"})); });
+Result<> ClusterPreviewer::fill(const Ctx& ctx, const path::PreviewRequest& request, path::PreviewHandle& handle,
+                                std::vector<doc::Value> objects, const path::LogSink& log) {
+  std::stable_sort(objects.begin(), objects.end(),
+                   [](const auto& a, const auto& b) { return rank(a.str_at({"kind"})) < rank(b.str_at({"kind"})); });
   for (const auto& object : objects)
-    TRY_OK_IN(fmt::format("preview {}", handle.ns), client_->apply(ctx, object, {.field_manager = "slipway-preview", .force = true}));
+    TRY_OK_IN(fmt::format("preview {}", handle.ns),
+              client_->apply(ctx, object, {.field_manager = "slipway-preview", .force = true}));
   log(1, fmt::format("namespace {} has {} objects\n", handle.ns, objects.size()));
   auto limited = ctx.within(request.ready_within);
   auto ready = wait_ready(limited, handle.ns, objects);
@@ -86,20 +98,23 @@ Result<> ClusterPreviewer::fill(const Ctx& ctx, const path::PreviewRequest& requ
 Result<> ClusterPreviewer::wait_ready(const Ctx& ctx, const std::string& ns, const std::vector<doc::Value>& objects) {
   for (const auto& value : objects) {
     kube::Object object{doc::Value(value)};
-    auto ready = kube::await(ctx, *client_, object.type(), {ns, object.name()}, [](const kube::Object& now) { return !now || now.deleting() || not_ready(now).empty(); });
+    auto ready = kube::await(ctx, *client_, object.type(), {ns, object.name()},
+                             [](const kube::Object& now) { return !now || now.deleting() || not_ready(now).empty(); });
     if (ready && *ready && !ready->deleting()) continue;
     if (ready) return fail(Kind::invalid, "preview {}: {} was deleted while it came up", ns, object.describe());
     if (!ready.error().is(Kind::timeout)) return Fail(std::move(ready).error());
     Ctx last;
     last.clock = ctx.clock;
     auto now = client_->get(last.within(Millis(1000)), object.type(), {ns, object.name()});
-    return fail(Kind::invalid, "preview {}: not ready in time: {}", ns, now && *now ? not_ready(**now) : object.describe());
+    return fail(Kind::invalid, "preview {}: not ready in time: {}", ns,
+                now && *now ? not_ready(**now) : object.describe());
   }
   return {};
 }
 
 // Ready pods are not enough: whoever calls a service the next moment must find them behind it.
-Result<> ClusterPreviewer::wait_answering(const Ctx& ctx, const std::string& ns, const std::vector<doc::Value>& objects) {
+Result<> ClusterPreviewer::wait_answering(const Ctx& ctx, const std::string& ns,
+                                          const std::vector<doc::Value>& objects) {
   for (const auto& service : answering_services(objects)) {
     auto answers = kube::await(ctx, *client_, endpoints_type, {ns, service}, [&](const kube::Object& now) {
       for (const auto& subset : now["subsets"].items())
@@ -123,14 +138,18 @@ void ClusterPreviewer::explain(const Ctx& ctx, const std::string& ns, const path
     for (const auto& container : pod["status"]["containerStatuses"].items()) {
       auto waiting = container["state"]["waiting"], ended = container["lastState"]["terminated"];
       if (waiting.present())
-        log(2, fmt::format("pod {} container {}: {} {}\n", pod.name(), container["name"].text(), waiting["reason"].text(), waiting["message"].text()));
-      if (ended.present()) log(2, fmt::format("pod {} container {}: ended with exit code {}\n", pod.name(), container["name"].text(), ended["exitCode"].num_or(0)));
+        log(2, fmt::format("pod {} container {}: {} {}\n", pod.name(), container["name"].text(),
+                           waiting["reason"].text(), waiting["message"].text()));
+      if (ended.present())
+        log(2, fmt::format("pod {} container {}: ended with exit code {}\n", pod.name(), container["name"].text(),
+                           ended["exitCode"].num_or(0)));
     }
   }
   auto events = client_->list(last.within(Millis(2000)), {"v1", "Event"}, {.ns = ns});
   if (!events) return;
   for (const auto& event : events->items)
-    if (event["type"].text() == "Warning") log(2, fmt::format("{}: {}\n", event["involvedObject"]["name"].text(), event["message"].text()));
+    if (event["type"].text() == "Warning")
+      log(2, fmt::format("{}: {}\n", event["involvedObject"]["name"].text(), event["message"].text()));
 }
 
 Result<std::map<std::string, std::string>> ClusterPreviewer::addresses(const Ctx& ctx, const std::string& ns) {
@@ -154,7 +173,8 @@ Result<> ClusterPreviewer::tear_down(const Ctx& ctx, const std::string& ns, cons
     auto removed = client_->remove(ctx, namespace_type, {"", ns}, {.uid = there->uid()});
     if (!removed && !removed.error().is(Kind::not_found)) return removed;
   }
-  auto gone = kube::await(ctx, *client_, namespace_type, {"", ns}, [&](const kube::Object& now) { return !now || now.uid() != there->uid(); });
+  auto gone = kube::await(ctx, *client_, namespace_type, {"", ns},
+                          [&](const kube::Object& now) { return !now || now.uid() != there->uid(); });
   if (!gone) return Fail(std::move(gone).error().in(fmt::format("namespace {} is being deleted and not gone yet", ns)));
   log(1, fmt::format("namespace {} is gone\n", ns));
   return {};

@@ -32,11 +32,13 @@ Result<std::vector<std::string>> sweep(const Ctx& ctx, kube::Client& client, Swe
 
 // What of an overlay goes into a preview: namespace set, images replaced, the rest dropped, and nothing left that
 // would take an address or a volume from elsewhere. Pure.
-std::vector<doc::Value> preview_objects(std::vector<doc::Value> objects, const std::string& ns, const std::map<std::string, std::string>& images,
+std::vector<doc::Value> preview_objects(std::vector<doc::Value> objects, const std::string& ns,
+                                        const std::map<std::string, std::string>& images,
                                         const std::function<bool(const kube::Type&)>& namespaced);
 // "" when the workload is ready, else what it waits for.
 std::string not_ready(const kube::Object& workload);
-// Services with ports whose selector fits pods that `objects` make: they must have an endpoint before anybody calls them.
+// Services with ports whose selector fits pods that `objects` make: they must have an endpoint before anybody calls
+// them.
 std::vector<std::string> answering_services(const std::vector<doc::Value>& objects);
 
 }  // namespace slipway::preview

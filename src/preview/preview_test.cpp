@@ -45,20 +45,26 @@ struct House {
     });
     Ctx running;
     running.stop = stop.get_token();
-    threads.emplace_back([this, running] { (void)cluster::run_workload_controllers(running, *api.client("controllers"), {}); });
+    threads.emplace_back(
+        [this, running] { (void)cluster::run_workload_controllers(running, *api.client("controllers"), {}); });
     threads.emplace_back([this, running] {
       auto node = api.client("node");
       kube::ControllerOptions options;
       options.name = "pods";
       options.sources.push_back({.type = pods, .keys = {}, .options = {}});
-      (void)kube::run_controller(running, *node, options, [&](const Ctx& inner, const kube::Key& key) -> Result<kube::Reconciled> {
-        TRY(auto pod, node->get(inner, pods, key));
-        if (!pod || pod->deleting() || !pods_start) return kube::Reconciled{pods_start ? std::nullopt : std::optional(Millis(20))};
-        auto now = rfc3339(real_clock().wall());
-        doc::Value status = must(doc::parse_yaml(fmt::format("{{phase: Running, podIP: 10.1.2.3, podIPs: [{{ip: 10.1.2.3}}], conditions: [{{type: Ready, status: 'True', lastTransitionTime: '{}'}}]}}", now)));
-        TRY_OK(kube::write_status(inner, *node, *pod, std::move(status), "node"));
-        return kube::Reconciled{};
-      });
+      (void)kube::run_controller(
+          running, *node, options, [&](const Ctx& inner, const kube::Key& key) -> Result<kube::Reconciled> {
+            TRY(auto pod, node->get(inner, pods, key));
+            if (!pod || pod->deleting() || !pods_start)
+              return kube::Reconciled{pods_start ? std::nullopt : std::optional(Millis(20))};
+            auto now = rfc3339(real_clock().wall());
+            doc::Value status = must(
+                doc::parse_yaml(fmt::format("{{phase: Running, podIP: 10.1.2.3, podIPs: [{{ip: 10.1.2.3}}], "
+                                            "conditions: [{{type: Ready, status: 'True', lastTransitionTime: '{}'}}]}}",
+                                            now)));
+            TRY_OK(kube::write_status(inner, *node, *pod, std::move(status), "node"));
+            return kube::Reconciled{};
+          });
     });
   }
   ~House() {
@@ -75,8 +81,10 @@ struct House {
     };
   }
   std::unique_ptr<path::Previewer> previewer(std::shared_ptr<kube::Client> with = nullptr) {
-    return make_previewer(with ? with : client, {[this](const Ctx&, const path::PreviewRequest& request) -> Result<std::vector<doc::Value>> {
-                            if (request.overlay == "broken") return fail(Kind::invalid, "overlays/pr/kustomization.yaml:3:1: no");
+    return make_previewer(with ? with : client,
+                          {[this](const Ctx&, const path::PreviewRequest& request) -> Result<std::vector<doc::Value>> {
+                            if (request.overlay == "broken")
+                              return fail(Kind::invalid, "overlays/pr/kustomization.yaml:3:1: no");
                             return doc::parse_yaml_all(rendered);
                           }});
   }
@@ -89,7 +97,8 @@ struct House {
   bool has(const std::string& ns) { return must(person->get(ctx, namespaces, {"", ns})).has_value(); }
   std::string previews() {
     std::string names;
-    for (const auto& ns : must(person->list(ctx, namespaces, {.label_selector = "slipway.dev/preview=true"})).items) names += ns.name() + " ";
+    for (const auto& ns : must(person->list(ctx, namespaces, {.label_selector = "slipway.dev/preview=true"})).items)
+      names += ns.name() + " ";
     return names;
   }
 };
@@ -189,13 +198,21 @@ TEST_P(Fails, AndLeavesNothing) {
   EXPECT_NE(made.error().what().find(GetParam().error), std::string::npos) << made.error().what();
   EXPECT_EQ(house.previews(), "");
 }
-INSTANTIATE_TEST_SUITE_P(Preview, Fails, testing::ValuesIn(std::to_array<Wrong>({
-  {"Render", "", "preview: overlays/pr/kustomization.yaml:3:1: no"},
-  {"NothingToHold", "{apiVersion: v1, kind: Namespace, metadata: {name: x}}", "overlays/pr: no object that a preview could hold"},
-  {"UnknownKinds", "{apiVersion: x.io/v1, kind: Widget, metadata: {name: x}}", "overlays/pr: no object that a preview could hold"},
-  {"Refused", "{apiVersion: v1, kind: ConfigMap, metadata: {name: ok}}\n---\n{apiVersion: v1, kind: Service, metadata: {name: s}, spec: {ports: [{port: 99999}]}}", "preview preview-pr-1: "},
-  {"BadName", "{apiVersion: v1, kind: ConfigMap, metadata: {name: 'No Good'}}", "preview preview-pr-1: "},
-})), [](const auto& i) { return i.param.name; });
+INSTANTIATE_TEST_SUITE_P(Preview, Fails,
+                         testing::ValuesIn(std::to_array<Wrong>({
+                             {"Render", "", "preview: overlays/pr/kustomization.yaml:3:1: no"},
+                             {"NothingToHold", "{apiVersion: v1, kind: Namespace, metadata: {name: x}}",
+                              "overlays/pr: no object that a preview could hold"},
+                             {"UnknownKinds", "{apiVersion: x.io/v1, kind: Widget, metadata: {name: x}}",
+                              "overlays/pr: no object that a preview could hold"},
+                             {"Refused",
+                              "{apiVersion: v1, kind: ConfigMap, metadata: {name: ok}}\n---\n{apiVersion: v1, kind: "
+                              "Service, metadata: {name: s}, spec: {ports: [{port: 99999}]}}",
+                              "preview preview-pr-1: "},
+                             {"BadName", "{apiVersion: v1, kind: ConfigMap, metadata: {name: 'No Good'}}",
+                              "preview preview-pr-1: "},
+                         })),
+                         [](const auto& i) { return i.param.name; });
 
 TEST(Preview, CancelledHalfWayIsTornDown) {
   House house;
@@ -203,7 +220,8 @@ TEST(Preview, CancelledHalfWayIsTornDown) {
   std::stop_source cancel;
   auto ctx = house.ctx.with_stop(cancel.get_token());
   std::jthread killer([&] {
-    (void)kube::await(house.ctx, *house.person, {"apps/v1", "Deployment"}, {"preview-pr-1", "web"}, [](const kube::Object& o) { return static_cast<bool>(o); });
+    (void)kube::await(house.ctx, *house.person, {"apps/v1", "Deployment"}, {"preview-pr-1", "web"},
+                      [](const kube::Object& o) { return static_cast<bool>(o); });
     cancel.request_stop();
   });
   auto made = house.previewer()->create(ctx, house.request(), house.log());
@@ -216,7 +234,8 @@ TEST(Preview, ANamespaceThatGoesMeanwhileEndsTheWait) {
   House house;
   house.pods_start = false;
   std::jthread somebody([&] {
-    (void)kube::await(house.ctx, *house.person, {"apps/v1", "Deployment"}, {"preview-pr-1", "web"}, [](const kube::Object& o) { return static_cast<bool>(o); });
+    (void)kube::await(house.ctx, *house.person, {"apps/v1", "Deployment"}, {"preview-pr-1", "web"},
+                      [](const kube::Object& o) { return static_cast<bool>(o); });
     (void)house.person->remove(house.ctx, namespaces, {"", "preview-pr-1"}, {});
   });
   auto made = house.previewer()->create(house.ctx, house.request(), house.log());
@@ -230,7 +249,8 @@ TEST(Preview, HostileNamesStayApart) {
   house.rendered = "{apiVersion: v1, kind: ConfigMap, metadata: {name: c}}";
   auto previewer = house.previewer();
   std::set<std::string> made;
-  for (auto name : {"../../kube-system", "default", "", "PR 1", "pr-1", "'; drop", "xn--größe"}) made.insert(must(previewer->create(house.ctx, house.request(name), house.log())).ns);
+  for (auto name : {"../../kube-system", "default", "", "PR 1", "pr-1", "'; drop", "xn--größe"})
+    made.insert(must(previewer->create(house.ctx, house.request(name), house.log())).ns);
   EXPECT_EQ(made.size(), 7U);
   for (const auto& ns : made) EXPECT_TRUE(ns.starts_with("preview-")) << ns;
   EXPECT_TRUE(house.has("default") && house.has("kube-system"));
@@ -239,7 +259,11 @@ TEST(Preview, HostileNamesStayApart) {
 // --- what a crash leaves -----------------------------------------------------------------------------------------
 
 void put(kube::Client& client, std::string_view name, std::string_view labels, std::string_view expires) {
-  must(client.create(Ctx(), must(doc::parse_yaml(fmt::format("{{apiVersion: v1, kind: Namespace, metadata: {{name: {}, labels: {{{}}}, annotations: {{slipway.dev/expires: '{}'}}}}}}", name, labels, expires))), {}));
+  must(client.create(Ctx(),
+                     must(doc::parse_yaml(fmt::format("{{apiVersion: v1, kind: Namespace, metadata: {{name: {}, "
+                                                      "labels: {{{}}}, annotations: {{slipway.dev/expires: '{}'}}}}}}",
+                                                      name, labels, expires))),
+                     {}));
 }
 
 TEST(Sweep, TakesWhatIsOverAndNothingElse) {
@@ -266,7 +290,9 @@ TEST(Sweep, WithoutADateADayIsEnough) {
   struct Ahead final : Clock {
     time_point now() const override { return real_clock().now(); }
     wall_point wall() const override { return real_clock().wall() + std::chrono::hours(25); }
-    void sleep_until(const std::stop_token& stop, time_point until) const override { real_clock().sleep_until(stop, until); }
+    void sleep_until(const std::stop_token& stop, time_point until) const override {
+      real_clock().sleep_until(stop, until);
+    }
   } tomorrow;
   Ctx ctx;
   EXPECT_TRUE(must(sweep(ctx, *client, Sweep::expired)).empty());
@@ -279,11 +305,13 @@ TEST(Sweep, AKilledCreateIsTakenUpByTheNextStart) {
   house.pods_start = false;
   {
     // Killed: nothing of it gets to clean up.
-    put(*house.person, "preview-pr-1", "slipway.dev/preview: 'true'", rfc3339(real_clock().wall() + std::chrono::hours(1)));
+    put(*house.person, "preview-pr-1", "slipway.dev/preview: 'true'",
+        rfc3339(real_clock().wall() + std::chrono::hours(1)));
     must(house.person->create(house.ctx, kube::make_object(config, {"preview-pr-1", "half"}), {}));
   }
   EXPECT_EQ(join(must(sweep(house.ctx, *house.client, Sweep::orphans)), " "), "preview-pr-1");
-  must(kube::await(house.ctx, *house.person, namespaces, {"", "preview-pr-1"}, [](const kube::Object& o) { return !o; }));
+  must(kube::await(house.ctx, *house.person, namespaces, {"", "preview-pr-1"},
+                   [](const kube::Object& o) { return !o; }));
 }
 
 }  // namespace

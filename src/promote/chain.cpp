@@ -9,8 +9,8 @@ using Outcome = path::Verdict::Outcome;
 
 class Chain {
  public:
-  Chain(const path::Pipeline& pipeline, const std::vector<Passed>& artifacts,
-        const std::vector<Holding>& holdings, const std::vector<Approval>& approvals, WallTime now)
+  Chain(const path::Pipeline& pipeline, const std::vector<Passed>& artifacts, const std::vector<Holding>& holdings,
+        const std::vector<Approval>& approvals, WallTime now)
       : pipeline_(pipeline), artifacts_(artifacts), holdings_(holdings), approvals_(approvals), now_(now) {}
 
   Next run() {
@@ -87,7 +87,8 @@ class Chain {
     if (!best) return;
     const auto& artifact = artifacts_[*best].artifact;
     const auto* now_held = held(service, environment.name);
-    if ((now_held != nullptr && now_held->digest == artifact.digest) || held_newer(service, environment.name, *best)) return;
+    if ((now_held != nullptr && now_held->digest == artifact.digest) || held_newer(service, environment.name, *best))
+      return;
     path::Promotion promotion;
     promotion.service = service;
     promotion.environment = environment.name;

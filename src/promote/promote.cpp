@@ -190,7 +190,8 @@ class Done {
 
 }  // namespace
 
-Result<std::optional<Said>> image_at(const git::Repository& repository, const git::Oid& commit, const std::string& config_path, const std::string& image) {
+Result<std::optional<Said>> image_at(const git::Repository& repository, const git::Oid& commit,
+                                     const std::string& config_path, const std::string& image) {
   TRY(auto file, locate(repository, commit, config_path));
   TRY(auto text, read_text(repository, commit, file));
   TRY(auto setting, get_image(file, text, image));

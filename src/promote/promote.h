@@ -51,7 +51,8 @@ struct Said {
   Digest digest;
   std::string tag;
 };
-Result<std::optional<Said>> image_at(const git::Repository& repository, const git::Oid& commit, const std::string& config_path, const std::string& image);
+Result<std::optional<Said>> image_at(const git::Repository& repository, const git::Oid& commit,
+                                     const std::string& config_path, const std::string& image);
 
 // The trailers of a promotion commit ("Slipway-Service: web"), by name, in order.
 std::vector<std::pair<std::string, std::string>> trailers(std::string_view message);

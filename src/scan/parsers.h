@@ -21,9 +21,9 @@ Packages parse_package_json(std::string_view json, std::string_view file);     /
 Packages parse_python_metadata(std::string_view text, std::string_view file);  // *.dist-info/METADATA, PKG-INFO
 Packages parse_requirements(std::string_view text, std::string_view file);     // only pinned with "=="
 Packages parse_toml_lock(std::string_view text, std::string_view ecosystem,
-                         std::string_view file);  // poetry, uv, Cargo
-Packages parse_yarn_lock(std::string_view text, std::string_view file);      // versions 1 and 2+
-Packages parse_pnpm_lock(std::string_view text, std::string_view file);      // lockfile versions 5 to 9
+                         std::string_view file);                         // poetry, uv, Cargo
+Packages parse_yarn_lock(std::string_view text, std::string_view file);  // versions 1 and 2+
+Packages parse_pnpm_lock(std::string_view text, std::string_view file);  // lockfile versions 5 to 9
 Packages parse_pipfile_lock(std::string_view json, std::string_view file);
 Packages parse_composer_lock(std::string_view json, std::string_view file);  // Packagist
 Packages parse_gemfile_lock(std::string_view text, std::string_view file);   // RubyGems

@@ -113,7 +113,7 @@ TEST(Parsers, ListsWhatTheFixturesHold) {
                                    {"yarn", "yarn"},
                                    {"pnpm", "pnpm"},
                                    {"pipenv", "pipenv"},
-                                   
+
                                    {"pylock", "pylock"}}) {
     auto golden = must(doc::parse_json(must(read_file(data / fmt::format("{}.json.golden", golden_name)))));
     std::set<std::string> want, got;

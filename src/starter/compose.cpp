@@ -36,7 +36,10 @@ Composed look_at_compose(const Tree& tree, const std::string& dockerfile) {
       auto context = manifest::join_path("", given);
       auto file = context ? manifest::join_path(*context, build["dockerfile"].str_or("Dockerfile")) : std::nullopt;
       if (!file || *file != dockerfile) continue;
-      Composed composed{.file = name, .context = context->empty() ? "." : *context, .target = build["target"].text(), .healthcheck = words_of(service["healthcheck"]["test"])};
+      Composed composed{.file = name,
+                        .context = context->empty() ? "." : *context,
+                        .target = build["target"].text(),
+                        .healthcheck = words_of(service["healthcheck"]["test"])};
       composed.port = container_port(service["ports"][0]);
       return composed;
     }

@@ -190,7 +190,8 @@ spec:
           weight: 0
 )";
 
-constexpr std::string_view error_rate = R"(# The canary's requests at the gateway against the stable version's: a sequential test that may stop at any time, with
+constexpr std::string_view error_rate =
+    R"(# The canary's requests at the gateway against the stable version's: a sequential test that may stop at any time, with
 # a chance of at most alpha of ever stopping a canary that is no worse.
 apiVersion: argoproj.io/v1alpha1
 kind: AnalysisTemplate
@@ -242,7 +243,8 @@ constexpr std::string_view moved_weights = R"(  # The rollout's controller moves
         - /spec/rules
 )";
 
-constexpr std::string_view pipeline = R"(# The path of @NAME@: which workflow builds it, and where its image goes, in which order.
+constexpr std::string_view pipeline =
+    R"(# The path of @NAME@: which workflow builds it, and where its image goes, in which order.
 apiVersion: slipway.dev/v1
 kind: Pipeline
 metadata:
@@ -287,9 +289,19 @@ class Writer {
  public:
   explicit Writer(const Facts& facts) {
     auto [request, limit] = memory(facts);
-    std::string probe = facts.health.empty() ? "            tcpSocket:\n              port: http" : fmt::format("            httpGet:\n              path: {}\n              port: http", facts.health);
-    words_ = {{"@NAME@", facts.name}, {"@IMAGE@", facts.image}, {"@CONFIG@", config_repository(facts)}, {"@REPOSITORY@", facts.repository}, {"@WORKFLOW@", facts.workflow},
-              {"@PORT@", std::to_string(facts.port)}, {"@PROBE@", probe}, {"@REQUEST@", std::string(request)}, {"@LIMIT@", std::string(limit)}};
+    std::string probe =
+        facts.health.empty()
+            ? "            tcpSocket:\n              port: http"
+            : fmt::format("            httpGet:\n              path: {}\n              port: http", facts.health);
+    words_ = {{"@NAME@", facts.name},
+              {"@IMAGE@", facts.image},
+              {"@CONFIG@", config_repository(facts)},
+              {"@REPOSITORY@", facts.repository},
+              {"@WORKFLOW@", facts.workflow},
+              {"@PORT@", std::to_string(facts.port)},
+              {"@PROBE@", probe},
+              {"@REQUEST@", std::string(request)},
+              {"@LIMIT@", std::string(limit)}};
   }
   using Words = std::vector<std::pair<std::string, std::string>>;
   void add(std::string path, std::string text, std::string why, const Words& more = {}) {
@@ -312,23 +324,39 @@ std::vector<File> config_files(const Facts& facts) {
   auto text = [](auto... parts) { return (std::string(parts) + ...); };
   w.add("README.md", std::string(readme), "what is where");
   w.add("base/kustomization.yaml", std::string(base_kustomization), "what runs everywhere");
-  w.add("base/deployment.yaml", std::string(deployment), facts.health.empty() ? fmt::format("ready when port {} takes connections", facts.port) : fmt::format("ready when GET {} on port {} is answered well", facts.health, facts.port));
+  w.add("base/deployment.yaml", std::string(deployment),
+        facts.health.empty() ? fmt::format("ready when port {} takes connections", facts.port)
+                             : fmt::format("ready when GET {} on port {} is answered well", facts.health, facts.port));
   w.add("base/service.yaml", std::string(service), "port 80 inside the cluster", {{"@SUFFIX@", ""}});
   w.add("overlays/dev/kustomization.yaml", std::string(dev_kustomization), "dev: one replica, rolling");
-  w.add("overlays/dev/route.yaml", std::string(ingress), fmt::format("at {}.dev.slipway.local", facts.name), {{"@ENV@", "dev"}});
+  w.add("overlays/dev/route.yaml", std::string(ingress), fmt::format("at {}.dev.slipway.local", facts.name),
+        {{"@ENV@", "dev"}});
   w.add("overlays/staging/kustomization.yaml", std::string(rollout_kustomization), "staging: blue-green",
-        {{"@ENV@", "staging"}, {"@EXTRA@", "  - preview-service.yaml\n  - route.yaml"}, {"@WORDS@", "Blue-green"}, {"@PATCH@", "blue-green.yaml"}});
-  w.add("overlays/staging/blue-green.yaml", text(to_rollout, blue_green), "all of the new version, then all of the traffic");
-  w.add("overlays/staging/preview-service.yaml", std::string(service), "the version that waits", {{"@SUFFIX@", "-preview"}});
-  w.add("overlays/staging/route.yaml", std::string(ingress), fmt::format("at {}.staging.slipway.local", facts.name), {{"@ENV@", "staging"}});
+        {{"@ENV@", "staging"},
+         {"@EXTRA@", "  - preview-service.yaml\n  - route.yaml"},
+         {"@WORDS@", "Blue-green"},
+         {"@PATCH@", "blue-green.yaml"}});
+  w.add("overlays/staging/blue-green.yaml", text(to_rollout, blue_green),
+        "all of the new version, then all of the traffic");
+  w.add("overlays/staging/preview-service.yaml", std::string(service), "the version that waits",
+        {{"@SUFFIX@", "-preview"}});
+  w.add("overlays/staging/route.yaml", std::string(ingress), fmt::format("at {}.staging.slipway.local", facts.name),
+        {{"@ENV@", "staging"}});
   w.add("overlays/production/kustomization.yaml", std::string(rollout_kustomization), "production: canary",
-        {{"@ENV@", "production"}, {"@EXTRA@", "  - canary-service.yaml\n  - route.yaml\n  - error-rate.yaml"}, {"@WORDS@", "Canary"}, {"@PATCH@", "canary.yaml"}});
+        {{"@ENV@", "production"},
+         {"@EXTRA@", "  - canary-service.yaml\n  - route.yaml\n  - error-rate.yaml"},
+         {"@WORDS@", "Canary"},
+         {"@PATCH@", "canary.yaml"}});
   w.add("overlays/production/canary.yaml", text(to_rollout, canary), "a fifth of the traffic, judged, then more");
-  w.add("overlays/production/canary-service.yaml", std::string(service), "the version on trial", {{"@SUFFIX@", "-canary"}});
-  w.add("overlays/production/route.yaml", std::string(route), fmt::format("at {}.production.slipway.local", facts.name));
+  w.add("overlays/production/canary-service.yaml", std::string(service), "the version on trial",
+        {{"@SUFFIX@", "-canary"}});
+  w.add("overlays/production/route.yaml", std::string(route),
+        fmt::format("at {}.production.slipway.local", facts.name));
   w.add("overlays/production/error-rate.yaml", std::string(error_rate), "what the canary is judged by");
   for (const char* environment : {"dev", "staging", "production"})
-    w.add(fmt::format("apps/{}.yaml", environment), text(application, std::string_view(environment) == "production" ? moved_weights : std::string_view()), "the Application that keeps it equal to Git", {{"@ENV@", environment}});
+    w.add(fmt::format("apps/{}.yaml", environment),
+          text(application, std::string_view(environment) == "production" ? moved_weights : std::string_view()),
+          "the Application that keeps it equal to Git", {{"@ENV@", environment}});
   w.add("apps/pipeline.yaml", std::string(pipeline), "the order of environments; production waits for an approval");
   return std::move(w.files);
 }

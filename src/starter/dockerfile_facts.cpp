@@ -18,8 +18,10 @@ std::string find_dockerfile(const Tree& tree, std::vector<std::string>& others) 
   std::string found;
   for (const auto& file : tree.files()) {
     if (!iequals(base_of(file), "dockerfile") || is_aside(file) || file.contains(".devcontainer")) continue;
-    if (found.empty()) found = file;
-    else others.push_back(file);
+    if (found.empty())
+      found = file;
+    else
+      others.push_back(file);
   }
   return found;
 }
@@ -34,20 +36,25 @@ std::vector<std::string> copied(const image::StagePlan& plan) {
         auto first = step.args[i];
         while (first.starts_with("./") || first.starts_with("/")) first.erase(0, first.find('/') + 1);
         first = first.substr(0, first.find('/'));
-        if (!first.empty() && first != "." && first.find_first_of("$*?[:<") == std::string::npos) sources.push_back(first);
+        if (!first.empty() && first != "." && first.find_first_of("$*?[:<") == std::string::npos)
+          sources.push_back(first);
       }
     }
   return sources;
 }
 
-std::string choose_context(const Tree& tree, const std::string& dockerfile, const std::vector<std::string>& sources, std::string& why) {
+std::string choose_context(const Tree& tree, const std::string& dockerfile, const std::vector<std::string>& sources,
+                           std::string& why) {
   auto folder = folder_of(dockerfile);
   if (folder.empty()) return why = "the folder of the Dockerfile", ".";
   auto found_in = [&](const std::string& root) {
-    return std::count_if(sources.begin(), sources.end(), [&](const auto& s) { return tree.has(in_folder(root, s)) || tree.has_folder(in_folder(root, s)); });
+    return std::count_if(sources.begin(), sources.end(), [&](const auto& s) {
+      return tree.has(in_folder(root, s)) || tree.has_folder(in_folder(root, s));
+    });
   };
   if (found_in(folder) > found_in("")) return why = "what it copies lies beside the Dockerfile", folder;
-  return why = sources.empty() ? "the root, as `docker build -f` is used" : "what it copies is named from the root", ".";
+  return why = sources.empty() ? "the root, as `docker build -f` is used" : "what it copies is named from the root",
+         ".";
 }
 
 const image::Stage* final_stage(const image::StagePlan& plan, const std::string& target) {
@@ -143,8 +150,11 @@ Result<> look_at_dockerfile(const Tree& tree, Facts& facts, int& port, std::stri
   std::vector<std::string> others;
   facts.dockerfile = find_dockerfile(tree, others);
   if (facts.dockerfile.empty())
-    return Fail(Error(Kind::not_found, "no Dockerfile here, want one: it says what runs").with_hint("write a Dockerfile at the root of the repository, then try again"));
-  std::string why_this = others.empty() ? "the only one" : fmt::format("nearest to the root; {} more: {}", others.size(), join(others, ", "));
+    return Fail(Error(Kind::not_found, "no Dockerfile here, want one: it says what runs")
+                    .with_hint("write a Dockerfile at the root of the repository, then try again"));
+  std::string why_this = others.empty()
+                             ? "the only one"
+                             : fmt::format("nearest to the root; {} more: {}", others.size(), join(others, ", "));
   facts.reasons.push_back({"Dockerfile", facts.dockerfile, why_this});
   TRY(auto file, image::parse_dockerfile(tree.text(facts.dockerfile), facts.dockerfile));
   TRY(auto plan, image::plan_stages(file));
@@ -163,11 +173,15 @@ Result<> look_at_dockerfile(const Tree& tree, Facts& facts, int& port, std::stri
   Bases bases(plan, globals);
   bases.visit(last);
   facts.bases = std::move(bases.images);
-  facts.reasons.push_back({"base images", facts.bases.empty() ? "none" : join(facts.bases, ", "), "FROM in " + facts.dockerfile});
+  facts.reasons.push_back(
+      {"base images", facts.bases.empty() ? "none" : join(facts.bases, ", "), "FROM in " + facts.dockerfile});
 
   for (const auto& stage : plan.stages)
     for (const auto& step : stage.steps)
-      if (step.name == "arg") facts.takes_version = facts.takes_version || std::any_of(step.args.begin(), step.args.end(), [](const auto& a) { return a == "VERSION" || a.starts_with("VERSION="); });
+      if (step.name == "arg")
+        facts.takes_version = facts.takes_version || std::any_of(step.args.begin(), step.args.end(), [](const auto& a) {
+                                return a == "VERSION" || a.starts_with("VERSION=");
+                              });
 
   for (const auto* stage : final_chain(plan, last)) {
     auto variables = globals;
@@ -175,11 +189,14 @@ Result<> look_at_dockerfile(const Tree& tree, Facts& facts, int& port, std::stri
       variables.set(step);
       if (step.name == "expose" && port == 0 && !step.args.empty()) {
         port = port_in(variables.value(step.args[0]));
-        if (port != 0) facts.reasons.push_back({"port", std::to_string(port), fmt::format("EXPOSE in {}:{}", facts.dockerfile, step.line)});
+        if (port != 0)
+          facts.reasons.push_back(
+              {"port", std::to_string(port), fmt::format("EXPOSE in {}:{}", facts.dockerfile, step.line)});
       }
       if (step.name == "healthcheck" && health.empty()) {
         health = path_of_check(variables.value(step.rest));
-        if (!health.empty()) facts.reasons.push_back({"health", health, fmt::format("HEALTHCHECK in {}:{}", facts.dockerfile, step.line)});
+        if (!health.empty())
+          facts.reasons.push_back({"health", health, fmt::format("HEALTHCHECK in {}:{}", facts.dockerfile, step.line)});
       }
     }
     if (port == 0) {

@@ -11,7 +11,8 @@ namespace slipway::starter::detail {
 namespace {
 
 // Last parts of paths that are health checks by custom, the likeliest first.
-constexpr std::string_view customary[] = {"readyz", "healthz", "health", "ready", "livez", "live", "healthcheck", "_health", "alive", "ping"};
+constexpr std::string_view customary[] = {"readyz", "healthz",     "health",  "ready", "livez",
+                                          "live",   "healthcheck", "_health", "alive", "ping"};
 
 std::size_t rank_of(std::string_view path) {
   auto last = path.substr(path.rfind('/') + 1);
@@ -19,14 +20,17 @@ std::size_t rank_of(std::string_view path) {
 }
 
 bool is_source(std::string_view file) {
-  static constexpr std::string_view ends[] = {".go", ".js", ".mjs", ".cjs", ".ts", ".py", ".rb", ".rs", ".java", ".kt", ".c", ".cc", ".cpp", ".h", ".php", ".cs"};
+  static constexpr std::string_view ends[] = {".go",   ".js", ".mjs", ".cjs", ".ts",  ".py", ".rb",  ".rs",
+                                              ".java", ".kt", ".c",   ".cc",  ".cpp", ".h",  ".php", ".cs"};
   auto base = base_of(file);
-  bool test = base.contains("_test.") || base.contains(".test.") || base.contains(".spec.") || base.starts_with("test_");
+  bool test =
+      base.contains("_test.") || base.contains(".test.") || base.contains(".spec.") || base.starts_with("test_");
   return !test && std::any_of(std::begin(ends), std::end(ends), [&](auto end) { return file.ends_with(end); });
 }
 
 // A quoted path whose last part is customary: app.get("/healthz", ...).
-void routes_in(const std::string& file, std::string_view text, std::map<std::pair<std::size_t, std::string>, std::string>& found) {
+void routes_in(const std::string& file, std::string_view text,
+               std::map<std::pair<std::size_t, std::string>, std::string>& found) {
   int line = 1;
   for (std::size_t i = 0; i + 2 < text.size(); ++i) {
     if (text[i] == '\n') ++line;
@@ -51,13 +55,29 @@ int port_after(std::string_view text, std::string_view mark, std::size_t& at) {
 
 // Where it listens, by its sources: the least certain of all, and better than a guess.
 void look_at_listeners(const Tree& tree, Facts& facts, int& port) {
-  static constexpr std::string_view marks[] = {"ListenAndServe(\":", "ListenAndServeTLS(\":", "net.Listen(\"tcp\", \":", ".Run(\":", ".Start(\":", "PORT || ", "PORT ?? ", "PORT\", ", ".listen(", "port=", "0.0.0.0:", "--port ", "--port=", "--port\", \""};
+  static constexpr std::string_view marks[] = {"ListenAndServe(\":",
+                                               "ListenAndServeTLS(\":",
+                                               "net.Listen(\"tcp\", \":",
+                                               ".Run(\":",
+                                               ".Start(\":",
+                                               "PORT || ",
+                                               "PORT ?? ",
+                                               "PORT\", ",
+                                               ".listen(",
+                                               "port=",
+                                               "0.0.0.0:",
+                                               "--port ",
+                                               "--port=",
+                                               "--port\", \""};
   auto look = [&](const std::string& file, std::string_view text) {
     for (auto mark : marks) {
       std::size_t at = 0;
       if (port != 0) return;
       port = port_after(text, mark, at);
-      if (port != 0) facts.reasons.push_back({"port", std::to_string(port), fmt::format("where it listens, in {}:{}", file, line_of(text, text.substr(at, mark.size() + 2)))});
+      if (port != 0)
+        facts.reasons.push_back(
+            {"port", std::to_string(port),
+             fmt::format("where it listens, in {}:{}", file, line_of(text, text.substr(at, mark.size() + 2)))});
     }
   };
   look(facts.dockerfile, tree.text(facts.dockerfile));
@@ -69,9 +89,12 @@ void look_at_listeners(const Tree& tree, Facts& facts, int& port) {
 
 void look_at_probes(const Tree& tree, Facts& facts, int& port, std::string& health) {
   for (const auto& file : tree.files()) {
-    if ((port != 0 && !health.empty()) || (!file.ends_with(".yaml") && !file.ends_with(".yml")) || file.starts_with(".github/")) continue;
+    if ((port != 0 && !health.empty()) || (!file.ends_with(".yaml") && !file.ends_with(".yml")) ||
+        file.starts_with(".github/"))
+      continue;
     auto text = tree.text(file);
-    if (!text.contains("containerPort") && !text.contains("readinessProbe") && !text.contains("livenessProbe")) continue;
+    if (!text.contains("containerPort") && !text.contains("readinessProbe") && !text.contains("livenessProbe"))
+      continue;
     auto documents = doc::parse_yaml_all(text, {.source = file});
     if (!documents) continue;  // a chart's template, most likely
     for (const auto& document : *documents) {
@@ -81,7 +104,9 @@ void look_at_probes(const Tree& tree, Facts& facts, int& port, std::string& heal
           auto path = container[probe]["httpGet"]["path"].text();
           if (!health.empty() || !path.starts_with('/')) continue;
           health = path;
-          facts.reasons.push_back({"health", health, fmt::format("{} in {}:{}", probe, file, container[probe]["httpGet"]["path"].mark().line)});
+          facts.reasons.push_back(
+              {"health", health,
+               fmt::format("{} in {}:{}", probe, file, container[probe]["httpGet"]["path"].mark().line)});
         }
         auto number = container["ports"][0]["containerPort"].num_or(0);
         if (port == 0 && number > 0 && number < 65536) {

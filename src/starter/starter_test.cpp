@@ -42,8 +42,10 @@ std::map<std::string, std::string> repository(const fs::path& file) {
   std::string* now = nullptr;
   auto text = must(read_file(file));
   for (auto line : lines(text)) {
-    if (line.starts_with("== ")) now = &files[std::string(line.substr(3))];
-    else if (now != nullptr) *now += std::string(line) + "\n";
+    if (line.starts_with("== "))
+      now = &files[std::string(line.substr(3))];
+    else if (now != nullptr)
+      *now += std::string(line) + "\n";
   }
   return files;
 }
@@ -58,7 +60,8 @@ std::string print(const Facts& facts) {
   for (const auto& reason : facts.reasons) out += fmt::format("{}: {} ({})\n", reason.what, reason.value, reason.why);
   if (auto workflow = workflow_file(facts)) out += fmt::format("== {}\n{}", workflow->path, workflow->text);
   for (const auto& file : config_files(facts))
-    if (file.path == "base/deployment.yaml" || file.path == "apps/pipeline.yaml") out += fmt::format("== {}\n{}", file.path, file.text);
+    if (file.path == "base/deployment.yaml" || file.path == "apps/pipeline.yaml")
+      out += fmt::format("== {}\n{}", file.path, file.text);
   return out;
 }
 
@@ -73,7 +76,9 @@ TEST_P(Repositories, GetAPath) {
     ASSERT_TRUE(parsed) << parsed.error().print() << workflow->text;
   }
 }
-INSTANTIATE_TEST_SUITE_P(Starter, Repositories, testing::Values("go", "node", "python", "rust", "maven", "gradle", "cmake", "make", "own-workflow", "several", "compose"));
+INSTANTIATE_TEST_SUITE_P(Starter, Repositories,
+                         testing::Values("go", "node", "python", "rust", "maven", "gradle", "cmake", "make",
+                                         "own-workflow", "several", "compose"));
 
 // What is written must be what the other rooms read: kustomize builds it, lint finds nothing wrong in it.
 TEST(Starter, OverlaysBuildAndAreFreeOfErrors) {
@@ -88,7 +93,8 @@ TEST(Starter, OverlaysBuildAndAreFreeOfErrors) {
     ASSERT_TRUE(objects) << environment << ": " << objects.error().print();
     golden(fs::path(SLIPWAY_TESTDATA) / (std::string(environment) + ".yaml"), manifest::print_objects(*objects));
   }
-  for (const auto& finding : must(lint::lint_folder(Ctx{}, folder.path()))) EXPECT_NE(path::level_of(finding), "error") << finding.place.print() << " " << finding.message;
+  for (const auto& finding : must(lint::lint_folder(Ctx{}, folder.path())))
+    EXPECT_NE(path::level_of(finding), "error") << finding.place.print() << " " << finding.message;
 }
 
 TEST(Starter, NamesAreMadeFit) {
@@ -122,13 +128,17 @@ TEST(Starter, TheContextIsWhereTheCopiedFilesAre) {
 }
 
 TEST(Starter, ImagesThatAreCopiedOrMountedFromAreBasesToo) {
-  auto facts = look_at({{"Dockerfile", "FROM golang:1 AS build\nRUN --mount=type=bind,from=tools/lint:2,target=/l true\nFROM unused:1 AS other\nFROM scratch\nCOPY --from=build /a /a\nCOPY --from=alpine:3 /etc/ssl /etc/ssl\n"}});
+  auto facts =
+      look_at({{"Dockerfile",
+                "FROM golang:1 AS build\nRUN --mount=type=bind,from=tools/lint:2,target=/l true\nFROM unused:1 AS "
+                "other\nFROM scratch\nCOPY --from=build /a /a\nCOPY --from=alpine:3 /etc/ssl /etc/ssl\n"}});
   EXPECT_EQ(facts.bases, (std::vector<std::string>{"golang:1", "tools/lint:2", "alpine:3"}));
 }
 
 TEST(Starter, WithoutAnExposedPortItIsWhereTheSourcesListen) {
   std::string dockerfile = "FROM scratch\nCOPY a /a\n";
-  EXPECT_EQ(look_at({{"Dockerfile", dockerfile}, {"main.go", "log.Fatal(http.ListenAndServe(\":80\", nil))\n"}}).port, 80);
+  EXPECT_EQ(look_at({{"Dockerfile", dockerfile}, {"main.go", "log.Fatal(http.ListenAndServe(\":80\", nil))\n"}}).port,
+            80);
   EXPECT_EQ(look_at({{"Dockerfile", dockerfile}, {"server.js", "app.listen(process.env.PORT || 3000)\n"}}).port, 3000);
   EXPECT_EQ(look_at({{"Dockerfile", dockerfile}, {"app.py", "app.run(host='0.0.0.0', port=8000)\n"}}).port, 8000);
   EXPECT_EQ(look_at({{"Dockerfile", dockerfile + "CMD [\"gunicorn\", \"-b\", \"0.0.0.0:5000\"]\n"}}).port, 5000);
@@ -136,7 +146,8 @@ TEST(Starter, WithoutAnExposedPortItIsWhereTheSourcesListen) {
 }
 
 TEST(Starter, VariablesOfBasesAndPortsAreResolved) {
-  auto facts = look_at({{"Dockerfile", "ARG TAG=20\nFROM node:${TAG}-alpine AS build\nFROM build\nENV PORT=3000\nEXPOSE $PORT\n"}});
+  auto facts = look_at(
+      {{"Dockerfile", "ARG TAG=20\nFROM node:${TAG}-alpine AS build\nFROM build\nENV PORT=3000\nEXPOSE $PORT\n"}});
   EXPECT_EQ(facts.bases, std::vector<std::string>{"node:20-alpine"});
   EXPECT_EQ(facts.port, 3000);
 }

@@ -12,7 +12,9 @@ constexpr std::size_t most_files = 20'000, largest_text = 512 << 10;
 constexpr int deepest = 7;
 
 // Folders that hold what others wrote, or what a build left.
-const std::set<std::string_view> passed_over{".git", "node_modules", "vendor", "third_party", "target", ".venv", "venv", "__pycache__", ".tox", ".gradle", "dist", ".next", "bower_components"};
+const std::set<std::string_view> passed_over{".git",  "node_modules", "vendor",          "third_party", "target",
+                                             ".venv", "venv",         "__pycache__",     ".tox",        ".gradle",
+                                             "dist",  ".next",        "bower_components"};
 
 }  // namespace
 
@@ -21,7 +23,9 @@ std::string folder_of(std::string_view path) {
   return slash == std::string_view::npos ? "" : std::string(path.substr(0, slash));
 }
 std::string base_of(std::string_view path) { return std::string(path.substr(path.rfind('/') + 1)); }
-std::string in_folder(std::string_view folder, std::string_view name) { return folder.empty() ? std::string(name) : fmt::format("{}/{}", folder, name); }
+std::string in_folder(std::string_view folder, std::string_view name) {
+  return folder.empty() ? std::string(name) : fmt::format("{}/{}", folder, name);
+}
 int depth_of(std::string_view path) { return static_cast<int>(std::count(path.begin(), path.end(), '/')); }
 
 int line_of(std::string_view text, std::string_view what) {
@@ -31,7 +35,9 @@ int line_of(std::string_view text, std::string_view what) {
 }
 
 bool is_aside(std::string_view path) {
-  static const std::set<std::string, std::less<>> names{"test", "tests", "__tests__", "testdata", "fixtures", "example", "examples", "sample", "samples", "docs", "doc", "e2e", "spec", "benchmarks", "bench"};
+  static const std::set<std::string, std::less<>> names{"test",    "tests",    "__tests__", "testdata",   "fixtures",
+                                                        "example", "examples", "sample",    "samples",    "docs",
+                                                        "doc",     "e2e",      "spec",      "benchmarks", "bench"};
   auto folder = folder_of(path);
   for (auto part : split(folder, '/'))
     if (names.contains(lower(part))) return true;
@@ -50,11 +56,15 @@ Result<Tree> Tree::read(const Ctx& ctx, manifest::FileSource& source) {
     if (!entries) continue;  // a link that leads nowhere, or out of the repository
     for (const auto& entry : *entries) {
       auto path = in_folder(folder, entry.name);
-      if (!entry.folder) tree.files_.push_back(path);
-      else if (!passed_over.contains(entry.name) && depth_of(path) < deepest) todo.push_back(path);
+      if (!entry.folder)
+        tree.files_.push_back(path);
+      else if (!passed_over.contains(entry.name) && depth_of(path) < deepest)
+        todo.push_back(path);
     }
   }
-  std::stable_sort(tree.files_.begin(), tree.files_.end(), [](const auto& a, const auto& b) { return std::pair(depth_of(a), std::string_view(a)) < std::pair(depth_of(b), std::string_view(b)); });
+  std::stable_sort(tree.files_.begin(), tree.files_.end(), [](const auto& a, const auto& b) {
+    return std::pair(depth_of(a), std::string_view(a)) < std::pair(depth_of(b), std::string_view(b));
+  });
   return tree;
 }
 

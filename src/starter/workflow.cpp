@@ -31,15 +31,18 @@ std::string as_yaml(std::string_view text) {
 }
 
 void print_test(std::string& out, const Facts& facts, const Module& module) {
-  auto several = std::count_if(facts.modules.begin(), facts.modules.end(), [](const auto& m) { return !m.commands.empty(); }) > 1;
+  auto several =
+      std::count_if(facts.modules.begin(), facts.modules.end(), [](const auto& m) { return !m.commands.empty(); }) > 1;
   static constexpr std::string_view suffix[] = {"c", "go", "java", "node", "python", "rust"};
-  out += fmt::format("  test{}:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: actions/checkout@v4\n", several ? fmt::format("-{}", suffix[static_cast<int>(module.language)]) : "");
+  out += fmt::format("  test{}:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: actions/checkout@v4\n",
+                     several ? fmt::format("-{}", suffix[static_cast<int>(module.language)]) : "");
   if (!module.setup.empty()) {
     out += fmt::format("      - uses: {}\n        with:\n", module.setup);
     for (const auto& [name, value] : module.with) out += fmt::format("          {}: {}\n", name, as_yaml(value));
   }
   for (const auto& command : module.commands) {
-    if (!command.contains('\n')) out += fmt::format("      - run: {}\n", as_yaml(command));
+    if (!command.contains('\n'))
+      out += fmt::format("      - run: {}\n", as_yaml(command));
     else {
       out += "      - run: |\n";
       for (auto line : lines(command)) out += fmt::format("          {}\n", line);
@@ -71,19 +74,30 @@ void look_at_workflows(const Tree& tree, Facts& facts) {
     if (facts.has_workflow) return;
   }
   facts.workflow = ".github/workflows/slipway.yml";
-  facts.reasons.push_back({"workflow", facts.workflow, others.empty() ? "the repository has none" : fmt::format("beside {}: none of them builds an image for a registry of ours", join(others, ", "))});
+  facts.reasons.push_back(
+      {"workflow", facts.workflow,
+       others.empty()
+           ? "the repository has none"
+           : fmt::format("beside {}: none of them builds an image for a registry of ours", join(others, ", "))});
 }
 
 }  // namespace detail
 
 std::optional<File> workflow_file(const Facts& facts) {
   if (facts.has_workflow) return std::nullopt;
-  std::string out = fmt::format("# Written by `slipway init`: what is pushed is tested, and its image built. Yours to change.\nname: {}\non:\n  push:\n    branches: [main]\n  pull_request:\n\njobs:\n", facts.name);
+  std::string out = fmt::format(
+      "# Written by `slipway init`: what is pushed is tested, and its image built. Yours to change.\nname: {}\non:\n  "
+      "push:\n    branches: [main]\n  pull_request:\n\njobs:\n",
+      facts.name);
   for (const auto& module : facts.modules)
     if (!module.commands.empty()) print_test(out, facts, module);
-  out += "  image:\n    runs-on: ubuntu-latest\n    outputs:\n      digest: ${{ steps.build.outputs.digest }}\n    steps:\n      - uses: actions/checkout@v4\n      - id: build\n        uses: docker/build-push-action@v6\n        with:\n";
+  out +=
+      "  image:\n    runs-on: ubuntu-latest\n    outputs:\n      digest: ${{ steps.build.outputs.digest }}\n    "
+      "steps:\n      - uses: actions/checkout@v4\n      - id: build\n        uses: docker/build-push-action@v6\n       "
+      " with:\n";
   out += fmt::format("          context: {}\n", facts.context);
-  if (facts.dockerfile != (facts.context == "." ? "Dockerfile" : facts.context + "/Dockerfile")) out += fmt::format("          file: {}\n", as_yaml(facts.dockerfile));
+  if (facts.dockerfile != (facts.context == "." ? "Dockerfile" : facts.context + "/Dockerfile"))
+    out += fmt::format("          file: {}\n", as_yaml(facts.dockerfile));
   if (!facts.target.empty()) out += fmt::format("          target: {}\n", as_yaml(facts.target));
   out += fmt::format("          push: true\n          tags: {}:sha-${{{{ github.sha }}}}\n", facts.image);
   if (facts.takes_version) out += "          build-args: VERSION=${{ github.sha }}\n";

@@ -230,7 +230,8 @@ Result<> BlobStore::for_each(const std::function<void(const Digest&, std::uint64
   return {};
 }
 
-Result<BlobStore::Swept> BlobStore::sweep(const Ctx& ctx, const std::function<bool(const Digest&)>& keep, Millis grace) {
+Result<BlobStore::Swept> BlobStore::sweep(const Ctx& ctx, const std::function<bool(const Digest&)>& keep,
+                                          Millis grace) {
   std::vector<Digest> all;
   TRY_OK(for_each([&](const Digest& digest, std::uint64_t) { all.push_back(digest); }));
   Swept swept;

@@ -17,11 +17,14 @@ using Prepared = Owned<sqlite3_stmt, sqlite3_finalize>;
 Kind kind_of(int code, int system_error) {
   switch (code & 0xff) {
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB: return Kind::corrupt;
-    case SQLITE_CONSTRAINT: return Kind::conflict;
+    case SQLITE_NOTADB:
+      return Kind::corrupt;
+    case SQLITE_CONSTRAINT:
+      return Kind::conflict;
     case SQLITE_READONLY:
     case SQLITE_PERM:
-    case SQLITE_AUTH: return Kind::denied;
+    case SQLITE_AUTH:
+      return Kind::denied;
     case SQLITE_CANTOPEN:
       return system_error == EACCES || system_error == EPERM ? Kind::denied
              : system_error == ENOENT                        ? Kind::not_found
@@ -30,9 +33,12 @@ Kind kind_of(int code, int system_error) {
     case SQLITE_IOERR:
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-    case SQLITE_NOMEM: return Kind::unavailable;
-    case SQLITE_INTERRUPT: return Kind::cancelled;
-    default: return Kind::internal;
+    case SQLITE_NOMEM:
+      return Kind::unavailable;
+    case SQLITE_INTERRUPT:
+      return Kind::cancelled;
+    default:
+      return Kind::internal;
   }
 }
 
@@ -128,9 +134,7 @@ std::string Statement::blob(int column) const {
   auto size = sqlite3_column_bytes(rep_->statement.get(), column);
   return data == nullptr ? std::string() : std::string(static_cast<const char*>(data), size);
 }
-bool Statement::is_null(int column) const {
-  return sqlite3_column_type(rep_->statement.get(), column) == SQLITE_NULL;
-}
+bool Statement::is_null(int column) const { return sqlite3_column_type(rep_->statement.get(), column) == SQLITE_NULL; }
 
 Database::Database(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
 Database::~Database() {
@@ -150,8 +154,8 @@ Result<> migrate(Database& database, const fs::path& file, const std::vector<std
   TRY_OK(database.read(read_version));
   auto known = static_cast<std::int64_t>(migrations.size());
   if (version > known)
-    return Fail(Error(Kind::conflict, fmt::format("{}: has version {}, this program knows up to {}", file.native(),
-                                                  version, known))
+    return Fail(Error(Kind::conflict,
+                      fmt::format("{}: has version {}, this program knows up to {}", file.native(), version, known))
                     .with_hint("run the newer program that wrote it"));
   for (auto i = version; i < known; ++i) {
     auto step = [&](Database& d) -> Result<> {
@@ -237,9 +241,9 @@ Result<> Database::backup_to(const fs::path& file) {
   temp += "." + random_hex(6) + ".tmp";
   Finally drop([&] { ::unlink(temp.c_str()); });
   TRY_OK_IN("backup", read([&](Database& d) -> Result<> {
-    TRY(auto statement, d.prepare("VACUUM INTO ?1"));
-    return statement.bind(1, temp.native()).run();
-  }));
+              TRY(auto statement, d.prepare("VACUUM INTO ?1"));
+              return statement.bind(1, temp.native()).run();
+            }));
   Fd fd(::open(temp.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd || ::fsync(fd.get()) < 0) return fail_errno(errno, temp.native());
   if (::rename(temp.c_str(), file.c_str()) < 0) return fail_errno(errno, file.native());

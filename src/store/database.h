@@ -16,13 +16,13 @@ class Statement {
  public:
   Statement(Statement&&) noexcept;
   Statement& operator=(Statement&&) noexcept;
-  ~Statement();  // resets it and gives it back to the cache
+  ~Statement();                                       // resets it and gives it back to the cache
   Statement& bind(int index, std::string_view text);  // from 1
   Statement& bind(int index, std::int64_t number);
   Statement& bind_blob(int index, std::string_view bytes);
   Statement& bind_null(int index);
-  Result<bool> step();  // true: a row is there
-  Result<> run();       // steps to the end
+  Result<bool> step();                 // true: a row is there
+  Result<> run();                      // steps to the end
   std::string text(int column) const;  // from 0; "" for null
   std::int64_t number(int column) const;
   std::string blob(int column) const;

@@ -294,7 +294,8 @@ TEST(Database, AnOverwrittenPageIsCorrupt) {
   auto result = db ? (*db)->read([](Database& d) -> Result<> {
     TRY(auto statement, d.prepare("SELECT k FROM t"));
     return statement.run();
-  }) : Result<>(Fail(std::move(db).error()));
+  })
+                   : Result<>(Fail(std::move(db).error()));
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().kind(), Kind::corrupt);
 }

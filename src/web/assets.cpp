@@ -25,8 +25,9 @@ namespace {
 
 std::optional<Asset> asset(std::string_view path) {
   static const std::vector<Asset> table{
-#define ASSET(n, name) \
-  {name, std::string_view(slipway_asset_##n, static_cast<std::size_t>(slipway_asset_##n##_end - slipway_asset_##n)), type_of(name)},
+#define ASSET(n, name)                                                                                               \
+  {name, std::string_view(slipway_asset_##n, static_cast<std::size_t>(slipway_asset_##n##_end - slipway_asset_##n)), \
+   type_of(name)},
 #include "assets.inc"
 #undef ASSET
   };

@@ -107,7 +107,8 @@ void mount(JsonWriter& json, std::string_view target, std::string_view type, std
 void system_mounts(JsonWriter& json, const Spec& spec, const ConfigInput& input) {
   std::set<std::string> own;
   for (const auto& m : spec.mounts) own.insert(m.target.lexically_normal().string());
-  auto add = [&](const char* target, const char* type, const std::vector<std::string>& options, const char* source = nullptr) {
+  auto add = [&](const char* target, const char* type, const std::vector<std::string>& options,
+                 const char* source = nullptr) {
     if (!own.contains(target)) mount(json, target, type, source != nullptr ? source : type, options);
   };
   const char* sys_mode = spec.privileged ? "rw" : "ro";

@@ -18,7 +18,8 @@ Result<std::string> commit_of(ActionUse& use) {
 }
 
 // A .git with more than one commit in it, or with very many files: by the git program.
-Result<> add_git(const Ctx& ctx, ActionUse& use, const std::string& depth, const fs::path& folder, const std::string& commit) {
+Result<> add_git(const Ctx& ctx, ActionUse& use, const std::string& depth, const fs::path& folder,
+                 const std::string& commit) {
   auto git = find_program("git");
   if (!git) return {};
   auto mirror = fs::absolute(use.job.options().repository->path()).string();

@@ -1,7 +1,7 @@
 // docker/setup-buildx, setup-qemu, login, build-push: images by slipway's own builder.
+#include "ci/detail/images.h"
 #include "base/text.h"
 #include "ci/actions/actions.h"
-#include "ci/detail/images.h"
 #include "doc/json.h"
 
 namespace slipway::ci {

@@ -48,7 +48,8 @@ Result<std::unique_ptr<JobGroups::Hold>> JobGroups::enter(const Ctx& ctx, const 
     auto groups = groups_.lock();
     auto& members = (*groups)[key];
     for (std::size_t i = 0; i < members.size(); ++i) {
-      if (wish.cancel_in_progress) end(members[i], fmt::format("cancelled by {}: concurrency group {}", wish.who, wish.group));
+      if (wish.cancel_in_progress)
+        end(members[i], fmt::format("cancelled by {}: concurrency group {}", wish.who, wish.group));
       else if (i > 0 && !wish.keep_all && !members[i]->keep_all)
         end(members[i], fmt::format("{} took its place in the queue of concurrency group {}", wish.who, wish.group));
     }
@@ -60,7 +61,8 @@ Result<std::unique_ptr<JobGroups::Hold>> JobGroups::enter(const Ctx& ctx, const 
   Result<> waited;
   {
     auto groups = groups_.lock();
-    waited = groups.wait(ctx.with_stop(member->stop.token()), changed_, [&] { return groups->at(key).front() == member; });
+    waited =
+        groups.wait(ctx.with_stop(member->stop.token()), changed_, [&] { return groups->at(key).front() == member; });
     if (!member->why.empty()) waited = fail(Kind::cancelled, "{}", member->why);
   }
   if (!waited) return Fail(std::move(waited).error());

@@ -16,7 +16,8 @@ bool is_folder(const fs::path& path) {
 
 void hide_host(box::Spec& spec, const std::vector<fs::path>& hide) {
   auto cover = [&](const fs::path& folder, std::vector<std::string> options) {
-    if (is_folder(folder)) spec.mounts.push_back({.source = {}, .target = folder, .type = "tmpfs", .options = std::move(options)});
+    if (is_folder(folder))
+      spec.mounts.push_back({.source = {}, .target = folder, .type = "tmpfs", .options = std::move(options)});
   };
   for (auto* folder : {"/root", "/home", "/run", "/mnt", "/media", "/srv"}) cover(folder, {"mode=755"});
   for (auto* folder : {"/tmp", "/var/tmp"}) cover(folder, {"mode=1777"});
@@ -38,7 +39,8 @@ bool has_mounts_below(const fs::path& folder) {
 
 // The runtime's own, and what hide_host covers anyway.
 bool stays_empty(const std::string& name) {
-  static const std::vector<std::string> names{"proc", "sys", "dev", "run", "tmp", "mnt", "media", "home", "root", "srv", "lost+found"};
+  static const std::vector<std::string> names{"proc",  "sys",  "dev",  "run", "tmp",       "mnt",
+                                              "media", "home", "root", "srv", "lost+found"};
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
@@ -63,8 +65,11 @@ Result<> show_by_folder(box::Spec& spec, const fs::path& scratch) {
     auto upper = scratch / name / "upper", work = scratch / name / "work";
     TRY_OK(make_dirs(upper));
     TRY_OK(make_dirs(work));
-    spec.mounts.push_back({.source = "overlay", .target = from, .type = "overlay",
-                           .options = {"lowerdir=" + from.string(), "upperdir=" + upper.string(), "workdir=" + work.string(), "userxattr", "volatile"}});
+    spec.mounts.push_back({.source = "overlay",
+                           .target = from,
+                           .type = "overlay",
+                           .options = {"lowerdir=" + from.string(), "upperdir=" + upper.string(),
+                                       "workdir=" + work.string(), "userxattr", "volatile"}});
   }
   spec.layers = {root};
   return {};

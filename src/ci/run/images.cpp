@@ -26,8 +26,7 @@ Result<oci::Registry::Image> find_image(const Ctx& ctx, const RunnerOptions& opt
   }
   auto pulled = options.registry->image(oci::local_repository(reference), which);
   if (pulled || !pulled.error().is(Kind::not_found)) return pulled;
-  if (!options.remote)
-    return Fail(std::move(pulled).error().with_hint(fmt::format("slipway image pull {}", image)));
+  if (!options.remote) return Fail(std::move(pulled).error().with_hint(fmt::format("slipway image pull {}", image)));
   return options.remote->pull(ctx, reference, *options.registry);
 }
 

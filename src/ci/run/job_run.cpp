@@ -39,8 +39,10 @@ JobResult JobRun::run(const Ctx& ctx) {
   in_.shared.tell([&](Observer& o) { o.job_started(result_.key, result_.name); });
   if (!prepared) {
     cancelled_ = !ctx.alive() || prepared.error().is(Kind::cancelled);
-    if (!cancelled_) fail_job(prepared.error().print());
-    else if (ctx.alive()) result_.why = prepared.error().what();
+    if (!cancelled_)
+      fail_job(prepared.error().print());
+    else if (ctx.alive())
+      result_.why = prepared.error().what();
   } else if (!from_cache(own)) {
     run_all(own);
   }
@@ -96,7 +98,8 @@ Result<> JobRun::prepare(const Ctx& ctx) {
 
 // A folder, with a container that was made ahead when the job is sure to need one that is like all others.
 Result<> JobRun::open_folder() {
-  bool runs = std::any_of(definition_.steps.begin(), definition_.steps.end(), [](const Step& s) { return s.run.has_value(); });
+  bool runs =
+      std::any_of(definition_.steps.begin(), definition_.steps.end(), [](const Step& s) { return s.run.has_value(); });
   if (options().ready && runs && !definition_.container && !definition_.services) {
     if (auto place = options().ready->take(options().limits, options().hide)) {
       folder_.emplace(std::move(place->folder));

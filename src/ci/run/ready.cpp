@@ -20,7 +20,8 @@ Result<std::unique_ptr<ReadyPlace>> make_place(const Ctx& ctx, const ReadyPlaces
 
 }  // namespace
 
-ReadyPlaces::ReadyPlaces(Options options) : options_(std::move(options)), thread_([this](const std::stop_token& stop) { keep(stop); }) {}
+ReadyPlaces::ReadyPlaces(Options options)
+    : options_(std::move(options)), thread_([this](const std::stop_token& stop) { keep(stop); }) {}
 
 ReadyPlaces::~ReadyPlaces() {
   thread_.request_stop();
@@ -52,7 +53,8 @@ void ReadyPlaces::keep(const std::stop_token& stop) {
     {
       auto state = state_.lock();
       auto now = ctx.clock->now();
-      if (state->asked > 0 && now >= state->last + options_.settle) state->target = std::min(options_.most, std::exchange(state->asked, 0));
+      if (state->asked > 0 && now >= state->last + options_.settle)
+        state->target = std::min(options_.most, std::exchange(state->asked, 0));
       bool idle = state->asked == 0;
       if (idle && state->target > 0 && now >= state->last + options_.keep) state->target = 0, old.swap(state->places);
       make = idle && state->places.size() < state->target;

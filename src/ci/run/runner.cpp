@@ -108,7 +108,7 @@ class Graph {
 
   Scope basic_scope(Data needs) const {
     Scope scope;
-    scope.context = [this, needs](std::string_view name) -> Data {
+    scope.context = [this, needs = std::move(needs)](std::string_view name) -> Data {
       if (iequals(name, "needs")) return needs;
       if (iequals(name, "inputs")) return inputs_;
       if (iequals(name, "github")) return github();

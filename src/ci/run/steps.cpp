@@ -121,7 +121,7 @@ void JobRun::step(const Ctx& ctx, Frame& frame, const Step& step, Effects* effec
   }
 
   auto env = step.env ? evaluate_env(*step.env, frame, nullptr) : Result<Environment>(Environment{});
-  if (env) context.env = *std::move(env);
+  if (env) context.env = std::move(*env);
   std::string name;
   if (step.name)
     name = step.name->evaluate_text(scope(frame, &context), frame.source).value_or(step.name->literal_text());

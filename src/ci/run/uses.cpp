@@ -211,11 +211,9 @@ Result<> JobRun::run_action(const Ctx& ctx, Frame& frame, StepContext& context, 
   auto workspace = inside(folder_->workspace());
   if (!action.post.empty()) {
     auto state = std::make_shared<std::map<std::string, std::string>>();
-    auto post_env = env;
-    auto own_env = context.env;
     auto argv = program(action.post);
     defer("Post " + context.id,
-          [this, argv, post_env, own_env, workspace, state, condition = action.post_if](const Ctx& later,
+          [this, argv, post_env = env, own_env = context.env, workspace, state, condition = action.post_if](const Ctx& later,
                                                                                         StepContext& post) -> Result<> {
             if (condition.expression) {
               auto wanted = condition.expression->evaluate(scope(root_, &post));

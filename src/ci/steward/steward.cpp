@@ -78,7 +78,7 @@ bool read_header(Header& h, int (&fds)[2]) {
 
 [[noreturn]] void become(char* bytes, uint32_t size, const int (&fds)[2], int report) {
   setsid();
-  int null = open("/dev/null", O_RDONLY);
+  int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
   dup2(null, 0);
   dup2(fds[0], 1);
   dup2(fds[1], 2);

@@ -10,13 +10,15 @@ const std::string argocd = "argocd";
 
 std::string paint(const Io& io, std::string_view word) {
   if (word == "Synced" || word == "Healthy" || word == "Succeeded") return io.paint(Io::Paint::good, word);
-  if (word == "OutOfSync" || word == "Degraded" || word == "Failed" || word == "Missing") return io.paint(Io::Paint::bad, word);
+  if (word == "OutOfSync" || word == "Degraded" || word == "Failed" || word == "Missing")
+    return io.paint(Io::Paint::bad, word);
   return io.paint(Io::Paint::warn, word);
 }
 
 Result<kube::Object> get_app(const Ctx& ctx, kube::Client& client, const std::string& name) {
   TRY(auto object, client.get(ctx, application, {argocd, name}));
-  if (!object) return Fail(Error(Kind::not_found, fmt::format("there is no application {}", name)).with_hint("slipway app list"));
+  if (!object)
+    return Fail(Error(Kind::not_found, fmt::format("there is no application {}", name)).with_hint("slipway app list"));
   return *object;
 }
 
@@ -28,11 +30,15 @@ Result<int> list(const Ctx& ctx, const Arguments& arguments, Io& io) {
   for (const auto& app : apps.items) {
     documents.push_back(app.copy());
     auto status = app["status"];
-    rows.push_back({app.name(), paint(io, status["sync"]["status"].str_or("Unknown")), paint(io, status["health"]["status"].str_or("Unknown")),
-                    status["sync"]["revision"].text().substr(0, 7), app["spec"]["destination"]["namespace"].text(), app["spec"]["source"]["path"].text()});
+    rows.push_back({app.name(), paint(io, status["sync"]["status"].str_or("Unknown")),
+                    paint(io, status["health"]["status"].str_or("Unknown")),
+                    status["sync"]["revision"].text().substr(0, 7), app["spec"]["destination"]["namespace"].text(),
+                    app["spec"]["source"]["path"].text()});
   }
-  if (io.json()) io.document(documents);
-  else io.table({"NAME", "SYNC", "HEALTH", "REVISION", "NAMESPACE", "PATH"}, rows);
+  if (io.json())
+    io.document(documents);
+  else
+    io.table({"NAME", "SYNC", "HEALTH", "REVISION", "NAMESPACE", "PATH"}, rows);
   return 0;
 }
 
@@ -44,14 +50,20 @@ Result<int> get(const Ctx& ctx, const Arguments& arguments, Io& io) {
     return 0;
   }
   auto status = app["status"];
-  io.line(fmt::format("{}  {}  {}  {}", io.paint(Io::Paint::bold, app.name()), paint(io, status["sync"]["status"].text()), paint(io, status["health"]["status"].text()), status["sync"]["revision"].text().substr(0, 12)));
+  io.line(fmt::format("{}  {}  {}  {}", io.paint(Io::Paint::bold, app.name()),
+                      paint(io, status["sync"]["status"].text()), paint(io, status["health"]["status"].text()),
+                      status["sync"]["revision"].text().substr(0, 12)));
   if (auto message = status["health"]["message"].text(); !message.empty()) io.line("  " + message);
-  for (const auto& condition : status["conditions"].items()) io.line(fmt::format("  {}: {}", io.paint(Io::Paint::bad, condition["type"].text()), condition["message"].text()));
+  for (const auto& condition : status["conditions"].items())
+    io.line(fmt::format("  {}: {}", io.paint(Io::Paint::bad, condition["type"].text()), condition["message"].text()));
   auto op = status["operationState"];
-  if (op.present()) io.line(fmt::format("  last sync: {} {} {}", paint(io, op["phase"].text()), op["finishedAt"].text(), op["message"].text()));
+  if (op.present())
+    io.line(fmt::format("  last sync: {} {} {}", paint(io, op["phase"].text()), op["finishedAt"].text(),
+                        op["message"].text()));
   std::vector<std::vector<std::string>> rows;
   for (const auto& r : status["resources"].items())
-    rows.push_back({r["kind"].text(), r["namespace"].text(), r["name"].text(), paint(io, r["status"].text()), r["health"]["status"].text(), r["health"]["message"].text()});
+    rows.push_back({r["kind"].text(), r["namespace"].text(), r["name"].text(), paint(io, r["status"].text()),
+                    r["health"]["status"].text(), r["health"]["message"].text()});
   io.table({"KIND", "NAMESPACE", "NAME", "SYNC", "HEALTH", "MESSAGE"}, rows);
   return 0;
 }
@@ -60,7 +72,8 @@ Result<int> sync(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto client, connect(ctx, arguments));
   auto name = arguments.get("name");
   TRY(auto app, get_app(ctx, *client, name));
-  doc::Map wanted{{"sync", doc::Map{{"prune", arguments.has("prune")}}}, {"initiatedBy", doc::Map{{"username", current_user()}}}};
+  doc::Map wanted{{"sync", doc::Map{{"prune", arguments.has("prune")}}},
+                  {"initiatedBy", doc::Map{{"username", current_user()}}}};
   TRY_OK(client->patch(ctx, application, app.key(), kube::PatchType::merge, doc::Map{{"operation", wanted}}, {}));
   TRY(auto wait, parse_duration(arguments.get("timeout")));
   TRY(auto done, kube::await(ctx.within(wait), *client, application, app.key(), [](const kube::Object& now) {
@@ -76,9 +89,12 @@ Result<int> history(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto client, connect(ctx, arguments));
   TRY(auto app, get_app(ctx, *client, arguments.get("name")));
   std::vector<std::vector<std::string>> rows;
-  for (const auto& entry : app["status"]["history"].items()) rows.push_back({entry["id"].text(), entry["revision"].text().substr(0, 12), entry["deployedAt"].text()});
-  if (io.json()) io.document(app["status"]["history"].value());
-  else io.table({"ID", "REVISION", "DEPLOYED"}, rows);
+  for (const auto& entry : app["status"]["history"].items())
+    rows.push_back({entry["id"].text(), entry["revision"].text().substr(0, 12), entry["deployedAt"].text()});
+  if (io.json())
+    io.document(app["status"]["history"].value());
+  else
+    io.table({"ID", "REVISION", "DEPLOYED"}, rows);
   return 0;
 }
 
@@ -89,8 +105,19 @@ std::vector<Command> app_commands() {
   return {
       {"app list", "Applications with their sync and health", "slipway app list", with_connection(), {}, list},
       {"app get", "one Application and its objects", "slipway app get shop-dev", with_connection(), {name}, get},
-      {"app sync", "makes the cluster equal to Git now", "slipway app sync shop-dev", with_connection({{"--prune", "delete what Git no longer holds", true}, {"--timeout", "how long to wait", false, false, "5m"}}), {name}, sync},
-      {"app history", "revisions that were deployed", "slipway app history shop-dev", with_connection(), {name}, history},
+      {"app sync",
+       "makes the cluster equal to Git now",
+       "slipway app sync shop-dev",
+       with_connection({{"--prune", "delete what Git no longer holds", true},
+                        {"--timeout", "how long to wait", false, false, "5m"}}),
+       {name},
+       sync},
+      {"app history",
+       "revisions that were deployed",
+       "slipway app history shop-dev",
+       with_connection(),
+       {name},
+       history},
   };
 }
 

@@ -18,7 +18,8 @@ doc::Value comparable(const doc::Value& object) {
   if (auto* map = copy.if_map()) {
     map->erase("status");
     if (auto* meta = map->find("metadata"); meta != nullptr && meta->is_map())
-      for (auto key : {"managedFields", "resourceVersion", "generation", "creationTimestamp", "uid", "selfLink"}) meta->if_map()->erase(key);
+      for (auto key : {"managedFields", "resourceVersion", "generation", "creationTimestamp", "uid", "selfLink"})
+        meta->if_map()->erase(key);
   }
   return copy;
 }
@@ -27,15 +28,23 @@ struct Difference {
   std::string id, state, text;  // changed, missing, extra, refused
 };
 
-Result<std::optional<Difference>> compare(const Ctx& ctx, kube::Client& client, const gitops::Application& app, const gitops::Task& task) {
+Result<std::optional<Difference>> compare(const Ctx& ctx, kube::Client& client, const gitops::Application& app,
+                                          const gitops::Task& task) {
   TRY(auto live, client.get(ctx, task.type, task.key));
   auto name = task.id();
-  if (!live) return std::optional(Difference{name, "missing", doc::unified_diff("", doc::print_yaml(comparable(task.object)), "cluster/" + name, "git/" + name)});
+  if (!live)
+    return std::optional(
+        Difference{name, "missing",
+                   doc::unified_diff("", doc::print_yaml(comparable(task.object)), "cluster/" + name, "git/" + name)});
   TRY(auto desired, gitops::applied_over(app, task, *live));
-  auto would = client.apply(ctx, desired, {.field_manager = std::string(gitops::field_manager), .dry_run = true, .force = true});
-  if (!would && (would.error().is(Kind::invalid) || would.error().is(Kind::denied))) return std::optional(Difference{name, "refused", would.error().what() + "\n"});
+  auto would =
+      client.apply(ctx, desired, {.field_manager = std::string(gitops::field_manager), .dry_run = true, .force = true});
+  if (!would && (would.error().is(Kind::invalid) || would.error().is(Kind::denied)))
+    return std::optional(Difference{name, "refused", would.error().what() + "\n"});
   if (!would) return Fail(std::move(would).error());
-  auto text = doc::unified_diff(doc::print_yaml(comparable(live->value()), {.sort_keys = true}), doc::print_yaml(comparable(would->value()), {.sort_keys = true}), "cluster/" + name, "git/" + name);
+  auto text = doc::unified_diff(doc::print_yaml(comparable(live->value()), {.sort_keys = true}),
+                                doc::print_yaml(comparable(would->value()), {.sort_keys = true}), "cluster/" + name,
+                                "git/" + name);
   if (text.empty()) return std::optional<Difference>();
   return std::optional(Difference{name, "changed", std::move(text)});
 }
@@ -43,7 +52,10 @@ Result<std::optional<Difference>> compare(const Ctx& ctx, kube::Client& client, 
 void show(Io& io, std::string_view text) {
   for (auto line : lines(text)) {
     bool head = line.starts_with("---") || line.starts_with("+++") || line.starts_with("@@");
-    io.line(head ? io.paint(Io::Paint::dim, line) : line.starts_with('+') ? io.paint(Io::Paint::good, line) : line.starts_with('-') ? io.paint(Io::Paint::bad, line) : std::string(line));
+    io.line(head                    ? io.paint(Io::Paint::dim, line)
+            : line.starts_with('+') ? io.paint(Io::Paint::good, line)
+            : line.starts_with('-') ? io.paint(Io::Paint::bad, line)
+                                    : std::string(line));
   }
 }
 
@@ -51,13 +63,16 @@ Result<int> diff(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto client, connect(ctx, arguments));
   auto name = arguments.get("name");
   TRY(auto object, client->get(ctx, application_type, {"argocd", name}));
-  if (!object) return Fail(Error(Kind::not_found, fmt::format("there is no application {}", name)).with_hint("slipway app list"));
+  if (!object)
+    return Fail(Error(Kind::not_found, fmt::format("there is no application {}", name)).with_hint("slipway app list"));
   TRY(auto app, gitops::application_from(*object));
   TRY(auto objects, rendered_at(ctx, arguments, app, arguments.get("revision")));
   TRY(auto resources, client->resources(ctx));
   for (auto& one : objects) {  // as the sync places them: the destination's namespace where none is written
     auto kind = one.str_at({"kind"}), version = one.str_at({"apiVersion"});
-    bool namespaced = std::none_of(resources.begin(), resources.end(), [&](const auto& r) { return r.type.kind == kind && r.type.api_version == version && !r.namespaced; });
+    bool namespaced = std::none_of(resources.begin(), resources.end(), [&](const auto& r) {
+      return r.type.kind == kind && r.type.api_version == version && !r.namespaced;
+    });
     if (namespaced && one.str_at({"metadata", "namespace"}).empty()) one["metadata"]["namespace"] = app.ns;
   }
   std::vector<std::string> warnings;
@@ -69,14 +84,21 @@ Result<int> diff(const Ctx& ctx, const Arguments& arguments, Io& io) {
     if (found) differences.push_back(*std::move(found));
   }
   for (const auto& resource : (*object)["status"]["resources"].items())
-    if (resource["requiresPruning"].bool_or(false)) differences.push_back({fmt::format("{}/{}:{}/{}", resource["group"].text(), resource["kind"].text(), resource["namespace"].text(), resource["name"].text()), "extra", ""});
+    if (resource["requiresPruning"].bool_or(false))
+      differences.push_back({fmt::format("{}/{}:{}/{}", resource["group"].text(), resource["kind"].text(),
+                                         resource["namespace"].text(), resource["name"].text()),
+                             "extra", ""});
   if (io.json()) {
     doc::List list;
-    for (const auto& one : differences) list.emplace_back(doc::Map{{"object", one.id}, {"state", one.state}, {"diff", one.text}});
+    for (const auto& one : differences)
+      list.emplace_back(doc::Map{{"object", one.id}, {"state", one.state}, {"diff", one.text}});
     io.document(list);
   } else {
     for (const auto& one : differences) {
-      io.line(fmt::format("{} {}", io.paint(Io::Paint::bold, one.id), one.state == "extra" ? "is in the cluster and not in Git" : one.state == "missing" ? "is in Git and not in the cluster" : one.state));
+      io.line(fmt::format("{} {}", io.paint(Io::Paint::bold, one.id),
+                          one.state == "extra"     ? "is in the cluster and not in Git"
+                          : one.state == "missing" ? "is in Git and not in the cluster"
+                                                   : one.state));
       show(io, one.text);
     }
     if (differences.empty()) io.note(fmt::format("{}: the cluster is as Git says", name));
@@ -87,7 +109,12 @@ Result<int> diff(const Ctx& ctx, const Arguments& arguments, Io& io) {
 }  // namespace
 
 std::vector<Command> app_diff_commands() {
-  return {{"app diff", "what a sync would change; 1 when it would change something", "slipway app diff shop-dev", with_connection({{"--revision", "compare with this commit, branch or tag instead"}}), {{"name", "Application"}}, diff}};
+  return {{"app diff",
+           "what a sync would change; 1 when it would change something",
+           "slipway app diff shop-dev",
+           with_connection({{"--revision", "compare with this commit, branch or tag instead"}}),
+           {{"name", "Application"}},
+           diff}};
 }
 
 }  // namespace slipway::cli

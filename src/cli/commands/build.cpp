@@ -69,10 +69,14 @@ Result<std::pair<std::string, std::string>> secret_of(const std::string& text) {
   for (auto part : split(text, ',')) {
     auto pair = cut(part, "=");
     if (!pair) return fail(Kind::invalid, "--secret \"{}\": want id=NAME,src=FILE or id=NAME,env=VARIABLE", text);
-    if (pair->first == "id") id = pair->second;
-    else if (pair->first == "src" || pair->first == "source") file = pair->second;
-    else if (pair->first == "env") variable = pair->second;
-    else if (pair->first != "type") return fail(Kind::invalid, "--secret \"{}\": unknown key \"{}\", want id, src or env", text, pair->first);
+    if (pair->first == "id")
+      id = pair->second;
+    else if (pair->first == "src" || pair->first == "source")
+      file = pair->second;
+    else if (pair->first == "env")
+      variable = pair->second;
+    else if (pair->first != "type")
+      return fail(Kind::invalid, "--secret \"{}\": unknown key \"{}\", want id, src or env", text, pair->first);
   }
   if (id.empty()) return fail(Kind::invalid, "--secret \"{}\": want an id", text);
   if (!file.empty()) {
@@ -80,15 +84,19 @@ Result<std::pair<std::string, std::string>> secret_of(const std::string& text) {
     return std::pair(id, std::move(value));
   }
   const char* value = std::getenv((variable.empty() ? id : variable).c_str());
-  if (value == nullptr) return fail(Kind::invalid, "--secret {}: there is no environment variable {}", id, variable.empty() ? id : variable);
+  if (value == nullptr)
+    return fail(Kind::invalid, "--secret {}: there is no environment variable {}", id,
+                variable.empty() ? id : variable);
   return std::pair(id, std::string(value));
 }
 
 Result<path::BuildRequest> request_of(const Arguments& arguments) {
   path::BuildRequest request;
   request.context = fs::absolute(arguments.get("context")).lexically_normal();
-  if (arguments.get("context").contains("://") || arguments.get("context") == "-") return fail(Kind::unavailable, "context {}: not there yet, want a folder", arguments.get("context"));
-  if (!fs::is_directory(request.context)) return fail(Kind::invalid, "context {}: no such folder", request.context.native());
+  if (arguments.get("context").contains("://") || arguments.get("context") == "-")
+    return fail(Kind::unavailable, "context {}: not there yet, want a folder", arguments.get("context"));
+  if (!fs::is_directory(request.context))
+    return fail(Kind::invalid, "context {}: no such folder", request.context.native());
   // As docker has it: a path from where one stands, else one in the context.
   auto file = arguments.get("file");
   if (!file.empty()) request.dockerfile = path_exists(file) ? fs::absolute(file).native() : file;
@@ -117,7 +125,10 @@ Result<path::BuildRequest> request_of(const Arguments& arguments) {
     request.source_date_epoch = *seconds;
   }
   for (const char* option : {"cache-from", "cache-to"})
-    if (arguments.has(option)) return Fail(Error(Kind::unavailable, fmt::format("--{}: not there yet", option)).with_hint("steps are answered from the data directory's own cache: keep it between builds (--data)"));
+    if (arguments.has(option))
+      return Fail(
+          Error(Kind::unavailable, fmt::format("--{}: not there yet", option))
+              .with_hint("steps are answered from the data directory's own cache: keep it between builds (--data)"));
   return request;
 }
 
@@ -132,8 +143,11 @@ Result<int> build(const Ctx& ctx, const Arguments& arguments, Io& io) {
   }
   if (arguments.has("push"))
     for (const auto& name : names)
-      if (name.bare) return Fail(Error(Kind::invalid, fmt::format("--push: {} names no registry", name.given)).with_hint(fmt::format("--tag HOST/{}", name.given)));
-  if (arguments.has("push") && names.empty()) return fail(Kind::invalid, "--push: want a --tag HOST/NAME:TAG to push to");
+      if (name.bare)
+        return Fail(Error(Kind::invalid, fmt::format("--push: {} names no registry", name.given))
+                        .with_hint(fmt::format("--tag HOST/{}", name.given)));
+  if (arguments.has("push") && names.empty())
+    return fail(Kind::invalid, "--push: want a --tag HOST/NAME:TAG to push to");
   request.image = names.empty() ? "local/build" : names[0].repository;
   TRY(auto bench, open_bench(ctx, *store, io));
   bool quiet = arguments.has("quiet") || io.json();
@@ -159,23 +173,38 @@ Result<int> build(const Ctx& ctx, const Arguments& arguments, Io& io) {
   }
   TRY(auto stored, store->registry->manifest(request.image, built->digest.str()));
   if (!stored) return fail(Kind::corrupt, "the image {} is not in the store any more", built->digest.str());
-  for (const auto& name : names) TRY_OK(store->registry->put_manifest(name.repository, name.remote.tag, stored->descriptor.media_type, stored->bytes));
+  for (const auto& name : names)
+    TRY_OK(
+        store->registry->put_manifest(name.repository, name.remote.tag, stored->descriptor.media_type, stored->bytes));
   doc::List pushed;
   if (arguments.has("push"))
     for (const auto& name : names) {
       if (name.ours) continue;  // it is there
-      TRY_IN(auto done, "push " + name.given, store->remote->push(ctx, *store->registry, name.repository, name.remote.tag, name.remote));
+      TRY_IN(auto done, "push " + name.given,
+             store->remote->push(ctx, *store->registry, name.repository, name.remote.tag, name.remote));
       pushed.emplace_back(name.given);
     }
-  if (arguments.has("layout")) TRY_OK(write_layout(ctx, *store->registry, request.image, built->digest.str(), names.empty() ? built->digest.str() : names[0].given, arguments.get("layout")));
+  if (arguments.has("layout"))
+    TRY_OK(write_layout(ctx, *store->registry, request.image, built->digest.str(),
+                        names.empty() ? built->digest.str() : names[0].given, arguments.get("layout")));
   auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   if (io.json()) {
     doc::List tags;
     for (const auto& name : names) tags.emplace_back(name.given);
-    io.document(doc::Map{{"digest", built->digest.str()}, {"image", request.image}, {"tags", std::move(tags)}, {"pushed", std::move(pushed)}, {"bytes", built->bytes}, {"steps", built->steps}, {"cached", built->cached}, {"inputs", built->inputs}, {"seconds", seconds}});
+    io.document(doc::Map{{"digest", built->digest.str()},
+                         {"image", request.image},
+                         {"tags", std::move(tags)},
+                         {"pushed", std::move(pushed)},
+                         {"bytes", built->bytes},
+                         {"steps", built->steps},
+                         {"cached", built->cached},
+                         {"inputs", built->inputs},
+                         {"seconds", seconds}});
   } else {
     io.line(built->digest.str());
-    if (!quiet) io.note(fmt::format("{} of {} steps from the cache, {:.2f} s{}", built->cached, built->steps, seconds, names.empty() ? "; untagged: --tag NAME:TAG names it" : ""));
+    if (!quiet)
+      io.note(fmt::format("{} of {} steps from the cache, {:.2f} s{}", built->cached, built->steps, seconds,
+                          names.empty() ? "; untagged: --tag NAME:TAG names it" : ""));
   }
   return 0;
 }
@@ -183,7 +212,9 @@ Result<int> build(const Ctx& ctx, const Arguments& arguments, Io& io) {
 }  // namespace
 
 std::vector<Command> build_commands() {
-  return {{"build", "a Dockerfile to an image in the local store", "slipway build . -t shop/web:1 --build-arg VERSION=1",
+  return {{"build",
+           "a Dockerfile to an image in the local store",
+           "slipway build . -t shop/web:1 --build-arg VERSION=1",
            {{"--file,-f", "the Dockerfile (CONTEXT/Dockerfile)"},
             {"--tag,-t", "NAME:TAG, or HOST/NAME:TAG for another registry", false, true},
             {"--target", "stop at this stage"},
@@ -199,7 +230,9 @@ std::vector<Command> build_commands() {
             {"--cache-to", "not there yet"},
             {"--quiet,-q", "only the digest", true},
             {"--data", "data directory of the store"}},
-           {{"context", "the folder that COPY copies from"}}, build, true}};
+           {{"context", "the folder that COPY copies from"}},
+           build,
+           true}};
 }
 
 }  // namespace slipway::cli

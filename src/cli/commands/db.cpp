@@ -22,11 +22,17 @@ Result<std::unique_ptr<scan::AdvisoryDatabase>> open(const Arguments& arguments)
 }
 
 doc::Value document_of(const scan::ImportReport& report, const std::string& source) {
-  return doc::Map{{"source", source}, {"records", report.records}, {"withdrawn", report.withdrawn}, {"unusable", report.unusable}, {"affected", report.affected}, {"problems", doc::List(report.problems.begin(), report.problems.end())}};
+  return doc::Map{{"source", source},
+                  {"records", report.records},
+                  {"withdrawn", report.withdrawn},
+                  {"unusable", report.unusable},
+                  {"affected", report.affected},
+                  {"problems", doc::List(report.problems.begin(), report.problems.end())}};
 }
 
 void tell(Io& io, const scan::ImportReport& report, const std::string& source) {
-  io.line(fmt::format("{}: {} records, {} affected packages, {} withdrawn, {} unusable", source, report.records, report.affected, report.withdrawn, report.unusable));
+  io.line(fmt::format("{}: {} records, {} affected packages, {} withdrawn, {} unusable", source, report.records,
+                      report.affected, report.withdrawn, report.unusable));
   for (const auto& problem : report.problems) io.note("  " + problem);
 }
 
@@ -35,8 +41,10 @@ Result<int> import(const Ctx& ctx, const Arguments& arguments, Io& io) {
   if (!path_exists(source)) return fail(Kind::not_found, "{}: no such file or folder", source.native());
   TRY(auto database, open(arguments));
   TRY(auto report, database->import(ctx, source));
-  if (io.json()) io.document(document_of(report, source.native()));
-  else tell(io, report, source.native());
+  if (io.json())
+    io.document(document_of(report, source.native()));
+  else
+    tell(io, report, source.native());
   // Nothing at all could be used: the source is something else.
   return report.records == 0 && report.unusable > 0 ? 1 : 0;
 }
@@ -54,8 +62,12 @@ Result<> download(const Ctx& ctx, const std::string& url, const fs::path& file) 
     return written.has_value();
   });
   if (!written) return written;
-  if (!response) return Fail(std::move(response).error().in(url).with_hint("where the network does not reach it: bring the file, then slipway db import FILE"));
-  if (!response->ok()) return Fail(Error(Kind::unavailable, fmt::format("{}: answers {}", url, response->status)).with_hint("--ecosystem takes names as OSV has them: " + join(usual, ", ")));
+  if (!response)
+    return Fail(std::move(response).error().in(url).with_hint(
+        "where the network does not reach it: bring the file, then slipway db import FILE"));
+  if (!response->ok())
+    return Fail(Error(Kind::unavailable, fmt::format("{}: answers {}", url, response->status))
+                    .with_hint("--ecosystem takes names as OSV has them: " + join(usual, ", ")));
   return {};
 }
 
@@ -69,7 +81,8 @@ Result<int> update(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto folder, TempDir::make("slipway-db"));
   doc::List documents;
   for (const auto& ecosystem : ecosystems) {
-    if (ecosystem.empty() || ecosystem.find_first_of("/?#") != std::string::npos) return fail(Kind::invalid, "--ecosystem \"{}\": want a name like npm", ecosystem);
+    if (ecosystem.empty() || ecosystem.find_first_of("/?#") != std::string::npos)
+      return fail(Kind::invalid, "--ecosystem \"{}\": want a name like npm", ecosystem);
     auto file = folder.path() / "all.zip";
     auto url = fmt::format("{}/{}/all.zip", from, replace_all(ecosystem, " ", "%20"));
     TRY_OK(download(limited, url, file));
@@ -88,14 +101,25 @@ Result<int> status(const Ctx&, const Arguments& arguments, Io& io) {
   if (io.json()) {
     doc::Map ecosystems;
     for (const auto& [name, count] : now.ecosystems) ecosystems.set(name, count);
-    io.document(doc::Map{{"file", path_exists(file) ? file.native() : ""}, {"records", now.records}, {"affected", now.affected}, {"builtIn", now.built_in}, {"importedAt", now.imported_at}, {"newest", now.newest}, {"source", now.source}, {"ecosystems", std::move(ecosystems)}});
+    io.document(doc::Map{{"file", path_exists(file) ? file.native() : ""},
+                         {"records", now.records},
+                         {"affected", now.affected},
+                         {"builtIn", now.built_in},
+                         {"importedAt", now.imported_at},
+                         {"newest", now.newest},
+                         {"source", now.source},
+                         {"ecosystems", std::move(ecosystems)}});
     return 0;
   }
-  io.line(fmt::format("{} advisories, {} built in{}", now.records + now.built_in, now.built_in, now.imported_at.empty() ? "; nothing was imported" : fmt::format("; imported {} from {}, newest {}", now.imported_at, now.source, now.newest)));
+  io.line(fmt::format("{} advisories, {} built in{}", now.records + now.built_in, now.built_in,
+                      now.imported_at.empty()
+                          ? "; nothing was imported"
+                          : fmt::format("; imported {} from {}, newest {}", now.imported_at, now.source, now.newest)));
   std::vector<std::vector<std::string>> rows;
   for (const auto& [name, count] : now.ecosystems) rows.push_back({name, std::to_string(count)});
   if (!rows.empty()) io.table({"ECOSYSTEM", "PACKAGES"}, rows);
-  if (now.imported_at.empty()) io.note("slipway db update, or slipway db import FILE: scans know only the built-in ones");
+  if (now.imported_at.empty())
+    io.note("slipway db update, or slipway db import FILE: scans know only the built-in ones");
   return 0;
 }
 
@@ -104,8 +128,21 @@ Result<int> status(const Ctx&, const Arguments& arguments, Io& io) {
 std::vector<Command> db_commands() {
   Option data{"--data", "data directory"};
   return {
-      {"db update", "fetches the advisories of package systems from OSV", "slipway db update --ecosystem npm --ecosystem Go", {{"--ecosystem", "as OSV names it (the usual ones)", false, true}, {"--from", "URL that has ECOSYSTEM/all.zip", false, false, std::string(osv_export)}, {"--timeout", "for all of them", false, false, "15m"}, data}, {}, update},
-      {"db import", "reads OSV records: .json, .jsonl, .zip or a folder of these", "slipway db import npm.zip", {data}, {{"source", "file or folder"}}, import},
+      {"db update",
+       "fetches the advisories of package systems from OSV",
+       "slipway db update --ecosystem npm --ecosystem Go",
+       {{"--ecosystem", "as OSV names it (the usual ones)", false, true},
+        {"--from", "URL that has ECOSYSTEM/all.zip", false, false, std::string(osv_export)},
+        {"--timeout", "for all of them", false, false, "15m"},
+        data},
+       {},
+       update},
+      {"db import",
+       "reads OSV records: .json, .jsonl, .zip or a folder of these",
+       "slipway db import npm.zip",
+       {data},
+       {{"source", "file or folder"}},
+       import},
       {"db status", "how much is known, and since when", "slipway db status", {data}, {}, status},
   };
 }

@@ -25,11 +25,13 @@ Result<Ctx> limited(const Ctx& ctx, const Arguments& arguments) {
 }
 
 Result<oci::Platform> platform_of(const Arguments& arguments) {
-  return arguments.has("platform") ? oci::parse_platform(arguments.get("platform")) : Result<oci::Platform>(oci::Platform{});
+  return arguments.has("platform") ? oci::parse_platform(arguments.get("platform"))
+                                   : Result<oci::Platform>(oci::Platform{});
 }
 
 // Bytes of the layers and the configuration; of an index the sum over what is here.
-Result<std::uint64_t> size_of(const oci::Registry& registry, const std::string& repository, const oci::StoredManifest& stored, std::vector<std::string>& platforms) {
+Result<std::uint64_t> size_of(const oci::Registry& registry, const std::string& repository,
+                              const oci::StoredManifest& stored, std::vector<std::string>& platforms) {
   std::uint64_t bytes = 0;
   if (oci::is_index(stored.descriptor.media_type)) {
     TRY(auto index, oci::parse_index(stored.bytes));
@@ -67,12 +69,20 @@ Result<int> ls(const Ctx& ctx, const Arguments& arguments, Io& io) {
       if (!stored) continue;
       std::vector<std::string> platforms;
       TRY(auto bytes, size_of(*store->registry, repository, *stored, platforms));
-      rows.push_back({repository, tag, stored->descriptor.digest.str().substr(0, 19), human_bytes(bytes), join(platforms, " ")});
-      documents.emplace_back(doc::Map{{"repository", repository}, {"tag", tag}, {"digest", stored->descriptor.digest.str()}, {"bytes", bytes}, {"mediaType", stored->descriptor.media_type}, {"platforms", doc::List(platforms.begin(), platforms.end())}});
+      rows.push_back(
+          {repository, tag, stored->descriptor.digest.str().substr(0, 19), human_bytes(bytes), join(platforms, " ")});
+      documents.emplace_back(doc::Map{{"repository", repository},
+                                      {"tag", tag},
+                                      {"digest", stored->descriptor.digest.str()},
+                                      {"bytes", bytes},
+                                      {"mediaType", stored->descriptor.media_type},
+                                      {"platforms", doc::List(platforms.begin(), platforms.end())}});
     }
   }
-  if (io.json()) io.document(documents);
-  else io.table({"REPOSITORY", "TAG", "DIGEST", "SIZE", "PLATFORM"}, rows);
+  if (io.json())
+    io.document(documents);
+  else
+    io.table({"REPOSITORY", "TAG", "DIGEST", "SIZE", "PLATFORM"}, rows);
   return 0;
 }
 
@@ -120,7 +130,8 @@ void print_shown(Io& io, const ImageName& name, const Shown& shown) {
     for (const auto& [key, value] : shown.config->labels) line("label", key + "=" + value);
   }
   if (shown.manifest)
-    for (const auto& layer : shown.manifest->layers) line("layer", fmt::format("{} {}", layer.digest.str(), human_bytes(layer.size)));
+    for (const auto& layer : shown.manifest->layers)
+      line("layer", fmt::format("{} {}", layer.digest.str(), human_bytes(layer.size)));
 }
 
 Result<int> inspect(const Ctx& ctx, const Arguments& arguments, Io& io) {
@@ -130,8 +141,15 @@ Result<int> inspect(const Ctx& ctx, const Arguments& arguments, Io& io) {
   auto here = find_here(*store, arguments.get("image"));
   if (here) {
     TRY(auto shown, look_here(*store, *here, platform));
-    if (io.json()) io.document(doc::Map{{"name", here->given}, {"digest", shown.top.descriptor.digest.str()}, {"mediaType", shown.top.descriptor.media_type}, {"from", "store"}, {"manifest", shown.manifest_document}, {"config", shown.config_document}});
-    else print_shown(io, *here, shown);
+    if (io.json())
+      io.document(doc::Map{{"name", here->given},
+                           {"digest", shown.top.descriptor.digest.str()},
+                           {"mediaType", shown.top.descriptor.media_type},
+                           {"from", "store"},
+                           {"manifest", shown.manifest_document},
+                           {"config", shown.config_document}});
+    else
+      print_shown(io, *here, shown);
     return 0;
   }
   TRY(auto name, image_name(*store, arguments.get("image")));
@@ -139,17 +157,24 @@ Result<int> inspect(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto stored, store->remote->manifest(inner, name.remote));
   TRY(auto manifest, doc::parse_json(stored.bytes, name.given));
   if (io.json()) {
-    io.document(doc::Map{{"name", name.given}, {"digest", stored.descriptor.digest.str()}, {"mediaType", stored.descriptor.media_type}, {"from", name.remote.host}, {"manifest", manifest}});
+    io.document(doc::Map{{"name", name.given},
+                         {"digest", stored.descriptor.digest.str()},
+                         {"mediaType", stored.descriptor.media_type},
+                         {"from", name.remote.host},
+                         {"manifest", manifest}});
     return 0;
   }
-  io.line(fmt::format("{:<12} {}\n{:<12} {}\n{:<12} {}", "image", name.given, "digest", stored.descriptor.digest.str(), "type", stored.descriptor.media_type));
+  io.line(fmt::format("{:<12} {}\n{:<12} {}\n{:<12} {}", "image", name.given, "digest", stored.descriptor.digest.str(),
+                      "type", stored.descriptor.media_type));
   io.line(doc::print_json_pretty(manifest));
   return 0;
 }
 
 void said(Io& io, const std::string& what, const std::string& image, const Digest& digest) {
-  if (io.json()) io.document(doc::Map{{"done", what}, {"image", image}, {"digest", digest.str()}});
-  else io.line(fmt::format("{} {}@{}", what, image, digest.str()));
+  if (io.json())
+    io.document(doc::Map{{"done", what}, {"image", image}, {"digest", digest.str()}});
+  else
+    io.line(fmt::format("{} {}@{}", what, image, digest.str()));
 }
 
 Result<int> pull(const Ctx& ctx, const Arguments& arguments, Io& io) {
@@ -175,7 +200,8 @@ Result<Digest> name_again(const LocalStore& store, const ImageName& from, const 
       if (one) TRY_OK(store.registry->put_manifest(to.repository, "", one->descriptor.media_type, one->bytes));
     }
   }
-  TRY(auto done, store.registry->put_manifest(to.repository, to.remote.tag, stored->descriptor.media_type, stored->bytes, oci::Registry::Completeness::sparse));
+  TRY(auto done, store.registry->put_manifest(to.repository, to.remote.tag, stored->descriptor.media_type,
+                                              stored->bytes, oci::Registry::Completeness::sparse));
   return done.digest;
 }
 
@@ -184,7 +210,9 @@ Result<int> push(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto inner, limited(ctx, arguments));
   TRY(auto from, find_here(*store, arguments.get("image")));
   TRY(auto to, image_name(*store, arguments.get("to", from.given)));
-  if (to.bare) return Fail(Error(Kind::invalid, fmt::format("{}: no registry in this name, want HOST/NAME:TAG", to.given)).with_hint(fmt::format("slipway image push {} HOST/{}", from.given, to.given)));
+  if (to.bare)
+    return Fail(Error(Kind::invalid, fmt::format("{}: no registry in this name, want HOST/NAME:TAG", to.given))
+                    .with_hint(fmt::format("slipway image push {} HOST/{}", from.given, to.given)));
   if (to.ours) {  // its registry serves this very store
     TRY(auto digest, name_again(*store, from, to));
     said(io, "pushed", to.given, digest);
@@ -204,7 +232,8 @@ Result<int> copy(const Ctx& ctx, const Arguments& arguments, Io& io) {
   auto here = find_here(*store, from.given);
   if (!here && (!here.error().is(Kind::not_found) || from.ours)) return Fail(here.error());
   if (!to.ours) {
-    TRY(auto done, here ? store->remote->push(inner, *store->registry, here->repository, here->which(), to.remote) : store->remote->copy(inner, from.remote, to.remote, *store->registry));
+    TRY(auto done, here ? store->remote->push(inner, *store->registry, here->repository, here->which(), to.remote)
+                        : store->remote->copy(inner, from.remote, to.remote, *store->registry));
     said(io, "copied to", to.remote.print(), done.digest);
     return 0;
   }
@@ -222,7 +251,8 @@ Result<int> rm(const Ctx&, const Arguments& arguments, Io& io) {
   doc::List removed;
   for (const auto& text : arguments.all("image")) {
     TRY(auto name, find_here(*store, text));
-    TRY_OK(name.remote.digest.empty() ? store->registry->remove_tag(name.repository, name.remote.tag) : store->registry->remove_manifest(name.repository, name.remote.digest));
+    TRY_OK(name.remote.digest.empty() ? store->registry->remove_tag(name.repository, name.remote.tag)
+                                      : store->registry->remove_manifest(name.repository, name.remote.digest));
     removed.emplace_back(fmt::format("{}{}{}", name.repository, name.remote.digest.empty() ? ":" : "@", name.which()));
     if (!io.json()) io.line(fmt::format("removed {}", removed.back().if_string()->c_str()));
   }
@@ -234,47 +264,97 @@ Result<int> export_(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto store, LocalStore::open(arguments));
   TRY(auto name, find_here(*store, arguments.get("image")));
   TRY_OK(write_layout(ctx, *store->registry, name.repository, name.which(), name.given, arguments.get("to")));
-  if (io.json()) io.document(doc::Map{{"image", name.given}, {"path", arguments.get("to")}});
-  else io.line(fmt::format("wrote {}", arguments.get("to")));
+  if (io.json())
+    io.document(doc::Map{{"image", name.given}, {"path", arguments.get("to")}});
+  else
+    io.line(fmt::format("wrote {}", arguments.get("to")));
   return 0;
 }
 
 Result<int> import(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto store, LocalStore::open(arguments));
   TRY(auto name, image_name(*store, arguments.get("image")));
-  if (!name.remote.digest.empty()) return fail(Kind::invalid, "{}: an import is named by a tag, its digest follows from its bytes", name.given);
+  if (!name.remote.digest.empty())
+    return fail(Kind::invalid, "{}: an import is named by a tag, its digest follows from its bytes", name.given);
   fs::path from = arguments.get("from");
   if (fs::is_directory(from) && !path_exists(from / "oci-layout")) {
-    if (!arguments.has("root")) return Fail(Error(Kind::invalid, fmt::format("{}: no OCI image layout", from.native())).with_hint("--root takes the folder as the root of one layer"));
+    if (!arguments.has("root"))
+      return Fail(Error(Kind::invalid, fmt::format("{}: no OCI image layout", from.native()))
+                      .with_hint("--root takes the folder as the root of one layer"));
     TRY(auto digest, image::import_folder(ctx, *store->registry, name.repository, name.remote.tag, from, {}));
     said(io, "imported", fmt::format("{}:{}", name.repository, name.remote.tag), digest);
     return 0;
   }
   TRY(auto images, read_layout(ctx, *store->registry, from, name.repository, name.remote.tag));
   said(io, "imported", fmt::format("{}:{}", name.repository, name.remote.tag), images[0].digest);
-  if (images.size() > 1 && !io.json()) io.note(fmt::format("{} more images of the layout are there by their digest", images.size() - 1));
+  if (images.size() > 1 && !io.json())
+    io.note(fmt::format("{} more images of the layout are there by their digest", images.size() - 1));
   return 0;
 }
 
 Result<int> gc(const Ctx&, const Arguments&, Io&) {
   // The blobs are shared with caches, artifacts and logs of runs, whose references only a running slipway knows.
-  return Fail(Error(Kind::unavailable, "image gc: not there yet: bytes that no image reaches may be caches, artifacts or logs of runs").with_hint("slipway image rm takes names away; nothing else grows by keeping the bytes than the disk"));
+  return Fail(
+      Error(Kind::unavailable,
+            "image gc: not there yet: bytes that no image reaches may be caches, artifacts or logs of runs")
+          .with_hint("slipway image rm takes names away; nothing else grows by keeping the bytes than the disk"));
 }
 
 }  // namespace
 
 std::vector<Command> image_commands() {
-  Option timeout{"--timeout", "give up after this long, like 30s"}, platform{"--platform", "of an image for several, like linux/arm64 (linux/amd64)"};
+  Option timeout{"--timeout", "give up after this long, like 30s"},
+      platform{"--platform", "of an image for several, like linux/arm64 (linux/amd64)"};
   Positional image{"image", "NAME[:TAG|@DIGEST]"};
   return {
-      {"image ls", "images of the local store", "slipway image ls 'shop/*'", with_data({}), {{"name", "only this repository, or a pattern", false}}, ls},
-      {"image inspect", "what an image is: from the store, else from its registry", "slipway image inspect shop/web:1", with_data({platform, timeout}), {image}, inspect},
-      {"image pull", "brings an image from its registry into the store", "slipway image pull ghcr.io/team/web:1", with_data({platform, timeout}), {image}, pull},
-      {"image push", "sends an image of the store to a registry", "slipway image push shop/web:1 ghcr.io/team/web:1", with_data({timeout}), {image, {"to", "HOST/NAME:TAG (the image's own name)", false}}, push},
-      {"image copy", "copies between registries, or from or to the store", "slipway image copy ghcr.io/team/web:1 quay.io/team/web:1", with_data({timeout}), {{"from", "image"}, {"to", "its new name; without a host: in the store"}}, copy},
-      {"image rm", "takes names out of the store", "slipway image rm shop/web:1", with_data({}), {{"image", "NAME:TAG or NAME@DIGEST", true, true}}, rm},
-      {"image export", "writes an image as an OCI layout, a folder or a .tar", "slipway image export shop/web:1 web.tar", with_data({}), {image, {"to", "folder, or file that ends with .tar"}}, export_},
-      {"image import", "reads an OCI layout, or a folder as one layer", "slipway image import web.tar shop/web:1", with_data({{"--root", "the folder is the root of the image", true}}), {{"from", "folder or tar"}, image}, import},
+      {"image ls",
+       "images of the local store",
+       "slipway image ls 'shop/*'",
+       with_data({}),
+       {{"name", "only this repository, or a pattern", false}},
+       ls},
+      {"image inspect",
+       "what an image is: from the store, else from its registry",
+       "slipway image inspect shop/web:1",
+       with_data({platform, timeout}),
+       {image},
+       inspect},
+      {"image pull",
+       "brings an image from its registry into the store",
+       "slipway image pull ghcr.io/team/web:1",
+       with_data({platform, timeout}),
+       {image},
+       pull},
+      {"image push",
+       "sends an image of the store to a registry",
+       "slipway image push shop/web:1 ghcr.io/team/web:1",
+       with_data({timeout}),
+       {image, {"to", "HOST/NAME:TAG (the image's own name)", false}},
+       push},
+      {"image copy",
+       "copies between registries, or from or to the store",
+       "slipway image copy ghcr.io/team/web:1 quay.io/team/web:1",
+       with_data({timeout}),
+       {{"from", "image"}, {"to", "its new name; without a host: in the store"}},
+       copy},
+      {"image rm",
+       "takes names out of the store",
+       "slipway image rm shop/web:1",
+       with_data({}),
+       {{"image", "NAME:TAG or NAME@DIGEST", true, true}},
+       rm},
+      {"image export",
+       "writes an image as an OCI layout, a folder or a .tar",
+       "slipway image export shop/web:1 web.tar",
+       with_data({}),
+       {image, {"to", "folder, or file that ends with .tar"}},
+       export_},
+      {"image import",
+       "reads an OCI layout, or a folder as one layer",
+       "slipway image import web.tar shop/web:1",
+       with_data({{"--root", "the folder is the root of the image", true}}),
+       {{"from", "folder or tar"}, image},
+       import},
       {"image gc", "frees bytes that no image reaches", "slipway image gc", with_data({}), {}, gc},
   };
 }

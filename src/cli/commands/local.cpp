@@ -27,11 +27,14 @@ Result<int> render(const Ctx& ctx, const Arguments& arguments, Io& io) {
   if (kustomization) {
     TRY(objects, manifest::kustomize_build(ctx, folder));
   } else {
-    TRY(auto loaded, manifest::load_folder(ctx, source, "", {.recursive = arguments.has("recursive"), .include = "", .exclude = ""}));
+    TRY(auto loaded, manifest::load_folder(ctx, source, "",
+                                           {.recursive = arguments.has("recursive"), .include = "", .exclude = ""}));
     for (auto& entry : loaded) objects.push_back(std::move(entry.object));
   }
-  if (io.json()) io.document(doc::List(objects.begin(), objects.end()));
-  else io.print(manifest::print_objects(objects));
+  if (io.json())
+    io.document(doc::List(objects.begin(), objects.end()));
+  else
+    io.print(manifest::print_objects(objects));
   return 0;
 }
 
@@ -56,9 +59,13 @@ class Printer final : public ci::Observer {
   void job_started(const std::string&, const std::string& name) override { io_.line(io_.paint(Io::Paint::bold, name)); }
   void job_finished(const ci::JobResult& result) override {
     auto paint = result.conclusion == ci::Conclusion::failure ? Io::Paint::bad : Io::Paint::good;
-    io_.line(fmt::format("{} {} ({:.2f} s){}", result.name, io_.paint(paint, to_string(result.conclusion)), static_cast<double>(result.duration.count()) / 1000, result.why.empty() ? "" : ": " + result.why));
+    io_.line(fmt::format("{} {} ({:.2f} s){}", result.name, io_.paint(paint, to_string(result.conclusion)),
+                         static_cast<double>(result.duration.count()) / 1000,
+                         result.why.empty() ? "" : ": " + result.why));
   }
-  void step_started(const std::string& job, const std::string&, const std::string& name) override { io_.line(fmt::format("{} ▸ {}", job, name)); }
+  void step_started(const std::string& job, const std::string&, const std::string& name) override {
+    io_.line(fmt::format("{} ▸ {}", job, name));
+  }
   void log(const ci::LogLine& line) override { io_.line(fmt::format("{} | {}", line.job, line.text)); }
 
  private:
@@ -66,10 +73,14 @@ class Printer final : public ci::Observer {
 };
 
 Result<std::string> workflow_file(const fs::path& root, const std::string& given) {
-  if (!given.empty()) return path_exists(root / given) || given.contains('/') ? given : ".github/workflows/" + given + (given.ends_with(".yml") || given.ends_with(".yaml") ? "" : ".yml");
+  if (!given.empty())
+    return path_exists(root / given) || given.contains('/')
+               ? given
+               : ".github/workflows/" + given + (given.ends_with(".yml") || given.ends_with(".yaml") ? "" : ".yml");
   TRY(auto names, list_dir(root / ".github/workflows"));
   std::erase_if(names, [](const auto& name) { return !name.ends_with(".yml") && !name.ends_with(".yaml"); });
-  if (names.size() != 1) return fail(Kind::invalid, "{} workflow files, say which: {}", names.size(), join(names, ", "));
+  if (names.size() != 1)
+    return fail(Kind::invalid, "{} workflow files, say which: {}", names.size(), join(names, ", "));
   return ".github/workflows/" + names[0];
 }
 
@@ -87,8 +98,10 @@ Result<int> run(const Ctx& ctx, const Arguments& arguments, Io& io) {
   };
   TRY(auto plan, ci::make_plan(std::move(workflow), event, read));
   if (arguments.has("plan")) {
-    if (io.json()) io.document(plan.to_doc());
-    else io.print(plan.print());
+    if (io.json())
+      io.document(plan.to_doc());
+    else
+      io.print(plan.print());
     return 0;
   }
   TRY(auto work, TempDir::make("slipway-run"));
@@ -98,7 +111,12 @@ Result<int> run(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto store, LocalStore::open(arguments));
   TRY(auto blobs, store::BlobStore::open(work.path() / "blobs"));
   TRY(auto layers, oci::LayerCache::open(*store->blobs, work.path() / "layers"));
-  auto builder = image::make_builder({.registry = store->registry.get(), .layers = layers.get(), .runtime = runtime.get(), .remote = store->remote.get(), .root = work.path() / "build", .registry_names = store->names});
+  auto builder = image::make_builder({.registry = store->registry.get(),
+                                      .layers = layers.get(),
+                                      .runtime = runtime.get(),
+                                      .remote = store->remote.get(),
+                                      .root = work.path() / "build",
+                                      .registry_names = store->names});
   TRY(auto scanner, scan::make_scanner({.registry = store->registry.get()}));
   LastWish wish([&] {
     (void)ci::clean_up_after_crash(work.path() / "jobs", runtime.get());
@@ -134,9 +152,29 @@ Result<int> run(const Ctx& ctx, const Arguments& arguments, Io& io) {
 std::vector<Command> local_commands() {
   Option format{"--format", "text, json lines by --output json, or sarif", false, false, "text"};
   return {
-      {"run", "runs a workflow here and now on the working tree", "slipway run ci --job test", {{"--job,-j", "only this job and what it needs", false, true}, {"--event", "event to run for", false, false, "push"}, {"--folder,-C", "the repository", false, false, "."}, {"--plan", "print what would run", true}, {"--data", "data directory whose images are used"}}, {{"workflow", "file of .github/workflows", false}}, run, true},
-      {"lint", "manifests, Dockerfiles and workflow files", "slipway lint deploy/", {format}, {{"path", "folder", false, true}}, lint},
-      {"render", "Kustomize or plain manifests to YAML on stdout", "slipway render overlays/production", {{"--recursive,-R", "folders below too, without a kustomization", true}}, {{"folder", "folder"}}, render},
+      {"run",
+       "runs a workflow here and now on the working tree",
+       "slipway run ci --job test",
+       {{"--job,-j", "only this job and what it needs", false, true},
+        {"--event", "event to run for", false, false, "push"},
+        {"--folder,-C", "the repository", false, false, "."},
+        {"--plan", "print what would run", true},
+        {"--data", "data directory whose images are used"}},
+       {{"workflow", "file of .github/workflows", false}},
+       run,
+       true},
+      {"lint",
+       "manifests, Dockerfiles and workflow files",
+       "slipway lint deploy/",
+       {format},
+       {{"path", "folder", false, true}},
+       lint},
+      {"render",
+       "Kustomize or plain manifests to YAML on stdout",
+       "slipway render overlays/production",
+       {{"--recursive,-R", "folders below too, without a kustomization", true}},
+       {{"folder", "folder"}},
+       render},
   };
 }
 

@@ -24,30 +24,51 @@ Result<doc::List> commits(const Ctx& ctx, kube::Client& client) {
   TRY(auto changes, engine::all(ctx, client, "Change"));
   TRY(auto runs, engine::all(ctx, client, "WorkflowRun"));
   TRY(auto releases, engine::all(ctx, client, "Release"));
-  std::stable_sort(changes.begin(), changes.end(), [](const auto& a, const auto& b) { return a["metadata"]["creationTimestamp"].text() > b["metadata"]["creationTimestamp"].text(); });
+  std::stable_sort(changes.begin(), changes.end(), [](const auto& a, const auto& b) {
+    return a["metadata"]["creationTimestamp"].text() > b["metadata"]["creationTimestamp"].text();
+  });
   doc::List list;
   for (const auto& change : changes) {
     auto spec = change["spec"];
     doc::List mine, where;
     for (const auto& run : runs)
-      if (run.label("slipway.dev/change") == change.name()) mine.emplace_back(doc::Map{{"name", run["spec"]["name"].text()}, {"phase", run["status"]["phase"].str_or("Pending")}});
+      if (run.label("slipway.dev/change") == change.name())
+        mine.emplace_back(
+            doc::Map{{"name", run["spec"]["name"].text()}, {"phase", run["status"]["phase"].str_or("Pending")}});
     for (const auto& release : releases)
       if (release["spec"]["sourceCommit"].text() == spec["after"].text())
-        where.emplace_back(doc::Map{{"service", release["spec"]["service"].text()}, {"environment", release["spec"]["environment"].text()}, {"phase", release["status"]["phase"].text()}, {"current", release["status"]["current"].bool_or(false)}});
-    list.emplace_back(doc::Map{{"repository", spec["repository"].text()}, {"commit", spec["after"].text()}, {"event", spec["event"].text()}, {"pullRequest", spec["pullRequest"].num_or(0)},
-                               {"author", spec["author"].text()}, {"subject", spec["subject"].text()}, {"runs", std::move(mine)}, {"releases", std::move(where)}});
+        where.emplace_back(doc::Map{{"service", release["spec"]["service"].text()},
+                                    {"environment", release["spec"]["environment"].text()},
+                                    {"phase", release["status"]["phase"].text()},
+                                    {"current", release["status"]["current"].bool_or(false)}});
+    list.emplace_back(doc::Map{{"repository", spec["repository"].text()},
+                               {"commit", spec["after"].text()},
+                               {"event", spec["event"].text()},
+                               {"pullRequest", spec["pullRequest"].num_or(0)},
+                               {"author", spec["author"].text()},
+                               {"subject", spec["subject"].text()},
+                               {"runs", std::move(mine)},
+                               {"releases", std::move(where)}});
   }
   return list;
 }
 
 std::vector<std::string> row_of(const Io& io, doc::View commit) {
   std::string runs, releases;
-  for (const auto& run : commit["runs"].items()) runs += fmt::format("{}{} {}", runs.empty() ? "" : ", ", run["name"].text(), paint(io, run["phase"].text()));
+  for (const auto& run : commit["runs"].items())
+    runs += fmt::format("{}{} {}", runs.empty() ? "" : ", ", run["name"].text(), paint(io, run["phase"].text()));
   for (const auto& release : commit["releases"].items())
-    releases += fmt::format("{}{}:{} {}", releases.empty() ? "" : ", ", release["environment"].text(), release["service"].text(), release["current"].bool_or(false) ? paint(io, release["phase"].text()) : io.paint(Io::Paint::dim, "replaced"));
+    releases += fmt::format(
+        "{}{}:{} {}", releases.empty() ? "" : ", ", release["environment"].text(), release["service"].text(),
+        release["current"].bool_or(false) ? paint(io, release["phase"].text()) : io.paint(Io::Paint::dim, "replaced"));
   auto number = commit["pullRequest"].num_or(0);
   auto what = number > 0 ? fmt::format("{}#{}", commit["repository"].text(), number) : commit["repository"].text();
-  return {commit["commit"].text().substr(0, 10), what, commit["author"].text(), commit["subject"].text().substr(0, 40), runs.empty() ? "-" : runs, releases.empty() ? "-" : releases};
+  return {commit["commit"].text().substr(0, 10),
+          what,
+          commit["author"].text(),
+          commit["subject"].text().substr(0, 40),
+          runs.empty() ? "-" : runs,
+          releases.empty() ? "-" : releases};
 }
 
 Result<int> status(const Ctx& ctx, const Arguments& arguments, Io& io) {
@@ -90,7 +111,9 @@ Result<kube::Object> named(const Ctx& ctx, kube::Client& client, const Arguments
   TRY(auto resources, client.resources(ctx));
   auto word = lower(parts->first);
   for (const auto& resource : resources) {
-    bool match = lower(resource.type.kind) == word || resource.plural == word || std::find(resource.short_names.begin(), resource.short_names.end(), word) != resource.short_names.end();
+    bool match =
+        lower(resource.type.kind) == word || resource.plural == word ||
+        std::find(resource.short_names.begin(), resource.short_names.end(), word) != resource.short_names.end();
     if (!match) continue;
     kube::Key key{resource.namespaced ? arguments.get("namespace") : "", std::string(parts->second)};
     TRY(auto object, client.get(ctx, resource.type, key));
@@ -118,7 +141,9 @@ Result<int> why(const Ctx& ctx, const Arguments& arguments, Io& io) {
     if (run) {
       auto change = (*run)["spec"]["change"];
       document.set("run", run->name());
-      if (change["pullRequest"].num_or(0) > 0) chain.emplace_back("pull request", fmt::format("{}#{}", change["repository"].text(), change["pullRequest"].num_or(0)));
+      if (change["pullRequest"].num_or(0) > 0)
+        chain.emplace_back("pull request",
+                           fmt::format("{}#{}", change["repository"].text(), change["pullRequest"].num_or(0)));
       chain.emplace_back("commit", fmt::format("{} {}", change["after"].text(), change["subject"].text()));
       chain.emplace_back("author", change["author"].text());
       document.set("change", change.value());
@@ -127,11 +152,17 @@ Result<int> why(const Ctx& ctx, const Arguments& arguments, Io& io) {
     }
     break;
   }
-  if (chain.size() == 2) chain.emplace_back("artifact", "unknown: not built here, or before the API's state was lost (docker inspect's labels and Git still tell)");
+  if (chain.size() == 2)
+    chain.emplace_back(
+        "artifact",
+        "unknown: not built here, or before the API's state was lost (docker inspect's labels and Git still tell)");
   TRY(auto releases, engine::all(ctx, *client, "Release"));
   for (const auto& release : releases)
     if (release["spec"]["digest"].text() == digest)
-      chain.emplace_back("release", fmt::format("{} in {} by {} ({})", release["spec"]["service"].text(), release["spec"]["environment"].text(), release["spec"]["commit"].text().substr(0, 12), release["status"]["phase"].text()));
+      chain.emplace_back(
+          "release",
+          fmt::format("{} in {} by {} ({})", release["spec"]["service"].text(), release["spec"]["environment"].text(),
+                      release["spec"]["commit"].text().substr(0, 12), release["status"]["phase"].text()));
   if (io.json()) {
     io.document(document);
     return 0;
@@ -146,23 +177,30 @@ Result<int> bootstrap(const Ctx& ctx, const Arguments& arguments, Io& io) {
   kube::Type application{"argoproj.io/v1alpha1", "Application"};
   auto name = engine::object_name(url.substr(url.rfind('/') + 1) + "-root");
   auto root = kube::make_object(application, {"argocd", name});
-  root["spec"] = doc::Map{{"project", "default"},
-                          {"source", doc::Map{{"repoURL", url}, {"targetRevision", arguments.get("revision")}, {"path", path}}},
-                          {"destination", doc::Map{{"server", "https://kubernetes.default.svc"}, {"namespace", "argocd"}}},
-                          {"syncPolicy", doc::Map{{"automated", doc::Map{{"prune", true}, {"selfHeal", true}}}}}};
+  root["spec"] =
+      doc::Map{{"project", "default"},
+               {"source", doc::Map{{"repoURL", url}, {"targetRevision", arguments.get("revision")}, {"path", path}}},
+               {"destination", doc::Map{{"server", "https://kubernetes.default.svc"}, {"namespace", "argocd"}}},
+               {"syncPolicy", doc::Map{{"automated", doc::Map{{"prune", true}, {"selfHeal", true}}}}}};
   TRY_OK(client->apply(ctx, std::move(root), {.field_manager = "slipway-bootstrap", .force = true}));
   TRY(auto wait, parse_duration(arguments.get("timeout")));
   TRY(auto done, kube::await(ctx.within(wait), *client, application, {"argocd", name}, [](const kube::Object& now) {
         auto phase = now["status"]["operationState"]["phase"].text();
         auto conditions = now["status"]["conditions"].items();
-        bool wrong = std::any_of(conditions.begin(), conditions.end(), [](const auto& c) { return c["type"].text().ends_with("Error"); });
+        bool wrong = std::any_of(conditions.begin(), conditions.end(),
+                                 [](const auto& c) { return c["type"].text().ends_with("Error"); });
         return phase == "Succeeded" || phase == "Failed" || phase == "Error" || wrong;
       }));
   for (const auto& condition : done["status"]["conditions"].items())
-    if (condition["type"].text().ends_with("Error")) return fail(Kind::invalid, "{}: {}", condition["type"].text(), condition["message"].text());
-  if (done["status"]["operationState"]["phase"].text() != "Succeeded") return fail(Kind::invalid, "{}", done["status"]["operationState"]["message"].text());
-  if (io.json()) io.document(done.value());
-  else io.line(fmt::format("{} at {}: {} objects", url, done["status"]["sync"]["revision"].text().substr(0, 12), done["status"]["resources"].items().size()));
+    if (condition["type"].text().ends_with("Error"))
+      return fail(Kind::invalid, "{}: {}", condition["type"].text(), condition["message"].text());
+  if (done["status"]["operationState"]["phase"].text() != "Succeeded")
+    return fail(Kind::invalid, "{}", done["status"]["operationState"]["message"].text());
+  if (io.json())
+    io.document(done.value());
+  else
+    io.line(fmt::format("{} at {}: {} objects", url, done["status"]["sync"]["revision"].text().substr(0, 12),
+                        done["status"]["resources"].items().size()));
   io.note("not in Git, so not restored: data of volumes, history of runs, keys that were never sealed");
   return 0;
 }
@@ -172,12 +210,17 @@ Result<kube::Object> promotion_named(const Ctx& ctx, kube::Client& client, const
   TRY(auto object, engine::find(ctx, client, "Promotion", name));
   if (object) return *object;
   TRY(auto waiting, engine::all(ctx, client, "Promotion"));
-  std::erase_if(waiting, [&](const auto& o) { return o["status"]["phase"].text() != "Waiting" || !o.name().starts_with(name + "-"); });
+  std::erase_if(waiting, [&](const auto& o) {
+    return o["status"]["phase"].text() != "Waiting" || !o.name().starts_with(name + "-");
+  });
   if (waiting.size() == 1) return waiting.front();
-  if (waiting.empty()) return Fail(Error(Kind::not_found, fmt::format("there is no promotion {}, and none that waits and begins so", name)).with_hint("slipway promotions"));
+  if (waiting.empty())
+    return Fail(Error(Kind::not_found, fmt::format("there is no promotion {}, and none that waits and begins so", name))
+                    .with_hint("slipway promotions"));
   std::string names;
   for (const auto& one : waiting) names += (names.empty() ? "" : ", ") + one.name();
-  return Fail(Error(Kind::conflict, fmt::format("{} promotions wait: {}", waiting.size(), names)).with_hint("say which"));
+  return Fail(
+      Error(Kind::conflict, fmt::format("{} promotions wait: {}", waiting.size(), names)).with_hint("say which"));
 }
 
 Result<int> approve(const Ctx& ctx, const Arguments& arguments, Io& io) {
@@ -187,7 +230,10 @@ Result<int> approve(const Ctx& ctx, const Arguments& arguments, Io& io) {
   auto name = object.name();
   TRY(auto promotion, path::promotion_from(object.view()));
   TRY(auto allowed, engine::may_approve(ctx, *client, promotion, who));
-  if (!allowed) return Fail(Error(Kind::denied, fmt::format("{} may not approve for {}", who, promotion.environment)).with_hint("the environment's `approvers` in the Pipeline say who may: " + object["status"]["message"].text()));
+  if (!allowed)
+    return Fail(Error(Kind::denied, fmt::format("{} may not approve for {}", who, promotion.environment))
+                    .with_hint("the environment's `approvers` in the Pipeline say who may: " +
+                               object["status"]["message"].text()));
   auto phase = object["status"]["phase"].text();
   if (phase != "Waiting") return fail(Kind::conflict, "promotion {} is {}, not waiting for approval", name, phase);
   TRY_OK(kube::modify(ctx, *client, kind("Promotion"), {home, name}, {}, [&](doc::Value& o) -> Result<bool> {
@@ -206,10 +252,13 @@ Result<int> promotions(const Ctx& ctx, const Arguments& arguments, Io& io) {
   for (const auto& o : objects) {
     documents.push_back(o.copy());
     auto spec = o["spec"];
-    rows.push_back({o.name(), spec["service"].text(), spec["environment"].text(), paint(io, o["status"]["phase"].text()), spec["approvedBy"].text(), o["status"]["message"].text()});
+    rows.push_back({o.name(), spec["service"].text(), spec["environment"].text(),
+                    paint(io, o["status"]["phase"].text()), spec["approvedBy"].text(), o["status"]["message"].text()});
   }
-  if (io.json()) io.document(documents);
-  else io.table({"PROMOTION", "SERVICE", "ENVIRONMENT", "PHASE", "APPROVED BY", "MESSAGE"}, rows);
+  if (io.json())
+    io.document(documents);
+  else
+    io.table({"PROMOTION", "SERVICE", "ENVIRONMENT", "PHASE", "APPROVED BY", "MESSAGE"}, rows);
   return 0;
 }
 
@@ -217,11 +266,38 @@ Result<int> promotions(const Ctx& ctx, const Arguments& arguments, Io& io) {
 
 std::vector<Command> path_commands() {
   return {
-      {"status", "where every commit is on the path", "slipway status --watch", with_connection({{"--watch,-w", "again on every change", true}}), {}, status},
-      {"why", "from what runs back to image, run, pull request and commit", "slipway why deployment/api -n shop-dev", with_connection({{"--namespace,-n", "namespace", false, false, "default"}}), {{"object", "KIND/NAME"}}, why},
-      {"bootstrap", "a cluster from Git alone", "slipway bootstrap http://slipway/git/shop-config.git --path apps", with_connection({{"--path", "folder that holds the Applications", false, false, "apps"}, {"--revision", "branch, tag or commit", false, false, "HEAD"}, {"--timeout", "how long to wait", false, false, "2m"}}), {{"repository", "URL of the configuration repository"}}, bootstrap},
-      {"promotions", "what moves, waits or failed on the chain of environments", "slipway promotions", with_connection(), {}, promotions},
-      {"approve", "lets a waiting promotion go on", "slipway approve api-production", with_connection({{"--as", "who approves"}}), {{"promotion", "name of a Promotion, or the beginning of one that waits"}}, approve},
+      {"status",
+       "where every commit is on the path",
+       "slipway status --watch",
+       with_connection({{"--watch,-w", "again on every change", true}}),
+       {},
+       status},
+      {"why",
+       "from what runs back to image, run, pull request and commit",
+       "slipway why deployment/api -n shop-dev",
+       with_connection({{"--namespace,-n", "namespace", false, false, "default"}}),
+       {{"object", "KIND/NAME"}},
+       why},
+      {"bootstrap",
+       "a cluster from Git alone",
+       "slipway bootstrap http://slipway/git/shop-config.git --path apps",
+       with_connection({{"--path", "folder that holds the Applications", false, false, "apps"},
+                        {"--revision", "branch, tag or commit", false, false, "HEAD"},
+                        {"--timeout", "how long to wait", false, false, "2m"}}),
+       {{"repository", "URL of the configuration repository"}},
+       bootstrap},
+      {"promotions",
+       "what moves, waits or failed on the chain of environments",
+       "slipway promotions",
+       with_connection(),
+       {},
+       promotions},
+      {"approve",
+       "lets a waiting promotion go on",
+       "slipway approve api-production",
+       with_connection({{"--as", "who approves"}}),
+       {{"promotion", "name of a Promotion, or the beginning of one that waits"}},
+       approve},
   };
 }
 

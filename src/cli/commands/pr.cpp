@@ -24,21 +24,27 @@ Result<std::string> object_of(const Arguments& arguments) {
   auto repository = at == std::string::npos ? arguments.get("repository") : text.substr(0, at);
   auto number = to_int(at == std::string::npos ? text : text.substr(at + 1));
   if (!number || repository.empty())
-    return Fail(Error(Kind::invalid, fmt::format("pull request \"{}\": want REPOSITORY#NUMBER", text)).with_hint("slipway pr list"));
+    return Fail(Error(Kind::invalid, fmt::format("pull request \"{}\": want REPOSITORY#NUMBER", text))
+                    .with_hint("slipway pr list"));
   return engine::object_name(fmt::format("{}-{}", repository, *number));
 }
 
 Result<kube::Object> get(const Ctx& ctx, kube::Client& client, const Arguments& arguments) {
   TRY(auto name, object_of(arguments));
   TRY(auto object, engine::find(ctx, client, "PullRequest", name));
-  if (!object) return Fail(Error(Kind::not_found, fmt::format("there is no pull request {}", arguments.get("number"))).with_hint("slipway pr list"));
+  if (!object)
+    return Fail(Error(Kind::not_found, fmt::format("there is no pull request {}", arguments.get("number")))
+                    .with_hint("slipway pr list"));
   return *object;
 }
 
 Result<int> create(const Ctx& ctx, const Arguments& arguments, Io& io) {
-  TRY(auto output, run(ctx, {.argv = {"git", "push", arguments.get("remote"), "HEAD:refs/for/" + arguments.get("base")}}));
-  if (io.json()) io.document(doc::Map{{"ok", output.ok()}, {"output", output.out + output.err}});
-  else io.print(output.out), io.note(output.err);
+  TRY(auto output,
+      run(ctx, {.argv = {"git", "push", arguments.get("remote"), "HEAD:refs/for/" + arguments.get("base")}}));
+  if (io.json())
+    io.document(doc::Map{{"ok", output.ok()}, {"output", output.out + output.err}});
+  else
+    io.print(output.out), io.note(output.err);
   return output.ok() ? 0 : 1;
 }
 
@@ -51,11 +57,15 @@ Result<int> list(const Ctx& ctx, const Arguments& arguments, Io& io) {
     auto spec = o["spec"], status = o["status"];
     if (!arguments.has("all") && status["state"].str_or("open") != "open") continue;
     if (arguments.has("repository") && spec["repository"].text() != arguments.get("repository")) continue;
-    rows.push_back({fmt::format("{}#{}", spec["repository"].text(), spec["number"].text()), status["state"].str_or("open"), state_paint(io, status["checksState"].str_or("Pending")), spec["author"].text(), spec["title"].text()});
+    rows.push_back({fmt::format("{}#{}", spec["repository"].text(), spec["number"].text()),
+                    status["state"].str_or("open"), state_paint(io, status["checksState"].str_or("Pending")),
+                    spec["author"].text(), spec["title"].text()});
     documents.push_back(o.copy());
   }
-  if (io.json()) io.document(documents);
-  else io.table({"PULL REQUEST", "STATE", "CHECKS", "AUTHOR", "TITLE"}, rows);
+  if (io.json())
+    io.document(documents);
+  else
+    io.table({"PULL REQUEST", "STATE", "CHECKS", "AUTHOR", "TITLE"}, rows);
   return 0;
 }
 
@@ -67,11 +77,14 @@ Result<int> view(const Ctx& ctx, const Arguments& arguments, Io& io) {
     return 0;
   }
   auto spec = object["spec"], status = object["status"];
-  io.line(io.paint(Io::Paint::bold, fmt::format("{}#{}  {}", spec["repository"].text(), spec["number"].text(), spec["title"].text())));
-  io.line(fmt::format("{} by {}, into {}, head {}", status["state"].str_or("open"), spec["author"].text(), spec["base"].text(), spec["head"].text().substr(0, 12)));
+  io.line(io.paint(Io::Paint::bold,
+                   fmt::format("{}#{}  {}", spec["repository"].text(), spec["number"].text(), spec["title"].text())));
+  io.line(fmt::format("{} by {}, into {}, head {}", status["state"].str_or("open"), spec["author"].text(),
+                      spec["base"].text(), spec["head"].text().substr(0, 12)));
   if (auto message = status["message"].text(); !message.empty()) io.line(message);
   for (const auto& check : status["checks"].items())
-    io.line(fmt::format("  {:<12} {}  {}", state_paint(io, check["state"].text()), check["context"].text(), check["message"].text()));
+    io.line(fmt::format("  {:<12} {}  {}", state_paint(io, check["state"].text()), check["context"].text(),
+                        check["message"].text()));
   if (auto comment = status["comment"].text(); !comment.empty()) io.line("\n" + comment);
   return 0;
 }
@@ -94,11 +107,15 @@ Result<int> merge(const Ctx& ctx, const Arguments& arguments, Io& io) {
     why = now["status"]["mergeable"].bool_or(true) ? "checks: " + checks : now["status"]["message"].text();
     return now["status"]["state"].text() == "merged" || checks == "Failed" || !now["status"]["mergeable"].bool_or(true);
   });
-  if (!done && done.error().is(Kind::timeout)) return fail(Kind::timeout, "not merged after {}: {} (it merges when its checks pass)", arguments.get("timeout"), why);
+  if (!done && done.error().is(Kind::timeout))
+    return fail(Kind::timeout, "not merged after {}: {} (it merges when its checks pass)", arguments.get("timeout"),
+                why);
   if (!done) return Fail(std::move(done).error());
   if ((*done)["status"]["state"].text() != "merged") return fail(Kind::denied, "not merged: {}", why);
-  if (io.json()) io.document(done->value());
-  else io.line("merged as " + (*done)["status"]["mergeCommit"].text());
+  if (io.json())
+    io.document(done->value());
+  else
+    io.line("merged as " + (*done)["status"]["mergeCommit"].text());
   return 0;
 }
 
@@ -108,10 +125,31 @@ std::vector<Command> pr_commands() {
   Option repository{"--repository,-r", "repository of the embedded host"};
   Positional number{"number", "REPOSITORY#NUMBER"};
   return {
-      {"pr create", "opens a pull request from HEAD (git push REMOTE HEAD:refs/for/BRANCH)", "slipway pr create --base main", {{"--base", "branch to merge into", false, false, "main"}, {"--remote", "git remote of the embedded host", false, false, "origin"}}, {}, create},
-      {"pr list", "open pull requests", "slipway pr list", with_connection({repository, {"--all", "closed and merged ones too", true}}), {}, list},
-      {"pr view", "one pull request: checks and what merging changes", "slipway pr view shop#1", with_connection({repository}), {number}, view},
-      {"pr merge", "merges when the checks are green", "slipway pr merge shop#1", with_connection({repository, {"--timeout", "how long to wait", false, false, "5m"}}), {number}, merge},
+      {"pr create",
+       "opens a pull request from HEAD (git push REMOTE HEAD:refs/for/BRANCH)",
+       "slipway pr create --base main",
+       {{"--base", "branch to merge into", false, false, "main"},
+        {"--remote", "git remote of the embedded host", false, false, "origin"}},
+       {},
+       create},
+      {"pr list",
+       "open pull requests",
+       "slipway pr list",
+       with_connection({repository, {"--all", "closed and merged ones too", true}}),
+       {},
+       list},
+      {"pr view",
+       "one pull request: checks and what merging changes",
+       "slipway pr view shop#1",
+       with_connection({repository}),
+       {number},
+       view},
+      {"pr merge",
+       "merges when the checks are green",
+       "slipway pr merge shop#1",
+       with_connection({repository, {"--timeout", "how long to wait", false, false, "5m"}}),
+       {number},
+       merge},
   };
 }
 

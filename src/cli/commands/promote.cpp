@@ -10,7 +10,8 @@
 namespace slipway::cli {
 namespace {
 
-const kube::Type application_type{"argoproj.io/v1alpha1", "Application"}, rollout_type{"argoproj.io/v1alpha1", "Rollout"}, set_type{"apps/v1", "ReplicaSet"};
+const kube::Type application_type{"argoproj.io/v1alpha1", "Application"},
+    rollout_type{"argoproj.io/v1alpha1", "Rollout"}, set_type{"apps/v1", "ReplicaSet"};
 constexpr std::string_view revision = "rollout.argoproj.io/revision", pod_hash = "rollouts-pod-template-hash";
 
 Result<Ctx> patient(const Ctx& ctx, const Arguments& arguments) {
@@ -30,23 +31,35 @@ Result<Wish> wish_of(const std::string& text) {
     wish.name = pair->first;
     TRY(wish.digest, Digest::parse(pair->second));
   }
-  if (auto colon = wish.name.rfind(':'); colon != std::string::npos && wish.name.find('/', colon) == std::string::npos) wish.tag = wish.name.substr(colon + 1), wish.name.erase(colon);
+  if (auto colon = wish.name.rfind(':'); colon != std::string::npos && wish.name.find('/', colon) == std::string::npos)
+    wish.tag = wish.name.substr(colon + 1), wish.name.erase(colon);
   return wish;
 }
 
 // The artifact that is meant. Only what passed its run and scan is promoted.
-Result<path::Artifact> find_artifact(const Ctx& ctx, kube::Client& client, const path::ServiceSource& service, const Wish& wish) {
+Result<path::Artifact> find_artifact(const Ctx& ctx, kube::Client& client, const path::ServiceSource& service,
+                                     const Wish& wish) {
   TRY(auto objects, engine::all(ctx, client, "Artifact"));
   std::erase_if(objects, [&](const auto& o) { return o["spec"]["service"].text() != service.name; });
-  std::stable_sort(objects.begin(), objects.end(), [](const auto& a, const auto& b) { return a["status"]["passedAt"].text() > b["status"]["passedAt"].text(); });
+  std::stable_sort(objects.begin(), objects.end(), [](const auto& a, const auto& b) {
+    return a["status"]["passedAt"].text() > b["status"]["passedAt"].text();
+  });
   for (const auto& object : objects) {
     TRY(auto artifact, path::artifact_from(object["spec"]));
-    bool meant = !wish.digest.empty() ? artifact.digest == wish.digest : wish.tag.empty() || std::find(artifact.tags.begin(), artifact.tags.end(), wish.tag) != artifact.tags.end();
+    bool meant = !wish.digest.empty() ? artifact.digest == wish.digest
+                                      : wish.tag.empty() || std::find(artifact.tags.begin(), artifact.tags.end(),
+                                                                      wish.tag) != artifact.tags.end();
     bool passed = engine::phase_of(object) == path::Phase::succeeded;
     if (meant && passed) return artifact;
-    if (meant && (!wish.digest.empty() || !wish.tag.empty())) return fail(Kind::denied, "{}@{} did not pass its run {}", service.image, artifact.digest.str().substr(0, 19), artifact.run);
+    if (meant && (!wish.digest.empty() || !wish.tag.empty()))
+      return fail(Kind::denied, "{}@{} did not pass its run {}", service.image, artifact.digest.str().substr(0, 19),
+                  artifact.run);
   }
-  return Fail(Error(Kind::not_found, wish.digest.empty() && wish.tag.empty() ? fmt::format("no image of {} passed so far", service.name) : fmt::format("no image of {} is {}", service.name, wish.digest.empty() ? wish.tag : wish.digest.str())).with_hint("slipway status shows what was built"));
+  return Fail(Error(Kind::not_found, wish.digest.empty() && wish.tag.empty()
+                                         ? fmt::format("no image of {} passed so far", service.name)
+                                         : fmt::format("no image of {} is {}", service.name,
+                                                       wish.digest.empty() ? wish.tag : wish.digest.str()))
+                  .with_hint("slipway status shows what was built"));
 }
 
 // The environment before it on the chain must have verified the image.
@@ -56,9 +69,17 @@ Result<> check_chain(const Ctx& ctx, kube::Client& client, const Target& target,
   for (const auto& release : releases) {
     auto spec = release["spec"];
     bool same = spec["service"].text() == target.service.name && spec["digest"].text() == digest.str();
-    if (same && (spec["environment"].text() == target.environment.after || spec["environment"].text() == target.environment.name) && engine::phase_of(release) == path::Phase::succeeded) return {};
+    if (same &&
+        (spec["environment"].text() == target.environment.after ||
+         spec["environment"].text() == target.environment.name) &&
+        engine::phase_of(release) == path::Phase::succeeded)
+      return {};
   }
-  return Fail(Error(Kind::denied, fmt::format("{} of {} was not verified in {}, which comes before {}", digest.str().substr(0, 19), target.service.name, target.environment.after, target.environment.name)).with_hint(fmt::format("slipway promote {}@{} --to {}", target.service.name, digest.str(), target.environment.after)));
+  return Fail(Error(Kind::denied,
+                    fmt::format("{} of {} was not verified in {}, which comes before {}", digest.str().substr(0, 19),
+                                target.service.name, target.environment.after, target.environment.name))
+                  .with_hint(fmt::format("slipway promote {}@{} --to {}", target.service.name, digest.str(),
+                                         target.environment.after)));
 }
 
 Result<int> promote(const Ctx& ctx, const Arguments& arguments, Io& io) {
@@ -78,7 +99,8 @@ Result<int> promote(const Ctx& ctx, const Arguments& arguments, Io& io) {
 }
 
 // One service back to a digest that ran in its environment before.
-Result<int> go_back(const Ctx& ctx, kube::Client& client, const Arguments& arguments, const Target& target, const Digest& digest, Io& io) {
+Result<int> go_back(const Ctx& ctx, kube::Client& client, const Arguments& arguments, const Target& target,
+                    const Digest& digest, Io& io) {
   TRY(auto artifact, artifact_of(ctx, client, target.service, digest));
   TRY(auto name, ask(ctx, client, {target, artifact, "rollback by " + who(arguments), who(arguments)}));
   return follow(ctx, client, name, arguments.has("wait"), io);
@@ -89,7 +111,8 @@ std::optional<Digest> digest_for(const std::string& image, const path::ServiceSo
   auto pair = cut(image, "@");
   if (!pair) return std::nullopt;
   auto name = std::string(pair->first);
-  if (auto colon = name.rfind(':'); colon != std::string::npos && name.find('/', colon) == std::string::npos) name.erase(colon);
+  if (auto colon = name.rfind(':'); colon != std::string::npos && name.find('/', colon) == std::string::npos)
+    name.erase(colon);
   if (name != service.image && !name.ends_with("/" + service.image)) return std::nullopt;
   auto digest = Digest::parse(pair->second);
   return digest ? std::optional(*digest) : std::nullopt;
@@ -112,7 +135,9 @@ Result<std::string> revision_of(const kube::Object& app, const std::string& id) 
     if (id.empty() ? entry["revision"].text() != now : entry["id"].text() == id) return entry["revision"].text();
   }
   if (id.empty()) return fail(Kind::not_found, "{}: nothing else was deployed before", app.name());
-  return Fail(Error(Kind::not_found, fmt::format("{}: its history has no {}, only {}", app.name(), id, ids.empty() ? "nothing" : join(ids, ", "))).with_hint("slipway app history " + app.name()));
+  return Fail(Error(Kind::not_found, fmt::format("{}: its history has no {}, only {}", app.name(), id,
+                                                 ids.empty() ? "nothing" : join(ids, ", ")))
+                  .with_hint("slipway app history " + app.name()));
 }
 
 Result<int> app_rollback(const Ctx& ctx, const Arguments& arguments, Io& io) {
@@ -120,7 +145,8 @@ Result<int> app_rollback(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto client, connect(ctx, arguments));
   auto name = arguments.get("name");
   TRY(auto object, client->get(inner, application_type, {"argocd", name}));
-  if (!object) return Fail(Error(Kind::not_found, fmt::format("there is no application {}", name)).with_hint("slipway app list"));
+  if (!object)
+    return Fail(Error(Kind::not_found, fmt::format("there is no application {}", name)).with_hint("slipway app list"));
   TRY(auto wanted, revision_of(*object, arguments.get("id")));
   TRY(auto app, gitops::application_from(*object));
   TRY(auto before, rendered_at(inner, arguments, app, wanted));
@@ -133,11 +159,17 @@ Result<int> app_rollback(const Ctx& ctx, const Arguments& arguments, Io& io) {
       known = true;
       for (const auto& service : pipeline.services)
         for (const auto& one : before)
-          if (auto digest = digest_in(doc::View(one)["spec"]["template"]["spec"], service)) moves.push_back({{pipeline, environment, service}, *digest});
+          if (auto digest = digest_in(doc::View(one)["spec"]["template"]["spec"], service))
+            moves.push_back({{pipeline, environment, service}, *digest});
     }
   if (!known)
-    return Fail(Error(Kind::unavailable, fmt::format("app rollback {}: not there yet for an Application that no Pipeline leads to", name)).with_hint(fmt::format("git revert in {}: its repository says what runs", app.sources.empty() ? "its repository" : app.sources[0].repo_url)));
-  if (moves.empty()) return fail(Kind::not_found, "{}: revision {} names no image of a service by its digest", name, wanted.substr(0, 12));
+    return Fail(Error(Kind::unavailable,
+                      fmt::format("app rollback {}: not there yet for an Application that no Pipeline leads to", name))
+                    .with_hint(fmt::format("git revert in {}: its repository says what runs",
+                                           app.sources.empty() ? "its repository" : app.sources[0].repo_url)));
+  if (moves.empty())
+    return fail(Kind::not_found, "{}: revision {} names no image of a service by its digest", name,
+                wanted.substr(0, 12));
   int status = 0, moved = 0;
   for (const auto& [target, digest] : moves) {
     auto went = go_back(inner, *client, arguments, target, digest, io);
@@ -146,27 +178,34 @@ Result<int> app_rollback(const Ctx& ctx, const Arguments& arguments, Io& io) {
     ++moved;
     status = std::max(status, *went);
   }
-  if (moved == 0) return fail(Kind::conflict, "{}: revision {} has the images that run already", name, wanted.substr(0, 12));
+  if (moved == 0)
+    return fail(Kind::conflict, "{}: revision {} has the images that run already", name, wanted.substr(0, 12));
   return status;
 }
 
-std::int64_t revision_number(const kube::Object& set) { return to_int(set.annotation(std::string(revision))).value_or(0); }
+std::int64_t revision_number(const kube::Object& set) {
+  return to_int(set.annotation(std::string(revision))).value_or(0);
+}
 
 // The ReplicaSet to go back to: --to-revision, else the newest before the present one.
-Result<kube::Object> set_before(const Ctx& ctx, kube::Client& client, const kube::Object& rollout, const std::string& wanted) {
+Result<kube::Object> set_before(const Ctx& ctx, kube::Client& client, const kube::Object& rollout,
+                                const std::string& wanted) {
   TRY(auto sets, client.list(ctx, set_type, {.ns = rollout.ns()}));
   std::erase_if(sets.items, [&](const auto& set) {
     auto owner = set.controller();
     return !owner || owner->uid != rollout.uid();
   });
-  std::sort(sets.items.begin(), sets.items.end(), [](const auto& a, const auto& b) { return revision_number(a) > revision_number(b); });
+  std::sort(sets.items.begin(), sets.items.end(),
+            [](const auto& a, const auto& b) { return revision_number(a) > revision_number(b); });
   auto present = rollout["status"]["currentPodHash"].text();
   std::vector<std::string> there;
   for (const auto& set : sets.items) {
     there.push_back(std::to_string(revision_number(set)));
     if (wanted.empty() ? set.label(pod_hash) != present : there.back() == wanted) return set;
   }
-  return fail(Kind::not_found, "rollout {}: there is no {}, revisions are: {}", rollout.key().str(), wanted.empty() ? "version before this one" : "revision " + wanted, there.empty() ? "none" : join(there, ", "));
+  return fail(Kind::not_found, "rollout {}: there is no {}, revisions are: {}", rollout.key().str(),
+              wanted.empty() ? "version before this one" : "revision " + wanted,
+              there.empty() ? "none" : join(there, ", "));
 }
 
 Result<int> rollout_undo(const Ctx& ctx, const Arguments& arguments, Io& io) {
@@ -174,7 +213,9 @@ Result<int> rollout_undo(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto client, connect(ctx, arguments));
   kube::Key key{arguments.get("namespace"), arguments.get("name")};
   TRY(auto rollout, client->get(inner, rollout_type, key));
-  if (!rollout) return Fail(Error(Kind::not_found, fmt::format("there is no rollout {}", key.str())).with_hint("slipway rollout list"));
+  if (!rollout)
+    return Fail(
+        Error(Kind::not_found, fmt::format("there is no rollout {}", key.str())).with_hint("slipway rollout list"));
   TRY(auto set, set_before(inner, *client, *rollout, arguments.get("to-revision")));
   auto owner = gitops::owner_of(*rollout);
   if (owner.empty()) {
@@ -182,8 +223,10 @@ Result<int> rollout_undo(const Ctx& ctx, const Arguments& arguments, Io& io) {
     if (auto* labels = pod["metadata"]["labels"].if_map()) labels->erase(pod_hash);
     doc::List patch{doc::Map{{"op", "replace"}, {"path", "/spec/template"}, {"value", std::move(pod)}}};
     TRY_OK(client->patch(inner, rollout_type, key, kube::PatchType::json, std::move(patch), {}));
-    if (io.json()) io.document(doc::Map{{"rollout", key.str()}, {"revision", revision_number(set)}});
-    else io.line(fmt::format("rollout {} goes back to revision {}", key.str(), revision_number(set)));
+    if (io.json())
+      io.document(doc::Map{{"rollout", key.str()}, {"revision", revision_number(set)}});
+    else
+      io.line(fmt::format("rollout {} goes back to revision {}", key.str(), revision_number(set)));
     return 0;
   }
   // Git says what runs here: a change beside it would be healed at once.
@@ -192,10 +235,15 @@ Result<int> rollout_undo(const Ctx& ctx, const Arguments& arguments, Io& io) {
     for (const auto& environment : pipeline.environments)
       for (const auto& service : pipeline.services) {
         if (environment.ns != key.ns || environment.application != owner) continue;
-        if (auto digest = digest_in(set["spec"]["template"]["spec"], service)) return go_back(inner, *client, arguments, {pipeline, environment, service}, *digest, io);
-        return fail(Kind::not_found, "rollout {}: revision {} ran no image of {} that is named by its digest", key.str(), revision_number(set), service.name);
+        if (auto digest = digest_in(set["spec"]["template"]["spec"], service))
+          return go_back(inner, *client, arguments, {pipeline, environment, service}, *digest, io);
+        return fail(Kind::not_found, "rollout {}: revision {} ran no image of {} that is named by its digest",
+                    key.str(), revision_number(set), service.name);
       }
-  return Fail(Error(Kind::denied, fmt::format("rollout {}: Application {} keeps it equal to Git, a change beside it would be undone", key.str(), owner)).with_hint("slipway app rollback " + owner + ", or git revert in its repository"));
+  return Fail(Error(Kind::denied,
+                    fmt::format("rollout {}: Application {} keeps it equal to Git, a change beside it would be undone",
+                                key.str(), owner))
+                  .with_hint("slipway app rollback " + owner + ", or git revert in its repository"));
 }
 
 }  // namespace
@@ -208,9 +256,25 @@ std::vector<Command> promote_commands() {
     return with_connection(std::move(more));
   };
   return {
-      {"promote", "puts an image that passed into an environment: one commit", "slipway promote web --to staging", options({{"--to", "environment"}}), {{"image", "SERVICE or IMAGE[:TAG|@DIGEST]; the newest that passed"}}, promote},
-      {"app rollback", "an environment's images as they were: one commit a service", "slipway app rollback shop-production 3", options({}), {{"name", "Application"}, {"id", "of slipway app history (the one before)", false}}, app_rollback},
-      {"rollout undo", "back to the version before: as a commit where Git says what runs", "slipway rollout undo web -n shop-production", options({{"--namespace,-n", "namespace", false, false, "default"}, {"--to-revision", "a revision of its ReplicaSets"}}), {{"name", "Rollout"}}, rollout_undo},
+      {"promote",
+       "puts an image that passed into an environment: one commit",
+       "slipway promote web --to staging",
+       options({{"--to", "environment"}}),
+       {{"image", "SERVICE or IMAGE[:TAG|@DIGEST]; the newest that passed"}},
+       promote},
+      {"app rollback",
+       "an environment's images as they were: one commit a service",
+       "slipway app rollback shop-production 3",
+       options({}),
+       {{"name", "Application"}, {"id", "of slipway app history (the one before)", false}},
+       app_rollback},
+      {"rollout undo",
+       "back to the version before: as a commit where Git says what runs",
+       "slipway rollout undo web -n shop-production",
+       options({{"--namespace,-n", "namespace", false, false, "default"},
+                {"--to-revision", "a revision of its ReplicaSets"}}),
+       {{"name", "Rollout"}},
+       rollout_undo},
   };
 }
 

@@ -15,7 +15,9 @@ std::string paint(const Io& io, std::string_view phase) {
 Result<kube::Object> get_rollout(const Ctx& ctx, kube::Client& client, const Arguments& arguments) {
   kube::Key key{arguments.get("namespace"), arguments.get("name")};
   TRY(auto object, client.get(ctx, rollout, key));
-  if (!object) return Fail(Error(Kind::not_found, fmt::format("there is no rollout {}", key.str())).with_hint("slipway rollout list"));
+  if (!object)
+    return Fail(
+        Error(Kind::not_found, fmt::format("there is no rollout {}", key.str())).with_hint("slipway rollout list"));
   return *object;
 }
 
@@ -38,10 +40,14 @@ Result<int> list(const Ctx& ctx, const Arguments& arguments, Io& io) {
   for (const auto& o : objects.items) {
     documents.push_back(o.copy());
     auto canary = o["spec"]["strategy"]["canary"].exists();
-    rows.push_back({o.ns(), o.name(), canary ? "Canary" : "BlueGreen", paint(io, o["status"]["phase"].str_or("Progressing")), step_of(o), weight_of(o), o["status"]["message"].text()});
+    rows.push_back({o.ns(), o.name(), canary ? "Canary" : "BlueGreen",
+                    paint(io, o["status"]["phase"].str_or("Progressing")), step_of(o), weight_of(o),
+                    o["status"]["message"].text()});
   }
-  if (io.json()) io.document(documents);
-  else io.table({"NAMESPACE", "NAME", "STRATEGY", "STATUS", "STEP", "WEIGHT", "MESSAGE"}, rows);
+  if (io.json())
+    io.document(documents);
+  else
+    io.table({"NAMESPACE", "NAME", "STRATEGY", "STATUS", "STEP", "WEIGHT", "MESSAGE"}, rows);
   return 0;
 }
 
@@ -52,15 +58,19 @@ Result<int> get(const Ctx& ctx, const Arguments& arguments, Io& io) {
     io.document(o.value());
     return 0;
   }
-  io.line(fmt::format("{} {}  step {}  weight {}  {}", io.paint(Io::Paint::bold, o.key().str()), paint(io, o["status"]["phase"].text()), step_of(o), weight_of(o), o["status"]["message"].text()));
+  io.line(fmt::format("{} {}  step {}  weight {}  {}", io.paint(Io::Paint::bold, o.key().str()),
+                      paint(io, o["status"]["phase"].text()), step_of(o), weight_of(o), o["status"]["message"].text()));
   TRY(auto sets, client->list(ctx, {"apps/v1", "ReplicaSet"}, {.ns = o.ns()}));
   std::vector<std::vector<std::string>> rows;
   for (const auto& set : sets.items) {
     auto owner = set.controller();
     if (!owner || owner->uid != o.uid()) continue;
     auto hash = set.label("rollouts-pod-template-hash");
-    std::string role = hash == o["status"]["stableRS"].text() ? "stable" : hash == o["status"]["currentPodHash"].text() ? "canary" : "";
-    rows.push_back({set.name(), role, set["spec"]["replicas"].text(), set["status"]["readyReplicas"].str_or(set["status"]["readyReplicas"].text())});
+    std::string role = hash == o["status"]["stableRS"].text()         ? "stable"
+                       : hash == o["status"]["currentPodHash"].text() ? "canary"
+                                                                      : "";
+    rows.push_back({set.name(), role, set["spec"]["replicas"].text(),
+                    set["status"]["readyReplicas"].str_or(set["status"]["readyReplicas"].text())});
   }
   io.table({"REPLICASET", "ROLE", "DESIRED", "READY"}, rows);
   return 0;
@@ -69,14 +79,17 @@ Result<int> get(const Ctx& ctx, const Arguments& arguments, Io& io) {
 Result<int> watch(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto client, connect(ctx, arguments));
   std::string last;
-  TRY(auto done, kube::await(ctx, *client, rollout, {arguments.get("namespace"), arguments.get("name")}, [&](const kube::Object& o) {
-        if (!o) return true;
-        auto text = fmt::format("{}  step {}  weight {}  {}", o["status"]["phase"].text(), step_of(o), weight_of(o), o["status"]["message"].text());
-        if (text != last && !io.json()) io.line(text);
-        last = text;
-        auto phase = o["status"]["phase"].text();
-        return o["status"]["observedGeneration"].text() == std::to_string(o.generation()) && (phase == "Healthy" || phase == "Degraded");
-      }));
+  TRY(auto done, kube::await(ctx, *client, rollout, {arguments.get("namespace"), arguments.get("name")},
+                             [&](const kube::Object& o) {
+                               if (!o) return true;
+                               auto text = fmt::format("{}  step {}  weight {}  {}", o["status"]["phase"].text(),
+                                                       step_of(o), weight_of(o), o["status"]["message"].text());
+                               if (text != last && !io.json()) io.line(text);
+                               last = text;
+                               auto phase = o["status"]["phase"].text();
+                               return o["status"]["observedGeneration"].text() == std::to_string(o.generation()) &&
+                                      (phase == "Healthy" || phase == "Degraded");
+                             }));
   if (io.json()) io.document(done.value());
   return done && done["status"]["phase"].text() == "Healthy" ? 0 : 1;
 }
@@ -88,7 +101,8 @@ Run patching(std::string subresource, doc::Value patch, std::string said) {
     auto body = patch;
     if (arguments.has("full")) body = doc::Map{{"status", doc::Map{{"promoteFull", true}}}};
     TRY_OK(client->patch(ctx, rollout, o.key(), kube::PatchType::merge, body, {.subresource = subresource}));
-    io.said(fmt::format("rollout {} {}", o.key().str(), said), doc::Map{{"namespace", o.ns()}, {"name", o.name()}, {"done", said}});
+    io.said(fmt::format("rollout {} {}", o.key().str(), said),
+            doc::Map{{"namespace", o.ns()}, {"name", o.name()}, {"done", said}});
     return 0;
   };
 }
@@ -104,12 +118,42 @@ std::vector<Command> rollout_commands() {
   auto promote = doc::Map{{"status", doc::Map{{"pauseConditions", nullptr}, {"controllerPause", false}}}};
   return {
       {"rollout list", "Rollouts and how far they are", "slipway rollout list", list_options, {}, list},
-      {"rollout get", "one Rollout with its ReplicaSets", "slipway rollout get api -n shop-production", options, {name}, get},
-      {"rollout watch", "follows a Rollout until it is healthy or degraded", "slipway rollout watch api -n shop-production", options, {name}, watch},
-      {"rollout promote", "goes on from a pause", "slipway rollout promote api -n shop-production", promote_options, {name}, patching("status", promote, "promoted")},
-      {"rollout pause", "stops where it is", "slipway rollout pause api", options, {name}, patching("", doc::Map{{"spec", doc::Map{{"paused", true}}}}, "paused")},
-      {"rollout abort", "back to the stable version", "slipway rollout abort api", options, {name}, patching("status", doc::Map{{"status", doc::Map{{"abort", true}}}}, "aborted")},
-      {"rollout retry", "tries an aborted version again", "slipway rollout retry api", options, {name}, patching("status", doc::Map{{"status", doc::Map{{"abort", false}}}}, "retried")},
+      {"rollout get",
+       "one Rollout with its ReplicaSets",
+       "slipway rollout get api -n shop-production",
+       options,
+       {name},
+       get},
+      {"rollout watch",
+       "follows a Rollout until it is healthy or degraded",
+       "slipway rollout watch api -n shop-production",
+       options,
+       {name},
+       watch},
+      {"rollout promote",
+       "goes on from a pause",
+       "slipway rollout promote api -n shop-production",
+       promote_options,
+       {name},
+       patching("status", promote, "promoted")},
+      {"rollout pause",
+       "stops where it is",
+       "slipway rollout pause api",
+       options,
+       {name},
+       patching("", doc::Map{{"spec", doc::Map{{"paused", true}}}}, "paused")},
+      {"rollout abort",
+       "back to the stable version",
+       "slipway rollout abort api",
+       options,
+       {name},
+       patching("status", doc::Map{{"status", doc::Map{{"abort", true}}}}, "aborted")},
+      {"rollout retry",
+       "tries an aborted version again",
+       "slipway rollout retry api",
+       options,
+       {name},
+       patching("status", doc::Map{{"status", doc::Map{{"abort", false}}}}, "retried")},
   };
 }
 

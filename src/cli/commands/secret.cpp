@@ -17,9 +17,12 @@ constexpr std::string_view label = "slipway.dev/ci-secrets";
 kube::Key key_of(const std::string& repository) { return {engine::home, engine::object_name("ci-" + repository)}; }
 
 Result<> check_name(const std::string& name) {
-  bool good = !name.empty() && !(name[0] >= '0' && name[0] <= '9') && std::all_of(name.begin(), name.end(), [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; });
+  bool good = !name.empty() && !(name[0] >= '0' && name[0] <= '9') && std::all_of(name.begin(), name.end(), [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || c == '_';
+  });
   if (!good) return fail(Kind::invalid, "secret name \"{}\": want letters, digits and _, no digit first", name);
-  if (lower(name).starts_with("github_")) return fail(Kind::invalid, "secret name \"{}\": names that start with GITHUB_ are the runner's own", name);
+  if (lower(name).starts_with("github_"))
+    return fail(Kind::invalid, "secret name \"{}\": names that start with GITHUB_ are the runner's own", name);
   return {};
 }
 
@@ -50,9 +53,14 @@ Result<int> set(const Ctx& ctx, const Arguments& arguments, Io& io) {
     if (!made && !made.error().is(Kind::conflict)) return Fail(std::move(made).error());
     if (!made) there = kube::Object();  // somebody else made it just now
   }
-  if (there) TRY_OK(client->patch(ctx, secret_type, key, kube::PatchType::merge, doc::Map{{"data", doc::Map{{name, to_base64(value)}}}}, {}));
-  if (io.json()) io.document(doc::Map{{"repository", repository}, {"name", name}});
-  else io.line(fmt::format("{}: {} is set; runs from now on get it, but for those of untrusted pull requests", repository, name));
+  if (there)
+    TRY_OK(client->patch(ctx, secret_type, key, kube::PatchType::merge,
+                         doc::Map{{"data", doc::Map{{name, to_base64(value)}}}}, {}));
+  if (io.json())
+    io.document(doc::Map{{"repository", repository}, {"name", name}});
+  else
+    io.line(fmt::format("{}: {} is set; runs from now on get it, but for those of untrusted pull requests", repository,
+                        name));
   return 0;
 }
 
@@ -71,8 +79,10 @@ Result<int> ls(const Ctx& ctx, const Arguments& arguments, Io& io) {
       documents.emplace_back(doc::Map{{"repository", repository}, {"name", name}});
     }
   }
-  if (io.json()) io.document(documents);
-  else io.table({"REPOSITORY", "SECRET"}, rows);
+  if (io.json())
+    io.document(documents);
+  else
+    io.table({"REPOSITORY", "SECRET"}, rows);
   return 0;
 }
 
@@ -80,15 +90,23 @@ Result<int> rm(const Ctx& ctx, const Arguments& arguments, Io& io) {
   auto repository = arguments.get("repository"), name = arguments.get("name");
   TRY(auto client, connect(ctx, arguments));
   TRY(auto there, client->get(ctx, secret_type, key_of(repository)));
-  if (!there || !(*there)["data"][name].exists()) return Fail(Error(Kind::not_found, fmt::format("{}: there is no secret {}", repository, name)).with_hint("slipway secret ls"));
-  TRY_OK(client->patch(ctx, secret_type, key_of(repository), kube::PatchType::merge, doc::Map{{"data", doc::Map{{name, nullptr}}}}, {}));
-  if (io.json()) io.document(doc::Map{{"repository", repository}, {"name", name}});
-  else io.line(fmt::format("{}: {} is gone", repository, name));
+  if (!there || !(*there)["data"][name].exists())
+    return Fail(Error(Kind::not_found, fmt::format("{}: there is no secret {}", repository, name))
+                    .with_hint("slipway secret ls"));
+  TRY_OK(client->patch(ctx, secret_type, key_of(repository), kube::PatchType::merge,
+                       doc::Map{{"data", doc::Map{{name, nullptr}}}}, {}));
+  if (io.json())
+    io.document(doc::Map{{"repository", repository}, {"name", name}});
+  else
+    io.line(fmt::format("{}: {} is gone", repository, name));
   return 0;
 }
 
 Run missing(std::string what, std::string instead) {
-  return [what, instead](const Ctx&, const Arguments&, Io&) -> Result<int> { return Fail(Error(Kind::unavailable, what + ": not there yet: secrets sealed in Git are not decrypted here so far").with_hint(instead)); };
+  return [what, instead](const Ctx&, const Arguments&, Io&) -> Result<int> {
+    return Fail(Error(Kind::unavailable, what + ": not there yet: secrets sealed in Git are not decrypted here so far")
+                    .with_hint(instead));
+  };
 }
 
 }  // namespace
@@ -97,12 +115,42 @@ std::vector<Command> secret_commands() {
   Positional repository{"repository", "source repository"}, name{"name", "NAME of ${{ secrets.NAME }}"};
   std::string by_hand = "slipway secret set REPOSITORY NAME for workflows; kubectl create secret for what runs";
   return {
-      {"secret set", "gives the workflows of a repository a secret", "slipway secret set shop DEPLOY_KEY <key", with_connection({{"--file", "read the value from this file, not from standard input"}}), {repository, name}, set},
-      {"secret ls", "names of secrets, never their values", "slipway secret ls shop", with_connection(), {{"repository", "only of this one", false}}, ls},
-      {"secret rm", "takes a secret away", "slipway secret rm shop DEPLOY_KEY", with_connection(), {repository, name}, rm},
-      {"secret seal", "seals a Secret for Git (not there yet)", "slipway secret seal secret.yaml", {}, {{"file", "manifest", false}}, missing("secret seal", by_hand)},
-      {"secret rotate", "seals again with a new key (not there yet)", "slipway secret rotate", {}, {}, missing("secret rotate", by_hand)},
-      {"secret check", "what cannot be decrypted (not there yet)", "slipway secret check overlays/production", {}, {{"path", "folder", false}}, missing("secret check", by_hand)},
+      {"secret set",
+       "gives the workflows of a repository a secret",
+       "slipway secret set shop DEPLOY_KEY <key",
+       with_connection({{"--file", "read the value from this file, not from standard input"}}),
+       {repository, name},
+       set},
+      {"secret ls",
+       "names of secrets, never their values",
+       "slipway secret ls shop",
+       with_connection(),
+       {{"repository", "only of this one", false}},
+       ls},
+      {"secret rm",
+       "takes a secret away",
+       "slipway secret rm shop DEPLOY_KEY",
+       with_connection(),
+       {repository, name},
+       rm},
+      {"secret seal",
+       "seals a Secret for Git (not there yet)",
+       "slipway secret seal secret.yaml",
+       {},
+       {{"file", "manifest", false}},
+       missing("secret seal", by_hand)},
+      {"secret rotate",
+       "seals again with a new key (not there yet)",
+       "slipway secret rotate",
+       {},
+       {},
+       missing("secret rotate", by_hand)},
+      {"secret check",
+       "what cannot be decrypted (not there yet)",
+       "slipway secret check overlays/production",
+       {},
+       {{"path", "folder", false}},
+       missing("secret check", by_hand)},
   };
 }
 

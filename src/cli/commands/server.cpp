@@ -13,7 +13,8 @@ Result<std::pair<std::string, int>> listen_address(const std::string& text) {
   auto colon = text.rfind(':');
   auto port = colon == std::string::npos ? to_int(text) : to_int(std::string_view(text).substr(colon + 1));
   if (!port || *port < 0 || *port > 65535) return fail(Kind::invalid, "--listen \"{}\": want HOST:PORT or PORT", text);
-  return std::pair{colon == std::string::npos ? std::string("127.0.0.1") : text.substr(0, colon), static_cast<int>(*port)};
+  return std::pair{colon == std::string::npos ? std::string("127.0.0.1") : text.substr(0, colon),
+                   static_cast<int>(*port)};
 }
 
 Result<int> up(const Ctx& ctx, const Arguments& arguments, Io& io) {
@@ -28,30 +29,45 @@ Result<int> up(const Ctx& ctx, const Arguments& arguments, Io& io) {
   settings.pod_cidr = arguments.get("pod-cidr");
   settings.service_cidr = arguments.get("service-cidr");
   settings.advisories = arguments.get("advisories");
-  if (arguments.has("kubeconfig")) return fail(Kind::unavailable, "--kubeconfig: running the controllers against another cluster is not there yet");
+  if (arguments.has("kubeconfig"))
+    return fail(Kind::unavailable, "--kubeconfig: running the controllers against another cluster is not there yet");
   TRY(auto house, engine::House::open(ctx, settings));
-  net::ServerOptions options{.host = settings.host, .port = settings.port, .certificate_pem = house->pki.server.certificate_pem, .key_pem = house->pki.server.key_pem};
+  net::ServerOptions options{.host = settings.host,
+                             .port = settings.port,
+                             .certificate_pem = house->pki.server.certificate_pem,
+                             .key_pem = house->pki.server.key_pem};
   TRY(auto server, net::Server::start(std::move(options), api::front(*house)));
   house->settings.port = server->port();
   std::unique_ptr<net::Server> for_pods;
   if (house->network) {
     const auto& certificate = house->pki.server;
-    TRY(for_pods, net::Server::start({.host = house->network->gateway_ip(), .port = 0, .certificate_pem = certificate.certificate_pem, .key_pem = certificate.key_pem, .threads = 16}, api::front_for_pods(*house)));
+    TRY(for_pods, net::Server::start({.host = house->network->gateway_ip(),
+                                      .port = 0,
+                                      .certificate_pem = certificate.certificate_pem,
+                                      .key_pem = certificate.key_pem,
+                                      .threads = 16},
+                                     api::front_for_pods(*house)));
     TRY_OK(engine::publish_api(ctx, *house->client, house->network->gateway_ip(), for_pods->port()));
   }
-  auto kubeconfig = engine::kubeconfig_text(settings.host, server->port(), house->pki.ca.certificate_pem, house->users->admin_token());
+  auto kubeconfig = engine::kubeconfig_text(settings.host, server->port(), house->pki.ca.certificate_pem,
+                                            house->users->admin_token());
   TRY_OK(write_file(settings.data / "kubeconfig", kubeconfig, 0600));
   TRY_OK(write_file(settings.data / "address", fmt::format("{}\n", house->url()), 0644));
   auto ready = [&] {
     auto ms = std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - started).count();
     auto gateway_port = house->gateway ? house->gateway->port() : 0;
     if (io.json()) {
-      io.document(doc::Map{{"url", house->url()}, {"gateway", fmt::format("http://127.0.0.1:{}", gateway_port)}, {"kubeconfig", (settings.data / "kubeconfig").native()}, {"readyMs", ms}, {"without", doc::List(house->without.begin(), house->without.end())}});
+      io.document(doc::Map{{"url", house->url()},
+                           {"gateway", fmt::format("http://127.0.0.1:{}", gateway_port)},
+                           {"kubeconfig", (settings.data / "kubeconfig").native()},
+                           {"readyMs", ms},
+                           {"without", doc::List(house->without.begin(), house->without.end())}});
       return;
     }
     io.line(fmt::format("slipway is up after {} ms\n", ms));
     io.line(fmt::format("  page        {}/#token={}", house->url(), house->users->admin_token()));
-    io.line(fmt::format("  git         {}/git/NAME.git       (any user name, the token of {} as password)", house->url(), (settings.data / "token").native()));
+    io.line(fmt::format("  git         {}/git/NAME.git       (any user name, the token of {} as password)",
+                        house->url(), (settings.data / "token").native()));
     io.line(fmt::format("  registry    {}", house->url().substr(7)));
     io.line(fmt::format("  gateway     http://127.0.0.1:{}", gateway_port));
     io.line(fmt::format("  kubectl     export KUBECONFIG={}", (settings.data / "kubeconfig").native()));
@@ -82,7 +98,9 @@ Result<int> down(const Ctx& ctx, const Arguments& arguments, Io& io) {
 Result<int> kubeconfig(const Ctx&, const Arguments& arguments, Io& io) {
   auto file = data_dir(arguments) / "kubeconfig";
   auto text = read_file(file);
-  if (!text) return Fail(Error(Kind::unavailable, fmt::format("{}: not there: is slipway running?", file.native())).with_hint("slipway up writes it"));
+  if (!text)
+    return Fail(Error(Kind::unavailable, fmt::format("{}: not there: is slipway running?", file.native()))
+                    .with_hint("slipway up writes it"));
   if (!arguments.has("file")) {
     if (!io.json()) {
       io.print(*text);
@@ -102,8 +120,10 @@ Result<int> user_add(const Ctx&, const Arguments& arguments, Io& io) {
   auto groups = arguments.all("group");
   if (groups.empty()) groups.emplace_back("system:masters");
   TRY(auto token, users->add(arguments.get("name"), groups));
-  if (io.json()) io.document(doc::Map{{"name", arguments.get("name")}, {"token", token}});
-  else io.line(token);
+  if (io.json())
+    io.document(doc::Map{{"name", arguments.get("name")}, {"token", token}});
+  else
+    io.line(token);
   io.note("the token is shown only now; a running slipway takes it at its next start");
   return 0;
 }
@@ -114,19 +134,43 @@ std::vector<Command> server_commands() {
   std::vector<Option> network{{"--bridge", "name of the pod network's bridge", false, false, "slipway0"},
                               {"--pod-cidr", "addresses of pods", false, false, "10.244.0.0/16"},
                               {"--service-cidr", "addresses of services", false, false, "10.96.0.0/16"}};
-  std::vector<Option> up_options{{"--data", "data directory"},
-                                 {"--listen", "HOST:PORT of the API, git, registry and page", false, false, "127.0.0.1:7080"},
-                                 {"--gateway", "PORT of the gateway to services", false, false, "7081"},
-                                 {"--advisories", "folder of OSV advisories beside the built-in ones"},
-                                 {"--kubeconfig", "run the controllers against this cluster"}};
+  std::vector<Option> up_options{
+      {"--data", "data directory"},
+      {"--listen", "HOST:PORT of the API, git, registry and page", false, false, "127.0.0.1:7080"},
+      {"--gateway", "PORT of the gateway to services", false, false, "7081"},
+      {"--advisories", "folder of OSV advisories beside the built-in ones"},
+      {"--kubeconfig", "run the controllers against this cluster"}};
   up_options.insert(up_options.end(), network.begin(), network.end());
   std::vector<Option> down_options{{"--data", "data directory"}};
   down_options.insert(down_options.end(), network.begin(), network.end());
   return {
-      {"up", "runs everything: API, registry, git host, CI, controllers, page", "slipway up --data ./state --listen 127.0.0.1:7080", up_options, {}, up, true, true},
-      {"down", "ends every container and removes the pod network of a stopped slipway", "slipway down --data ./state", down_options, {}, down, true},
-      {"kubeconfig", "writes the embedded cluster's kubeconfig", "slipway kubeconfig >~/.kube/config", {{"--data", "data directory"}}, {{"file", "where to write it (stdout)", false}}, kubeconfig},
-      {"user add", "gives a person a token", "slipway user add ada", {{"--data", "data directory"}, {"--group", "Kubernetes groups", false, true}}, {{"name", "the person's name"}}, user_add},
+      {"up",
+       "runs everything: API, registry, git host, CI, controllers, page",
+       "slipway up --data ./state --listen 127.0.0.1:7080",
+       up_options,
+       {},
+       up,
+       true,
+       true},
+      {"down",
+       "ends every container and removes the pod network of a stopped slipway",
+       "slipway down --data ./state",
+       down_options,
+       {},
+       down,
+       true},
+      {"kubeconfig",
+       "writes the embedded cluster's kubeconfig",
+       "slipway kubeconfig >~/.kube/config",
+       {{"--data", "data directory"}},
+       {{"file", "where to write it (stdout)", false}},
+       kubeconfig},
+      {"user add",
+       "gives a person a token",
+       "slipway user add ada",
+       {{"--data", "data directory"}, {"--group", "Kubernetes groups", false, true}},
+       {{"name", "the person's name"}},
+       user_add},
   };
 }
 

@@ -68,7 +68,8 @@ ApiResult<> Addresses::address(const KindInfo& kind, doc::Value& service, const 
                   {{"FieldValueInvalid", fmt::format("Invalid value: \"{}\": {}", asked, why), "spec.clusterIPs"}}));
     };
     if (!parsed || *parsed <= base_ || *parsed >= base_ + size_ - 1)
-      return wrong(fmt::format("the provided IP is not in the valid range {}/{}", print(base_), 32 - std::countr_zero(size_)));
+      return wrong(
+          fmt::format("the provided IP is not in the valid range {}/{}", print(base_), 32 - std::countr_zero(size_)));
     ip = *parsed;
     if (asked != kept && !used_.insert(ip).second) return wrong("provided IP is already allocated");
   } else {

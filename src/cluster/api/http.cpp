@@ -99,7 +99,8 @@ ApiResult<Caller> HttpFace::Rep::caller_of(const net::Request& request) const {
                 {"system:masters", "system:authenticated"}};
   if (!authenticate) return caller;
   auto shown = request.headers.get_or("authorization", "");
-  if (auto* tokens = machinery->tokens(); tokens != nullptr && shown.starts_with("Bearer ") && ServiceTokens::looks_like_one(shown.substr(7))) {
+  if (auto* tokens = machinery->tokens();
+      tokens != nullptr && shown.starts_with("Bearer ") && ServiceTokens::looks_like_one(shown.substr(7))) {
     auto account = tokens->caller(trim(shown.substr(7)), {std::string(ServiceTokens::issuer)}, real_clock().wall());
     if (!account) return ApiFail(ApiError(401, "Unauthorized", "Unauthorized"));
     account->user_agent = std::move(caller.user_agent);

@@ -104,16 +104,18 @@ TEST_F(Wire, ServiceAccountsHaveTokens) {
   auto refused = ask("GET", "/api/v1/namespaces/default/pods", {}, robot);
   EXPECT_EQ(refused.status, 403);
   EXPECT_TRUE(refused["message"].text().contains("\"system:serviceaccount:default:robot\"")) << refused.text;
-  ASSERT_EQ(ask("POST", "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings",
-                R"({"metadata":{"name":"robots"},"roleRef":{"kind":"ClusterRole","name":"view"},"subjects":[{"kind":"ServiceAccount","name":"robot","namespace":"default"}]})")
-                .status,
-            201);
+  ASSERT_EQ(
+      ask("POST", "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings",
+          R"({"metadata":{"name":"robots"},"roleRef":{"kind":"ClusterRole","name":"view"},"subjects":[{"kind":"ServiceAccount","name":"robot","namespace":"default"}]})")
+          .status,
+      201);
   EXPECT_EQ(ask("GET", "/api/v1/namespaces/default/pods", {}, robot).status, 200);
   EXPECT_EQ(ask("GET", "/api/v1/namespaces/kube-system/pods", {}, robot).status, 403);
 
   auto review = [&](const std::string& shown, const std::string& audience = "") {
     auto said = ask("POST", "/apis/authentication.k8s.io/v1/tokenreviews",
-                    fmt::format(R"({{"spec":{{"token":"{}"{}}}}})", shown, audience.empty() ? "" : fmt::format(R"(,"audiences":["{}"])", audience)));
+                    fmt::format(R"({{"spec":{{"token":"{}"{}}}}})", shown,
+                                audience.empty() ? "" : fmt::format(R"(,"audiences":["{}"])", audience)));
     return said["status"]["authenticated"].bool_or(false) ? said["status"]["user"]["username"].text() : "nobody";
   };
   EXPECT_EQ(review(token), "system:serviceaccount:default:robot");
@@ -121,11 +123,14 @@ TEST_F(Wire, ServiceAccountsHaveTokens) {
   EXPECT_EQ(review(token + "x"), "nobody");
   auto vault = ask("POST", accounts + "/robot/token", R"({"spec":{"audiences":["vault"]}})")["status"]["token"].text();
   EXPECT_EQ(review(vault, "vault"), "system:serviceaccount:default:robot");
-  EXPECT_EQ(ask("GET", "/api/v1/namespaces/default/pods", {}, {{"Authorization", "Bearer " + vault}}).status, 401) << "meant for another";
+  EXPECT_EQ(ask("GET", "/api/v1/namespaces/default/pods", {}, {{"Authorization", "Bearer " + vault}}).status, 401)
+      << "meant for another";
 
   EXPECT_EQ(ask("POST", accounts + "/nobody/token", "{}").status, 404);
   EXPECT_EQ(ask("POST", accounts + "/robot/token", R"({"spec":{"expirationSeconds":5}})").status, 422);
-  EXPECT_EQ(ask("POST", accounts + "/robot/token", R"({"spec":{"boundObjectRef":{"kind":"Pod","name":"none"}}})").status, 404);
+  EXPECT_EQ(
+      ask("POST", accounts + "/robot/token", R"({"spec":{"boundObjectRef":{"kind":"Pod","name":"none"}}})").status,
+      404);
   ASSERT_EQ(ask("DELETE", accounts + "/robot").status, 200);
   EXPECT_EQ(ask("GET", "/api/v1/namespaces/default/pods", {}, robot).status, 401);
   ASSERT_EQ(ask("POST", accounts, R"({"metadata":{"name":"robot"}})").status, 201);

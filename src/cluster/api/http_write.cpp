@@ -35,7 +35,8 @@ net::Response create_sub(Call& call, const doc::Value& body) {
   }
   if (call.kind->table == "serviceaccounts" && call.sub == "token") {
     auto* tokens = call.machinery.tokens();
-    if (tokens == nullptr) return answer(ApiError(501, "NotImplemented", "this server has no key to sign service account tokens with"));
+    if (tokens == nullptr)
+      return answer(ApiError(501, "NotImplemented", "this server has no key to sign service account tokens with"));
     auto made = tokens->issue(call.key, body, call.ctx.clock->wall());
     return made ? answer(201, *made, call.wanted) : answer(made.error());
   }

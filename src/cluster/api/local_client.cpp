@@ -180,7 +180,8 @@ class LocalClient final : public kube::Client {
   }
   Result<kube::Object> create_token(const Ctx& ctx, doc::Value request) {
     kube::Key account{request.str_at({"metadata", "namespace"}), request.str_at({"metadata", "name"})};
-    if (machinery_->tokens() == nullptr) return fail(Kind::unavailable, "this server has no key to sign service account tokens with");
+    if (machinery_->tokens() == nullptr)
+      return fail(Kind::unavailable, "this server has no key to sign service account tokens with");
     auto made = machinery_->tokens()->issue(account, std::move(request), ctx.clock->wall());
     if (!made) return Fail(made.error().to_error());
     return kube::Object(*std::move(made));

@@ -194,8 +194,12 @@ std::optional<net::Response> serve_open_api(const net::Request& request, const K
   // kubectl looks here only to validate a kind that version 3 does not know: there is nothing to validate with, and it
   // goes on to say that the kind is unknown.
   if (path == "/openapi/v2") {
-    if (!request.headers.get_or("accept", "").contains("com.github.proto-openapi.spec.v2@v1.0+protobuf")) return answer(200, doc::Map{{"swagger", "2.0"}, {"paths", doc::Map{}}});
-    return net::Response::text(200, "\x0a\x03" "2.0", "application/com.github.proto-openapi.spec.v2.v1.0+protobuf");
+    if (!request.headers.get_or("accept", "").contains("com.github.proto-openapi.spec.v2@v1.0+protobuf"))
+      return answer(200, doc::Map{{"swagger", "2.0"}, {"paths", doc::Map{}}});
+    return net::Response::text(200,
+                               "\x0a\x03"
+                               "2.0",
+                               "application/com.github.proto-openapi.spec.v2.v1.0+protobuf");
   }
   if (!path.starts_with("/openapi/v3")) return std::nullopt;
   path.remove_prefix(std::string_view("/openapi/v3").size());

@@ -74,13 +74,16 @@ Result<bool> change_owner(doc::Value& value, const Object& owner, bool add) {
   return add || before != refs.size();
 }
 
-Result<std::optional<Object>> reown(const Ctx& ctx, const Env& env, const Object& owner, const Object& object, bool add) {
-  auto changed = kube::modify(ctx, env.client, object.type(), object.key(), env.write(), [&](doc::Value& value) -> Result<bool> {
-    Object now(value);
-    // Another took it, or it is another object by now.
-    if (now.uid() != object.uid() || (add && now.controller() && now.controller()->uid != owner.uid())) return false;
-    return change_owner(value, owner, add);
-  });
+Result<std::optional<Object>> reown(const Ctx& ctx, const Env& env, const Object& owner, const Object& object,
+                                    bool add) {
+  auto changed =
+      kube::modify(ctx, env.client, object.type(), object.key(), env.write(), [&](doc::Value& value) -> Result<bool> {
+        Object now(value);
+        // Another took it, or it is another object by now.
+        if (now.uid() != object.uid() || (add && now.controller() && now.controller()->uid != owner.uid()))
+          return false;
+        return change_owner(value, owner, add);
+      });
   if (changed) return std::optional(*std::move(changed));
   if (changed.error().is(Kind::not_found)) return std::optional<Object>();
   return Fail(std::move(changed).error());
@@ -88,8 +91,8 @@ Result<std::optional<Object>> reown(const Ctx& ctx, const Env& env, const Object
 
 }  // namespace
 
-Result<std::vector<Object>> claim(const Ctx& ctx, const Env& env, const Object& owner, const kube::LabelSelector& selector,
-                                  std::vector<Object> objects) {
+Result<std::vector<Object>> claim(const Ctx& ctx, const Env& env, const Object& owner,
+                                  const kube::LabelSelector& selector, std::vector<Object> objects) {
   std::vector<Object> ours;
   for (auto& object : objects) {
     auto ref = object.controller();
@@ -106,12 +109,15 @@ Result<std::vector<Object>> claim(const Ctx& ctx, const Env& env, const Object& 
   return ours;
 }
 
-Result<std::vector<Object>> claimed_pods(const Ctx& ctx, const Env& env, const Object& owner, const kube::LabelSelector& selector) {
+Result<std::vector<Object>> claimed_pods(const Ctx& ctx, const Env& env, const Object& owner,
+                                         const kube::LabelSelector& selector) {
   TRY(auto all, env.client.list(ctx, pod_type, {.ns = owner.ns()}));
   return claim(ctx, env, owner, selector, std::move(all.items));
 }
 
-Result<kube::LabelSelector> selector_of(const Object& object) { return kube::LabelSelector::from(object["spec"]["selector"]); }
+Result<kube::LabelSelector> selector_of(const Object& object) {
+  return kube::LabelSelector::from(object["spec"]["selector"]);
+}
 
 kube::Source pods_of(kube::Client& client, const kube::Type& owner_type, const Ctx& ctx) {
   auto keys = [&client, owner_type, ctx](const kube::Event& event) {
@@ -125,7 +131,8 @@ kube::Source pods_of(kube::Client& client, const kube::Type& owner_type, const C
     if (!all) return result;
     for (const auto& object : all->items) {
       auto selector = selector_of(object);
-      if (selector && !selector->everything() && selector->matches(event.object.labels())) result.push_back(object.key());
+      if (selector && !selector->everything() && selector->matches(event.object.labels()))
+        result.push_back(object.key());
     }
     return result;
   };
@@ -160,7 +167,8 @@ void sort_deep(doc::Value& value) {
 doc::Value bare_template(doc::Value value) {
   if (auto* metadata = value.map().find("metadata"); metadata != nullptr && metadata->is_map()) {
     if (auto* labels = metadata->map().find("labels"); labels != nullptr && labels->is_map())
-      for (auto key : {"pod-template-hash", "controller-revision-hash", "pod-template-generation"}) labels->map().erase(key);
+      for (auto key : {"pod-template-hash", "controller-revision-hash", "pod-template-generation"})
+        labels->map().erase(key);
     for (auto key : {"labels", "annotations", "creationTimestamp"}) {
       auto* member = metadata->map().find(key);
       bool empty = member != nullptr && (member->is_null() || (member->is_map() && member->map().empty()));
@@ -220,7 +228,8 @@ bool put_condition(doc::Value& status, const Condition& condition, WallTime now)
   if (old != nullptr && old->str_at({"status"}) == condition.status && old->str_at({"reason"}) == condition.reason &&
       old->str_at({"message"}) == condition.message && !condition.update_time)
     return false;
-  made["lastTransitionTime"] = old != nullptr && old->str_at({"status"}) == condition.status ? old->str_at({"lastTransitionTime"}) : text;
+  made["lastTransitionTime"] =
+      old != nullptr && old->str_at({"status"}) == condition.status ? old->str_at({"lastTransitionTime"}) : text;
   if (condition.update_time) made["lastUpdateTime"] = text;
   auto& list = status["conditions"].list();
   for (auto& entry : list) {

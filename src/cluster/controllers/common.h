@@ -1,18 +1,19 @@
 #pragma once
 // What the workload controllers share: reading pods, owning objects, hashes of templates. Private to the room.
+#include "base/time.h"
 #include "cluster/controllers.h"
 #include "cluster/controllers/events.h"
 #include "kube/controller.h"
 #include "kube/selector.h"
-#include "base/time.h"
 
 namespace slipway::cluster {
 
 inline const kube::Type pod_type{"v1", "Pod"}, namespace_type{"v1", "Namespace"}, service_type{"v1", "Service"},
     node_type{"v1", "Node"}, endpoints_type{"v1", "Endpoints"}, claim_type{"v1", "PersistentVolumeClaim"},
     slice_type{"discovery.k8s.io/v1", "EndpointSlice"}, replicaset_type{"apps/v1", "ReplicaSet"},
-    deployment_type{"apps/v1", "Deployment"}, statefulset_type{"apps/v1", "StatefulSet"}, daemonset_type{"apps/v1", "DaemonSet"},
-    revision_type{"apps/v1", "ControllerRevision"}, job_type{"batch/v1", "Job"}, cronjob_type{"batch/v1", "CronJob"};
+    deployment_type{"apps/v1", "Deployment"}, statefulset_type{"apps/v1", "StatefulSet"},
+    daemonset_type{"apps/v1", "DaemonSet"}, revision_type{"apps/v1", "ControllerRevision"}, job_type{"batch/v1", "Job"},
+    cronjob_type{"batch/v1", "CronJob"};
 
 // What a controller may use. Threads: any.
 struct Env {
@@ -20,8 +21,11 @@ struct Env {
   const ControllerSettings& settings;
   std::string name;  // field manager and event source
 
-  kube::WriteOptions write(std::string subresource = {}) const { return {.field_manager = name, .subresource = std::move(subresource)}; }
-  void event(const Ctx& ctx, const kube::Object& about, std::string_view type, std::string_view reason, std::string message) const {
+  kube::WriteOptions write(std::string subresource = {}) const {
+    return {.field_manager = name, .subresource = std::move(subresource)};
+  }
+  void event(const Ctx& ctx, const kube::Object& about, std::string_view type, std::string_view reason,
+             std::string message) const {
     record_event(ctx, client, about, {std::string(type), std::string(reason), std::move(message), name});
   }
 };
@@ -58,9 +62,10 @@ std::int64_t scaled(doc::View value, std::int64_t total, bool round_up, std::int
 bool is_owned_by(const kube::Object& object, const kube::Object& owner);
 // The objects that belong to `owner`: its own that match, and matching orphans, which it adopts; its own that no longer
 // match are released.
-Result<std::vector<kube::Object>> claim(const Ctx& ctx, const Env& env, const kube::Object& owner, const kube::LabelSelector& selector,
-                                        std::vector<kube::Object> objects);
-Result<std::vector<kube::Object>> claimed_pods(const Ctx& ctx, const Env& env, const kube::Object& owner, const kube::LabelSelector& selector);
+Result<std::vector<kube::Object>> claim(const Ctx& ctx, const Env& env, const kube::Object& owner,
+                                        const kube::LabelSelector& selector, std::vector<kube::Object> objects);
+Result<std::vector<kube::Object>> claimed_pods(const Ctx& ctx, const Env& env, const kube::Object& owner,
+                                               const kube::LabelSelector& selector);
 Result<kube::LabelSelector> selector_of(const kube::Object& object);  // .spec.selector
 // Wakes the owners that may adopt or must count a pod: the controller owner, or every object of the type in the
 // namespace when a pod has none.

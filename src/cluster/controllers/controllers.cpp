@@ -8,11 +8,16 @@ namespace slipway::cluster {
 
 Result<> run_workload_controllers(const Ctx& ctx, kube::Client& client, const ControllerSettings& settings) {
   using Run = Result<> (*)(const Ctx&, const Env&);
-  static constexpr std::pair<const char*, Run> all[] = {
-      {"default-scheduler", run_scheduler},         {"replicaset-controller", run_replicasets}, {"deployment-controller", run_deployments},
-      {"endpoint-slice-controller", run_endpoints}, {"job-controller", run_jobs},               {"cronjob-controller", run_cronjobs},
-      {"statefulset-controller", run_statefulsets}, {"daemonset-controller", run_daemonsets},   {"namespace-controller", run_namespaces},
-      {"garbage-collector", run_garbage_collector}};
+  static constexpr std::pair<const char*, Run> all[] = {{"default-scheduler", run_scheduler},
+                                                        {"replicaset-controller", run_replicasets},
+                                                        {"deployment-controller", run_deployments},
+                                                        {"endpoint-slice-controller", run_endpoints},
+                                                        {"job-controller", run_jobs},
+                                                        {"cronjob-controller", run_cronjobs},
+                                                        {"statefulset-controller", run_statefulsets},
+                                                        {"daemonset-controller", run_daemonsets},
+                                                        {"namespace-controller", run_namespaces},
+                                                        {"garbage-collector", run_garbage_collector}};
   std::vector<std::jthread> threads;
   for (auto [name, run] : all)
     threads.emplace_back([&ctx, &client, &settings, name = name, run = run] {

@@ -45,7 +45,11 @@ TEST(DeploymentCore, OneStepOfARollingUpdate) {
            {"next", {2, 1, 0}, set_of("new", 1, 1, 1), {set_of("old", 0, 1, 1)}, "new=2"},
            {"last", {2, 1, 0}, set_of("new", 1, 2, 2), {set_of("old", 0, 1, 1)}, "old=0"},
            {"unavailable at once", {4, 1, 1}, set_of("new", 1, 0, 0), {set_of("old", 0, 4, 4)}, "new=1 old=3"},
-           {"broken old ones first", {3, 1, 0}, set_of("new", 2, 1, 1), {set_of("bad", 1, 1, 0), set_of("old", 0, 2, 2)}, "bad=0"},
+           {"broken old ones first",
+            {3, 1, 0},
+            set_of("new", 2, 1, 1),
+            {set_of("bad", 1, 1, 0), set_of("old", 0, 2, 2)},
+            "bad=0"},
            {"shrinks", {1, 1, 0}, set_of("new", 1, 3, 3), {}, "new=1"},
            {"no room", {2, 0, 1}, set_of("new", 1, 0, 0), {set_of("old", 0, 2, 2)}, "old=1"},
            {"fresh", {3, 1, 1}, set_of("new", 1, 0, 0), {}, "new=3"},
@@ -111,12 +115,14 @@ spec: {replicas: 2, progressDeadlineSeconds: 60}
 status: {replicas: 2, updatedReplicas: 1, availableReplicas: 2, readyReplicas: 2, conditions: [{type: Progressing, status: "True", reason: ReplicaSetUpdated, lastUpdateTime: "2026-03-01T11:59:30Z", lastTransitionTime: "2026-03-01T11:00:00Z"}]}
 )");
   auto fresh = yaml("{metadata: {name: web-b}, spec: {replicas: 1}, status: {replicas: 1}}");
-  auto old = yaml("{metadata: {name: web-a}, spec: {replicas: 2}, status: {replicas: 2, readyReplicas: 2, availableReplicas: 2}}");
+  auto old = yaml(
+      "{metadata: {name: web-a}, spec: {replicas: 2}, status: {replicas: 2, readyReplicas: 2, availableReplicas: 2}}");
   auto waiting = deployment_status(deployment, fresh, {fresh, old}, "", noon);
   EXPECT_EQ(waiting.again, Millis(30000));
   auto late = deployment_status(deployment, fresh, {fresh, old}, "", noon + std::chrono::seconds(31));
   EXPECT_EQ(find_condition(late.status, "Progressing")->str_at({"reason"}), "ProgressDeadlineExceeded");
-  auto served = yaml("{metadata: {name: web-b}, spec: {replicas: 2}, status: {replicas: 2, readyReplicas: 2, availableReplicas: 2}}");
+  auto served = yaml(
+      "{metadata: {name: web-b}, spec: {replicas: 2}, status: {replicas: 2, readyReplicas: 2, availableReplicas: 2}}");
   auto done = deployment_status(deployment, served, {served}, "", noon);
   EXPECT_TRUE(done.complete);
   EXPECT_EQ(find_condition(done.status, "Progressing")->str_at({"reason"}), "NewReplicaSetAvailable");
@@ -137,9 +143,12 @@ TEST(ReplicaSetCore, GivesUpTheLeastWorthy) {
   auto pod = [](std::string name, std::string more) {
     return yaml(fmt::format("{{metadata: {{name: {}, creationTimestamp: \"2026-03-01T11:00:00Z\"}}, {}}}", name, more));
   };
-  auto ready = "spec: {nodeName: n}, status: {phase: Running, conditions: [{type: Ready, status: 'True', lastTransitionTime: '2026-03-01T11:00:00Z'}]}";
+  auto ready =
+      "spec: {nodeName: n}, status: {phase: Running, conditions: [{type: Ready, status: 'True', lastTransitionTime: "
+      "'2026-03-01T11:00:00Z'}]}";
   std::vector<Object> pods = {pod("ready", ready), pod("unready", "spec: {nodeName: n}, status: {phase: Running}"),
-                              pod("pending", "spec: {nodeName: n}, status: {phase: Pending}"), pod("unassigned", "status: {phase: Pending}")};
+                              pod("pending", "spec: {nodeName: n}, status: {phase: Pending}"),
+                              pod("unassigned", "status: {phase: Pending}")};
   std::string order;
   for (auto& p : plan_replicas(0, pods).remove) order += p.name() + " ";
   EXPECT_EQ(order, "unassigned pending unready ready ");
@@ -148,12 +157,16 @@ TEST(ReplicaSetCore, GivesUpTheLeastWorthy) {
 }
 
 Object job_pod(std::string name, std::string phase, bool tracked = true) {
-  return yaml(fmt::format("{{metadata: {{name: {0}, uid: u-{0}, creationTimestamp: '2026-03-01T11:00:00Z', finalizers: [{1}]}}, status: {{phase: {2}}}}}", name,
-                          tracked ? "batch.kubernetes.io/job-tracking" : "", phase));
+  return yaml(
+      fmt::format("{{metadata: {{name: {0}, uid: u-{0}, creationTimestamp: '2026-03-01T11:00:00Z', finalizers: "
+                  "[{1}]}}, status: {{phase: {2}}}}}",
+                  name, tracked ? "batch.kubernetes.io/job-tracking" : "", phase));
 }
 
 TEST(JobCore, CountsEachPodOnceWhereverItIsKilled) {
-  auto job = yaml("{metadata: {name: j, uid: j}, spec: {completions: 1, parallelism: 1}, status: {startTime: '2026-03-01T11:00:00Z'}}");
+  auto job = yaml(
+      "{metadata: {name: j, uid: j}, spec: {completions: 1, parallelism: 1}, status: {startTime: "
+      "'2026-03-01T11:00:00Z'}}");
   EXPECT_EQ(plan_job(job, {}, noon).create.size(), 1u);
   auto named = plan_job(job, {job_pod("a", "Succeeded")}, noon);
   EXPECT_EQ(doc::print_json(*named.status.find("uncountedTerminatedPods")), R"({"succeeded":["u-a"]})");
@@ -176,8 +189,12 @@ TEST(JobCore, CountsEachPodOnceWhereverItIsKilled) {
 }
 
 TEST(JobCore, BacksOffAndGivesUp) {
-  auto job = yaml("{metadata: {name: j, uid: j}, spec: {completions: 1, backoffLimit: 1}, status: {failed: 1, startTime: '2026-03-01T11:00:00Z'}}");
-  auto failed = yaml("{metadata: {name: a, uid: a, creationTimestamp: '2026-03-01T11:00:00Z'}, status: {phase: Failed, containerStatuses: [{state: {terminated: {finishedAt: '2026-03-01T11:59:55Z'}}}]}}");
+  auto job = yaml(
+      "{metadata: {name: j, uid: j}, spec: {completions: 1, backoffLimit: 1}, status: {failed: 1, startTime: "
+      "'2026-03-01T11:00:00Z'}}");
+  auto failed = yaml(
+      "{metadata: {name: a, uid: a, creationTimestamp: '2026-03-01T11:00:00Z'}, status: {phase: Failed, "
+      "containerStatuses: [{state: {terminated: {finishedAt: '2026-03-01T11:59:55Z'}}}]}}");
   auto waits = plan_job(job, {failed}, noon);
   EXPECT_TRUE(waits.create.empty());
   EXPECT_EQ(waits.again, Millis(5000));
@@ -190,13 +207,17 @@ TEST(JobCore, BacksOffAndGivesUp) {
 }
 
 TEST(JobCore, IndexedJobsFillTheirGaps) {
-  auto job = yaml("{metadata: {name: j, uid: j}, spec: {completions: 6, parallelism: 3, completionMode: Indexed}, status: {completedIndexes: '0,2-3', succeeded: 3, startTime: '2026-03-01T11:00:00Z'}}");
+  auto job = yaml(
+      "{metadata: {name: j, uid: j}, spec: {completions: 6, parallelism: 3, completionMode: Indexed}, status: "
+      "{completedIndexes: '0,2-3', succeeded: 3, startTime: '2026-03-01T11:00:00Z'}}");
   EXPECT_EQ(plan_job(job, {}, noon).create, (std::vector<std::int64_t>{1, 4, 5}));
   EXPECT_EQ(print_indexes(parse_indexes("0,1,2,4,6,7")), "0-2,4,6,7");
 }
 
 TEST(JobCore, DeadlineEndsIt) {
-  auto job = yaml("{metadata: {name: j, uid: j}, spec: {completions: 1, activeDeadlineSeconds: 60}, status: {startTime: '2026-03-01T11:59:30Z'}}");
+  auto job = yaml(
+      "{metadata: {name: j, uid: j}, spec: {completions: 1, activeDeadlineSeconds: 60}, status: {startTime: "
+      "'2026-03-01T11:59:30Z'}}");
   auto running = job_pod("a", "Running");
   EXPECT_EQ(plan_job(job, {running}, noon).again, Millis(30000));
   auto ended = plan_job(job, {running}, noon + std::chrono::seconds(30));
@@ -221,7 +242,8 @@ TEST(Cron, FindsTheNextTime) {
            {"@every 90s", "", "2026-03-01T12:00:00Z", "2026-03-01T12:01:30Z"},
            {"0 9 * * *", "Europe/Berlin", "2026-03-01T12:00:00Z", "2026-03-02T08:00:00Z"},
            {"0 9 * * *", "Europe/Berlin", "2026-06-01T12:00:00Z", "2026-06-02T07:00:00Z"},
-           {"30 2 29 3 *", "Europe/Berlin", "2026-03-01T12:00:00Z", "2027-03-29T00:30:00Z"},  // 2026: that half hour is skipped
+           {"30 2 29 3 *", "Europe/Berlin", "2026-03-01T12:00:00Z",
+            "2027-03-29T00:30:00Z"},  // 2026: that half hour is skipped
            {"0 0 30 2 *", "", "2026-03-01T12:00:00Z", "never"},
        }) {
     auto loaded = Zone::load(zone);
@@ -232,29 +254,39 @@ TEST(Cron, FindsTheNextTime) {
 }
 
 TEST(Cron, RefusesWhatIsNone) {
-  for (auto text : {"", "* * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8", "a * * * *", "5-1 * * * *", "*/0 * * * *", "TZ=UTC * * * * *"})
+  for (auto text : {"", "* * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8", "a * * * *",
+                    "5-1 * * * *", "*/0 * * * *", "TZ=UTC * * * * *"})
     EXPECT_FALSE(Schedule::parse(text)) << text;
   EXPECT_FALSE(Zone::load("../../etc/passwd"));
   EXPECT_FALSE(Zone::parse("TZif2 and then nothing"));
 }
 
 TEST(Endpoints, FollowReadinessAndNamedPorts) {
-  auto service = yaml("{metadata: {name: web, namespace: a, uid: s, labels: {x: y}}, spec: {ports: [{name: http, port: 80, targetPort: web}]}}");
+  auto service = yaml(
+      "{metadata: {name: web, namespace: a, uid: s, labels: {x: y}}, spec: {ports: [{name: http, port: 80, targetPort: "
+      "web}]}}");
   auto pod = [](std::string name, std::string ip, std::string more) {
-    return yaml(fmt::format("{{metadata: {{name: {0}, namespace: a, uid: u-{0}{2}}}, spec: {{nodeName: n, containers: [{{ports: [{{name: web, containerPort: 8080}}]}}]}}, status: {{phase: Running, podIP: {1}, conditions: [{{type: Ready, status: 'True'}}]}}}}",
-                            name, ip, more));
+    return yaml(
+        fmt::format("{{metadata: {{name: {0}, namespace: a, uid: u-{0}{2}}}, spec: {{nodeName: n, containers: "
+                    "[{{ports: [{{name: web, containerPort: 8080}}]}}]}}, status: {{phase: Running, podIP: {1}, "
+                    "conditions: [{{type: Ready, status: 'True'}}]}}}}",
+                    name, ip, more));
   };
   auto unready = pod("c", "10.0.0.3", "").copy();
   unready["status"]["conditions"] = doc::List{};
-  std::vector<Object> pods = {pod("b", "10.0.0.2", ", deletionTimestamp: '2026-03-01T12:00:00Z'"), pod("a", "10.0.0.1", ""), Object(unready),
-                              yaml("{metadata: {name: d}, status: {phase: Succeeded, podIP: 10.0.0.4}}"), yaml("{metadata: {name: e}, status: {phase: Pending}}")};
+  std::vector<Object> pods = {pod("b", "10.0.0.2", ", deletionTimestamp: '2026-03-01T12:00:00Z'"),
+                              pod("a", "10.0.0.1", ""), Object(unready),
+                              yaml("{metadata: {name: d}, status: {phase: Succeeded, podIP: 10.0.0.4}}"),
+                              yaml("{metadata: {name: e}, status: {phase: Pending}}")};
   auto slices = make_slices(service, pods);
   ASSERT_EQ(slices.size(), 1u);
   Object slice(slices.begin()->second);
   std::string text;
   for (auto endpoint : slice["endpoints"].items())
-    text += fmt::format("{} {}{}{};", endpoint["addresses"][0].text(), endpoint["conditions"]["ready"].bool_or(false) ? "r" : "-",
-                        endpoint["conditions"]["serving"].bool_or(false) ? "s" : "-", endpoint["conditions"]["terminating"].bool_or(false) ? "t" : "-");
+    text += fmt::format("{} {}{}{};", endpoint["addresses"][0].text(),
+                        endpoint["conditions"]["ready"].bool_or(false) ? "r" : "-",
+                        endpoint["conditions"]["serving"].bool_or(false) ? "s" : "-",
+                        endpoint["conditions"]["terminating"].bool_or(false) ? "t" : "-");
   EXPECT_EQ(text, "10.0.0.1 rs-;10.0.0.2 -st;10.0.0.3 ---;");
   EXPECT_EQ(slice["ports"][0]["port"].num_or(0), 8080);
   EXPECT_EQ(slice.label("kubernetes.io/service-name"), "web");
@@ -268,12 +300,15 @@ TEST(Endpoints, FollowReadinessAndNamedPorts) {
 }
 
 TEST(Scheduler, SaysWhyNot) {
-  auto node = yaml("{metadata: {name: n, labels: {disk: ssd}}, spec: {taints: [{key: gpu, value: 'yes', effect: NoSchedule}]}, status: {allocatable: {cpu: '2', memory: 1Gi, pods: '3'}}}");
+  auto node = yaml(
+      "{metadata: {name: n, labels: {disk: ssd}}, spec: {taints: [{key: gpu, value: 'yes', effect: NoSchedule}]}, "
+      "status: {allocatable: {cpu: '2', memory: 1Gi, pods: '3'}}}");
   auto tolerant = "tolerations: [{key: gpu, operator: Exists}]";
   auto pod = [&](std::string spec) { return yaml("{spec: {" + spec + "}}"); };
   EXPECT_EQ(why_not(pod(tolerant), node, {}), "");
   EXPECT_EQ(why_not(pod("a: b"), node, {}), "node(s) had untolerated taint {gpu: yes}");
-  EXPECT_EQ(why_not(pod(tolerant + std::string(", nodeSelector: {disk: hdd}")), node, {}), "node(s) didn't match Pod's node affinity/selector");
+  EXPECT_EQ(why_not(pod(tolerant + std::string(", nodeSelector: {disk: hdd}")), node, {}),
+            "node(s) didn't match Pod's node affinity/selector");
   auto big = pod(tolerant + std::string(", containers: [{resources: {requests: {cpu: 1500m}}}]"));
   EXPECT_EQ(why_not(big, node, {}), "");
   EXPECT_EQ(why_not(big, node, {big}), "Insufficient cpu");

@@ -19,7 +19,8 @@ Result<Zone> Zone::parse(std::string_view data) {
   auto counts_at = [&](std::size_t at) -> std::optional<std::array<std::size_t, 6>> {
     if (data.size() < at + 44 || data.substr(at, 4) != "TZif") return std::nullopt;
     std::array<std::size_t, 6> counts;  // isut isstd leap time type char
-    for (std::size_t i = 0; i < 6; ++i) counts[i] = static_cast<std::size_t>(big_endian(data.substr(at + 20 + 4 * i, 4)));
+    for (std::size_t i = 0; i < 6; ++i)
+      counts[i] = static_cast<std::size_t>(big_endian(data.substr(at + 20 + 4 * i, 4)));
     for (auto count : counts)
       if (count > 100'000) return std::nullopt;
     return counts;
@@ -37,7 +38,9 @@ Result<Zone> Zone::parse(std::string_view data) {
   auto times = (*counts)[3], types = (*counts)[4];
   auto time_start = at + 44, index_start = time_start + times * width, type_start = index_start + times;
   if (types == 0 || data.size() < type_start + types * 6) return broken();
-  auto offset_of = [&](std::size_t type) { return static_cast<std::int32_t>(big_endian(data.substr(type_start + type * 6, 4))); };
+  auto offset_of = [&](std::size_t type) {
+    return static_cast<std::int32_t>(big_endian(data.substr(type_start + type * 6, 4)));
+  };
   Zone zone;
   zone.first_ = offset_of(0);
   for (std::size_t i = 0; i < times; ++i) {
@@ -50,8 +53,9 @@ Result<Zone> Zone::parse(std::string_view data) {
 
 Result<Zone> Zone::load(const std::string& name) {
   if (name.empty() || name == "UTC" || name == "Etc/UTC") return Zone();
-  bool clean = name.find("..") == std::string::npos && name.front() != '/' &&
-               name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-/") == std::string::npos;
+  bool clean =
+      name.find("..") == std::string::npos && name.front() != '/' &&
+      name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-/") == std::string::npos;
   if (!clean) return fail(Kind::invalid, "time zone \"{}\": want a name such as Europe/Berlin", name);
   auto data = read_file(fs::path("/usr/share/zoneinfo") / name, 1 << 20);
   if (!data) return Fail(std::move(data).error().in(fmt::format("time zone \"{}\"", name)));
@@ -60,14 +64,16 @@ Result<Zone> Zone::load(const std::string& name) {
 
 std::chrono::seconds Zone::offset(WallTime at) const {
   auto seconds = std::chrono::floor<std::chrono::seconds>(at).time_since_epoch().count();
-  auto it = std::upper_bound(changes_.begin(), changes_.end(), seconds, [](std::int64_t t, const auto& change) { return t < change.first; });
+  auto it = std::upper_bound(changes_.begin(), changes_.end(), seconds,
+                             [](std::int64_t t, const auto& change) { return t < change.first; });
   return std::chrono::seconds(it == changes_.begin() ? first_ : std::prev(it)->second);
 }
 
 namespace {
 
 using Names = std::span<const std::string_view>;
-constexpr std::string_view month_names[] = {"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"};
+constexpr std::string_view month_names[] = {"jan", "feb", "mar", "apr", "may", "jun",
+                                            "jul", "aug", "sep", "oct", "nov", "dec"};
 constexpr std::string_view day_names[] = {"sun", "mon", "tue", "wed", "thu", "fri", "sat"};
 
 struct FieldRule {
@@ -123,7 +129,7 @@ Result<Schedule> Schedule::parse(std::string_view text) {
     return fail(Kind::invalid, "schedule \"{}\": a time zone goes into spec.timeZone", text);
   static const std::map<std::string_view, std::string_view> named = {
       {"@yearly", "0 0 1 1 *"}, {"@annually", "0 0 1 1 *"}, {"@monthly", "0 0 1 * *"}, {"@weekly", "0 0 * * 0"},
-      {"@daily", "0 0 * * *"}, {"@midnight", "0 0 * * *"}, {"@hourly", "0 * * * *"}};
+      {"@daily", "0 0 * * *"},  {"@midnight", "0 0 * * *"}, {"@hourly", "0 * * * *"}};
   Schedule schedule;
   if (text.starts_with("@every ")) {
     TRY(auto period, parse_duration(trim(text.substr(7))));
@@ -134,7 +140,8 @@ Result<Schedule> Schedule::parse(std::string_view text) {
   std::vector<std::string_view> fields;
   for (auto field : split(text, ' '))
     if (!field.empty()) fields.push_back(field);
-  if (fields.size() != 5) return fail(Kind::invalid, "schedule \"{}\": want five fields, minute hour day month weekday", text);
+  if (fields.size() != 5)
+    return fail(Kind::invalid, "schedule \"{}\": want five fields, minute hour day month weekday", text);
   TRY(auto m, read_field(fields[0], {"minute", 0, 59, {}}, schedule.minutes_));
   TRY(auto h, read_field(fields[1], {"hour", 0, 23, {}}, schedule.hours_));
   TRY(schedule.any_day_, read_field(fields[2], {"day of month", 1, 31, {}}, schedule.days_));

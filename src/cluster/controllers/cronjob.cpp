@@ -18,8 +18,10 @@ Due due_times(const Schedule& schedule, const Zone& zone, WallTime since, WallTi
   // More than 100 missed means a clock that jumped or a long sleep: from then on only the recent past is looked at.
   while (at && *at <= now) {
     due.last = at;
-    if (++due.missed == 100) at = schedule.next(std::max(*at, now - std::chrono::hours(24 * 32)), zone);
-    else at = schedule.next(*at, zone);
+    if (++due.missed == 100)
+      at = schedule.next(std::max(*at, now - std::chrono::hours(24 * 32)), zone);
+    else
+      at = schedule.next(*at, zone);
     if (due.missed > 60 * 24 * 40) break;
   }
   due.next = at;
@@ -38,9 +40,12 @@ doc::Value make_job(const Object& cron, WallTime at) {
   return job;
 }
 
-Result<> trim_history(const Ctx& ctx, const Env& env, const Object& cron, std::vector<Object> jobs, std::string_view condition, std::string_view limit, std::int64_t fallback) {
+Result<> trim_history(const Ctx& ctx, const Env& env, const Object& cron, std::vector<Object> jobs,
+                      std::string_view condition, std::string_view limit, std::int64_t fallback) {
   std::erase_if(jobs, [&](const Object& job) { return kube::condition_status(job, condition) != "True"; });
-  std::sort(jobs.begin(), jobs.end(), [](const Object& a, const Object& b) { return std::pair(created_at(a), a.name()) < std::pair(created_at(b), b.name()); });
+  std::sort(jobs.begin(), jobs.end(), [](const Object& a, const Object& b) {
+    return std::pair(created_at(a), a.name()) < std::pair(created_at(b), b.name());
+  });
   auto keep = static_cast<std::size_t>(std::max<std::int64_t>(0, cron["spec"][limit].num_or(fallback)));
   for (std::size_t i = 0; i + keep < jobs.size(); ++i) TRY_OK(remove_quietly(ctx, env, jobs[i]));
   return {};
@@ -64,8 +69,10 @@ doc::Value make_status(const Object& cron, const std::vector<Object>& jobs, std:
       last_success = done;
     }
   }
-  if (active.empty()) status.map().erase("active");
-  else status["active"] = std::move(active);
+  if (active.empty())
+    status.map().erase("active");
+  else
+    status["active"] = std::move(active);
   if (scheduled) status["lastScheduleTime"] = rfc3339(*scheduled);
   if (last_success) status["lastSuccessfulTime"] = rfc3339(*last_success);
   return status;
@@ -73,7 +80,8 @@ doc::Value make_status(const Object& cron, const std::vector<Object>& jobs, std:
 
 class Tick {
  public:
-  Tick(const Ctx& ctx, const Env& env, Object cron) : ctx_(ctx), env_(env), cron_(std::move(cron)), now_(ctx.clock->wall()) {}
+  Tick(const Ctx& ctx, const Env& env, Object cron)
+      : ctx_(ctx), env_(env), cron_(std::move(cron)), now_(ctx.clock->wall()) {}
   Result<kube::Reconciled> run();
 
  private:
@@ -91,7 +99,8 @@ Result<bool> Tick::start(WallTime at, std::vector<Object>& jobs) {
     if (!is_job_finished(job)) active.push_back(job);
   auto policy = cron_["spec"]["concurrencyPolicy"].str_or("Allow");
   if (policy == "Forbid" && !active.empty()) {
-    env_.event(ctx_, cron_, "Normal", "JobAlreadyActive", "Not starting job because prior execution is running and concurrency policy is Forbid");
+    env_.event(ctx_, cron_, "Normal", "JobAlreadyActive",
+               "Not starting job because prior execution is running and concurrency policy is Forbid");
     return false;
   }
   if (policy == "Replace")
@@ -124,7 +133,9 @@ Result<kube::Reconciled> Tick::run() {
   auto due = due_times(*schedule, *zone, since, now_);
   std::optional<WallTime> scheduled;
   if (due.last && !cron_["spec"]["suspend"].bool_or(false)) {
-    if (due.missed > 100) env_.event(ctx_, cron_, "Warning", "TooManyMissedTimes", "too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew");
+    if (due.missed > 100)
+      env_.event(ctx_, cron_, "Warning", "TooManyMissedTimes",
+                 "too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew");
     TRY(bool started, start(*due.last, jobs));
     if (started) scheduled = due.last;
   }
@@ -138,12 +149,16 @@ Result<kube::Reconciled> Tick::run() {
 }  // namespace
 
 Result<> run_cronjobs(const Ctx& ctx, const Env& env) {
-  kube::ControllerOptions options{.name = env.name, .sources = {{.type = cronjob_type}, {.type = job_type, .keys = kube::keys_of_owner("CronJob")}}, .workers = 1};
-  return kube::run_controller(ctx, env.client, options, [&](const Ctx& inner, const kube::Key& key) -> Result<kube::Reconciled> {
-    TRY(auto cron, env.client.get(inner, cronjob_type, key));
-    if (!cron || cron->deleting()) return kube::Reconciled{};
-    return Tick(inner, env, *std::move(cron)).run();
-  });
+  kube::ControllerOptions options{
+      .name = env.name,
+      .sources = {{.type = cronjob_type}, {.type = job_type, .keys = kube::keys_of_owner("CronJob")}},
+      .workers = 1};
+  return kube::run_controller(ctx, env.client, options,
+                              [&](const Ctx& inner, const kube::Key& key) -> Result<kube::Reconciled> {
+                                TRY(auto cron, env.client.get(inner, cronjob_type, key));
+                                if (!cron || cron->deleting()) return kube::Reconciled{};
+                                return Tick(inner, env, *std::move(cron)).run();
+                              });
 }
 
 }  // namespace slipway::cluster

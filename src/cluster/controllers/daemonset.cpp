@@ -11,9 +11,12 @@ constexpr std::string_view hash_label = "controller-revision-hash";
 // A daemon stays through the node's troubles. Rule: AddOrUpdateDaemonPodTolerations.
 void tolerate_trouble(doc::Value& pod) {
   auto& list = pod["spec"]["tolerations"].list();
-  for (auto [key, effect] : {std::pair{"node.kubernetes.io/not-ready", "NoExecute"}, {"node.kubernetes.io/unreachable", "NoExecute"},
-                             {"node.kubernetes.io/disk-pressure", "NoSchedule"}, {"node.kubernetes.io/memory-pressure", "NoSchedule"},
-                             {"node.kubernetes.io/pid-pressure", "NoSchedule"}, {"node.kubernetes.io/unschedulable", "NoSchedule"}}) {
+  for (auto [key, effect] : {std::pair{"node.kubernetes.io/not-ready", "NoExecute"},
+                             {"node.kubernetes.io/unreachable", "NoExecute"},
+                             {"node.kubernetes.io/disk-pressure", "NoSchedule"},
+                             {"node.kubernetes.io/memory-pressure", "NoSchedule"},
+                             {"node.kubernetes.io/pid-pressure", "NoSchedule"},
+                             {"node.kubernetes.io/unschedulable", "NoSchedule"}}) {
     doc::Value toleration;
     toleration["key"] = key;
     toleration["operator"] = "Exists";
@@ -34,7 +37,8 @@ doc::Value daemon_pod(const Object& set, const Object& revision, const std::stri
   term["matchFields"].list().push_back(std::move(field));
   // Pins it to its node, as the scheduler is to honour; other required terms are part of the template's wish already.
   auto& required = pod["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
-  if (required["nodeSelectorTerms"].is_null()) required["nodeSelectorTerms"].list().push_back(std::move(term));
+  if (required["nodeSelectorTerms"].is_null())
+    required["nodeSelectorTerms"].list().push_back(std::move(term));
   else
     for (auto& present : required["nodeSelectorTerms"].list()) present["matchFields"] = *term.find("matchFields");
   return pod;
@@ -141,8 +145,10 @@ Result<> Pass::write_status(bool wanted) {
   status["numberReady"] = std::min(ready, desired);
   std::int64_t updated = daemons_.fresh.empty() ? 0 : 1;
   if (updated > 0) status["updatedNumberScheduled"] = updated;
-  if (usable > 0) status["numberAvailable"] = usable;
-  else if (desired > 0) status["numberUnavailable"] = desired;
+  if (usable > 0)
+    status["numberAvailable"] = usable;
+  else if (desired > 0)
+    status["numberUnavailable"] = desired;
   return put_status(ctx_, env_, set_, std::move(status));
 }
 
@@ -155,7 +161,9 @@ Result<kube::Reconciled> Pass::run() {
     if (pod.deleting()) {
       daemons_.leaving = true;
     } else if (is_finished(pod) && !set_.deleting()) {
-      env_.event(ctx_, set_, "Warning", "FailedDaemonPod", fmt::format("Found failed daemon pod {} on node {}, will try to kill it", pod.name(), pod["spec"]["nodeName"].str_or("")));
+      env_.event(ctx_, set_, "Warning", "FailedDaemonPod",
+                 fmt::format("Found failed daemon pod {} on node {}, will try to kill it", pod.name(),
+                             pod["spec"]["nodeName"].str_or("")));
       TRY_OK(remove(pod));
     } else {
       (pod.label(hash_label) == hash ? daemons_.fresh : daemons_.old).push_back(std::move(pod));
@@ -181,13 +189,17 @@ Result<> run_daemonsets(const Ctx& ctx, const Env& env) {
       for (const auto& set : all->items) keys.push_back(set.key());
     return keys;
   };
-  kube::ControllerOptions options{
-      .name = env.name, .sources = {{.type = daemonset_type}, pods_of(env.client, daemonset_type, ctx), {.type = node_type, .keys = everyone}}, .workers = 1};
-  return kube::run_controller(ctx, env.client, options, [&](const Ctx& inner, const kube::Key& key) -> Result<kube::Reconciled> {
-    TRY(auto set, env.client.get(inner, daemonset_type, key));
-    if (!set) return kube::Reconciled{};
-    return Pass(inner, env, *std::move(set)).run();
-  });
+  kube::ControllerOptions options{.name = env.name,
+                                  .sources = {{.type = daemonset_type},
+                                              pods_of(env.client, daemonset_type, ctx),
+                                              {.type = node_type, .keys = everyone}},
+                                  .workers = 1};
+  return kube::run_controller(ctx, env.client, options,
+                              [&](const Ctx& inner, const kube::Key& key) -> Result<kube::Reconciled> {
+                                TRY(auto set, env.client.get(inner, daemonset_type, key));
+                                if (!set) return kube::Reconciled{};
+                                return Pass(inner, env, *std::move(set)).run();
+                              });
 }
 
 }  // namespace slipway::cluster

@@ -36,7 +36,8 @@ class Pass {
 };
 
 bool is_copied(std::string_view annotation) {
-  for (auto own : {std::string_view("kubectl.kubernetes.io/last-applied-configuration"), revision_annotation, history_annotation, desired_annotation, max_annotation})
+  for (auto own : {std::string_view("kubectl.kubernetes.io/last-applied-configuration"), revision_annotation,
+                   history_annotation, desired_annotation, max_annotation})
     if (annotation == own) return false;
   return annotation != "deprecated.deployment.rollback.to";
 }
@@ -58,7 +59,9 @@ Result<> Pass::load() {
   TRY(auto list, env_.client.list(ctx_, replicaset_type, {.ns = deployment_.ns()}));
   TRY(old_, claim(ctx_, env_, deployment_, selector, std::move(list.items)));
   // The oldest set with our template is the new one: should there be two, all copies of us choose the same.
-  std::sort(old_.begin(), old_.end(), [](const Object& a, const Object& b) { return std::pair(created_at(a), a.name()) < std::pair(created_at(b), b.name()); });
+  std::sort(old_.begin(), old_.end(), [](const Object& a, const Object& b) {
+    return std::pair(created_at(a), a.name()) < std::pair(created_at(b), b.name());
+  });
   auto wanted = deployment_["spec"]["template"].value();
   auto collisions = deployment_["status"]["collisionCount"].num_or(0);
   auto named = deployment_.name() + "-" + hash_text(wanted, collisions);
@@ -85,7 +88,8 @@ doc::Value Pass::new_set(const std::string& hash) const {
   set["spec"]["selector"] = std::move(selector);
   set["spec"]["template"] = std::move(pods);
   set["spec"]["replicas"] = 0;
-  if (auto seconds = deployment_["spec"]["minReadySeconds"].num_or(0); seconds > 0) set["spec"]["minReadySeconds"] = seconds;
+  if (auto seconds = deployment_["spec"]["minReadySeconds"].num_or(0); seconds > 0)
+    set["spec"]["minReadySeconds"] = seconds;
   return set;
 }
 
@@ -97,7 +101,8 @@ Result<> Pass::create_new_set() {
   std::int64_t others = 0;
   for (const auto& state : old_states()) others += state.spec;
   bool recreates = deployment_["spec"]["strategy"]["type"].str_or("") == "Recreate";
-  auto size = recreates ? (others > 0 ? 0 : bounds.replicas) : std::max<std::int64_t>(0, std::min(bounds.max_total() - others, bounds.replicas));
+  auto size = recreates ? (others > 0 ? 0 : bounds.replicas)
+                        : std::max<std::int64_t>(0, std::min(bounds.max_total() - others, bounds.replicas));
   set["spec"]["replicas"] = size;
   std::int64_t last = 0;
   for (const auto& other : old_) last = std::max(last, revision_of(other));
@@ -108,11 +113,14 @@ Result<> Pass::create_new_set() {
   if (made) {
     fresh_ = *std::move(made);
     found_ = "NewReplicaSetCreated";
-    if (size > 0) env_.event(ctx_, deployment_, "Normal", "ScalingReplicaSet", fmt::format("Scaled up replica set {} from 0 to {}", fresh_->name(), size));
+    if (size > 0)
+      env_.event(ctx_, deployment_, "Normal", "ScalingReplicaSet",
+                 fmt::format("Scaled up replica set {} from 0 to {}", fresh_->name(), size));
     return {};
   }
   if (!made.error().is(Kind::conflict)) {
-    env_.event(ctx_, deployment_, "Warning", "ReplicaSetCreateError", "Failed to create new replica set: " + made.error().what());
+    env_.event(ctx_, deployment_, "Warning", "ReplicaSetCreateError",
+               "Failed to create new replica set: " + made.error().what());
     return Fail(std::move(made).error());
   }
   // Somebody else's set has the name: another hash, in the next pass.
@@ -167,16 +175,18 @@ Result<> Pass::ensure_new_set(bool create) {
 Result<Object> Pass::scale(const Object& set, std::int64_t size) {
   auto bounds = bounds_of(deployment_);
   auto before = set["spec"]["replicas"].num_or(1);
-  TRY(auto changed, kube::modify(ctx_, env_.client, replicaset_type, set.key(), env_.write(), [&](doc::Value& value) -> Result<bool> {
-    auto old = value;
-    value["spec"]["replicas"] = size;
-    value["metadata"]["annotations"][desired_annotation] = std::to_string(bounds.replicas);
-    value["metadata"]["annotations"][max_annotation] = std::to_string(bounds.max_total());
-    return value != old;
-  }));
+  TRY(auto changed,
+      kube::modify(ctx_, env_.client, replicaset_type, set.key(), env_.write(), [&](doc::Value& value) -> Result<bool> {
+        auto old = value;
+        value["spec"]["replicas"] = size;
+        value["metadata"]["annotations"][desired_annotation] = std::to_string(bounds.replicas);
+        value["metadata"]["annotations"][max_annotation] = std::to_string(bounds.max_total());
+        return value != old;
+      }));
   if (before != size)
-    env_.event(ctx_, deployment_, "Normal", "ScalingReplicaSet",
-               fmt::format("Scaled {} replica set {} from {} to {}", size > before ? "up" : "down", set.name(), before, size));
+    env_.event(
+        ctx_, deployment_, "Normal", "ScalingReplicaSet",
+        fmt::format("Scaled {} replica set {} from {} to {}", size > before ? "up" : "down", set.name(), before, size));
   return changed;
 }
 
@@ -187,7 +197,8 @@ Result<bool> Pass::apply(const Sizes& sizes) {
   auto one = [&](Object& set) -> Result<> {
     auto state = state_of(set);
     auto it = sizes.find(set.name());
-    if (it == sizes.end() && (state.spec == 0 || (state.desired == bounds.replicas && state.max == bounds.max_total()))) return {};
+    if (it == sizes.end() && (state.spec == 0 || (state.desired == bounds.replicas && state.max == bounds.max_total())))
+      return {};
     TRY(set, scale(set, it == sizes.end() ? state.spec : it->second));
     changed |= it != sizes.end();
     return {};
@@ -226,10 +237,13 @@ Result<> Pass::trim_history() {
   std::vector<Object> idle;
   for (const auto& set : old_) {
     auto state = state_of(set);
-    if (state.spec == 0 && state.replicas == 0 && !set.deleting() && set["status"]["observedGeneration"].num_or(0) >= set.generation()) idle.push_back(set);
+    if (state.spec == 0 && state.replicas == 0 && !set.deleting() &&
+        set["status"]["observedGeneration"].num_or(0) >= set.generation())
+      idle.push_back(set);
   }
   std::sort(idle.begin(), idle.end(), [](const Object& a, const Object& b) { return revision_of(a) < revision_of(b); });
-  for (std::size_t i = 0; i + static_cast<std::size_t>(limit) < idle.size(); ++i) TRY_OK(remove_quietly(ctx_, env_, idle[i]));
+  for (std::size_t i = 0; i + static_cast<std::size_t>(limit) < idle.size(); ++i)
+    TRY_OK(remove_quietly(ctx_, env_, idle[i]));
   return {};
 }
 
@@ -271,7 +285,8 @@ Result<kube::Reconciled> reconcile(const Ctx& ctx, const Env& env, const kube::K
   if (!deployment) return kube::Reconciled{};
   TRY(auto selector, selector_of(*deployment));
   if (selector.everything()) {
-    env.event(ctx, *deployment, "Warning", "SelectingAll", "This deployment is selecting all pods. A non-empty selector is required.");
+    env.event(ctx, *deployment, "Warning", "SelectingAll",
+              "This deployment is selecting all pods. A non-empty selector is required.");
     return kube::Reconciled{};
   }
   return Pass(ctx, env, *std::move(deployment)).run();
@@ -297,11 +312,13 @@ std::vector<kube::Key> keys_of_gone_pod(const Ctx& ctx, const Env& env, const ku
 
 Result<> run_deployments(const Ctx& ctx, const Env& env) {
   auto gone = [&](const kube::Event& event) { return keys_of_gone_pod(ctx, env, event); };
-  kube::ControllerOptions options{
-      .name = env.name,
-      .sources = {{.type = deployment_type}, {.type = replicaset_type, .keys = kube::keys_of_owner("Deployment")}, {.type = pod_type, .keys = gone}},
-      .workers = 2};
-  return kube::run_controller(ctx, env.client, options, [&](const Ctx& inner, const kube::Key& key) { return reconcile(inner, env, key); });
+  kube::ControllerOptions options{.name = env.name,
+                                  .sources = {{.type = deployment_type},
+                                              {.type = replicaset_type, .keys = kube::keys_of_owner("Deployment")},
+                                              {.type = pod_type, .keys = gone}},
+                                  .workers = 2};
+  return kube::run_controller(ctx, env.client, options,
+                              [&](const Ctx& inner, const kube::Key& key) { return reconcile(inner, env, key); });
 }
 
 }  // namespace slipway::cluster

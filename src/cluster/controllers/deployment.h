@@ -27,10 +27,12 @@ Bounds bounds_of(const kube::Object& deployment);
 
 using Sizes = std::map<std::string, std::int64_t>;  // wanted .spec.replicas by name; only those that change
 
-// One step of a rolling update. `old` holds every other set, also those at 0. `fresh` by value: its new size counts at once.
+// One step of a rolling update. `old` holds every other set, also those at 0. `fresh` by value: its new size counts at
+// once.
 Sizes roll(const Bounds& bounds, SetState fresh, std::vector<SetState> old);
 // When .spec.replicas moved in the middle of a rollout or while paused: spreads the difference in proportion.
-Sizes resize(const Bounds& bounds, bool rolling, const std::optional<SetState>& fresh, const std::vector<SetState>& old);
+Sizes resize(const Bounds& bounds, bool rolling, const std::optional<SetState>& fresh,
+             const std::vector<SetState>& old);
 // Whether a set was sized for another .spec.replicas than the present one.
 bool needs_resize(std::int64_t replicas, const std::vector<SetState>& sets);
 
@@ -41,8 +43,8 @@ struct Progress {
 };
 // `failure` is the ReplicaFailure condition of a set, or null. `found` says what getting the new set was worth:
 // "NewReplicaSetCreated", "FoundNewReplicaSet", or "".
-Progress deployment_status(const kube::Object& deployment, const std::optional<kube::Object>& fresh, const std::vector<kube::Object>& all,
-                           std::string_view found, WallTime now);
+Progress deployment_status(const kube::Object& deployment, const std::optional<kube::Object>& fresh,
+                           const std::vector<kube::Object>& all, std::string_view found, WallTime now);
 
 std::int64_t revision_of(const kube::Object& object);
 

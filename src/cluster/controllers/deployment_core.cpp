@@ -29,9 +29,14 @@ std::int64_t fraction(const SetState& set, const Bounds& bounds) {
 }  // namespace
 
 SetState state_of(const Object& set) {
-  return {set.name(), created_at(set), set["spec"]["replicas"].num_or(1), set["status"]["replicas"].num_or(0),
-          set["status"]["readyReplicas"].num_or(0), set["status"]["availableReplicas"].num_or(0),
-          to_int(set.annotation(desired_annotation)).value_or(-1), to_int(set.annotation(max_annotation)).value_or(-1)};
+  return {set.name(),
+          created_at(set),
+          set["spec"]["replicas"].num_or(1),
+          set["status"]["replicas"].num_or(0),
+          set["status"]["readyReplicas"].num_or(0),
+          set["status"]["availableReplicas"].num_or(0),
+          to_int(set.annotation(desired_annotation)).value_or(-1),
+          to_int(set.annotation(max_annotation)).value_or(-1)};
 }
 
 Bounds bounds_of(const Object& deployment) {
@@ -45,7 +50,8 @@ Bounds bounds_of(const Object& deployment) {
   auto rolling = strategy["rollingUpdate"];
   auto quarter = [&](bool up) { return (25 * bounds.replicas + (up ? 99 : 0)) / 100; };
   bounds.surge = scaled(rolling["maxSurge"], bounds.replicas, true, quarter(true));
-  bounds.unavailable = std::min(scaled(rolling["maxUnavailable"], bounds.replicas, false, quarter(false)), bounds.replicas);
+  bounds.unavailable =
+      std::min(scaled(rolling["maxUnavailable"], bounds.replicas, false, quarter(false)), bounds.replicas);
   // Nothing could ever move.
   if (bounds.surge == 0 && bounds.unavailable == 0) bounds.unavailable = 1;
   return bounds;
@@ -55,8 +61,10 @@ Sizes roll(const Bounds& bounds, SetState fresh, std::vector<SetState> old) {
   Sizes sizes;
   by_age(old);
   auto grow = std::min(bounds.max_total() - total_spec(old) - fresh.spec, bounds.replicas - fresh.spec);
-  if (fresh.spec > bounds.replicas) grow = bounds.replicas - fresh.spec;
-  else grow = std::max<std::int64_t>(grow, 0);
+  if (fresh.spec > bounds.replicas)
+    grow = bounds.replicas - fresh.spec;
+  else
+    grow = std::max<std::int64_t>(grow, 0);
   if (grow != 0) sizes[fresh.name] = fresh.spec = fresh.spec + grow;
 
   auto total = total_spec(old) + fresh.spec;
@@ -83,10 +91,12 @@ Sizes roll(const Bounds& bounds, SetState fresh, std::vector<SetState> old) {
 }
 
 bool needs_resize(std::int64_t replicas, const std::vector<SetState>& sets) {
-  return std::any_of(sets.begin(), sets.end(), [&](const SetState& set) { return set.spec > 0 && set.desired >= 0 && set.desired != replicas; });
+  return std::any_of(sets.begin(), sets.end(),
+                     [&](const SetState& set) { return set.spec > 0 && set.desired >= 0 && set.desired != replicas; });
 }
 
-Sizes resize(const Bounds& bounds, bool rolling, const std::optional<SetState>& fresh, const std::vector<SetState>& old) {
+Sizes resize(const Bounds& bounds, bool rolling, const std::optional<SetState>& fresh,
+             const std::vector<SetState>& old) {
   Sizes sizes;
   auto everyone = old;
   if (fresh) everyone.push_back(*fresh);
@@ -118,7 +128,8 @@ Sizes resize(const Bounds& bounds, bool rolling, const std::optional<SetState>& 
   for (const auto& set : active) {
     auto share = to_add == 0 ? 0 : fraction(set, bounds);
     auto room = to_add - added;
-    share = up ? std::clamp<std::int64_t>(share, 0, std::max<std::int64_t>(room, 0)) : std::clamp<std::int64_t>(share, std::min<std::int64_t>(room, 0), 0);
+    share = up ? std::clamp<std::int64_t>(share, 0, std::max<std::int64_t>(room, 0))
+               : std::clamp<std::int64_t>(share, std::min<std::int64_t>(room, 0), 0);
     wanted.push_back(set.spec + share);
     added += share;
   }
@@ -137,17 +148,19 @@ struct Count {
 };
 
 Count read_counts(doc::View status) {
-  return {status["replicas"].num_or(0), status["updatedReplicas"].num_or(0), status["readyReplicas"].num_or(0), status["availableReplicas"].num_or(0), 0};
+  return {status["replicas"].num_or(0), status["updatedReplicas"].num_or(0), status["readyReplicas"].num_or(0),
+          status["availableReplicas"].num_or(0), 0};
 }
 
 bool moved(const Count& before, const Count& now) {
-  return now.updated > before.updated || now.replicas - now.updated < before.replicas - before.updated || now.ready > before.ready ||
-         now.available > before.available;
+  return now.updated > before.updated || now.replicas - now.updated < before.replicas - before.updated ||
+         now.ready > before.ready || now.available > before.available;
 }
 
 // How long until `condition` is too old; nothing when it says that all is done or over already.
 std::optional<Millis> left_of(const doc::Value* condition, Millis deadline, WallTime now) {
-  if (condition == nullptr || condition->str_at({"reason"}) == "NewReplicaSetAvailable" || condition->str_at({"reason"}) == "ProgressDeadlineExceeded")
+  if (condition == nullptr || condition->str_at({"reason"}) == "NewReplicaSetAvailable" ||
+      condition->str_at({"reason"}) == "ProgressDeadlineExceeded")
     return std::nullopt;
   auto from = parse_rfc3339(condition->str_at({"lastUpdateTime"}));
   if (!from) return std::nullopt;
@@ -155,8 +168,8 @@ std::optional<Millis> left_of(const doc::Value* condition, Millis deadline, Wall
 }
 
 // The Progressing condition. Rule: syncRolloutStatus.
-void judge_progress(const Object& deployment, Progress& progress, const Count& before, const Count& now_counts, const std::string& set_name,
-                    std::string_view found, WallTime now) {
+void judge_progress(const Object& deployment, Progress& progress, const Count& before, const Count& now_counts,
+                    const std::string& set_name, std::string_view found, WallTime now) {
   auto& status = progress.status;
   auto seconds = deployment["spec"]["progressDeadlineSeconds"].num_or(600);
   if (seconds >= 2147483647) return drop_condition(status, "Progressing");
@@ -165,27 +178,37 @@ void judge_progress(const Object& deployment, Progress& progress, const Count& b
   auto reason = current == nullptr ? "" : current->str_at({"reason"});
   auto named = [&](std::string_view what) { return fmt::format("ReplicaSet \"{}\" {}.", set_name, what); };
   if (paused) {
-    if (reason != "ProgressDeadlineExceeded") put_condition(status, {"Progressing", "Unknown", "DeploymentPaused", "Deployment is paused", reason != "DeploymentPaused"}, now);
+    if (reason != "ProgressDeadlineExceeded")
+      put_condition(
+          status, {"Progressing", "Unknown", "DeploymentPaused", "Deployment is paused", reason != "DeploymentPaused"},
+          now);
     return;
   }
   if (reason == "DeploymentPaused") {
     put_condition(status, {"Progressing", "Unknown", "DeploymentResumed", "Deployment is resumed", true}, now);
     return;
   }
-  if (found == "NewReplicaSetCreated") put_condition(status, {"Progressing", "True", found, fmt::format("Created new replica set \"{}\"", set_name), true}, now);
-  else if (found == "FoundNewReplicaSet" && (current == nullptr || reason == "NewReplicaSetAvailable") && !progress.complete && now_counts.updated < now_counts.replicas)
-    put_condition(status, {"Progressing", "True", found, fmt::format("Found new replica set \"{}\"", set_name), true}, now);
+  if (found == "NewReplicaSetCreated")
+    put_condition(status, {"Progressing", "True", found, fmt::format("Created new replica set \"{}\"", set_name), true},
+                  now);
+  else if (found == "FoundNewReplicaSet" && (current == nullptr || reason == "NewReplicaSetAvailable") &&
+           !progress.complete && now_counts.updated < now_counts.replicas)
+    put_condition(status, {"Progressing", "True", found, fmt::format("Found new replica set \"{}\"", set_name), true},
+                  now);
   current = find_condition(status, "Progressing");
   reason = current == nullptr ? "" : current->str_at({"reason"});
-  if (reason == "NewReplicaSetAvailable" && now_counts.replicas == now_counts.updated) return;  // later losses are not the rollout's
+  if (reason == "NewReplicaSetAvailable" && now_counts.replicas == now_counts.updated)
+    return;  // later losses are not the rollout's
   if (progress.complete) {
-    put_condition(status, {"Progressing", "True", "NewReplicaSetAvailable", named("has successfully progressed"), true}, now);
+    put_condition(status, {"Progressing", "True", "NewReplicaSetAvailable", named("has successfully progressed"), true},
+                  now);
   } else if (moved(before, now_counts)) {
     put_condition(status, {"Progressing", "True", "ReplicaSetUpdated", named("is progressing"), true}, now);
   } else {
     progress.again = left_of(current, Millis(seconds * 1000), now);
     if (progress.again && progress.again->count() == 0) {
-      put_condition(status, {"Progressing", "False", "ProgressDeadlineExceeded", named("has timed out progressing"), true}, now);
+      put_condition(
+          status, {"Progressing", "False", "ProgressDeadlineExceeded", named("has timed out progressing"), true}, now);
       progress.again.reset();
     }
   }
@@ -193,17 +216,21 @@ void judge_progress(const Object& deployment, Progress& progress, const Count& b
 
 }  // namespace
 
-Progress deployment_status(const Object& deployment, const std::optional<Object>& fresh, const std::vector<Object>& all, std::string_view found, WallTime now) {
+Progress deployment_status(const Object& deployment, const std::optional<Object>& fresh, const std::vector<Object>& all,
+                           std::string_view found, WallTime now) {
   Progress progress;
   auto& status = progress.status;
   if (const auto* old = deployment.value().find_path({"status", "conditions"})) status["conditions"] = *old;
-  if (const auto* collisions = deployment.value().find_path({"status", "collisionCount"})) status["collisionCount"] = *collisions;
+  if (const auto* collisions = deployment.value().find_path({"status", "collisionCount"}))
+    status["collisionCount"] = *collisions;
   Count counts;
   std::string failure;
   for (const auto& set : all) {
     auto state = state_of(set);
-    counts.replicas += state.replicas, counts.ready += state.ready, counts.available += state.available, counts.spec += state.spec;
-    if (kube::condition_status(set, "ReplicaFailure") == "True") failure = find_condition(*set.value().find("status"), "ReplicaFailure")->str_at({"message"});
+    counts.replicas += state.replicas, counts.ready += state.ready, counts.available += state.available,
+        counts.spec += state.spec;
+    if (kube::condition_status(set, "ReplicaFailure") == "True")
+      failure = find_condition(*set.value().find("status"), "ReplicaFailure")->str_at({"message"});
   }
   if (fresh) counts.updated = (*fresh)["status"]["replicas"].num_or(0);
   auto bounds = bounds_of(deployment);
@@ -216,13 +243,20 @@ Progress deployment_status(const Object& deployment, const std::optional<Object>
   put("readyReplicas", counts.ready);
   put("availableReplicas", counts.available);
   put("unavailableReplicas", counts.spec - counts.available);
-  progress.complete = fresh && counts.updated == bounds.replicas && counts.replicas == bounds.replicas && counts.available == bounds.replicas;
+  progress.complete = fresh && counts.updated == bounds.replicas && counts.replicas == bounds.replicas &&
+                      counts.available == bounds.replicas;
   bool enough = counts.available >= bounds.min_available();
-  put_condition(status, {"Available", enough ? "True" : "False", enough ? "MinimumReplicasAvailable" : "MinimumReplicasUnavailable",
-                         enough ? "Deployment has minimum availability." : "Deployment does not have minimum availability.", false}, now);
-  judge_progress(deployment, progress, read_counts(deployment["status"]), counts, fresh ? fresh->name() : deployment.name(), found, now);
-  if (failure.empty()) drop_condition(status, "ReplicaFailure");
-  else put_condition(status, {"ReplicaFailure", "True", "FailedCreate", failure}, now);
+  put_condition(
+      status,
+      {"Available", enough ? "True" : "False", enough ? "MinimumReplicasAvailable" : "MinimumReplicasUnavailable",
+       enough ? "Deployment has minimum availability." : "Deployment does not have minimum availability.", false},
+      now);
+  judge_progress(deployment, progress, read_counts(deployment["status"]), counts,
+                 fresh ? fresh->name() : deployment.name(), found, now);
+  if (failure.empty())
+    drop_condition(status, "ReplicaFailure");
+  else
+    put_condition(status, {"ReplicaFailure", "True", "FailedCreate", failure}, now);
   return progress;
 }
 

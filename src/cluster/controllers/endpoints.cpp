@@ -22,10 +22,12 @@ std::optional<std::int64_t> target_port(const Object& pod, doc::View port) {
   auto protocol = port["protocol"].str_or("TCP");
   for (auto container : pod["spec"]["containers"].items())
     for (auto open : container["ports"].items())
-      if (open["name"].str_or("") == name && open["protocol"].str_or("TCP") == protocol) return open["containerPort"].num_or(0);
+      if (open["name"].str_or("") == name && open["protocol"].str_or("TCP") == protocol)
+        return open["containerPort"].num_or(0);
   for (auto container : pod["spec"]["initContainers"].items())  // sidecars
     for (auto open : container["ports"].items())
-      if (open["name"].str_or("") == name && open["protocol"].str_or("TCP") == protocol) return open["containerPort"].num_or(0);
+      if (open["name"].str_or("") == name && open["protocol"].str_or("TCP") == protocol)
+        return open["containerPort"].num_or(0);
   return std::nullopt;
 }
 
@@ -83,7 +85,8 @@ doc::Value make_slice(const Object& service, const std::string& name, const doc:
   if (is_headless(service)) labels["service.kubernetes.io/headless"] = "";
   auto slice = kube::make_object(slice_type, {service.ns(), name}, labels);
   slice["metadata"]["ownerReferences"].list().push_back(kube::owner_reference(service, true));
-  bool v6 = !endpoints.empty() && endpoints[0].find("addresses")->if_list()->at(0).if_string()->find(':') != std::string::npos;
+  bool v6 = !endpoints.empty() &&
+            endpoints[0].find("addresses")->if_list()->at(0).if_string()->find(':') != std::string::npos;
   slice["addressType"] = v6 ? "IPv6" : "IPv4";
   slice["endpoints"] = std::move(endpoints);
   slice["ports"] = ports;
@@ -158,7 +161,8 @@ bool says(const Object& now, const doc::Value& wanted, std::initializer_list<std
   return now.labels() == Object(wanted).labels();
 }
 
-Result<> put(const Ctx& ctx, const Env& env, const std::optional<Object>& now, doc::Value wanted, std::initializer_list<std::string_view> members) {
+Result<> put(const Ctx& ctx, const Env& env, const std::optional<Object>& now, doc::Value wanted,
+             std::initializer_list<std::string_view> members) {
   if (!now) {
     auto made = env.client.create(ctx, std::move(wanted), env.write());
     return made ? Result<>{} : Fail(std::move(made).error());
@@ -195,7 +199,8 @@ Result<kube::Reconciled> reconcile(const Ctx& ctx, const Env& env, const kube::K
   }
   // Without a selector somebody else writes the endpoints.
   auto wanted = (*service)["spec"]["selector"];
-  if (!wanted.present() || wanted.members().empty() || (*service)["spec"]["type"].str_or("") == "ExternalName") return kube::Reconciled{};
+  if (!wanted.present() || wanted.members().empty() || (*service)["spec"]["type"].str_or("") == "ExternalName")
+    return kube::Reconciled{};
   TRY(auto pods, env.client.list(ctx, pod_type, {.ns = key.ns}));
   std::erase_if(pods.items, [&](const Object& pod) {
     auto labels = pod.labels();
@@ -230,7 +235,8 @@ std::vector<kube::Key> keys_of_pod(const Ctx& ctx, const Env& env, const kube::E
   if (!slices) return keys;
   for (const auto& slice : slices->items)
     for (auto endpoint : slice["endpoints"].items())
-      if (endpoint["targetRef"]["uid"].str_or("") == event.object.uid()) keys.push_back({slice.ns(), slice.label(service_label)});
+      if (endpoint["targetRef"]["uid"].str_or("") == event.object.uid())
+        keys.push_back({slice.ns(), slice.label(service_label)});
   return keys;
 }
 
@@ -246,7 +252,8 @@ Result<> run_endpoints(const Ctx& ctx, const Env& env) {
       .name = env.name,
       .sources = {{.type = service_type}, {.type = pod_type, .keys = of_pod}, {.type = slice_type, .keys = of_slice}},
       .workers = 2};
-  return kube::run_controller(ctx, env.client, options, [&](const Ctx& inner, const kube::Key& key) { return reconcile(inner, env, key); });
+  return kube::run_controller(ctx, env.client, options,
+                              [&](const Ctx& inner, const kube::Key& key) { return reconcile(inner, env, key); });
 }
 
 }  // namespace slipway::cluster

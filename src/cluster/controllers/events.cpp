@@ -34,8 +34,10 @@ doc::Value make_event(const kube::Object& about, const Happening& what, const ku
 Result<> write(const Ctx& ctx, kube::Client& client, const kube::Object& about, const Happening& what) {
   auto now = rfc3339(ctx.clock->wall());
   // The name is made of what is said: no memory is needed to find the earlier one.
-  auto said = fmt::format("{}\n{}\n{}\n{}\n{}\n{}", about.uid(), about.name(), what.type, what.reason, what.message, what.component);
-  kube::Key key{about.ns().empty() ? "default" : about.ns(), fmt::format("{}.{}", about.name(), sha256_hex(said).substr(0, 16))};
+  auto said = fmt::format("{}\n{}\n{}\n{}\n{}\n{}", about.uid(), about.name(), what.type, what.reason, what.message,
+                          what.component);
+  kube::Key key{about.ns().empty() ? "default" : about.ns(),
+                fmt::format("{}.{}", about.name(), sha256_hex(said).substr(0, 16))};
   for (int attempt = 0; attempt < 3; ++attempt) {
     TRY(auto present, client.get(ctx, event_type, key));
     if (!present) {
@@ -57,8 +59,10 @@ Result<> write(const Ctx& ctx, kube::Client& client, const kube::Object& about, 
 void record_event(const Ctx& ctx, kube::Client& client, const kube::Object& about, const Happening& what) {
   auto written = write(ctx, client, about, what);
   // A namespace that is going takes no new events; that is nothing to report.
-  if (!written && !written.error().is(Kind::cancelled) && !written.error().is(Kind::denied) && !written.error().is(Kind::not_found))
-    LOG(warn, "cluster.event.lost", {"object", about.describe()}, {"reason", what.reason}, {"error", written.error().what()});
+  if (!written && !written.error().is(Kind::cancelled) && !written.error().is(Kind::denied) &&
+      !written.error().is(Kind::not_found))
+    LOG(warn, "cluster.event.lost", {"object", about.describe()}, {"reason", what.reason},
+        {"error", written.error().what()});
 }
 
 }  // namespace slipway::cluster

@@ -5,8 +5,8 @@
 namespace slipway::cluster {
 
 struct Happening {
-  std::string type;       // Normal or Warning
-  std::string reason;     // one word: ScalingReplicaSet
+  std::string type;    // Normal or Warning
+  std::string reason;  // one word: ScalingReplicaSet
   std::string message;
   std::string component;  // who says so: deployment-controller
 };

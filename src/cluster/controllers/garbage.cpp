@@ -13,18 +13,23 @@ constexpr std::string_view foreground = "foregroundDeletion", orphan = "orphan";
 const kube::Type crd_type{"apiextensions.k8s.io/v1", "CustomResourceDefinition"};
 // Kinds that are many, short-lived and own nothing.
 bool is_watched(const kube::Type& type) {
-  for (auto kind : {"Event", "Lease", "ComponentStatus", "Binding", "Scale", "Eviction", "TokenReview", "SubjectAccessReview", "SelfSubjectAccessReview",
-                    "SelfSubjectRulesReview", "LocalSubjectAccessReview", "SelfSubjectReview", "TokenRequest", "Node", "PodMetrics", "NodeMetrics"})
+  for (auto kind :
+       {"Event", "Lease", "ComponentStatus", "Binding", "Scale", "Eviction", "TokenReview", "SubjectAccessReview",
+        "SelfSubjectAccessReview", "SelfSubjectRulesReview", "LocalSubjectAccessReview", "SelfSubjectReview",
+        "TokenRequest", "Node", "PodMetrics", "NodeMetrics"})
     if (type.kind == kind) return false;
   return true;
 }
 
 // The queue's key holds the kind as well: "apps/v1|ReplicaSet|web-1".
-kube::Key pack(const kube::Type& type, const kube::Key& key) { return {key.ns, type.api_version + "|" + type.kind + "|" + key.name}; }
+kube::Key pack(const kube::Type& type, const kube::Key& key) {
+  return {key.ns, type.api_version + "|" + type.kind + "|" + key.name};
+}
 std::optional<std::pair<kube::Type, kube::Key>> unpack(const kube::Key& packed) {
   auto parts = split(packed.name, '|');
   if (parts.size() != 3) return std::nullopt;
-  return std::pair(kube::Type{std::string(parts[0]), std::string(parts[1])}, kube::Key{packed.ns, std::string(parts[2])});
+  return std::pair(kube::Type{std::string(parts[0]), std::string(parts[1])},
+                   kube::Key{packed.ns, std::string(parts[2])});
 }
 
 bool has_finalizer(const Object& object, std::string_view name) {
@@ -68,7 +73,8 @@ class Dependents {
 
 class Collector {
  public:
-  Collector(const Env& env, std::vector<kube::Client::Resource> resources) : env_(env), resources_(std::move(resources)) {}
+  Collector(const Env& env, std::vector<kube::Client::Resource> resources)
+      : env_(env), resources_(std::move(resources)) {}
   kube::ControllerOptions options();
   Result<kube::Reconciled> reconcile(const Ctx& ctx, const kube::Key& packed);
 
@@ -91,7 +97,8 @@ class Collector {
 kube::ControllerOptions Collector::options() {
   kube::ControllerOptions options{.name = env_.name, .workers = 2};
   for (const auto& resource : resources_)
-    options.sources.push_back({.type = resource.type, .keys = [this](const kube::Event& event) { return wake(event); }});
+    options.sources.push_back(
+        {.type = resource.type, .keys = [this](const kube::Event& event) { return wake(event); }});
   return options;
 }
 
@@ -112,7 +119,8 @@ std::vector<kube::Key> Collector::wake(const kube::Event& event) {
   return keys;
 }
 
-Result<Collector::Owner> Collector::look_at(const Ctx& ctx, const Object& object, const kube::OwnerRef& ref, bool blocks) {
+Result<Collector::Owner> Collector::look_at(const Ctx& ctx, const Object& object, const kube::OwnerRef& ref,
+                                            bool blocks) {
   kube::Type type{ref.api_version, ref.kind};
   auto resource = env_.client.resource(ctx, type);
   // A kind that is not served may be a definition that has not been applied yet: no proof that the owner is gone.
@@ -162,25 +170,27 @@ Result<std::vector<Object>> Collector::find_dependents(const Ctx& ctx, const Obj
 }
 
 Result<> Collector::drop_owners(const Ctx& ctx, const Object& object, const std::set<std::string>& uids) {
-  auto changed = kube::modify(ctx, env_.client, object.type(), object.key(), env_.write(), [&](doc::Value& value) -> Result<bool> {
-    if (Object(value).uid() != object.uid()) return false;
-    auto& refs = value["metadata"]["ownerReferences"].list();
-    auto dropped = std::erase_if(refs, [&](const doc::Value& ref) { return uids.contains(ref.str_at({"uid"})); });
-    if (refs.empty()) value["metadata"].map().erase("ownerReferences");
-    return dropped > 0;
-  });
+  auto changed =
+      kube::modify(ctx, env_.client, object.type(), object.key(), env_.write(), [&](doc::Value& value) -> Result<bool> {
+        if (Object(value).uid() != object.uid()) return false;
+        auto& refs = value["metadata"]["ownerReferences"].list();
+        auto dropped = std::erase_if(refs, [&](const doc::Value& ref) { return uids.contains(ref.str_at({"uid"})); });
+        if (refs.empty()) value["metadata"].map().erase("ownerReferences");
+        return dropped > 0;
+      });
   if (changed || changed.error().is(Kind::not_found)) return {};
   return Fail(std::move(changed).error());
 }
 
 Result<> Collector::drop_finalizer(const Ctx& ctx, const Object& object, std::string_view name) {
-  auto changed = kube::modify(ctx, env_.client, object.type(), object.key(), env_.write(), [&](doc::Value& value) -> Result<bool> {
-    if (Object(value).uid() != object.uid()) return false;
-    auto& list = value["metadata"]["finalizers"].list();
-    auto dropped = std::erase_if(list, [&](const doc::Value& f) { return f == doc::Value(name); });
-    if (list.empty()) value["metadata"].map().erase("finalizers");
-    return dropped > 0;
-  });
+  auto changed =
+      kube::modify(ctx, env_.client, object.type(), object.key(), env_.write(), [&](doc::Value& value) -> Result<bool> {
+        if (Object(value).uid() != object.uid()) return false;
+        auto& list = value["metadata"]["finalizers"].list();
+        auto dropped = std::erase_if(list, [&](const doc::Value& f) { return f == doc::Value(name); });
+        if (list.empty()) value["metadata"].map().erase("finalizers");
+        return dropped > 0;
+      });
   if (changed || changed.error().is(Kind::not_found)) return {};
   return Fail(std::move(changed).error());
 }
@@ -235,7 +245,8 @@ Result<std::vector<kube::Client::Resource>> watched_resources(const Ctx& ctx, co
   std::erase_if(all, [](const auto& resource) { return !is_watched(resource.type); });
   // One version of a kind is enough: the objects are the same.
   std::set<std::pair<std::string, std::string>> seen;
-  std::erase_if(all, [&](const auto& resource) { return !seen.emplace(resource.type.group(), resource.type.kind).second; });
+  std::erase_if(all,
+                [&](const auto& resource) { return !seen.emplace(resource.type.group(), resource.type.kind).second; });
   return all;
 }
 
@@ -260,14 +271,16 @@ Result<> run_garbage_collector(const Ctx& ctx, const Env& env) {
     // A new definition means a new kind to watch: start over with it.
     std::jthread watcher([&] {
       kube::ControllerOptions options{.name = env.name + "-kinds", .sources = {{.type = crd_type}}};
-      (void)kube::run_controller(inner, env.client, options, [&](const Ctx& c, const kube::Key&) -> Result<kube::Reconciled> {
-        TRY(auto now, watched_resources(c, env));
-        if (types_of(now) != types) stop.request_stop();
-        return kube::Reconciled{};
-      });
+      (void)kube::run_controller(inner, env.client, options,
+                                 [&](const Ctx& c, const kube::Key&) -> Result<kube::Reconciled> {
+                                   TRY(auto now, watched_resources(c, env));
+                                   if (types_of(now) != types) stop.request_stop();
+                                   return kube::Reconciled{};
+                                 });
     });
     Collector collector(env, *std::move(resources));
-    (void)kube::run_controller(inner, env.client, collector.options(), [&](const Ctx& c, const kube::Key& key) { return collector.reconcile(c, key); });
+    (void)kube::run_controller(inner, env.client, collector.options(),
+                               [&](const Ctx& c, const kube::Key& key) { return collector.reconcile(c, key); });
     stop.request_stop();
   }
   return ctx.alive();

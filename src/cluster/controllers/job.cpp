@@ -8,13 +8,14 @@ namespace {
 using kube::Object;
 
 Result<> untrack(const Ctx& ctx, const Env& env, const Object& pod) {
-  auto changed = kube::modify(ctx, env.client, pod_type, pod.key(), env.write(), [&](doc::Value& value) -> Result<bool> {
-    if (Object(value).uid() != pod.uid()) return false;
-    auto& list = value["metadata"]["finalizers"].list();
-    auto dropped = std::erase_if(list, [](const doc::Value& f) { return f == doc::Value(tracking_finalizer); });
-    if (list.empty()) value["metadata"].map().erase("finalizers");
-    return dropped > 0;
-  });
+  auto changed =
+      kube::modify(ctx, env.client, pod_type, pod.key(), env.write(), [&](doc::Value& value) -> Result<bool> {
+        if (Object(value).uid() != pod.uid()) return false;
+        auto& list = value["metadata"]["finalizers"].list();
+        auto dropped = std::erase_if(list, [](const doc::Value& f) { return f == doc::Value(tracking_finalizer); });
+        if (list.empty()) value["metadata"].map().erase("finalizers");
+        return dropped > 0;
+      });
   if (changed || changed.error().is(Kind::not_found)) return {};
   return Fail(std::move(changed).error());
 }
@@ -83,7 +84,8 @@ Result<kube::Reconciled> reconcile(const Ctx& ctx, const Env& env, const kube::K
   TRY(auto found, env.client.get(ctx, job_type, key));
   if (!found) {
     // Pods of a job that is gone must not keep our finalizer.
-    TRY(auto pods, env.client.list(ctx, pod_type, {.ns = key.ns, .label_selector = "batch.kubernetes.io/job-name=" + key.name}));
+    TRY(auto pods,
+        env.client.list(ctx, pod_type, {.ns = key.ns, .label_selector = "batch.kubernetes.io/job-name=" + key.name}));
     for (const auto& pod : pods.items) TRY_OK(untrack(ctx, env, pod));
     return kube::Reconciled{};
   }
@@ -109,8 +111,10 @@ Result<kube::Reconciled> reconcile(const Ctx& ctx, const Env& env, const kube::K
 }  // namespace
 
 Result<> run_jobs(const Ctx& ctx, const Env& env) {
-  kube::ControllerOptions options{.name = env.name, .sources = {{.type = job_type}, pods_of(env.client, job_type, ctx)}, .workers = 2};
-  return kube::run_controller(ctx, env.client, options, [&](const Ctx& inner, const kube::Key& key) { return reconcile(inner, env, key); });
+  kube::ControllerOptions options{
+      .name = env.name, .sources = {{.type = job_type}, pods_of(env.client, job_type, ctx)}, .workers = 2};
+  return kube::run_controller(ctx, env.client, options,
+                              [&](const Ctx& inner, const kube::Key& key) { return reconcile(inner, env, key); });
 }
 
 }  // namespace slipway::cluster

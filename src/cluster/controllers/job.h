@@ -8,10 +8,10 @@ inline constexpr std::string_view tracking_finalizer = "batch.kubernetes.io/job-
 inline constexpr std::string_view index_annotation = "batch.kubernetes.io/job-completion-index";
 
 struct JobPlan {
-  doc::Value status;                    // to be written before anything else is done
-  std::vector<kube::Object> untrack;    // finished and counted in `status`: their finalizer may go
-  std::vector<kube::Object> remove;     // running, but not wanted any more
-  std::vector<std::int64_t> create;     // completion indexes; -1 for jobs without
+  doc::Value status;                        // to be written before anything else is done
+  std::vector<kube::Object> untrack;        // finished and counted in `status`: their finalizer may go
+  std::vector<kube::Object> remove;         // running, but not wanted any more
+  std::vector<std::int64_t> create;         // completion indexes; -1 for jobs without
   std::string event_reason, event_message;  // "" for none
   bool finished = false;
   std::optional<Millis> again;

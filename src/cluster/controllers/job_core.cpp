@@ -29,9 +29,9 @@ struct Tally {
   JobPlan plan;
   std::int64_t succeeded = 0, failed = 0, active = 0, ready = 0, terminating = 0;
   bool indexed = false;
-  std::set<std::int64_t> done;                   // completed indexes
+  std::set<std::int64_t> done;  // completed indexes
   std::vector<Object> running;
-  std::vector<WallTime> failures;                // of pods that are still known
+  std::vector<WallTime> failures;  // of pods that are still known
 
   void count();
   void add_finished(const Object& pod, doc::List& uncounted_good, doc::List& uncounted_bad);
@@ -63,9 +63,12 @@ void Tally::count() {
   // Named earlier: still with its finalizer it stays named, without (or gone) it is counted now.
   auto carry = [&](std::string_view which, doc::List& kept, std::int64_t& counter) {
     for (auto uid : status["uncountedTerminatedPods"][which].items()) {
-      bool tracked = std::any_of(pods.begin(), pods.end(), [&](const Object& pod) { return pod.uid() == uid.text() && is_tracked(pod); });
-      if (tracked) kept.push_back(uid.text());
-      else ++counter;
+      bool tracked = std::any_of(pods.begin(), pods.end(),
+                                 [&](const Object& pod) { return pod.uid() == uid.text() && is_tracked(pod); });
+      if (tracked)
+        kept.push_back(uid.text());
+      else
+        ++counter;
     }
   };
   carry("succeeded", good, succeeded);
@@ -122,10 +125,13 @@ Verdict judge(const Object& job, const Tally& tally, std::int64_t won, std::int6
   if (lost > limit || (restarts > 0 && restarts >= limit && limit > 0) || (restarts > 0 && limit == 0))
     return {"Failed", "BackoffLimitExceeded", "Job has reached the specified backoff limit"};
   auto started = time_at(job["status"]["startTime"]);
-  if (auto seconds = job["spec"]["activeDeadlineSeconds"]; seconds.present() && started && !job["spec"]["suspend"].bool_or(false) &&
+  if (auto seconds = job["spec"]["activeDeadlineSeconds"]; seconds.present() && started &&
+                                                           !job["spec"]["suspend"].bool_or(false) &&
                                                            *started + std::chrono::seconds(seconds.num_or(0)) <= now)
     return {"Failed", "DeadlineExceeded", "Job was active longer than specified deadline"};
-  bool complete = completions.present() ? (tally.indexed ? static_cast<std::int64_t>(tally.done.size()) : won) >= completions.num_or(1) : won > 0 && tally.active == 0;
+  bool complete = completions.present()
+                      ? (tally.indexed ? static_cast<std::int64_t>(tally.done.size()) : won) >= completions.num_or(1)
+                      : won > 0 && tally.active == 0;
   if (complete) return {"Complete", "CompletionsReached", "Reached expected number of succeeded pods"};
   return {};
 }
@@ -160,21 +166,28 @@ void plan_pods(const Object& job, Tally& tally, std::int64_t won) {
 
 void set_start(const Object& job, doc::Value& status, WallTime now) {
   bool suspended = job["spec"]["suspend"].bool_or(false);
-  if (const auto* start = job.value().find_path({"status", "startTime"}); start != nullptr && !start->is_null() && !suspended) status["startTime"] = *start;
-  else if (!suspended) status["startTime"] = rfc3339(now);
+  if (const auto* start = job.value().find_path({"status", "startTime"});
+      start != nullptr && !start->is_null() && !suspended)
+    status["startTime"] = *start;
+  else if (!suspended)
+    status["startTime"] = rfc3339(now);
   bool was = kube::condition_status(job, "Suspended") == "True";
-  if (suspended) put_condition(status, {"Suspended", "True", "JobSuspended", "Job suspended"}, now);
-  else if (was) put_condition(status, {"Suspended", "False", "JobResumed", "Job resumed"}, now);
+  if (suspended)
+    put_condition(status, {"Suspended", "True", "JobSuspended", "Job suspended"}, now);
+  else if (was)
+    put_condition(status, {"Suspended", "False", "JobResumed", "Job resumed"}, now);
 }
 
 void finish(Tally& tally, const Verdict& verdict, WallTime now) {
   auto& plan = tally.plan;
   bool good = verdict.type == "Complete";
   // First the intent; the last word when no pod runs and all are counted.
-  put_condition(plan.status, {good ? "SuccessCriteriaMet" : "FailureTarget", "True", verdict.reason, verdict.message}, now);
+  put_condition(plan.status, {good ? "SuccessCriteriaMet" : "FailureTarget", "True", verdict.reason, verdict.message},
+                now);
   plan.create.clear();
   plan.remove = tally.running;
-  bool settled = plan.remove.empty() && tally.terminating == 0 && named_count(plan.status, "succeeded") == 0 && named_count(plan.status, "failed") == 0;
+  bool settled = plan.remove.empty() && tally.terminating == 0 && named_count(plan.status, "succeeded") == 0 &&
+                 named_count(plan.status, "failed") == 0;
   if (!settled) return;
   put_condition(plan.status, {verdict.type, "True", verdict.reason, verdict.message}, now);
   if (good) plan.status["completionTime"] = rfc3339(now);
@@ -185,21 +198,30 @@ void finish(Tally& tally, const Verdict& verdict, WallTime now) {
 
 }  // namespace
 
-bool is_job_finished(const Object& job) { return kube::condition_status(job, "Complete") == "True" || kube::condition_status(job, "Failed") == "True"; }
+bool is_job_finished(const Object& job) {
+  return kube::condition_status(job, "Complete") == "True" || kube::condition_status(job, "Failed") == "True";
+}
 
 JobPlan plan_job(const Object& job, const std::vector<Object>& pods, WallTime now) {
   Tally tally{job, pods, now};
-  if (const auto* conditions = job.value().find_path({"status", "conditions"})) tally.plan.status["conditions"] = *conditions;
+  if (const auto* conditions = job.value().find_path({"status", "conditions"}))
+    tally.plan.status["conditions"] = *conditions;
   tally.count();
   auto& plan = tally.plan;
-  auto won = tally.succeeded + named_count(plan.status, "succeeded"), lost = tally.failed + named_count(plan.status, "failed");
+  auto won = tally.succeeded + named_count(plan.status, "succeeded"),
+       lost = tally.failed + named_count(plan.status, "failed");
   set_start(job, plan.status, now);
   Verdict verdict;
-  if (const auto* target = find_condition(plan.status, "FailureTarget")) verdict = {"Failed", target->str_at({"reason"}), target->str_at({"message"})};
-  else if (const auto* met = find_condition(plan.status, "SuccessCriteriaMet")) verdict = {"Complete", met->str_at({"reason"}), met->str_at({"message"})};
-  else verdict = judge(job, tally, won, lost, now);
-  if (!verdict.type.empty()) finish(tally, verdict, now);
-  else plan_pods(job, tally, won);
+  if (const auto* target = find_condition(plan.status, "FailureTarget"))
+    verdict = {"Failed", target->str_at({"reason"}), target->str_at({"message"})};
+  else if (const auto* met = find_condition(plan.status, "SuccessCriteriaMet"))
+    verdict = {"Complete", met->str_at({"reason"}), met->str_at({"message"})};
+  else
+    verdict = judge(job, tally, won, lost, now);
+  if (!verdict.type.empty())
+    finish(tally, verdict, now);
+  else
+    plan_pods(job, tally, won);
   auto& status = plan.status;
   for (auto [name, n] : {std::pair{"active", tally.active}, {"terminating", tally.terminating}, {"ready", tally.ready}})
     if (n > 0 || name == std::string_view("ready")) status[name] = n;

@@ -23,8 +23,8 @@ auto worth(const Object& pod) {
   auto phase = phase_of(pod);
   int phase_rank = phase == "Pending" ? 0 : phase == "Unknown" ? 1 : 2;
   auto age = [](WallTime t) { return -t.time_since_epoch().count(); };
-  return std::tuple(assigned, phase_rank, is_ready(pod), deletion_cost(pod), is_ready(pod) ? age(ready_since(pod)) : 0, -restarts_of(pod),
-                    age(created_at(pod)), pod.name());
+  return std::tuple(assigned, phase_rank, is_ready(pod), deletion_cost(pod), is_ready(pod) ? age(ready_since(pod)) : 0,
+                    -restarts_of(pod), age(created_at(pod)), pod.name());
 }
 
 Result<std::string> create_pods(const Ctx& ctx, const Env& env, const Object& set, std::int64_t count) {
@@ -84,14 +84,16 @@ ReplicaPlan plan_replicas(std::int64_t want, std::vector<Object> active) {
   return plan;
 }
 
-ReplicaStatus replica_status(const Object& set, const std::vector<Object>& active, const std::string& failure, WallTime now) {
+ReplicaStatus replica_status(const Object& set, const std::vector<Object>& active, const std::string& failure,
+                             WallTime now) {
   ReplicaStatus result;
   Millis min_ready(set["spec"]["minReadySeconds"].num_or(0) * 1000);
   auto labels = kube::Object(set["spec"]["template"].value()).labels();
   std::int64_t ready = 0, available = 0, labeled = 0;
   for (const auto& pod : active) {
     auto have = pod.labels();
-    labeled += std::all_of(labels.begin(), labels.end(), [&](const auto& l) { return have.contains(l.first) && have[l.first] == l.second; });
+    labeled += std::all_of(labels.begin(), labels.end(),
+                           [&](const auto& l) { return have.contains(l.first) && have[l.first] == l.second; });
     ready += is_ready(pod);
     auto when = availability(pod, min_ready, now);
     available += when.available;
@@ -104,15 +106,21 @@ ReplicaStatus replica_status(const Object& set, const std::vector<Object>& activ
   if (ready > 0) status["readyReplicas"] = ready;
   if (available > 0) status["availableReplicas"] = available;
   status["observedGeneration"] = set.generation();
-  if (failure.empty()) drop_condition(status, "ReplicaFailure");
-  else put_condition(status, {"ReplicaFailure", "True", "FailedCreate", failure}, now);
-  if (const auto* left = status.find("conditions"); left != nullptr && left->if_list()->empty()) status.map().erase("conditions");
+  if (failure.empty())
+    drop_condition(status, "ReplicaFailure");
+  else
+    put_condition(status, {"ReplicaFailure", "True", "FailedCreate", failure}, now);
+  if (const auto* left = status.find("conditions"); left != nullptr && left->if_list()->empty())
+    status.map().erase("conditions");
   return result;
 }
 
 Result<> run_replicasets(const Ctx& ctx, const Env& env) {
-  kube::ControllerOptions options{.name = env.name, .sources = {{.type = replicaset_type}, pods_of(env.client, replicaset_type, ctx)}, .workers = 2};
-  return kube::run_controller(ctx, env.client, options, [&](const Ctx& inner, const kube::Key& key) { return reconcile(inner, env, key); });
+  kube::ControllerOptions options{.name = env.name,
+                                  .sources = {{.type = replicaset_type}, pods_of(env.client, replicaset_type, ctx)},
+                                  .workers = 2};
+  return kube::run_controller(ctx, env.client, options,
+                              [&](const Ctx& inner, const kube::Key& key) { return reconcile(inner, env, key); });
 }
 
 }  // namespace slipway::cluster

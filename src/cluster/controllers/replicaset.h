@@ -16,6 +16,7 @@ struct ReplicaStatus {
   doc::Value status;
   std::optional<Millis> again;  // a pod becomes available by then
 };
-ReplicaStatus replica_status(const kube::Object& set, const std::vector<kube::Object>& active, const std::string& failure, WallTime now);
+ReplicaStatus replica_status(const kube::Object& set, const std::vector<kube::Object>& active,
+                             const std::string& failure, WallTime now);
 
 }  // namespace slipway::cluster

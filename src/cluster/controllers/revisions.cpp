@@ -30,19 +30,22 @@ Result<Revisions> sync_revisions(const Ctx& ctx, const Env& env, const Object& o
   Revisions result;
   for (auto& revision : list.items)
     if (is_owned_by(revision, owner)) result.all.push_back(std::move(revision));
-  std::sort(result.all.begin(), result.all.end(), [](const Object& a, const Object& b) { return number_of(a) < number_of(b); });
+  std::sort(result.all.begin(), result.all.end(),
+            [](const Object& a, const Object& b) { return number_of(a) < number_of(b); });
   auto wanted = owner["spec"]["template"].value();
   auto highest = result.all.empty() ? 0 : number_of(result.all.back());
-  auto same = std::find_if(result.all.rbegin(), result.all.rend(), [&](const Object& r) { return same_template(template_of(r), wanted); });
+  auto same = std::find_if(result.all.rbegin(), result.all.rend(),
+                           [&](const Object& r) { return same_template(template_of(r), wanted); });
   if (same != result.all.rend()) {
     result.update = *same;
     if (number_of(result.update) == highest) return result;
     // An undo: the old revision becomes the newest.
     auto key = result.update.key();
-    TRY(auto moved, kube::modify(ctx, env.client, revision_type, key, env.write(), [&](doc::Value& value) -> Result<bool> {
-      value["revision"] = highest + 1;
-      return true;
-    }));
+    TRY(auto moved,
+        kube::modify(ctx, env.client, revision_type, key, env.write(), [&](doc::Value& value) -> Result<bool> {
+          value["revision"] = highest + 1;
+          return true;
+        }));
     std::erase_if(result.all, [&](const Object& r) { return r.key() == key; });
     result.update = moved;
     result.all.push_back(std::move(moved));
@@ -53,7 +56,8 @@ Result<Revisions> sync_revisions(const Ctx& ctx, const Env& env, const Object& o
     kube::StringMap labels = Object(wanted).labels();
     labels["controller.kubernetes.io/hash"] = hash;
     auto made = kube::make_object(revision_type, {owner.ns(), owner.name() + "-" + hash}, labels);
-    if (auto cause = owner.annotation("kubernetes.io/change-cause"); !cause.empty()) made["metadata"]["annotations"]["kubernetes.io/change-cause"] = cause;
+    if (auto cause = owner.annotation("kubernetes.io/change-cause"); !cause.empty())
+      made["metadata"]["annotations"]["kubernetes.io/change-cause"] = cause;
     made["metadata"]["ownerReferences"].list().push_back(kube::owner_reference(owner, true));
     made["data"] = patch_data(owner);
     made["revision"] = highest + 1;
@@ -67,10 +71,13 @@ Result<Revisions> sync_revisions(const Ctx& ctx, const Env& env, const Object& o
   return fail(Kind::conflict, "{}: no free name for a revision", owner.describe());
 }
 
-Result<> trim_revisions(const Ctx& ctx, const Env& env, const Object& owner, const Revisions& revisions, const std::set<std::string>& in_use) {
+Result<> trim_revisions(const Ctx& ctx, const Env& env, const Object& owner, const Revisions& revisions,
+                        const std::set<std::string>& in_use) {
   std::vector<Object> idle;
   for (const auto& revision : revisions.all)
-    if (!in_use.contains(revision.name()) && !in_use.contains(revision_hash(revision)) && revision.uid() != revisions.update.uid()) idle.push_back(revision);
+    if (!in_use.contains(revision.name()) && !in_use.contains(revision_hash(revision)) &&
+        revision.uid() != revisions.update.uid())
+      idle.push_back(revision);
   auto keep = static_cast<std::size_t>(owner["spec"]["revisionHistoryLimit"].num_or(10));
   for (std::size_t i = 0; i + keep < idle.size(); ++i) TRY_OK(remove_quietly(ctx, env, idle[i]));
   return {};

@@ -11,7 +11,8 @@ struct Revisions {
 // Finds or makes the revision of the present template and gives it the highest number.
 Result<Revisions> sync_revisions(const Ctx& ctx, const Env& env, const kube::Object& owner);
 // Keeps `limit` beside those whose names are in use.
-Result<> trim_revisions(const Ctx& ctx, const Env& env, const kube::Object& owner, const Revisions& revisions, const std::set<std::string>& in_use);
+Result<> trim_revisions(const Ctx& ctx, const Env& env, const kube::Object& owner, const Revisions& revisions,
+                        const std::set<std::string>& in_use);
 // The pod template that a revision holds.
 doc::Value template_of(const kube::Object& revision);
 std::string revision_hash(const kube::Object& revision);

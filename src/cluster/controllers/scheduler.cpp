@@ -1,6 +1,6 @@
 // Binds pods to the one node, if they fit there.
-#include "base/text.h"
 #include "cluster/controllers/scheduler.h"
+#include "base/text.h"
 #include "kube/quantity.h"
 
 namespace slipway::cluster {
@@ -14,7 +14,9 @@ bool tolerates(const Object& pod, doc::View taint) {
     if (!effect.empty() && effect != taint["effect"].str_or("")) continue;
     if (key.empty() && toleration["operator"].str_or("") == "Exists") return true;
     if (key != taint["key"].str_or("")) continue;
-    if (toleration["operator"].str_or("Equal") == "Exists" || toleration["value"].str_or("") == taint["value"].str_or("")) return true;
+    if (toleration["operator"].str_or("Equal") == "Exists" ||
+        toleration["value"].str_or("") == taint["value"].str_or(""))
+      return true;
   }
   return false;
 }
@@ -42,7 +44,8 @@ bool matches_affinity(const Object& pod, const Object& node) {
     auto fields = term["matchFields"].items();
     if (expressions.empty() && fields.empty()) continue;  // an empty term matches nothing
     kube::StringMap named{{"metadata.name", node.name()}};
-    bool all = std::all_of(expressions.begin(), expressions.end(), [&](doc::View e) { return matches_expression(labels, e); }) &&
+    bool all = std::all_of(expressions.begin(), expressions.end(),
+                           [&](doc::View e) { return matches_expression(labels, e); }) &&
                std::all_of(fields.begin(), fields.end(), [&](doc::View e) { return matches_expression(named, e); });
     if (all) return true;
   }
@@ -52,11 +55,14 @@ bool matches_affinity(const Object& pod, const Object& node) {
 // The larger of what runs together and what each init container needs alone.
 double request_of(const Object& pod, std::string_view resource) {
   double sum = 0, init = 0;
-  for (auto container : pod["spec"]["containers"].items()) sum += parse_quantity(container["resources"]["requests"][resource].text());
+  for (auto container : pod["spec"]["containers"].items())
+    sum += parse_quantity(container["resources"]["requests"][resource].text());
   for (auto container : pod["spec"]["initContainers"].items()) {
     auto need = parse_quantity(container["resources"]["requests"][resource].text());
-    if (container["restartPolicy"].str_or("") == "Always") sum += need;
-    else init = std::max(init, need);
+    if (container["restartPolicy"].str_or("") == "Always")
+      sum += need;
+    else
+      init = std::max(init, need);
   }
   return std::max(sum, init) + parse_quantity(pod["spec"]["overhead"][resource].text());
 }
@@ -72,11 +78,13 @@ std::string why_not(const Object& pod, const Object& node, const std::vector<Obj
   if (node["spec"]["unschedulable"].bool_or(false)) return "node(s) were unschedulable";
   auto labels = node.labels();
   for (auto& [key, value] : pod["spec"]["nodeSelector"].members())
-    if (auto it = labels.find(key); it == labels.end() || it->second != value.text()) return "node(s) didn't match Pod's node affinity/selector";
+    if (auto it = labels.find(key); it == labels.end() || it->second != value.text())
+      return "node(s) didn't match Pod's node affinity/selector";
   if (!matches_affinity(pod, node)) return "node(s) didn't match Pod's node affinity/selector";
   for (auto taint : node["spec"]["taints"].items())
     if (taint["effect"].str_or("") != "PreferNoSchedule" && !tolerates(pod, taint))
-      return fmt::format("node(s) had untolerated taint {{{}: {}}}", taint["key"].str_or(""), taint["value"].str_or(""));
+      return fmt::format("node(s) had untolerated taint {{{}: {}}}", taint["key"].str_or(""),
+                         taint["value"].str_or(""));
   auto room = node["status"]["allocatable"];
   for (auto& [resource, amount] : room.members()) {
     auto need = request_of(pod, resource);
@@ -85,11 +93,13 @@ std::string why_not(const Object& pod, const Object& node, const std::vector<Obj
     if (need <= 0) continue;
     if (resource != "pods")
       for (const auto& other : others) used += request_of(other, resource);
-    if (need + used > parse_quantity(amount.text()) * (1 + 1e-9)) return resource == "pods" ? "Too many pods" : "Insufficient " + resource;
+    if (need + used > parse_quantity(amount.text()) * (1 + 1e-9))
+      return resource == "pods" ? "Too many pods" : "Insufficient " + resource;
   }
   for (auto container : pod["spec"]["containers"].items())
     for (auto& [resource, amount] : container["resources"]["requests"].members())
-      if (!room[resource].present() && room.present() && parse_quantity(amount.text()) > 0) return "Insufficient " + resource;
+      if (!room[resource].present() && room.present() && parse_quantity(amount.text()) > 0)
+        return "Insufficient " + resource;
   return "";
 }
 
@@ -115,8 +125,11 @@ Result<> assign(const Ctx& ctx, const Env& env, const Object& pod, const std::st
   binding["target"]["kind"] = "Node";
   binding["target"]["name"] = node;
   auto bound = env.client.create(ctx, std::move(binding), env.write("binding"));
-  if (!bound) return bound.error().is(Kind::not_found) || bound.error().is(Kind::conflict) ? Result<>{} : Fail(std::move(bound).error());
-  env.event(ctx, pod, "Normal", "Scheduled", fmt::format("Successfully assigned {}/{} to {}", pod.ns(), pod.name(), node));
+  if (!bound)
+    return bound.error().is(Kind::not_found) || bound.error().is(Kind::conflict) ? Result<>{}
+                                                                                 : Fail(std::move(bound).error());
+  env.event(ctx, pod, "Normal", "Scheduled",
+            fmt::format("Successfully assigned {}/{} to {}", pod.ns(), pod.name(), node));
   return {};
 }
 
@@ -131,7 +144,9 @@ Result<kube::Reconciled> reconcile(const Ctx& ctx, const Env& env, const kube::K
     return kube::Reconciled{};  // the node's own event comes
   }
   TRY(auto all, env.client.list(ctx, pod_type, {}));
-  std::erase_if(all.items, [&](const Object& other) { return is_finished(other) || other["spec"]["nodeName"].str_or("") != node->name(); });
+  std::erase_if(all.items, [&](const Object& other) {
+    return is_finished(other) || other["spec"]["nodeName"].str_or("") != node->name();
+  });
   auto why = why_not(*pod, *node, all.items);
   if (why.empty()) {
     TRY_OK(assign(ctx, env, *pod, node->name()));
@@ -156,10 +171,14 @@ Result<> run_scheduler(const Ctx& ctx, const Env& env) {
   auto of_pod = [&](const kube::Event& event) {
     bool ended = event.type == kube::Event::Type::deleted || is_finished(event.object);
     if (ended) return pending(event);
-    return event.object["spec"]["nodeName"].present() ? std::vector<kube::Key>() : std::vector<kube::Key>{event.object.key()};
+    return event.object["spec"]["nodeName"].present() ? std::vector<kube::Key>()
+                                                      : std::vector<kube::Key>{event.object.key()};
   };
-  kube::ControllerOptions options{.name = env.name, .sources = {{.type = pod_type, .keys = of_pod}, {.type = node_type, .keys = pending}}, .workers = 1};
-  return kube::run_controller(ctx, env.client, options, [&](const Ctx& inner, const kube::Key& key) { return reconcile(inner, env, key); });
+  kube::ControllerOptions options{.name = env.name,
+                                  .sources = {{.type = pod_type, .keys = of_pod}, {.type = node_type, .keys = pending}},
+                                  .workers = 1};
+  return kube::run_controller(ctx, env.client, options,
+                              [&](const Ctx& inner, const kube::Key& key) { return reconcile(inner, env, key); });
 }
 
 }  // namespace slipway::cluster

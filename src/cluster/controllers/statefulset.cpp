@@ -59,7 +59,9 @@ const Object& Pass::revision_for(std::int64_t ordinal) const {
   return keeps ? current_ : revisions_.update;
 }
 
-std::string claim_name(std::string_view volume, const std::string& set, std::int64_t ordinal) { return fmt::format("{}-{}-{}", volume, set, ordinal); }
+std::string claim_name(std::string_view volume, const std::string& set, std::int64_t ordinal) {
+  return fmt::format("{}-{}-{}", volume, set, ordinal);
+}
 
 Result<> Pass::ensure_claims(std::int64_t ordinal) {
   for (auto wanted : set_["spec"]["volumeClaimTemplates"].items()) {
@@ -69,7 +71,8 @@ Result<> Pass::ensure_claims(std::int64_t ordinal) {
     auto made = kube::make_object(claim_type, {set_.ns(), name});
     for (auto part : {"labels", "annotations"})
       if (wanted["metadata"][part].present()) made["metadata"][part] = wanted["metadata"][part].value();
-    for (auto& [key, value] : set_["spec"]["selector"]["matchLabels"].members()) made["metadata"]["labels"][key] = value.text();
+    for (auto& [key, value] : set_["spec"]["selector"]["matchLabels"].members())
+      made["metadata"]["labels"][key] = value.text();
     made["spec"] = wanted["spec"].value();
     bool goes_along = set_["spec"]["persistentVolumeClaimRetentionPolicy"]["whenDeleted"].str_or("Retain") == "Delete";
     if (goes_along) made["metadata"]["ownerReferences"].list().push_back(kube::owner_reference(set_, false));
@@ -82,7 +85,9 @@ Result<> Pass::ensure_claims(std::int64_t ordinal) {
 Result<> Pass::release_claims(std::int64_t ordinal) {
   if (set_["spec"]["persistentVolumeClaimRetentionPolicy"]["whenScaled"].str_or("Retain") != "Delete") return {};
   for (auto wanted : set_["spec"]["volumeClaimTemplates"].items()) {
-    TRY(auto claim, env_.client.get(ctx_, claim_type, {set_.ns(), claim_name(wanted["metadata"]["name"].str_or(""), set_.name(), ordinal)}));
+    TRY(auto claim,
+        env_.client.get(ctx_, claim_type,
+                        {set_.ns(), claim_name(wanted["metadata"]["name"].str_or(""), set_.name(), ordinal)}));
     if (claim) TRY_OK(remove_quietly(ctx_, env_, *claim));
   }
   return {};
@@ -117,10 +122,12 @@ Result<> Pass::create(std::int64_t ordinal) {
   name_claims(pod, ordinal);
   auto made = env_.client.create(ctx_, std::move(pod), env_.write());
   if (!made) {
-    env_.event(ctx_, set_, "Warning", "FailedCreate", fmt::format("create Pod {} in StatefulSet {} failed error: {}", name, set_.name(), made.error().what()));
+    env_.event(ctx_, set_, "Warning", "FailedCreate",
+               fmt::format("create Pod {} in StatefulSet {} failed error: {}", name, set_.name(), made.error().what()));
     return Fail(std::move(made).error());
   }
-  env_.event(ctx_, set_, "Normal", "SuccessfulCreate", fmt::format("create Pod {} in StatefulSet {} successful", name, set_.name()));
+  env_.event(ctx_, set_, "Normal", "SuccessfulCreate",
+             fmt::format("create Pod {} in StatefulSet {} successful", name, set_.name()));
   pods_[ordinal] = *std::move(made);
   return {};
 }
@@ -149,7 +156,8 @@ Result<> Pass::scale_down(bool& waits) {
     if (ordinal >= first() && ordinal < first() + replicas()) continue;
     if (!pod.deleting()) {
       TRY_OK(remove_quietly(ctx_, env_, pod));
-      env_.event(ctx_, set_, "Normal", "SuccessfulDelete", fmt::format("delete Pod {} in StatefulSet {} successful", pod.name(), set_.name()));
+      env_.event(ctx_, set_, "Normal", "SuccessfulDelete",
+                 fmt::format("delete Pod {} in StatefulSet {} successful", pod.name(), set_.name()));
       TRY_OK(release_claims(ordinal));
     }
     waits = true;
@@ -161,7 +169,8 @@ Result<> Pass::scale_down(bool& waits) {
 // From the highest ordinal down to the partition; the next one only when those above serve again.
 Result<> Pass::roll() {
   if (on_delete()) return {};
-  auto limit = std::max<std::int64_t>(1, scaled(set_["spec"]["updateStrategy"]["rollingUpdate"]["maxUnavailable"], replicas(), true, 1));
+  auto limit = std::max<std::int64_t>(
+      1, scaled(set_["spec"]["updateStrategy"]["rollingUpdate"]["maxUnavailable"], replicas(), true, 1));
   std::int64_t down = 0;
   for (auto& [ordinal, pod] : pods_)
     if (ordinal >= first() && ordinal < first() + replicas() && !available(pod)) ++down;
@@ -173,7 +182,8 @@ Result<> Pass::roll() {
       // One that does not serve costs nothing to replace: a broken update can be mended by the next.
       if (serves && down >= limit) return {};
       TRY_OK(remove_quietly(ctx_, env_, it->second));
-      env_.event(ctx_, set_, "Normal", "SuccessfulDelete", fmt::format("delete Pod {} in StatefulSet {} successful", it->second.name(), set_.name()));
+      env_.event(ctx_, set_, "Normal", "SuccessfulDelete",
+                 fmt::format("delete Pod {} in StatefulSet {} successful", it->second.name(), set_.name()));
       if (serves) ++down;
       if (limit == 1) return {};
     } else if (!serves && limit == 1) {
@@ -198,7 +208,8 @@ Result<> Pass::write_status() {
   status["replicas"] = static_cast<std::int64_t>(pods_.size());
   if (ready > 0) status["readyReplicas"] = ready;
   status["availableReplicas"] = usable;
-  bool complete = updated == replicas() && ready == replicas() && static_cast<std::int64_t>(pods_.size()) == replicas() && partition() == 0;
+  bool complete = updated == replicas() && ready == replicas() &&
+                  static_cast<std::int64_t>(pods_.size()) == replicas() && partition() == 0;
   if (complete) current_ = revisions_.update, of_current = updated;
   if (of_current > 0) status["currentReplicas"] = of_current;
   if (updated > 0) status["updatedReplicas"] = updated;
@@ -235,12 +246,15 @@ Result<kube::Reconciled> Pass::run() {
 }  // namespace
 
 Result<> run_statefulsets(const Ctx& ctx, const Env& env) {
-  kube::ControllerOptions options{.name = env.name, .sources = {{.type = statefulset_type}, pods_of(env.client, statefulset_type, ctx)}, .workers = 1};
-  return kube::run_controller(ctx, env.client, options, [&](const Ctx& inner, const kube::Key& key) -> Result<kube::Reconciled> {
-    TRY(auto set, env.client.get(inner, statefulset_type, key));
-    if (!set) return kube::Reconciled{};
-    return Pass(inner, env, *std::move(set)).run();
-  });
+  kube::ControllerOptions options{.name = env.name,
+                                  .sources = {{.type = statefulset_type}, pods_of(env.client, statefulset_type, ctx)},
+                                  .workers = 1};
+  return kube::run_controller(ctx, env.client, options,
+                              [&](const Ctx& inner, const kube::Key& key) -> Result<kube::Reconciled> {
+                                TRY(auto set, env.client.get(inner, statefulset_type, key));
+                                if (!set) return kube::Reconciled{};
+                                return Pass(inner, env, *std::move(set)).run();
+                              });
 }
 
 }  // namespace slipway::cluster

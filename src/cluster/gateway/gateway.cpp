@@ -9,8 +9,9 @@ namespace {
 
 using kube::Object;
 
-const kube::Type ingress_type{"networking.k8s.io/v1", "Ingress"}, route_type{"gateway.networking.k8s.io/v1", "HTTPRoute"},
-    service_type{"v1", "Service"}, slice_type{"discovery.k8s.io/v1", "EndpointSlice"}, pod_type{"v1", "Pod"};
+const kube::Type ingress_type{"networking.k8s.io/v1", "Ingress"},
+    route_type{"gateway.networking.k8s.io/v1", "HTTPRoute"}, service_type{"v1", "Service"},
+    slice_type{"discovery.k8s.io/v1", "EndpointSlice"}, pod_type{"v1", "Pod"};
 
 // Argo's controller and the embedded rollouts name their hash one way, Deployments the other.
 std::string hash_of(const Object& pod) {
@@ -46,7 +47,8 @@ Result<std::vector<Object>> Gateway::Rep::list(const Ctx& ctx, const kube::Type&
 }
 
 std::string Gateway::Rep::pod_hash(const Ctx& ctx, const std::string& ns, const std::string& pod) {
-  // A pod's name is not used again by a ReplicaSet, and its hash never changes. Names of StatefulSets return: they have none.
+  // A pod's name is not used again by a ReplicaSet, and its hash never changes. Names of StatefulSets return: they have
+  // none.
   auto& hash = hashes[{ns, pod}];
   if (!hash.empty()) return hash;
   auto found = client->get(ctx, pod_type, {ns, pod});
@@ -68,7 +70,8 @@ Result<> Gateway::Rep::tell_ingresses(const Ctx& ctx, const std::vector<Object>&
     address["ip"] = options.node_ip;
     status["loadBalancer"]["ingress"].list().push_back(std::move(address));
     auto written = kube::write_status(ctx, *client, ingress, std::move(status), "gateway");
-    if (!written && !written.error().is(Kind::not_found) && !written.error().is(Kind::conflict)) return Fail(std::move(written).error());
+    if (!written && !written.error().is(Kind::not_found) && !written.error().is(Kind::conflict))
+      return Fail(std::move(written).error());
   }
   return {};
 }
@@ -96,7 +99,8 @@ Result<> Gateway::Rep::tell_routes(const Ctx& ctx, const std::vector<Object>& ro
     doc::Value status;
     status["parents"] = std::move(parents);
     auto written = kube::write_status(ctx, *client, route, std::move(status), "gateway");
-    if (!written && !written.error().is(Kind::not_found) && !written.error().is(Kind::conflict)) return Fail(std::move(written).error());
+    if (!written && !written.error().is(Kind::not_found) && !written.error().is(Kind::conflict))
+      return Fail(std::move(written).error());
   }
   return {};
 }
@@ -109,7 +113,9 @@ Result<kube::Reconciled> Gateway::Rep::rebuild(const Ctx& ctx) {
   TRY(world.slices, list(ctx, slice_type, false));
   if (hashes.size() > 10'000) hashes.clear();
   world.pod_hash = [&](const std::string& ns, const std::string& pod) { return pod_hash(ctx, ns, pod); };
-  world.tally = [&](const std::string& ns, const std::string& service, const std::string& hash) { return tally(ns, service, hash); };
+  world.tally = [&](const std::string& ns, const std::string& service, const std::string& hash) {
+    return tally(ns, service, hash);
+  };
   auto made = make_table(world);
   *table.lock() = std::move(made);
   pool.trim();
@@ -139,9 +145,12 @@ int Gateway::port() const { return rep_->server->port(); }
 Result<> Gateway::run(const Ctx& ctx) {
   // Whatever changes, there is one table to make; changes that come together make it once.
   auto one = [](const kube::Event&) { return std::vector<kube::Key>{{"", "table"}}; };
-  kube::ControllerOptions options{.name = "gateway", .workers = 1, .backoff_max = Millis(2000)};  // HTTPRoute may be defined later
-  for (const auto& type : {ingress_type, route_type, service_type, slice_type}) options.sources.push_back({.type = type, .keys = one});
-  return kube::run_controller(ctx, *rep_->client, options, [this](const Ctx& inner, const kube::Key&) { return rep_->rebuild(inner); });
+  kube::ControllerOptions options{
+      .name = "gateway", .workers = 1, .backoff_max = Millis(2000)};  // HTTPRoute may be defined later
+  for (const auto& type : {ingress_type, route_type, service_type, slice_type})
+    options.sources.push_back({.type = type, .keys = one});
+  return kube::run_controller(ctx, *rep_->client, options,
+                              [this](const Ctx& inner, const kube::Key&) { return rep_->rebuild(inner); });
 }
 
 std::vector<BackendStats> Gateway::stats() const {
@@ -157,12 +166,19 @@ std::vector<BackendStats> Gateway::stats() const {
 }
 
 std::string Gateway::metrics_text() const {
-  std::string requests = "# HELP slipway_gateway_requests_total requests by backend and outcome\n# TYPE slipway_gateway_requests_total counter\n";
-  std::string seconds = "# HELP slipway_gateway_request_seconds time to the end of the answer\n# TYPE slipway_gateway_request_seconds histogram\n";
+  std::string requests =
+      "# HELP slipway_gateway_requests_total requests by backend and outcome\n# TYPE slipway_gateway_requests_total "
+      "counter\n";
+  std::string seconds =
+      "# HELP slipway_gateway_request_seconds time to the end of the answer\n# TYPE slipway_gateway_request_seconds "
+      "histogram\n";
   for (const auto& s : stats()) {
     auto labels = fmt::format("namespace=\"{}\",service=\"{}\",pod_template_hash=\"{}\"", s.ns, s.service, s.pod_hash);
     auto good = s.requests - std::min(s.requests, s.errors_4xx + s.errors_5xx + s.failures);
-    for (auto [code, n] : {std::pair<const char*, std::uint64_t>{"success", good}, {"4xx", s.errors_4xx}, {"5xx", s.errors_5xx}, {"failure", s.failures}})
+    for (auto [code, n] : {std::pair<const char*, std::uint64_t>{"success", good},
+                           {"4xx", s.errors_4xx},
+                           {"5xx", s.errors_5xx},
+                           {"failure", s.failures}})
       requests += fmt::format("slipway_gateway_requests_total{{{},code=\"{}\"}} {}\n", labels, code, n);
     std::uint64_t below = 0;
     for (std::size_t i = 0; i < s.buckets.size(); ++i) {

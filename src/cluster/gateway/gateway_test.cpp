@@ -35,11 +35,14 @@ struct Scene {
     }));
   }
   void service(const std::string& name, const std::vector<int>& ports) {
-    world.services.push_back(yaml(fmt::format("{{metadata: {{name: {0}, namespace: a}}, spec: {{ports: [{{name: http, port: 80}}]}}}}", name)));
+    world.services.push_back(yaml(
+        fmt::format("{{metadata: {{name: {0}, namespace: a}}, spec: {{ports: [{{name: http, port: 80}}]}}}}", name)));
     for (std::size_t i = 0; i < ports.size(); ++i)
-      world.slices.push_back(yaml(fmt::format("{{metadata: {{name: {0}-{1}, namespace: a, labels: {{kubernetes.io/service-name: {0}}}}}, ports: [{{name: http, port: {2}}}], "
-                                              "endpoints: [{{addresses: [127.0.0.1], conditions: {{ready: true}}, targetRef: {{kind: Pod, name: {0}}}}}]}}",
-                                              name, i, ports[i])));
+      world.slices.push_back(yaml(fmt::format(
+          "{{metadata: {{name: {0}-{1}, namespace: a, labels: {{kubernetes.io/service-name: {0}}}}}, ports: [{{name: "
+          "http, port: {2}}}], "
+          "endpoints: [{{addresses: [127.0.0.1], conditions: {{ready: true}}, targetRef: {{kind: Pod, name: {0}}}}}]}}",
+          name, i, ports[i])));
   }
   void build() { *table.lock() = make_table(world); }
   std::string url(std::string_view path) { return fmt::format("http://127.0.0.1:{}{}", front->port(), path); }
@@ -64,14 +67,19 @@ std::unique_ptr<net::Server> backend(std::string name) {
       });
       return response ? std::move(*response) : net::Response::error(response.error());
     }
-    return net::Response::text(200, fmt::format("{} {} {}{} for {}", name, request.method, request.target, body.empty() ? "" : " " + body,
-                                                request.headers.get_or("X-Forwarded-For", "-")));
+    return net::Response::text(
+        200, fmt::format("{} {} {}{} for {}", name, request.method, request.target, body.empty() ? "" : " " + body,
+                         request.headers.get_or("X-Forwarded-For", "-")));
   }));
 }
 
-std::string ingress(std::string_view name, std::string_view annotations, std::string_view host, std::string_view path, std::string_view type, std::string_view service) {
-  return fmt::format("{{kind: Ingress, metadata: {{name: {}, namespace: a, annotations: {{{}}}}}, spec: {{rules: [{{host: '{}', http: {{paths: [{{path: {}, pathType: {}, "
-                     "backend: {{service: {{name: {}, port: {{number: 80}}}}}}}}]}}}}]}}}}", name, annotations, host, path, type, service);
+std::string ingress(std::string_view name, std::string_view annotations, std::string_view host, std::string_view path,
+                    std::string_view type, std::string_view service) {
+  return fmt::format(
+      "{{kind: Ingress, metadata: {{name: {}, namespace: a, annotations: {{{}}}}}, spec: {{rules: [{{host: '{}', http: "
+      "{{paths: [{{path: {}, pathType: {}, "
+      "backend: {{service: {{name: {}, port: {{number: 80}}}}}}}}]}}}}]}}}}",
+      name, annotations, host, path, type, service);
 }
 
 TEST(Routes, TheMostSpecificWins) {
@@ -81,7 +89,8 @@ TEST(Routes, TheMostSpecificWins) {
   auto add = [&](std::string_view host, std::string_view path, std::string_view type) {
     scene.world.ingresses.push_back(yaml(ingress(fmt::format("i{}", n++), "", host, path, type, "s")));
   };
-  add("a.example", "/", "Prefix"), add("a.example", "/foo", "Prefix"), add("a.example", "/foo", "Exact"), add("*.example", "/", "Prefix"), add("", "/", "Prefix"), add("a.example", "/foo/bar/", "Prefix");
+  add("a.example", "/", "Prefix"), add("a.example", "/foo", "Prefix"), add("a.example", "/foo", "Exact"),
+      add("*.example", "/", "Prefix"), add("", "/", "Prefix"), add("a.example", "/foo/bar/", "Prefix");
   auto table = make_table(scene.world);
   auto find = [&](std::string_view host, std::string_view path) {
     net::Request request;
@@ -110,7 +119,8 @@ TEST(Routes, HttpRouteMatchesHeadersMethodAndQuery) {
   auto table = make_table(scene.world);
   auto weight = [&](std::string method, std::string path, net::Headers headers, std::string query = "") {
     net::Request request;
-    request.method = method, request.path = path, request.headers = std::move(headers), request.query = net::parse_query(query);
+    request.method = method, request.path = path, request.headers = std::move(headers),
+    request.query = net::parse_query(query);
     auto route = table->find(request);
     return route ? route->shares[0].weight : -1;
   };
@@ -129,7 +139,8 @@ TEST(Gateway, PassesRequestsOnAndKeepsConnections) {
   scene.build();
   net::Client client;
   EXPECT_EQ(must(client.get({}, scene.url("/a%20b?c=d"))).body, "b GET /a%20b?c=d for 127.0.0.1");
-  EXPECT_EQ(must(client.send({}, {.method = "POST", .url = scene.url("/p"), .body = "hello"})).body, "b POST /p hello for 127.0.0.1");
+  EXPECT_EQ(must(client.send({}, {.method = "POST", .url = scene.url("/p"), .body = "hello"})).body,
+            "b POST /p hello for 127.0.0.1");
   std::string big(20'000'000, 'x');
   EXPECT_EQ(must(client.send({}, {.method = "PUT", .url = scene.url("/size"), .body = big})).body, "20000000");
   std::size_t left = 3'000'000;
@@ -158,10 +169,15 @@ TEST(Gateway, SplitsByWeightEvenly) {
   Scene scene;
   scene.service("stable", {stable->port()}), scene.service("canary", {canary->port()});
   scene.world.ingresses.push_back(yaml(ingress("main", "", "", "/nginx", "Prefix", "stable")));
-  scene.world.ingresses.push_back(yaml(ingress("canary", "nginx.ingress.kubernetes.io/canary: 'true', nginx.ingress.kubernetes.io/canary-weight: '20', "
-                                                         "nginx.ingress.kubernetes.io/canary-by-header: X-Canary", "", "/nginx", "Prefix", "canary")));
-  scene.world.routes.push_back(yaml("{kind: HTTPRoute, metadata: {name: r, namespace: a}, spec: {rules: [{matches: [{path: {value: /route}}], backendRefs: "
-                                    "[{name: stable, port: 80, weight: 95}, {name: canary, port: 80, weight: 5}]}]}}"));
+  scene.world.ingresses.push_back(
+      yaml(ingress("canary",
+                   "nginx.ingress.kubernetes.io/canary: 'true', nginx.ingress.kubernetes.io/canary-weight: '20', "
+                   "nginx.ingress.kubernetes.io/canary-by-header: X-Canary",
+                   "", "/nginx", "Prefix", "canary")));
+  scene.world.routes.push_back(
+      yaml("{kind: HTTPRoute, metadata: {name: r, namespace: a}, spec: {rules: [{matches: [{path: {value: /route}}], "
+           "backendRefs: "
+           "[{name: stable, port: 80, weight: 95}, {name: canary, port: 80, weight: 5}]}]}}"));
   scene.build();
   net::Client client;
   for (auto [path, want] : {std::pair{"/nginx", 40}, {"/route", 10}}) {
@@ -169,14 +185,18 @@ TEST(Gateway, SplitsByWeightEvenly) {
     for (int i = 0; i < 200; ++i) ASSERT_EQ(must(client.get({}, scene.url(path))).status, 200);
     EXPECT_NEAR(static_cast<double>(scene.stats("canary").requests - before), want, 2) << path;
   }
-  EXPECT_TRUE(must(client.send({}, {.url = scene.url("/nginx"), .headers = {{"X-Canary", "always"}}})).body.starts_with("canary"));
-  EXPECT_TRUE(must(client.send({}, {.url = scene.url("/nginx"), .headers = {{"X-Canary", "never"}}})).body.starts_with("stable"));
+  EXPECT_TRUE(must(client.send({}, {.url = scene.url("/nginx"), .headers = {{"X-Canary", "always"}}}))
+                  .body.starts_with("canary"));
+  EXPECT_TRUE(must(client.send({}, {.url = scene.url("/nginx"), .headers = {{"X-Canary", "never"}}}))
+                  .body.starts_with("stable"));
 }
 
 TEST(Gateway, ARefusedConnectionIsTriedElsewhere) {
   auto server = backend("live");
   int dead = 0;
-  { dead = backend("dead")->port(); }
+  {
+    dead = backend("dead")->port();
+  }
   Scene scene;
   scene.service("s", {dead, server->port()}), scene.service("gone", {dead}), scene.service("empty", {});
   scene.world.ingresses.push_back(yaml(ingress("i", "", "", "/", "Prefix", "s")));
@@ -184,7 +204,8 @@ TEST(Gateway, ARefusedConnectionIsTriedElsewhere) {
   scene.world.ingresses.push_back(yaml(ingress("e", "", "", "/empty", "Prefix", "empty")));
   scene.build();
   net::Client client;
-  for (int i = 0; i < 10; ++i) EXPECT_EQ(must(client.send({}, {.method = "POST", .url = scene.url("/"), .body = "x"})).status, 200);
+  for (int i = 0; i < 10; ++i)
+    EXPECT_EQ(must(client.send({}, {.method = "POST", .url = scene.url("/"), .body = "x"})).status, 200);
   EXPECT_EQ(scene.stats("s").failures, 0u);
   EXPECT_EQ(must(client.get({}, scene.url("/gone"))).status, 502);
   EXPECT_EQ(scene.stats("gone").failures, 1u);
@@ -198,7 +219,8 @@ TEST(Gateway, ARefusedConnectionIsTriedElsewhere) {
 TEST(Gateway, AKeptConnectionThatDiedCostsNothing) {
   net::ServerOptions short_lived;
   short_lived.idle_timeout = Millis(30);
-  auto server = must(net::Server::start(short_lived, [](const Ctx&, net::Request&) { return net::Response::text(200, "ok"); }));
+  auto server =
+      must(net::Server::start(short_lived, [](const Ctx&, net::Request&) { return net::Response::text(200, "ok"); }));
   Scene scene;
   scene.service("s", {server->port()});
   scene.world.ingresses.push_back(yaml(ingress("i", "", "", "/", "Prefix", "s")));
@@ -218,10 +240,14 @@ TEST(Gateway, TunnelsWebSockets) {
   scene.world.ingresses.push_back(yaml(ingress("i", "", "", "/", "Prefix", "s")));
   scene.build();
   net::Raw raw(scene.front->port());
-  raw.send("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+  raw.send(
+      "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: "
+      "13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
   EXPECT_NE(raw.read_until("\r\n\r\n").find("101 Switching Protocols"), std::string::npos);
   raw.send(std::string("\x81\x82\0\0\0\0hi", 8));
-  EXPECT_EQ(raw.read_until("echo hi"), "\x81\x07" "echo hi");
+  EXPECT_EQ(raw.read_until("echo hi"),
+            "\x81\x07"
+            "echo hi");
   raw.close();
 }
 
@@ -275,19 +301,30 @@ TEST(Gateway, FollowsObjects) {
   std::jthread running([&] { (void)gateway->run(Ctx().with_stop(stop.token())); });
   Finally end([&] { stop.request_stop(); });
   auto apply = [&](const std::string& text) { must(client->apply({}, must(doc::parse_yaml(text)), {.force = true})); };
-  apply("{apiVersion: v1, kind: Service, metadata: {name: web, namespace: default}, spec: {ports: [{name: http, port: 80}]}}");
-  apply("{apiVersion: v1, kind: Pod, metadata: {name: p1, namespace: default, labels: {pod-template-hash: abc}}, spec: {containers: [{name: c, image: i}]}}");
+  apply(
+      "{apiVersion: v1, kind: Service, metadata: {name: web, namespace: default}, spec: {ports: [{name: http, port: "
+      "80}]}}");
+  apply(
+      "{apiVersion: v1, kind: Pod, metadata: {name: p1, namespace: default, labels: {pod-template-hash: abc}}, spec: "
+      "{containers: [{name: c, image: i}]}}");
   auto slice = [&](int port) {
-    apply(fmt::format("{{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {{name: web-1, namespace: default, labels: {{kubernetes.io/service-name: web}}}}, addressType: IPv4, "
-                      "ports: [{{name: http, port: {}}}], endpoints: [{{addresses: [127.0.0.1], conditions: {{ready: true}}, targetRef: {{kind: Pod, name: p1, namespace: default}}}}]}}", port));
+    apply(
+        fmt::format("{{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {{name: web-1, namespace: "
+                    "default, labels: {{kubernetes.io/service-name: web}}}}, addressType: IPv4, "
+                    "ports: [{{name: http, port: {}}}], endpoints: [{{addresses: [127.0.0.1], conditions: {{ready: "
+                    "true}}, targetRef: {{kind: Pod, name: p1, namespace: default}}}}]}}",
+                    port));
   };
   slice(one->port());
-  apply("{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: web, namespace: default}, spec: {rules: [{host: shop.example, http: {paths: [{path: /, pathType: Prefix, "
-        "backend: {service: {name: web, port: {name: http}}}}]}}]}}");
+  apply(
+      "{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: web, namespace: default}, spec: {rules: "
+      "[{host: shop.example, http: {paths: [{path: /, pathType: Prefix, "
+      "backend: {service: {name: web, port: {name: http}}}}]}}]}}");
   net::Client http;
   auto answers = [&](std::string_view want) {
     for (int i = 0; i < 1000; ++i) {
-      auto r = http.send({}, {.url = fmt::format("http://127.0.0.1:{}/", gateway->port()), .headers = {{"Host", "shop.example"}}});
+      auto r = http.send(
+          {}, {.url = fmt::format("http://127.0.0.1:{}/", gateway->port()), .headers = {{"Host", "shop.example"}}});
       if (r && r->status == 200 && r->body.starts_with(want)) return true;
       (void)sleep({}, Millis(5));
     }
@@ -299,9 +336,12 @@ TEST(Gateway, FollowsObjects) {
   auto stats = gateway->stats();
   ASSERT_FALSE(stats.empty());
   EXPECT_EQ(stats.back().pod_hash, "abc");
-  EXPECT_NE(gateway->metrics_text().find("slipway_gateway_requests_total{namespace=\"default\",service=\"web\",pod_template_hash=\"abc\",code=\"success\"}"), std::string::npos);
-  auto ingress_now = must(kube::await(Ctx().within(Millis(5000)), *client, {"networking.k8s.io/v1", "Ingress"}, {"default", "web"},
-                                      [](const Object& o) { return o["status"]["loadBalancer"]["ingress"][0]["ip"].str_or("") == "192.0.2.1"; }));
+  EXPECT_NE(gateway->metrics_text().find("slipway_gateway_requests_total{namespace=\"default\",service=\"web\",pod_"
+                                         "template_hash=\"abc\",code=\"success\"}"),
+            std::string::npos);
+  auto ingress_now = must(kube::await(
+      Ctx().within(Millis(5000)), *client, {"networking.k8s.io/v1", "Ingress"}, {"default", "web"},
+      [](const Object& o) { return o["status"]["loadBalancer"]["ingress"][0]["ip"].str_or("") == "192.0.2.1"; }));
 }
 
 }  // namespace

@@ -14,8 +14,8 @@ constexpr Millis connect_time{3000}, answer_time{120'000};
 constexpr std::int64_t replay_limit = 64 << 10;
 
 bool is_hop(std::string_view name) {
-  for (auto hop : {"Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization", "TE", "Trailer", "Transfer-Encoding", "Upgrade",
-                   "Content-Length", "Expect"})
+  for (auto hop : {"Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization", "TE",
+                   "Trailer", "Transfer-Encoding", "Upgrade", "Content-Length", "Expect"})
     if (iequals(name, hop)) return true;
   return false;
 }
@@ -36,7 +36,8 @@ net::Headers end_to_end(const net::Headers& headers) {
 }
 
 bool is_idempotent(std::string_view method) {
-  return method == "GET" || method == "HEAD" || method == "PUT" || method == "DELETE" || method == "OPTIONS" || method == "TRACE";
+  return method == "GET" || method == "HEAD" || method == "PUT" || method == "DELETE" || method == "OPTIONS" ||
+         method == "TRACE";
 }
 
 std::string peer_address(std::string_view peer) { return std::string(peer.substr(0, peer.rfind(':'))); }
@@ -69,9 +70,12 @@ Outgoing outgoing(const Route& route, const net::Request& request) {
   out.headers = end_to_end(request.headers);
   out.target = rewritten(route, request);
   auto words = connection_words(request.headers);
-  if (std::find(words.begin(), words.end(), "upgrade") != words.end()) out.upgrade = request.headers.get_or("Upgrade", "");
-  if (request.headers.get("Transfer-Encoding")) out.length = -1;
-  else if (auto length = request.headers.get("Content-Length")) out.length = to_int(*length).value_or(0);
+  if (std::find(words.begin(), words.end(), "upgrade") != words.end())
+    out.upgrade = request.headers.get_or("Upgrade", "");
+  if (request.headers.get("Transfer-Encoding"))
+    out.length = -1;
+  else if (auto length = request.headers.get("Content-Length"))
+    out.length = to_int(*length).value_or(0);
   auto peer = peer_address(request.peer);
   auto before = request.headers.get("X-Forwarded-For");
   out.headers.set("X-Forwarded-For", before ? fmt::format("{}, {}", *before, peer) : peer);
@@ -102,7 +106,8 @@ struct Passage {
     tally->add(end, answer.status, seconds);
   }
   ~Passage() {
-    if (answer.status != 0) count(Tally::End::answered);  // the client went before it was over; the backend did its part
+    if (answer.status != 0)
+      count(Tally::End::answered);  // the client went before it was over; the backend did its part
   }
 };
 
@@ -112,7 +117,8 @@ Result<> send_body(const Ctx& ctx, net::Upstream& upstream, net::Request& reques
     TRY(auto got, request.body->read(ctx, buffer));
     if (got == 0) return upstream.finish(ctx);
     // An endpoint that stops reading may have answered already: that is what counts then.
-    if (auto sent = upstream.send(ctx, {buffer.data(), got}); !sent) return sent.error().is(Kind::unavailable) ? Result<>{} : std::move(sent);
+    if (auto sent = upstream.send(ctx, {buffer.data(), got}); !sent)
+      return sent.error().is(Kind::unavailable) ? Result<>{} : std::move(sent);
   }
 }
 
@@ -153,7 +159,8 @@ Attempt try_endpoint(const Ctx& ctx, Passage& passage, net::Request& request, co
   }
   bool again = reused && replayable && is_idempotent(request.method) && answer.error().is(Kind::unavailable);
   passage.upstream.reset();
-  return {again ? Outcome::retry : Outcome::failed, answer.error().is(Kind::timeout) ? 504 : 502, answer.error().what()};
+  return {again ? Outcome::retry : Outcome::failed, answer.error().is(Kind::timeout) ? 504 : 502,
+          answer.error().what()};
 }
 
 net::Response refuse(int status, std::string_view why) {
@@ -175,7 +182,8 @@ net::StreamBody stream_of(std::shared_ptr<Passage> passage) {
       TRY_OK(writer.write(ctx, {buffer.data(), *got}));
     }
     passage->count(Tally::End::answered);
-    if (passage->upstream->reusable()) passage->pool->give(*passage->endpoint, *std::exchange(passage->upstream, std::nullopt));
+    if (passage->upstream->reusable())
+      passage->pool->give(*passage->endpoint, *std::exchange(passage->upstream, std::nullopt));
     return {};
   };
 }
@@ -217,19 +225,23 @@ net::Response pass_back(std::shared_ptr<Passage> passage) {
     return response;
   }
   passage->count(Tally::End::answered);
-  if (passage->upstream->reusable()) passage->pool->give(*passage->endpoint, *std::exchange(passage->upstream, std::nullopt));
+  if (passage->upstream->reusable())
+    passage->pool->give(*passage->endpoint, *std::exchange(passage->upstream, std::nullopt));
   return response;
 }
 
 net::Response redirect(const Route& route, const net::Request& request) {
   std::string host(request.headers.get_or("Host", ""));
   auto scheme = route.redirect_scheme.empty() ? std::string(request.tls ? "https" : "http") : route.redirect_scheme;
-  if (!route.redirect_host.empty()) host = route.redirect_host;
-  else host = host.substr(0, host.rfind(':'));
+  if (!route.redirect_host.empty())
+    host = route.redirect_host;
+  else
+    host = host.substr(0, host.rfind(':'));
   auto port = route.redirect_port;
   bool plain_port = port == 0 || (scheme == "https" && port == 443) || (scheme == "http" && port == 80);
   auto response = refuse(route.redirect_status, "see Location");
-  response.headers.add("Location", fmt::format("{}://{}{}{}", scheme, host, plain_port ? "" : fmt::format(":{}", port), rewritten(route, request)));
+  response.headers.add("Location", fmt::format("{}://{}{}{}", scheme, host, plain_port ? "" : fmt::format(":{}", port),
+                                               rewritten(route, request)));
   return response;
 }
 
@@ -262,7 +274,8 @@ void UpstreamPool::trim() {
   }
 }
 
-net::Response proxy(const Ctx& ctx, UpstreamPool& pool, const std::shared_ptr<const Table>& table, net::Request& request) {
+net::Response proxy(const Ctx& ctx, UpstreamPool& pool, const std::shared_ptr<const Table>& table,
+                    net::Request& request) {
   if (!table) return refuse(503, "the gateway is starting");
   auto route = table->find(request);
   if (!route) return refuse(404, "no route for this host and path");
@@ -277,7 +290,8 @@ net::Response proxy(const Ctx& ctx, UpstreamPool& pool, const std::shared_ptr<co
     LOG(debug, "gateway.failed", {"service", target.ns + "/" + target.service}, {"why", why});
     return refuse(status, why);
   };
-  if (target.endpoints.empty()) return fail_with(503, fmt::format("service {}/{} has no ready endpoint", target.ns, target.service));
+  if (target.endpoints.empty())
+    return fail_with(503, fmt::format("service {}/{} has no ready endpoint", target.ns, target.service));
   auto out = outgoing(*route, request);
   if (out.length && *out.length >= 0 && *out.length <= replay_limit) {
     auto body = request.read_body(ctx, replay_limit);

@@ -22,6 +22,7 @@ class UpstreamPool {
   Guarded<ByEndpoint> idle_;
 };
 
-net::Response proxy(const Ctx& ctx, UpstreamPool& pool, const std::shared_ptr<const Table>& table, net::Request& request);
+net::Response proxy(const Ctx& ctx, UpstreamPool& pool, const std::shared_ptr<const Table>& table,
+                    net::Request& request);
 
 }  // namespace slipway::cluster

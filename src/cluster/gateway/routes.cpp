@@ -21,9 +21,12 @@ bool matches_pattern(const std::shared_ptr<const void>& pattern, std::string_vie
 
 bool matches_path(const Route& route, const std::string& path) {
   switch (route.kind) {
-    case Route::Path::exact: return path == route.path;
-    case Route::Path::prefix: return path_has_prefix(path, route.path);
-    case Route::Path::pattern: return matches_pattern(route.pattern, path);
+    case Route::Path::exact:
+      return path == route.path;
+    case Route::Path::prefix:
+      return path_has_prefix(path, route.path);
+    case Route::Path::pattern:
+      return matches_pattern(route.pattern, path);
   }
   return false;
 }
@@ -38,7 +41,8 @@ bool matches(const Route& route, const net::Request& request) {
   for (const auto& match : route.headers)
     if (!matches_value(match, request.headers.get(match.name))) return false;
   for (const auto& match : route.queries) {
-    auto it = std::find_if(request.query.begin(), request.query.end(), [&](const auto& q) { return q.first == match.name; });
+    auto it =
+        std::find_if(request.query.begin(), request.query.end(), [&](const auto& q) { return q.first == match.name; });
     if (it == request.query.end() || !matches_value(match, std::string_view(it->second))) return false;
   }
   return true;
@@ -75,7 +79,8 @@ bool takes_canary(const Canary& canary, const net::Request& request, std::uint64
 }  // namespace
 
 const std::vector<double>& gateway_bounds() {
-  static const std::vector<double> bounds = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30};
+  static const std::vector<double> bounds = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
+                                             0.25,  0.5,    1,     2.5,  5,     10,   30};
   return bounds;
 }
 
@@ -87,12 +92,16 @@ std::uint64_t first_turn() {
 Tally::Tally() : buckets_(gateway_bounds().size() + 1) {}
 
 void Tally::add(End end, int status, double seconds) {
-  auto bump = [](std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) { counter.fetch_add(by, std::memory_order_relaxed); };
+  auto bump = [](std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) {
+    counter.fetch_add(by, std::memory_order_relaxed);
+  };
   if (end == End::failed) {
     bump(failures_);
   } else {
-    if (status >= 500) bump(server_errors_);
-    else if (status >= 400) bump(client_errors_);
+    if (status >= 500)
+      bump(server_errors_);
+    else if (status >= 400)
+      bump(client_errors_);
     const auto& bounds = gateway_bounds();
     bump(buckets_[std::lower_bound(bounds.begin(), bounds.end(), seconds) - bounds.begin()]);
     bump(micros_, static_cast<std::uint64_t>(seconds * 1e6));
@@ -101,7 +110,8 @@ void Tally::add(End end, int status, double seconds) {
 }
 
 void Tally::read(BackendStats& stats) const {
-  stats.requests = requests_, stats.errors_5xx = server_errors_, stats.errors_4xx = client_errors_, stats.failures = failures_;
+  stats.requests = requests_, stats.errors_5xx = server_errors_, stats.errors_4xx = client_errors_,
+  stats.failures = failures_;
   stats.seconds_sum = static_cast<double>(micros_) / 1e6;
   stats.buckets.assign(buckets_.begin(), buckets_.end());
 }
@@ -135,14 +145,17 @@ std::size_t Table::size() const {
 
 void Table::sort() {
   auto key = [](const std::shared_ptr<Route>& r) {
-    return std::tuple(r->kind == Route::Path::exact ? 0 : 1, -static_cast<int>(r->path.size()), r->method.empty(), -static_cast<int>(r->headers.size()),
-                      -static_cast<int>(r->queries.size()));
+    return std::tuple(r->kind == Route::Path::exact ? 0 : 1, -static_cast<int>(r->path.size()), r->method.empty(),
+                      -static_cast<int>(r->headers.size()), -static_cast<int>(r->queries.size()));
   };
-  auto order = [&](Routes& routes) { std::stable_sort(routes.begin(), routes.end(), [&](const auto& a, const auto& b) { return key(a) < key(b); }); };
+  auto order = [&](Routes& routes) {
+    std::stable_sort(routes.begin(), routes.end(), [&](const auto& a, const auto& b) { return key(a) < key(b); });
+  };
   for (auto& [host, routes] : exact_) order(routes);
   for (auto& [suffix, routes] : wild_) order(routes);
   order(any_);
-  std::stable_sort(wild_.begin(), wild_.end(), [](const auto& a, const auto& b) { return a.first.size() > b.first.size(); });
+  std::stable_sort(wild_.begin(), wild_.end(),
+                   [](const auto& a, const auto& b) { return a.first.size() > b.first.size(); });
 }
 
 TargetPtr choose(const Route& route, const net::Request& request) {

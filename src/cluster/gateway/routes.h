@@ -64,14 +64,14 @@ struct Route {
   std::vector<Match> headers, queries;
   std::vector<Share> shares;
   std::vector<Canary> canaries;
-  std::string prefix_rewrite;           // URLRewrite ReplacePrefixMatch and ReplaceFullPath
+  std::string prefix_rewrite;  // URLRewrite ReplacePrefixMatch and ReplaceFullPath
   bool rewrites_prefix = false, rewrites_all = false;
   std::vector<std::pair<std::string, std::string>> set_headers, add_headers;
   std::vector<std::string> drop_headers;
-  int redirect_status = 0;              // RequestRedirect
+  int redirect_status = 0;  // RequestRedirect
   std::string redirect_scheme, redirect_host;
   int redirect_port = 0;
-  std::string origin;                   // "Ingress shop/web", for people
+  std::string origin;  // "Ingress shop/web", for people
   mutable std::atomic<std::uint64_t> turn = first_turn(), canary_turn = first_turn();
 };
 

@@ -26,7 +26,8 @@ std::int64_t annotated(const Object& object, std::string_view name, std::int64_t
 class TableMaker {
  public:
   explicit TableMaker(const World& world) : world_(world) {
-    for (const auto& slice : world.slices) slices_[{slice.ns(), slice.label("kubernetes.io/service-name")}].push_back(&slice);
+    for (const auto& slice : world.slices)
+      slices_[{slice.ns(), slice.label("kubernetes.io/service-name")}].push_back(&slice);
     for (const auto& service : world.services) services_[service.key()] = &service;
   }
   std::shared_ptr<const Table> make();
@@ -58,7 +59,8 @@ std::optional<std::string> TableMaker::port_name(const Object& service, doc::Vie
   auto name = port["name"].str_or(port.str_or(""));
   auto number = port["number"].num_or(port.num_or(0));
   for (auto candidate : ports) {
-    if (!name.empty() ? candidate["name"].str_or("") == name : candidate["port"].num_or(0) == number) return candidate["name"].str_or("");
+    if (!name.empty() ? candidate["name"].str_or("") == name : candidate["port"].num_or(0) == number)
+      return candidate["name"].str_or("");
   }
   if (name.empty() && number == 0 && ports.size() == 1) return ports[0]["name"].str_or("");
   return std::nullopt;
@@ -67,7 +69,8 @@ std::optional<std::string> TableMaker::port_name(const Object& service, doc::Vie
 void TableMaker::add_endpoints(Target& target, const Object& slice, const std::string& name) {
   int number = 0;
   for (auto port : slice["ports"].items())
-    if (port["name"].str_or("") == name && port["protocol"].str_or("TCP") == "TCP") number = static_cast<int>(port["port"].num_or(0));
+    if (port["name"].str_or("") == name && port["protocol"].str_or("TCP") == "TCP")
+      number = static_cast<int>(port["port"].num_or(0));
   if (number <= 0 || number > 65535) return;
   for (auto endpoint : slice["endpoints"].items()) {
     if (!endpoint["conditions"]["ready"].bool_or(true)) continue;
@@ -109,7 +112,8 @@ std::shared_ptr<Route> TableMaker::ingress_path(const Object& ingress, doc::View
   made->origin = ingress.describe();
   made->path = path["path"].str_or("/");
   auto type = path["pathType"].str_or("ImplementationSpecific");
-  bool regex = ingress.annotation("nginx.ingress.kubernetes.io/use-regex") == "true" && type == "ImplementationSpecific";
+  bool regex =
+      ingress.annotation("nginx.ingress.kubernetes.io/use-regex") == "true" && type == "ImplementationSpecific";
   if (type == "Exact") made->kind = Route::Path::exact;
   if (regex) {
     made->kind = Route::Path::pattern;
@@ -122,7 +126,8 @@ std::shared_ptr<Route> TableMaker::ingress_path(const Object& ingress, doc::View
 
 void TableMaker::add_ingress(const Object& ingress) {
   for (auto rule : ingress["spec"]["rules"].items())
-    for (auto path : rule["http"]["paths"].items()) routes_of(rule["host"].str_or("")).push_back(ingress_path(ingress, path));
+    for (auto path : rule["http"]["paths"].items())
+      routes_of(rule["host"].str_or("")).push_back(ingress_path(ingress, path));
   auto fallback = ingress["spec"]["defaultBackend"]["service"];
   if (!fallback.present()) return;
   auto made = std::make_shared<Route>();
@@ -137,11 +142,15 @@ void TableMaker::add_canary(const Object& ingress) {
   for (auto rule : ingress["spec"]["rules"].items()) {
     for (auto path : rule["http"]["paths"].items()) {
       auto made = ingress_path(ingress, path);
-      Canary canary{made->shares[0].target, annotated(ingress, "canary-weight", 0), annotated(ingress, "canary-weight-total", 100),
-                    ingress.annotation("nginx.ingress.kubernetes.io/canary-by-header"), ingress.annotation("nginx.ingress.kubernetes.io/canary-by-header-value"),
+      Canary canary{made->shares[0].target,
+                    annotated(ingress, "canary-weight", 0),
+                    annotated(ingress, "canary-weight-total", 100),
+                    ingress.annotation("nginx.ingress.kubernetes.io/canary-by-header"),
+                    ingress.annotation("nginx.ingress.kubernetes.io/canary-by-header-value"),
                     ingress.annotation("nginx.ingress.kubernetes.io/canary-by-cookie")};
       for (auto& route : routes_of(rule["host"].str_or("")))
-        if (route->path == made->path && route->kind == made->kind && route->origin.starts_with("Ingress")) route->canaries.push_back(canary);
+        if (route->path == made->path && route->kind == made->kind && route->origin.starts_with("Ingress"))
+          route->canaries.push_back(canary);
     }
   }
 }
@@ -149,7 +158,9 @@ void TableMaker::add_canary(const Object& ingress) {
 bool TableMaker::read_match(Route& made, doc::View match) const {
   made.path = match["path"]["value"].str_or("/");
   auto type = match["path"]["type"].str_or("PathPrefix");
-  made.kind = type == "Exact" ? Route::Path::exact : type == "RegularExpression" ? Route::Path::pattern : Route::Path::prefix;
+  made.kind = type == "Exact"               ? Route::Path::exact
+              : type == "RegularExpression" ? Route::Path::pattern
+                                            : Route::Path::prefix;
   if (made.kind == Route::Path::pattern && !(made.pattern = compile(made.path))) return false;
   made.method = match["method"].str_or("");
   auto read = [](doc::View list, std::vector<Match>& into) {
@@ -176,7 +187,8 @@ bool TableMaker::read_filters(Route& made, doc::View rule) const {
       made.rewrites_prefix = path["type"].str_or("") == "ReplacePrefixMatch";
       made.rewrites_all = path["type"].str_or("") == "ReplaceFullPath";
       made.prefix_rewrite = path[made.rewrites_all ? "replaceFullPath" : "replacePrefixMatch"].str_or("");
-      if (auto host = filter["urlRewrite"]["hostname"].str_or(""); !host.empty()) made.set_headers.emplace_back("Host", host);
+      if (auto host = filter["urlRewrite"]["hostname"].str_or(""); !host.empty())
+        made.set_headers.emplace_back("Host", host);
     } else if (type == "RequestRedirect") {
       auto redirect = filter["requestRedirect"];
       made.redirect_status = static_cast<int>(redirect["statusCode"].num_or(302));
@@ -196,7 +208,8 @@ void TableMaker::add_rule(const Object& route, doc::View rule, const std::vector
     auto ns = backend["namespace"].str_or(route.ns());
     // Another namespace's service would need a ReferenceGrant.
     if (ns != route.ns()) continue;
-    shares.push_back({target(ns, backend["name"].str_or(""), backend["port"]), std::max<std::int64_t>(0, backend["weight"].num_or(1))});
+    shares.push_back({target(ns, backend["name"].str_or(""), backend["port"]),
+                      std::max<std::int64_t>(0, backend["weight"].num_or(1))});
   }
   auto matches = rule["matches"].items();
   if (matches.empty()) matches.push_back(doc::View(Object().value()));
@@ -223,11 +236,14 @@ void TableMaker::add_route(const Object& route) {
 }
 
 std::shared_ptr<const Table> TableMaker::make() {
-  auto is_canary = [](const Object& ingress) { return ingress.annotation("nginx.ingress.kubernetes.io/canary") == "true"; };
+  auto is_canary = [](const Object& ingress) {
+    return ingress.annotation("nginx.ingress.kubernetes.io/canary") == "true";
+  };
   auto by_age = [](std::vector<const Object*> objects) {
     // The oldest wins a host and path that two claim.
     std::sort(objects.begin(), objects.end(), [](const Object* a, const Object* b) {
-      return std::tuple((*a)["metadata"]["creationTimestamp"].text(), a->key()) < std::tuple((*b)["metadata"]["creationTimestamp"].text(), b->key());
+      return std::tuple((*a)["metadata"]["creationTimestamp"].text(), a->key()) <
+             std::tuple((*b)["metadata"]["creationTimestamp"].text(), b->key());
     });
     return objects;
   };

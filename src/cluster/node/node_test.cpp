@@ -99,20 +99,21 @@ class NodeTest : public testing::Test {
     EXPECT_FALSE(must(read_file("/proc/self/mounts")).contains(root_.string()));
   }
   void start_node() {
-    NodeOptions options{.name = "n1",
-                        .root = root_,
-                        .registry = world_->registry.get(),
-                        .registry_names = {"127.0.0.1:7080"},
-                        .layers = world_->layers.get(),
-                        .remote = nullptr,
-                        .runtime = world_->runtime.get(),
-                        .network = world_->network.get(),
-                        .api_url = {},
-                        .ca_pem = {},
-                        .token = [this](const kube::Object& pod, const std::string& audience, std::int64_t) -> Result<std::string> {
-                          if (audience == "vault") return fmt::format("vault-{}", ++vault_tokens_);
-                          return "token-of-" + pod["spec"]["serviceAccountName"].str_or("default");
-                        }};
+    NodeOptions options{
+        .name = "n1",
+        .root = root_,
+        .registry = world_->registry.get(),
+        .registry_names = {"127.0.0.1:7080"},
+        .layers = world_->layers.get(),
+        .remote = nullptr,
+        .runtime = world_->runtime.get(),
+        .network = world_->network.get(),
+        .api_url = {},
+        .ca_pem = {},
+        .token = [this](const kube::Object& pod, const std::string& audience, std::int64_t) -> Result<std::string> {
+          if (audience == "vault") return fmt::format("vault-{}", ++vault_tokens_);
+          return "token-of-" + pod["spec"]["serviceAccountName"].str_or("default");
+        }};
     node_ = must(Node::open(client_, std::move(options)));
     stop_ = std::stop_source();
     thread_ = std::thread([this] { (void)node_->run(Ctx().with_stop(stop_.get_token())); });

@@ -301,8 +301,8 @@ bool PodWorker::ensure_volumes() {
                         [&](const kube::Type& type, const std::string& name) {
                           return node_.find(ctx_, type.kind == "PersistentVolume" ? "" : pod_.ns(), type, name);
                         },
-                    .token = [&](const std::string& audience,
-                                 std::int64_t seconds) {
+                    .token =
+                        [&](const std::string& audience, std::int64_t seconds) {
                           // Made anew after four fifths of its time, as the kubelet does.
                           tokens_due_ = std::min<Clock::time_point>(tokens_due_, now() + Millis(seconds * 800));
                           return node_.token(ctx_, pod_, audience, seconds);
@@ -429,7 +429,8 @@ Result<std::string> NodeShared::token(const Ctx& ctx, const kube::Object& pod, c
   auto made = client.create(ctx, request, how);
   if (!made && made.error().is(Kind::not_found) && account == "default") {
     // The namespace is younger than its controller's last look.
-    auto there = client.create(ctx, kube::make_object({"v1", "ServiceAccount"}, {pod.ns(), account}), {.field_manager = "slipway-node"});
+    auto there = client.create(ctx, kube::make_object({"v1", "ServiceAccount"}, {pod.ns(), account}),
+                               {.field_manager = "slipway-node"});
     if (!there && !there.error().is(Kind::conflict)) return Fail(std::move(there).error());
     made = client.create(ctx, std::move(request), how);
   }

@@ -142,7 +142,7 @@ class PodWorker {
   std::optional<Clock::time_point> ending_, kill_at_;
   Clock::time_point next_{}, sandbox_retry_{}, volumes_retry_{}, born_{};
   Clock::time_point tokens_due_ = Clock::time_point::max();  // projected tokens are made anew
-  kube::Object written_;  // as the API last confirmed it
+  kube::Object written_;                                     // as the API last confirmed it
   std::atomic<bool> over_ = false;
   mutable std::mutex view_mutex_;
   View view_;

@@ -196,8 +196,10 @@ Result<> PodVolumes::prepare(const VolumeInput& input) {
   if (!input.ca_pem.empty()) files["ca.crt"] = {input.ca_pem, 0644};
   if (input.token) {
     auto token = input.token("", own_token_seconds);
-    if (token) files["token"] = {*token, 0644};
-    else if (!token.error().is(Kind::unavailable)) return Fail(std::move(token).error().in("service account token"));
+    if (token)
+      files["token"] = {*token, 0644};
+    else if (!token.error().is(Kind::unavailable))
+      return Fail(std::move(token).error().in("service account token"));
   }
   return write_payload(folder, files, fs_group(input.pod));
 }

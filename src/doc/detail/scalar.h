@@ -6,12 +6,12 @@
 namespace slipway::doc {
 
 struct ScalarForms {
-  bool plain = true;    // in block context
+  bool plain = true;  // in block context
   bool plain_flow = true;
-  bool single = true;   // '…'
-  bool block = true;    // | and >
+  bool single = true;  // '…'
+  bool block = true;   // | and >
   bool multiline = false;
-  bool text = true;     // UTF-8; anything else is !!binary
+  bool text = true;  // UTF-8; anything else is !!binary
 };
 ScalarForms scalar_forms(std::string_view text);
 

@@ -46,7 +46,8 @@ struct Progress {
 // The destination namespace, when the Application asks for it.
 Result<Progress> ensure_namespace(const Ctx& ctx, kube::Client& client, const Application& app);
 // One object made as desired; `live` is empty when it is not there. Gives the live object.
-Result<kube::Object> apply_task(const Ctx& ctx, kube::Client& client, const Application& app, const Task& task, const kube::Object& live);
+Result<kube::Object> apply_task(const Ctx& ctx, kube::Client& client, const Application& app, const Task& task,
+                                const kube::Object& live);
 // Asks the server about every object before the first is written. Errors: invalid, denied: what it refuses.
 Result<> check_all(const Ctx& ctx, Work& work);
 // Deletes what Git no longer holds, what was created last going first. Never everything unless asked for.

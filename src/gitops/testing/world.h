@@ -25,14 +25,17 @@ class TestRepositories final : public Repositories {
   }
   // A commit on main with these files changed; nothing deletes one. Gives its id.
   std::string commit(const std::string& url, const std::map<std::string, std::optional<std::string>>& files) {
-    auto repository = path_exists(path(url)) ? must(git::Repository::open(path(url))) : must(git::Repository::init(path(url)));
+    auto repository =
+        path_exists(path(url)) ? must(git::Repository::open(path(url))) : must(git::Repository::init(path(url)));
     auto tip = must(repository.resolve("refs/heads/main"));
     std::vector<git::FileEdit> edits;
     for (const auto& [file, content] : files) edits.push_back({file, content});
     auto tree = must(repository.write_tree(tip ? must(repository.tree_of(*tip)) : git::Oid(), edits));
     std::vector<git::Oid> parents;
     if (tip) parents.push_back(*tip);
-    auto id = must(repository.write_commit(tree, parents, {"ada", "ada@example.org", WallTime(std::chrono::seconds(1'780'000'000 + ++commits_))}, "change"));
+    auto id = must(repository.write_commit(
+        tree, parents, {"ada", "ada@example.org", WallTime(std::chrono::seconds(1'780'000'000 + ++commits_))},
+        "change"));
     must(repository.update_ref("refs/heads/main", id, std::nullopt, "test"));
     return id;
   }
@@ -61,8 +64,11 @@ class FaultClient final : public kube::Client {
     TRY_OK(note("get", type, key, true));
     return behind_->get(ctx, type, key);
   }
-  Result<kube::ObjectList> list(const Ctx& ctx, const kube::Type& type, const kube::ListOptions& options) override { return behind_->list(ctx, type, options); }
-  Result<std::unique_ptr<kube::Watch>> watch(const Ctx& ctx, const kube::Type& type, const kube::WatchOptions& options) override {
+  Result<kube::ObjectList> list(const Ctx& ctx, const kube::Type& type, const kube::ListOptions& options) override {
+    return behind_->list(ctx, type, options);
+  }
+  Result<std::unique_ptr<kube::Watch>> watch(const Ctx& ctx, const kube::Type& type,
+                                             const kube::WatchOptions& options) override {
     return behind_->watch(ctx, type, options);
   }
   Result<kube::Object> create(const Ctx& ctx, doc::Value object, const kube::WriteOptions& options) override {
@@ -73,8 +79,8 @@ class FaultClient final : public kube::Client {
     TRY_OK(note("update", object, options.dry_run));
     return behind_->update(ctx, std::move(object), options);
   }
-  Result<kube::Object> patch(const Ctx& ctx, const kube::Type& type, const kube::Key& key, kube::PatchType kind, const doc::Value& patch,
-                             const kube::WriteOptions& options) override {
+  Result<kube::Object> patch(const Ctx& ctx, const kube::Type& type, const kube::Key& key, kube::PatchType kind,
+                             const doc::Value& patch, const kube::WriteOptions& options) override {
     TRY_OK(note("patch", type, key, options.dry_run));
     return behind_->patch(ctx, type, key, kind, patch, options);
   }
@@ -82,10 +88,12 @@ class FaultClient final : public kube::Client {
     TRY_OK(note("apply", object, options.dry_run));
     return behind_->apply(ctx, std::move(object), options);
   }
-  Result<> remove(const Ctx& ctx, const kube::Type& type, const kube::Key& key, const kube::RemoveOptions& options) override {
+  Result<> remove(const Ctx& ctx, const kube::Type& type, const kube::Key& key,
+                  const kube::RemoveOptions& options) override {
     TRY_OK(note("remove", type, key, false));
     auto used = options;
-    if (collects && used.propagation == kube::RemoveOptions::Propagation::foreground) used.propagation = kube::RemoveOptions::Propagation::background;
+    if (collects && used.propagation == kube::RemoveOptions::Propagation::foreground)
+      used.propagation = kube::RemoveOptions::Propagation::background;
     return behind_->remove(ctx, type, key, used);
   }
   Result<Resource> resource(const Ctx& ctx, const kube::Type& type) override { return behind_->resource(ctx, type); }
@@ -128,12 +136,19 @@ struct World {
     context.clock = &clock;
     return context;
   }
-  std::string commit(const std::map<std::string, std::optional<std::string>>& files) { return repositories.commit(std::string(url), files); }
+  std::string commit(const std::map<std::string, std::optional<std::string>>& files) {
+    return repositories.commit(std::string(url), files);
+  }
   // `policy` and what follows it, in YAML, at the depth of spec.
-  void application(std::string_view spec = "syncPolicy: {automated: {prune: true, selfHeal: true}}", std::string_view metadata = "") {
-    auto text = fmt::format("apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: shop, namespace: argocd{}}}\nspec:\n", metadata);
-    if (spec.find("destination") == std::string_view::npos) text += "  destination: {server: 'https://kubernetes.default.svc', namespace: shop}\n";
-    if (spec.find("source:") == std::string_view::npos && spec.find("sources:") == std::string_view::npos) text += fmt::format("  source: {{repoURL: {}, path: ., targetRevision: main}}\n", url);
+  void application(std::string_view spec = "syncPolicy: {automated: {prune: true, selfHeal: true}}",
+                   std::string_view metadata = "") {
+    auto text = fmt::format(
+        "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: shop, namespace: argocd{}}}\nspec:\n",
+        metadata);
+    if (spec.find("destination") == std::string_view::npos)
+      text += "  destination: {server: 'https://kubernetes.default.svc', namespace: shop}\n";
+    if (spec.find("source:") == std::string_view::npos && spec.find("sources:") == std::string_view::npos)
+      text += fmt::format("  source: {{repoURL: {}, path: ., targetRevision: main}}\n", url);
     for (auto line : lines(spec)) text += fmt::format("  {}\n", line);
     must(person->apply(ctx(), must(doc::parse_yaml(text)), {.force = true}));
   }
@@ -146,8 +161,10 @@ struct World {
     again = looked.again;
     if (looked.status.is_null()) return {};
     doc::List patch{doc::Map{{"op", "add"}, {"path", "/status"}, {"value", looked.status}}};
-    if (!looked.request_taken && app->value().find("operation") != nullptr) patch.emplace_back(doc::Map{{"op", "remove"}, {"path", "/operation"}});
-    TRY_OK(client->patch(ctx(), application_type, key, kube::PatchType::json, std::move(patch), {.field_manager = std::string(status_manager)}));
+    if (!looked.request_taken && app->value().find("operation") != nullptr)
+      patch.emplace_back(doc::Map{{"op", "remove"}, {"path", "/operation"}});
+    TRY_OK(client->patch(ctx(), application_type, key, kube::PatchType::json, std::move(patch),
+                         {.field_manager = std::string(status_manager)}));
     return {};
   }
   kube::Object look_once() {
@@ -161,23 +178,32 @@ struct World {
     comparer = std::make_unique<Comparer>();
     pacer = std::make_unique<HealPacer>(clock);
   }
-  std::optional<kube::Object> live(const kube::Type& type, const std::string& name, const std::string& ns = "shop") { return must(person->get(ctx(), type, {ns, name})); }
-  bool has(const std::string& config_map) { return live({"v1", "ConfigMap"}, config_map).has_value(); }
-  void merge(const kube::Type& type, const kube::Key& which, std::string_view yaml, const std::string& subresource = "") {
-    must(person->patch(ctx(), type, which, kube::PatchType::merge, must(doc::parse_yaml(yaml)), {.field_manager = "ada", .subresource = subresource}));
+  std::optional<kube::Object> live(const kube::Type& type, const std::string& name, const std::string& ns = "shop") {
+    return must(person->get(ctx(), type, {ns, name}));
   }
-  void request(std::string_view sync = "{}") { merge(application_type, key, fmt::format("{{operation: {{sync: {}, initiatedBy: {{username: ada}}}}}}", sync)); }
+  bool has(const std::string& config_map) { return live({"v1", "ConfigMap"}, config_map).has_value(); }
+  void merge(const kube::Type& type, const kube::Key& which, std::string_view yaml,
+             const std::string& subresource = "") {
+    must(person->patch(ctx(), type, which, kube::PatchType::merge, must(doc::parse_yaml(yaml)),
+                       {.field_manager = "ada", .subresource = subresource}));
+  }
+  void request(std::string_view sync = "{}") {
+    merge(application_type, key, fmt::format("{{operation: {{sync: {}, initiatedBy: {{username: ada}}}}}}", sync));
+  }
 };
 
 inline std::string config_map(std::string_view name, std::string_view value = "1", std::string_view annotations = "") {
-  return fmt::format("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {}, annotations: {{{}}}}}\ndata: {{v: \"{}\"}}\n", name, annotations, value);
+  return fmt::format(
+      "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {}, annotations: {{{}}}}}\ndata: {{v: \"{}\"}}\n", name,
+      annotations, value);
 }
 inline std::string phase_of(const kube::Object& app) { return app["status"]["operationState"]["phase"].text(); }
 inline std::string message_of(const kube::Object& app) { return app["status"]["operationState"]["message"].text(); }
 // "ComparisonError: text|..."
 inline std::string conditions_of(const kube::Object& app) {
   std::vector<std::string> all;
-  for (const auto& c : app["status"]["conditions"].items()) all.push_back(c["type"].text() + ": " + c["message"].text());
+  for (const auto& c : app["status"]["conditions"].items())
+    all.push_back(c["type"].text() + ": " + c["message"].text());
   return join(all, "|");
 }
 

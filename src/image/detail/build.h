@@ -59,14 +59,14 @@ struct State {
   std::vector<std::pair<std::string, std::string>> args;  // declared ARGs, with their values
   std::vector<std::string> declared;                      // all names, also those without one
   bool cmd_set = false;
-  std::string fs_key() const;                             // by content: the diff ids
+  std::string fs_key() const;  // by content: the diff ids
   std::optional<std::string> env(std::string_view name) const;
   void set_env(std::string_view name, std::string value);
 };
 
 // Where a COPY --from or a mount reads.
 struct Origin {
-  std::string key;      // of all it holds: the fast key; "" for folders
+  std::string key;  // of all it holds: the fast key; "" for folders
   Source source;
   std::vector<std::shared_ptr<void>> holds;  // mounts that must stay
 };

@@ -15,7 +15,7 @@ Result<Ownership> resolve_owner(const fs::path& root, std::string_view text);
 Result<unsigned> apply_chmod(std::string_view text, unsigned mode, bool folder);
 
 struct PlaceOptions {
-  std::optional<Ownership> owner;   // absent: the source's own rule
+  std::optional<Ownership> owner;  // absent: the source's own rule
   std::string chmod;
 };
 // Threads: one.
@@ -26,9 +26,11 @@ class Placer {
   Result<Fd> folder(const std::string& path, Ownership owner = {});
   bool is_folder(const std::string& path) const;
   // Places the selection. `destination` ends in '/' when it must be a folder.
-  Result<> place(const Ctx& ctx, const Source& source, const Selection& selection, const std::string& destination, const PlaceOptions& options);
+  Result<> place(const Ctx& ctx, const Source& source, const Selection& selection, const std::string& destination,
+                 const PlaceOptions& options);
   // One file with the given bytes (heredocs, downloads).
-  Result<> write(const std::string& path, std::string_view bytes, unsigned mode, const PlaceOptions& options, std::optional<std::int64_t> mtime = {});
+  Result<> write(const std::string& path, std::string_view bytes, unsigned mode, const PlaceOptions& options,
+                 std::optional<std::int64_t> mtime = {});
 
  private:
   Result<> one(const Source& source, const Entry& entry, const std::string& path, const PlaceOptions& options);

@@ -20,7 +20,7 @@ struct Entry {
   std::string path;    // below the source's root
   std::string target;  // below the destination; "" is the destination itself
   struct stat st{};
-  std::string link;    // of a symbolic link
+  std::string link;  // of a symbolic link
 };
 struct Selection {
   std::vector<Entry> entries;  // folders before what is in them
@@ -28,12 +28,13 @@ struct Selection {
   std::string ignored;         // a source that .dockerignore hides, for the message
 };
 struct SelectOptions {
-  bool parents = false;        // --parents
+  bool parents = false;  // --parents
   std::vector<std::string> exclude;
 };
 
 // Errors: not_found for a plain source that is not there; invalid for a broken pattern.
-Result<Selection> select(const Ctx& ctx, const Source& source, const std::vector<std::string>& patterns, const SelectOptions& options);
+Result<Selection> select(const Ctx& ctx, const Source& source, const std::vector<std::string>& patterns,
+                         const SelectOptions& options);
 // Over names, modes, owners (when kept), links and contents; times do not count.
 Result<std::string> content_key(const Ctx& ctx, const Source& source, const Selection& selection);
 // Every file below `path`, .dockerignore applied (for bind mounts). `hidden` tells whether it hid something.

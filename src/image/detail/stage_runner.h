@@ -1,8 +1,8 @@
 #pragma once
 // Carries out one stage, instruction by instruction.
 #include "image/detail/build.h"
-#include "image/expand.h"
 #include "image/detail/placer.h"
+#include "image/expand.h"
 
 namespace slipway::image::detail {
 
@@ -45,12 +45,14 @@ class StageRunner {
   Result<> bind_mount(const Instruction& i, const MountFlag& flag, RunPlan& plan);
   Result<> cache_mount(const Instruction& i, const MountFlag& flag, RunPlan& plan);
   Result<> secret_mount(const Instruction& i, const MountFlag& flag, RunPlan& plan);
-  Result<bool> execute(const Ctx& ctx, const Instruction& i, RunPlan& plan, const fs::path& upper, const std::vector<fs::path>& lowers);
+  Result<bool> execute(const Ctx& ctx, const Instruction& i, RunPlan& plan, const fs::path& upper,
+                       const std::vector<fs::path>& lowers);
   std::map<std::string, std::string> run_env() const;
 
   // Answers a step from the cache or does it. `work` gets the upper folder and the layers below.
   using Work = std::function<Result<>(const Ctx&, const fs::path& upper, const std::vector<fs::path>& lowers)>;
-  Result<> step(const Instruction& i, std::string shown, const std::string& key, std::string created_by, const Work& work);
+  Result<> step(const Instruction& i, std::string shown, const std::string& key, std::string created_by,
+                const Work& work);
   Result<bool> from_cache(const std::string& key);
   Result<> new_layer(const std::string& key, const fs::path& upper, const std::vector<fs::path>& lowers);
   // The same work on a mounted root: for what places files.

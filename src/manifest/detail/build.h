@@ -59,7 +59,8 @@ struct GeneratorDefaults {
 };
 Result<GeneratorDefaults> read_generator_options(const std::optional<Input>& in);
 enum class Generated { config_map, secret };
-Result<std::shared_ptr<Resource>> generate(const Loader& loader, const Input& in, Generated kind, const GeneratorDefaults& defaults);
+Result<std::shared_ptr<Resource>> generate(const Loader& loader, const Input& in, Generated kind,
+                                           const GeneratorDefaults& defaults);
 
 // `generators` and `transformers`: configurations of the built-in plugins.
 Result<std::vector<std::shared_ptr<Resource>>> run_generator(const Loader& loader, const Resource& config);

@@ -33,8 +33,8 @@ struct NameReference {
 
 // All rules of a build: kustomize's own, and those of `configurations` and crds.
 struct Rules {
-  FieldSpecs name_prefix, name_suffix, space, common_labels, labels, template_labels, common_annotations, var_reference, images,
-      replicas;
+  FieldSpecs name_prefix, name_suffix, space, common_labels, labels, template_labels, common_annotations, var_reference,
+      images, replicas;
   std::vector<NameReference> name_reference;
 };
 const Rules& default_rules();

@@ -8,13 +8,14 @@
 namespace slipway::manifest {
 
 struct OverlayOptions {
-  bool prepend = true;  // items new to a merged list stand before the old ones
-  bool infer = false;   // lists of maps with "name" merge by it where nothing is known of the kind
+  bool prepend = true;                   // items new to a merged list stand before the old ones
+  bool infer = false;                    // lists of maps with "name" merge by it where nothing is known of the kind
   const SchemaTable* schemas = nullptr;  // null: Kubernetes' own kinds
 };
 // `target` with `patch` laid over it; nothing when the patch deletes the whole.
 // Errors: invalid (a value of another shape).
-Result<std::optional<doc::Value>> overlay(doc::Value target, const doc::Value& patch, const OverlayOptions& options = {});
+Result<std::optional<doc::Value>> overlay(doc::Value target, const doc::Value& patch,
+                                          const OverlayOptions& options = {});
 
 // kustomize prints and reads every object once before its final form, and folded texts (">") do not survive that as
 // they were: a line break before an indented line is doubled. What must be equal to its output goes through this.

@@ -18,7 +18,8 @@ struct Gvk {
   bool operator==(const Gvk&) const = default;
   // Empty fields of the selector match anything.
   bool selected_by(const Gvk& selector) const {
-    return (selector.group.empty() || selector.group == group) && (selector.version.empty() || selector.version == version) &&
+    return (selector.group.empty() || selector.group == group) &&
+           (selector.version.empty() || selector.version == version) &&
            (selector.kind.empty() || selector.kind == kind);
   }
   std::string api_version() const { return group.empty() ? version : group + "/" + version; }
@@ -70,8 +71,8 @@ class Resource {
   std::string source;  // the file it came from, for errors
   std::vector<Previous> previous;
   std::vector<std::string> prefixes, suffixes, vars;
-  doc::Value origin;         // where it came from, when buildMetadata asks
-  doc::List transformations; // what changed it
+  doc::Value origin;          // where it came from, when buildMetadata asks
+  doc::List transformations;  // what changed it
   Behavior behavior = Behavior::unspecified;
   bool hash_name = false;
   bool may_rename = false, may_change_kind = false;  // of a patch
@@ -94,7 +95,7 @@ class ResMap {
   Result<> append_all(const ResMap& other);
   // A generated object: new, or replacing or merged into the one it names.
   Result<> absorb(std::shared_ptr<Resource> resource);
-  std::vector<Resource*> with_id(const ResId& id) const;      // now
+  std::vector<Resource*> with_id(const ResId& id) const;  // now
   std::vector<Resource*> with_any_id(const std::function<bool(const ResId&)>& match, const std::string& name) const;
   // Objects that ever bore the name, in order.
   std::vector<Resource*> named(const std::string& name) const;

@@ -14,8 +14,8 @@ namespace slipway::manifest {
 class SchemaTable;
 
 struct Schema {
-  int type = -1;               // -1: nothing merges here or below
-  const char* keys = nullptr;  // of a list: null, replaced; "", a set of scalars; else keys joined by ","
+  int type = -1;                       // -1: nothing merges here or below
+  const char* keys = nullptr;          // of a list: null, replaced; "", a set of scalars; else keys joined by ","
   const SchemaTable* table = nullptr;  // null: Kubernetes' own kinds
   Schema member(std::string_view field) const;
   Schema element() const { return {type, nullptr, table}; }

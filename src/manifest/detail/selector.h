@@ -30,7 +30,8 @@ struct Selector {
   std::string annotation_text, label_text;
   LabelSelector annotations, labels;
   static Result<Selector> read(const Input& in);
-  static constexpr std::string_view fields[] = {"group", "version", "kind", "name", "namespace", "annotationSelector", "labelSelector"};
+  static constexpr std::string_view fields[] = {
+      "group", "version", "kind", "name", "namespace", "annotationSelector", "labelSelector"};
   bool matches_marks(const Resource& resource) const;
 };
 // The objects a target's patterns match, by the names and namespaces they have or had at first.

@@ -7,8 +7,8 @@ namespace slipway::manifest {
 class Target {
  public:
   // Errors: not_found, invalid (two files, unknown fields, wrong types, nothing in it).
-  static Result<Target> open(FileSource& source, const std::string& folder, const KustomizeOptions& options, Shared& shared,
-                             const doc::Value& overrides);
+  static Result<Target> open(FileSource& source, const std::string& folder, const KustomizeOptions& options,
+                             Shared& shared, const doc::Value& overrides);
 
   bool component() const { return component_; }
   const std::string& file() const { return file_; }

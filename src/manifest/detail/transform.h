@@ -45,7 +45,7 @@ struct Patch {
   std::optional<doc::Value> operations;
   std::optional<Selector> target;
   std::shared_ptr<const SchemaTable> schemas;  // of `openapi`; null: Kubernetes' own
-  bool keeps_id = false;  // as the older `patchesJson6902`: the id before is not remembered
+  bool keeps_id = false;                       // as the older `patchesJson6902`: the id before is not remembered
 };
 // Errors: invalid (neither kind of patch).
 Result<Patch> read_patch(std::string_view text, std::string_view source);

@@ -32,7 +32,8 @@ bool is_local_only(const Resource& resource) {
 
 class Builder {
  public:
-  Builder(const Ctx& ctx, FileSource& source, const KustomizeOptions& options) : ctx_(ctx), source_(source), options_(options) {}
+  Builder(const Ctx& ctx, FileSource& source, const KustomizeOptions& options)
+      : ctx_(ctx), source_(source), options_(options) {}
 
   Result<ResMap> root(const std::string& folder) {
     TRY(auto target, Target::open(source_, folder, options_, shared_, options_.overrides));
@@ -50,7 +51,8 @@ class Builder {
     for (const auto& resource : all.map.all()) {
       auto id = resource->id();
       all.map.note(resource);
-      if (all.map.with_id(id).size() > 1) return fail(Kind::conflict, "{}: two objects end up with the id {}", target.file(), id.print());
+      if (all.map.with_id(id).size() > 1)
+        return fail(Kind::conflict, "{}: two objects end up with the id {}", target.file(), id.print());
     }
     TRY(auto order, target.sort_options());
     sort_resources(all.map, order);
@@ -93,7 +95,8 @@ class Builder {
     TRY_OK(mark_vars(all.map, vars));
     for (auto& var : vars) {
       auto name = var.name;
-      if (!all.vars.emplace(name, std::move(var)).second) return fail(Kind::conflict, "{}: var '{}' already encountered", target.file(), name);
+      if (!all.vars.emplace(name, std::move(var)).second)
+        return fail(Kind::conflict, "{}: var '{}' already encountered", target.file(), name);
     }
     return {};
   }
@@ -105,7 +108,8 @@ class Builder {
     if (!text) return Fail(std::move(text).error().in(target.place("resources")));
     TRY(auto found, read_resources(*text, target.loader().display(path)));
     for (auto& object : found) {
-      if (shared_.track) object->origin["path"] = Value((fs::path(target.relative()) / path).lexically_normal().string());
+      if (shared_.track)
+        object->origin["path"] = Value((fs::path(target.relative()) / path).lexically_normal().string());
       TRY_OK(all.map.append(std::move(object)));
     }
     return {};
@@ -122,11 +126,13 @@ class Builder {
                     source_.display(*folder), source_.display(visited));
       }
     }
-    if (chain_.size() > deepest_base) return fail(Kind::invalid, "{}: bases are nested deeper than {} levels", target.file(), deepest_base);
+    if (chain_.size() > deepest_base)
+      return fail(Kind::invalid, "{}: bases are nested deeper than {} levels", target.file(), deepest_base);
     auto opened = Target::open(source_, *folder, options_, shared_, Value());
     if (!opened) return Fail(std::move(opened).error().in(target.place(what)));
     if (opened->component() != component) {
-      return fail(Kind::invalid, "{}: '{}' is {} Component", target.place(what), source_.display(*folder), component ? "no" : "a");
+      return fail(Kind::invalid, "{}: '{}' is {} Component", target.place(what), source_.display(*folder),
+                  component ? "no" : "a");
     }
     opened->set_relative(target.relative(), path);
     chain_.push_back(*folder);
@@ -138,7 +144,8 @@ class Builder {
       TRY_OK_IN(target.place(what), all.map.append_all(below.map));
       TRY_OK(add_rules(all, below.own_rules));
       for (auto& [name, var] : below.vars) {
-        if (!all.vars.emplace(name, std::move(var)).second) return fail(Kind::conflict, "{}: var '{}' already encountered", target.file(), name);
+        if (!all.vars.emplace(name, std::move(var)).second)
+          return fail(Kind::conflict, "{}: var '{}' already encountered", target.file(), name);
       }
     }
     chain_.pop_back();
@@ -215,11 +222,13 @@ Result<ResMap> build(const Ctx& ctx, FileSource& source, const std::string& fold
   return Builder(ctx, source, options).root(folder);
 }
 
-Result<Target> Target::open(FileSource& source, const std::string& folder, const KustomizeOptions& options, Shared& shared,
-                            const Value& overrides) {
+Result<Target> Target::open(FileSource& source, const std::string& folder, const KustomizeOptions& options,
+                            Shared& shared, const Value& overrides) {
   TRY(auto name, find_kustomization(source, folder));
   if (!name) {
-    return Fail(Error(Kind::not_found, fmt::format("{}: no kustomization.yaml, kustomization.yml or Kustomization there", source.display(folder))));
+    return Fail(Error(
+        Kind::not_found,
+        fmt::format("{}: no kustomization.yaml, kustomization.yml or Kustomization there", source.display(folder))));
   }
   Target target(Loader(source, folder, options, shared));
   target.file_ = target.loader_.display(*name);

@@ -18,7 +18,8 @@ class CrdReader {
     if (!types_.is_map()) return;
     for (const auto& [name, type] : *types_.if_map()) {
       const auto* properties = properties_of(type);
-      if (properties == nullptr || !properties->contains("kind") || !properties->contains("apiVersion") || !properties->contains("metadata")) {
+      if (properties == nullptr || !properties->contains("kind") || !properties->contains("apiVersion") ||
+          !properties->contains("metadata")) {
         continue;
       }
       gvk_ = {"", "", name.substr(name.rfind('.') == std::string::npos ? 0 : name.rfind('.') + 1)};
@@ -46,10 +47,12 @@ class CrdReader {
       if (property.find("x-kubernetes-annotation") != nullptr) rules.common_annotations.push_back(spec);
       if (property.find("x-kubernetes-label-selector") != nullptr) rules.common_labels.push_back(spec);
       if (property.find("x-kubernetes-identity") != nullptr) rules.name_prefix.push_back(spec);
-      auto version = property.str_at({"x-kubernetes-object-ref-api-version"}), kind = property.str_at({"x-kubernetes-object-ref-kind"});
+      auto version = property.str_at({"x-kubernetes-object-ref-api-version"}),
+           kind = property.str_at({"x-kubernetes-object-ref-kind"});
       if (!version.empty() && !kind.empty()) {
         auto name_key = property.str_at({"x-kubernetes-object-ref-name-key"});
-        rules.name_reference.push_back({{"", version, kind}, {{gvk_, here + "/" + (name_key.empty() ? "name" : name_key), false}}});
+        rules.name_reference.push_back(
+            {{"", version, kind}, {{gvk_, here + "/" + (name_key.empty() ? "name" : name_key), false}}});
       }
       if (auto ref = property.str_at({"$ref"}); !ref.empty()) visit(rules, ref, here);
     }

@@ -33,7 +33,8 @@ Result<Patch> load_patch(const Loader& loader, const Input& in) {
     TRY(patch.target, Selector::read(*target));
   }
   TRY(auto options, in.flags("options"));
-  for (auto& merge : patch.merges) merge->may_rename = options["allowNameChange"], merge->may_change_kind = options["allowKindChange"];
+  for (auto& merge : patch.merges)
+    merge->may_rename = options["allowNameChange"], merge->may_change_kind = options["allowKindChange"];
   return patch;
 }
 
@@ -41,7 +42,8 @@ Result<Patch> load_merge(const Loader& loader, const std::string& text, std::str
   Patch patch;
   patch.schemas = loader.shared().schemas;
   // An inline patch has lines and keys; anything else names a file.
-  auto merges = text.find(':') != std::string::npos ? read_resources(text, source) : Result<std::vector<std::shared_ptr<Resource>>>();
+  auto merges = text.find(':') != std::string::npos ? read_resources(text, source)
+                                                    : Result<std::vector<std::shared_ptr<Resource>>>();
   if (merges && !merges->empty()) {
     patch.merges = *std::move(merges), patch.origin = source;
   } else {
@@ -87,7 +89,8 @@ Result<std::vector<Replacement>> load_replacement(const Loader& loader, const In
     all.push_back(std::move(one));
     return all;
   }
-  if (in.find("source") != nullptr || in.find("targets") != nullptr) return in.wrong("path", "cannot specify both path and inline replacement");
+  if (in.find("source") != nullptr || in.find("targets") != nullptr)
+    return in.wrong("path", "cannot specify both path and inline replacement");
   auto text = loader.load(path);
   if (!text) return Fail(std::move(text).error().in(place(in, "path")));
   auto name = loader.display(path);

@@ -13,7 +13,8 @@ using Path = std::span<const std::string>;
 
 class Visit {
  public:
-  Visit(bool create, Make make, const SetField& set) : create_(create && make != Make::nothing), make_(make), set_(set) {}
+  Visit(bool create, Make make, const SetField& set)
+      : create_(create && make != Make::nothing), make_(make), set_(set) {}
 
   Result<> at(Value& node, Path path) {
     if (path.empty()) return set_(node);
@@ -53,7 +54,8 @@ class Visit {
 bool same_place(const FieldSpec& a, const FieldSpec& b) { return a.gvk.selected_by(b.gvk) && a.path == b.path; }
 
 void sort_specs(FieldSpecs& specs) {
-  std::stable_sort(specs.begin(), specs.end(), [](const FieldSpec& a, const FieldSpec& b) { return gvk_less(a.gvk, b.gvk); });
+  std::stable_sort(specs.begin(), specs.end(),
+                   [](const FieldSpec& a, const FieldSpec& b) { return gvk_less(a.gvk, b.gvk); });
 }
 
 }  // namespace
@@ -94,9 +96,10 @@ Result<> merge_specs(FieldSpecs& into, const FieldSpecs& more) {
 }
 
 Result<> merge_rules(Rules& into, const Rules& more) {
-  constexpr FieldSpecs Rules::*lists[] = {&Rules::name_prefix,    &Rules::name_suffix,        &Rules::space,         &Rules::common_labels,
-                                          &Rules::labels,         &Rules::template_labels,    &Rules::var_reference, &Rules::images,
-                                          &Rules::replicas,       &Rules::common_annotations};
+  constexpr FieldSpecs Rules::* lists[] = {&Rules::name_prefix,       &Rules::name_suffix, &Rules::space,
+                                           &Rules::common_labels,     &Rules::labels,      &Rules::template_labels,
+                                           &Rules::var_reference,     &Rules::images,      &Rules::replicas,
+                                           &Rules::common_annotations};
   for (auto list : lists) {
     TRY_OK(merge_specs(into.*list, more.*list));
     sort_specs(into.*list);

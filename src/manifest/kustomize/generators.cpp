@@ -16,13 +16,19 @@ constexpr std::size_t base64_line = 70;
 bool is_utf8(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {
     auto c = static_cast<unsigned char>(text[i]);
-    std::size_t more = c < 0x80 ? 0 : c >= 0xc2 && c < 0xe0 ? 1 : (c & 0xf0) == 0xe0 ? 2 : c >= 0xf0 && c < 0xf5 ? 3 : 9;
+    std::size_t more = c < 0x80                ? 0
+                       : c >= 0xc2 && c < 0xe0 ? 1
+                       : (c & 0xf0) == 0xe0    ? 2
+                       : c >= 0xf0 && c < 0xf5 ? 3
+                                               : 9;
     if (more == 9 || i + more >= text.size() + (more == 0 ? 1 : 0)) return false;
     for (std::size_t k = 1; k <= more; ++k) {
       if ((static_cast<unsigned char>(text[i + k]) & 0xc0) != 0x80) return false;
     }
     auto second = more > 0 ? static_cast<unsigned char>(text[i + 1]) : 0;
-    if ((c == 0xe0 && second < 0xa0) || (c == 0xed && second >= 0xa0) || (c == 0xf0 && second < 0x90) || (c == 0xf4 && second >= 0x90)) return false;
+    if ((c == 0xe0 && second < 0xa0) || (c == 0xed && second >= 0xa0) || (c == 0xf0 && second < 0x90) ||
+        (c == 0xf4 && second >= 0x90))
+      return false;
     i += more + 1;
   }
   return true;
@@ -57,7 +63,8 @@ class Sources {
     TRY(auto literals, in_.strings("literals"));
     for (const auto& literal : literals) {
       auto parts = cut(literal, "=");
-      if (!parts || parts->first.empty()) return in_.wrong("literals", fmt::format("invalid literal source {}, expected key=value", literal));
+      if (!parts || parts->first.empty())
+        return in_.wrong("literals", fmt::format("invalid literal source {}, expected key=value", literal));
       TRY_OK(add(std::string(parts->first), unquoted(parts->second)));
     }
     TRY(auto files, in_.strings("files"));
@@ -67,7 +74,8 @@ class Sources {
 
  private:
   Result<> add(std::string key, std::string value) {
-    if (!pairs_.emplace(key, std::move(value)).second) return in_.wrong("", fmt::format("the key `{}` is there twice", key));
+    if (!pairs_.emplace(key, std::move(value)).second)
+      return in_.wrong("", fmt::format("the key `{}` is there twice", key));
     return {};
   }
 
@@ -77,18 +85,22 @@ class Sources {
     std::string key = text.substr(text.rfind('/') == std::string::npos ? 0 : text.rfind('/') + 1), path = text;
     if (count == 1) {
       auto parts = *cut(text, "=");
-      if (parts.first.empty()) return in_.wrong("files", fmt::format("missing key name for file path \"{}\"", parts.second));
-      if (parts.second.empty()) return in_.wrong("files", fmt::format("missing file path for key name \"{}\"", parts.first));
+      if (parts.first.empty())
+        return in_.wrong("files", fmt::format("missing key name for file path \"{}\"", parts.second));
+      if (parts.second.empty())
+        return in_.wrong("files", fmt::format("missing file path for key name \"{}\"", parts.first));
       key = parts.first, path = parts.second;
     }
     auto content = loader_.load(path);
-    if (!content) return Fail(std::move(content).error().in(fmt::format("{}:{}", in_.source(), in_.mark_of("files").line)));
+    if (!content)
+      return Fail(std::move(content).error().in(fmt::format("{}:{}", in_.source(), in_.mark_of("files").line)));
     return add(std::move(key), *std::move(content));
   }
 
   Result<> env_file(const std::string& path) {
     auto content = loader_.load(path);
-    if (!content) return Fail(std::move(content).error().in(fmt::format("{}:{}", in_.source(), in_.mark_of("envs").line)));
+    if (!content)
+      return Fail(std::move(content).error().in(fmt::format("{}:{}", in_.source(), in_.mark_of("envs").line)));
     std::string_view text = *content;
     if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
     for (auto line : lines(text)) {
@@ -123,7 +135,10 @@ Value string_map(const StringMap& strings) {
 
 Result<Behavior> behavior_of(const Input& in) {
   TRY(auto text, in.str("behavior"));
-  return text == "create" ? Behavior::create : text == "replace" ? Behavior::replace : text == "merge" ? Behavior::merge : Behavior::unspecified;
+  return text == "create"    ? Behavior::create
+         : text == "replace" ? Behavior::replace
+         : text == "merge"   ? Behavior::merge
+                             : Behavior::unspecified;
 }
 
 }  // namespace
@@ -138,9 +153,11 @@ Result<GeneratorDefaults> read_generator_options(const std::optional<Input>& in)
   return options;
 }
 
-Result<std::shared_ptr<Resource>> generate(const Loader& loader, const Input& in, Generated kind, const GeneratorDefaults& defaults) {
+Result<std::shared_ptr<Resource>> generate(const Loader& loader, const Input& in, Generated kind,
+                                           const GeneratorDefaults& defaults) {
   TRY(auto name, in.str("name"));
-  if (name.empty()) return in.wrong("", kind == Generated::secret ? "a Secret must have a name" : "a ConfigMap must have a name");
+  if (name.empty())
+    return in.wrong("", kind == Generated::secret ? "a Secret must have a name" : "a ConfigMap must have a name");
   TRY(auto child, in.child("options", {"labels", "annotations", "disableNameSuffixHash", "immutable"}));
   TRY(auto options, read_generator_options(child));
   merge_options(options, defaults);

@@ -20,8 +20,10 @@ Name split_image(const std::string& image) {
   std::size_t from = slash != std::string::npos && slash > 0 ? slash : 0;
   auto at = image.find('@', from), colon = image.find(':', from);
   if (at == std::string::npos && colon == std::string::npos) return {image, "", ""};
-  if (at != std::string::npos && (colon == std::string::npos || at < colon)) return {image.substr(0, at), "", image.substr(at + 1)};
-  if (at != std::string::npos) return {image.substr(0, colon), image.substr(colon + 1, at - colon - 1), image.substr(at + 1)};
+  if (at != std::string::npos && (colon == std::string::npos || at < colon))
+    return {image.substr(0, at), "", image.substr(at + 1)};
+  if (at != std::string::npos)
+    return {image.substr(0, colon), image.substr(colon + 1, at - colon - 1), image.substr(at + 1)};
   return {image.substr(0, colon), image.substr(colon + 1), ""};
 }
 
@@ -33,7 +35,8 @@ class Updater {
 
   Result<> update(Value& field) const {
     if (field.is_null()) return {};
-    if (field.is_map() || field.is_list()) return fail(Kind::invalid, "an image must be a string, got a {}", to_string(field.type()));
+    if (field.is_map() || field.is_list())
+      return fail(Kind::invalid, "an image must be a string, got a {}", to_string(field.type()));
     auto text = scalar_text(field);
     if (!re2::RE2::FullMatch(text, pattern_)) return {};
     auto [name, tag, digest] = split_image(text);
@@ -64,7 +67,8 @@ class Updater {
       if ((key != "containers" && key != "initContainers") || !value.is_list()) continue;
       for (auto& container : *value.if_list()) {
         if (container.is_null()) continue;
-        if (!container.is_map()) return fail(Kind::invalid, "{} must hold maps, got a {}", key, to_string(container.type()));
+        if (!container.is_map())
+          return fail(Kind::invalid, "{} must hold maps, got a {}", key, to_string(container.type()));
         if (auto* image = container.if_map()->find("image")) TRY_OK(update(*image));
       }
     }

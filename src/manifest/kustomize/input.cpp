@@ -19,8 +19,8 @@ Result<Input> Input::lenient(const doc::Value& value, std::string_view source, s
   in.source_ = source, in.where_ = std::move(where);
   if (value.is_null()) return in;
   if (!value.is_map()) {
-    return fail(Kind::invalid, "{}: {}: want a map, got a {}", place(source, value.mark()), in.where_.empty() ? "." : in.where_,
-                to_string(value.type()));
+    return fail(Kind::invalid, "{}: {}: want a map, got a {}", place(source, value.mark()),
+                in.where_.empty() ? "." : in.where_, to_string(value.type()));
   }
   in.value_ = &value;
   return in;
@@ -31,11 +31,14 @@ Result<Input> Input::of(const doc::Value& value, std::string_view source, std::s
   in.strict_ = true;
   if (in.value_ == nullptr) return in;
   for (const auto& [key, member] : *value.if_map()) {
-    if (std::any_of(known.names.begin(), known.names.end(), [&key = key](std::string_view k) { return iequals(k, key); })) continue;
+    if (std::any_of(known.names.begin(), known.names.end(),
+                    [&key = key](std::string_view k) { return iequals(k, key); }))
+      continue;
     std::vector<std::string> names(known.names.begin(), known.names.end());
     auto near = nearest(key, names);
     return fail(Kind::invalid, "{}: {}unknown field \"{}\"{}", place(source, value.if_map()->key_mark(key)),
-                in.where_.empty() ? "" : in.where_ + ": ", key, near ? fmt::format(", did you mean \"{}\"?", *near) : "");
+                in.where_.empty() ? "" : in.where_ + ": ", key,
+                near ? fmt::format(", did you mean \"{}\"?", *near) : "");
   }
   return in;
 }
@@ -57,7 +60,8 @@ doc::Mark Input::mark_of(std::string_view key) const {
 }
 
 Fail Input::wrong(std::string_view key, std::string_view what) const {
-  return fail(Kind::invalid, "{}: {}{}{}: {}", place(source_, mark_of(key)), where_, where_.empty() || key.empty() ? "" : ".", key, what);
+  return fail(Kind::invalid, "{}: {}{}{}: {}", place(source_, mark_of(key)), where_,
+              where_.empty() || key.empty() ? "" : ".", key, what);
 }
 
 Result<std::string> Input::str(std::string_view key) const {
@@ -95,7 +99,8 @@ Result<std::vector<std::string>> Input::strings(std::string_view key) const {
     } else if (const auto* text = item.if_string()) {
       all.push_back(*text);
     } else {
-      return wrong(key, fmt::format("want a list of strings, but item {} is a {}", all.size() + 1, to_string(item.type())));
+      return wrong(key,
+                   fmt::format("want a list of strings, but item {} is a {}", all.size() + 1, to_string(item.type())));
     }
   }
   return all;
@@ -114,8 +119,8 @@ Result<StringMap> Input::string_map(std::string_view key) const {
       continue;
     }
     if (text == nullptr && !value.is_null()) {
-      return fail(Kind::invalid, "{}: {}{}{}.{}: want a string, got a {}: put it in quotes", place(source_, value.mark()), where_,
-                  where_.empty() ? "" : ".", key, name, to_string(value.type()));
+      return fail(Kind::invalid, "{}: {}{}{}.{}: want a string, got a {}: put it in quotes",
+                  place(source_, value.mark()), where_, where_.empty() ? "" : ".", key, name, to_string(value.type()));
     }
     all[name] = text != nullptr ? *text : "";
   }
@@ -142,7 +147,8 @@ Result<std::vector<Input>> Input::items(std::string_view key, Known known) const
   if (list == nullptr) return wrong(key, fmt::format("want a list, got a {}", to_string(found->type())));
   for (const auto& item : *list) {
     auto where = fmt::format("{}{}{}[{}]", where_, where_.empty() ? "" : ".", key, all.size());
-    TRY(auto in, !strict_ || known.names.empty() ? lenient(item, source_, std::move(where)) : of(item, source_, std::move(where), known));
+    TRY(auto in, !strict_ || known.names.empty() ? lenient(item, source_, std::move(where))
+                                                 : of(item, source_, std::move(where), known));
     all.push_back(std::move(in));
   }
   return all;
@@ -152,7 +158,8 @@ Result<std::optional<Input>> Input::child(std::string_view key, Known known) con
   const auto* found = find(key);
   if (found == nullptr) return std::nullopt;
   auto where = fmt::format("{}{}{}", where_, where_.empty() ? "" : ".", key);
-  TRY(auto in, !strict_ || known.names.empty() ? lenient(*found, source_, std::move(where)) : of(*found, source_, std::move(where), known));
+  TRY(auto in, !strict_ || known.names.empty() ? lenient(*found, source_, std::move(where))
+                                               : of(*found, source_, std::move(where), known));
   return in;
 }
 

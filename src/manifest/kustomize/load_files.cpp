@@ -34,7 +34,9 @@ Result<> add_object(std::vector<std::shared_ptr<Resource>>& all, Value value, st
     const auto* items = resource->node.find("items");
     if (items != nullptr) {
       if (items->is_null()) return {};
-      if (!items->is_list()) return fail(Kind::invalid, "{}: items of {}: want a list, got a {}", resource->source, kind, to_string(items->type()));
+      if (!items->is_list())
+        return fail(Kind::invalid, "{}: items of {}: want a list, got a {}", resource->source, kind,
+                    to_string(items->type()));
       for (const auto& item : *items->if_list()) TRY_OK(add_object(all, item, source));
       return {};
     }
@@ -65,7 +67,8 @@ Result<std::string> Loader::load(const std::string& path) const {
   if (!joined) return fail(Kind::denied, "{}: '{}' is outside the repository", source_->display(folder_), path);
   bool below = folder_.empty() || joined->starts_with(folder_ + "/");
   if (!below && options_->load_restrictor == KustomizeOptions::LoadRestrictor::root_only) {
-    return Fail(Error(Kind::denied, fmt::format("security; file '{}' is not in or below '{}'", source_->display(*joined), source_->display(folder_)))
+    return Fail(Error(Kind::denied, fmt::format("security; file '{}' is not in or below '{}'",
+                                                source_->display(*joined), source_->display(folder_)))
                     .with_hint("make the other folder a base, or allow it with the load restrictor 'none'"));
   }
   TRY(auto text, source_->read(*joined));

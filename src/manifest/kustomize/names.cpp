@@ -11,7 +11,8 @@ namespace {
 using doc::Value;
 
 bool keeps_its_name(const Gvk& g) {
-  return g.kind == "CustomResourceDefinition" || g.kind == "Namespace" || (g.kind == "APIService" && g.group == "apiregistration.k8s.io");
+  return g.kind == "CustomResourceDefinition" || g.kind == "Namespace" ||
+         (g.kind == "APIService" && g.group == "apiregistration.k8s.io");
 }
 
 Result<> rename(ResMap& map, const std::string& affix, const FieldSpecs& specs, bool before) {
@@ -25,7 +26,8 @@ Result<> rename(ResMap& map, const std::string& affix, const FieldSpecs& specs, 
         resource->store_id();
       }
       TRY_OK(visit_fields(*resource, spec, Make::scalar, [&](Value& field) -> Result<> {
-        if (field.is_map() || field.is_list()) return fail(Kind::invalid, "want a scalar, got a {}", to_string(field.type()));
+        if (field.is_map() || field.is_list())
+          return fail(Kind::invalid, "want a scalar, got a {}", to_string(field.type()));
         field = Value(before ? affix + scalar_text(field) : scalar_text(field) + affix);
         return {};
       }));
@@ -54,8 +56,12 @@ Result<> set_subjects(Resource& resource, const SpaceChange& change, const SetFi
 
 }  // namespace
 
-Result<> add_prefix(ResMap& map, const std::string& prefix, const FieldSpecs& specs) { return rename(map, prefix, specs, true); }
-Result<> add_suffix(ResMap& map, const std::string& suffix, const FieldSpecs& specs) { return rename(map, suffix, specs, false); }
+Result<> add_prefix(ResMap& map, const std::string& prefix, const FieldSpecs& specs) {
+  return rename(map, prefix, specs, true);
+}
+Result<> add_suffix(ResMap& map, const std::string& suffix, const FieldSpecs& specs) {
+  return rename(map, suffix, specs, false);
+}
 
 Result<> set_space_of(Resource& resource, const SpaceChange& change) {
   SetField set = [&](Value& field) -> Result<> {
@@ -85,7 +91,8 @@ Result<> set_space_of(Resource& resource, const SpaceChange& change) {
 Result<> set_space(ResMap& map, const SpaceChange& change) {
   if (change.space.empty()) return {};
   if (change.subjects != "defaultOnly" && change.subjects != "allServiceAccounts" && change.subjects != "none") {
-    return fail(Kind::invalid, "setRoleBindingSubjects: '{}', want defaultOnly, allServiceAccounts or none", change.subjects);
+    return fail(Kind::invalid, "setRoleBindingSubjects: '{}', want defaultOnly, allServiceAccounts or none",
+                change.subjects);
   }
   for (const auto& resource : map.all()) {
     if (resource->empty()) continue;
@@ -94,7 +101,8 @@ Result<> set_space(ResMap& map, const SpaceChange& change) {
     map.note(resource);
     // Two objects that were apart by namespace only would now be one.
     if (map.with_id(resource->id()).size() != 1) {
-      return fail(Kind::conflict, "{}: the namespace makes two objects the same: {}", resource->source, resource->id().print());
+      return fail(Kind::conflict, "{}: the namespace makes two objects the same: {}", resource->source,
+                  resource->id().print());
     }
   }
   return {};
@@ -138,7 +146,8 @@ void sort_resources(ResMap& map, const SortOptions& options) {
   if (!options.legacy) return;
   std::map<std::string, int> ranks;
   if (options.first) {
-    for (std::size_t i = 0; i < options.first->size(); ++i) ranks[(*options.first)[i]] = static_cast<int>(i) - static_cast<int>(options.first->size());
+    for (std::size_t i = 0; i < options.first->size(); ++i)
+      ranks[(*options.first)[i]] = static_cast<int>(i) - static_cast<int>(options.first->size());
   }
   if (options.last) {
     for (std::size_t i = 0; i < options.last->size(); ++i) ranks[(*options.last)[i]] = static_cast<int>(i) + 1;
@@ -150,19 +159,23 @@ void sort_resources(ResMap& map, const SortOptions& options) {
     std::string gvk_text, id_text;
     std::shared_ptr<Resource> resource;
   };
-  auto text_or = [](const std::string& text, std::string_view fallback) { return text.empty() ? std::string(fallback) : text; };
+  auto text_or = [](const std::string& text, std::string_view fallback) {
+    return text.empty() ? std::string(fallback) : text;
+  };
   std::vector<Key> keys;
   for (const auto& resource : map.all()) {
     auto id = resource->id();
     auto rank = ranks.find(id.gvk.kind);
-    auto gvk_text = text_or(id.gvk.group, "~G") + "_" + text_or(id.gvk.version, "~V") + "_" + text_or(id.gvk.kind, "~K");
+    auto gvk_text =
+        text_or(id.gvk.group, "~G") + "_" + text_or(id.gvk.version, "~V") + "_" + text_or(id.gvk.kind, "~K");
     auto id_text = id.gvk.print() + "|" + text_or(id.space, "~X") + "|" + text_or(id.name, "~N");
     keys.push_back({id.gvk, rank == ranks.end() ? 0 : rank->second, std::move(gvk_text), std::move(id_text), resource});
   }
   std::stable_sort(keys.begin(), keys.end(), [&](const Key& a, const Key& b) {
     if (a.gvk == b.gvk) return a.id_text < b.id_text;
     if (!own) {
-      if (a.gvk.kind == "Namespace" && b.gvk.kind == "Namespace" && (a.gvk.group.empty() || b.gvk.group.empty())) return a.gvk_text > b.gvk_text;
+      if (a.gvk.kind == "Namespace" && b.gvk.kind == "Namespace" && (a.gvk.group.empty() || b.gvk.group.empty()))
+        return a.gvk_text > b.gvk_text;
       return gvk_less(a.gvk, b.gvk);
     }
     if (a.rank != b.rank) return a.rank < b.rank;

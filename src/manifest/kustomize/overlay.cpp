@@ -64,7 +64,8 @@ class Walker {
 
   static bool named(const Value* v) {
     const auto* list = v != nullptr ? v->if_list() : nullptr;
-    return list != nullptr && !list->empty() && std::all_of(list->begin(), list->end(), [](const Value& item) { return item.find("name") != nullptr; });
+    return list != nullptr && !list->empty() &&
+           std::all_of(list->begin(), list->end(), [](const Value& item) { return item.find("name") != nullptr; });
   }
 
   static Result<Directive> directive(std::string_view text) {
@@ -265,7 +266,8 @@ class Walker {
       auto* old = const_cast<Value*>(find_item(&target, used, values));
       const auto* change = find_item(changes, used, values);
       TRY(auto walked, walk(old != nullptr ? std::optional(*old) : std::nullopt, change, schema));
-      bool in_place = old != nullptr && walked.value && !(change != nullptr && field_text(*change, std::string(directive_key)) == "replace");
+      bool in_place = old != nullptr && walked.value &&
+                      !(change != nullptr && field_text(*change, std::string(directive_key)) == "replace");
       bool gone = missing(walked.value ? &*walked.value : nullptr) || empty_map(*walked.value);
       if (gone) {
         set_item(target, nullptr, used, values);
@@ -274,7 +276,8 @@ class Walker {
       if (in_place) *old = *walked.value;
       if (auto* map = walked.value->if_map()) {
         for (std::size_t i = 0; i < used.size(); ++i) {
-          if (!map->contains(used[i]) && i < values.size() && !values[i].empty()) map->append(used[i], Value(values[i]));
+          if (!map->contains(used[i]) && i < values.size() && !values[i].empty())
+            map->append(used[i], Value(values[i]));
         }
       }
       set_item(added, &*walked.value, used, values);

@@ -14,7 +14,9 @@ void sort_lists(doc::Value& value) {
     for (auto& [key, member] : *map) sort_lists(member);
   } else if (auto* list = value.if_list()) {
     for (auto& item : *list) sort_lists(item);
-    std::sort(list->begin(), list->end(), [](const doc::Value& a, const doc::Value& b) { return doc::print_yaml(a, {.sort_keys = true}) < doc::print_yaml(b, {.sort_keys = true}); });
+    std::sort(list->begin(), list->end(), [](const doc::Value& a, const doc::Value& b) {
+      return doc::print_yaml(a, {.sort_keys = true}) < doc::print_yaml(b, {.sort_keys = true});
+    });
   }
 }
 
@@ -28,10 +30,13 @@ TEST(Overlay, AgreesWithTheCorpus) {
     auto folder = *root / "kustomize/unit" / name;
     auto options = yaml(must(read_file(folder / "options.json")));
     auto flag = [&](std::string_view key) { return *options.find(key)->if_bool(); };
-    auto merged = overlay(yaml(must(read_file(folder / "input/dest.yaml"))), yaml(must(read_file(folder / "input/patch.yaml"))),
-                          {.prepend = flag("prepend"), .infer = flag("infer")});
+    auto merged =
+        overlay(yaml(must(read_file(folder / "input/dest.yaml"))), yaml(must(read_file(folder / "input/patch.yaml"))),
+                {.prepend = flag("prepend"), .infer = flag("infer")});
     if (merged && merged->has_value()) sort_lists(**merged);
-    auto got = !merged ? "error: " + merged.error().what() : merged->has_value() ? doc::print_yaml(**merged, {.sort_keys = true}) : "";
+    auto got = !merged               ? "error: " + merged.error().what()
+               : merged->has_value() ? doc::print_yaml(**merged, {.sort_keys = true})
+                                     : "";
     auto want = must(doc::parse_yaml_all(must(read_file(folder / "expected.yaml"))));
     for (auto& document : want) sort_lists(document);
     EXPECT_EQ(got, doc::print_yaml_all(want, {.sort_keys = true})) << name;
@@ -48,8 +53,10 @@ TEST(Overlay, FoldedTextsGainABreakBeforeIndentedLines) {
 }
 
 TEST(Overlay, OtherShapesAreRefused) {
-  EXPECT_EQ(overlay(yaml("a: [1]"), yaml("a: {b: 1}")).error().what(), "the patch has a map (line 1) where the object has a list");
-  EXPECT_EQ(overlay(yaml("a: {b: 1}"), yaml("a: {$patch: drop}")).error().what(), "unknown patch strategy 'drop', want delete, replace or merge");
+  EXPECT_EQ(overlay(yaml("a: [1]"), yaml("a: {b: 1}")).error().what(),
+            "the patch has a map (line 1) where the object has a list");
+  EXPECT_EQ(overlay(yaml("a: {b: 1}"), yaml("a: {$patch: drop}")).error().what(),
+            "unknown patch strategy 'drop', want delete, replace or merge");
 }
 
 }  // namespace

@@ -28,7 +28,8 @@ Result<> merge_into(Resource& resource, const Resource& patch, const SchemaTable
   return {};
 }
 
-Result<> merge_selected(ResMap& map, const std::vector<Resource*>& selected, const Resource& patch, const SchemaTable* schemas) {
+Result<> merge_selected(ResMap& map, const std::vector<Resource*>& selected, const Resource& patch,
+                        const SchemaTable* schemas) {
   for (auto* resource : selected) {
     Resource copy = patch;
     stringify(copy.node, "labels");
@@ -41,7 +42,8 @@ Result<> merge_selected(ResMap& map, const std::vector<Resource*>& selected, con
     if (resource->empty()) continue;
     map.note(*resource);
     auto id = resource->id();
-    if (map.with_id(id).size() > 1) return fail(Kind::conflict, "{}: the patch makes two objects the same: {}", patch.source, id.print());
+    if (map.with_id(id).size() > 1)
+      return fail(Kind::conflict, "{}: the patch makes two objects the same: {}", patch.source, id.print());
   }
   return {};
 }
@@ -67,12 +69,14 @@ Result<> apply_operations(ResMap& map, Resource& resource, const Patch& patch) {
   auto node = resource.node;
   fold_once(node);
   auto annotations_there = [&] { return node.find_path({"metadata", "annotations"}); };
-  bool lent = resource.marked() && annotations_there() == nullptr && node.find("metadata") != nullptr && node.find("metadata")->is_map();
+  bool lent = resource.marked() && annotations_there() == nullptr && node.find("metadata") != nullptr &&
+              node.find("metadata")->is_map();
   if (lent) node["metadata"]["annotations"] = Value(Map());
   auto patched = patch_json(node, *patch.operations);
   if (!patched) return Fail(std::move(patched).error().in(fmt::format("{}: {}", patch.origin, resource.id().print())));
   node = *std::move(patched);
-  if (!node.is_map()) return fail(Kind::invalid, "{}: the patch leaves no object of {}", patch.origin, resource.id().print());
+  if (!node.is_map())
+    return fail(Kind::invalid, "{}: the patch leaves no object of {}", patch.origin, resource.id().print());
   if (lent) {
     const auto* left = annotations_there();
     if (left != nullptr && left->is_map() && left->if_map()->empty()) node["metadata"].if_map()->erase("annotations");
@@ -101,9 +105,12 @@ void stringify(doc::Value& node, std::string_view field) {
 
 Result<doc::Value> read_operations(std::string_view text, std::string_view source) {
   TRY(auto root, doc::parse_yaml(text, {.source = source}));
-  if (!root.is_list() || root.if_list()->empty()) return fail(Kind::invalid, "{}: want a list of JSON patch operations", source);
+  if (!root.is_list() || root.if_list()->empty())
+    return fail(Kind::invalid, "{}: want a list of JSON patch operations", source);
   for (const auto& operation : *root.if_list()) {
-    if (!operation.is_map()) return fail(Kind::invalid, "{}:{}:{}: an operation must be a map", source, operation.mark().line, operation.mark().column);
+    if (!operation.is_map())
+      return fail(Kind::invalid, "{}:{}:{}: an operation must be a map", source, operation.mark().line,
+                  operation.mark().column);
   }
   return root;
 }
@@ -138,7 +145,9 @@ Result<> apply_patch(ResMap& map, const Patch& patch) {
   }
   for (const auto& merge : patch.merges) {
     auto found = one_with_id(map, merge->original());
-    if (!found) return Fail(std::move(found).error().in(fmt::format("{}: strategic merge patch {}", merge->source, merge->original().print())));
+    if (!found)
+      return Fail(std::move(found).error().in(
+          fmt::format("{}: strategic merge patch {}", merge->source, merge->original().print())));
     if (patch.keeps_id) {
       TRY_OK(merge_selected(map, {*found}, *merge, patch.schemas.get()));
     } else {

@@ -9,7 +9,8 @@ namespace {
 Fail no_plugin(const Resource& config) {
   auto gvk = config.gvk();
   if (!gvk.group.empty() || gvk.version != "builtin") {
-    return fail(Kind::invalid, "{}: {}: only built-in plugins are run (apiVersion: builtin)", config.source, config.id().print());
+    return fail(Kind::invalid, "{}: {}: only built-in plugins are run (apiVersion: builtin)", config.source,
+                config.id().print());
   }
   return fail(Kind::invalid, "{}: there is no built-in plugin '{}'", config.source, gvk.kind);
 }
@@ -188,7 +189,8 @@ Result<std::vector<std::shared_ptr<Resource>>> run_generator(const Loader& loade
     if (own != nullptr && node.find(key) == nullptr) node[key] = doc::Value(*own);
   }
   TRY(auto in, Input::lenient(node, config.source, gvk.kind));
-  TRY(auto resource, generate(loader, in, gvk.kind == "SecretGenerator" ? Generated::secret : Generated::config_map, {}));
+  TRY(auto resource,
+      generate(loader, in, gvk.kind == "SecretGenerator" ? Generated::secret : Generated::config_map, {}));
   generated.push_back(std::move(resource));
   return generated;
 }

@@ -118,7 +118,8 @@ class Fixer {
     if (subjects == nullptr || !subjects->is_list()) return;
     for (const auto& subject : *subjects->if_list()) {
       const auto *kind = subject.find("kind"), *space = subject.find("namespace");
-      if (kind != nullptr && space != nullptr && scalar_text(*kind) == "ServiceAccount") binding_spaces_.insert(scalar_text(*space));
+      if (kind != nullptr && space != nullptr && scalar_text(*kind) == "ServiceAccount")
+        binding_spaces_.insert(scalar_text(*space));
     }
   }
 
@@ -163,7 +164,8 @@ class Fixer {
     auto group = by_original_space_.find(space);
     bool known = group != by_original_space_.end() && space != "_non_namespaceable_" &&
                  std::any_of(group->second.begin(), group->second.end(), [&](Resource* r) { return reachable(*r); });
-    std::erase_if(candidates, [&](Resource* r) { return (known ? r->original() : r->id()).effective_space() != space; });
+    std::erase_if(candidates,
+                  [&](Resource* r) { return (known ? r->original() : r->id()).effective_space() != space; });
   }
 
   // Can the referrer speak of the object at all, being where they are?
@@ -186,7 +188,8 @@ class Fixer {
 
   std::optional<Gvk> role() const {
     if (!spec_->path.ends_with("roleRef/name")) return std::nullopt;
-    const auto *group = referrer_->node.find_path({"roleRef", "apiGroup"}), *kind = referrer_->node.find_path({"roleRef", "kind"});
+    const auto *group = referrer_->node.find_path({"roleRef", "apiGroup"}),
+               *kind = referrer_->node.find_path({"roleRef", "kind"});
     if (group == nullptr || kind == nullptr) return std::nullopt;
     return Gvk{scalar_text(*group), "", scalar_text(*kind)};
   }
@@ -201,12 +204,14 @@ class Fixer {
     });
     if (candidates.size() == 1) return candidates[0];
     std::erase_if(candidates, [&](Resource* r) { return !same_affixes(*r, *referrer_, true); });
-    if (candidates.size() > 1) std::erase_if(candidates, [&](Resource* r) { return !same_affixes(*r, *referrer_, false); });
+    if (candidates.size() > 1)
+      std::erase_if(candidates, [&](Resource* r) { return !same_affixes(*r, *referrer_, false); });
     if (candidates.empty()) return nullptr;
     for (auto* other : candidates) {
       bool same = other->name() == candidates[0]->name() && (!with_space || other->space() == candidates[0]->space());
       if (!same) {
-        return fail(Kind::conflict, "found multiple possible referrals: {}, {}", candidates[0]->id().print(), other->id().print());
+        return fail(Kind::conflict, "found multiple possible referrals: {}, {}", candidates[0]->id().print(),
+                    other->id().print());
       }
     }
     return candidates[0];

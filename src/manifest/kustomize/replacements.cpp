@@ -16,7 +16,8 @@ using doc::Value;
 using Path = std::span<const std::string>;
 
 bool is_index(std::string_view step) {
-  return !step.empty() && step.size() < 10 && std::all_of(step.begin(), step.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return !step.empty() && step.size() < 10 &&
+         std::all_of(step.begin(), step.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 bool is_match(std::string_view step) { return step.starts_with('[') && step.ends_with(']'); }
 
@@ -24,7 +25,8 @@ bool is_match(std::string_view step) { return step.starts_with('[') && step.ends
 Result<std::pair<std::string, std::string>> split_match(std::string_view step) {
   auto inner = step.substr(1, step.size() - 2);
   auto equals = inner.find('=');
-  if (equals == std::string_view::npos) return fail(Kind::invalid, "path element '{}' must contain fieldName=fieldValue", step);
+  if (equals == std::string_view::npos)
+    return fail(Kind::invalid, "path element '{}' must contain fieldName=fieldValue", step);
   return std::pair{std::string(inner.substr(0, equals)), std::string(inner.substr(equals + 1))};
 }
 
@@ -70,7 +72,8 @@ class Matcher {
       node = Value(Map());
     }
     auto* map = node.if_map();
-    if (map == nullptr) return fail(Kind::invalid, "wrong kind at '{}': want a map, got a {}", path[0], to_string(node.type()));
+    if (map == nullptr)
+      return fail(Kind::invalid, "wrong kind at '{}': want a map, got a {}", path[0], to_string(node.type()));
     auto* field = map->find(path[0]);
     if (field == nullptr) {
       if (create_ == Shape::none) return {};
@@ -84,7 +87,8 @@ class Matcher {
     TRY(auto* list, list_of(node, path[0]));
     auto index = static_cast<std::size_t>(*to_int(path[0]));
     if (index == list->size() && create_ != Shape::none) shape(list->emplace_back(), path.subspan(1));
-    if (index >= list->size()) return fail(Kind::not_found, "index {} specified but only {} elements found", index, list->size());
+    if (index >= list->size())
+      return fail(Kind::not_found, "index {} specified but only {} elements found", index, list->size());
     return collect((*list)[index], path.subspan(1), found);
   }
 
@@ -122,22 +126,28 @@ Result<Value> source_value(ResMap& map, const Replacement& replacement) {
     auto now = resource->id();
     now.outside = false;
     bool matches = now.selected_by(replacement.source);
-    for (std::size_t i = 0; !matches && i < resource->previous.size(); ++i) matches = resource->previous_id(i).selected_by(replacement.source);
+    for (std::size_t i = 0; !matches && i < resource->previous.size(); ++i)
+      matches = resource->previous_id(i).selected_by(replacement.source);
     if (!matches) continue;
-    if (source != nullptr) return fail(Kind::conflict, "replacements: several objects match the source {}", replacement.source.print());
+    if (source != nullptr)
+      return fail(Kind::conflict, "replacements: several objects match the source {}", replacement.source.print());
     source = resource.get();
   }
-  if (source == nullptr) return fail(Kind::not_found, "replacements: nothing selected by {}:{}", replacement.source.print(), replacement.source_path);
+  if (source == nullptr)
+    return fail(Kind::not_found, "replacements: nothing selected by {}:{}", replacement.source.print(),
+                replacement.source_path);
   auto path = split_field_path(replacement.source_path);
   TRY(auto* found, look_up(source->node, path));
-  bool empty = found == nullptr || found->is_null() || (found->is_map() && found->if_map()->empty()) || (found->is_list() && found->if_list()->empty());
+  bool empty = found == nullptr || found->is_null() || (found->is_map() && found->if_map()->empty()) ||
+               (found->is_list() && found->if_list()->empty());
   if (empty) {
-    return fail(Kind::not_found, "replacements: fieldPath `{}` is missing for replacement source {}", replacement.source_path,
-                replacement.source.print());
+    return fail(Kind::not_found, "replacements: fieldPath `{}` is missing for replacement source {}",
+                replacement.source_path, replacement.source.print());
   }
   const auto& options = replacement.source_options;
   if (options.delimiter.empty()) return *found;
-  if (found->is_map() || found->is_list()) return fail(Kind::invalid, "replacements: the delimiter option can only be used with scalars");
+  if (found->is_map() || found->is_list())
+    return fail(Kind::invalid, "replacements: the delimiter option can only be used with scalars");
   auto text = scalar_text(*found);
   std::vector<std::string> parts;
   for (std::size_t at = 0;;) {
@@ -155,7 +165,8 @@ Result<Value> source_value(ResMap& map, const Replacement& replacement) {
 
 Result<> put(Value& field, Value value, const FieldOptions& options) {
   if (!options.delimiter.empty()) {
-    if (field.is_map() || field.is_list()) return fail(Kind::invalid, "replacements: the delimiter option can only be used with scalars");
+    if (field.is_map() || field.is_list())
+      return fail(Kind::invalid, "replacements: the delimiter option can only be used with scalars");
     auto old = scalar_text(field);
     std::vector<std::string> parts;
     for (std::size_t at = 0;;) {
@@ -180,7 +191,8 @@ Result<> put(Value& field, Value value, const FieldOptions& options) {
   } else if (scalars && value.is_string()) {
     // The field keeps its type where the text fits it; a new one takes the type the text reads as.
     auto read = doc::parse_yaml(scalar_text(value));
-    bool fits = read && (read->is_bool() || read->is_number()) && (field.is_null() || read->is_bool() == field.is_bool());
+    bool fits =
+        read && (read->is_bool() || read->is_number()) && (field.is_null() || read->is_bool() == field.is_bool());
     field = fits ? *std::move(read) : std::move(value);
   } else {
     field = std::move(value);
@@ -189,16 +201,21 @@ Result<> put(Value& field, Value value, const FieldOptions& options) {
 }
 
 Result<> copy_to(Resource& resource, const Value& value, const Replacement::Target& target) {
-  Shape create = !target.options.create ? Shape::none : value.is_map() ? Shape::map : value.is_list() ? Shape::list : Shape::scalar;
+  Shape create = !target.options.create ? Shape::none
+                 : value.is_map()       ? Shape::map
+                 : value.is_list()      ? Shape::list
+                                        : Shape::scalar;
   for (const auto& text : target.paths) {
     auto path = split_field_path(text);
     std::vector<Value*> found;
     auto collected = Matcher(create).collect(resource.node, path, found);
     auto what = create == Shape::none ? "find" : "find or create";
     if (!collected) {
-      return fail(Kind::invalid, "replacements: unable to {} field \"{}\" in {}: {}", what, text, resource.id().print(), collected.error().what());
+      return fail(Kind::invalid, "replacements: unable to {} field \"{}\" in {}: {}", what, text, resource.id().print(),
+                  collected.error().what());
     }
-    if (found.empty()) return fail(Kind::not_found, "replacements: unable to {} field \"{}\" in {}", what, text, resource.id().print());
+    if (found.empty())
+      return fail(Kind::not_found, "replacements: unable to {} field \"{}\" in {}", what, text, resource.id().print());
     for (auto* field : found) TRY_OK(put(*field, value, target.options));
   }
   return {};
@@ -255,7 +272,8 @@ Result<doc::Value*> look_up(doc::Value& node, const std::vector<std::string>& pa
     if (at->is_null()) return nullptr;
     if (is_index(step) || step == "-" || is_match(step)) {
       auto* list = at->if_list();
-      if (list == nullptr) return fail(Kind::invalid, "wrong kind at '{}': want a list, got a {}", step, to_string(at->type()));
+      if (list == nullptr)
+        return fail(Kind::invalid, "wrong kind at '{}': want a list, got a {}", step, to_string(at->type()));
       Value* next = nullptr;
       if (is_match(step)) {
         TRY(auto match, split_match(step));
@@ -273,7 +291,8 @@ Result<doc::Value*> look_up(doc::Value& node, const std::vector<std::string>& pa
       return fail(Kind::invalid, "a wildcard is not supported here");
     } else {
       auto* map = at->if_map();
-      if (map == nullptr) return fail(Kind::invalid, "wrong kind at '{}': want a map, got a {}", step, to_string(at->type()));
+      if (map == nullptr)
+        return fail(Kind::invalid, "wrong kind at '{}': want a map, got a {}", step, to_string(at->type()));
       auto* next = map->find(step);
       if (next == nullptr) return nullptr;
       at = next;
@@ -325,7 +344,8 @@ Result<> apply_replacement(ResMap& map, const Replacement& replacement) {
       std::vector<ResId> ids{resource->id()};
       ids[0].outside = false;
       for (std::size_t i = 0; i < resource->previous.size(); ++i) ids.push_back(resource->previous_id(i));
-      bool selected = std::any_of(ids.begin(), ids.end(), [&](const ResId& id) { return id.selected_by(target.select.id); });
+      bool selected =
+          std::any_of(ids.begin(), ids.end(), [&](const ResId& id) { return id.selected_by(target.select.id); });
       if (!selected || rejected(*resource, ids, target.reject)) continue;
       TRY_OK(copy_to(*resource, value, target));
       map.note(resource);

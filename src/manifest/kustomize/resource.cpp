@@ -12,10 +12,28 @@ using doc::Map;
 using doc::Value;
 
 constexpr std::string_view no_space = "_non_namespaceable_";
-constexpr std::string_view first_kinds[] = {
-    "Namespace", "ResourceQuota", "StorageClass", "CustomResourceDefinition", "ServiceAccount", "PodSecurityPolicy", "Role",
-    "ClusterRole", "RoleBinding", "ClusterRoleBinding", "ConfigMap", "Secret", "Endpoints", "Service", "LimitRange",
-    "PriorityClass", "PersistentVolume", "PersistentVolumeClaim", "Deployment", "StatefulSet", "CronJob", "PodDisruptionBudget"};
+constexpr std::string_view first_kinds[] = {"Namespace",
+                                            "ResourceQuota",
+                                            "StorageClass",
+                                            "CustomResourceDefinition",
+                                            "ServiceAccount",
+                                            "PodSecurityPolicy",
+                                            "Role",
+                                            "ClusterRole",
+                                            "RoleBinding",
+                                            "ClusterRoleBinding",
+                                            "ConfigMap",
+                                            "Secret",
+                                            "Endpoints",
+                                            "Service",
+                                            "LimitRange",
+                                            "PriorityClass",
+                                            "PersistentVolume",
+                                            "PersistentVolumeClaim",
+                                            "Deployment",
+                                            "StatefulSet",
+                                            "CronJob",
+                                            "PodDisruptionBudget"};
 constexpr std::string_view last_kinds[] = {"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"};
 
 int kind_rank(std::string_view kind) {
@@ -28,7 +46,9 @@ int kind_rank(std::string_view kind) {
   return 0;
 }
 
-std::string or_text(const std::string& text, std::string_view fallback) { return text.empty() ? std::string(fallback) : text; }
+std::string or_text(const std::string& text, std::string_view fallback) {
+  return text.empty() ? std::string(fallback) : text;
+}
 
 std::string sort_text(const Gvk& g) {
   return or_text(g.group, "~G") + "_" + or_text(g.version, "~V") + "_" + or_text(g.kind, "~K");
@@ -69,7 +89,9 @@ Gvk gvk_of(std::string_view api_version, std::string_view kind) {
   return {std::string(api_version.substr(0, slash)), std::string(api_version.substr(slash + 1)), std::string(kind)};
 }
 
-std::string Gvk::print() const { return or_text(kind, "[noKind]") + "." + or_text(version, "[noVer]") + "." + or_text(group, "[noGrp]"); }
+std::string Gvk::print() const {
+  return or_text(kind, "[noKind]") + "." + or_text(version, "[noVer]") + "." + or_text(group, "[noGrp]");
+}
 
 bool gvk_less(const Gvk& a, const Gvk& b) {
   int x = kind_rank(a.kind), y = kind_rank(b.kind);
@@ -86,7 +108,9 @@ bool ResId::selected_by(const ResId& selector) const {
          gvk.selected_by(selector.gvk);
 }
 
-std::string ResId::print() const { return gvk.print() + "/" + or_text(name, "[noName]") + "." + or_text(space, "[noNs]"); }
+std::string ResId::print() const {
+  return gvk.print() + "/" + or_text(name, "[noName]") + "." + or_text(space, "[noNs]");
+}
 
 Gvk Resource::gvk() const { return gvk_of(text_at(node, {"apiVersion"}), text_at(node, {"kind"})); }
 std::string Resource::name() const { return text_at(node, {"metadata", "name"}); }
@@ -118,7 +142,8 @@ void Resource::set_name(std::string_view text) {
 }
 void Resource::set_space(std::string_view text) {
   if (text.empty()) {
-    if (auto* meta = node.if_map()->find("metadata"); meta != nullptr && meta->is_map()) meta->if_map()->erase("namespace");
+    if (auto* meta = node.if_map()->find("metadata"); meta != nullptr && meta->is_map())
+      meta->if_map()->erase("namespace");
   } else {
     metadata(node).set("namespace", Value(text));
   }
@@ -171,7 +196,8 @@ std::vector<Resource*> ResMap::with_id(const ResId& id) const {
   return found;
 }
 
-std::vector<Resource*> ResMap::with_any_id(const std::function<bool(const ResId&)>& match, const std::string& name) const {
+std::vector<Resource*> ResMap::with_any_id(const std::function<bool(const ResId&)>& match,
+                                           const std::string& name) const {
   auto found = named(name);
   std::erase_if(found, [&](Resource* r) {
     for (std::size_t i = 0; i < r->previous.size(); ++i) {
@@ -185,7 +211,8 @@ std::vector<Resource*> ResMap::with_any_id(const std::function<bool(const ResId&
 Result<> ResMap::append(std::shared_ptr<Resource> resource) {
   auto id = resource->id();
   if (!with_id(id).empty()) {
-    return fail(Kind::conflict, "{}: may not add an object with an id that is there already: {}", resource->source, id.print());
+    return fail(Kind::conflict, "{}: may not add an object with an id that is there already: {}", resource->source,
+                id.print());
   }
   resource->position = list_.size();
   resource->removed = false;
@@ -209,9 +236,11 @@ Result<> ResMap::absorb(std::shared_ptr<Resource> resource) {
     if (!changes) return append(std::move(resource));
     return fail(Kind::not_found, "{}: {} does not exist; cannot merge or replace it", resource->source, id.print());
   }
-  if (found.size() > 1) return fail(Kind::conflict, "{}: several objects could take the merge of {}", resource->source, id.print());
+  if (found.size() > 1)
+    return fail(Kind::conflict, "{}: several objects could take the merge of {}", resource->source, id.print());
   if (!changes) {
-    return fail(Kind::conflict, "{}: {} exists already; behavior must be merge or replace", resource->source, id.print());
+    return fail(Kind::conflict, "{}: {} exists already; behavior must be merge or replace", resource->source,
+                id.print());
   }
   auto& old = *found[0];
   merge_strings(resource->node, {"metadata", "labels"}, old.node);

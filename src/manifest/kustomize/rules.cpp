@@ -30,10 +30,13 @@ constexpr Host workloads[] = {{"StatefulSet", "spec/template/spec"},
                               {"Job", "spec/template/spec"},
                               {"DaemonSet", "spec/template/spec"}};
 
-FieldSpec spec(std::string path, std::string_view kind = "", std::string_view group = "", std::string_view version = "", bool create = false) {
+FieldSpec spec(std::string path, std::string_view kind = "", std::string_view group = "", std::string_view version = "",
+               bool create = false) {
   return {{std::string(group), std::string(version), std::string(kind)}, std::move(path), create};
 }
-FieldSpec at(const Host& host, std::string_view field) { return spec(fmt::format("{}/{}", host.pod, field), host.kind, "", host.version); }
+FieldSpec at(const Host& host, std::string_view field) {
+  return spec(fmt::format("{}/{}", host.pod, field), host.kind, "", host.version);
+}
 
 constexpr std::string_view rbac = "rbac.authorization.k8s.io", admission = "admissionregistration.k8s.io";
 
@@ -51,9 +54,10 @@ void add_workloads(FieldSpecs& to, std::string_view field) {
 
 NameReference config_maps() {
   NameReference rule{{"", "v1", "ConfigMap"}, {}};
-  add_pod_fields(rule.referrers, {"volumes/configMap/name", "containers/env/valueFrom/configMapKeyRef/name",
-                                  "initContainers/env/valueFrom/configMapKeyRef/name", "containers/envFrom/configMapRef/name",
-                                  "initContainers/envFrom/configMapRef/name", "volumes/projected/sources/configMap/name"});
+  add_pod_fields(rule.referrers,
+                 {"volumes/configMap/name", "containers/env/valueFrom/configMapKeyRef/name",
+                  "initContainers/env/valueFrom/configMapKeyRef/name", "containers/envFrom/configMapRef/name",
+                  "initContainers/envFrom/configMapRef/name", "volumes/projected/sources/configMap/name"});
   for (auto& more : {spec("spec/configSource/configMap", "Node"), spec("rules/resourceNames", "Role"),
                      spec("rules/resourceNames", "ClusterRole"),
                      spec("metadata/annotations/nginx.ingress.kubernetes.io\\/fastcgi-params-configmap", "Ingress")}) {
@@ -69,12 +73,14 @@ NameReference secrets() {
                                   "initContainers/envFrom/secretRef/name", "imagePullSecrets/name",
                                   "volumes/projected/sources/secret/name"});
   for (auto& more :
-       {spec("spec/tls/secretName", "Ingress"), spec("metadata/annotations/ingress.kubernetes.io\\/auth-secret", "Ingress"),
+       {spec("spec/tls/secretName", "Ingress"),
+        spec("metadata/annotations/ingress.kubernetes.io\\/auth-secret", "Ingress"),
         spec("metadata/annotations/nginx.ingress.kubernetes.io\\/auth-secret", "Ingress"),
         spec("metadata/annotations/nginx.ingress.kubernetes.io\\/auth-tls-secret", "Ingress"),
         spec("imagePullSecrets/name", "ServiceAccount"), spec("parameters/secretName", "StorageClass"),
         spec("parameters/adminSecretName", "StorageClass"), spec("parameters/userSecretName", "StorageClass"),
-        spec("parameters/secretRef", "StorageClass"), spec("rules/resourceNames", "Role"), spec("rules/resourceNames", "ClusterRole"),
+        spec("parameters/secretRef", "StorageClass"), spec("rules/resourceNames", "Role"),
+        spec("rules/resourceNames", "ClusterRole"),
         spec("spec/template/spec/containers/env/valueFrom/secretKeyRef/name", "Service", "serving.knative.dev", "v1"),
         spec("spec/azureFile/secretName", "PersistentVolume")}) {
     rule.referrers.push_back(more);
@@ -83,22 +89,26 @@ NameReference secrets() {
 }
 
 NameReference services() {
-  return {{"", "v1", "Service"},
-          {spec("spec/serviceName", "StatefulSet", "apps"), spec("spec/rules/http/paths/backend/serviceName", "Ingress"),
-           spec("spec/backend/serviceName", "Ingress"), spec("spec/rules/http/paths/backend/service/name", "Ingress"),
-           spec("spec/defaultBackend/service/name", "Ingress"), spec("spec/service/name", "APIService", "apiregistration.k8s.io"),
-           spec("webhooks/clientConfig/service", "ValidatingWebhookConfiguration", admission),
-           spec("webhooks/clientConfig/service", "MutatingWebhookConfiguration", admission)}};
+  return {
+      {"", "v1", "Service"},
+      {spec("spec/serviceName", "StatefulSet", "apps"), spec("spec/rules/http/paths/backend/serviceName", "Ingress"),
+       spec("spec/backend/serviceName", "Ingress"), spec("spec/rules/http/paths/backend/service/name", "Ingress"),
+       spec("spec/defaultBackend/service/name", "Ingress"),
+       spec("spec/service/name", "APIService", "apiregistration.k8s.io"),
+       spec("webhooks/clientConfig/service", "ValidatingWebhookConfiguration", admission),
+       spec("webhooks/clientConfig/service", "MutatingWebhookConfiguration", admission)}};
 }
 
 void add_storage_and_classes(std::vector<NameReference>& rules) {
   NameReference claims{{"", "v1", "PersistentVolumeClaim"}, {}};
   add_workloads(claims.referrers, "volumes/persistentVolumeClaim/claimName");
   rules.push_back(std::move(claims));
-  rules.push_back({{"", "v1", "PersistentVolume"}, {spec("spec/volumeName", "PersistentVolumeClaim"), spec("rules/resourceNames", "ClusterRole")}});
-  rules.push_back({{"storage.k8s.io", "v1", "StorageClass"},
-                   {spec("spec/storageClassName", "PersistentVolume"), spec("spec/storageClassName", "PersistentVolumeClaim"),
-                    spec("spec/volumeClaimTemplates/spec/storageClassName", "StatefulSet")}});
+  rules.push_back({{"", "v1", "PersistentVolume"},
+                   {spec("spec/volumeName", "PersistentVolumeClaim"), spec("rules/resourceNames", "ClusterRole")}});
+  rules.push_back(
+      {{"storage.k8s.io", "v1", "StorageClass"},
+       {spec("spec/storageClassName", "PersistentVolume"), spec("spec/storageClassName", "PersistentVolumeClaim"),
+        spec("spec/volumeClaimTemplates/spec/storageClassName", "StatefulSet")}});
   NameReference priority{{"scheduling.k8s.io", "v1", "PriorityClass"}, {}};
   add_workloads(priority.referrers, "priorityClassName");
   rules.push_back(std::move(priority));
@@ -116,7 +126,8 @@ std::vector<NameReference> name_references() {
   rules.push_back(secrets());
   rules.push_back(services());
   rules.push_back({{std::string(rbac), "", "Role"}, {spec("roleRef/name", "RoleBinding", rbac)}});
-  rules.push_back({{std::string(rbac), "", "ClusterRole"}, {spec("roleRef/name", "RoleBinding", rbac), spec("roleRef/name", "ClusterRoleBinding", rbac)}});
+  rules.push_back({{std::string(rbac), "", "ClusterRole"},
+                   {spec("roleRef/name", "RoleBinding", rbac), spec("roleRef/name", "ClusterRoleBinding", rbac)}});
   NameReference accounts{{"", "v1", "ServiceAccount"},
                          {spec("subjects", "RoleBinding", rbac), spec("subjects", "ClusterRoleBinding", rbac)}};
   add_workloads(accounts.referrers, "serviceAccountName");
@@ -130,9 +141,11 @@ FieldSpecs template_metadata(std::string_view field, std::string_view stateful_g
   auto path = [&](std::string_view where) { return fmt::format("{}/{}", where, field); };
   FieldSpecs specs{spec(path("metadata"), "", "", "", true),
                    spec(path("spec/template/metadata"), "ReplicationController", "", "v1", true)};
-  for (auto kind : {"Deployment", "ReplicaSet", "DaemonSet"}) specs.push_back(spec(path("spec/template/metadata"), kind, "", "", true));
+  for (auto kind : {"Deployment", "ReplicaSet", "DaemonSet"})
+    specs.push_back(spec(path("spec/template/metadata"), kind, "", "", true));
   specs.push_back(spec(path("spec/template/metadata"), "StatefulSet", stateful_group, "", true));
-  if (field == "labels") specs.push_back(spec(path("spec/volumeClaimTemplates[]/metadata"), "StatefulSet", "apps", "", true));
+  if (field == "labels")
+    specs.push_back(spec(path("spec/volumeClaimTemplates[]/metadata"), "StatefulSet", "apps", "", true));
   specs.push_back(spec(path("spec/template/metadata"), "Job", "batch", "", true));
   specs.push_back(spec(path("spec/jobTemplate/metadata"), "CronJob", "batch", "", true));
   specs.push_back(spec(path("spec/jobTemplate/spec/template/metadata"), "CronJob", "batch", "", true));
@@ -140,9 +153,11 @@ FieldSpecs template_metadata(std::string_view field, std::string_view stateful_g
 }
 
 FieldSpecs selectors() {
-  FieldSpecs specs{spec("spec/selector", "Service", "", "v1", true), spec("spec/selector", "ReplicationController", "", "v1", true)};
+  FieldSpecs specs{spec("spec/selector", "Service", "", "v1", true),
+                   spec("spec/selector", "ReplicationController", "", "v1", true)};
   auto placement = [&](std::string_view kind) {
-    constexpr std::string_view preferred = "preferredDuringSchedulingIgnoredDuringExecution/podAffinityTerm/labelSelector/matchLabels";
+    constexpr std::string_view preferred =
+        "preferredDuringSchedulingIgnoredDuringExecution/podAffinityTerm/labelSelector/matchLabels";
     constexpr std::string_view required = "requiredDuringSchedulingIgnoredDuringExecution/labelSelector/matchLabels";
     for (auto affinity : {"podAffinity", "podAntiAffinity"}) {
       for (auto term : {preferred, required}) {
@@ -182,11 +197,12 @@ FieldSpecs var_references() {
     if (std::string_view(kind) != "StatefulSet") specs.push_back(spec("spec/template/spec/volumes/nfs/server", kind));
   }
   containers("Pod", "spec");
-  for (auto& more : {spec("spec/volumes/nfs/server", "Pod"), spec("spec/template/metadata/annotations", "Deployment"),
-                     spec("spec/rules/host", "Ingress"), spec("spec/tls/hosts", "Ingress"), spec("spec/tls/secretName", "Ingress"),
-                     spec("spec/ports/port", "Service"), spec("spec/ports/targetPort", "Service"),
-                     spec("spec/volumeClaimTemplates/spec/nfs/server", "StatefulSet"), spec("spec/nfs/server", "PersistentVolume"),
-                     spec("metadata/labels"), spec("metadata/annotations")}) {
+  for (auto& more :
+       {spec("spec/volumes/nfs/server", "Pod"), spec("spec/template/metadata/annotations", "Deployment"),
+        spec("spec/rules/host", "Ingress"), spec("spec/tls/hosts", "Ingress"), spec("spec/tls/secretName", "Ingress"),
+        spec("spec/ports/port", "Service"), spec("spec/ports/targetPort", "Service"),
+        spec("spec/volumeClaimTemplates/spec/nfs/server", "StatefulSet"), spec("spec/nfs/server", "PersistentVolume"),
+        spec("metadata/labels"), spec("metadata/annotations")}) {
     specs.push_back(more);
   }
   return specs;
@@ -197,7 +213,8 @@ Rules make_default_rules() {
   rules.name_prefix = rules.name_suffix = {spec("metadata/name")};
   rules.space = {spec("metadata/name", "Namespace", "", "", true),
                  spec("spec/service/namespace", "APIService", "apiregistration.k8s.io", "", true),
-                 spec("spec/conversion/webhook/clientConfig/service/namespace", "CustomResourceDefinition", "apiextensions.k8s.io")};
+                 spec("spec/conversion/webhook/clientConfig/service/namespace", "CustomResourceDefinition",
+                      "apiextensions.k8s.io")};
   rules.template_labels = template_metadata("labels", "apps");
   rules.common_labels = selectors();
   rules.common_labels.insert(rules.common_labels.end(), rules.template_labels.begin(), rules.template_labels.end());
@@ -229,11 +246,12 @@ Result<Rules> read_rules(std::string_view text, std::string_view source) {
   TRY(auto root, doc::parse_yaml(text, {.source = source}));
   Rules rules;
   if (root.is_null()) return rules;
-  TRY(auto in, Input::of(root, source, "", {"namePrefix", "nameSuffix", "namespace", "commonLabels", "labels", "templateLabels",
-                                            "commonAnnotations", "nameReference", "varReference", "images", "replicas"}));
+  TRY(auto in, Input::of(root, source, "",
+                         {"namePrefix", "nameSuffix", "namespace", "commonLabels", "labels", "templateLabels",
+                          "commonAnnotations", "nameReference", "varReference", "images", "replicas"}));
   struct {
     std::string_view key;
-    FieldSpecs Rules::*list;
+    FieldSpecs Rules::* list;
   } constexpr lists[] = {{"namePrefix", &Rules::name_prefix},
                          {"nameSuffix", &Rules::name_suffix},
                          {"namespace", &Rules::space},

@@ -54,7 +54,8 @@ void SchemaTable::fill(int type, const Value& definition) {
 Result<SchemaTable> SchemaTable::read(std::string_view text, std::string_view source) {
   TRY(auto root, doc::parse_yaml(text, {.source = source}));
   const auto* definitions = root.find("definitions");
-  if (definitions == nullptr || !definitions->is_map()) return fail(Kind::invalid, "{}: want OpenAPI with 'definitions'", source);
+  if (definitions == nullptr || !definitions->is_map())
+    return fail(Kind::invalid, "{}: want OpenAPI with 'definitions'", source);
   SchemaTable table;
   for (const auto& [name, definition] : *definitions->if_map()) {
     table.by_name_[name] = static_cast<int>(table.types_.size());

@@ -61,12 +61,16 @@ Result<LabelSelector> LabelSelector::parse(std::string_view text) {
       if (word != "in" && word != "notin") return wrong();
       parsed.op = word == "in" ? Term::Op::in : Term::Op::not_in;
       parsed.key = trim(head.substr(0, space));
-      for (auto value : split(term.substr(open + 1, term.size() - open - 2), ',')) parsed.values.emplace_back(trim(value));
+      for (auto value : split(term.substr(open + 1, term.size() - open - 2), ','))
+        parsed.values.emplace_back(trim(value));
     } else if (auto at = term.find_first_of("=<>"); at != std::string_view::npos) {
       bool negated = term[at] == '=' && at > 0 && term[at - 1] == '!';
       auto value = at + 1;
       if (term[at] == '=' && value < term.size() && term[value] == '=') ++value;
-      parsed.op = term[at] == '>' ? Term::Op::greater : term[at] == '<' ? Term::Op::less : negated ? Term::Op::not_in : Term::Op::in;
+      parsed.op = term[at] == '>'   ? Term::Op::greater
+                  : term[at] == '<' ? Term::Op::less
+                  : negated         ? Term::Op::not_in
+                                    : Term::Op::in;
       parsed.key = trim(term.substr(0, negated ? at - 1 : at));
       parsed.values.emplace_back(trim(term.substr(value)));
     } else {
@@ -86,10 +90,18 @@ bool LabelSelector::matches(const std::vector<std::pair<std::string, std::string
     bool listed = there && std::find(term.values.begin(), term.values.end(), found->second) != term.values.end();
     bool ok = false;
     switch (term.op) {
-      case Term::Op::in: ok = listed; break;
-      case Term::Op::not_in: ok = !listed; break;
-      case Term::Op::exists: ok = there; break;
-      case Term::Op::absent: ok = !there; break;
+      case Term::Op::in:
+        ok = listed;
+        break;
+      case Term::Op::not_in:
+        ok = !listed;
+        break;
+      case Term::Op::exists:
+        ok = there;
+        break;
+      case Term::Op::absent:
+        ok = !there;
+        break;
       case Term::Op::greater:
       case Term::Op::less: {
         auto left = there ? to_int(found->second) : std::nullopt, right = to_int(term.values[0]);
@@ -123,8 +135,8 @@ bool Selector::matches_marks(const Resource& resource) const {
 }
 
 Result<std::vector<Resource*>> select(const ResMap& map, const Selector& selector) {
-  Pattern group(selector.id.gvk.group), version(selector.id.gvk.version), kind(selector.id.gvk.kind), name(selector.id.name),
-      space(selector.id.space);
+  Pattern group(selector.id.gvk.group), version(selector.id.gvk.version), kind(selector.id.gvk.kind),
+      name(selector.id.name), space(selector.id.space);
   TRY_OK(group.valid("group"));
   TRY_OK(version.valid("version"));
   TRY_OK(kind.valid("kind"));
@@ -138,9 +150,10 @@ Result<std::vector<Resource*>> select(const ResMap& map, const Selector& selecto
   }
   std::erase_if(candidates, [&](Resource* resource) {
     auto now = resource->id(), original = resource->original();
-    bool matches = (space.matches(std::string(original.effective_space())) || space.matches(std::string(now.effective_space()))) &&
-                   (name.matches(original.name) || name.matches(now.name)) && group.matches(now.gvk.group) &&
-                   version.matches(now.gvk.version) && kind.matches(now.gvk.kind) && selector.matches_marks(*resource);
+    bool matches =
+        (space.matches(std::string(original.effective_space())) || space.matches(std::string(now.effective_space()))) &&
+        (name.matches(original.name) || name.matches(now.name)) && group.matches(now.gvk.group) &&
+        version.matches(now.gvk.version) && kind.matches(now.gvk.kind) && selector.matches_marks(*resource);
     return !matches;
   });
   return candidates;

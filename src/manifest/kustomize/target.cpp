@@ -8,14 +8,44 @@
 namespace slipway::manifest {
 namespace {
 
-constexpr std::string_view known_fields[] = {
-    "apiVersion", "kind", "metadata", "openapi", "namePrefix", "nameSuffix", "namespace", "commonLabels", "labels",
-    "commonAnnotations", "patchesStrategicMerge", "patchesJson6902", "patches", "images", "imageTags", "replacements", "replicas",
-    "vars", "sortOptions", "resources", "components", "crds", "bases", "configMapGenerator", "secretGenerator", "helmGlobals",
-    "helmCharts", "helmChartInflationGenerator", "generatorOptions", "configurations", "generators", "transformers", "validators",
-    "buildMetadata"};
-constexpr std::string_view config_map_fields[] = {"namespace", "name", "behavior", "literals", "files", "envs", "env", "options"};
-constexpr std::string_view secret_fields[] = {"namespace", "name", "behavior", "literals", "files", "envs", "env", "options", "type"};
+constexpr std::string_view known_fields[] = {"apiVersion",
+                                             "kind",
+                                             "metadata",
+                                             "openapi",
+                                             "namePrefix",
+                                             "nameSuffix",
+                                             "namespace",
+                                             "commonLabels",
+                                             "labels",
+                                             "commonAnnotations",
+                                             "patchesStrategicMerge",
+                                             "patchesJson6902",
+                                             "patches",
+                                             "images",
+                                             "imageTags",
+                                             "replacements",
+                                             "replicas",
+                                             "vars",
+                                             "sortOptions",
+                                             "resources",
+                                             "components",
+                                             "crds",
+                                             "bases",
+                                             "configMapGenerator",
+                                             "secretGenerator",
+                                             "helmGlobals",
+                                             "helmCharts",
+                                             "helmChartInflationGenerator",
+                                             "generatorOptions",
+                                             "configurations",
+                                             "generators",
+                                             "transformers",
+                                             "validators",
+                                             "buildMetadata"};
+constexpr std::string_view config_map_fields[] = {"namespace", "name", "behavior", "literals",
+                                                  "files",     "envs", "env",      "options"};
+constexpr std::string_view secret_fields[] = {"namespace", "name", "behavior", "literals", "files",
+                                              "envs",      "env",  "options",  "type"};
 constexpr std::string_view patch_fields[] = {"path", "patch", "target", "options"};
 
 // What cannot be done yet must not be left out silently.
@@ -23,7 +53,8 @@ Result<> refuse_unsupported(const Input& in) {
   for (auto key : {"helmCharts", "helmChartInflationGenerator"}) {
     const auto* found = in.find(key);
     if (found != nullptr && found->is_list() && !found->if_list()->empty()) {
-      return in.wrong(key, "charts within a kustomization are not rendered: render the chart by itself, or commit its output");
+      return in.wrong(
+          key, "charts within a kustomization are not rendered: render the chart by itself, or commit its output");
     }
   }
   const auto* validators = in.find("validators");
@@ -40,7 +71,8 @@ Result<std::optional<std::string>> find_kustomization(FileSource& source, const 
   for (std::string name : {"kustomization.yaml", "kustomization.yml", "Kustomization"}) {
     TRY(auto text, source.read(folder.empty() ? name : fmt::format("{}/{}", folder, name)));
     if (!text) continue;
-    if (found) return fail(Kind::invalid, "{}: more than one kustomization: {} and {}", source.display(folder), *found, name);
+    if (found)
+      return fail(Kind::invalid, "{}: more than one kustomization: {} and {}", source.display(folder), *found, name);
     found = name;
   }
   return found;
@@ -58,7 +90,8 @@ Result<> Target::check() {
   TRY(auto in, root());
   TRY(auto kind, in.str("kind"));
   TRY(auto version, in.str("apiVersion"));
-  if (!kind.empty() && kind != "Kustomization" && kind != "Component") return in.wrong("kind", "kind should be Kustomization or Component");
+  if (!kind.empty() && kind != "Kustomization" && kind != "Component")
+    return in.wrong("kind", "kind should be Kustomization or Component");
   component_ = kind == "Component";
   // Read for its types only: the order of a base does not count.
   TRY(auto order, in.child("sortOptions", {"order", "legacySortOptions"}));
@@ -67,7 +100,9 @@ Result<> Target::check() {
     TRY_OK(order->child("legacySortOptions", {"orderFirst", "orderLast"}));
   }
   auto wanted = component_ ? "kustomize.config.k8s.io/v1alpha1" : "kustomize.config.k8s.io/v1beta1";
-  if (!version.empty() && version != wanted) return in.wrong("apiVersion", fmt::format("apiVersion for {} should be {}", kind.empty() ? "Kustomization" : kind, wanted));
+  if (!version.empty() && version != wanted)
+    return in.wrong("apiVersion",
+                    fmt::format("apiVersion for {} should be {}", kind.empty() ? "Kustomization" : kind, wanted));
   bool empty = std::none_of(std::begin(known_fields) + 2, std::end(known_fields), [&](std::string_view key) {
     const auto* found = in.find(key);
     return found != nullptr && !(found->is_list() && found->if_list()->empty() && key == "bases");
@@ -83,9 +118,11 @@ Result<> Target::set_schema() const {
   if (!openapi || shared.schemas_set) return {};
   TRY(auto path, openapi->str("path"));
   TRY(auto version, openapi->str("version"));
-  if (!path.empty() && !version.empty()) return openapi->wrong("", "a built-in version and a schema of its own: want one of them");
+  if (!path.empty() && !version.empty())
+    return openapi->wrong("", "a built-in version and a schema of its own: want one of them");
   if (!version.empty() && version != "v1.21.2") {
-    return openapi->wrong("version", fmt::format("'{}' is not built in: want v1.21.2, which kustomize 5.5 has", version));
+    return openapi->wrong("version",
+                          fmt::format("'{}' is not built in: want v1.21.2, which kustomize 5.5 has", version));
   }
   shared.schemas_set = !path.empty() || !version.empty();
   if (path.empty()) return {};
@@ -279,11 +316,13 @@ Result<SortOptions> Target::sort_options() const {
   options.legacy = loader_.options().order == KustomizeOptions::Order::legacy;
   if (!child) return options;
   TRY(auto order, child->str("order"));
-  if (order != "fifo" && order != "legacy") return child->wrong("order", "the field 'sortOptions.order' must be one of [fifo, legacy]");
+  if (order != "fifo" && order != "legacy")
+    return child->wrong("order", "the field 'sortOptions.order' must be one of [fifo, legacy]");
   options.legacy = order == "legacy";
   TRY(auto legacy, child->child("legacySortOptions", {"orderFirst", "orderLast"}));
   if (!legacy) return options;
-  if (!options.legacy) return child->wrong("legacySortOptions", "set, but the selected sort order is 'fifo', not 'legacy'");
+  if (!options.legacy)
+    return child->wrong("legacySortOptions", "set, but the selected sort order is 'fifo', not 'legacy'");
   TRY(options.first, legacy->strings("orderFirst"));
   TRY(options.last, legacy->strings("orderLast"));
   return options;
@@ -325,7 +364,9 @@ Result<> Target::add_metadata(ResMap& map) const {
     }
     bool origins = option == "originAnnotations";
     if (!origins && option != "transformerAnnotations") {
-      return fail(Kind::invalid, "{}: buildMetadata: '{}', want originAnnotations, transformerAnnotations or managedByLabel", place("buildMetadata"), option);
+      return fail(Kind::invalid,
+                  "{}: buildMetadata: '{}', want originAnnotations, transformerAnnotations or managedByLabel",
+                  place("buildMetadata"), option);
     }
     for (const auto& resource : map.all()) {
       auto told = origins ? resource->origin : doc::Value(resource->transformations);

@@ -48,7 +48,8 @@ Result<> replace(Value& field, const Values& values) {
   } else if (auto* list = field.if_list()) {
     for (auto& item : *list) {
       auto* inner = item.if_string();
-      if (inner == nullptr) return fail(Kind::invalid, "invalid value type, expect a string, got a {}", to_string(item.type()));
+      if (inner == nullptr)
+        return fail(Kind::invalid, "invalid value type, expect a string, got a {}", to_string(item.type()));
       item = expand(*inner, values);
     }
   }
@@ -83,9 +84,12 @@ Result<Var> Var::read(const Input& in) {
 
 Result<> mark_vars(ResMap& map, const std::vector<Var>& vars) {
   for (const auto& var : vars) {
-    auto match = [&](const ResId& id) { return var.object.space.empty() ? id.same_name(var.object) : id == var.object; };
+    auto match = [&](const ResId& id) {
+      return var.object.space.empty() ? id.same_name(var.object) : id == var.object;
+    };
     auto found = map.with_any_id(match, var.object.name);
-    if (found.size() > 1) return fail(Kind::conflict, "vars: {} objects match '{}' ({})", found.size(), var.name, var.object.print());
+    if (found.size() > 1)
+      return fail(Kind::conflict, "vars: {} objects match '{}' ({})", found.size(), var.name, var.object.print());
     if (found.size() == 1) found[0]->vars.push_back(var.name);
   }
   return {};
@@ -111,13 +115,16 @@ Result<> replace_vars(ResMap& map, const std::map<std::string, Var>& vars, const
       }
       TRY(auto* field, look_up(resource->node, path));
       if (field == nullptr) {
-        return fail(Kind::not_found, "vars: field '{}' of '{}' is not in {}", var.field_path, name, resource->id().print());
+        return fail(Kind::not_found, "vars: field '{}' of '{}' is not in {}", var.field_path, name,
+                    resource->id().print());
       }
       // Maps and lists cannot stand in a text; kustomize leaves the reference.
       if (!field->is_map() && !field->is_list() && !field->is_null()) values[name] = *field;
       found = true;
     }
-    if (!found) return fail(Kind::not_found, "vars: '{}' cannot be mapped to a field of the known objects ({})", name, var.object.print());
+    if (!found)
+      return fail(Kind::not_found, "vars: '{}' cannot be mapped to a field of the known objects ({})", name,
+                  var.object.print());
   }
   for (const auto& resource : map.all()) {
     for (const auto& spec : specs) {

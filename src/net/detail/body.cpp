@@ -88,8 +88,10 @@ Result<std::size_t> RequestBody::read(const Ctx& ctx, std::span<char> buffer) {
     if (left_ == 0) end();
     return got;
   }();
-  if (result) taken_ += *result;
-  else broken_ = true;
+  if (result)
+    taken_ += *result;
+  else
+    broken_ = true;
   return result;
 }
 

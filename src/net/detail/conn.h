@@ -75,7 +75,7 @@ class Core : public std::enable_shared_from_this<Core> {
   const SslContext tls_;
   Fd listener_, epoll_, poke_;
   std::atomic<bool> stopping_ = false, paused_ = false;  // paused_: not accepting
-  std::atomic<bool> quiet_ = false;  // no deadline was running; now one is
+  std::atomic<bool> quiet_ = false;                      // no deadline was running; now one is
   Clock::time_point next_look_ = Clock::time_point::max();
   std::uint64_t next_id_ = 2;  // 0 the listener, 1 the poke
   Guarded<std::unordered_map<std::uint64_t, ConnPtr>> conns_;

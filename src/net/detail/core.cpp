@@ -1,10 +1,10 @@
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <sys/socket.h>
+#include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <arpa/inet.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -144,11 +144,16 @@ void Core::accept_all() {
 void Core::on_event(const ConnPtr& conn, std::uint32_t events) {
   std::unique_lock hold(conn->mutex);
   switch (conn->state) {
-    case Conn::State::sniff: return sniff(conn);
-    case Conn::State::handshake: return handshake(conn);
-    case Conn::State::head: return read_head(conn);
-    case Conn::State::lingering: return discard(conn);
-    case Conn::State::closed: return;
+    case Conn::State::sniff:
+      return sniff(conn);
+    case Conn::State::handshake:
+      return handshake(conn);
+    case Conn::State::head:
+      return read_head(conn);
+    case Conn::State::lingering:
+      return discard(conn);
+    case Conn::State::closed:
+      return;
     case Conn::State::busy: {
       auto request = conn->request;
       hold.unlock();
@@ -242,7 +247,9 @@ bool Core::take_head(const ConnPtr& conn) {
     forget(conn);
     return true;
   }
-  pool_.submit([this, conn, request = std::move(*head)](const Ctx& ctx) mutable { serve(ctx, *this, conn, std::move(request)); });
+  pool_.submit([this, conn, request = std::move(*head)](const Ctx& ctx) mutable {
+    serve(ctx, *this, conn, std::move(request));
+  });
   return true;
 }
 
@@ -345,8 +352,10 @@ void Core::look(Clock::time_point at) {
     if (conn->state == Conn::State::parked || conn->state == Conn::State::closed) continue;
     if (conn->deadline <= at) {
       bool midway = conn->state == Conn::State::head && !conn->in.empty();
-      if (midway) refuse(conn, {408, "the head did not arrive in time"});
-      else forget(conn);
+      if (midway)
+        refuse(conn, {408, "the head did not arrive in time"});
+      else
+        forget(conn);
     }
     auto soonest = at + std::min(options_.head_timeout, options_.idle_timeout);
     next_look_ = std::min({next_look_, conn->deadline, soonest});

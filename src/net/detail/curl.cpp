@@ -11,7 +11,8 @@ Kind kind_of(CURLcode code) {
   switch (code) {
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
-    case CURLE_BAD_FUNCTION_ARGUMENT: return Kind::invalid;
+    case CURLE_BAD_FUNCTION_ARGUMENT:
+      return Kind::invalid;
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CACERT_BADFILE:
@@ -20,11 +21,14 @@ Kind kind_of(CURLcode code) {
     case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
     case CURLE_LOGIN_DENIED:
     case CURLE_USE_SSL_FAILED:
-    case CURLE_REMOTE_ACCESS_DENIED: return Kind::denied;
+    case CURLE_REMOTE_ACCESS_DENIED:
+      return Kind::denied;
     case CURLE_OUT_OF_MEMORY:
-    case CURLE_FAILED_INIT: return Kind::internal;
+    case CURLE_FAILED_INIT:
+      return Kind::internal;
     // A connect that takes too long is a peer that cannot be reached; the deadline of the context is told apart.
-    default: return Kind::unavailable;
+    default:
+      return Kind::unavailable;
   }
 }
 

@@ -19,8 +19,7 @@ bool is_token_char(unsigned char c) {
 }
 
 bool is_field_value(std::string_view value) {
-  return std::all_of(value.begin(), value.end(),
-                     [](unsigned char c) { return c == '\t' || (c >= 0x20 && c != 0x7f); });
+  return std::all_of(value.begin(), value.end(), [](unsigned char c) { return c == '\t' || (c >= 0x20 && c != 0x7f); });
 }
 
 std::string_view trim_ows(std::string_view text) {
@@ -207,7 +206,10 @@ Result<> ChunkReader::feed(char c) {
   auto broken = [](const char* what) { return fail(Kind::invalid, "chunked body: {}", what); };
   switch (state_) {
     case State::size: {
-      int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+      int digit = c >= '0' && c <= '9'   ? c - '0'
+                  : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                  : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                         : -1;
       if (digit >= 0 && !extension_ && !carriage_) {
         if (++digits_ > 15) return broken("a chunk size of more than 15 digits");
         left_ = left_ * 16 + digit;
@@ -220,7 +222,8 @@ Result<> ChunkReader::feed(char c) {
         digits_ = line_ = 0, extension_ = carriage_ = false;
         return {};
       }
-      if (carriage_ || c == '\n' || (static_cast<unsigned char>(c) < 0x20 && c != '\t')) return broken("want CRLF after the chunk size");
+      if (carriage_ || c == '\n' || (static_cast<unsigned char>(c) < 0x20 && c != '\t'))
+        return broken("want CRLF after the chunk size");
       if (!extension_ && c != ';') return broken("want CRLF or an extension after the chunk size");
       extension_ = true;
       if (++line_ > 4096) return broken("a chunk extension of more than 4096 bytes");
@@ -246,7 +249,8 @@ Result<> ChunkReader::feed(char c) {
       if (carriage_) return broken("a bare CR in the trailers");
       ++line_;
       return {};
-    default: return broken("internal state");
+    default:
+      return broken("internal state");
   }
 }
 

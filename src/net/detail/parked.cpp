@@ -49,9 +49,7 @@ void Parked::on_close(std::function<void()> call) {
   call();
 }
 
-std::uint32_t Parked::wanted() const {
-  return EPOLLIN | EPOLLRDHUP | (sent_ < out_.size() || ending_ ? EPOLLOUT : 0u);
-}
+std::uint32_t Parked::wanted() const { return EPOLLIN | EPOLLRDHUP | (sent_ < out_.size() || ending_ ? EPOLLOUT : 0u); }
 
 bool Parked::flush() {
   while (sent_ < out_.size()) {

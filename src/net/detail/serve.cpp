@@ -34,8 +34,10 @@ struct Exchange {
   }
   std::string print(const Response& response, std::string_view framing) const {
     std::string extra(framing);
-    if (!keep) extra += "Connection: close\r\n";
-    else if (!http11()) extra += "Connection: keep-alive\r\n";
+    if (!keep)
+      extra += "Connection: close\r\n";
+    else if (!http11())
+      extra += "Connection: keep-alive\r\n";
     return print_head(response.status, response.headers, extra);
   }
 };
@@ -62,7 +64,9 @@ class StreamWriter final : public BodyWriter {
     if (!started_) {
       started_ = true;
       if (!length_ && !chunked_) exchange_.keep = false;
-      auto framing = length_ ? fmt::format("Content-Length: {}\r\n", *length_) : chunked_ ? "Transfer-Encoding: chunked\r\n" : "";
+      auto framing = length_    ? fmt::format("Content-Length: {}\r\n", *length_)
+                     : chunked_ ? "Transfer-Encoding: chunked\r\n"
+                                : "";
       strip_framing(response_.headers);
       head = exchange_.print(response_, framing);
     }
@@ -227,11 +231,16 @@ After answer(Exchange& x, Response& response) {
   return std::visit(
       [&](auto& body) {
         using Body = std::decay_t<decltype(body)>;
-        if constexpr (std::is_same_v<Body, std::string>) return answer_string(x, response, body);
-        else if constexpr (std::is_same_v<Body, FileBody>) return answer_file(x, response, body);
-        else if constexpr (std::is_same_v<Body, StreamBody>) return answer_stream(x, response, body);
-        else if constexpr (std::is_same_v<Body, UpgradeBody>) return answer_upgrade(x, response, body);
-        else return answer_string(x, response, "");  // a parked one comes here for HEAD only
+        if constexpr (std::is_same_v<Body, std::string>)
+          return answer_string(x, response, body);
+        else if constexpr (std::is_same_v<Body, FileBody>)
+          return answer_file(x, response, body);
+        else if constexpr (std::is_same_v<Body, StreamBody>)
+          return answer_stream(x, response, body);
+        else if constexpr (std::is_same_v<Body, UpgradeBody>)
+          return answer_upgrade(x, response, body);
+        else
+          return answer_string(x, response, "");  // a parked one comes here for HEAD only
       },
       response.body);
 }

@@ -59,7 +59,8 @@ Result<> accept_clients_of(SSL_CTX* ctx, std::string_view pem) {
   return {};
 }
 
-int choose_http11(SSL*, const unsigned char** chosen, unsigned char* size, const unsigned char* offered, unsigned offered_size, void*) {
+int choose_http11(SSL*, const unsigned char** chosen, unsigned char* size, const unsigned char* offered,
+                  unsigned offered_size, void*) {
   static constexpr unsigned char ours[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
   unsigned char* pick = nullptr;
   if (SSL_select_next_proto(&pick, size, ours, sizeof ours, offered, offered_size) != OPENSSL_NPN_NEGOTIATED)
@@ -91,7 +92,8 @@ Result<SslContext> make_server_context(const TlsServerSettings& settings) {
   if (!ctx) return ssl_fail("tls");
   SSL_CTX_set_min_proto_version(ctx.get(), TLS1_2_VERSION);
   SSL_CTX_set_options(ctx.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
-  SSL_CTX_set_mode(ctx.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+  SSL_CTX_set_mode(ctx.get(),
+                   SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_alpn_select_cb(ctx.get(), choose_http11, nullptr);
   static constexpr unsigned char session_id[] = "slipway";
   SSL_CTX_set_session_id_context(ctx.get(), session_id, sizeof session_id);
@@ -118,10 +120,14 @@ Step Transport::ssl_step(int result) const {
   int error = SSL_get_error(ssl_.get(), result);
   ERR_clear_error();
   switch (error) {
-    case SSL_ERROR_WANT_READ: return {0, Step::Want::read};
-    case SSL_ERROR_WANT_WRITE: return {0, Step::Want::write};
-    case SSL_ERROR_ZERO_RETURN: return {0, Step::Want::end};
-    default: return {0, Step::Want::failed};
+    case SSL_ERROR_WANT_READ:
+      return {0, Step::Want::read};
+    case SSL_ERROR_WANT_WRITE:
+      return {0, Step::Want::write};
+    case SSL_ERROR_ZERO_RETURN:
+      return {0, Step::Want::end};
+    default:
+      return {0, Step::Want::failed};
   }
 }
 
@@ -144,7 +150,8 @@ Step Transport::read(std::span<char> buffer) {
   if (ssl_) {
     std::lock_guard hold(ssl_mutex_);
     ERR_clear_error();
-    return ssl_step(SSL_read(ssl_.get(), buffer.data(), static_cast<int>(std::min<std::size_t>(buffer.size(), INT_MAX))));
+    return ssl_step(
+        SSL_read(ssl_.get(), buffer.data(), static_cast<int>(std::min<std::size_t>(buffer.size(), INT_MAX))));
   }
   for (;;) {
     auto got = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
@@ -160,7 +167,8 @@ Step Transport::write(std::string_view bytes) {
   if (ssl_) {
     std::lock_guard hold(ssl_mutex_);
     ERR_clear_error();
-    return ssl_step(SSL_write(ssl_.get(), bytes.data(), static_cast<int>(std::min<std::size_t>(bytes.size(), INT_MAX))));
+    return ssl_step(
+        SSL_write(ssl_.get(), bytes.data(), static_cast<int>(std::min<std::size_t>(bytes.size(), INT_MAX))));
   }
   for (;;) {
     auto put = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -244,7 +252,8 @@ Result<> Transport::send_file(const Ctx& ctx, int file, std::uint64_t offset, st
   if (ssl_) {
     std::string buffer(std::min<std::uint64_t>(length, 256 << 10), '\0');
     while (length > 0) {
-      auto got = ::pread(file, buffer.data(), std::min<std::uint64_t>(length, buffer.size()), static_cast<off_t>(offset));
+      auto got =
+          ::pread(file, buffer.data(), std::min<std::uint64_t>(length, buffer.size()), static_cast<off_t>(offset));
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) return fail_errno(errno, "file body");
       if (got == 0) return cut_off();

@@ -60,8 +60,8 @@ class Transport {
   Result<> write_pieces(const Ctx& ctx, std::span<const std::string_view> pieces, Millis idle);
   Result<> send_file(const Ctx& ctx, int file, std::uint64_t offset, std::uint64_t length, Millis idle);
 
-  void close_notify();        // tells a TLS peer that the end is an end
-  void shutdown(int how);     // SHUT_WR, SHUT_RDWR
+  void close_notify();     // tells a TLS peer that the end is an end
+  void shutdown(int how);  // SHUT_WR, SHUT_RDWR
 
  private:
   Step ssl_step(int result) const;

@@ -34,7 +34,8 @@ class Raw {
   std::string read_until(std::string_view mark) {
     std::string got = std::move(left_);
     left_.clear();
-    while (got.find(mark) == got.npos && more(got)) {}
+    while (got.find(mark) == got.npos && more(got)) {
+    }
     auto at = got.find(mark);
     if (at == got.npos) {
       ADD_FAILURE() << "no \"" << mark << "\" in: " << got;
@@ -46,7 +47,8 @@ class Raw {
   }
   std::string read_to_end() {
     std::string got = std::move(left_);
-    while (more(got)) {}
+    while (more(got)) {
+    }
     return got;
   }
   void half_close() { ::shutdown(fd_.get(), SHUT_WR); }

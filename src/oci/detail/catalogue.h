@@ -9,11 +9,11 @@
 namespace slipway::oci::detail {
 
 struct ManifestRow {
-  Digest digest;       // as pushed: sha256 or sha512
-  Digest stored;       // sha256 of the bytes in the blob store
+  Digest digest;  // as pushed: sha256 or sha512
+  Digest stored;  // sha256 of the bytes in the blob store
   std::string media_type, artifact_type;
   std::uint64_t size = 0;
-  Digest subject;      // may be empty
+  Digest subject;        // may be empty
   std::string referrer;  // the descriptor the referrers list shows, as JSON
   std::vector<Digest> children;
 };
@@ -45,7 +45,8 @@ class Catalogue {
   Result<std::vector<std::string>> repositories(const Page& page) const;
   // Nothing: the repository is unknown.
   Result<std::optional<std::vector<std::string>>> tags(std::string_view repository, const Page& page) const;
-  Result<std::vector<std::string>> referrers(std::string_view repository, const Digest& subject, std::string_view artifact_type) const;
+  Result<std::vector<std::string>> referrers(std::string_view repository, const Digest& subject,
+                                             std::string_view artifact_type) const;
   Result<std::vector<Digest>> reachable() const;
 
  private:

@@ -28,7 +28,8 @@ struct Registry::Rep {
   };
   Result<Pushed> push(const Push& push, std::string_view bytes);
   Result<std::optional<StoredManifest>> manifest(std::string_view repository, std::string_view reference) const;
-  Result<std::vector<std::string>> referrers(std::string_view repository, const Digest& subject, std::string_view artifact_type) const;
+  Result<std::vector<std::string>> referrers(std::string_view repository, const Digest& subject,
+                                             std::string_view artifact_type) const;
 
  private:
   Result<> check_children(const Push& push, const detail::ManifestRow& row, const std::vector<Descriptor>& blobs_named,

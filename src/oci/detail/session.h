@@ -15,9 +15,9 @@ struct Challenge {
 std::vector<Challenge> parse_challenges(const std::vector<std::string_view>& headers);
 
 struct Call {
-  std::string method = "GET", target;       // a path ("/v2/...") or a whole URL
-  std::string repository, actions = "pull"; // the token's scope
-  std::string mount_from;                   // a second repository to read
+  std::string method = "GET", target;        // a path ("/v2/...") or a whole URL
+  std::string repository, actions = "pull";  // the token's scope
+  std::string mount_from;                    // a second repository to read
   net::Headers headers;
   std::string body;
   std::function<std::function<std::size_t(std::span<char>)>()> upload;  // makes a fresh reader for each try
@@ -37,7 +37,8 @@ class Session {
 
  private:
   Result<net::ClientResponse> once(const Ctx& ctx, const Call& call);
-  Result<std::string> sign_in(const Ctx& ctx, const std::vector<Challenge>& challenges, const std::string& scope, const Call& call);
+  Result<std::string> sign_in(const Ctx& ctx, const std::vector<Challenge>& challenges, const std::string& scope,
+                              const Call& call);
   Result<std::string> token(const Ctx& ctx, const Challenge& challenge, const Call& call);
   Result<> check_realm(const net::Url& realm) const;
   Result<std::optional<Credentials>> credentials(const Ctx& ctx) const;

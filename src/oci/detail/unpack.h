@@ -46,7 +46,7 @@ class Unpacker {
   std::string parent_path_;
   Fd parent_;
   std::uint64_t bytes_ = 0, entries_ = 0;
-  std::unordered_set<std::string> made_;                       // by this layer, for Whiteouts::apply
+  std::unordered_set<std::string> made_;  // by this layer, for Whiteouts::apply
   std::vector<std::pair<std::string, std::int64_t>> folder_times_;
   bool root_;
 };

@@ -38,7 +38,8 @@ class Uploads {
   // Nothing: unknown, or of another repository.
   Result<std::shared_ptr<Upload>> find(std::string_view repository, const std::string& id);
   // Appends the request's body. `at`: where the client believes it goes on; invalid when that is not the end.
-  Result<> append(const Ctx& ctx, Upload& upload, net::BodyReader& body, std::optional<std::uint64_t> at, std::optional<std::uint64_t> length);
+  Result<> append(const Ctx& ctx, Upload& upload, net::BodyReader& body, std::optional<std::uint64_t> at,
+                  std::optional<std::uint64_t> length);
   // Makes it a blob. Errors: invalid when the digest is another (the session is gone then).
   Result<UploadedBlob> finish(const std::shared_ptr<Upload>& upload, const Digest& digest);
   Result<> cancel(const std::shared_ptr<Upload>& upload);
