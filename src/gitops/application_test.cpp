@@ -81,7 +81,7 @@ INSTANTIATE_TEST_SUITE_P(
          "CreateNamespace FailOnShared NoValidate Replace Force SkipMissing Prune=false Delete=confirm orphan"},
         {"OptionsThatAreOurWay",
          "{" SRC ", syncPolicy: {syncOptions: [PruneLast=true, ApplyOutOfSyncOnly=true, RespectIgnoreDifferences=true, "
-                 "ServerSideApply=false]}}",
+         "ServerSideApply=false]}}",
          "to /; retry"},
         {"Retry", "{" SRC ", syncPolicy: {retry: {limit: -1, backoff: {duration: 2s, factor: 3, maxDuration: 1m}}}}",
          "retry -1 2000 3 60000"},
@@ -89,7 +89,7 @@ INSTANTIATE_TEST_SUITE_P(
         {"RetryPlainSeconds", "{" SRC ", syncPolicy: {retry: {backoff: {duration: \"7\"}}}}", "retry 5 7000"},
         {"Ignore",
          "{" SRC ", ignoreDifferences: [{group: apps, kind: Deployment, jsonPointers: [/spec/replicas], "
-                 "managedFieldsManagers: [hpa]}]}",
+         "managedFieldsManagers: [hpa]}]}",
          "ignore apps/Deployment /spec/replicas 1"},
         {"History", "{" SRC ", revisionHistoryLimit: 0, project: team}", "history 0; team"},
         {"Kustomize",

@@ -213,8 +213,8 @@ Result<> JobRun::run_action(const Ctx& ctx, Frame& frame, StepContext& context, 
     auto state = std::make_shared<std::map<std::string, std::string>>();
     auto argv = program(action.post);
     defer("Post " + context.id,
-          [this, argv, post_env = env, own_env = context.env, workspace, state, condition = action.post_if](const Ctx& later,
-                                                                                        StepContext& post) -> Result<> {
+          [this, argv, post_env = env, own_env = context.env, workspace, state, condition = action.post_if](
+              const Ctx& later, StepContext& post) -> Result<> {
             if (condition.expression) {
               auto wanted = condition.expression->evaluate(scope(root_, &post));
               if (wanted && !wanted->truthy()) return {};
