@@ -12,7 +12,7 @@ target_compile_options(slipway_flags INTERFACE
   # It also takes what libstdc++ does inside stable_sort for our doing.
   $<$<CXX_COMPILER_ID:Clang>:SHELL:-Xclang -fno-pch-timestamp -Wno-deprecated-declarations>
   $<$<CXX_COMPILER_ID:GNU>:-Wduplicated-cond -Wlogical-op -fpch-preprocess -Wno-maybe-uninitialized>
-  "$<$<AND:$<CXX_COMPILER_ID:GNU>,$<CONFIG:Release>>:-Wno-stringop-overflow;-Wno-restrict;-Wno-array-bounds>")
+  "$<$<AND:$<CXX_COMPILER_ID:GNU>,$<CONFIG:Release>>:-Wno-stringop-overflow;-Wno-stringop-overread;-Wno-restrict;-Wno-array-bounds>")
 target_compile_definitions(slipway_flags INTERFACE _GLIBCXX_ASSERTIONS _GNU_SOURCE)
 add_compile_options(-fno-omit-frame-pointer -ffunction-sections -fdata-sections)
 add_link_options(-Wl,--gc-sections)
