@@ -31,7 +31,7 @@ struct Token {
   std::size_t position = 0;  // from 1
   Data value;                // of literals
 };
-Result<std::vector<Token>> lex(std::string_view text);
+Result<std::vector<Token>> lex(std::string_view text, std::size_t* where = nullptr);
 
 struct Node {
   enum class Op : std::uint8_t { literal, name, call, index, star, not_, eq, ne, lt, le, gt, ge, and_, or_ };
@@ -40,7 +40,10 @@ struct Node {
   std::string name;  // name: the context; call: the function
   std::vector<Node> children;
   int depth = 1;
+  std::size_t position = 0;  // of its first token, from 1
 };
+// The tree of a text, as Expression::parse makes it. On failure `where` is the place, from 1.
+Result<Node> parse_node(std::string_view text, const Vocabulary& vocabulary, std::size_t& where);
 
 // Functions every place has. Errors: invalid.
 struct BuiltIn {

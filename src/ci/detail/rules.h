@@ -73,6 +73,10 @@ class Converter {
   std::vector<Problem>& problems_;
 };
 const Vocabulary& condition_words(bool step);
+// A named set of what expressions may name ("W", "IFS"); "" is the empty one.
+const Vocabulary& words_of(std::string_view set);
+// The activity types an event has; nothing: there is no such event.
+std::optional<std::vector<std::string>> event_types(std::string_view event);
 bool is_valid_cron(std::string_view text);
 
 }  // namespace slipway::ci

@@ -353,6 +353,25 @@ const Vocabulary& condition_words(bool step) {
   return step ? for_step : for_job;
 }
 
+const Vocabulary& words_of(std::string_view set) {
+  static const Vocabulary none;
+  return set.empty() ? none : table().words(std::string(set));
+}
+
+std::optional<std::vector<std::string>> event_types(std::string_view event) {
+  for (auto line : lines(event_text)) {
+    auto words = split(trim(line), ' ');
+    std::erase(words, "");
+    if (words.empty() || words[0] != event) continue;
+    std::vector<std::string> types;
+    for (auto word : words)
+      if (word.starts_with("types="))
+        for (auto type : split(word.substr(6), ',')) types.emplace_back(type);
+    return types;
+  }
+  return {};
+}
+
 const Vocabulary& full_vocabulary() {
   static const Vocabulary all = [] {
     Vocabulary v = condition_words(true);

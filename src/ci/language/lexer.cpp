@@ -28,6 +28,7 @@ class Lexer {
     TRY_OK(add(Sort::end));
     return std::move(tokens_);
   }
+  std::size_t position() const { return start_ + 1; }  // of the last token, from 1
 
  private:
   Result<> one() {
@@ -134,10 +135,13 @@ class Lexer {
 
 }  // namespace
 
-Result<std::vector<Token>> lex(std::string_view text) {
+Result<std::vector<Token>> lex(std::string_view text, std::size_t* where) {
   if (text.size() > max_expression_length)
     return fail(Kind::invalid, "Exceeded max expression length {}", max_expression_length);
-  return Lexer(text).run();
+  Lexer lexer(text);
+  auto tokens = lexer.run();
+  if (!tokens && where != nullptr) *where = lexer.position();
+  return tokens;
 }
 
 }  // namespace slipway::ci

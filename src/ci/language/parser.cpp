@@ -19,6 +19,8 @@ class Parser {
     if (peek().sort != Sort::end) return unexpected(peek());
     return root;
   }
+  // Where the token stands at which reading stopped, or the one that was found wrong.
+  std::size_t position() const { return wrong_ > 0 ? wrong_ : tokens_[at_].position; }
 
  private:
   using Op = Node::Op;
@@ -61,6 +63,7 @@ class Parser {
 
   Result<Node> negation() {
     int count = 0;
+    auto first = peek().position;
     while (peek().sort == Sort::not_) {
       ++at_;
       if (++count > max_depth) return too_deep();
@@ -70,6 +73,7 @@ class Parser {
       std::vector<Node> children;
       children.push_back(std::move(node));
       TRY(node, made(Op::not_, std::move(children)));
+      node.position = first;
     }
     return node;
   }
@@ -86,6 +90,7 @@ class Parser {
   Result<Node> step(Node target) {
     bool dot = tokens_[at_++].sort == Sort::dot;
     Node key;
+    key.position = peek().position;
     if (peek().sort == Sort::star) {
       key.op = Op::star;
       ++at_;
@@ -116,6 +121,7 @@ class Parser {
         ++at_;
         Node node;
         node.value = token.value;
+        node.position = token.position;
         return node;
       }
       case Sort::left_paren: {
@@ -141,6 +147,7 @@ class Parser {
     Node node;
     node.op = Op::name;
     node.name = std::string(token.text);
+    node.position = token.position;
     return node;
   }
 
@@ -163,6 +170,7 @@ class Parser {
     }
     TRY_OK(expect(Sort::right_paren));
     auto wrong = [&](std::string_view what) -> Fail {
+      wrong_ = token.position;
       return fail(Kind::invalid, "{}: '{}'. Located at position {} within expression: {}", what, token.text,
                   token.position, text_);
     };
@@ -172,6 +180,7 @@ class Parser {
       return wrong("Even number of parameters supplied, requires an odd number of parameters");
     TRY(auto node, made(Op::call, std::move(arguments)));
     node.name = std::string(token.text);
+    node.position = token.position;
     return node;
   }
 
@@ -179,6 +188,7 @@ class Parser {
     Node node;
     node.op = op;
     for (auto& child : children) node.depth = std::max(node.depth, child.depth + 1);
+    if (!children.empty()) node.position = children[0].position;
     node.children = std::move(children);
     if (node.depth > max_depth) return too_deep();
     return node;
@@ -212,7 +222,7 @@ class Parser {
   std::string_view text_;
   std::vector<Token> tokens_;
   const Vocabulary& vocabulary_;
-  std::size_t at_ = 0;
+  std::size_t at_ = 0, wrong_ = 0;
   int recursion_ = 0;
 };
 
@@ -236,6 +246,14 @@ void collect_members(const Node& node, std::string_view context, std::vector<std
 }
 
 }  // namespace
+
+Result<Node> parse_node(std::string_view text, const Vocabulary& vocabulary, std::size_t& where) {
+  TRY(auto tokens, lex(text, &where));
+  Parser parser(text, std::move(tokens), vocabulary);
+  auto root = parser.run();
+  if (!root) where = parser.position();
+  return root;
+}
 
 Result<Expression> Expression::parse(std::string_view text, const Vocabulary& vocabulary) {
   Expression expression;
