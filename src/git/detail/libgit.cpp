@@ -195,8 +195,8 @@ Result<RepoHandle> open_handle(const fs::path& git_dir, const fs::path& extra_ob
 
 Repository::Rep::Loan::~Loan() {
   if (home_ == nullptr || !idle_.handle) return;
-  auto idle = home_->idle.lock();
-  if (idle->size() < 8) idle->push_back(std::move(idle_));
+  auto free = home_->idle.lock();
+  if (free->size() < 8) free->push_back(std::move(idle_));
 }
 
 Result<Repository::Rep::Loan> Repository::Rep::borrow() {
