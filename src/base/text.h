@@ -1,5 +1,6 @@
 #pragma once
 // Strings: splitting, trimming, globs, suggestions.
+#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -21,6 +22,13 @@ bool iequals(std::string_view a, std::string_view b);  // ASCII
 std::string replace_all(std::string text, std::string_view from, std::string_view to);
 // "a/b" at the first separator; nothing when there is none.
 std::optional<std::pair<std::string_view, std::string_view>> cut(std::string_view text, std::string_view separator);
+// Those lead into the text they were given: a temporary would be gone before anybody looks.
+template <std::same_as<std::string> S>
+void split(S&& temporary, char separator) = delete;
+template <std::same_as<std::string> S>
+void lines(S&& temporary) = delete;
+template <std::same_as<std::string> S>
+void cut(S&& temporary, std::string_view separator) = delete;
 std::optional<std::int64_t> to_int(std::string_view text);
 std::optional<double> to_double(std::string_view text);
 
