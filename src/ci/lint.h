@@ -17,9 +17,9 @@ struct LintRule {
 std::span<const LintRule> workflow_rules();
 
 struct LintOptions {
-  std::string source = "<workflow>";               // named in findings
-  fs::path root;                                   // where ./action and ./workflow.yml are looked up; empty: nowhere
-  std::vector<std::string> labels;                 // runner labels of one's own, * stands for anything
+  std::string source = "<workflow>";                  // named in findings
+  fs::path root;                                      // where ./action and ./workflow.yml are looked up; empty: nowhere
+  std::vector<std::string> labels;                    // runner labels of one's own, * stands for anything
   std::optional<std::vector<std::string>> variables;  // configuration variables there are; nothing: any
 };
 // Reads labels and variables from ROOT/.github/actionlint.yaml or ROOT/actionlint.yaml, where there is one.

@@ -70,7 +70,8 @@ TEST(Lint, ActionlintsExpectedFindings) {
       if (verbose) fmt::print("more {}:{}:{} {}\n", file.substr(folder.string().size() + 1), line, column, rule);
     }
   for (auto& [rule, count] : by_rule) fmt::print("{:22} {} of {}\n", rule, count.first, count.second);
-  fmt::print("actionlint's findings: {} of {} with rule, line and column; {} of ours are not among them\n", same, total, more);
+  fmt::print("actionlint's findings: {} of {} with rule, line and column; {} of ours are not among them\n", same, total,
+             more);
   EXPECT_GE(same * 10, total * 9);
 }
 

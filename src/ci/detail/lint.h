@@ -22,10 +22,10 @@ struct Use {
   const YamlNode* node = nullptr;
   std::string_view place;  // a set of contexts (grammar/rules.cpp); "": none at all
   Want want = Want::text;
-  std::string_view what;         // "env"
-  int job = -1, step = -1;       // the scope
-  int input = -1;                // a default of workflow_call: inputs before this one are known
-  bool script = false;           // what is put in is run
+  std::string_view what;    // "env"
+  int job = -1, step = -1;  // the scope
+  int input = -1;           // a default of workflow_call: inputs before this one are known
+  bool script = false;      // what is put in is run
 };
 
 struct StepFacts {
@@ -76,19 +76,21 @@ struct Lint {
   std::vector<path::Finding> findings;
 
   void add(std::string_view rule, Spot at, std::string message);
-  void add(std::string_view rule, const YamlNode& node, std::string message) { add(rule, spot(node), std::move(message)); }
+  void add(std::string_view rule, const YamlNode& node, std::string message) {
+    add(rule, spot(node), std::move(message));
+  }
 };
 
 // The passes, in order.
-void lint_structure(Lint& lint);     // keys, values, what stands where; gathers the facts
-void lint_events(Lint& lint);        // events, filters, schedules, inputs
-void lint_graph(Lint& lint);         // ids and needs
-void lint_expressions(Lint& lint);   // syntax, types, contexts, untrusted input, conditions
-void lint_matrices(Lint& lint);      // values twice, exclusions of nothing
-void lint_runners(Lint& lint);       // labels, shells
-void lint_actions(Lint& lint);       // references, inputs, metadata of local ones
-void lint_calls(Lint& lint);         // reusable workflows
-void lint_scripts(Lint& lint);       // deprecated commands
+void lint_structure(Lint& lint);    // keys, values, what stands where; gathers the facts
+void lint_events(Lint& lint);       // events, filters, schedules, inputs
+void lint_graph(Lint& lint);        // ids and needs
+void lint_expressions(Lint& lint);  // syntax, types, contexts, untrusted input, conditions
+void lint_matrices(Lint& lint);     // values twice, exclusions of nothing
+void lint_runners(Lint& lint);      // labels, shells
+void lint_actions(Lint& lint);      // references, inputs, metadata of local ones
+void lint_calls(Lint& lint);        // reusable workflows
+void lint_scripts(Lint& lint);      // deprecated commands
 
 // graph.cpp, matrices.cpp, actions.cpp, calls.cpp: what other passes ask.
 TypePtr matrix_type(Lint& lint, const JobFacts& job, const std::function<TypePtr(const YamlNode&)>& evaluate);

@@ -14,11 +14,14 @@ constexpr Runs kinds[] = {
     {"composite", "using steps", "steps"},
     {"docker", "using image pre-entrypoint entrypoint post-entrypoint args env", "image"},
 };
-constexpr std::string_view runs_keys[] = {"args", "entrypoint", "env", "image", "main", "post", "post-entrypoint", "post-if",
-                                          "pre", "pre-entrypoint", "pre-if", "steps"};
+constexpr std::string_view runs_keys[] = {
+    "args", "entrypoint",     "env",    "image", "main", "post", "post-entrypoint", "post-if",
+    "pre",  "pre-entrypoint", "pre-if", "steps"};
 constexpr std::string_view file_keys[] = {"main", "pre", "post", "entrypoint", "pre-entrypoint", "post-entrypoint"};
-constexpr std::string_view input_keys[] = {"description", "required", "default", "deprecationMessage", "type", "options"};
-constexpr std::string_view colors[] = {"white", "black", "yellow", "blue", "green", "orange", "red", "purple", "gray-dark"};
+constexpr std::string_view input_keys[] = {"description",        "required", "default",
+                                           "deprecationMessage", "type",     "options"};
+constexpr std::string_view colors[] = {"white",  "black", "yellow", "blue",     "green",
+                                       "orange", "red",   "purple", "gray-dark"};
 
 bool has_word(std::string_view words, std::string_view word) {
   auto list = split(words, ' ');
@@ -47,7 +50,8 @@ class Metadata {
     outputs(root);
     if (!readable_) return std::move(out_);
     for (auto* key : {"name", "description"})
-      if (auto* node = YamlTree::find(root, key); node == nullptr || node->text.empty()) wrong(fmt::format("it has no '{}'", key));
+      if (auto* node = YamlTree::find(root, key); node == nullptr || node->text.empty())
+        wrong(fmt::format("it has no '{}'", key));
     branding(root);
     runs(root);
     return std::move(out_);
@@ -132,7 +136,8 @@ class Metadata {
 
   static const Runs* kind_of(std::string_view using_) {
     for (auto& kind : kinds) {
-      if (kind.kind != "node" ? using_ == kind.kind : using_.starts_with("node") && to_int(using_.substr(4)).has_value())
+      if (kind.kind != "node" ? using_ == kind.kind
+                              : using_.starts_with("node") && to_int(using_.substr(4)).has_value())
         return &kind;
     }
     return nullptr;
@@ -141,8 +146,10 @@ class Metadata {
   void keys(const YamlNode& runs, const Runs& kind) {
     for (auto key : runs_keys) {
       bool given = YamlTree::find(runs, key) != nullptr;
-      if (given && !has_word(kind.allowed, key)) wrong(fmt::format("'{}' in 'runs' is not for {} actions", key, kind.kind));
-      if (!given && has_word(kind.required, key)) wrong(fmt::format("'runs' needs '{}' for {} actions", key, kind.kind));
+      if (given && !has_word(kind.allowed, key))
+        wrong(fmt::format("'{}' in 'runs' is not for {} actions", key, kind.kind));
+      if (!given && has_word(kind.required, key))
+        wrong(fmt::format("'runs' needs '{}' for {} actions", key, kind.kind));
     }
     if (kind.kind != "node") return;
     for (auto* key : {"pre", "post"})

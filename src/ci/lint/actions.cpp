@@ -29,7 +29,8 @@ void check_inputs(Lint& lint, const StepFacts& step, const ActionFacts& action) 
       lint.add("action", *step.uses, fmt::format("input '{}' of '{}' is required", input.name, step.uses->text));
   if (action.any_input) return;
   for (auto& [key, value] : step.with) {
-    auto found = std::find_if(action.inputs.begin(), action.inputs.end(), [&](auto& i) { return iequals(i.name, key->text); });
+    auto found =
+        std::find_if(action.inputs.begin(), action.inputs.end(), [&](auto& i) { return iequals(i.name, key->text); });
     if (found != action.inputs.end()) {
       if (found->deprecated && !found->required)
         lint.add("action", *key, fmt::format("input '{}' of '{}' is deprecated", key->text, step.uses->text));
@@ -39,8 +40,9 @@ void check_inputs(Lint& lint, const StepFacts& step, const ActionFacts& action) 
     std::vector<std::string> names;
     for (auto& input : action.inputs) names.push_back(input.name);
     auto near = nearest(key->text, names);
-    lint.add("action", *key, fmt::format("'{}' has no input '{}'{}", step.uses->text, key->text,
-                                         near ? fmt::format("; did you mean '{}'?", *near) : ""));
+    lint.add("action", *key,
+             fmt::format("'{}' has no input '{}'{}", step.uses->text, key->text,
+                         near ? fmt::format("; did you mean '{}'?", *near) : ""));
   }
 }
 

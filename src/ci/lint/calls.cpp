@@ -15,7 +15,8 @@ struct Called {
 
 std::string problem_of_sections(const YamlNode& call) {
   for (auto* name : {"inputs", "secrets", "outputs"})
-    if (auto* section = YamlTree::find(call, name); section != nullptr && !section->is(Sort::map) && !section->is_null())
+    if (auto* section = YamlTree::find(call, name);
+        section != nullptr && !section->is(Sort::map) && !section->is_null())
       return fmt::format("'{}' of its workflow_call is no mapping", name);
   return {};
 }
@@ -105,11 +106,13 @@ class Calls {
     auto& uses = *job_.uses;
     if (uses.text.empty()) return;
     if (!well_formed(uses.text))
-      return lint_.add("workflow-call", uses, fmt::format("'{}' names no workflow: owner/repository/path.yml@ref or ./path.yml", uses.text));
+      return lint_.add("workflow-call", uses,
+                       fmt::format("'{}' names no workflow: owner/repository/path.yml@ref or ./path.yml", uses.text));
     if (!uses.text.starts_with("./") || lint_.options.root.empty()) return;
     auto called = read_called(lint_, uses.text);
     if (!called.problem.empty())
-      return lint_.add("workflow-call", uses, fmt::format("workflow '{}' cannot be called: {}", uses.text, called.problem));
+      return lint_.add("workflow-call", uses,
+                       fmt::format("workflow '{}' cannot be called: {}", uses.text, called.problem));
     inputs(called.facts);
     if (!job_.inherit_secrets) secrets(called.facts);
   }
@@ -118,14 +121,17 @@ class Calls {
   void inputs(const CallFacts& facts) {
     for (auto& input : facts.inputs)
       if (input.required && !given(job_.with, input.name))
-        lint_.add("workflow-call", *job_.uses, fmt::format("input '{}' of '{}' is required", input.name, job_.uses->text));
+        lint_.add("workflow-call", *job_.uses,
+                  fmt::format("input '{}' of '{}' is required", input.name, job_.uses->text));
     for (auto& [key, value] : job_.with) {
-      auto found = std::find_if(facts.inputs.begin(), facts.inputs.end(), [&](auto& i) { return iequals(i.name, key->text); });
+      auto found =
+          std::find_if(facts.inputs.begin(), facts.inputs.end(), [&](auto& i) { return iequals(i.name, key->text); });
       if (found == facts.inputs.end()) {
         lint_.add("workflow-call", *key, fmt::format("'{}' has no input '{}'", job_.uses->text, key->text));
       } else if (auto type = given_type(lint_, index_, *value); !accepts(found->type, *type)) {
-        lint_.add("expression", *value, fmt::format("input '{}' of '{}' is a {}, this is {}", found->name, job_.uses->text,
-                                                    found->type, type->print()));
+        lint_.add("expression", *value,
+                  fmt::format("input '{}' of '{}' is a {}, this is {}", found->name, job_.uses->text, found->type,
+                              type->print()));
       }
     }
   }
@@ -134,7 +140,8 @@ class Calls {
       if (required && !given(job_.secrets, name))
         lint_.add("workflow-call", *job_.uses, fmt::format("secret '{}' of '{}' is required", name, job_.uses->text));
     for (auto& [key, value] : job_.secrets) {
-      bool known = std::any_of(facts.secrets.begin(), facts.secrets.end(), [&](auto& s) { return iequals(s.first, key->text); });
+      bool known =
+          std::any_of(facts.secrets.begin(), facts.secrets.end(), [&](auto& s) { return iequals(s.first, key->text); });
       if (!known) lint_.add("workflow-call", *key, fmt::format("'{}' has no secret '{}'", job_.uses->text, key->text));
     }
   }

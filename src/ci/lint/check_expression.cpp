@@ -18,7 +18,7 @@ class Checker {
   TypePtr type(const Node& node) {
     switch (node.op) {
       case Op::literal:
-        return node.value.if_string() ? text_type()
+        return node.value.if_string()   ? text_type()
                : node.value.if_number() ? number_type()
                : node.value.if_bool()   ? boolean_type()
                                         : null_type();
@@ -50,11 +50,14 @@ class Checker {
       wrong(node, fmt::format("there is no context '{}'", node.name));
       return any_type();
     }
-    bool allowed = std::any_of(words_.names.begin(), words_.names.end(), [&](auto& n) { return iequals(n, node.name); });
+    bool allowed =
+        std::any_of(words_.names.begin(), words_.names.end(), [&](auto& n) { return iequals(n, node.name); });
     if (!allowed)
-      wrong(node, fmt::format("context '{}' is not available here; {}", node.name,
-                              words_.names.empty() ? "none is"
-                                                   : fmt::format("available are {}", join(std::span<const std::string>(words_.names), ", "))));
+      wrong(node,
+            fmt::format("context '{}' is not available here; {}", node.name,
+                        words_.names.empty()
+                            ? "none is"
+                            : fmt::format("available are {}", join(std::span<const std::string>(words_.names), ", "))));
     return context_(node.name);
   }
 
@@ -167,18 +170,20 @@ class Checker {
 
   void check_available(const Node& node) {
     bool special = false;
-    for (auto* name : {"success", "failure", "cancelled", "always", "hashFiles"}) special = special || iequals(name, node.name);
+    for (auto* name : {"success", "failure", "cancelled", "always", "hashFiles"})
+      special = special || iequals(name, node.name);
     bool there = std::any_of(words_.functions.begin(), words_.functions.end(),
                              [&](auto& f) { return iequals(f.name, node.name); });
     if (special && !there) wrong(node, fmt::format("function '{}' is not available here", node.name));
   }
 
-  std::pair<const Node*, std::string> fits(const Node& node, const Signature& signature, const std::vector<TypePtr>& given) {
+  std::pair<const Node*, std::string> fits(const Node& node, const Signature& signature,
+                                           const std::vector<TypePtr>& given) {
     auto& wanted = signature.parameters;
     auto least = wanted.size() - std::min(signature.optional, wanted.size());
     if (given.size() < least || (!signature.repeats && given.size() > wanted.size()))
-      return {&node, fmt::format("{} takes {}{} arguments, here are {}", signature.name, signature.repeats ? "at least " : "",
-                                 least, given.size())};
+      return {&node, fmt::format("{} takes {}{} arguments, here are {}", signature.name,
+                                 signature.repeats ? "at least " : "", least, given.size())};
     for (std::size_t i = 0; i < given.size() && !wanted.empty(); ++i) {
       auto& want = wanted[std::min(i, wanted.size() - 1)];
       if (!assignable(*want, *given[i]))
@@ -189,7 +194,8 @@ class Checker {
   }
 
   TypePtr result(const Node& node, const Signature& signature) {
-    auto* text = node.children.empty() || node.children[0].op != Op::literal ? nullptr : node.children[0].value.if_string();
+    auto* text =
+        node.children.empty() || node.children[0].op != Op::literal ? nullptr : node.children[0].value.if_string();
     if (text == nullptr) return signature.result;
     if (iequals(node.name, "format")) check_format(node, *text);
     if (!iequals(node.name, "fromJSON")) return signature.result;

@@ -69,11 +69,13 @@ void check_schedule(Lint& lint, const EventFacts& event) {
     if (value->text.empty()) continue;
     if (key->text == "cron") {
       if (!is_valid_cron(value->text))
-        lint.add("events", *value, fmt::format("'{}' is no time: five fields are wanted, minute hour day month weekday", value->text));
+        lint.add("events", *value,
+                 fmt::format("'{}' is no time: five fields are wanted, minute hour day month weekday", value->text));
       else if (auto seconds = closest_seconds(value->text); seconds > 0 && seconds < 300)
         lint.add("events", *value, fmt::format("runs every {} seconds; the shortest that GitHub does is 300", seconds));
     } else if (key->text == "timezone" && !known_zone(value->text)) {
-      lint.add("events", *value, fmt::format("there is no time zone '{}' (wanted is an IANA name, Europe/Berlin)", value->text));
+      lint.add("events", *value,
+               fmt::format("there is no time zone '{}' (wanted is an IANA name, Europe/Berlin)", value->text));
     }
   }
 }
@@ -84,11 +86,13 @@ void check_filters(Lint& lint, const EventFacts& event) {
     auto& name = key->text;
     for (auto& rule : filters)
       if (rule.filter == name && !has_word(rule.events, event.name))
-        lint.add("events", *key, fmt::format("'{}' is no filter of {}; it is one of {}", name, event.name, rule.events));
+        lint.add("events", *key,
+                 fmt::format("'{}' is no filter of {}; it is one of {}", name, event.name, rule.events));
     auto base = name.ends_with("-ignore") ? name.substr(0, name.size() - 7) : name;
     auto other = name == base ? base + "-ignore" : base;
     if (seen.contains(other))
-      lint.add("events", *key, fmt::format("'{}' and '{}' exclude each other: write '!' before a pattern", other, name));
+      lint.add("events", *key,
+               fmt::format("'{}' and '{}' exclude each other: write '!' before a pattern", other, name));
     seen.insert(name);
     if (base != "branches" && base != "tags" && base != "paths") continue;
     for (auto* pattern : values_of(*value)) {
@@ -121,7 +125,8 @@ void check_inputs(Lint& lint) {
     if (input.fallback == nullptr) continue;
     auto& given = input.fallback->text;
     if (input.required)
-      lint.add("events", *input.fallback, fmt::format("input '{}' is required: its default is never used", input.key->text));
+      lint.add("events", *input.fallback,
+               fmt::format("input '{}' is required: its default is never used", input.key->text));
     if (holds_expression(given)) continue;
     if (input.type == "number" && std::isnan(parse_number(given)))
       lint.add("events", *input.fallback, fmt::format("default '{}' is no number", given));

@@ -35,7 +35,10 @@ bool closes(std::string_view text, std::size_t from, std::size_t& end) {
 }
 
 TypePtr typed(std::string_view name) {
-  return name == "boolean" ? boolean_type() : name == "number" ? number_type() : name.empty() ? any_type() : text_type();
+  return name == "boolean"  ? boolean_type()
+         : name == "number" ? number_type()
+         : name.empty()     ? any_type()
+                            : text_type();
 }
 
 class Expressions {
@@ -64,8 +67,9 @@ class Expressions {
     Lint quiet{lint_.text, lint_.options, {}, {}, {}};  // what is wrong with it is said where it is checked
     Use any = scope;
     any.place = "IFS";
-    return check_expression(quiet, any, *root, [&](std::size_t) { return spot(node); },
-                            [&](std::string_view name) { return context(scope, name); });
+    return check_expression(
+        quiet, any, *root, [&](std::size_t) { return spot(node); },
+        [&](std::string_view name) { return context(scope, name); });
   }
 
   TypePtr context(const Use& use, std::string_view given) {
@@ -97,10 +101,13 @@ class Expressions {
     return [start](std::size_t position) { return Spot{start.line, start.column + static_cast<int>(position)}; };
   }
   std::function<Spot(std::size_t)> from_byte(std::size_t byte, std::string_view value) {
-    auto line = static_cast<int>(std::count(lint_.text.begin(), lint_.text.begin() + static_cast<std::ptrdiff_t>(byte), '\n')) + 1;
+    auto line =
+        static_cast<int>(std::count(lint_.text.begin(), lint_.text.begin() + static_cast<std::ptrdiff_t>(byte), '\n')) +
+        1;
     auto begin = byte == 0 ? std::string_view::npos : lint_.text.rfind('\n', byte - 1);
     auto column = static_cast<int>(byte - (begin == std::string_view::npos ? 0 : begin + 1)) + 1;
-    auto indent = static_cast<int>(begin == std::string_view::npos ? 0 : lint_.text.find_first_not_of(' ', begin + 1) - begin - 1);
+    auto indent = static_cast<int>(
+        begin == std::string_view::npos ? 0 : lint_.text.find_first_not_of(' ', begin + 1) - begin - 1);
     return [line, column, indent, text = std::string(value)](std::size_t position) {
       auto before = std::string_view(text).substr(0, std::min(position, text.size()));
       auto breaks = static_cast<int>(std::count(before.begin(), before.end(), '\n'));
@@ -154,7 +161,8 @@ class Expressions {
     };
     if (!whole || use.want == Want::text) {
       if (!type.is_scalar())
-        lint_.add("expression", at, fmt::format("a value of type {} makes no text: use toJSON() or a member of it", type.print()));
+        lint_.add("expression", at,
+                  fmt::format("a value of type {} makes no text: use toJSON() or a member of it", type.print()));
     } else if (use.want == Want::boolean && !type.is(Sort::boolean)) {
       wrong("true or false");
     } else if (use.want == Want::number && !type.is(Sort::number)) {
@@ -204,7 +212,8 @@ class Expressions {
   TypePtr inputs(int before) {
     auto& facts = lint_.facts;
     Members members;
-    auto n = before < 0 ? facts.call_inputs.size() : std::min(facts.call_inputs.size(), static_cast<std::size_t>(before));
+    auto n =
+        before < 0 ? facts.call_inputs.size() : std::min(facts.call_inputs.size(), static_cast<std::size_t>(before));
     for (std::size_t i = 0; i < n; ++i) members[facts.call_inputs[i].name] = typed(facts.call_inputs[i].type);
     if (before < 0)
       for (auto& input : facts.dispatch_inputs) {

@@ -7,14 +7,16 @@ namespace {
 // restricts.
 class Pattern {
  public:
-  Pattern(Lint& lint, const YamlNode& node, bool reference) : lint_(lint), node_(node), text_(node.text), reference_(reference) {}
+  Pattern(Lint& lint, const YamlNode& node, bool reference)
+      : lint_(lint), node_(node), text_(node.text), reference_(reference) {}
 
   void check() {
     if (text_.starts_with('!')) {
       at_ = 1;
       if (text_.size() == 1) return wrong(0, "a pattern must follow '!'");
     }
-    if (reference_ && text_.substr(at_).starts_with('/')) wrong(at_, "a name of a branch or tag does not start with '/'");
+    if (reference_ && text_.substr(at_).starts_with('/'))
+      wrong(at_, "a name of a branch or tag does not start with '/'");
     while (at_ < text_.size()) {
       if (!one()) return;
     }
@@ -50,7 +52,9 @@ class Pattern {
       case '~':
       case '^':
       case ':':
-        if (reference_) wrong(at_, fmt::format("'{}' is no part of a name of a branch or tag; patterns are no regular expressions", c));
+        if (reference_)
+          wrong(at_,
+                fmt::format("'{}' is no part of a name of a branch or tag; patterns are no regular expressions", c));
         repeatable_ = true;
         break;
       default:

@@ -6,12 +6,14 @@ namespace {
 bool good_identifier(std::string_view id) {
   auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
   auto digit = [](char c) { return (c >= '0' && c <= '9') || c == '-'; };
-  return !id.empty() && letter(id[0]) && std::all_of(id.begin(), id.end(), [&](char c) { return letter(c) || digit(c); });
+  return !id.empty() && letter(id[0]) &&
+         std::all_of(id.begin(), id.end(), [&](char c) { return letter(c) || digit(c); });
 }
 
 void check_id(Lint& lint, const YamlNode& node, std::string_view what) {
   if (node.text.empty() || holds_expression(node.text) || good_identifier(node.text)) return;
-  lint.add("id", node, fmt::format("'{}' is no id of a {}: a letter or _ first, then letters, digits, - and _", node.text, what));
+  lint.add("id", node,
+           fmt::format("'{}' is no id of a {}: a letter or _ first, then letters, digits, - and _", node.text, what));
 }
 
 void check_ids(Lint& lint, const JobFacts& job) {
@@ -22,8 +24,9 @@ void check_ids(Lint& lint, const JobFacts& job) {
     check_id(lint, *step.id, "step");
     auto [first, fresh] = seen.emplace(lower(step.id->text), step.id);
     if (!fresh)
-      lint.add("id", *step.id, fmt::format("step id '{}' is here twice: first at line {}, column {}", step.id->text,
-                                           first->second->line, first->second->column));
+      lint.add("id", *step.id,
+               fmt::format("step id '{}' is here twice: first at line {}, column {}", step.id->text,
+                           first->second->line, first->second->column));
   }
 }
 
@@ -47,7 +50,8 @@ class Graph {
       if (!seen.insert(id).second)
         lint_.add("job-needs", *need, fmt::format("job '{}' is needed twice", need->text));
       else if (!jobs_.contains(id))
-        lint_.add("job-needs", *job.key, fmt::format("job '{}' needs '{}', which is not there", job.key->text, need->text));
+        lint_.add("job-needs", *job.key,
+                  fmt::format("job '{}' needs '{}', which is not there", job.key->text, need->text));
     }
   }
   void visit(const JobFacts& job) {

@@ -12,7 +12,8 @@ using path::Severity;
 
 constexpr LintRule rules[] = {
     {"syntax-check", Severity::error, "a key or a value that does not belong where it stands"},
-    {"expression", Severity::error, "an expression that is broken, does not fit its place, or is a way in for strangers"},
+    {"expression", Severity::error,
+     "an expression that is broken, does not fit its place, or is a way in for strangers"},
     {"events", Severity::error, "events, their types and filters, schedules, inputs"},
     {"glob", Severity::error, "a pattern of branches, tags or paths that matches nothing"},
     {"id", Severity::error, "ids of jobs and steps"},
@@ -23,7 +24,8 @@ constexpr LintRule rules[] = {
     {"shell-name", Severity::error, "a shell that is not there"},
     {"credentials", Severity::error, "a password in the file"},
     {"env-var", Severity::error, "a name no environment variable can have"},
-    {"action", Severity::warning, "an action that is too old, is asked for the wrong inputs, or has a broken description"},
+    {"action", Severity::warning,
+     "an action that is too old, is asked for the wrong inputs, or has a broken description"},
     {"workflow-call", Severity::error, "a called workflow that is not there or is asked for the wrong inputs"},
     {"if-cond", Severity::warning, "a condition that always says the same"},
     {"deprecated-commands", Severity::warning, "workflow commands that are no longer meant to be used"},
@@ -93,7 +95,8 @@ LintOptions lint_options(const fs::path& root) {
     auto document = text ? doc::parse_yaml(*text) : Result<doc::Value>(Fail(text.error()));
     if (!document) continue;
     out.labels = texts_of(document->find_path({"self-hosted-runner", "labels"}));
-    if (auto* given = document->find("config-variables"); given != nullptr && given->is_list()) out.variables = texts_of(given);
+    if (auto* given = document->find("config-variables"); given != nullptr && given->is_list())
+      out.variables = texts_of(given);
     break;
   }
   return out;
@@ -102,7 +105,8 @@ LintOptions lint_options(const fs::path& root) {
 std::vector<path::Finding> lint_workflow(std::string_view text, const LintOptions& options) {
   Lint lint{text, options, read_nodes(text), {}, {}};
   lint_structure(lint);
-  for (auto* pass : {lint_events, lint_graph, lint_expressions, lint_matrices, lint_runners, lint_actions, lint_calls, lint_scripts})
+  for (auto* pass :
+       {lint_events, lint_graph, lint_expressions, lint_matrices, lint_runners, lint_actions, lint_calls, lint_scripts})
     pass(lint);
   std::stable_sort(lint.findings.begin(), lint.findings.end(), [](auto& a, auto& b) {
     return std::pair(a.place.line, a.place.column) < std::pair(b.place.line, b.place.column);

@@ -93,8 +93,9 @@ void check_twice(Lint& lint, const Row& row) {
     if (is_open(*value)) continue;
     for (auto* other : seen)
       if (fits(*value, *other) && fits(*other, *value)) {
-        lint.add("matrix", *value, fmt::format("the value is in '{}' twice: first at line {}, column {}", row.key->text,
-                                               other->line, other->column));
+        lint.add("matrix", *value,
+                 fmt::format("the value is in '{}' twice: first at line {}, column {}", row.key->text, other->line,
+                             other->column));
         break;
       }
     seen.push_back(value);
@@ -111,9 +112,8 @@ void check_excluded(Lint& lint, const Matrix& matrix) {
       auto row = matrix.rows.find(lower(key.text));
       if (row == matrix.rows.end()) {
         lint.add("matrix", key, fmt::format("'{}' is excluded and not in the matrix", key.text));
-      } else if (!row->second.open && std::none_of(row->second.values.begin(), row->second.values.end(), [&](auto* value) {
-                   return fits(*entry.items[i + 1], *value);
-                 })) {
+      } else if (!row->second.open && std::none_of(row->second.values.begin(), row->second.values.end(),
+                                                   [&](auto* value) { return fits(*entry.items[i + 1], *value); })) {
         lint.add("matrix", YamlTree::real(*entry.items[i + 1]),
                  fmt::format("no value of '{}' in the matrix is like this: nothing is excluded", key.text));
       }

@@ -13,7 +13,8 @@ using Sort = YamlNode::Sort;
 bool is_number(std::string_view text, bool& whole) {
   if (text.starts_with('-') || text.starts_with('+')) text.remove_prefix(1);
   whole = true;
-  if (text.starts_with("0x")) return text.size() > 2 && text.find_first_not_of("0123456789abcdefABCDEF", 2) == text.npos;
+  if (text.starts_with("0x"))
+    return text.size() > 2 && text.find_first_not_of("0123456789abcdefABCDEF", 2) == text.npos;
   if (text.starts_with("0o")) return text.size() > 2 && text.find_first_not_of("01234567", 2) == text.npos;
   auto digits = [&] {
     auto n = std::min(text.find_first_not_of("0123456789"), text.size());
@@ -61,8 +62,8 @@ class Composer {
     yaml_event_t event;
     for (bool more = true; more;) {
       if (!yaml_parser_parse(&parser_, &event)) {
-        stop(parser_.problem != nullptr ? parser_.problem : "not readable",
-             parser_.problem_mark.line + 1, parser_.problem_mark.column + 1);
+        stop(parser_.problem != nullptr ? parser_.problem : "not readable", parser_.problem_mark.line + 1,
+             parser_.problem_mark.column + 1);
         return std::move(tree_);
       }
       more = take(event, open) && open.size() < 200 && tree_.nodes.size() < 200'000;

@@ -10,18 +10,42 @@ struct Label {
   std::string_view name, system;
 };
 constexpr Label labels[] = {
-    {"windows-latest", "windows"},      {"windows-latest-8-cores", "windows"}, {"windows-2025", "windows"},
-    {"windows-2022", "windows"},        {"windows-11-arm", "windows"},         {"windows-2025-vs2026", "windows"},
-    {"ubuntu-slim", "linux"},           {"ubuntu-latest", "linux"},            {"ubuntu-latest-4-cores", "linux"},
-    {"ubuntu-latest-8-cores", "linux"}, {"ubuntu-latest-16-cores", "linux"},   {"ubuntu-24.04", "linux"},
-    {"ubuntu-24.04-arm", "linux"},      {"ubuntu-22.04", "linux"},             {"ubuntu-22.04-arm", "linux"},
-    {"ubuntu-26.04", "linux"},          {"macos-latest", "macos"},             {"macos-latest-xlarge", "macos"},
-    {"macos-latest-large", "macos"},    {"macos-26", "macos"},                 {"macos-26-xlarge", "macos"},
-    {"macos-26-large", "macos"},        {"macos-26-intel", "macos"},           {"macos-15", "macos"},
-    {"macos-15-xlarge", "macos"},       {"macos-15-large", "macos"},           {"macos-15-intel", "macos"},
-    {"macos-14", "macos"},              {"macos-14-xlarge", "macos"},          {"macos-14-large", "macos"},
-    {"self-hosted", ""},                {"x64", ""},                           {"arm", ""},
-    {"arm64", ""},                      {"linux", "linux"},                    {"macos", "macos"},
+    {"windows-latest", "windows"},
+    {"windows-latest-8-cores", "windows"},
+    {"windows-2025", "windows"},
+    {"windows-2022", "windows"},
+    {"windows-11-arm", "windows"},
+    {"windows-2025-vs2026", "windows"},
+    {"ubuntu-slim", "linux"},
+    {"ubuntu-latest", "linux"},
+    {"ubuntu-latest-4-cores", "linux"},
+    {"ubuntu-latest-8-cores", "linux"},
+    {"ubuntu-latest-16-cores", "linux"},
+    {"ubuntu-24.04", "linux"},
+    {"ubuntu-24.04-arm", "linux"},
+    {"ubuntu-22.04", "linux"},
+    {"ubuntu-22.04-arm", "linux"},
+    {"ubuntu-26.04", "linux"},
+    {"macos-latest", "macos"},
+    {"macos-latest-xlarge", "macos"},
+    {"macos-latest-large", "macos"},
+    {"macos-26", "macos"},
+    {"macos-26-xlarge", "macos"},
+    {"macos-26-large", "macos"},
+    {"macos-26-intel", "macos"},
+    {"macos-15", "macos"},
+    {"macos-15-xlarge", "macos"},
+    {"macos-15-large", "macos"},
+    {"macos-15-intel", "macos"},
+    {"macos-14", "macos"},
+    {"macos-14-xlarge", "macos"},
+    {"macos-14-large", "macos"},
+    {"self-hosted", ""},
+    {"x64", ""},
+    {"arm", ""},
+    {"arm64", ""},
+    {"linux", "linux"},
+    {"macos", "macos"},
     {"windows", "windows"},
 };
 
@@ -114,8 +138,8 @@ class Runners {
     for (auto* other : others) {
       auto* before = find_label(other->text);
       if (before == nullptr || before->system.empty() || before->system == label->system) continue;
-      lint_.add("runner-label", node, fmt::format("no runner is both '{}' and '{}': use a matrix to run on each",
-                                                  other->text, node.text));
+      lint_.add("runner-label", node,
+                fmt::format("no runner is both '{}' and '{}': use a matrix to run on each", other->text, node.text));
       return;
     }
   }
@@ -155,7 +179,9 @@ class Runners {
     if (among(everywhere)) return;
     bool windows = among(on_windows);
     if (!windows && name != "sh")
-      lint_.add("shell-name", node, fmt::format("there is no shell '{}': bash, sh, pwsh, python, cmd, powershell, or a command with {{0}}", node.text));
+      lint_.add("shell-name", node,
+                fmt::format("there is no shell '{}': bash, sh, pwsh, python, cmd, powershell, or a command with {{0}}",
+                            node.text));
     else if ((windows && !system.empty() && system != "windows") || (name == "sh" && system == "windows"))
       lint_.add("shell-name", node, fmt::format("there is no shell '{}' on {}", node.text, system));
   }

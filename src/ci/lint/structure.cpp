@@ -96,10 +96,9 @@ void StructureReader::unexpected(const Entry& entry, std::string_view what, Tabl
   std::vector<std::string> names;
   for (auto& rule : table) names.emplace_back(rule.key);
   auto near = nearest(entry.key->text, names);
-  wrong(*entry.key,
-        fmt::format("unexpected key '{}' in {}; {}", entry.key->text, what,
-                    near ? fmt::format("did you mean '{}'?", *near)
-                         : fmt::format("known are {}", join(std::span<const std::string>(names), ", "))));
+  wrong(*entry.key, fmt::format("unexpected key '{}' in {}; {}", entry.key->text, what,
+                                near ? fmt::format("did you mean '{}'?", *near)
+                                     : fmt::format("known are {}", join(std::span<const std::string>(names), ", "))));
 }
 
 void StructureReader::by_table(const std::vector<Entry>& entries, std::string_view what, Table table) {
@@ -175,7 +174,8 @@ void StructureReader::anything(const Entry& e, const KeyRule& r) { raw(*e.value,
 void StructureReader::boolean(const Entry& e, const KeyRule& r) {
   auto& node = real(*e.value);
   if (is_expression(node)) return use(node, r.place, Want::boolean, e.name);
-  if (!node.is(Sort::scalar) || node.tag != "!!bool") wrong(node, fmt::format("{} must be true, false or one ${{{{ }}}}", e.name));
+  if (!node.is(Sort::scalar) || node.tag != "!!bool")
+    wrong(node, fmt::format("{} must be true, false or one ${{{{ }}}}", e.name));
 }
 
 void StructureReader::integer(const Entry& e, const KeyRule& r) {
@@ -202,7 +202,8 @@ void StructureReader::env(const Entry& e, const KeyRule& r) {
   if (node.is(Sort::scalar)) return wrong(node, "env must be a mapping or one ${{ }}");
   for (auto& [key, value] : pairs(node, "env", r.place, true)) {
     if (!holds_expression(key->text) && key->text.find_first_of("&= ") != std::string::npos)
-      lint_.add("env-var", *key, fmt::format("'{}' is no name of an environment variable: no '&', '=' and blanks", key->text));
+      lint_.add("env-var", *key,
+                fmt::format("'{}' is no name of an environment variable: no '&', '=' and blanks", key->text));
   }
 }
 
@@ -233,7 +234,8 @@ void StructureReader::workflow(const Node& root) {
   auto entries = section(root, "the workflow", false, true);
   by_table(entries, "the workflow", keys);
   for (auto* key : {"on", "jobs"})
-    if (!entries.empty() && entry_of(entries, key) == nullptr) wrong(root, fmt::format("the workflow has no '{}'", key));
+    if (!entries.empty() && entry_of(entries, key) == nullptr)
+      wrong(root, fmt::format("the workflow has no '{}'", key));
 }
 
 void lint_structure(Lint& lint) {

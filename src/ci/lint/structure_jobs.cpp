@@ -5,10 +5,26 @@ namespace {
 
 using Sort = YamlNode::Sort;
 
-constexpr std::string_view scopes[] = {
-    "actions",      "artifact-metadata", "attestations", "checks", "code-quality", "contents", "copilot-requests",
-    "deployments",  "discussions",       "drives",       "id-token", "issues",     "models",   "packages",
-    "pages",        "pull-requests",     "repository-projects", "security-events", "statuses", "vulnerability-alerts"};
+constexpr std::string_view scopes[] = {"actions",
+                                       "artifact-metadata",
+                                       "attestations",
+                                       "checks",
+                                       "code-quality",
+                                       "contents",
+                                       "copilot-requests",
+                                       "deployments",
+                                       "discussions",
+                                       "drives",
+                                       "id-token",
+                                       "issues",
+                                       "models",
+                                       "packages",
+                                       "pages",
+                                       "pull-requests",
+                                       "repository-projects",
+                                       "security-events",
+                                       "statuses",
+                                       "vulnerability-alerts"};
 
 std::string_view levels_of(std::string_view scope) {
   if (scope == "id-token" || scope == "copilot-requests") return "write none";
@@ -43,8 +59,8 @@ void StructureReader::job(const Entry& e) {
                                      {"uses", &StructureReader::call_target, ""},
                                      {"with", &StructureReader::call_with, "M"},
                                      {"secrets", &StructureReader::call_with_secrets, "MS"}};
-  static constexpr std::string_view of_calls[] = {"name", "needs", "if", "permissions", "concurrency", "strategy",
-                                                  "uses", "with",  "secrets"};
+  static constexpr std::string_view of_calls[] = {"name",     "needs", "if",   "permissions", "concurrency",
+                                                  "strategy", "uses",  "with", "secrets"};
   job_ = static_cast<int>(lint_.facts.jobs.size());
   JobFacts facts;
   facts.id = e.name, facts.key = e.key, facts.body = &real(*e.value);
@@ -68,7 +84,9 @@ void StructureReader::job(const Entry& e) {
   job_ = -1;
 }
 
-void StructureReader::needs(const Entry& e, const KeyRule&) { current_job().needs = strings(*e.value, "needs", true, ""); }
+void StructureReader::needs(const Entry& e, const KeyRule&) {
+  current_job().needs = strings(*e.value, "needs", true, "");
+}
 
 void StructureReader::runs_on(const Entry& e, const KeyRule& r) {
   static constexpr KeyRule keys[] = {{"group", &StructureReader::text, "M"},
@@ -87,7 +105,8 @@ void StructureReader::permissions(const Entry& e, const KeyRule&) {
   if (node.is(Sort::scalar)) {
     if (node.text.empty()) wrong(node, "the text is empty");
     if (node.text != "read-all" && node.text != "write-all")
-      lint_.add("permissions", node, fmt::format("'{}' is no permission for everything: read-all, write-all or {{}}", node.text));
+      lint_.add("permissions", node,
+                fmt::format("'{}' is no permission for everything: read-all, write-all or {{}}", node.text));
     return;
   }
   for (auto& entry : section(node, "permissions", true, true)) {
@@ -95,14 +114,16 @@ void StructureReader::permissions(const Entry& e, const KeyRule&) {
     if (std::find(std::begin(scopes), std::end(scopes), entry.name) == std::end(scopes)) {
       std::vector<std::string> names(std::begin(scopes), std::end(scopes));
       auto near = nearest(entry.name, names);
-      lint_.add("permissions", *entry.key, fmt::format("there is no permission '{}'{}", entry.key->text,
-                                                       near ? fmt::format("; did you mean '{}'?", *near) : ""));
+      lint_.add("permissions", *entry.key,
+                fmt::format("there is no permission '{}'{}", entry.key->text,
+                            near ? fmt::format("; did you mean '{}'?", *near) : ""));
       continue;
     }
     auto known = levels_of(entry.name);
     auto words = split(known, ' ');
     if (level != nullptr && std::find(words.begin(), words.end(), level->text) == words.end())
-      lint_.add("permissions", *level, fmt::format("'{}' is none of the levels of {}: {}", level->text, entry.name, known));
+      lint_.add("permissions", *level,
+                fmt::format("'{}' is none of the levels of {}: {}", level->text, entry.name, known));
   }
 }
 
@@ -150,7 +171,8 @@ void StructureReader::defaults(const Entry& e, const KeyRule& r) {
       continue;
     }
     run = true;
-    by_table(section(*entry.value, "run", false, true), "defaults.run", r.place.empty() ? Table(workflow_keys) : Table(job_keys));
+    by_table(section(*entry.value, "run", false, true), "defaults.run",
+             r.place.empty() ? Table(workflow_keys) : Table(job_keys));
   }
   if (!run && entries.empty()) wrong(real(*e.value), "defaults has no 'run'");
 }
@@ -161,7 +183,8 @@ void StructureReader::default_shell(const Entry& e, const KeyRule& r) {
 }
 
 void StructureReader::outputs(const Entry& e, const KeyRule& r) {
-  for (auto& [key, value] : pairs(*e.value, "outputs", r.place, false)) current_job().outputs.push_back(lower(key->text));
+  for (auto& [key, value] : pairs(*e.value, "outputs", r.place, false))
+    current_job().outputs.push_back(lower(key->text));
 }
 
 void StructureReader::strategy(const Entry& e, const KeyRule&) {
@@ -210,12 +233,10 @@ void StructureReader::matrix_rows(const Entry& e, std::string_view place) {
 }
 
 void StructureReader::container(const Entry& e, const KeyRule& r) {
-  static constexpr KeyRule keys[] = {{"image", &StructureReader::text, "M"},
-                                     {"credentials", &StructureReader::credentials, "CRED"},
-                                     {"env", &StructureReader::env, "R"},
-                                     {"ports", &StructureReader::list, "M"},
-                                     {"volumes", &StructureReader::list, "M"},
-                                     {"options", &StructureReader::text_or_empty, "M"}};
+  static constexpr KeyRule keys[] = {
+      {"image", &StructureReader::text, "M"},   {"credentials", &StructureReader::credentials, "CRED"},
+      {"env", &StructureReader::env, "R"},      {"ports", &StructureReader::list, "M"},
+      {"volumes", &StructureReader::list, "M"}, {"options", &StructureReader::text_or_empty, "M"}};
   auto& node = real(*e.value);
   if (node.is(Sort::scalar) && !node.is_null()) {
     string(node, false, r.place);
@@ -291,7 +312,9 @@ void StructureReader::version_pattern(const Entry& e, const KeyRule& r) {
   if (node != nullptr && !node->text.empty() && !holds_expression(node->text)) check_reference_glob(lint_, *node);
 }
 
-void StructureReader::call_target(const Entry& e, const KeyRule& r) { current_job().uses = string(*e.value, false, r.place); }
+void StructureReader::call_target(const Entry& e, const KeyRule& r) {
+  current_job().uses = string(*e.value, false, r.place);
+}
 
 void StructureReader::call_with(const Entry& e, const KeyRule& r) {
   for (auto& entry : section(*e.value, "with", false, false)) {

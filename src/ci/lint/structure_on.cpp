@@ -146,8 +146,8 @@ void StructureReader::call_input(const Entry& e) {
     input.type_node = &real(*type->value);
     input.type = input.type_node->text;
     if (input.type != "string" && input.type != "number" && input.type != "boolean") {
-      wrong(*input.type_node, fmt::format("'{}' is no type of an input of workflow_call: string, number or boolean",
-                                          input.type));
+      wrong(*input.type_node,
+            fmt::format("'{}' is no type of an input of workflow_call: string, number or boolean", input.type));
       input.type.clear();
     }
   } else {

@@ -58,7 +58,9 @@ void StructureReader::step(const Node& given) {
     by_table(entries, "a step that waits", controls);
 }
 
-void StructureReader::step_id(const Entry& e, const KeyRule& r) { current_step().id = string(*e.value, false, r.place); }
+void StructureReader::step_id(const Entry& e, const KeyRule& r) {
+  current_step().id = string(*e.value, false, r.place);
+}
 void StructureReader::step_shell(const Entry& e, const KeyRule& r) {
   current_step().shell = string(*e.value, false, r.place);
 }

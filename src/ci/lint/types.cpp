@@ -96,21 +96,11 @@ const std::vector<Signature>& signatures() {
   static const std::vector<Signature> all = [] {
     auto s = text_type(), b = boolean_type(), a = any_type(), list = array_of(any_type());
     return std::vector<Signature>{
-        {"contains", {list, a}, false, b},
-        {"contains", {s, s}, false, b},
-        {"startsWith", {s, s}, false, b},
-        {"endsWith", {s, s}, false, b},
-        {"format", {s, a}, true, s, 1},
-        {"join", {array_of(s), s}, false, s, 1},
-        {"join", {s, s}, false, s, 1},
-        {"toJSON", {a}, false, s},
-        {"fromJSON", {s}, false, a},
-        {"hashFiles", {s}, true, s},
-        {"case", {b, a, a}, true, a},
-        {"success", {s}, true, b, 1},
-        {"failure", {s}, true, b, 1},
-        {"always", {}, false, b},
-        {"cancelled", {}, false, b},
+        {"contains", {list, a}, false, b}, {"contains", {s, s}, false, b}, {"startsWith", {s, s}, false, b},
+        {"endsWith", {s, s}, false, b},    {"format", {s, a}, true, s, 1}, {"join", {array_of(s), s}, false, s, 1},
+        {"join", {s, s}, false, s, 1},     {"toJSON", {a}, false, s},      {"fromJSON", {s}, false, a},
+        {"hashFiles", {s}, true, s},       {"case", {b, a, a}, true, a},   {"success", {s}, true, b, 1},
+        {"failure", {s}, true, b, 1},      {"always", {}, false, b},       {"cancelled", {}, false, b},
     };
   }();
   return all;

@@ -81,9 +81,11 @@ class Finder {
     auto path = path_of(node);
     for (auto pattern : strangers_words)
       if (!path.empty() && matches(path, pattern)) {
-        lint_.add("expression", at_(node.position),
-                  fmt::format("'{}' is text that a stranger can write and becomes part of the script: hand it over in an "
-                              "environment variable", join(std::span<const std::string>(path), ".")));
+        lint_.add(
+            "expression", at_(node.position),
+            fmt::format("'{}' is text that a stranger can write and becomes part of the script: hand it over in an "
+                        "environment variable",
+                        join(std::span<const std::string>(path), ".")));
         return;
       }
   }
@@ -99,6 +101,8 @@ class Finder {
 
 }  // namespace
 
-void check_untrusted(Lint& lint, const Node& root, const std::function<Spot(std::size_t)>& at) { Finder(lint, at).look(root); }
+void check_untrusted(Lint& lint, const Node& root, const std::function<Spot(std::size_t)>& at) {
+  Finder(lint, at).look(root);
+}
 
 }  // namespace slipway::ci
