@@ -22,7 +22,7 @@ struct Use {
   const YamlNode* node = nullptr;
   std::string_view place;  // a set of contexts (grammar/rules.cpp); "": none at all
   Want want = Want::text;
-  std::string_view what;    // "env"
+  std::string what;         // "env"
   int job = -1, step = -1;  // the scope
   int input = -1;           // a default of workflow_call: inputs before this one are known
   bool script = false;      // what is put in is run

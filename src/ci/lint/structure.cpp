@@ -112,7 +112,7 @@ void StructureReader::by_table(const std::vector<Entry>& entries, std::string_vi
 
 void StructureReader::use(const Node& node, std::string_view place, Want want, std::string_view what, bool script) {
   if (want != Want::condition && !node.text.contains("${{")) return;
-  lint_.facts.uses.push_back({&node, place, want, what, job_, step_, input_, script});
+  lint_.facts.uses.push_back({&node, place, want, std::string(what), job_, step_, input_, script});
 }
 
 bool StructureReader::is_expression(const Node& node) {
