@@ -76,6 +76,7 @@ TEST(Encode, Base64RoundTrip) {
 
 TEST(Time, ParsesAndPrints) {
   EXPECT_EQ(rfc3339(must(parse_rfc3339("2026-11-25T22:47:50.5+02:00"))), "2026-11-25T20:47:50Z");
+  EXPECT_EQ(rfc3339(must(parse_rfc3339("9999-12-31T23:59:59Z"))), "2262-04-11T23:47:15Z");  // never
   EXPECT_EQ(print_duration(must(parse_duration("1h30m"))), "1h30m0s");
   EXPECT_EQ(must(parse_duration("250ms")), Millis(250));
   EXPECT_FALSE(parse_duration("soon"));

@@ -1,5 +1,6 @@
 #include "base/time.h"
 
+#include <algorithm>
 #include <ctime>
 
 #include "base/text.h"
@@ -63,7 +64,9 @@ Result<WallTime> parse_rfc3339(std::string_view text) {
     return bad();
   }
   if (at != text.size()) return bad();
-  return std::chrono::system_clock::from_time_t(::timegm(&tm)) - std::chrono::seconds(offset) +
+  // Nanoseconds reach from 1677 to 2262; what is farther away is as good as always, or never.
+  constexpr std::time_t farthest = 9'223'372'035;
+  return std::chrono::system_clock::from_time_t(std::clamp(::timegm(&tm) - offset, -farthest, farthest)) +
          std::chrono::duration_cast<std::chrono::system_clock::duration>(fraction);
 }
 
