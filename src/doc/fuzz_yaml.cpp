@@ -1,4 +1,4 @@
-// What is read, printed and read again is the same value; first byte picks the dialect.
+// What is read, printed and read again is the same value, in both dialects.
 #include "doc/yaml.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -137,6 +137,15 @@ TEST(Apply, RefusesItemsWithoutTheirKey) {
   EXPECT_NE(r.error().what().find("omits its key field \"name\""), std::string::npos);
 }
 
+TEST(Apply, RefusesItemsThatAreThereTwice) {
+  auto config = yaml("{metadata: {finalizers: [x/a, x/a]}}"), live = yaml("{metadata: {finalizers: [x/a, x/a]}}");
+  for (const auto* before : {static_cast<const doc::Value*>(nullptr), static_cast<const doc::Value*>(&live)}) {
+    auto r = server_side_apply({before, &config, "a", "", "T", builtin_schema({"v1", "Pod"}), false, {}});
+    ASSERT_FALSE(r);
+    EXPECT_NE(r.error().what().find("duplicate entries for key \"x/a\""), std::string::npos);
+  }
+}
+
 TEST(Apply, ManyUpdatersBecomeAncient) {
   doc::Value live;
   for (int i = 0; i < 15; ++i) {

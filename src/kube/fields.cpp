@@ -100,10 +100,6 @@ Result<> walk(const doc::Value* before, const doc::Value* after, const doc::Merg
 Result<doc::Value> merge_lists(const doc::List& live, const doc::List& applied, const doc::MergeSchema& schema) {
   TRY(auto have, index(live, schema));
   TRY(auto want, index(applied, schema));
-  for (std::size_t i = 0; i < want.size(); ++i)
-    for (std::size_t j = 0; j < i; ++j)
-      if (want[i].first == want[j].first)
-        return fail(Kind::invalid, "duplicate entries for key {}", want[i].first.substr(2));
   doc::List out;
   std::size_t next = 0;
   auto only_live = [&](std::size_t end) {
@@ -221,9 +217,10 @@ Result<> fields_into(const doc::Value& value, const doc::MergeSchema* schema, Fi
   }
   for (const auto& item : *value.if_list()) {
     TRY(auto key, detail::item_key(item, *schema));
-    auto& child = out.children[key];
-    TRY_OK(fields_into(item, schema->element(), child));
-    child.member = true;
+    auto [child, fresh] = out.children.try_emplace(key);
+    if (!fresh) return fail(Kind::invalid, "duplicate entries for key {}", key.substr(2));
+    TRY_OK(fields_into(item, schema->element(), child->second));
+    child->second.member = true;
   }
   return {};
 }
