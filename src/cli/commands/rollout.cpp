@@ -1,4 +1,5 @@
 // rollout list, get, watch, promote, abort, retry, pause: Argo Rollouts, by the same fields its plugin writes.
+#include "rollout/rollout.h"
 #include "cli/command.h"
 
 namespace slipway::cli {
@@ -98,13 +99,22 @@ Run patching(std::string subresource, doc::Value patch, std::string said) {
   return [subresource, patch, said](const Ctx& ctx, const Arguments& arguments, Io& io) -> Result<int> {
     TRY(auto client, connect(ctx, arguments));
     TRY(auto o, get_rollout(ctx, *client, arguments));
-    auto body = patch;
-    if (arguments.has("full")) body = doc::Map{{"status", doc::Map{{"promoteFull", true}}}};
-    TRY_OK(client->patch(ctx, rollout, o.key(), kube::PatchType::merge, body, {.subresource = subresource}));
+    TRY_OK(client->patch(ctx, rollout, o.key(), kube::PatchType::merge, patch, {.subresource = subresource}));
     io.said(fmt::format("rollout {} {}", o.key().str(), said),
             doc::Map{{"namespace", o.ns()}, {"name", o.name()}, {"done", said}});
     return 0;
   };
+}
+
+// What goes on depends on what it waits for: a pause, a person's stop, an analysis without a verdict.
+Result<int> promote(const Ctx& ctx, const Arguments& arguments, Io& io) {
+  TRY(auto client, connect(ctx, arguments));
+  TRY(auto o, get_rollout(ctx, *client, arguments));
+  TRY_OK(arguments.has("full") ? slipway::rollout::promote_full(ctx, *client, o.key())
+                               : slipway::rollout::promote(ctx, *client, o.key()));
+  io.said(fmt::format("rollout {} promoted", o.key().str()),
+          doc::Map{{"namespace", o.ns()}, {"name", o.name()}, {"done", "promoted"}});
+  return 0;
 }
 
 }  // namespace
@@ -115,7 +125,6 @@ std::vector<Command> rollout_commands() {
   auto promote_options = options;
   promote_options.push_back({"--full", "skip all steps that are left", true});
   auto list_options = with_connection({{"--namespace,-n", "only this namespace"}});
-  auto promote = doc::Map{{"status", doc::Map{{"pauseConditions", nullptr}, {"controllerPause", false}}}};
   return {
       {"rollout list", "Rollouts and how far they are", "slipway rollout list", list_options, {}, list},
       {"rollout get",
@@ -135,7 +144,7 @@ std::vector<Command> rollout_commands() {
        "slipway rollout promote api -n shop-production",
        promote_options,
        {name},
-       patching("status", promote, "promoted")},
+       promote},
       {"rollout pause",
        "stops where it is",
        "slipway rollout pause api",
