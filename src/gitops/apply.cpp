@@ -39,7 +39,7 @@ Result<kube::Object> replace(const Ctx& ctx, kube::Client& client, doc::Value ob
 // What `kubectl apply` owns becomes ours, as its own --server-side does it: else a field that Git drops would stay,
 // held by a manager that nobody uses any more. Rule: client-go's csaupgrade.
 Result<> take_over(const Ctx& ctx, kube::Client& client, const kube::Object& live) {
-  constexpr std::string_view former = "kubectl-client-side-apply";
+  static constexpr std::string_view former = "kubectl-client-side-apply";
   auto entries = live["metadata"]["managedFields"].items();
   auto is_former = [](doc::View e) {
     return e["manager"].text() == former && e["operation"].text() == "Update" && e["subresource"].text().empty();

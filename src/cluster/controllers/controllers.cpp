@@ -20,7 +20,7 @@ Result<> run_workload_controllers(const Ctx& ctx, kube::Client& client, const Co
                                                         {"garbage-collector", run_garbage_collector}};
   std::vector<std::jthread> threads;
   for (auto [name, run] : all)
-    threads.emplace_back([&ctx, &client, &settings, name = name, run = run] {
+    threads.emplace_back([&ctx, &client, &settings, name, run] {
       ::pthread_setname_np(::pthread_self(), std::string(name).substr(0, 15).c_str());
       Env env{client, settings, name};
       (void)run(ctx, env);

@@ -31,8 +31,7 @@ Result<Input> Input::of(const doc::Value& value, std::string_view source, std::s
   in.strict_ = true;
   if (in.value_ == nullptr) return in;
   for (const auto& [key, member] : *value.if_map()) {
-    if (std::any_of(known.names.begin(), known.names.end(),
-                    [&key = key](std::string_view k) { return iequals(k, key); }))
+    if (std::any_of(known.names.begin(), known.names.end(), [&key](std::string_view k) { return iequals(k, key); }))
       continue;
     std::vector<std::string> names(known.names.begin(), known.names.end());
     auto near = nearest(key, names);

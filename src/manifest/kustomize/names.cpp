@@ -112,7 +112,7 @@ Result<> set_strings(ResMap& map, const StringMap& strings, const FieldSpecs& sp
   for (const auto& resource : map.all()) {
     for (const auto& [key, text] : strings) {
       for (const auto& spec : specs) {
-        TRY_OK(visit_fields(*resource, spec, Make::map, [&key = key, &text = text](Value& field) -> Result<> {
+        TRY_OK(visit_fields(*resource, spec, Make::map, [&key, &text](Value& field) -> Result<> {
           if (field.is_null()) return {};
           if (!field.is_map()) return fail(Kind::invalid, "want a map, got a {}", to_string(field.type()));
           field.if_map()->set(key, Value(text));
