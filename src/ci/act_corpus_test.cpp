@@ -25,6 +25,21 @@ std::vector<Row> offline_rows(const fs::path& root) {
   return out;
 }
 
+// Rows that cannot end as stated here, and why.
+constexpr std::pair<std::string_view, std::string_view> explained[] = {
+    {"local-action-js", "the corpus has no dist/index.js of these actions"},
+    {"uses-composite-check-for-input-collision", "the corpus has no script of the action within"},
+    {"uses-composite-check-for-input-shadowing", "the corpus has no script of the action within"},
+    {"if-env-act", "asks for ACT, a variable that act alone sets"},
+    {"docker-action-custom-path", "builds from ubuntu:latest, an image of another host"},
+    {"workflow_call_inputs", "an input of workflow_call without a type: GitHub's reader refuses the file"},
+    {"strategy", "the folder is not in the corpus"},
+    {"matrix-with-user-inclusions", "act is told --matrix; without, its own checks fail in the other rows"},
+};
+bool is_explained(std::string_view folder) {
+  return std::any_of(std::begin(explained), std::end(explained), [&](auto& e) { return e.first == folder; });
+}
+
 class ActCorpus : public RunnerTest {
  protected:
   // "pass", "fail", or what kept it from running.
@@ -53,7 +68,10 @@ class ActCorpus : public RunnerTest {
       }
       auto* dispatch = parsed.workflow.trigger(row.event);
       if (!dispatch) continue;
+      // What act's own tests say on its command line.
       std::map<std::string, std::string> given;
+      if (row.folder == "input-from-cli") event.payload["inputs"]["SOME_INPUT"] = "input";
+      if (row.folder == "secrets") text = "env: {HELLO: WORLD, MULTILINE_ENV: \"foo\\nbar\\nbaz\"}\n" + text;
       if (auto* inputs = event.payload.find("inputs"); inputs && inputs->if_map())
         for (auto& [key, value] : *inputs->if_map()) given[key] = Data::from(value).text();
       auto inputs = typed_inputs(parsed.workflow, row.event, given);
@@ -84,11 +102,12 @@ TEST_F(ActCorpus, SLOW_OfflineWorkflowsEndAsStated) {
       ++same;
       if (!only) continue;
     }
+    EXPECT_TRUE(is_explained(row.folder)) << row.folder << ": want " << row.expect << ", got " << got;
     fmt::print("{} {}: want {}, got {} (needs {})\n", row.folder, row.event, row.expect, got, row.needs);
     if (std::getenv("SLIPWAY_VERBOSE")) fmt::print("{}\n", log);
   }
   fmt::print("act corpus: {} of {} end as stated\n", same, total);
-  EXPECT_GE(same, total * 3 / 4);
+  if (!only) { EXPECT_EQ(same, total - static_cast<int>(std::size(explained))); }
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 // A workflow file as a typed value. Rule: GitHub Actions' "Workflow syntax", as its official parser reads it.
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -68,6 +69,7 @@ struct Trigger {
   Template raw;  // the mapping as written
 };
 
+struct Workflow;
 struct Condition {
   std::string text = "success()";  // with success() && (...) around it where no status function is called
   std::optional<Expression> expression;
@@ -97,6 +99,7 @@ struct JobDefinition {
   // A call of another workflow.
   std::optional<Template> uses, with, secrets;
   bool inherit_secrets = false;
+  std::shared_ptr<const Workflow> called;  // link_calls
   doc::Mark mark;
 };
 struct Workflow {
@@ -115,15 +118,33 @@ struct ReadOptions {
   bool background_steps = true;  // background:, wait:, wait-all:, cancel:
   std::size_t max_depth = 50;
   std::size_t max_bytes = 1 << 20;
+  std::size_t max_result = 10'000'000;  // what the values take in memory, as GitHub counts it
 };
 struct Reading {
   Workflow workflow;
   std::vector<Problem> problems;  // empty: the file is valid
+  std::size_t size = 0;           // of its values, as ReadOptions::max_result counts
 };
 // All problems at once; never fails otherwise. Threads: any.
 Reading read_workflow(std::string_view text, const ReadOptions& options = {});
 // The same as one Result. Errors: invalid, one problem a line.
 Result<Workflow> parse_workflow(std::string_view text, std::string_view source);
+
+// Gives the text of "./.github/workflows/x.yml" or "owner/repository/x.yml@ref"; nothing: there is none.
+using WorkflowReader = std::function<Result<std::optional<std::string>>(const std::string& reference)>;
+struct CallOptions {
+  std::optional<Permissions> granted;  // where a workflow says nothing of permissions; nothing: no limit
+  int max_depth = 9;                   // levels of workflows calling workflows below the first
+  std::size_t max_jobs = 0;            // of all workflows together; 0: no limit
+  std::size_t size = 0;                // of the first workflow: Reading::size
+  ReadOptions reading;
+};
+// Reads the workflows that jobs call, and those they call, into JobDefinition::called. Problems: a workflow that is not
+// there or cannot be called, its own problems, inputs and secrets that do not fit, permissions the caller has not got.
+std::vector<Problem> link_calls(Workflow& workflow, const WorkflowReader& read, const CallOptions& options = {});
+// The same checks for one call; `granted`: what the calling job may give on.
+std::vector<Problem> check_call(const std::string& source, const JobDefinition& job, const Workflow& called,
+                                const std::optional<Permissions>& granted);
 
 // action.yml: what an action takes, gives and runs.
 struct Action {

@@ -1,7 +1,7 @@
 #include "cli/lint_files.h"
 
 #include "base/text.h"
-#include "ci/workflow.h"
+#include "ci/lint.h"
 #include "doc/view.h"
 #include "doc/yaml.h"
 #include "image/stages.h"
@@ -126,21 +126,25 @@ void check_object(const doc::Value& object, const std::string& shown, std::vecto
 }  // namespace
 
 Result<> lint_workflows(const fs::path& root, std::vector<path::Finding>& findings) {
+  auto add = [&](const fs::path& file, const std::string& shown, ci::LintOptions options) -> Result<> {
+    TRY(auto text, read_file(file, kLargestFile));
+    options.source = shown;
+    for (auto& finding : ci::lint_workflow(text, options)) findings.push_back(std::move(finding));
+    return {};
+  };
+  if (fs::is_regular_file(root)) {
+    auto folder = fs::absolute(root).lexically_normal().parent_path();
+    bool ours = folder.filename() == "workflows" && folder.parent_path().filename() == ".github";
+    if (!ours || (root.extension() != ".yml" && root.extension() != ".yaml")) return {};
+    return add(root, root.string(), ci::lint_options(folder.parent_path().parent_path()));
+  }
   auto folder = root / ".github/workflows";
   if (!path_exists(folder)) return {};
   TRY(auto names, list_dir(folder));
-  for (const auto& name : names) {
-    if (!name.ends_with(".yml") && !name.ends_with(".yaml")) continue;
-    TRY(auto text, read_file(folder / name));
-    auto shown = ".github/workflows/" + name;
-    for (const auto& problem : ci::read_workflow(text, {.source = shown}).problems) {
-      auto place = problem.place;
-      place.file = shown;
-      findings.push_back(
-          error_at("workflow-syntax", std::move(place),
-                   problem.hint.empty() ? problem.message : problem.message + " (" + problem.hint + ")"));
-    }
-  }
+  auto options = ci::lint_options(root);
+  for (const auto& name : names)
+    if (name.ends_with(".yml") || name.ends_with(".yaml"))
+      TRY_OK(add(folder / name, ".github/workflows/" + name, options));
   return {};
 }
 

@@ -15,6 +15,7 @@ struct YamlNode {
   bool quoted = false, block = false, used = false, recursive = false;
   int line = 0, column = 0;
   std::size_t begin = 0;         // byte in the text
+  std::size_t weight = 1;        // nodes below and this one, aliases as what they name
   std::vector<YamlNode*> items;  // of a list; of a map: key, value, key, value
   YamlNode* target = nullptr;    // of an alias
 

@@ -57,7 +57,7 @@ class StructureReader {
   void event(const Entry& e);
   void bare_event(const Node& node);
   void schedule(const Node& node);
-  void dispatch(const Node& node);
+  void dispatch(const Entry& e);
   void dispatch_input(const Entry& e);
   void call(const Node& node);
   void call_input(const Entry& e);
@@ -107,7 +107,6 @@ class StructureReader {
   Lint& lint_;
   int job_ = -1, step_ = -1, input_ = -1;
   std::string credentials_of_;  // "container", "\"redis\" service"
-  int aliases_ = 0;             // followed: an alias of aliases grows without end
 };
 
 }  // namespace slipway::ci

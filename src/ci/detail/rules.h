@@ -34,6 +34,7 @@ RuleRef find_rule(std::string_view name);
 struct TemplateOptions {
   std::string source;
   bool background_steps = true;
+  std::string_view text;  // of the file
 };
 // Reads a document by a rule, adding what is wrong to `problems`. The tree is as complete as the input allows.
 Template read_template(const doc::Value& document, RuleRef rule, const TemplateOptions& options,
@@ -77,6 +78,7 @@ const Vocabulary& condition_words(bool step);
 const Vocabulary& words_of(std::string_view set);
 // The activity types an event has; nothing: there is no such event.
 std::optional<std::vector<std::string>> event_types(std::string_view event);
+std::vector<std::string> event_names();
 bool is_valid_cron(std::string_view text);
 
 }  // namespace slipway::ci

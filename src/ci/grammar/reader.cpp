@@ -128,8 +128,11 @@ class Reader {
   }
 
   Template key_of(const doc::Map& map, const std::string& name, const Vocabulary* words) {
-    doc::Value key(name);
-    key.set_mark(map.key_mark(name));
+    auto mark = map.key_mark(name);
+    bool quoted = mark.begin < options_.text.size() && std::string_view("'\"").contains(options_.text[mark.begin]);
+    bool null = !quoted && (name == "~" || name == "null" || name == "Null" || name == "NULL");
+    doc::Value key(null ? std::string() : name);
+    key.set_mark(mark);
     Template out = scalar(key, words);
     if (!out.is_expression()) out.sort = Template::Sort::string;
     return out;
@@ -166,13 +169,24 @@ class Reader {
     using Sort = Template::Sort;
     Template out;
     out.mark = node.mark();
+    using Style = doc::Value::Style;
+    bool quoted = node.style() == Style::single_quoted || node.style() == Style::double_quoted;
+    if (quoted && !node.if_string())
+      wrong(out.mark, fmt::format("The scalar style '{}' on line {} and column {} is not valid with the tag "
+                                  "'tag:yaml.org,2002:{}'",
+                                  node.style() == Style::single_quoted ? "SingleQuoted" : "DoubleQuoted", out.mark.line,
+                                  out.mark.column,
+                                  node.if_bool()     ? "bool"
+                                  : node.if_int()    ? "int"
+                                  : node.if_double() ? "float"
+                                                     : "null"));
     if (auto* b = node.if_bool())
       out.sort = Sort::boolean, out.boolean = *b;
     else if (auto* n = node.if_int())
       out.sort = Sort::number, out.number = static_cast<double>(*n);
     else if (auto* d = node.if_double())
       out.sort = Sort::number, out.number = *d;
-    else if (auto* s = node.if_string(); s && node.style() == doc::Value::Style::plain && is_endless_integer(*s)) {
+    else if (auto* s = node.if_string(); s && node.style() == doc::Value::Style::plain && is_endless_number(*s)) {
       out.sort = Sort::number, out.number = parse_number(*s);  // beyond 64 bits: a number all the same
     } else if (s) {
       out.sort = Sort::string, out.text = *s;
@@ -181,9 +195,11 @@ class Reader {
     return out;
   }
 
-  static bool is_endless_integer(std::string_view text) {
+  static bool is_endless_number(std::string_view text) {
     if (text.starts_with('+') || text.starts_with('-')) text.remove_prefix(1);
-    return text.size() > 18 && text.find_first_not_of("0123456789") == std::string_view::npos;
+    auto dot = text.find('.');
+    auto digits = [](std::string_view part) { return part.find_first_not_of("0123456789") == std::string_view::npos; };
+    return text.size() > 18 && digits(text.substr(0, dot)) && (dot == text.npos || digits(text.substr(dot + 1)));
   }
 
   // Blanks as editors put them in: also no-break and ideographic spaces.

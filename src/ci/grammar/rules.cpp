@@ -88,7 +88,7 @@ call-secrets    = {*: call-secret}
 call-secret     = null | {description: text, required: bool}
 call-outputs    = {*: call-output}
 call-output     = {description: text, value!: text@OUT}
-dispatch        = null | {inputs: dispatch-inputs}
+dispatch        = null | {inputs: dispatch-inputs, *: any}
 dispatch-inputs = null | {*: dispatch-input}
 dispatch-input  = null | {description: text, type: dispatch-type, required: bool, default: scalar, deprecationMessage: text, options: strings}
 strings         = [text]
@@ -370,6 +370,13 @@ std::optional<std::vector<std::string>> event_types(std::string_view event) {
     return types;
   }
   return {};
+}
+
+std::vector<std::string> event_names() {
+  std::vector<std::string> out;
+  for (auto line : lines(event_text))
+    if (auto name = trim(line); !name.empty()) out.emplace_back(name.substr(0, name.find(' ')));
+  return out;
 }
 
 const Vocabulary& full_vocabulary() {

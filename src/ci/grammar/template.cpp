@@ -81,7 +81,10 @@ Result<std::string> Template::evaluate_text(const Scope& scope, std::string_view
 }
 
 std::string Problem::print() const {
-  auto out = fmt::format("{}:{}:{}: {}", place.file, place.line, place.column, message);
+  auto where = place.file.empty() ? ""
+               : place.line == 0  ? place.file + ": "
+                                  : fmt::format("{}:{}:{}: ", place.file, place.line, place.column);
+  auto out = where + message;
   if (!hint.empty()) out += "; " + hint;
   return out;
 }

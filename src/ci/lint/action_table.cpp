@@ -44,7 +44,7 @@ constexpr Entry entries[] = {
      "download-path"},
     {"actions/github-script", "v7 v8",
      "script! github-token debug user-agent previews result-encoding retries retry-exempt-status-codes base-url",
-     "result"},
+     "result ..."},
     {"docker/login-action", "v3 v4", "registry username password scope ecr logout registry-auth", ""},
     {"octokit/request-action", "*", "...", "status headers data"},
     {"pypa/gh-action-pypi-publish", "release/v1",

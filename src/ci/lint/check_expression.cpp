@@ -61,11 +61,13 @@ class Checker {
     return context_(node.name);
   }
 
+  // a && b is b unless a is as good as false, and what is as good as false does not outlive the || that follows.
   TypePtr either(const Node& node) {
     TypePtr out;
     for (auto& child : node.children) {
       auto one = type(child);
-      out = out ? merged(out, one) : one;
+      bool same = out == nullptr || node.op == Op::and_ || out->sort == one->sort;
+      out = !same ? any_type() : out == nullptr || node.op == Op::and_ ? one : merged(out, one);
     }
     return out;
   }

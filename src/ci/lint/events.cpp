@@ -84,10 +84,15 @@ void check_filters(Lint& lint, const EventFacts& event) {
   std::set<std::string> seen;
   for (auto& [key, value] : event.settings) {
     auto& name = key->text;
+    bool has_values = !values_of(*value).empty();
+    bool unknown = false;
     for (auto& rule : filters)
-      if (rule.filter == name && !has_word(rule.events, event.name))
+      if (unknown = rule.filter == name && has_values && !has_word(rule.events, event.name); unknown) {
         lint.add("events", *key,
                  fmt::format("'{}' is no filter of {}; it is one of {}", name, event.name, rule.events));
+        break;
+      }
+    if (unknown) continue;
     auto base = name.ends_with("-ignore") ? name.substr(0, name.size() - 7) : name;
     auto other = name == base ? base + "-ignore" : base;
     if (seen.contains(other))
@@ -106,7 +111,7 @@ void check_types(Lint& lint, const EventFacts& event, const std::vector<std::str
   for (auto& [key, value] : event.settings) {
     if (key->text != "types") continue;
     if (known.empty()) {
-      lint.add("events", *key, fmt::format("{} has no types", event.name));
+      if (!values_of(*value).empty()) lint.add("events", *key, fmt::format("{} has no types", event.name));
       continue;
     }
     for (auto* type : values_of(*value))
@@ -145,7 +150,10 @@ void lint_events(Lint& lint) {
     }
     auto types = event_types(event.name);
     if (!types) {
-      lint.add("events", *event.key, fmt::format("there is no event '{}'", event.key->text));
+      auto near = nearest(event.key->text, event_names());
+      lint.add("events", *event.key,
+               fmt::format("there is no event '{}'{}", event.key->text,
+                           near ? fmt::format("; did you mean '{}'?", *near) : ""));
       continue;
     }
     check_types(lint, event, *types);

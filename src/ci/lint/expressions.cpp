@@ -128,7 +128,9 @@ class Expressions {
                              : parse_node(text, anything(), where);
     if (!root) {
       std::string_view what = root.error().what();
-      lint_.add("expression", in(where), std::string(what.substr(0, what.find(". Located"))));
+      bool ended = where > text.size();
+      lint_.add("expression", ended ? at(inner.size()) : in(where),
+                std::string(what.substr(0, what.find(". Located"))));
       return nullptr;
     }
     auto type = check_expression(lint_, use, *root, in, [&](std::string_view name) { return context(use, name); });
@@ -148,8 +150,9 @@ class Expressions {
         lint_.add("expression", at(text.size() - start), "the expression has no closing }}");
         return;
       }
+      auto before = lint_.findings.size();
       auto type = one(use, text.substr(start + 3, end - start - 3), [&](std::size_t n) { return at(n + 3); });
-      if (type) fits(use, *type, whole, at(0));
+      if (type && lint_.findings.size() == before) fits(use, *type, whole, at(0));
       start = end + 2;
     }
   }

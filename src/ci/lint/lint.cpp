@@ -11,6 +11,7 @@ namespace {
 using path::Severity;
 
 constexpr LintRule rules[] = {
+    {"workflow-syntax", Severity::error, "GitHub's own reader refuses the file"},
     {"syntax-check", Severity::error, "a key or a value that does not belong where it stands"},
     {"expression", Severity::error,
      "an expression that is broken, does not fit its place, or is a way in for strangers"},
@@ -102,12 +103,38 @@ LintOptions lint_options(const fs::path& root) {
   return out;
 }
 
+namespace {
+
+// What GitHub's reader refuses makes the file invalid. What it takes may still do nothing, or fail when it runs: that
+// is a warning; a way in for strangers, a password, a call of nothing stay errors.
+void add_verdict(Lint& lint) {
+  auto reading = read_workflow(lint.text, {.source = lint.options.source});
+  if (reading.problems.empty()) {
+    for (auto& finding : lint.findings) {
+      bool injection = finding.rule == "expression" && finding.message.contains("stranger");
+      if (injection || finding.rule == "credentials" || finding.rule == "workflow-call" || finding.rule == "shell-name")
+        continue;
+      finding.severity = Severity::warning, finding.fails = false;
+    }
+    return;
+  }
+  std::set<int> said;
+  for (auto& finding : lint.findings) said.insert(finding.place.line);
+  for (auto& problem : reading.problems)
+    if (!said.contains(problem.place.line))
+      lint.add("workflow-syntax", {problem.place.line, problem.place.column},
+               problem.hint.empty() ? problem.message : fmt::format("{} ({})", problem.message, problem.hint));
+}
+
+}  // namespace
+
 std::vector<path::Finding> lint_workflow(std::string_view text, const LintOptions& options) {
   Lint lint{text, options, read_nodes(text), {}, {}};
   lint_structure(lint);
   for (auto* pass :
        {lint_events, lint_graph, lint_expressions, lint_matrices, lint_runners, lint_actions, lint_calls, lint_scripts})
     pass(lint);
+  add_verdict(lint);
   std::stable_sort(lint.findings.begin(), lint.findings.end(), [](auto& a, auto& b) {
     return std::pair(a.place.line, a.place.column) < std::pair(b.place.line, b.place.column);
   });

@@ -9,6 +9,7 @@ namespace slipway::ci {
 namespace {
 
 using Sort = YamlNode::Sort;
+constexpr std::size_t most_nodes = 100'000, deepest = 200;
 
 bool is_number(std::string_view text, bool& whole) {
   if (text.starts_with('-') || text.starts_with('+')) text.remove_prefix(1);
@@ -51,7 +52,8 @@ class Composer {
     for (std::size_t i = 0; i < text.size(); ++i)
       if (text[i] == '\n') starts_.push_back(i + 1);
     yaml_parser_initialize(&parser_);
-    yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(text.data()), text.size());
+    auto* bytes = text.empty() ? "" : text.data();  // libyaml takes no null
+    yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(bytes), text.size());
   }
   Composer(const Composer&) = delete;
   Composer& operator=(const Composer&) = delete;
@@ -66,7 +68,9 @@ class Composer {
              parser_.problem_mark.column + 1);
         return std::move(tree_);
       }
-      more = take(event, open) && open.size() < 200 && tree_.nodes.size() < 200'000;
+      more = take(event, open) && tree_.broken.empty();
+      if (open.size() > deepest || tree_.nodes.size() > most_nodes)
+        stop("the file is too deep or too large", event.start_mark.line + 1, event.start_mark.column + 1), more = false;
       yaml_event_delete(&event);
     }
     return std::move(tree_);
@@ -94,14 +98,23 @@ class Composer {
       }
       case YAML_SEQUENCE_END_EVENT:
       case YAML_MAPPING_END_EVENT:
-        open.pop_back();
-        return !open.empty();
+        return close(open);
       case YAML_DOCUMENT_END_EVENT:
       case YAML_STREAM_END_EVENT:
         return false;
       default:
         return true;
     }
+  }
+
+  // Aliases of aliases grow without end: such a file is refused like GitHub refuses it.
+  bool close(std::vector<YamlNode*>& open) {
+    auto& node = *open.back();
+    for (auto* item : node.items) node.weight += item->weight;
+    open.pop_back();
+    if (node.weight <= most_nodes) return !open.empty();
+    stop("its aliases name too much", static_cast<std::size_t>(node.line), static_cast<std::size_t>(node.column));
+    return false;
   }
 
   void scalar(YamlNode& node, const yaml_event_t& event) {
@@ -129,6 +142,7 @@ class Composer {
     node.target = found->second;
     node.target->used = true;
     node.recursive = std::find(open.begin(), open.end(), node.target) != open.end();
+    if (!node.recursive) node.weight = node.target->weight;
     return put(node, open);
   }
 

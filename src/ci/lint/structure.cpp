@@ -4,7 +4,6 @@ namespace slipway::ci {
 namespace {
 
 using Sort = YamlNode::Sort;
-constexpr int most_aliases = 10'000;
 
 std::string_view kind_of(const YamlNode& node) {
   switch (node.sort) {
@@ -43,7 +42,7 @@ const YamlNode& StructureReader::real(const Node& node) {
                             node.text, node.target->line, node.target->column));
     return node;
   }
-  return ++aliases_ > most_aliases ? node : *node.target;
+  return *node.target;
 }
 
 auto StructureReader::section(const Node& given, std::string_view what, bool allow_empty, bool exact_case)

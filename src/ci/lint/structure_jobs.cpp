@@ -238,7 +238,7 @@ void StructureReader::container(const Entry& e, const KeyRule& r) {
       {"env", &StructureReader::env, "R"},      {"ports", &StructureReader::list, "M"},
       {"volumes", &StructureReader::list, "M"}, {"options", &StructureReader::text_or_empty, "M"}};
   auto& node = real(*e.value);
-  if (node.is(Sort::scalar) && !node.is_null()) {
+  if (node.is(Sort::scalar)) {
     string(node, false, r.place);
     return;
   }
@@ -281,7 +281,7 @@ void StructureReader::services(const Entry& e, const KeyRule& r) {
   if (is_expression(node)) return use(node, r.place, Want::object, "services");
   for (auto& entry : section(node, "services", false, false)) {
     auto& service = real(*entry.value);
-    current_job().services[entry.name] = parse_type("{id: string, network: string, ports: {*: string}}");
+    current_job().services[entry.name] = parse_type("{id: string, network: string, ports: any}");
     credentials_of_ = fmt::format("service '{}'", entry.key->text);
     if (is_expression(service))
       use(service, r.place, Want::any);

@@ -28,7 +28,7 @@ void StructureReader::bare_event(const Node& node) {
 void StructureReader::event(const Entry& e) {
   auto& value = real(*e.value);
   if (e.name == "schedule") return schedule(value);
-  if (e.name == "workflow_dispatch") return dispatch(value);
+  if (e.name == "workflow_dispatch") return dispatch(e);
   if (e.name == "workflow_call") return call(value);
   if (e.name == "repository_dispatch") {
     static constexpr KeyRule keys[] = {{"types", &StructureReader::one_or_list, ""}};
@@ -52,8 +52,9 @@ void StructureReader::schedule(const Node& node) {
   lint_.facts.events.push_back(std::move(facts));
 }
 
-void StructureReader::dispatch(const Node& node) {
+void StructureReader::dispatch(const Entry& e) {
   lint_.facts.dispatched = true;
+  auto& node = real(*e.value);
   for (auto& entry : section(node, "workflow_dispatch", true, true)) {
     if (entry.name != "inputs") {
       wrong(*entry.key, fmt::format("unexpected key '{}' in workflow_dispatch; known is inputs", entry.key->text));
@@ -61,8 +62,7 @@ void StructureReader::dispatch(const Node& node) {
     }
     auto inputs = section(*entry.value, "inputs", true, false);
     if (inputs.size() > 25)
-      lint_.add("events", node.items.empty() ? node : *node.items[0],
-                fmt::format("workflow_dispatch takes at most 25 inputs, here are {}", inputs.size()));
+      lint_.add("events", *e.key, fmt::format("workflow_dispatch takes at most 25 inputs, here are {}", inputs.size()));
     for (auto& input : inputs) dispatch_input(input);
   }
 }
@@ -145,7 +145,8 @@ void StructureReader::call_input(const Entry& e) {
   if (auto* type = entry_of(entries, "type")) {
     input.type_node = &real(*type->value);
     input.type = input.type_node->text;
-    if (input.type != "string" && input.type != "number" && input.type != "boolean") {
+    bool known = input.type == "string" || input.type == "number" || input.type == "boolean";
+    if (input.type_node->is(Sort::scalar) && !known) {
       wrong(*input.type_node,
             fmt::format("'{}' is no type of an input of workflow_call: string, number or boolean", input.type));
       input.type.clear();

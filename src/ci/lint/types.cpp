@@ -25,7 +25,7 @@ constexpr std::string_view contexts[] = {
     "workflow_sha: string, workspace: string}",
     "env {*: string}",
     "job {check_run_id: number, container: {id: string, network: string}, services: {*: {id: string, network: "
-    "string, ports: {*: string}}}, status: string, workflow_ref: string, workflow_sha: string, workflow_repository: "
+    "string, ports: any}}, status: string, workflow_ref: string, workflow_sha: string, workflow_repository: "
     "string, workflow_file_path: string}",
     "runner {arch: string, debug: string, environment: string, name: string, os: string, temp: string, tool_cache: "
     "string, workspace: string}",
@@ -201,8 +201,8 @@ TypePtr merged(const TypePtr& a, const TypePtr& b) {
   if (a->is(Sort::object) && b->is(Sort::object)) return merged_objects(*a, *b);
   if (a->is(Sort::array) && b->is(Sort::array)) return array_of(merged(a->item, b->item));
   if (a->sort == b->sort) return a;
-  // Numbers and truth values are printed as text where one is wanted.
-  if (a->is_scalar() && b->is_scalar()) return text_type();
+  // What is no text is printed as one where the other is.
+  if ((a->is(Sort::string) && b->is_scalar()) || (b->is(Sort::string) && a->is_scalar())) return text_type();
   return any_type();
 }
 

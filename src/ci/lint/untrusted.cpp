@@ -44,7 +44,7 @@ Path path_of(const Node& node) {
   if (path.empty()) return path;
   auto& key = node.children[1];
   auto* text = key.op == Op::literal ? key.value.if_string() : nullptr;
-  path.push_back(text != nullptr ? lower(*text) : "*");
+  path.push_back(text != nullptr ? lower(*text) : key.op == Op::star ? "*" : "?");  // ?: one that is computed
   return path;
 }
 
