@@ -55,7 +55,12 @@ export async function request(path: string, init: RequestInit = {}): Promise<Res
   const headers = new Headers(init.headers);
   const mine = token();
   if (mine) headers.set("Authorization", `Bearer ${mine}`);
-  const answer = await fetch(path, { ...init, headers });
+  const ask = () => fetch(path, { ...init, headers });
+  // Browsers break off what is under way when the machine's networks change, as they do where pods come and go.
+  const answer = await ask().catch((error: unknown) => {
+    if (init.method || init.signal?.aborted) throw error;
+    return ask();
+  });
   if (answer.ok) return answer;
   let message = `${answer.status} ${answer.statusText}`;
   try {
@@ -80,5 +85,5 @@ export const pathOf = {
   own: (plural: string) => `/apis/slipway.dev/v1/namespaces/${HOME}/${plural}`,
   applications: "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications",
   rollouts: "/apis/argoproj.io/v1alpha1/rollouts",
-  deployments: "/apis/apps/v1/deployments",
+  analyses: "/apis/argoproj.io/v1alpha1/analysisruns",
 };

@@ -10,12 +10,26 @@ import { PullRequest, PullRequests } from "./views/pulls";
 import { RunView } from "./views/run";
 import { SignIn } from "./views/signin";
 
-const places: [string, string][] = [
-  ["#/", "Path"],
-  ["#/environments", "Environments"],
-  ["#/pulls", "Pull requests"],
-  ["#/objects", "Objects"],
+const places: { link: string; name: string; views: string[] }[] = [
+  { link: "#/", name: "Path", views: ["", "run", "promotion"] },
+  { link: "#/environments", name: "Environments", views: ["environments"] },
+  { link: "#/pulls", name: "Pull requests", views: ["pulls", "pr"] },
+  { link: "#/objects", name: "Objects", views: ["objects", "object"] },
 ];
+
+/** A link from outside may be anything: what is not well encoded is taken as it stands. */
+function wordsOf(hash: string): string[] {
+  return hash
+    .slice(2)
+    .split("/")
+    .map((word) => {
+      try {
+        return decodeURIComponent(word);
+      } catch {
+        return word;
+      }
+    });
+}
 
 function View({ words }: { words: string[] }) {
   switch (words[0] ?? "") {
@@ -43,20 +57,26 @@ function Page() {
   const [, again] = useReducer((n: number) => n + 1, 0);
   useEffect(() => onToken(() => again(undefined)), []);
   const hash = useHash();
+  const words = wordsOf(hash);
+  const here = places.find((place) => place.views.includes(words[0] ?? ""));
+  useEffect(() => {
+    document.title = `${[...words.slice(1).reverse(), here?.name].filter((word) => word && word !== "-")[0] ?? "Slipway"} · Slipway`;
+  }, [hash]);
   if (!token()) return <SignIn />;
-  const words = hash.slice(2).split("/").map(decodeURIComponent);
-  const here = (link: string) => (link === "#/" ? ["", "run", "promotion"].includes(words[0] ?? "") : link.slice(2).startsWith(words[0]!.slice(0, 2)) && words[0] !== "");
   return (
     <>
+      <a class="skip" href={hash} onClick={(event) => (event.preventDefault(), document.querySelector("main")?.focus())}>
+        To the content
+      </a>
       <header>
         <a class="brand" href="#/">
           <img src="/icon.svg" alt="" width="22" height="22" />
           Slipway
         </a>
         <nav aria-label="views">
-          {places.map(([link, name]) => (
-            <a href={link} aria-current={here(link) ? "page" : undefined}>
-              {name}
+          {places.map((place) => (
+            <a href={place.link} aria-current={place === here ? "page" : undefined}>
+              {place.name}
             </a>
           ))}
         </nav>
@@ -64,7 +84,7 @@ function Page() {
           Sign out
         </button>
       </header>
-      <main>
+      <main tabIndex={-1}>
         <View words={words} />
       </main>
     </>

@@ -1,4 +1,4 @@
-// A run's jobs in columns: each right of what it needs.
+// A run's jobs in columns, each right of what it needs, and the lines between them.
 export interface Job {
   key: string;
   name: string;
@@ -31,4 +31,24 @@ export function columns(jobs: Job[]): Job[][] {
   const out: Job[][] = [];
   for (const job of jobs) (out[Math.max(0, measure(idOf(job), new Set()))] ??= []).push(job);
   return out.filter(Boolean);
+}
+
+export interface Node {
+  job: Job;
+  column: number;
+  row: number; // columns are centred: halves occur
+}
+export interface Drawing {
+  nodes: Node[];
+  edges: { from: Node; to: Node }[];
+  columns: number;
+  rows: number;
+}
+/** Where each job stands, in units of a card, and which cards are joined. */
+export function draw(jobs: Job[]): Drawing {
+  const list = columns(jobs);
+  const rows = Math.max(0, ...list.map((column) => column.length));
+  const nodes = list.flatMap((column, i) => column.map((job, row): Node => ({ job, column: i, row: row + (rows - column.length) / 2 })));
+  const edges = nodes.flatMap((to) => (to.job.needs ?? []).flatMap((need) => nodes.filter((from) => from.column < to.column && idOf(from.job) === need).map((from) => ({ from, to }))));
+  return { nodes, edges, columns: list.length, rows };
 }

@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { takeToken, type Obj } from "../kube";
-import { columns, type Job } from "./graph";
+import { columns, draw, type Job } from "./graph";
+import { origin, pathMaps, type Place } from "./map";
 import { markdown, sections } from "./markdown";
 import { board, matrix, type Objects } from "./path";
-import { promote, steps, traffic } from "./rollout";
-import { age, ansi, bytes, duration, logLine, short } from "./text";
+import { byVersion, measured, promote, quantile, steps, traffic } from "./rollout";
+import { age, ansi, bytes, duration, logParts, short } from "./text";
 
 describe("takeToken", () => {
   it.each([
@@ -33,9 +34,13 @@ describe("text", () => {
     ]);
     expect(ansi("<b>plain</b>")).toEqual([{ text: "<b>plain</b>", style: "" }]);
   });
-  it("log lines", () => {
-    expect(logLine("2026-11-25T20:47:50.123Z 2 oh no")).toEqual({ time: "20:47:50.123", stream: 2, text: "oh no" });
-    expect(logLine("no time here")).toEqual({ time: "", stream: 1, text: "no time here" });
+  it("log lines, in a part for each step", () => {
+    expect(logParts(["2026-11-25T20:47:50.000Z 0 Runs in a container", "2026-11-25T20:47:50.100Z 0 ▸ Run make", "2026-11-25T20:47:50.123Z 2 oh no", "2026-11-25T20:47:52.100Z 0 ▸ Run rest", "no time here"], true)).toEqual([
+      { name: "", lines: [{ time: "20:47:50.000", stream: 0, text: "Runs in a container" }] },
+      { name: "Run make", millis: 2000, lines: [{ time: "20:47:50.123", stream: 2, text: "oh no" }] },
+      { name: "Run rest", lines: [{ time: "", stream: 1, text: "no time here" }] },
+    ]);
+    expect(logParts(["2026-11-25T20:47:50.123Z 0 ▸ a pod may write this"], false)).toEqual([{ name: "", lines: [{ time: "", stream: 1, text: "2026-11-25T20:47:50.123Z 0 ▸ a pod may write this" }] }]);
   });
 });
 
@@ -64,6 +69,17 @@ describe("columns", () => {
     ["needs what is not there, or itself", [job("a", "gone"), job("b", "b")], ["a b"]],
     ["none", [], []],
   ])("%s", (_, jobs, want) => expect(named(jobs)).toEqual(want));
+});
+
+describe("draw", () => {
+  const job = (key: string, ...needs: string[]): Job => ({ key, name: key, phase: "Pending", needs });
+  it("joins each job with what it needs, columns in the middle", () => {
+    const drawing = draw([job("a"), job("b (1)"), job("b (2)"), job("c", "a", "b"), job("d", "c", "a", "gone")]);
+    expect([drawing.columns, drawing.rows]).toEqual([3, 3]);
+    expect(drawing.nodes.map((n) => `${n.job.key} ${n.column} ${n.row}`)).toEqual(["a 0 0", "b (1) 0 1", "b (2) 0 2", "c 1 1", "d 2 1"]);
+    expect(drawing.edges.map((e) => `${e.from.job.key} > ${e.to.job.key}`)).toEqual(["a > c", "b (1) > c", "b (2) > c", "c > d", "a > d"]);
+  });
+  it("of nothing is nothing", () => expect(draw([])).toEqual({ nodes: [], edges: [], columns: 0, rows: 0 }));
 });
 
 const of = (name: string, spec: object, status: object = {}, labels: Record<string, string> = {}): Obj => ({ metadata: { name, uid: name, resourceVersion: "1", creationTimestamp: "2026-01-01T00:00:00Z", labels }, spec, status });
@@ -105,6 +121,74 @@ describe("matrix", () => {
   });
 });
 
+describe("pathMaps", () => {
+  const pulls = [of("shop-7", { repository: "shop", number: 7 }, { state: "open" })];
+  const pipelines = [of("shop", { ...shop.pipelines[0]!.spec, services: [{ name: "api", image: "shop/api", repository: "shop", workflow: "ci.yml" }] })];
+  const jobs = (...phases: string[]) => [
+    { key: "lint", name: "lint", phase: phases[0] },
+    { key: "test", name: "test", phase: phases[1] },
+    { key: "image", name: "image", phase: phases[2], needs: ["test"], message: phases[2] === "Failed" ? "no disk" : "" },
+  ];
+  const run = (name: string, change: object, phase: string, ...phases: string[]) => of(name, { name: "ci", workflow: "ci.yml", change: { repository: "shop", after: name.repeat(8), subject: `Subject ${name}`, ref: "refs/heads/main", ...change } }, { phase, jobs: jobs(...phases) });
+  const pull = { pullRequest: 7, ref: "refs/pull/7/merge" };
+  const asked = (...runs: Obj[]) => pathMaps({ ...shop, pipelines, runs, pulls, promotions: [], releases: [], changes: [] })[0]!;
+  const seen = (...runs: Obj[]) => asked(...runs).lanes[0]!.tokens.map((t) => [t.label, t.where, t.station, t.light, t.jobs.map((j) => j.light).join(" ")]);
+
+  it("has a station for each rank of jobs and each environment", () => {
+    expect(asked(run("a", {}, "Running", "Running", "Pending", "Pending")).stations.map((s) => `${s.kind} ${s.name}`)).toEqual(["commit commit", "jobs lint · test", "jobs image", "environment dev", "environment prod"]);
+    expect(asked().stations.map((s) => s.name)).toEqual(["commit", "checks", "dev", "prod"]);
+  });
+  it("puts a run where its first unfinished jobs are", () => {
+    expect(seen(run("a", {}, "Running", "Succeeded", "Running", "Pending"))).toEqual([["aaaaaaa", "", 1, "running", "succeeded running"]]);
+    expect(seen(run("a", pull, "Running", "Succeeded", "Succeeded", "Pending"))).toEqual([["aaaaaaa", "#7", 2, "running", "pending"]]);
+    expect(seen(of("b", { name: "ci", workflow: "ci.yml", change: { repository: "shop", after: "bbbbbbbb" } }, { phase: "Pending" }))).toEqual([["bbbbbbb", "", 0, "pending", ""]]);
+  });
+  it("leaves what failed where it failed, until something newer comes", () => {
+    const failed = run("a", {}, "Failed", "Succeeded", "Succeeded", "Failed");
+    expect(seen(failed)).toEqual([["aaaaaaa", "", 2, "failed", "failed"]]);
+    expect(asked(failed).lanes[0]!.tokens[0]).toMatchObject({ note: "no disk", link: "#/run/a/image" });
+    expect(seen(failed, run("b", {}, "Running", "Running", "Running", "Pending"))).toEqual([["bbbbbbb", "", 1, "running", "running running"]]);
+  });
+  it("shows a green pull request as waiting for its merge, and a merged one no more", () => {
+    const green = run("a", pull, "Succeeded", "Succeeded", "Succeeded", "Succeeded");
+    expect(asked(green).lanes[0]!.tokens[0]).toMatchObject({ station: 2, light: "succeeded", note: "waits for its merge", link: "#/pr/shop/7" });
+    pulls[0]!.status!.state = "merged";
+    expect(seen(green)).toEqual([]);
+    pulls[0]!.status!.state = "open";
+  });
+  it("knows what rests in an environment, what waits at its door, and what failed in it last", () => {
+    const [map] = pathMaps({ ...shop, pulls: [] });
+    expect(map!.lanes[0]!.tokens.map((t) => [t.label, map!.stations[t.station]!.name, t.light, t.resting, t.promotion])).toEqual([
+      ["1111111", "dev", "succeeded", true, ""],
+      ["1111111", "prod", "waiting", false, "p-prod"],
+    ]);
+    const release = (name: string, since: string, status: object) => of(name, { service: "api", environment: "prod", digest: `sha256:${name}`, sourceCommit: name.repeat(8) }, { since, ...status });
+    const releases = [release("a", "2026-01-01", { phase: "Succeeded", current: true }), release("b", "2026-01-02", { phase: "Failed", verdict: { why: "errors" } }), release("c", "2025-01-01", { phase: "Failed" })];
+    expect(pathMaps({ ...shop, promotions: [], releases })[0]!.lanes[0]!.tokens.map((t) => [t.label, t.light, t.resting, t.note])).toEqual([
+      ["bbbbbbb", "failed", false, "errors"],
+      ["aaaaaaa", "succeeded", true, "runs here"],
+    ]);
+  });
+  it("says how much traffic a rollout under way gives", () => {
+    const releases = [of("rel", { service: "api", environment: "dev", digest: "sha256:d1", sourceCommit: "1" }, { phase: "Running" })];
+    const rollouts = [{ ...of("api", { strategy: { canary: {} } }, { currentPodHash: "b", stableRS: "a", canary: { weights: { canary: { weight: 20 } } } }), metadata: { ...of("api", {}).metadata, namespace: "shop-dev" } }];
+    const environments = [{ name: "dev", namespace: "shop-dev" }];
+    expect(pathMaps({ ...shop, pipelines: [of("shop", { ...shop.pipelines[0]!.spec, environments })], promotions: [], releases, rollouts })[0]!.lanes[0]!.tokens[0]).toMatchObject({ light: "running", weight: 20 });
+  });
+});
+
+describe("origin", () => {
+  const place = (key: string, commit: string, station: number, lane = "api"): Place => ({ key, commit, station, lane, x: station, y: 0 });
+  const before = [place("r", "c1", 2), place("dev", "c1", 3), place("other", "c2", 4), place("r", "c1", 4, "web")];
+  it.each([
+    ["its own last place", place("r", "c1", 2), before[0]],
+    ["the furthest its commit had reached", place("prod", "c1", 5), before[1]],
+    ["never from further on", place("x", "c2", 3), null],
+    ["not from another lane", place("x", "c1", 5, "job"), null],
+    ["not of an unknown commit", place("x", "", 5), null],
+  ])("%s", (_, now, want) => expect(origin(before, now)).toEqual(want));
+});
+
 describe("rollout", () => {
   const rollout = (status: object, spec: object = {}) => of("api", { strategy: { canary: { steps: [{ setWeight: 20 }, { pause: {} }, { pause: { duration: 30 } }] } }, ...spec }, status);
   it("steps", () => {
@@ -122,8 +206,32 @@ describe("rollout", () => {
     ["past a step", rollout({ currentStepIndex: 2 }), { where: "status", patch: { status: { pauseConditions: null, currentStepIndex: 3 } } }],
     ["nothing left", rollout({ currentStepIndex: 3 }), null],
   ])("%s", (_, one, want) => expect(promote(one)).toEqual(want));
-  it("counts what each version answered", () => {
-    const line = (code: string, n: number) => `slipway_gateway_requests_total{namespace="p",service="api",pod_template_hash="h",code="${code}"} ${n}\n`;
-    expect(traffic(line("success", 90) + line("5xx", 9) + line("failure", 1) + line("4xx", 5).replace('"p"', '"q"'), "p")).toEqual([{ service: "api", hash: "h", requests: 100, errors: 10 }]);
+  it("counts what each version answered, and how fast", () => {
+    const labels = (service: string, more = "") => `{namespace="p",service="${service}",pod_template_hash="h"${more}}`;
+    const total = (service: string, code: string, n: number) => `slipway_gateway_requests_total${labels(service, `,code="${code}"`)} ${n}\n`;
+    const times = (service: string, fast: number, all: number) => `slipway_gateway_request_seconds_bucket${labels(service, ',le="0.1"')} ${fast}\nslipway_gateway_request_seconds_bucket${labels(service, ',le="+Inf"')} ${all}\nslipway_gateway_request_seconds_sum${labels(service)} 1.5\n`;
+    const text = total("api", "success", 90) + total("api", "5xx", 9) + total("api", "failure", 1) + total("api", "4xx", 5).replace('"p"', '"q"') + times("api", 80, 100) + total("api-canary", "success", 10) + times("api-canary", 10, 10);
+    const all = traffic(text, "p");
+    expect(all).toEqual([
+      { service: "api", hash: "h", requests: 100, errors: 10, seconds: 1.5, buckets: [[0.1, 80], [Infinity, 100]] },
+      { service: "api-canary", hash: "h", requests: 10, errors: 0, seconds: 1.5, buckets: [[0.1, 10], [Infinity, 10]] },
+    ]);
+    expect(byVersion(all, ["api", "api-canary"])).toEqual([{ service: "", hash: "h", requests: 110, errors: 10, seconds: 3, buckets: [[0.1, 90], [Infinity, 110]] }]);
+    expect(byVersion(all, ["web"])).toEqual([]);
+  });
+  it.each([
+    ["none", [], 0.5, null],
+    ["nothing answered", [[1, 0]], 0.5, null],
+    ["in the first", [[1, 10], [2, 10], [Infinity, 10]], 0.5, 0.5],
+    ["between", [[1, 5], [2, 10], [Infinity, 10]], 0.75, 1.5],
+    ["beyond the last", [[1, 5], [Infinity, 10]], 0.95, null],
+  ] as [string, [number, number][], number, number | null][])("quantile: %s", (_, buckets, share, want) => expect(quantile(buckets, share)).toBe(want));
+  it("says what an analysis measured", () => {
+    const run = of("a", {}, { metricResults: [{ name: "error-rate", phase: "Running", count: 2, measurements: [{ value: "1" }, { value: '{"canaryRequests":8,"evidence":1.23456}' }] }, { name: "plain", phase: "Failed", message: "no", measurements: [{ value: "[0.1, 2]" }] }, { name: "none", phase: "Pending" }] });
+    expect(measured(run).map((m) => [m.name, m.last, m.message, m.count])).toEqual([
+      ["error-rate", "canary requests 8, evidence 1.235", "", 2],
+      ["plain", "0.1, 2", "no", 0],
+      ["none", "", "", 0],
+    ]);
   });
 });

@@ -41,6 +41,8 @@ export interface Objects {
   promotions: Obj[];
   releases: Obj[];
   pipelines: Obj[];
+  pulls?: Obj[];
+  rollouts?: Obj[];
 }
 
 export function light(phase: string | undefined): Light {
@@ -72,7 +74,7 @@ export function chains(pipelines: Obj[]): Map<string, Chain> {
   return found;
 }
 
-function environmentStop(all: Objects, service: string, environment: string, digest: string): Stop {
+export function environmentStop(all: Objects, service: string, environment: string, digest: string): Stop {
   const here = (o: Obj, d: string) => o.spec.service === service && o.spec.environment === environment && d === digest;
   const release = all.releases.find((o) => here(o, o.spec.digest));
   const promotion = all.promotions.find((o) => !o.spec.revert && here(o, o.spec.artifact?.digest));

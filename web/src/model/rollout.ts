@@ -45,27 +45,96 @@ export function promote(rollout: Obj): Ask | null {
 }
 export const abort: Ask = { where: "status", patch: { status: { abort: true } } };
 export const retry: Ask = { where: "status", patch: { status: { abort: false } } };
+export const pause: Ask = { where: "spec", patch: { spec: { paused: true } } };
+/** Past all steps that are left. */
+export const promoteFully: Ask = { where: "status", patch: { status: { promoteFull: true } } };
 
-/** Requests, failures and mean latency of each version behind a service, of Prometheus' text. */
+export interface Measured {
+  name: string;
+  phase: string;
+  message: string;
+  count: number;
+  last: string;
+}
+/** What an AnalysisRun has measured, each metric by its last value. */
+export function measured(run: Obj): Measured[] {
+  const results: { name: string; phase: string; message?: string; count?: number; measurements?: { value?: string; message?: string }[] }[] = run.status?.metricResults ?? [];
+  return results.map((metric) => ({ name: metric.name, phase: metric.phase, message: metric.message ?? "", count: metric.count ?? 0, last: valueText(metric.measurements?.at(-1)?.value ?? "") }));
+}
+function valueText(value: string): string {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(value);
+  } catch {
+    return value;
+  }
+  if (Array.isArray(parsed)) return parsed.join(", ");
+  if (typeof parsed !== "object" || parsed === null) return value;
+  return Object.entries(parsed)
+    .map(([name, one]) => `${name.replace(/([A-Z])/g, " $1").toLowerCase()} ${typeof one === "number" ? Math.round(one * 1000) / 1000 : String(one)}`)
+    .join(", ");
+}
+
+/** Requests, failures and times of each version behind a service, of Prometheus' text. */
 export interface Traffic {
   service: string;
   hash: string;
   requests: number;
   errors: number;
+  seconds: number;
+  buckets: [number, number][]; // up to so many seconds, so many (with those below)
 }
+const counted = /^slipway_gateway_request(s_total|_seconds_sum|_seconds_bucket)\{(.*)\} (\S+)$/;
 export function traffic(metrics: string, ns: string): Traffic[] {
   const found = new Map<string, Traffic>();
   for (const line of metrics.split("\n")) {
-    const parts = /^slipway_gateway_requests_total\{(.*)\} (\S+)$/.exec(line);
+    const parts = counted.exec(line);
     if (!parts) continue;
-    const labels = Object.fromEntries([...parts[1]!.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map((m) => [m[1], m[2]]));
+    const labels = Object.fromEntries([...parts[2]!.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map((m) => [m[1], m[2]]));
     if (labels.namespace !== ns) continue;
-    const key = `${labels.service} ${labels.pod_template_hash ?? ""}`;
-    const entry = found.get(key) ?? { service: labels.service ?? "", hash: labels.pod_template_hash ?? "", requests: 0, errors: 0 };
-    const count = Number(parts[2]);
-    entry.requests += count;
-    if (/^5xx$|^failure$/.test(labels.code ?? "")) entry.errors += count;
-    found.set(key, entry);
+    const [service, hash] = [labels.service ?? "", labels.pod_template_hash ?? ""];
+    const entry: Traffic = found.get(`${service} ${hash}`) ?? { service, hash, requests: 0, errors: 0, seconds: 0, buckets: [] };
+    found.set(`${service} ${hash}`, entry);
+    const value = Number(parts[3]);
+    if (parts[1] === "_seconds_sum") entry.seconds += value;
+    else if (parts[1] === "_seconds_bucket") entry.buckets.push([labels.le === "+Inf" ? Infinity : Number(labels.le), value]);
+    else {
+      entry.requests += value;
+      if (/^5xx$|^failure$/.test(labels.code ?? "")) entry.errors += value;
+    }
   }
   return [...found.values()];
+}
+
+/** The same version behind several services (stable and canary) is one. */
+export function byVersion(all: Traffic[], services: string[]): Traffic[] {
+  const found = new Map<string, Traffic>();
+  for (const one of all) {
+    if (!services.includes(one.service) || one.requests === 0) continue;
+    const sum = found.get(one.hash);
+    if (!sum) found.set(one.hash, { ...one, service: "" });
+    else
+      found.set(one.hash, {
+        ...sum,
+        requests: sum.requests + one.requests,
+        errors: sum.errors + one.errors,
+        seconds: sum.seconds + one.seconds,
+        buckets: sum.buckets.map(([le, count]): [number, number] => [le, count + (one.buckets.find(([other]) => other === le)?.[1] ?? 0)]),
+      });
+  }
+  return [...found.values()];
+}
+
+/** The time within which this share of the requests was answered; nothing when none was, or beyond the last bucket. */
+export function quantile(buckets: [number, number][], share: number): number | null {
+  const sorted = [...buckets].sort((a, b) => a[0] - b[0]);
+  const wanted = (sorted.at(-1)?.[1] ?? 0) * share;
+  if (wanted === 0) return null;
+  let below = 0;
+  let count = 0;
+  for (const [le, upTo] of sorted) {
+    if (upTo >= wanted) return le === Infinity ? null : below + ((le - below) * (wanted - count)) / Math.max(1, upTo - count);
+    [below, count] = [le, upTo];
+  }
+  return null;
 }

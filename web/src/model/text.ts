@@ -55,8 +55,35 @@ export function ansi(line: string): Piece[] {
   return pieces;
 }
 
-/** "2026-11-25T20:47:50.123Z 1 text" of a run's log: time, stream (0 the runner's own words), text. */
-export function logLine(line: string): { time: string; stream: number; text: string } {
+export interface LogLine {
+  time: string;
+  stream: number; // 0 the runner's own words
+  text: string;
+}
+export interface LogPart {
+  name: string; // of the step; "": before the first
+  millis?: number; // until the next one begins
+  lines: LogLine[];
+}
+function logLine(line: string): LogLine & { at: number } {
   const found = /^(\S+T\S+Z) (\d) ?(.*)$/s.exec(line);
-  return found ? { time: found[1]!.slice(11, 23), stream: Number(found[2]), text: found[3]! } : { time: "", stream: 1, text: line };
+  return found ? { time: found[1]!.slice(11, 23), at: Date.parse(found[1]!), stream: Number(found[2]), text: found[3]! } : { time: "", at: NaN, stream: 1, text: line };
+}
+
+/** "2026-11-25T20:47:50.123Z 1 text" of a run's log: time, stream, text; in a part for each step that the runner names. */
+export function logParts(lines: string[], timed: boolean): LogPart[] {
+  const parts: LogPart[] = [];
+  let from = NaN;
+  for (const raw of lines) {
+    const { at, ...line } = timed ? logLine(raw) : { time: "", at: NaN, stream: 1, text: raw };
+    const last = parts.at(-1);
+    const step = line.stream === 0 && line.text.startsWith("▸ ");
+    if (step) {
+      if (last?.name && at >= from) last.millis = at - from;
+      parts.push({ name: line.text.slice(2), lines: [] });
+      from = at;
+    } else if (last) last.lines.push(line);
+    else parts.push({ name: "", lines: [line] });
+  }
+  return parts;
 }

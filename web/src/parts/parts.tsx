@@ -8,9 +8,10 @@ const words: Record<Light, string> = { none: "not yet", pending: "pending", runn
 const signs: Record<Light, string> = { none: "", pending: "·", running: "", waiting: "‖", succeeded: "✓", failed: "✕", cancelled: "−", skipped: "»" };
 
 /** State by colour, by sign and in words: no one of them alone. */
-export function Dot({ light, current, title }: { light: Light; current?: boolean; title?: string }) {
+export function Dot({ light, current, title, hidden }: { light: Light; current?: boolean; title?: string; hidden?: boolean }) {
+  const said = title ?? words[light];
   return (
-    <span class={`dot ${light}${current ? " current" : ""}`} role="img" aria-label={title ?? words[light]} title={title ?? words[light]}>
+    <span class={`dot ${light}${current ? " current" : ""}`} {...(hidden ? { "aria-hidden": true } : { role: "img", "aria-label": said, title: said })}>
       {signs[light]}
     </span>
   );

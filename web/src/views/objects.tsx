@@ -5,7 +5,7 @@ import { age } from "../model/text";
 import { Log } from "../parts/log";
 import { Empty, Problem } from "../parts/parts";
 
-interface Kind {
+export interface Kind {
   group: string;
   version: string;
   plural: string;
@@ -20,6 +20,10 @@ interface Resources {
 export function pathFor(kind: Kind, ns?: string, name?: string): string {
   const base = kind.group ? `/apis/${kind.group}/${kind.version}` : `/api/${kind.version}`;
   return `${base}${ns ? `/namespaces/${ns}` : ""}/${kind.plural}${name ? `/${name}` : ""}`;
+}
+
+export function linkOf(kind: Pick<Kind, "group" | "version" | "plural">, ns: string | undefined, name: string): string {
+  return `#/object/${kind.group || "core"}/${kind.version}/${kind.plural}/${ns ?? "-"}/${encodeURIComponent(name)}`;
 }
 
 let known: Promise<Kind[]> | null = null;
@@ -40,7 +44,7 @@ function discover(): Promise<Kind[]> {
     throw error;
   }));
 }
-function useKinds(): { kinds: Kind[]; problem: string } {
+export function useKinds(): { kinds: Kind[]; problem: string } {
   const [state, set] = useState<{ kinds: Kind[]; problem: string }>({ kinds: [], problem: "" });
   useEffect(() => {
     discover().then(
@@ -103,7 +107,7 @@ function TableOf({ kind }: { kind: Kind }) {
               <tr key={row.object.metadata.uid}>
                 {kind.namespaced && <td>{row.object.metadata.namespace}</td>}
                 {columns.map((column) => (
-                  <td>{column.i === 0 ? <a href={`#/object/${kind.group || "core"}/${kind.version}/${kind.plural}/${row.object.metadata.namespace ?? "-"}/${row.object.metadata.name}`}>{String(row.cells[0])}</a> : String(row.cells[column.i] ?? "")}</td>
+                  <td>{column.i === 0 ? <a href={linkOf(kind, row.object.metadata.namespace, row.object.metadata.name)}>{String(row.cells[0])}</a> : String(row.cells[column.i] ?? "")}</td>
                 ))}
               </tr>
             ))}
@@ -172,29 +176,33 @@ function Events({ of, now }: { of: Obj; now: number }) {
   );
 }
 
-const owners = ["apps/v1/replicasets", "apps/v1/deployments", "core/v1/pods", "batch/v1/jobs", "argoproj.io/v1alpha1/analysisruns"];
-function linkTo(path: string, ns: string, name: string): string {
-  return `#/object/${path}/${ns}/${name}`;
+// What controllers make things of; their children are looked for among these.
+const makers: Kind[] = [
+  ["apps", "v1", "replicasets"],
+  ["apps", "v1", "deployments"],
+  ["", "v1", "pods"],
+  ["batch", "v1", "jobs"],
+  ["argoproj.io", "v1alpha1", "analysisruns"],
+].map(([group, version, plural]) => ({ group: group!, version: version!, plural: plural!, kind: "", namespaced: true }));
+function State({ of }: { of: Obj }) {
+  const ready = of.status?.readyReplicas ?? of.status?.succeeded;
+  return <span class="quiet">{of.status?.phase ?? (of.spec?.replicas !== undefined ? `${ready ?? 0} of ${of.spec.replicas} ready` : "")}</span>;
 }
+
 /** What it was made of and what was made of it. */
 function Family({ of }: { of: Obj }) {
   const ns = of.metadata.namespace ?? "";
-  const lists = owners.map((path) => {
-    const [group, version, plural] = path.split("/");
-    return { path, live: useLive(pathFor({ group: group === "core" ? "" : group!, version: version!, plural: plural!, kind: "", namespaced: true }, ns)) };
-  });
+  const lists = makers.map((kind) => ({ kind, live: useLive(pathFor(kind, ns)) }));
   const { kinds } = useKinds();
   if (!ns) return null;
-  const children = (uid: string): { path: string; item: Obj }[] => lists.flatMap(({ path, live }) => live.items.filter((item) => item.metadata.ownerReferences?.some((o) => o.uid === uid)).map((item) => ({ path, item })));
+  const children = (uid: string): { kind: Kind; item: Obj }[] => lists.flatMap(({ kind, live }) => live.items.filter((item) => item.metadata.ownerReferences?.some((o) => o.uid === uid)).map((item) => ({ kind, item })));
   const parents = of.metadata.ownerReferences ?? [];
   const tree = (uid: string, depth: number) =>
     depth > 4 ? null : (
       <ul>
-        {children(uid).map(({ path, item }) => (
-          <li>
-            <a href={linkTo(path, ns, item.metadata.name)}>
-              {path.split("/")[2]!.replace(/s$/, "")} {item.metadata.name}
-            </a>
+        {children(uid).map(({ kind, item }) => (
+          <li key={item.metadata.uid}>
+            {kind.plural.replace(/s$/, "")} <a href={linkOf(kind, ns, item.metadata.name)}>{item.metadata.name}</a> <State of={item} />
             {tree(item.metadata.uid, depth + 1)}
           </li>
         ))}
@@ -208,7 +216,7 @@ function Family({ of }: { of: Obj }) {
         const kind = kinds.find((k) => k.kind === parent.kind && (k.group ? `${k.group}/${k.version}` : k.version) === parent.apiVersion);
         return (
           <p>
-            of {kind ? <a href={linkTo(`${kind.group || "core"}/${kind.version}/${kind.plural}`, kind.namespaced ? ns : "-", parent.name)}>{parent.kind} {parent.name}</a> : `${parent.kind} ${parent.name}`}
+            of {kind ? <a href={linkOf(kind, kind.namespaced ? ns : undefined, parent.name)}>{parent.kind} {parent.name}</a> : `${parent.kind} ${parent.name}`}
           </p>
         );
       })}
@@ -220,6 +228,8 @@ function Family({ of }: { of: Obj }) {
 function Logs({ pod }: { pod: Obj }) {
   const containers: string[] = [...(pod.spec.initContainers ?? []), ...(pod.spec.containers ?? [])].map((c: { name: string }) => c.name);
   const [chosen, choose] = useState(pod.spec.containers?.[0]?.name ?? "");
+  const states: { name: string; state?: { running?: unknown } }[] = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
+  const running = states.some((one) => one.name === chosen && one.state?.running !== undefined);
   return (
     <section>
       <h2>
@@ -232,7 +242,7 @@ function Logs({ pod }: { pod: Obj }) {
           </select>
         )}
       </h2>
-      <Log path={`/api/v1/namespaces/${pod.metadata.namespace}/pods/${pod.metadata.name}/log?follow=true&tailLines=1000&container=${encodeURIComponent(chosen)}`} key={chosen} />
+      <Log path={`/api/v1/namespaces/${pod.metadata.namespace}/pods/${pod.metadata.name}/log?follow=true&tailLines=1000&container=${encodeURIComponent(chosen)}`} more={running} key={chosen} />
     </section>
   );
 }

@@ -1,12 +1,11 @@
 import { useLive, useClock, type Live } from "../hooks";
-import { mergePatch, pathOf, type Obj } from "../kube";
-import { board, matrix, type Cell, type Matrix, type Objects, type Rail, type Row, type Stop } from "../model/path";
+import { approve } from "../asks";
+import { pathOf, type Obj } from "../kube";
+import { pathMaps } from "../model/map";
+import { board, type Objects, type Rail, type Row, type Stop } from "../model/path";
 import { age } from "../model/text";
+import { PathMapOf } from "../parts/map";
 import { Act, Chip, Dot, Empty, Problem } from "../parts/parts";
-
-export function approve(promotion: string): Promise<void> {
-  return mergePatch(`${pathOf.own("promotions")}/${promotion}`, { spec: { approvedBy: "admin" } });
-}
 
 export function usePath(): { all: Objects; live: Live[] } {
   const changes = useLive(pathOf.own("changes"));
@@ -17,55 +16,6 @@ export function usePath(): { all: Objects; live: Live[] } {
   const pipelines = useLive(pathOf.own("pipelines"));
   const all = { changes: changes.items, runs: runs.items, artifacts: artifacts.items, promotions: promotions.items, releases: releases.items, pipelines: pipelines.items };
   return { all, live: [changes, runs, artifacts, promotions, releases, pipelines] };
-}
-
-function Holds({ cell, now }: { cell: Cell; now: number }) {
-  return (
-    <td class={`holds ${cell.light}`}>
-      {cell.light === "none" ? (
-        <span class="quiet">nothing yet</span>
-      ) : (
-        <>
-          <div>
-            <Dot light={cell.light} current /> <code>{cell.commit}</code> <span class="quiet">{age(cell.since, now)}</span>
-          </div>
-          <div class="subject" title={cell.subject}>{cell.subject}</div>
-        </>
-      )}
-      {cell.next && (
-        <div class="next">
-          {cell.next} {cell.promotion && <Act label="Approve" run={() => approve(cell.promotion)} />}
-        </div>
-      )}
-    </td>
-  );
-}
-
-export function WhatRuns({ of, now }: { of: Matrix; now: number }) {
-  return (
-    <div class="scroll">
-      <table class="matrix">
-        <thead>
-          <tr>
-            <th scope="col">{of.pipeline}</th>
-            {of.environments.map((name) => (
-              <th scope="col">{name}</th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {of.services.map((service) => (
-            <tr>
-              <th scope="row">{service.name}</th>
-              {service.cells.map((cell) => (
-                <Holds cell={cell} now={now} />
-              ))}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
 }
 
 function StopOf({ stop }: { stop: Stop }) {
@@ -132,21 +82,23 @@ function Notices({ items, now }: { items: Obj[]; now: number }) {
 }
 
 export function PathView() {
-  const { all, live } = usePath();
+  const { all: known, live: lists } = usePath();
+  const pulls = useLive(pathOf.own("pullrequests"));
+  const rollouts = useLive(pathOf.rollouts);
   const notices = useLive(pathOf.own("notices"));
   const now = useClock();
+  const all = { ...known, pulls: pulls.items, rollouts: rollouts.items };
+  const live = [...lists, pulls, notices];
   const rows = board(all);
   const running = rows.flatMap((row) => row.rails).filter((rail) => rail.light === "running").length;
   return (
-    <div class="pathview">
-      <div>
-        <Problem of={live} />
-        {matrix(all).map((one) => (
-          <section>
-            <h2>What runs where</h2>
-            <WhatRuns of={one} now={now} />
-          </section>
-        ))}
+    <>
+      <Problem of={live} />
+      <h1 class="unseen">The path</h1>
+      {pathMaps(all).map((one) => (
+        <PathMapOf of={one} now={now} key={one.pipeline} />
+      ))}
+      <div class="pathview">
         <section>
           <h2>
             Changes {running > 0 && <Chip light="running">{running} running</Chip>}
@@ -154,14 +106,14 @@ export function PathView() {
           {rows.slice(0, 40).map((row) => (
             <RowOf row={row} now={now} key={row.name} />
           ))}
-          {rows.length === 0 && live[0]!.state === "live" && (
+          {rows.length === 0 && lists[0]!.state === "live" && (
             <Empty>
               Nothing was pushed so far. <code>git push {location.origin}/git/NAME.git HEAD:main</code>
             </Empty>
           )}
         </section>
+        <Notices items={notices.items} now={now} />
       </div>
-      <Notices items={notices.items} now={now} />
-    </div>
+    </>
   );
 }

@@ -1,5 +1,6 @@
 import { useLive, useClock } from "../hooks";
-import { mergePatch, pathOf, type Obj } from "../kube";
+import { merge } from "../asks";
+import { pathOf, type Obj } from "../kube";
 import { light, type Light } from "../model/path";
 import { age, short } from "../model/text";
 import { Act, Chip, Dot, Empty, Markdown, Problem } from "../parts/parts";
@@ -58,7 +59,7 @@ export function PullRequest({ repository, number }: { repository: string; number
       </h1>
       <p>
         <Chip light={state.light}>{state.word}</Chip> <code>{short(pull.spec.head)}</code> by {pull.spec.author} into <code>{pull.spec.base}</code>{" "}
-        {state.word === "open" && green && <Act label="Merge" run={() => mergePatch(`${pathOf.own("pullrequests")}/${pull.metadata.name}`, { spec: { merge: { by: "admin" } } })} />}
+        {state.word === "open" && green && <Act label="Merge" run={() => merge(pull)} />}
       </p>
       {pull.status?.message && <p class="problem">{pull.status.message}</p>}
       <ul class="checks">

@@ -1,19 +1,11 @@
 import { useLive, useClock } from "../hooks";
 import { pathOf } from "../kube";
-import { columns, type Job } from "../model/graph";
+import type { Job } from "../model/graph";
 import { light } from "../model/path";
 import { age, duration, short } from "../model/text";
+import { Graph } from "../parts/graph";
 import { Log } from "../parts/log";
 import { Chip, Dot, Empty, Problem } from "../parts/parts";
-
-function JobCard({ job, run, chosen }: { job: Job; run: string; chosen: boolean }) {
-  return (
-    <a class={`job ${light(job.phase)}`} href={`#/run/${run}/${encodeURIComponent(job.key)}`} aria-current={chosen ? "true" : undefined}>
-      <Dot light={light(job.phase)} /> <strong>{job.name}</strong>
-      <span class="quiet">{job.cached ? "from the cache" : job.durationMs !== undefined ? duration(job.durationMs) : job.phase === "Running" ? "running" : ""}</span>
-    </a>
-  );
-}
 
 function Steps({ job }: { job: Job }) {
   const steps = job.result?.steps ?? [];
@@ -53,15 +45,7 @@ export function RunView({ name, job: wanted }: { name: string; job?: string }) {
         {change.pullRequest > 0 && <a href={`#/pr/${change.repository}/${change.pullRequest}`}>pull request {change.pullRequest}</a>}
       </p>
       {run.status?.message && <p class={light(run.status?.phase) === "failed" ? "problem" : "quiet"}>{run.status.message}</p>}
-      <div class="graph" role="group" aria-label="jobs">
-        {columns(jobs).map((column) => (
-          <div class="column">
-            {column.map((job) => (
-              <JobCard job={job} run={name} chosen={job === chosen} key={job.key} />
-            ))}
-          </div>
-        ))}
-      </div>
+      <Graph jobs={jobs} run={name} chosen={chosen} />
       {chosen && (
         <section>
           <h2>
@@ -69,7 +53,11 @@ export function RunView({ name, job: wanted }: { name: string; job?: string }) {
           </h2>
           {chosen.message && <p class={light(chosen.phase) === "failed" ? "problem" : "quiet"}>{chosen.message}</p>}
           <Steps job={chosen} />
-          <Log path={`/logs/${encodeURIComponent(source)}/${encodeURIComponent(chosen.key)}?follow=1`} timed key={chosen.key + source} />
+          {chosen.phase === "Pending" || chosen.phase === "Skipped" ? (
+            <p class="quiet">It has not begun{chosen.needs?.length ? `: it needs ${chosen.needs.join(", ")}` : ""}.</p>
+          ) : (
+            <Log path={`/logs/${encodeURIComponent(source)}/${encodeURIComponent(chosen.key)}?follow=1`} timed more={chosen.phase === "Running"} key={chosen.key + source} />
+          )}
         </section>
       )}
     </>
