@@ -327,6 +327,7 @@ Result<> execute_run(const Ctx& ctx, House& house, const std::string& run_name) 
   auto started = (*object)["status"]["startedAt"].str_or(rfc3339(ctx.clock->wall()));
   doc::Map running{{"phase", "Running"}, {"message", ""}, {"startedAt", started}};
   if (!reused.empty()) running.set("reusedFrom", reused);
+  house.run_logs->begin(run_name);
   TRY_OK(set_status(ctx, *house.client, "WorkflowRun", run_name, running));
   ci::Runner runner(std::move(options));
   auto result = runner.run(ctx.with_stop(execution.token()), *plan);

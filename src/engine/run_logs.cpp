@@ -10,6 +10,8 @@ fs::path RunLogs::file(const std::string& run, const std::string& job) const {
   return root_ / object_name(run) / (object_name(job) + ".log");
 }
 
+void RunLogs::begin(const std::string& run) { (void)(*open_.lock())[run]; }
+
 Result<> RunLogs::append(const std::string& run, const std::string& job, std::string_view text) {
   auto open = open_.lock();
   auto& entry = (*open)[run][job];

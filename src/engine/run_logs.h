@@ -15,6 +15,8 @@ namespace slipway::engine {
 class RunLogs {
  public:
   explicit RunLogs(fs::path root) : root_(std::move(root)) {}
+  // The run writes from here on: who follows it waits, though nothing is there yet.
+  void begin(const std::string& run);
   // Appends to DIR/<run>/<job>.log. Lines carry their time: "2026-11-25T20:47:50.123Z 1 text".
   Result<> append(const std::string& run, const std::string& job, std::string_view text);
   // Followers of the run are told that nothing more comes; files stay.
