@@ -74,7 +74,7 @@ def scratch(name):
 
 
 class Shop:
-    """The example shop and its configuration, pushed to a House and running in dev and staging."""
+    """The example shop and its configuration, pushed to a House and running in dev and staging; in production once released."""
 
     def __init__(self, house, root):
         self.house = house
@@ -103,6 +103,16 @@ class Shop:
             return next((r for r in releases if r["spec"].get("service") == service and r["spec"].get("environment") == environment
                          and r["spec"].get("sourceCommit") == commit and get_path(r, "status", "phase") == "Succeeded"), None)
         return self.house.wait("Release", done, f"{service} {commit[:12]} in {environment}", seconds=seconds)
+
+    def release(self, commit):
+        """Takes what is in staging to production, as one who may approves it."""
+        for service in ("api", "web"):
+            def waits(promotions):
+                return next((p for p in promotions if p["spec"].get("service") == service and p["spec"].get("environment") == "production"
+                             and get_path(p, "status", "phase") == "Waiting"), None)
+            self.house.command("approve", self.house.wait("Promotion", waits, f"{service} waits for approval")["metadata"]["name"], "--as", "grace")
+        for service in ("api", "web"):
+            self.settled(service, commit, "production")
 
     def runs_of(self, commit):
         return [r for r in self.house.list("WorkflowRun") if get_path(r, "spec", "change", "after") == commit]

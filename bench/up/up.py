@@ -1,5 +1,6 @@
 """bench/up: how soon a Slipway is there, and what it costs while nothing happens: memory and writes, with the shop
 running, somebody looking at the page."""
+import http.client
 import os
 import shutil
 import sys
@@ -30,8 +31,8 @@ class Page:
         try:
             while self.answer.read1(65536):
                 pass
-        except (OSError, ValueError):
-            pass
+        except (OSError, ValueError, http.client.IncompleteRead):
+            pass  # it was stopped
 
 
 def memory_mb(pid):
@@ -40,6 +41,20 @@ def memory_mb(pid):
         if line.startswith("Pss:"):
             return int(line.split()[1]) / 1024
     return 0.0
+
+
+def guardians_mb(data):
+    """The processes beside ours: one guardian a container, and the first process of those that jobs will run in. What runs
+    in the shop's own containers is the shop's."""
+    total, count = 0.0, 0
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            argv = open(f"/proc/{pid}/cmdline", "rb").read().split(b"\0")
+            if argv[0].startswith(os.path.join(data, "box/shim-").encode()) or argv[0] == b"/.slipway-steward":
+                total, count = total + memory_mb(pid), count + 1
+        except OSError:
+            pass  # it ended
+    return total, count
 
 
 def written(pid):
@@ -74,7 +89,8 @@ def measure(program, quick, say):
     try:
         house.start()
         bases.push_all(house.url, basic("bench", house.token))
-        Shop(house, root).open()
+        shop = Shop(house, root)
+        shop.release(shop.open())
         page = Page(house)
         seconds = 20 if quick else 60
         time.sleep(15)  # what a push leaves to be done is done: old versions go, lazy writes are written
@@ -83,9 +99,11 @@ def measure(program, quick, say):
         time.sleep(seconds)
         wrote, spent = written(pid) - before, ticks(pid) - cpu
         pss = memory_mb(pid)
+        beside, count = guardians_mb(house.data)
         say(f"idle: {pss:.1f} MB, {wrote} bytes written and {spent * 1000:.0f} ms of processor in {seconds} s")
         del page
-        figures.append(at_most("up/idle-memory", pss, "MB", 60, note="proportional set size of slipway, the shop running in two environments, the page's watches open"))
+        figures.append(at_most("up/idle-memory", pss, "MB", 60, note="proportional set size of slipway, the shop running in dev, staging and production, the page's watches open"))
+        figures.append(Figure("up/idle-guardians", beside, "MB", note=f"the same of the {count} processes that guard containers or wait for jobs"))
         figures.append(at_most("up/idle-writes", wrote / 1024, "kB", 0, note=f"to disk, in {seconds} s"))
         figures.append(Figure("up/idle-processor", 100 * spent / seconds, "%", note="of one core"))
     finally:
