@@ -204,6 +204,8 @@ class Reader {
     constexpr std::string_view core = "tag:yaml.org,2002:";
     if (!tag.starts_with(core)) return Value(text);
     tag.remove_prefix(core.size());
+    if (tag == "timestamp" && options_.dialect == Dialect::actions)
+      return wrong(at, "Unexpected tag 'tag:yaml.org,2002:timestamp'");
     if (tag == "str" || tag == "timestamp") return Value(text);
     if (tag == "binary") {
       std::string packed;
