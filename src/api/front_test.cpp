@@ -182,6 +182,18 @@ TEST_F(FrontLogs, AreFollowedUntilTheRunEnds) {
   EXPECT_TRUE(stream->over);
 }
 
+TEST_F(FrontLogs, AreWaitedForBeforeTheirFirstLine) {
+  house.run_logs->begin("run-1");
+  auto response = get("/logs/run-1/build?follow=1", admin);
+  auto* park = std::get_if<net::ParkBody>(&response.body);
+  ASSERT_NE(park, nullptr) << text(response);
+  auto stream = std::make_shared<Kept>();
+  (*park)(stream);
+  EXPECT_FALSE(stream->over);
+  ASSERT_TRUE(house.run_logs->append("run-1", "build", "one\n"));
+  EXPECT_EQ(stream->text, "one\n");
+}
+
 TEST_F(FrontRegistry, EverybodyPullsUsersPush) {
   const std::string type = "application/vnd.oci.image.manifest.v1+json";
   const std::string blob = "/v2/shop/blobs/uploads/?digest=sha256:" + sha256_hex("{}");

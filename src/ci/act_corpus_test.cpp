@@ -107,7 +107,9 @@ TEST_F(ActCorpus, SLOW_OfflineWorkflowsEndAsStated) {
     if (std::getenv("SLIPWAY_VERBOSE")) fmt::print("{}\n", log);
   }
   fmt::print("act corpus: {} of {} end as stated\n", same, total);
-  if (!only) { EXPECT_EQ(same, total - static_cast<int>(std::size(explained))); }
+  if (!only) {
+    EXPECT_EQ(same, total - static_cast<int>(std::size(explained)));
+  }
 }
 
 }  // namespace

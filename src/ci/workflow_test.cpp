@@ -391,7 +391,8 @@ TEST(Workflow, RealFilesGetTheOfficialVerdict) {
     ++(got ? ours_laxer : ours_stricter);
     // The published parser for editors wants a mapping; GitHub runs these files, and a matrix may give env as a whole.
     bool env = fields.size() > 4 && fields[4].contains("'BasicExpressionToken'") && fields[4].contains(" env'");
-    // Keys that workflow_dispatch does not know: its goldens take them, the editor's parser does not; our linter names them.
+    // Keys that workflow_dispatch does not know: its goldens take them, the editor's parser does not; our linter names
+    // them.
     bool dispatch = fields.size() > 4 && fields[4].ends_with("Unexpected value 'branches'");
     if (got && (env || dispatch)) ++explained;
     if (std::getenv("SLIPWAY_VERBOSE"))

@@ -26,8 +26,8 @@
 namespace slipway::engine {
 namespace {
 
-// By default each thread may get an arena of its own, eight a core, and what it frees stays in it: of some 200 threads that
-// mostly wait that is 20 MB more than an arena a core holds.
+// By default each thread may get an arena of its own, eight a core, and what it frees stays in it: of some 200 threads
+// that mostly wait that is 20 MB more than an arena a core holds.
 void keep_few_arenas() { ::mallopt(M_ARENA_MAX, std::max(2, static_cast<int>(std::thread::hardware_concurrency()))); }
 
 // The address of the Service `kubernetes`: the first of the range. A range that is none is refused by the network.
