@@ -8,14 +8,25 @@ jobs:
   a:
     runs-on: x
     steps:
-      - run: |
-          while [ ! -e /tmp/never ] && [ $SECONDS -lt %d ]; do sleep 0.05; done
-        shell: bash
+      - run: %s
 """
+# Ends when the branch is there: `open_gate`.
+HELD = 'until git ls-remote "$GITHUB_SERVER_URL/git/gate-%s.git" | grep -q open; do sleep 0.05; done'
 
 
-def push(house, shop, number, cancel, seconds):
-    shop.write(".github/workflows/ci.yml", SLOW % (str(cancel).lower(), seconds))
+def held(gate):
+    return "|\n          " + HELD % gate
+
+
+def open_gate(house, gate):
+    repository = house.git(f"gate-{gate}")
+    repository.write("gate", "open\n")
+    repository.commit("Open")
+    repository.push("HEAD:refs/heads/open")
+
+
+def push(house, shop, number, cancel, command="true"):
+    shop.write(".github/workflows/ci.yml", SLOW % (str(cancel).lower(), command))
     shop.write("number", f"{number}\n")
     commit = shop.commit(f"Commit {number}")
     shop.push(f"HEAD:refs/heads/b{number}")
@@ -28,13 +39,14 @@ def run_of(house, commit, *phases):
 
 def test_the_newest_waits(house):
     shop = house.git("queue")
-    first = push(house, shop, 1, False, 2)
+    first = push(house, shop, 1, False, held("queue"))
     run_of(house, first, "Running")
-    second = push(house, shop, 2, False, 0)
+    second = push(house, shop, 2, False)
     waiting = run_of(house, second, "Waiting")
     check("concurrency group deploy" in waiting["status"]["message"], waiting["status"])
-    third = push(house, shop, 3, False, 0)
+    third = push(house, shop, 3, False)
     replaced = run_of(house, second, "Cancelled")
+    open_gate(house, "queue")
     check("took its place" in replaced["status"]["message"], replaced["status"])
     one, three = run_of(house, first, "Succeeded"), run_of(house, third, "Succeeded")
     check(three["status"]["startedAt"] >= one["status"]["finishedAt"], "they did not overlap")
@@ -43,9 +55,9 @@ def test_the_newest_waits(house):
 
 def test_cancel_in_progress(house):
     shop = house.git("cancel")
-    first = push(house, shop, 1, True, 25)
+    first = push(house, shop, 1, True, held("cancel"))
     run_of(house, first, "Running")
-    second = push(house, shop, 2, True, 0)
+    second = push(house, shop, 2, True)
     cancelled = run_of(house, first, "Cancelled")
     check("cancelled by" in cancelled["status"]["message"] and cancelled["status"]["jobs"][0]["phase"] == "Cancelled", cancelled["status"])
     run_of(house, second, "Succeeded")
@@ -55,22 +67,23 @@ def test_kill_keeps_the_queue():
     house = House()
     with house:
         shop = house.git("killed")
-        first = push(house, shop, 1, False, 1)
+        first = push(house, shop, 1, False, held("killed"))
         run_of(house, first, "Running")
-        second = push(house, shop, 2, False, 0)
+        second = push(house, shop, 2, False)
         run_of(house, second, "Waiting")
         house.kill()
         house.start()
+        open_gate(house, "killed")
         one, two = run_of(house, first, "Succeeded"), run_of(house, second, "Succeeded")
         check(two["status"]["startedAt"] >= one["status"]["finishedAt"], "they did not overlap")
 
 
 def test_groups_of_other_repositories(house):
     shop, other = house.git("here"), house.git("there")
-    first = push(house, shop, 1, False, 25)
+    first = push(house, shop, 1, False, held("here"))
     run_of(house, first, "Running")
-    run_of(house, push(house, other, 1, False, 0), "Succeeded")
-    run_of(house, push(house, shop, 2, True, 0), "Succeeded")
+    run_of(house, push(house, other, 1, False), "Succeeded")
+    run_of(house, push(house, shop, 2, True), "Succeeded")
     run_of(house, first, "Cancelled")
 
 
@@ -84,13 +97,12 @@ jobs:
     needs: before
     concurrency: {group: production, cancel-in-progress: %s}
     steps:
-      - run: while [ $SECONDS -lt %d ]; do sleep 0.05; done
-        shell: bash
+      - run: %s
 """
 
 
-def push_jobs(house, shop, number, cancel, seconds):
-    shop.write(".github/workflows/ci.yml", JOBS % (cancel, seconds))
+def push_jobs(house, shop, number, cancel, command="true"):
+    shop.write(".github/workflows/ci.yml", JOBS % (cancel, command))
     shop.write("number", f"{number}\n")
     commit = shop.commit(f"Commit {number}")
     shop.push(f"HEAD:refs/heads/b{number}")
@@ -109,18 +121,20 @@ def deploys(house, commit, *phases):
 
 def test_jobs_follow_each_other(house):
     shop = house.git("jobs")
-    first = push_jobs(house, shop, 1, "false", 1)
+    first = push_jobs(house, shop, 1, "false", held("jobs"))
     deploys(house, first, "Running")
-    second = push_jobs(house, shop, 2, "false", 0)
+    second = push_jobs(house, shop, 2, "false")
+    deploys(house, second, "Waiting", "Pending")
+    open_gate(house, "jobs")
     run_of(house, second, "Succeeded")
     check(phase(run_of(house, first, "Succeeded", "Running")) == "Succeeded", "the first had ended before")
 
 
 def test_jobs_cancel(house):
     shop = house.git("jobs-cancel")
-    first = push_jobs(house, shop, 1, "true", 25)
+    first = push_jobs(house, shop, 1, "true", held("jobs-cancel"))
     deploys(house, first, "Running")
-    second = push_jobs(house, shop, 2, "true", 0)
+    second = push_jobs(house, shop, 2, "true")
     job = deploys(house, first, "Cancelled")
     check("cancelled by" in job["message"] and "production" in job["message"], job)
     run_of(house, first, "Cancelled")
