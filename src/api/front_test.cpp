@@ -308,6 +308,12 @@ TEST_F(FrontPage, IsFencedInAndAsksForNobody) {
   EXPECT_EQ(get("/none.js").status, 404) << "a file that is not there is not the page";
 }
 
+TEST_F(FrontPage, TakesNothing) {
+  auto response = ask(all, "POST", "/runs", admin);
+  EXPECT_EQ(response.status, 405);
+  EXPECT_EQ(response.headers.get_or("Allow", ""), "GET, HEAD");
+}
+
 TEST_F(FrontPage, FilesNamedByTheirDigestAreKept) {
   auto index = web::asset("/index.html");
   if (!index) GTEST_SKIP() << "the page was not built: npm --prefix web run build";

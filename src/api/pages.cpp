@@ -5,6 +5,12 @@
 namespace slipway::api {
 
 net::Response page(net::Request& request) {
+  if (request.method != "GET" && request.method != "HEAD") {
+    auto response =
+        net::Response::text(405, fmt::format("{} {}: only pages are there\n", request.method, request.path));
+    response.headers.set("Allow", "GET, HEAD");
+    return response;
+  }
   auto found = web::asset(request.path == "/" ? "/index.html" : request.path);
   bool file = request.path.find('.', request.path.rfind('/')) != std::string::npos;
   if (!found && !file) found = web::asset("/index.html");

@@ -60,10 +60,11 @@ void Router::mount(std::string prefix, Handler handler) {
 
 Response Router::operator()(const Ctx& ctx, Request& request) const {
   for (const auto& [prefix, handler] : mounts_) {
-    // "/v2/" also takes "/v2", which clients ask without the slash.
-    bool bare = prefix.size() > 1 && prefix.back() == '/' &&
-                request.path == std::string_view(prefix).substr(0, prefix.size() - 1);
-    if (bare || request.path.starts_with(prefix)) return handler(ctx, request);
+    // "/v2/" also takes "/v2", which clients ask without the slash; "/watch" does not take "/watchlist".
+    std::string_view path = request.path, name = prefix;
+    if (name.ends_with('/')) name.remove_suffix(1);
+    if (path.starts_with(name) && (path.size() == name.size() || path[name.size()] == '/'))
+      return handler(ctx, request);
   }
   return Response::text(404, fmt::format("{}: nothing is served there\n", request.path));
 }

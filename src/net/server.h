@@ -89,7 +89,7 @@ int status_of(Kind kind);
 
 using Handler = std::function<Response(const Ctx&, Request&)>;
 
-// Dispatches by the longest matching path prefix ("/v2/", "/git/"); the empty prefix takes the rest.
+// Dispatches by the longest mounted path that the request's is or lies below ("/v2/", "/metrics"); "" takes the rest.
 class Router {
  public:
   void mount(std::string prefix, Handler handler);

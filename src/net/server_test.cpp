@@ -395,10 +395,14 @@ TEST(Router, TakesTheLongestPrefix) {
   router.mount("", named("rest"));
   router.mount("/v2/", named("registry"));
   router.mount("/v2/special/", named("special"));
+  router.mount("/watch", named("watch"));
   for (auto [path, want] : {std::pair{"/v2/x", "registry"},
                             {"/v2", "registry"},
                             {"/v2/special/a", "special"},
                             {"/v22", "rest"},
+                            {"/watch", "watch"},
+                            {"/watch/x", "watch"},
+                            {"/watchlist", "rest"},
                             {"/", "rest"}}) {
     Request request;
     request.path = path;
