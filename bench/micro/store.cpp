@@ -70,7 +70,7 @@ void hash_and_write(benchmark::State& state) {
   for (auto _ : state) {
     std::memcpy(bytes.data(), &n, sizeof n), ++n;
     benchmark::DoNotOptimize(sha256_hex(bytes));
-    Fd fd(::open((dir.path() / "blob").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    Fd fd(::open((dir.path() / std::to_string(n)).c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (!write_all(fd.get(), bytes) || ::fdatasync(fd.get()) != 0) state.SkipWithError("write");
   }
   state.SetBytesProcessed(static_cast<std::int64_t>(blob_size) * state.iterations());

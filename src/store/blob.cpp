@@ -121,14 +121,6 @@ Result<std::string> BlobStore::read(const Digest& digest, std::size_t limit) con
 
 fs::path BlobStore::path(const Digest& digest) const { return rep_->path(digest); }
 
-Result<Digest> BlobStore::put(std::string_view bytes) {
-  auto digest = Digest::of(bytes);
-  if (rep_->renew(digest)) return digest;
-  TRY(auto writer, begin());
-  TRY_OK(writer.write(bytes));
-  return writer.commit(digest);
-}
-
 Result<> BlobStore::adopt(const fs::path& file, const Digest& digest) {
   if (digest.empty()) return fail(Kind::invalid, "adopt {}: an empty digest", file.native());
   if (rep_->renew(digest)) {
@@ -172,6 +164,17 @@ Result<BlobStore::Writer> BlobStore::begin() {
   rep->fd = Fd(::open(rep->file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!rep->fd) return fail_errno(errno, rep->file.native());
   return Writer(std::move(rep));
+}
+
+Result<Digest> BlobStore::put(std::string_view bytes) {
+  auto digest = Digest::of(bytes);
+  if (rep_->renew(digest)) return digest;
+  TRY(auto writer, begin());
+  auto& file = *writer.rep_;  // not by its write: the bytes are hashed
+  if (auto r = write_all(file.fd.get(), bytes); !r) return Fail(std::move(r).error().in(file.file.native()));
+  TRY_OK(rep_->place(file.fd.get(), file.file, digest));
+  file.fd.reset();
+  return digest;
 }
 
 Result<> BlobStore::Writer::write(std::string_view bytes) {
