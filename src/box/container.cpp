@@ -19,6 +19,8 @@
 #include "base/text.h"
 #include "box/detail/config.h"
 #include "box/detail/exec.h"
+#include "box/detail/launch.h"
+#include "box/detail/limits.h"
 #include "box/detail/oci_runtime.h"
 #include "box/detail/userns.h"
 
@@ -182,7 +184,7 @@ Result<> OciContainer::destroy() {
     gone = host_.cgroups.remove(cgroup_);
   }
   auto state = host_.root / "runtime" / id_;
-  if (!gone || host_.name != "runc") {
+  if (!host_.native() && (!gone || host_.name != "runc")) {
     auto argv = host_.command(dir_ / "delete.log");
     argv.insert(argv.end(), {"delete", "--force", id_});
     (void)slipway::run(ctx.within(kEnd), Command{.argv = argv});
@@ -256,11 +258,13 @@ Result<Spawned> spawn_shim(const OciHost& host, const Spec& spec, const fs::path
                                 std::to_string(spec.log_max_bytes),
                                 std::to_string(spec.log_files),
                                 flags};
-  auto command = host.command(dir / "runtime.log");
-  argv.insert(argv.end(), command.begin(), command.end());
-  argv.insert(argv.end(), {"run", "--detach", "--bundle", dir.string(), "--pid-file", (dir / "pid").string()});
-  if (spec.tty) argv.insert(argv.end(), {"--console-socket", "console.sock"});
-  argv.push_back(spec.id);
+  if (!host.native()) {
+    auto command = host.command(dir / "runtime.log");
+    argv.insert(argv.end(), command.begin(), command.end());
+    argv.insert(argv.end(), {"run", "--detach", "--bundle", dir.string(), "--pid-file", (dir / "pid").string()});
+    if (spec.tty) argv.insert(argv.end(), {"--console-socket", "console.sock"});
+    argv.push_back(spec.id);
+  }
 
   Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
   const int wanted[5] = {streams.in, streams.out, streams.err, report.write.get(), lifeline.read.get()};
@@ -314,6 +318,7 @@ void abandon(const OciHost& host, const std::string& id, int shim, const fs::pat
   ::kill(-shim, SIGKILL);  // its session: the runtime too
   ::kill(shim, SIGKILL);
   ::waitpid(shim, &status, 0);
+  if (host.native()) return;  // what it had started ends with it
   auto argv = host.command(dir / "delete.log");
   argv.insert(argv.end(), {"delete", "--force", id});
   (void)slipway::run(Ctx().within(kEnd), Command{.argv = argv});
@@ -327,7 +332,7 @@ std::string group_of(const OciHost& host, const Spec& spec) {
   return fmt::format("{}/{}/{}{}", host.cgroup_root, parts[0], rest, spec.id);
 }
 
-Result<std::string> write_bundle(const OciHost& host, const Spec& spec, const fs::path& dir) {
+Result<> write_bundle(const OciHost& host, const Spec& spec, const fs::path& dir) {
   TRY(auto root, prepare_root(spec, dir));
   ConfigInput input;
   TRY(input.user, resolve_user_in(root, spec.user));
@@ -335,13 +340,18 @@ Result<std::string> write_bundle(const OciHost& host, const Spec& spec, const fs
   input.root = root.string();
   input.cgroup = group_of(host, spec);
   input.rootless = host.rootless;
-  input.unified = host.cgroups.mode == CgroupMode::unified;
   input.oom_score_floor = host.oom_score_floor;
   input.open_files_max = open_files_max();
   TRY_OK(write_file(dir / "cgroup", input.cgroup));
-  TRY(auto config, oci_config(spec, input));
-  TRY_OK(write_file(dir / "config.json", config, 0600));
-  return input.cgroup;
+  TRY(auto container, settle(spec, input));
+  if (!host.native()) {
+    TRY_OK(write_file(dir / "config.json", oci_config(container), 0600));
+    return {};
+  }
+  TRY(auto plan, launch_plan(container, host.cgroups, host.root));
+  TRY_OK(write_file(dir / "plan", plan, 0600));
+  if (!input.cgroup.empty()) TRY_OK_IN(fmt::format("container {}", spec.id), make_group(host.cgroups, container));
+  return {};
 }
 
 }  // namespace
@@ -355,8 +365,8 @@ Result<std::unique_ptr<Container>> start_container(const Ctx& ctx, const OciHost
   }
   auto container = std::make_unique<OciContainer>(host, spec.id);  // from here on its destructor cleans up
   container->adopt({});
-  TRY(auto group, write_bundle(host, spec, dir));
-  container->set_cgroup(group);
+  container->set_cgroup(group_of(host, spec));
+  TRY_OK(write_bundle(host, spec, dir));
   TRY(auto shim, spawn_shim(host, spec, dir, streams));
   auto report = read_report(ctx, shim.report.get());
   if (!report || report->empty()) {

@@ -90,14 +90,27 @@ TEST_F(RuntimeTest, LeavesNothingBehind) {
   EXPECT_EQ(found.out, "");
 }
 
+// A layer of an image that means ill: a link where a folder is expected.
+fs::path evil_layer(const std::string& name, const std::string& to) {
+  static const auto* dir = new TempDir(must(TempDir::make("box-evil")));
+  auto layer = dir->path() / name;
+  EXPECT_TRUE(make_dirs(layer));
+  std::error_code ignored;
+  fs::create_symlink(to, layer / name, ignored);
+  return layer;
+}
+
 struct Row {
   const char* name;
   const char* script;
   void (*change)(Spec&);
   const char* want;
+  bool own_words = false;
 };
 class RuntimeTable : public RuntimeTest, public testing::WithParamInterface<Row> {};
 TEST_P(RuntimeTable, Prints) {
+  if (GetParam().own_words && !runtime_->describe().contains("own launcher"))
+    GTEST_SKIP() << "an OCI runtime says it in other words";
   auto spec = shell(GetParam().script);
   GetParam().change(spec);
   auto ran = run(spec);
@@ -129,6 +142,27 @@ INSTANTIATE_TEST_SUITE_P(
         {"MountRefused", "mount -t tmpfs none /tmp 2>/dev/null || echo refused", [](Spec&) {}, "refused\n"},
         {"KernelSecretsMasked", "head -c 1 /proc/timer_list | wc -c; touch /proc/sysrq-trigger 2>/dev/null || echo ro",
          [](Spec&) {}, "0\nro\n"},
+        {"DevicesAreRefused", "mknod /d b 7 0 && head -c 1 /d 2>/dev/null || echo refused; head -c 1 /dev/zero | wc -c",
+         [](Spec&) {}, "refused\n1\n"},
+        {"KernelSettingsAreReadOnly", "echo 1 2>/dev/null > /proc/sys/kernel/sysrq || echo refused", [](Spec&) {},
+         "refused\n"},
+        {"NamespacesAreRefused", "unshare -m true 2>/dev/null || echo refused", [](Spec&) {}, "refused\n"},
+        {"OnlyItsOwnProcesses", "echo $$; ls -d /proc/[0-9]* | wc -l", [](Spec&) {}, "1\n3\n"},
+        {"NoMountsOfTheHost", "grep -c ' / / ' /proc/self/mountinfo; grep -c ext4 /proc/mounts", [](Spec&) {},
+         "1\n0\n"},
+        {"AProcThatIsALink", "echo ran", [](Spec& s) { s.layers.push_back(evil_layer("proc", "etc")), s.id = "evil"; },
+         "container evil: mount point /proc: Too many levels of symbolic links", true},
+        {"AMountThroughALinkStaysInside", "echo x > /out/y; cat /etc/mounted/y; ls /etc/passwd",
+         [](Spec& s) {
+           s.layers.push_back(evil_layer("out", "../../../../etc/mounted"));
+           s.mounts = {{.target = "/out", .type = "tmpfs"}};
+         },
+         "x\n/etc/passwd\n"},
+        {"AMountOverTheKernelsFiles", "echo ran",
+         [](Spec& s) { s.id = "over", s.mounts = {{.target = "/proc/sys", .type = "tmpfs"}}; },
+         "container over: mount at /proc/sys: inside the kernel's own files, which no container may cover", true},
+        {"RelativeCommand", "", [](Spec& s) { s.id = "relative", s.argv = {"./nosuch"}; },
+         "container relative: exec: \"./nosuch\": No such file or directory", true},
         {"OpenFiles", "ulimit -n", [](Spec& s) { s.limits.open_files = 512; }, "512\n"},
         {"OpenFilesAboveTheHostsAreCut", "echo fine", [](Spec& s) { s.limits.open_files = 100'000'000; }, "fine\n"},
     })),

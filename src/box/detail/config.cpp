@@ -55,61 +55,47 @@ Result<> change(std::set<std::string>& set, const std::vector<std::string>& name
   return {};
 }
 
-void write_env(JsonWriter& json, const Spec& spec, const User& user) {
+std::vector<std::string> environment(const Spec& spec, const User& user) {
   auto env = spec.env;
   env.try_emplace("PATH", kPath);
   env.try_emplace("HOME", user.home);
   if (!spec.hostname.empty()) env.try_emplace("HOSTNAME", spec.hostname);
   if (spec.tty) env.try_emplace("TERM", "xterm");
-  json.key("env").array();
-  for (const auto& [key, value] : env) json.value(key + "=" + value);
-  json.end_array();
+  std::vector<std::string> out;
+  for (const auto& [key, value] : env) out.push_back(key + "=" + value);
+  return out;
 }
 
-Result<> write_process(JsonWriter& json, const Spec& spec, const ConfigInput& input) {
+Result<> settle_process(const Spec& spec, const ConfigInput& input, Settled& out) {
   if (spec.argv.empty()) return fail(Kind::invalid, "container {}: no command to run", spec.id);
-  TRY(auto capabilities, effective_capabilities(spec));
-  json.object().field("terminal", spec.tty);
-  json.key("user").object().field("uid", input.user.uid).field("gid", input.user.gid);
-  auto groups = input.user.groups;
-  groups.insert(groups.end(), spec.extra_groups.begin(), spec.extra_groups.end());
-  json.key("additionalGids").array();
+  TRY(out.capabilities, effective_capabilities(spec));
+  out.argv = spec.argv;
+  out.env = environment(spec, input.user);
+  out.cwd = spec.cwd.empty() ? "/" : spec.cwd;
+  out.uid = input.user.uid, out.gid = input.user.gid;
   // setgroups is refused in a user namespace that maps one id.
-  if (!input.rootless)
-    for (auto gid : groups) json.value(gid);
-  json.end_array().end_object();
-  json.key("args").strings(spec.argv);
-  write_env(json, spec, input.user);
-  json.field("cwd", spec.cwd.empty() ? "/" : spec.cwd);
-  json.key("capabilities").object();
-  // No inheritable and no ambient ones: a process that is not root holds none after execve.
-  for (const char* set : {"bounding", "effective", "permitted"}) json.key(set).strings(capabilities);
-  json.end_object();
-  json.key("rlimits").array();
-  if (spec.limits.open_files > 0) {
-    auto n = input.open_files_max > 0 ? std::min(spec.limits.open_files, input.open_files_max) : spec.limits.open_files;
-    json.object().field("type", "RLIMIT_NOFILE").field("soft", n).field("hard", n).end_object();
+  if (!input.rootless) {
+    out.groups = input.user.groups;
+    out.groups.insert(out.groups.end(), spec.extra_groups.begin(), spec.extra_groups.end());
   }
-  json.end_array();
-  json.field("noNewPrivileges", spec.no_new_privileges && !spec.privileged);
+  if (spec.limits.open_files > 0)
+    out.open_files =
+        input.open_files_max > 0 ? std::min(spec.limits.open_files, input.open_files_max) : spec.limits.open_files;
+  out.no_new_privileges = spec.no_new_privileges && !spec.privileged;
   // Below what we have ourselves only root may go.
-  if (!input.rootless) json.field("oomScoreAdj", std::max(spec.oom_score_adj, input.oom_score_floor));
-  json.end_object();
+  if (!input.rootless) out.oom_score_adj = std::max(spec.oom_score_adj, input.oom_score_floor);
+  out.tty = spec.tty;
+  out.seccomp = spec.seccomp && !spec.privileged;
   return {};
 }
 
-void mount(JsonWriter& json, std::string_view target, std::string_view type, std::string_view source,
-           const std::vector<std::string>& options) {
-  json.object().field("destination", target).field("type", type).field("source", source);
-  json.key("options").strings(options).end_object();
-}
-
-void system_mounts(JsonWriter& json, const Spec& spec, const ConfigInput& input) {
+void settle_system_mounts(const Spec& spec, const ConfigInput& input, Settled& out) {
   std::set<std::string> own;
   for (const auto& m : spec.mounts) own.insert(m.target.lexically_normal().string());
-  auto add = [&](const char* target, const char* type, const std::vector<std::string>& options,
-                 const char* source = nullptr) {
-    if (!own.contains(target)) mount(json, target, type, source != nullptr ? source : type, options);
+  auto add = [&](std::string target, std::string type, std::vector<std::string> options, std::string source = {}) {
+    if (own.contains(target)) return;
+    if (target == "/dev") out.own_dev = true;
+    out.mounts.push_back({std::move(target), type, source.empty() ? type : source, std::move(options), true, true});
   };
   const char* sys_mode = spec.privileged ? "rw" : "ro";
   add("/proc", "proc", {"nosuid", "noexec", "nodev"});
@@ -129,138 +115,153 @@ void system_mounts(JsonWriter& json, const Spec& spec, const ConfigInput& input)
     add("/sys/fs/cgroup", "cgroup", {"nosuid", "noexec", "nodev", "relatime", sys_mode});
 }
 
-Result<> write_mounts(JsonWriter& json, const Spec& spec, const ConfigInput& input) {
-  json.key("mounts").array();
-  system_mounts(json, spec, input);
+Result<> settle_mounts(const Spec& spec, const ConfigInput& input, Settled& out) {
+  settle_system_mounts(spec, input, out);
   for (const auto& m : spec.mounts) {
     if (!m.target.is_absolute()) return fail(Kind::invalid, "mount at {}: want an absolute path", m.target.string());
-    std::vector<std::string> options = m.options;
-    if (m.read_only) options.emplace_back("ro");
+    MountAt mount{m.target.string(), m.type, m.source.empty() ? m.type : m.source.string(), m.options, true, false};
+    if (m.read_only) mount.options.emplace_back("ro");
     if (m.type == "bind") {
       struct stat st{};
       if (::stat(m.source.c_str(), &st) < 0)
         return fail_errno(errno, fmt::format("mount {} at {}", m.source.string(), m.target.string()));
-      options.emplace_back("rbind");
-      bool propagates = std::any_of(options.begin(), options.end(),
+      mount.folder = S_ISDIR(st.st_mode);
+      mount.options.emplace_back("rbind");
+      bool propagates = std::any_of(mount.options.begin(), mount.options.end(),
                                     [](const auto& o) { return o.ends_with("shared") || o.ends_with("slave"); });
-      if (!propagates) options.emplace_back("rprivate");
-      mount(json, m.target.string(), "bind", m.source.string(), options);
-    } else {
-      if (m.type == "tmpfs") options.insert(options.end(), {"nosuid", "nodev"});
-      mount(json, m.target.string(), m.type, m.source.empty() ? m.type : m.source.string(), options);
+      if (!propagates) mount.options.emplace_back("rprivate");
+    } else if (m.type == "tmpfs") {
+      mount.options.insert(mount.options.end(), {"nosuid", "nodev"});
     }
+    out.mounts.push_back(std::move(mount));
   }
-  json.end_array();
   return {};
 }
 
-void device_rule(JsonWriter& json, const char* type, std::int64_t major, std::int64_t minor, const char* access) {
-  json.object().field("allow", true).field("type", type);
-  if (major >= 0) json.field("major", major);
-  if (minor >= 0) json.field("minor", minor);
-  json.field("access", access).end_object();
-}
-
-void device_rules(JsonWriter& json, bool all) {
-  json.key("devices").array();
-  json.object().field("allow", false).field("access", "rwm").end_object();
-  if (all) {
-    json.object().field("allow", true).field("access", "rwm").end_object();
-  } else {
-    device_rule(json, "c", -1, -1, "m");  // making nodes is harmless: opening them is what counts
-    device_rule(json, "b", -1, -1, "m");
-    for (auto [major, minor] : {std::pair{1, 3}, {1, 5}, {1, 7}, {1, 8}, {1, 9}, {5, 0}, {5, 1}, {5, 2}, {136, -1}})
-      device_rule(json, "c", major, minor, "rwm");
-  }
-  json.end_array();
-}
-
-void write_resources(JsonWriter& json, const Spec& spec, const ConfigInput& input) {
-  const auto& limits = spec.limits;
-  json.key("resources").object();
-  if (!input.rootless) device_rules(json, spec.privileged);
-  if (!input.cgroup.empty()) {
-    if (limits.memory_bytes > 0) {
-      json.key("memory").object().field("limit", limits.memory_bytes);
-      // Swap counts towards the limit, else the limit is none.
-      json.field("swap", limits.memory_bytes).end_object();
-    }
-    json.key("cpu").object();
-    // Kubernetes' conversion: shares = m * 1024 / 1000, at least 2; quota = m * 100 per period of 100 ms.
-    if (limits.cpu_shares_millis > 0)
-      json.field("shares", std::max<std::int64_t>(2, limits.cpu_shares_millis * 1024 / 1000));
-    if (limits.cpu_millis > 0) {
-      json.field("quota", std::max<std::int64_t>(1000, limits.cpu_millis * 100));
-      json.field("period", 100000);
-    }
-    json.end_object();
-    if (limits.pids > 0) json.key("pids").object().field("limit", limits.pids).end_object();
-  }
-  json.end_object();
-}
-
-void write_namespaces(JsonWriter& json, const Spec& spec) {
-  json.key("namespaces").array();
-  auto add = [&](const char* type, const fs::path& path = {}) {
-    json.object().field("type", type);
-    if (!path.empty()) json.field("path", path.string());
-    json.end_object();
-  };
-  add("mount");
-  if (!spec.host_pid) add("pid");
-  if (!spec.host_ipc) add("ipc");
-  if (!(spec.network == Network::host && spec.hostname.empty())) add("uts");
-  if (spec.network == Network::none) add("network");
-  if (spec.network == Network::own) add("network", spec.netns);
-  json.end_array();
+void settle_namespaces(const Spec& spec, Settled& out) {
+  out.namespaces.push_back({"mount", {}});
+  if (!spec.host_pid) out.namespaces.push_back({"pid", {}});
+  if (!spec.host_ipc) out.namespaces.push_back({"ipc", {}});
+  if (!(spec.network == Network::host && spec.hostname.empty())) out.namespaces.push_back({"uts", {}});
+  if (spec.network == Network::none) out.namespaces.push_back({"network", {}});
+  if (spec.network == Network::own) out.namespaces.push_back({"network", spec.netns.string()});
 }
 
 // A privileged container sees the host's device nodes.
-void write_devices(JsonWriter& json) {
+std::vector<Device> host_devices() {
   static const std::set<std::string> made{"null", "zero", "full", "random", "urandom", "tty", "console", "ptmx"};
-  json.key("devices").array();
+  std::vector<Device> out;
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator("/dev", ignored)) {
     struct stat st{};
     if (::lstat(entry.path().c_str(), &st) < 0 || !(S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))) continue;
     if (made.contains(entry.path().filename().string())) continue;
-    json.object().field("path", entry.path().string()).field("type", S_ISCHR(st.st_mode) ? "c" : "b");
-    json.field("major", major(st.st_rdev)).field("minor", minor(st.st_rdev)).field("fileMode", st.st_mode & 07777);
-    json.field("uid", st.st_uid).field("gid", st.st_gid).end_object();
+    out.push_back({entry.path().string(), S_ISCHR(st.st_mode) ? 'c' : 'b', major(st.st_rdev), minor(st.st_rdev),
+                   st.st_mode & 07777, st.st_uid, st.st_gid});
+  }
+  return out;
+}
+
+void write_process(JsonWriter& json, const Settled& c) {
+  json.object().field("terminal", c.tty);
+  json.key("user").object().field("uid", c.uid).field("gid", c.gid);
+  json.key("additionalGids").array();
+  for (auto gid : c.groups) json.value(gid);
+  json.end_array().end_object();
+  json.key("args").strings(c.argv);
+  json.key("env").strings(c.env);
+  json.field("cwd", c.cwd);
+  json.key("capabilities").object();
+  // No inheritable and no ambient ones: a process that is not root holds none after execve.
+  for (const char* set : {"bounding", "effective", "permitted"}) json.key(set).strings(c.capabilities);
+  json.end_object();
+  json.key("rlimits").array();
+  if (c.open_files > 0)
+    json.object().field("type", "RLIMIT_NOFILE").field("soft", c.open_files).field("hard", c.open_files).end_object();
+  json.end_array();
+  json.field("noNewPrivileges", c.no_new_privileges);
+  if (c.oom_score_adj) json.field("oomScoreAdj", *c.oom_score_adj);
+  json.end_object();
+}
+
+void write_mounts(JsonWriter& json, const Settled& c) {
+  json.key("mounts").array();
+  for (const auto& m : c.mounts) {
+    json.object().field("destination", m.target).field("type", m.type).field("source", m.source);
+    json.key("options").strings(m.options).end_object();
   }
   json.end_array();
 }
 
-void write_paths(JsonWriter& json, const char* key, std::string_view list, const std::vector<std::string>& more) {
-  json.key(key).array();
-  for (auto path : split(list, ' ')) json.value(path);
-  for (const auto& path : more) json.value(path);
+void write_device_rules(JsonWriter& json, bool all) {
+  json.key("devices").array();
+  json.object().field("allow", false).field("access", "rwm").end_object();
+  if (all) json.object().field("allow", true).field("access", "rwm").end_object();
+  for (const auto& rule : all ? std::span<const DeviceRule>() : device_rules()) {
+    json.object().field("allow", true).field("type", std::string(1, rule.type));
+    if (rule.major >= 0) json.field("major", rule.major);
+    if (rule.minor >= 0) json.field("minor", rule.minor);
+    json.field("access", rule.access).end_object();
+  }
   json.end_array();
 }
 
-Result<> write_linux(JsonWriter& json, const Spec& spec, const ConfigInput& input) {
-  json.key("linux").object();
-  if (!input.cgroup.empty()) json.field("cgroupsPath", input.cgroup);
-  write_resources(json, spec, input);
-  write_namespaces(json, spec);
-  if (!spec.sysctls.empty()) {
-    json.key("sysctl").object();
-    for (const auto& [name, value] : spec.sysctls) json.field(name, value);
+void write_resources(JsonWriter& json, const Settled& c) {
+  json.key("resources").object();
+  if (!c.rootless) write_device_rules(json, c.privileged);
+  if (!c.cgroup.empty()) {
+    const auto& r = c.resources;
+    // Swap counts towards the limit, else the limit is none.
+    if (r.memory_bytes > 0)
+      json.key("memory").object().field("limit", r.memory_bytes).field("swap", r.memory_bytes).end_object();
+    json.key("cpu").object();
+    if (r.cpu_shares > 0) json.field("shares", r.cpu_shares);
+    if (r.cpu_quota > 0) json.field("quota", r.cpu_quota).field("period", kCpuPeriod);
     json.end_object();
-  }
-  if (spec.privileged) {
-    if (!input.rootless) write_devices(json);
-  } else {
-    write_paths(json, "maskedPaths", kMasked, spec.masked_paths);
-    write_paths(json, "readonlyPaths", kReadOnly, {});
-  }
-  if (spec.seccomp && !spec.privileged) {
-    TRY(auto list, effective_capabilities(spec));
-    json.key("seccomp");
-    write_seccomp(json, {list.begin(), list.end()});
+    if (r.pids > 0) json.key("pids").object().field("limit", r.pids).end_object();
   }
   json.end_object();
-  return {};
+}
+
+void write_linux(JsonWriter& json, const Settled& c) {
+  json.key("linux").object();
+  if (!c.cgroup.empty()) json.field("cgroupsPath", c.cgroup);
+  write_resources(json, c);
+  json.key("namespaces").array();
+  for (const auto& [type, path] : c.namespaces) {
+    json.object().field("type", type);
+    if (!path.empty()) json.field("path", path);
+    json.end_object();
+  }
+  json.end_array();
+  if (!c.sysctls.empty()) {
+    json.key("sysctl").object();
+    for (const auto& [name, value] : c.sysctls) json.field(name, value);
+    json.end_object();
+  }
+  if (c.privileged && !c.rootless) {
+    json.key("devices").array();
+    for (const auto& d : c.devices)
+      json.object()
+          .field("path", d.path)
+          .field("type", std::string(1, d.type))
+          .field("major", d.major)
+          .field("minor", d.minor)
+          .field("fileMode", d.mode)
+          .field("uid", d.uid)
+          .field("gid", d.gid)
+          .end_object();
+    json.end_array();
+  }
+  if (!c.privileged) {
+    json.key("maskedPaths").strings(c.masked);
+    json.key("readonlyPaths").strings(c.read_only);
+  }
+  if (c.seccomp) {
+    json.key("seccomp");
+    write_seccomp(json, {c.capabilities.begin(), c.capabilities.end()});
+  }
+  json.end_object();
 }
 
 }  // namespace
@@ -285,22 +286,58 @@ Result<std::vector<std::string>> effective_capabilities(const Spec& spec) {
   return std::vector<std::string>(set.begin(), set.end());
 }
 
-Result<std::string> oci_config(const Spec& spec, const ConfigInput& input) {
+std::span<const DeviceRule> device_rules() {
+  // Making nodes is harmless: opening them is what counts.
+  static constexpr DeviceRule rules[] = {{'c', -1, -1, "m"}, {'b', -1, -1, "m"},   {'c', 1, 3, "rwm"},
+                                         {'c', 1, 5, "rwm"}, {'c', 1, 7, "rwm"},   {'c', 1, 8, "rwm"},
+                                         {'c', 1, 9, "rwm"}, {'c', 5, 0, "rwm"},   {'c', 5, 1, "rwm"},
+                                         {'c', 5, 2, "rwm"}, {'c', 136, -1, "rwm"}};
+  return rules;
+}
+
+int capability_number(std::string_view name) {
+  int number = 0;  // kAllCapabilities has the kernel's order
+  for (auto known : split(kAllCapabilities, ' ')) {
+    if (name.substr(4) == known) break;
+    ++number;
+  }
+  return number;
+}
+
+Result<Settled> settle(const Spec& spec, const ConfigInput& input) {
+  Settled out;
+  TRY_OK(settle_process(spec, input, out));
+  out.root = input.root, out.read_only_root = spec.read_only_root, out.hostname = spec.hostname;
+  TRY_OK(settle_mounts(spec, input, out));
+  settle_namespaces(spec, out);
+  out.cgroup = input.cgroup, out.rootless = input.rootless, out.privileged = spec.privileged;
+  out.sysctls = spec.sysctls;
+  const auto& limits = spec.limits;
+  out.resources.memory_bytes = limits.memory_bytes, out.resources.pids = limits.pids;
+  // Kubernetes' conversion: shares = m * 1024 / 1000, at least 2; quota = m * 100 per period of 100 ms.
+  if (limits.cpu_shares_millis > 0)
+    out.resources.cpu_shares = std::max<std::int64_t>(2, limits.cpu_shares_millis * 1024 / 1000);
+  if (limits.cpu_millis > 0) out.resources.cpu_quota = std::max<std::int64_t>(1000, limits.cpu_millis * 100);
+  if (spec.privileged) {
+    if (!input.rootless) out.devices = host_devices();
+    return out;
+  }
+  for (auto path : split(kMasked, ' ')) out.masked.emplace_back(path);
+  out.masked.insert(out.masked.end(), spec.masked_paths.begin(), spec.masked_paths.end());
+  for (auto path : split(kReadOnly, ' ')) out.read_only.emplace_back(path);
+  return out;
+}
+
+std::string oci_config(const Settled& container) {
   JsonWriter json;
   json.object().field("ociVersion", "1.0.2");
   json.key("process");
-  TRY_OK(write_process(json, spec, input));
-  json.key("root").object().field("path", input.root).field("readonly", spec.read_only_root).end_object();
-  if (!spec.hostname.empty()) json.field("hostname", spec.hostname);
-  TRY_OK(write_mounts(json, spec, input));
-  TRY_OK(write_linux(json, spec, input));
+  write_process(json, container);
+  json.key("root").object().field("path", container.root).field("readonly", container.read_only_root).end_object();
+  if (!container.hostname.empty()) json.field("hostname", container.hostname);
+  write_mounts(json, container);
+  write_linux(json, container);
   json.end_object();
-  return json.take();
-}
-
-Result<std::string> oci_process(const Spec& spec, const ConfigInput& input) {
-  JsonWriter json;
-  TRY_OK(write_process(json, spec, input));
   return json.take();
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/process.h"
 #include "base/text.h"
+#include "box/detail/launch.h"
 #include "box/detail/user.h"
 #include "box/detail/userns.h"
 
@@ -62,6 +63,20 @@ Result<std::vector<std::string>> arguments(const OciHost& host, const std::strin
   return argv;
 }
 
+// What runs the process by the plan of its container.
+Result<std::vector<std::string>> own_arguments(const OciHost& host, const std::string& id, int init_pid,
+                                               const Container::Exec& exec, const fs::path& folder) {
+  TRY(auto plan, read_file(host.dir(id) / "plan"));
+  Inside inside{.pid = init_pid, .argv = exec.argv, .env = exec.env, .cwd = exec.cwd, .user = {}, .tty = exec.tty};
+  if (!exec.user.empty()) {
+    TRY(inside.user, resolve_user_in(fmt::format("/proc/{}/root", init_pid), exec.user));
+    TRY_OK(check_mapped(inside.user->uid, inside.user->gid));
+  }
+  TRY_OK(write_file(folder / "plan", plan_inside(plan, inside), 0600));
+  return std::vector<std::string>{host.shim.string(), "exec", (folder / "plan").string(), (folder / "log").string(),
+                                  (folder / "pid").string()};
+}
+
 void end_process(const fs::path& folder) {
   auto pid = to_int(trim(read_file(folder / "pid").value_or("")));
   if (!pid || *pid <= 1) return;
@@ -74,7 +89,8 @@ Result<int> run_exec(const Ctx& ctx, const OciHost& host, const std::string& id,
                      const Container::Exec& exec, Streams streams) {
   if (exec.argv.empty()) return fail(Kind::invalid, "exec in container {}: no command", id);
   TRY(auto folder, TempDir::make_in(host.dir(id), "exec"));
-  TRY(auto argv, arguments(host, id, init_pid, exec, folder.path()));
+  auto command = host.native() ? own_arguments : arguments;
+  TRY(auto argv, command(host, id, init_pid, exec, folder.path()));
   std::optional<Terminal> terminal;
   Child::Streams given{streams.in, streams.out, streams.err};
   if (exec.tty) {

@@ -12,7 +12,7 @@ std::string_view shim_bytes();  // shim_bytes.cpp
 
 // Shared by a Runtime and its containers. Threads: any (constant after open).
 struct OciHost {
-  std::string program, name, version;  // "/usr/sbin/runc", "runc", "1.1.5"
+  std::string program, name, version;  // "/usr/sbin/runc", "runc", "1.1.5"; or the guardian itself, "native"
   fs::path root;                       // our state
   fs::path shim;
   Cgroups cgroups;
@@ -21,6 +21,7 @@ struct OciHost {
   int oom_score_floor = -1000;
   std::string cgroup_root;  // "/slipway-1a2b3c4d"
 
+  bool native() const { return name == "native"; }
   fs::path dir(const std::string& id) const { return root / "containers" / id; }
   // The program and its options before the sub-command.
   std::vector<std::string> command(const fs::path& log) const;

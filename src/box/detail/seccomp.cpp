@@ -1,8 +1,18 @@
 #include "box/detail/seccomp.h"
 
-#include <array>
-#include <span>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <seccomp.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "base/files.h"
 #include "base/text.h"
 
 namespace slipway::box {
@@ -67,71 +77,123 @@ constexpr std::array<Grant, 11> kGranted = {{
     {"CAP_SYS_NICE", "mbind set_mempolicy set_mempolicy_home_node"},
 }};
 
-void names(JsonWriter& json, std::string_view list) {
-  json.key("names").array();
-  for (auto name : split(list, ' '))
-    if (!name.empty()) json.value(name);
-  json.end_array();
-}
-
-void rule(JsonWriter& json, std::string_view list, std::string_view action = "SCMP_ACT_ALLOW") {
-  json.object();
-  names(json, list);
-  json.field("action", action).end_object();
-}
+constexpr int kNoSuchCall = 38;  // ENOSYS
 
 struct Argument {
-  int index;
-  std::uint64_t value, value_two;
+  int index = -1;  // -1: whatever the arguments are
+  std::uint64_t value = 0, value_two = 0;
   std::string_view op;
 };
+struct Rule {
+  std::string_view calls;
+  int error = 0;  // 0: allowed
+  Argument when;
+};
 
-void rule_when(JsonWriter& json, std::string_view list, const Argument& a) {
-  json.object();
-  names(json, list);
-  json.field("action", "SCMP_ACT_ALLOW").key("args").array().object();
-  json.field("index", a.index).field("value", a.value).field("valueTwo", a.value_two).field("op", a.op);
-  json.end_object().end_array().end_object();
-}
-
-// No new namespaces without CAP_SYS_ADMIN. clone3 hides its flags in memory a filter cannot read, so it answers
-// ENOSYS: C libraries then fall back to clone.
-void namespace_rules(JsonWriter& json) {
+std::vector<Rule> rules(const std::set<std::string>& capabilities) {
+  std::vector<Rule> out{{kAllowed, 0, {}}};
+  // Address families that reach past the namespace: 40 is AF_VSOCK (the hypervisor), 38 AF_ALG (kernel crypto).
+  out.push_back({"socket", 0, {0, 38, 0, "SCMP_CMP_LT"}});
+  out.push_back({"socket", 0, {0, 39, 0, "SCMP_CMP_EQ"}});
+  out.push_back({"socket", 0, {0, 40, 0, "SCMP_CMP_GT"}});
+  // The personalities that do not weaken address randomisation, and the question which one it is.
+  for (std::uint64_t p : {0x0ULL, 0x8ULL, 0x20000ULL, 0x20008ULL, 0xffffffffULL})
+    out.push_back({"personality", 0, {0, p, 0, "SCMP_CMP_EQ"}});
+  for (const auto& grant : kGranted)
+    if (capabilities.contains(std::string(grant.capability))) out.push_back({grant.calls, 0, {}});
+  if (capabilities.contains("CAP_SYS_ADMIN")) return out;
+  // No new namespaces without it. clone3 hides its flags in memory a filter cannot read, so it answers ENOSYS: C
+  // libraries then fall back to clone.
   constexpr std::uint64_t kNamespaces = 0x7E020000;  // CLONE_NEW*
-  rule_when(json, "clone", {0, kNamespaces, 0, "SCMP_CMP_MASKED_EQ"});
-  json.object();
-  names(json, "clone3");
-  json.field("action", "SCMP_ACT_ERRNO").field("errnoRet", 38).end_object();
+  out.push_back({"clone", 0, {0, kNamespaces, 0, "SCMP_CMP_MASKED_EQ"}});
+  out.push_back({"clone3", kNoSuchCall, {}});
+  return out;
 }
 
-void architectures(JsonWriter& json) {
-  json.key("architectures").array();
+constexpr std::array kArchitectures = {
 #if defined(__x86_64__)
-  // Not x32: nobody has such programs, and a third filter costs 8 ms of every start.
-  json.value("SCMP_ARCH_X86_64").value("SCMP_ARCH_X86");
+    // Not x32: nobody has such programs, and a third filter costs 8 ms of every start.
+    std::pair<std::string_view, std::uint32_t>{"SCMP_ARCH_X86_64", SCMP_ARCH_X86_64},
+    std::pair<std::string_view, std::uint32_t>{"SCMP_ARCH_X86", SCMP_ARCH_X86},
 #elif defined(__aarch64__)
-  json.value("SCMP_ARCH_AARCH64").value("SCMP_ARCH_ARM");
+    std::pair<std::string_view, std::uint32_t>{"SCMP_ARCH_AARCH64", SCMP_ARCH_AARCH64},
+    std::pair<std::string_view, std::uint32_t>{"SCMP_ARCH_ARM", SCMP_ARCH_ARM},
 #endif
-  json.end_array();
+};
+
+scmp_compare operation(std::string_view name) {
+  if (name == "SCMP_CMP_LT") return SCMP_CMP_LT;
+  if (name == "SCMP_CMP_GT") return SCMP_CMP_GT;
+  if (name == "SCMP_CMP_MASKED_EQ") return SCMP_CMP_MASKED_EQ;
+  return SCMP_CMP_EQ;
+}
+
+Result<> add_rule(scmp_filter_ctx filter, const Rule& rule, int& highest) {
+  auto action = rule.error == 0 ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(rule.error);
+  for (auto name : split(rule.calls, ' ')) {
+    int call = seccomp_syscall_resolve_name(std::string(name).c_str());
+    if (call == __NR_SCMP_ERROR) continue;  // newer than the library: answered as a kernel without it would
+    highest = std::max(highest, call);
+    scmp_arg_cmp compare{static_cast<unsigned>(std::max(0, rule.when.index)), operation(rule.when.op), rule.when.value,
+                         rule.when.value_two};
+    int error = rule.when.index < 0 ? seccomp_rule_add_array(filter, action, call, 0, nullptr)
+                                    : seccomp_rule_add_array(filter, action, call, 1, &compare);
+    if (error < 0 && error != -EFAULT) return fail_errno(-error, fmt::format("system call filter: {}", name));
+  }
+  return {};
+}
+
+// Calls that nobody had heard of when the list was made do not exist, so that programs try what came before them.
+std::string newer_calls_are_unknown(int highest) {
+  constexpr std::uint32_t arch_at = offsetof(seccomp_data, arch), call_at = offsetof(seccomp_data, nr);
+  const std::array program = {
+      sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, arch_at),
+      sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kArchitectures[0].second, 0, 3),
+      sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, call_at),
+      sock_filter BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, static_cast<std::uint32_t>(highest), 0, 1),
+      sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | kNoSuchCall),
+  };
+  return {reinterpret_cast<const char*>(program.data()), sizeof program};
 }
 
 }  // namespace
 
+Result<std::string> seccomp_program(const std::set<std::string>& capabilities) {
+  std::unique_ptr<void, void (*)(scmp_filter_ctx)> filter(seccomp_init(SCMP_ACT_ERRNO(EPERM)), seccomp_release);
+  if (!filter) return fail(Kind::internal, "system call filter: out of memory");
+  for (const auto& [name, arch] : kArchitectures)
+    if (int error = seccomp_arch_add(filter.get(), arch); error < 0 && error != -EEXIST)
+      return fail_errno(-error, fmt::format("system call filter for {}", name));
+  (void)seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2);  // a tree: few comparisons a call
+  int highest = 0;
+  for (const auto& rule : rules(capabilities)) TRY_OK(add_rule(filter.get(), rule, highest));
+  Fd file(::memfd_create("filter", MFD_CLOEXEC));
+  if (!file) return fail_errno(errno, "system call filter");
+  if (int error = seccomp_export_bpf(filter.get(), file.get()); error < 0)
+    return fail_errno(-error, "system call filter");
+  if (::lseek(file.get(), 0, SEEK_SET) < 0) return fail_errno(errno, "system call filter");
+  TRY(auto program, read_all(file.get()));
+  return newer_calls_are_unknown(highest) + program;
+}
+
 void write_seccomp(JsonWriter& json, const std::set<std::string>& capabilities) {
-  json.object().field("defaultAction", "SCMP_ACT_ERRNO").field("defaultErrnoRet", 1);
-  architectures(json);
+  json.object().field("defaultAction", "SCMP_ACT_ERRNO").field("defaultErrnoRet", EPERM);
+  json.key("architectures").array();
+  for (const auto& [name, arch] : kArchitectures) json.value(name);
+  json.end_array();
   json.key("syscalls").array();
-  rule(json, kAllowed);
-  // Address families that reach past the namespace: 40 is AF_VSOCK (the hypervisor), 38 AF_ALG (kernel crypto).
-  rule_when(json, "socket", {0, 38, 0, "SCMP_CMP_LT"});
-  rule_when(json, "socket", {0, 39, 0, "SCMP_CMP_EQ"});
-  rule_when(json, "socket", {0, 40, 0, "SCMP_CMP_GT"});
-  // The personalities that do not weaken address randomisation, and the question which one it is.
-  for (std::uint64_t p : {0x0ULL, 0x8ULL, 0x20000ULL, 0x20008ULL, 0xffffffffULL})
-    rule_when(json, "personality", {0, p, 0, "SCMP_CMP_EQ"});
-  for (const auto& grant : kGranted)
-    if (capabilities.contains(std::string(grant.capability))) rule(json, grant.calls);
-  if (!capabilities.contains("CAP_SYS_ADMIN")) namespace_rules(json);
+  for (const auto& rule : rules(capabilities)) {
+    json.object().key("names").array();
+    for (auto name : split(rule.calls, ' '))
+      if (!name.empty()) json.value(name);
+    json.end_array().field("action", rule.error == 0 ? "SCMP_ACT_ALLOW" : "SCMP_ACT_ERRNO");
+    if (rule.error != 0) json.field("errnoRet", rule.error);
+    if (const auto& a = rule.when; a.index >= 0) {
+      json.key("args").array().object().field("index", a.index).field("value", a.value);
+      json.field("valueTwo", a.value_two).field("op", a.op).end_object().end_array();
+    }
+    json.end_object();
+  }
   json.end_array().end_object();
 }
 

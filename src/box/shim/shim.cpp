@@ -2,12 +2,12 @@
 // slipway (also a kill -9), so that a pod goes on running, its log goes on being written and its exit status is
 // known to the next slipway. Plain system calls only: its resident size is what a container costs us.
 //
-//   shim DIR LOG|- MAX_BYTES FILES FLAGS RUNTIME ARG...
+//   shim DIR LOG|- MAX_BYTES FILES FLAGS [RUNTIME ARG...]
 //
-// DIR holds the OCI bundle; the runtime writes DIR/pid. Descriptors: 0-2 the container's streams, 3 where the
-// start is reported ("ok PID" or "fail STATUS"), 4 with flag l: a pipe whose end of file means that the one who
-// wanted the container is gone. Flag t: the container has a terminal. Left behind: DIR/shim and DIR/state (who runs),
-// DIR/exit
+// Without a runtime it makes the container itself, as DIR/plan says (launch.cpp); with one, DIR holds the OCI bundle
+// and the runtime writes DIR/pid. Descriptors: 0-2 the container's streams, 3 where the start is reported ("ok PID" or
+// "fail STATUS"), 4 with flag l: a pipe whose end of file means that the one who wanted the container is gone. Flag t:
+// the container has a terminal. Left behind: DIR/shim and DIR/state (who runs), DIR/exit
 // ("STATUS NANOSECONDS"). With "probe" as its only argument it exits 0: the runtime's trial container.
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -26,6 +27,8 @@
 #include <unistd.h>
 
 #include <initializer_list>
+
+#include "launch.h"
 
 namespace {
 
@@ -210,6 +213,20 @@ int run_runtime(char** argv, int out, int err) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+// Makes the container of DIR/plan. The reason why not goes where a runtime writes it.
+int launch_plan(int out, int err, int& master) {
+  Plan plan;
+  Launched launched;
+  if (read_plan("plan", plan))
+    launched = launch(plan, out, err);
+  else
+    snprintf(launched.why, sizeof launched.why, "its plan cannot be read");
+  if (plan.text != nullptr) munmap(plan.text, plan.size + 1);
+  if (launched.pid < 0) put_file("runtime.log", launched.why);
+  master = launched.master;
+  return launched.pid;
+}
+
 int read_pid() {
   char text[32] = {};
   int fd = open("pid", O_RDONLY | O_CLOEXEC);
@@ -297,7 +314,9 @@ void protect() {
 
 int main(int argc, char** argv) {
   if (argc == 2 && strcmp(argv[1], "probe") == 0) return 0;
-  if (argc < 7 || chdir(argv[1]) < 0) return 125;
+  if (argc == 5 && strcmp(argv[1], "exec") == 0) return run_inside(argv[2], argv[3], argv[4]);
+  if (argc < 6 || chdir(argv[1]) < 0) return 125;
+  bool by_runtime = argc > 6;
   Options options{strchr(argv[5], 'l') != nullptr, strchr(argv[5], 't') != nullptr, strcmp(argv[2], "-") != 0};
   fcntl(kReport, F_SETFD, FD_CLOEXEC);
   protect();
@@ -315,17 +334,22 @@ int main(int argc, char** argv) {
   sigaddset(&mask, SIGCHLD);
   sigprocmask(SIG_BLOCK, &mask, nullptr);
   int signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-  int listener = options.tty ? console_socket() : -1;
-  int code = run_runtime(argv + 6, out[1], err[1]);
+  int listener = options.tty && by_runtime ? console_socket() : -1;
+  int code = 255, master = -1, container = -1;
+  if (by_runtime) {
+    code = run_runtime(argv + 6, out[1], err[1]);
+    container = code == 0 ? read_pid() : -1;
+  } else {
+    container = launch_plan(out[1], err[1], master);
+  }
   close(out[1]);
   close(err[1]);
-  int container = code == 0 ? read_pid() : -1;
   if (container <= 0) {
     snprintf(text, sizeof text, "fail %d\n", code);
     write_full(kReport, text, strlen(text));
     return 0;
   }
-  int master = listener >= 0 ? receive_master(listener) : -1;
+  if (listener >= 0) master = receive_master(listener);
   g_out.fd = options.log ? (options.tty ? master : out[0]) : -1;
   g_err.fd = err[0];
   snprintf(text, sizeof text, "%d %llu %d %llu\n", getpid(), start_time(getpid()), container, start_time(container));

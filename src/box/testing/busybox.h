@@ -18,9 +18,9 @@ inline std::optional<fs::path> make_busybox(const fs::path& folder, std::string&
   EXPECT_TRUE(make_dirs(bin));
   std::error_code error;
   fs::copy_file("/bin/busybox", bin / "busybox", error);
-  for (const char* name : {"sh",    "true",     "false", "cat",  "sleep", "id",   "env",      "ls",    "echo",
-                           "mount", "touch",    "httpd", "wget", "nc",    "ping", "kill",     "head",  "dd",
-                           "tail",  "hostname", "stat",  "grep", "wc",    "seq",  "nslookup", "mkdir", "date"})
+  for (const char* name : {"sh",    "true",  "false", "cat", "sleep",    "id",    "env",  "ls",    "echo",   "mount",
+                           "touch", "httpd", "wget",  "nc",  "ping",     "kill",  "head", "dd",    "tail",   "hostname",
+                           "stat",  "grep",  "wc",    "seq", "nslookup", "mkdir", "date", "mknod", "unshare"})
     fs::create_symlink("busybox", bin / name, error);
   EXPECT_TRUE(make_dirs(folder / "etc"));
   EXPECT_TRUE(make_dirs(folder / "tmp"));
