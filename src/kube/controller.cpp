@@ -146,7 +146,8 @@ class Runner {
 }  // namespace
 
 bool is_namespace_going(const Error& error) {
-  return error.is(Kind::denied) && error.what().find("because it is being terminated") != std::string::npos;
+  if (error.is(Kind::denied)) return error.what().contains("because it is being terminated");
+  return error.is(Kind::not_found) && error.what().starts_with("namespaces \"");
 }
 
 std::function<std::vector<Key>(const Event&)> keys_of_owner(std::string kind) {
