@@ -25,7 +25,6 @@ std::string_view to_string(CgroupMode mode) {
 Cgroups Cgroups::detect(const fs::path& mounts) {
   Cgroups found;
   bool v1 = false, v2 = false;
-  fs::path unified;
   auto text = read_file(mounts).value_or("");
   for (auto line : lines(text)) {
     auto fields = split(line, ' ');
@@ -33,7 +32,7 @@ Cgroups Cgroups::detect(const fs::path& mounts) {
     fs::path at(fields[1]);
     if (fields[2] == "cgroup2") {
       v2 = true;
-      unified = at;
+      found.unified = at;
     } else if (fields[2] == "cgroup") {
       v1 = true;
       for (auto option : split(fields[3], ','))
@@ -43,10 +42,10 @@ Cgroups Cgroups::detect(const fs::path& mounts) {
     }
     found.hierarchies.push_back(at);
   }
-  if (v2) found.unified_controllers = !trim(read_file(unified / "cgroup.controllers").value_or("")).empty();
+  if (v2) found.unified_controllers = !trim(read_file(found.unified / "cgroup.controllers").value_or("")).empty();
   found.mode = v1 && v2 ? CgroupMode::hybrid : v1 ? CgroupMode::v1 : v2 ? CgroupMode::unified : CgroupMode::none;
-  if (found.mode == CgroupMode::unified) found.memory = unified;
-  const auto& probe = found.memory.empty() ? unified : found.memory;
+  if (found.mode == CgroupMode::unified) found.memory = found.unified;
+  const auto& probe = found.memory.empty() ? found.unified : found.memory;
   found.writable = !probe.empty() && ::access(probe.c_str(), W_OK) == 0;
   return found;
 }

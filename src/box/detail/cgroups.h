@@ -19,6 +19,7 @@ struct Cgroups {
   bool writable = false;
   std::vector<fs::path> hierarchies;  // folders a group may exist in
   fs::path memory;                    // of the memory controller; empty: none
+  fs::path unified;                   // of v2, if it is there
 
   static Cgroups detect(const fs::path& mounts = "/proc/self/mounts");
   bool oom_killed(const std::string& group) const;

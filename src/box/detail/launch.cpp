@@ -187,8 +187,11 @@ Result<std::string> launch_plan(const Settled& container, const Cgroups& cgroups
   PlanWriter plan;
   add_namespaces(plan, container);
   if (!container.cgroup.empty())
-    for (const auto& hierarchy : cgroups.hierarchies)
-      plan.add("group-file", hierarchy.string() + container.cgroup + "/cgroup.procs");
+    for (const auto& hierarchy : cgroups.hierarchies) {
+      auto folder = hierarchy.string() + container.cgroup;
+      if (hierarchy == cgroups.unified) plan.add("group", folder);
+      plan.add(hierarchy == cgroups.unified ? "exec-group-file" : "group-file", folder + "/cgroup.procs");
+    }
   add_tree(plan, container, cgroups);
   if (container.open_files > 0) plan.add("open-files", container.open_files);
   if (container.oom_score_adj) plan.add("oom-score", *container.oom_score_adj);
@@ -200,7 +203,7 @@ Result<std::string> launch_plan(const Settled& container, const Cgroups& cgroups
   plan.add("capabilities", capability_bits(container.capabilities));
   if (container.rootless) plan.add("keep-groups");
   plan.add("user", container.uid, container.gid);
-  for (auto gid : container.groups) plan.add("group", gid);
+  for (auto gid : container.groups) plan.add("member-of", gid);
   if (container.tty) plan.add("tty");
   plan.add("cwd", container.cwd);
   for (const auto& entry : container.env) plan.add("env", entry);
@@ -223,10 +226,11 @@ std::string plan_inside(std::string_view container, const Inside& process) {
     if (name == "join") joined |= static_cast<std::uint64_t>(to_int(argument(1)).value_or(0));
     static const std::set<std::string_view> kept = {"group-file", "oom-score", "open-files", "seccomp", "capabilities"};
     if (kept.contains(name)) plan.add(name, argument(0));
+    if (name == "exec-group-file") plan.add("group-file", argument(0));
     if (name == "no-new-privileges" || name == "keep-groups") plan.add(name);
     if (name == "cwd") plan.add(name, process.cwd.empty() ? argument(0) : process.cwd);
     if (name == "user" && !process.user) plan.add(name, argument(0), argument(1));
-    if (name == "group" && !process.user) plan.add(name, argument(0));
+    if (name == "member-of" && !process.user) plan.add(name, argument(0));
     if (name == "env")
       if (auto pair = cut(words[i + 2], "=")) env[std::string(pair->first)] = pair->second;
     i += 2 + count;
@@ -234,7 +238,7 @@ std::string plan_inside(std::string_view container, const Inside& process) {
   plan.add("inside", process.pid, joined);
   if (process.user) {
     plan.add("user", process.user->uid, process.user->gid);
-    for (auto gid : process.user->groups) plan.add("group", gid);
+    for (auto gid : process.user->groups) plan.add("member-of", gid);
   }
   for (const auto& [key, value] : process.env) env[key] = value;
   for (const auto& [key, value] : env) plan.add("env", key + "=" + value);
