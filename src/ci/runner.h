@@ -134,6 +134,8 @@ struct RunnerOptions {
   Millis default_timeout{std::chrono::minutes(360)};
   Millis cancel_grace{std::chrono::minutes(5)};       // for steps that run on cancel
   std::size_t max_log_bytes = std::size_t{64} << 20;  // a job
+  std::uint64_t keep_free_bytes = std::uint64_t{512}
+                                  << 20;  // on the disk of `root`: a job that takes more is stopped; 0: off
 };
 struct RunResult {
   Conclusion conclusion = Conclusion::success;

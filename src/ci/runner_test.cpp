@@ -418,6 +418,17 @@ TEST_F(RunnerTest, SLOW_ForkBombIsContained) {
   EXPECT_TRUE(run("on: push\njobs: {k: {runs-on: x, steps: [{run: echo next}]}}").output.contains("next"));
 }
 
+TEST_F(RunnerTest, AJobThatFillsTheDiskIsStopped) {
+  must(make_dirs(options.root));
+  options.keep_free_bytes = fs::space(options.root).available - (std::uint64_t{64} << 20);
+  auto r = steps("- run: head -c 400000000 /dev/zero > big; sleep 60; echo not reached");
+  EXPECT_EQ(r.conclusions(), "j=failure");
+  EXPECT_TRUE(r.job("j").why.contains("are kept free")) << r.job("j").why;
+  EXPECT_FALSE(r.output.contains("not reached"));
+  options.keep_free_bytes = 0;
+  EXPECT_EQ(steps("- run: echo next").conclusions(), "j=success");
+}
+
 TEST(JobResult, RoundTrip) {
   JobResult r;
   r.key = "a (1)", r.id = "a", r.name = "A", r.conclusion = Conclusion::failure, r.why = "w", r.summary = "s";

@@ -1,6 +1,7 @@
 // From a planned job to its result: folder, container, steps, what is left to do, outputs.
 #include "ci/detail/job_run.h"
 #include "ci/detail/images.h"
+#include "ci/run/disk_guard.h"
 #include "ci/run/ready_place.h"
 
 #include "base/hash.h"
@@ -35,7 +36,8 @@ JobResult JobRun::run(const Ctx& ctx) {
   auto prepared = prepare(ctx);
   std::unique_ptr<JobGroups::Hold> hold;
   if (prepared && definition_.concurrency && options().groups) prepared = take_turn(ctx, hold);
-  auto own = hold ? ctx.with_stop(hold->token()) : ctx;
+  DiskGuard disk(options().root, options().keep_free_bytes, hold ? hold->token() : ctx.stop);
+  auto own = ctx.with_stop(disk.token());
   in_.shared.tell([&](Observer& o) { o.job_started(result_.key, result_.name); });
   if (!prepared) {
     cancelled_ = !ctx.alive() || prepared.error().is(Kind::cancelled);
@@ -47,6 +49,11 @@ JobResult JobRun::run(const Ctx& ctx) {
     run_all(own);
   }
   if (hold && cancelled_ && result_.why.empty()) result_.why = hold->cancelled();
+  if (auto full = disk.why(); !full.empty()) {
+    result_.why.clear();
+    fail_job(full);
+    cancelled_ = false;
+  }
   finish(own, started);
   return std::move(result_);
 }
