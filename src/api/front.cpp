@@ -75,11 +75,18 @@ void mount_kubernetes(net::Router& router, engine::House& house) {
     router.mount(prefix, kubernetes);
 }
 
+// Their tokens are of their own: one a job, none of a person.
+void mount_job_services(net::Router& router, engine::House& house) {
+  auto services = house.job_service->routes();
+  for (auto prefix : ci::JobService::paths) router.mount(prefix, services);
+}
+
 }  // namespace
 
 net::Handler front_for_pods(engine::House& house) {
   auto router = std::make_shared<net::Router>();
   mount_kubernetes(*router, house);
+  mount_job_services(*router, house);
   return [router](const Ctx& ctx, net::Request& request) { return (*router)(ctx, request); };
 }
 
@@ -88,6 +95,7 @@ net::Handler front(engine::House& house) {
   router->mount("/git/", house.git->routes());
   router->mount("/v2/", guarded_registry(house));
   mount_kubernetes(*router, house);
+  mount_job_services(*router, house);
   router->mount("/watch", joined_watches(house.api->routes()));
   router->mount("/logs/", [&house](const Ctx&, net::Request& request) { return logs(house, request); });
   router->mount("/metrics", [&house](const Ctx&, net::Request&) { return metrics(house); });

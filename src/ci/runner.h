@@ -23,6 +23,8 @@
 
 namespace slipway::ci {
 
+class JobService;
+
 enum class Conclusion : std::uint8_t { success, failure, cancelled, skipped };
 std::string_view to_string(Conclusion conclusion);
 std::optional<Conclusion> parse_conclusion(std::string_view text);
@@ -119,7 +121,9 @@ struct RunnerOptions {
   std::vector<std::string> registry_names;  // further hosts that mean it: "registry.slipway.local"
   oci::Remote* remote = nullptr;            // images for `container:` and services that are elsewhere
 
-  // Actions of other repositories: a folder of this host that holds owner/name at the ref. Nothing: not known.
+  JobService* service = nullptr;  // what JavaScript and container actions talk to; null: they have nobody
+
+  // Actions of other repositories (actions_source.h): a folder of this host that holds owner/name at the ref. Nothing: not known.
   std::function<Result<std::optional<fs::path>>(const Ctx&, const std::string& repository, const std::string& ref)>
       actions;
   std::string path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/go/bin";  // PATH of steps

@@ -129,6 +129,20 @@ class StatusKeeper final : public ci::Observer {
   path::Spans commands_;
 };
 
+// Actions of other repositories, as the commit's own lock file allows them.
+Result<decltype(ci::RunnerOptions::actions)> actions_for(const git::Repository& repository, const std::string& commit,
+                                                         std::shared_ptr<ci::ActionSource> source) {
+  std::shared_ptr<ci::ActionLock> lock;
+  TRY(auto text, repository.read(commit, ci::ActionLock::path));
+  if (text) {
+    TRY(auto parsed, ci::ActionLock::parse(*text));
+    lock = std::make_shared<ci::ActionLock>(std::move(parsed));
+  }
+  return [source = std::move(source), lock](const Ctx& ctx, const std::string& name, const std::string& ref) {
+    return source->folder(ctx, name, ref, lock.get());
+  };
+}
+
 // What an earlier life of this run finished.
 std::vector<ci::JobResult> finished_jobs(const kube::Object& run) {
   std::vector<ci::JobResult> finished;
@@ -303,6 +317,10 @@ Result<> execute_run(const Ctx& ctx, House& house, const std::string& run_name) 
   options.blobs = house.blobs.get();
   options.cache = house.job_cache.get();
   options.ready = house.ready.get();
+  options.service = house.job_service.get();
+  auto actions = actions_for(repository, change.after, house.actions);
+  if (!actions) return refuse(ctx, house, run_name, actions.error());
+  options.actions = *std::move(actions);
   options.builder = &builder;
   options.scanner = house.scanner.get();
   options.previewer = house.previewer.get();

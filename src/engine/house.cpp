@@ -170,6 +170,32 @@ Result<> open_stages(const Ctx& ctx, House& house) {
   return {};
 }
 
+Result<> open_job_services(House& house) {
+  const auto& data = house.settings.data;
+  ci::ServiceOptions options;
+  options.blobs = house.blobs.get();
+  options.cache = house.job_cache.get();
+  options.key_file = data / "pki" / "id-tokens.key";
+  options.issuer = [&house] { return house.url(); };
+  options.url = [&house](bool own_network) {
+    return own_network && house.network && house.pod_port > 0
+               ? fmt::format("http://{}:{}", house.network->gateway_ip(), house.pod_port.load())
+               : house.url();
+  };
+  TRY(house.job_service, ci::JobService::open(std::move(options)));
+  ci::ActionSourceOptions actions;
+  actions.root = data / "actions";
+  actions.places = house.settings.actions;
+  actions.hosted = [&house](const std::string& name) -> Result<std::optional<fs::path>> {
+    auto found = house.git->repository(name);
+    if (found) return found->path();
+    return found.error().is(Kind::not_found) ? Result<std::optional<fs::path>>(std::nullopt)
+                                             : Fail(std::move(found).error());
+  };
+  TRY(house.actions, ci::ActionSource::open(std::move(actions)));
+  return {};
+}
+
 }  // namespace
 
 std::vector<std::string> registry_names(const Settings& settings) {
@@ -188,6 +214,7 @@ Result<std::unique_ptr<House>> House::open(const Ctx& ctx, Settings settings) {
   TRY_OK(open_node(*house));
   TRY_OK(open_stages(ctx, *house));
   TRY(house->git, git::Host::open(house->settings.data / "git", git_policy(*house)));
+  TRY_OK(open_job_services(*house));
   TRY_OK(ctx.alive());
   LOG(info, "house.open", {"data", house->settings.data.native()}, {"runtime", house->runtime->describe()});
   return house;

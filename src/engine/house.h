@@ -5,9 +5,11 @@
 #include <memory>
 
 #include "box/network.h"
+#include "ci/actions_source.h"
 #include "ci/groups.h"
 #include "ci/jobcache.h"
 #include "ci/ready.h"
+#include "ci/service.h"
 #include "cluster/api_server.h"
 #include "cluster/controllers.h"
 #include "cluster/gateway.h"
@@ -62,6 +64,10 @@ struct House {
   std::unique_ptr<ci::ReadyPlaces> ready;
   std::unique_ptr<ci::JobCache> job_cache;
   std::unique_ptr<ci::JobGroups> job_groups;
+  std::unique_ptr<ci::JobService> job_service;  // what JavaScript actions talk to
+  std::shared_ptr<ci::ActionSource> actions;
+
+  std::atomic<int> pod_port = 0;  // of the address at which pods reach this host; 0: none
 
   std::vector<std::string> without;  // what does not work here, and why: said at the start
 

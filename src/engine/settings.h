@@ -1,6 +1,7 @@
 #pragma once
 // What `slipway up` was told.
 #include <string>
+#include <vector>
 
 #include "base/files.h"
 
@@ -15,7 +16,8 @@ struct Settings {
   std::string registry_name = "registry.slipway.local";
   std::string bridge = "slipway0", pod_cidr = "10.244.0.0/16", service_cidr = "10.96.0.0/16";
   std::size_t parallel_runs = 4;
-  std::string advisories;  // folder or database of advisories beside the built-in seed
+  std::vector<std::string> actions;  // folders and URLs of mirrors of other repositories' actions
+  std::string advisories;            // folder or database of advisories beside the built-in seed
 };
 
 }  // namespace slipway::engine

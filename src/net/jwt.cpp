@@ -1,5 +1,6 @@
 #include "net/jwt.h"
 
+#include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/ecdsa.h>
 #include <openssl/err.h>
@@ -132,6 +133,17 @@ Result<std::string> Es256::verify(std::string_view token) const {
   auto claims = from_base64(parts[1]);
   if (!claims) return fail(Kind::denied, "token: its claims are no base64url");
   return *std::move(claims);
+}
+
+std::string Es256::jwk() const {
+  unsigned char point[1 + 2 * half];  // 4, x, y
+  std::size_t size = 0;
+  bool read = EVP_PKEY_get_octet_string_param(static_cast<EVP_PKEY*>(key_), OSSL_PKEY_PARAM_PUB_KEY, point,
+                                              sizeof point, &size) == 1;
+  SLP_ASSERT(read && size == sizeof point && point[0] == POINT_CONVERSION_UNCOMPRESSED);
+  std::string_view bytes(reinterpret_cast<char*>(point) + 1, 2 * half);
+  return fmt::format(R"({{"kty":"EC","crv":"P-256","use":"sig","alg":"ES256","kid":"{}","x":"{}","y":"{}"}})", key_id_,
+                     to_base64url(bytes.substr(0, half)), to_base64url(bytes.substr(half)));
 }
 
 }  // namespace slipway::net

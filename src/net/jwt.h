@@ -23,6 +23,7 @@ class Es256 {
   // The claims of a token that this key signed. Errors: denied: another key, another algorithm, changed, no token.
   Result<std::string> verify(std::string_view token) const;
   const std::string& key_id() const { return key_id_; }  // of the public key: base64url of its sha256
+  std::string jwk() const;                               // the public key as JSON (RFC 7517), for others to verify
 
  private:
   explicit Es256(void* key) : key_(key) {}

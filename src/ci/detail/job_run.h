@@ -6,6 +6,7 @@
 #include "ci/run/job_folder.h"
 #include "ci/run/sandbox.h"
 #include "ci/runner.h"
+#include "ci/service.h"
 #include "secret/redact.h"
 
 namespace slipway::ci {
@@ -88,6 +89,7 @@ struct Frame {
   std::string action_path, action_repository, action_ref;  // as seen inside
   bool composite = false, failed = false;
   int depth = 0;
+  std::string path;            // of ids from the job's step down
   Effects* effects = nullptr;  // of the step in the background this belongs to
   std::string outer_step;      // composite: the id under which the job's step is reported
 };
@@ -166,9 +168,13 @@ class JobRun {
   std::string token() const;
 
   // uses.cpp
+  // Where an action's files are: a folder relative to home, and of which repository ("" of the job's own).
+  struct ActionPlace {
+    std::string folder, repository, ref;
+  };
   Result<> use(const Ctx& ctx, Frame& frame, const Step& step, StepContext& context);
-  Result<> run_action(const Ctx& ctx, Frame& frame, StepContext& context, const std::string& folder,
-                      const Action& action, Object inputs);
+  Result<> run_action(const Ctx& ctx, Frame& frame, StepContext& context, const ActionPlace& place,
+                      const Action& action, const Object& inputs);
 
  private:
   struct Post {
@@ -233,8 +239,33 @@ class JobRun {
   Environment process_env(const StepContext& step) const;
   Data github_of(const Frame& frame, const StepContext* step) const;
 
+  // uses.cpp
+  struct Fetched {
+    ActionPlace place;
+    Action action;
+  };
+  // Nothing: not known here.
+  Result<std::optional<Fetched>> fetch_action(const Ctx& ctx, const std::string& uses);
+  // Before the first step: `pre:` of the actions of other repositories that steps use, in order.
+  void run_pres(const Ctx& ctx, Frame& frame, const std::vector<Step>& list);
+  Result<> run_pre(const Ctx& ctx, Frame& frame, const Step& step, const Fetched& found);
+  Result<Object> inputs_of(const Frame& frame, const StepContext& context, const Action& action, const Object& given);
+  Frame inner_frame(const Frame& frame, const StepContext& context, const ActionPlace& place, const Action& action);
   Result<> docker_action(const Ctx& ctx, StepContext& context, Frame& inner, const std::string& folder,
                          const Action& action, Environment env);
+  // An action in JavaScript: one of its three programs, with what it saved for the next.
+  using ActionState = std::map<std::string, std::string>;
+  Result<> node(const Ctx& ctx, StepContext& context, const Environment& env, ActionState& state,
+                const std::string& program);
+  void defer_post(const StepContext& context, const Environment& env, const Action& action,
+                  const std::shared_ptr<ActionState>& state);
+
+  // service/admission.cpp
+  // What JavaScript and container actions see beside what steps do.
+  Environment action_env(bool own_network);
+  void take_artifacts();
+  doc::Map identity_claims() const;
+
   JobInput in_;
   const JobDefinition& definition_;
   JobResult result_;
@@ -246,6 +277,8 @@ class JobRun {
   std::vector<std::string> paths_;  // GITHUB_PATH, newest first
   std::string default_shell_, default_folder_;
   std::vector<Post> posts_;
+  std::map<std::string, std::shared_ptr<ActionState>> states_;  // of actions whose `pre:` ran, by Frame::path and id
+  std::shared_ptr<JobService::Pass> pass_;
   struct Service {
     std::string name;
     std::unique_ptr<box::Container> container;

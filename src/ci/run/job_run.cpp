@@ -196,6 +196,7 @@ void JobRun::run_all(const Ctx& ctx) {
     return;
   }
   std::lock_guard turn(turn_);
+  run_pres(own, root_, definition_.steps);
   steps(own, root_, definition_.steps);
   join(root_, "", false);
   run_posts(own);
@@ -261,6 +262,7 @@ void JobRun::collect_outputs() {
 void JobRun::finish(const Ctx&, std::chrono::steady_clock::time_point started) {
   if (sandbox_) sandbox_->close();
   stop_services();
+  pass_.reset();
   sandbox_.reset();
   folder_.reset();
   result_.conclusion = cancelled_ ? Conclusion::cancelled : failed_ ? Conclusion::failure : Conclusion::success;

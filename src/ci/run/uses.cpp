@@ -111,7 +111,7 @@ Result<> JobRun::use(const Ctx& ctx, Frame& frame, const Step& step, StepContext
     TRY(auto relative, relative_of(path));
     TRY(auto found, find_action(*this, relative, uses));
     TRY(auto action, parse_action(found.text, uses + "/" + fs::path(found.file).filename().string()));
-    return run_action(ctx, frame, context, relative, action, std::move(inputs));
+    return run_action(ctx, frame, context, {relative, frame.action_repository, frame.action_ref}, action, inputs);
   }
   if (uses.starts_with("docker://")) {
     ContainerStep call;
@@ -121,6 +121,7 @@ Result<> JobRun::use(const Ctx& ctx, Frame& frame, const Step& step, StepContext
     if (entrypoint) call.entrypoint = entrypoint->text();
     if (args) call.args = shell_words(args->text());
     for (auto& [key, value] : inputs.entries) call.env[input_variable(key)] = value.text();
+    for (auto& [key, value] : action_env(false)) call.env[key] = value;
     TRY(auto code, container(ctx, context, call));
     return code == 0 ? Result<>{} : fail(Kind::invalid, "Process completed with exit code {}.", code);
   }
@@ -132,34 +133,41 @@ Result<> JobRun::use(const Ctx& ctx, Frame& frame, const Step& step, StepContext
     for (auto& [key, value] : inputs.entries) use.inputs[key] = value.text();
     return native(ctx, use);
   }
-  auto folder = options().actions ? options().actions(ctx, reference->repository, reference->ref)
-                                  : Result<std::optional<fs::path>>(std::nullopt);
-  if (!folder) return Fail(std::move(folder).error().in(uses));
-  if (!*folder) {
-    auto near = nearest(name, native_action_names());
-    return Fail(
-        Error(Kind::not_found,
-              fmt::format("action {} is neither built in nor mirrored here; nothing is fetched from other hosts", uses))
-            .with_hint(near ? fmt::format("did you mean {}?", *near)
-                            : fmt::format("copy it to .github/actions/{} and use it as ./.github/actions/{}",
-                                          fs::path(name).filename().string(), fs::path(name).filename().string())));
-  }
-  auto relative = fmt::format("work/_actions/{}/{}", reference->repository, reference->ref);
-  if (!folder_->has_folder(relative)) {
-    auto staged = folder_->base() / fmt::format("action{}", ++files_);
-    TRY_OK(copy_tree(**folder, staged));
-    TRY_OK(folder_->move_in(staged, relative));
-  }
-  if (!reference->path.empty()) relative += "/" + reference->path;
-  TRY(auto found, find_action(*this, relative, uses));
-  TRY(auto action, parse_action(found.text, uses));
-  return run_action(ctx, frame, context, relative, action, std::move(inputs));
+  TRY(auto found, fetch_action(ctx, uses));
+  if (found) return run_action(ctx, frame, context, found->place, found->action, inputs);
+  auto near = nearest(name, native_action_names());
+  return Fail(
+      Error(Kind::not_found,
+            fmt::format("action {} is neither built in nor mirrored here; nothing is fetched from other hosts", uses))
+          .with_hint(near ? fmt::format("did you mean {}?", *near)
+                          : fmt::format("push {} to this host, give --actions a folder of mirrors or "
+                                        "https://HOST/{{owner}}/{{name}}.git, or copy it to .github/actions/{} and use "
+                                        "it as ./.github/actions/{}",
+                                        reference->repository, fs::path(name).filename().string(),
+                                        fs::path(name).filename().string())));
 }
 
-Result<> JobRun::run_action(const Ctx& ctx, Frame& frame, StepContext& context, const std::string& folder,
-                            const Action& action, Object given) {
-  if (frame.depth >= max_depth)
-    return fail(Kind::invalid, "{}: actions use each other deeper than {}", action.source, max_depth);
+Result<std::optional<JobRun::Fetched>> JobRun::fetch_action(const Ctx& ctx, const std::string& uses) {
+  auto reference = parse_reference(uses);
+  if (!reference || !options().actions) return std::optional<Fetched>();
+  TRY_IN(auto tree, uses, options().actions(ctx, reference->repository, reference->ref));
+  if (!tree) return std::optional<Fetched>();
+  Fetched out;
+  out.place = {fmt::format("work/_actions/{}/{}", reference->repository, reference->ref), reference->repository,
+               reference->ref};
+  if (!folder_->has_folder(out.place.folder)) {
+    auto staged = folder_->base() / fmt::format("action{}", ++files_);
+    TRY_OK(copy_tree(*tree, staged));
+    TRY_OK(folder_->move_in(staged, out.place.folder));
+  }
+  if (!reference->path.empty()) out.place.folder += "/" + reference->path;
+  TRY(auto found, find_action(*this, out.place.folder, uses));
+  TRY(out.action, parse_action(found.text, uses));
+  return out;
+}
+
+Result<Object> JobRun::inputs_of(const Frame& frame, const StepContext& context, const Action& action,
+                                 const Object& given) {
   Object inputs;
   for (auto& declared : action.inputs) {
     auto* value = given.find(declared.name);
@@ -175,20 +183,53 @@ Result<> JobRun::run_action(const Ctx& ctx, Frame& frame, StepContext& context, 
       say(context, fmt::format("##[warning]Unexpected input '{}' of {}", key, action.source));
       inputs.set(key, value.text());
     }
+  return inputs;
+}
+
+Frame JobRun::inner_frame(const Frame& frame, const StepContext& context, const ActionPlace& place,
+                          const Action& action) {
   Frame inner;
   inner.source = action.source;
   inner.composite = true;
   inner.depth = frame.depth + 1;
   inner.effects = context.effects;
   inner.outer_step = context.report_id;
-  inner.action_path = inside(folder);
+  inner.action_path = inside(place.folder);
+  inner.action_repository = place.repository;
+  inner.action_ref = place.ref;
+  inner.path = frame.path + "/" + context.id;
   inner.env = frame.env;
   for (auto& [key, value] : context.env) inner.env[key] = value;
+  return inner;
+}
+
+namespace {
+
+Environment input_env(const Object& inputs, const std::string& folder, const std::string& repository,
+                      const std::string& ref) {
+  Environment env;
+  for (auto& [key, value] : inputs.entries) env[input_variable(key)] = value.text();
+  env["GITHUB_ACTION_PATH"] = folder;
+  env["GITHUB_ACTION_REPOSITORY"] = repository;
+  env["GITHUB_ACTION_REF"] = ref;
+  return env;
+}
+
+Result<> ended_well(int code) {
+  return code == 0 ? Result<>{} : fail(Kind::invalid, "Process completed with exit code {}.", code);
+}
+
+}  // namespace
+
+Result<> JobRun::run_action(const Ctx& ctx, Frame& frame, StepContext& context, const ActionPlace& place,
+                            const Action& action, const Object& given) {
+  if (frame.depth >= max_depth)
+    return fail(Kind::invalid, "{}: actions use each other deeper than {}", action.source, max_depth);
+  TRY(auto inputs, inputs_of(frame, context, action, given));
+  auto inner = inner_frame(frame, context, place, action);
   if (action.using_ == "composite") {
     inner.inputs = inputs;
     steps(ctx, inner, action.steps);
-    StepContext reading;
-    reading.frame = &inner;
     for (auto& [name, value] : action.outputs) {
       TRY(auto text, value.evaluate_text(scope(inner, nullptr), action.source));
       set_output(context, name, text);
@@ -196,44 +237,108 @@ Result<> JobRun::run_action(const Ctx& ctx, Frame& frame, StepContext& context, 
     if (inner.failed) return fail(Kind::invalid, "a step of {} failed", action.source);
     return cancelled_ ? fail(Kind::cancelled, "cancelled") : Result<>{};
   }
-  Environment env;
-  for (auto& [key, value] : inputs.entries) env[input_variable(key)] = value.text();
+  auto env = input_env(inputs, inner.action_path, place.repository, place.ref);
   if (action.using_ == "docker") {
     inner.inputs = inputs;
-    return docker_action(ctx, context, inner, folder, action, std::move(env));
+    return docker_action(ctx, context, inner, place.folder, action, std::move(env));
   }
   if (!action.using_.starts_with("node"))
     return fail(Kind::invalid, "{}: runs.using '{}': want composite, docker or node", action.source, action.using_);
-  env["GITHUB_ACTION_PATH"] = inner.action_path;
-  auto program = [&](const std::string& file) {
-    return std::vector<std::string>{"node", inner.action_path + "/" + file};
-  };
-  auto workspace = inside(folder_->workspace());
-  if (!action.post.empty()) {
-    auto state = std::make_shared<std::map<std::string, std::string>>();
-    auto argv = program(action.post);
-    defer("Post " + context.id,
-          [this, argv, post_env = env, own_env = context.env, workspace, state, condition = action.post_if](
-              const Ctx& later, StepContext& post) -> Result<> {
-            if (condition.expression) {
-              auto wanted = condition.expression->evaluate(scope(root_, &post));
-              if (wanted && !wanted->truthy()) return {};
-            }
-            auto full = post_env;
-            for (auto& [key, value] : *state) full["STATE_" + key] = value;
-            post.env = own_env;
-            TRY(auto code, process(later, post, argv, workspace, full));
-            if (code != 0) return fail(Kind::invalid, "Process completed with exit code {}.", code);
-            return {};
-          });
-    TRY(auto code, process(ctx, context, program(action.main), workspace, env));
-    *state = context.state;
-    if (code != 0) return fail(Kind::invalid, "Process completed with exit code {}.", code);
+  auto known = states_.find(inner.path);
+  auto state = known == states_.end() ? std::make_shared<ActionState>() : known->second;
+  if (known == states_.end()) defer_post(context, env, action, state);
+  return node(ctx, context, env, *state, action.main);
+}
+
+Result<> JobRun::node(const Ctx& ctx, StepContext& context, const Environment& env, ActionState& state,
+                      const std::string& program) {
+  auto full = env;
+  for (auto& [key, value] : action_env(pod_ != "")) full[key] = value;
+  for (auto& [key, value] : state) full["STATE_" + key] = value;
+  std::vector<std::string> argv = {"node", env.at("GITHUB_ACTION_PATH") + "/" + program};
+  auto code = process(ctx, context, std::move(argv), inside(folder_->workspace()), full);
+  for (auto& [key, value] : context.state) state[key] = value;
+  take_artifacts();
+  if (!code) return Fail(std::move(code).error());
+  return ended_well(*code);
+}
+
+void JobRun::defer_post(const StepContext& context, const Environment& env, const Action& action,
+                        const std::shared_ptr<ActionState>& state) {
+  if (action.post.empty()) return;
+  defer("Post " + context.id,
+        [this, env, own = context.env, state, program = action.post, condition = action.post_if](
+            const Ctx& later, StepContext& post) -> Result<> {
+          post.env = own;
+          if (condition.expression) {
+            TRY(auto wanted, condition.expression->evaluate(scope(root_, &post)));
+            if (!wanted.truthy()) return {};
+          }
+          return node(later, post, env, *state, program);
+        });
+}
+
+void JobRun::run_pres(const Ctx& ctx, Frame& frame, const std::vector<Step>& list) {
+  if (!options().actions || frame.depth >= max_depth) return;
+  for (auto& step : list) {
+    run_pres(ctx, frame, step.parallel);
+    if (!step.uses || step.uses->is_expression()) continue;
+    auto uses = step.uses->literal_text();
+    auto name = uses.substr(0, uses.find('@'));
+    if (!uses.contains('@') || uses.starts_with('.') || uses.starts_with("$/") || uses.starts_with("docker://") ||
+        find_native_action(name))
+      continue;
+    // What is wrong with an action is said by the step that uses it.
+    auto found = fetch_action(ctx, uses);
+    if (!found || !*found) continue;
+    auto& action = (*found)->action;
+    if (action.using_ != "composite" && (!action.using_.starts_with("node") || action.pre.empty())) continue;
+    if (auto ran = run_pre(ctx, frame, step, **found); !ran) fail_job(ran.error().print());
+  }
+}
+
+Result<> JobRun::run_pre(const Ctx& ctx, Frame& frame, const Step& step, const Fetched& found) {
+  auto& [place, action] = found;
+  StepContext context;
+  StepRecord record;
+  context.frame = &frame;
+  context.id = step.id;
+  context.report_id = frame.composite ? frame.outer_step : step.id;
+  context.record = &record;
+  if (step.env) {
+    TRY(context.env, evaluate_env(*step.env, frame, nullptr));
+  }
+  Object given;
+  if (step.with) {
+    TRY(auto with, step.with->evaluate(scope(frame, &context), frame.source));
+    if (auto* object = with.if_object()) given = *object;
+  }
+  TRY(auto inputs, inputs_of(frame, context, action, given));
+  auto inner = inner_frame(frame, context, place, action);
+  if (action.using_ == "composite") {
+    inner.inputs = inputs;
+    run_pres(ctx, inner, action.steps);
     return {};
   }
-  TRY(auto code, process(ctx, context, program(action.main), workspace, env));
-  if (code != 0) return fail(Kind::invalid, "Process completed with exit code {}.", code);
-  return {};
+  if (action.pre_if.expression) {
+    TRY(auto wanted, action.pre_if.expression->evaluate(scope(root_, &context)));
+    if (!wanted.truthy()) return {};
+  }
+  auto env = input_env(inputs, inner.action_path, place.repository, place.ref);
+  auto state = std::make_shared<ActionState>();
+  states_[inner.path] = state;
+  defer_post(context, env, action, state);
+  auto started = std::chrono::steady_clock::now();
+  context.id = "Pre " + step.id;
+  auto name = "Pre Run " + action.source;
+  in_.shared.tell([&](Observer& o) { o.step_started(result_.key, context.id, name); });
+  auto ran = node(ctx, context, env, *state, action.pre);
+  StepResult done{context.id, name};
+  done.outcome = done.conclusion = ran ? Conclusion::success : Conclusion::failure;
+  done.duration = std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - started);
+  in_.shared.tell([&](Observer& o) { o.step_finished(result_.key, done); });
+  result_.steps.push_back(std::move(done));
+  return ran;
 }
 
 // An image or a Dockerfile of the action's own; the arguments may name its inputs.
@@ -264,11 +369,13 @@ Result<> JobRun::docker_action(const Ctx& ctx, StepContext& context, Frame& inne
   TRY(auto own, evaluate_env(action.env, inner, &context));
   call.entrypoint = action.entrypoint;
   call.env = std::move(env);
+  for (auto& [key, value] : action_env(false)) call.env[key] = value;
   for (auto& [key, value] : own) call.env[key] = value;
   auto run = [this, call](const Ctx& c, StepContext& step, const std::string& entrypoint) -> Result<> {
     auto one = call;
     one.entrypoint = entrypoint;
     TRY(auto code, container(c, step, one));
+    take_artifacts();
     return code == 0 ? Result<>{} : fail(Kind::invalid, "Process completed with exit code {}.", code);
   };
   if (!action.pre_entrypoint.empty()) TRY_OK(run(ctx, context, action.pre_entrypoint));

@@ -3,7 +3,9 @@
 
 #include "base/text.h"
 #include "box/box.h"
+#include "ci/actions_source.h"
 #include "ci/runner.h"
+#include "ci/service.h"
 #include "cli/command.h"
 #include "cli/findings.h"
 #include "cli/lint_files.h"
@@ -84,6 +86,29 @@ Result<std::string> workflow_file(const fs::path& root, const std::string& given
   return ".github/workflows/" + names[0];
 }
 
+// What a run by hand has beside its jobs: the services that JavaScript actions talk to, for as long as it takes.
+struct JobServices {
+  std::unique_ptr<ci::JobCache> cache;
+  std::unique_ptr<ci::JobService> service;
+  std::unique_ptr<net::Server> server;
+  std::shared_ptr<ci::ActionSource> actions;
+  std::optional<ci::ActionLock> lock;
+
+  Result<> open(const fs::path& work, const fs::path& root, const Arguments& arguments, store::BlobStore& blobs,
+                const fs::path& data) {
+    TRY(cache, ci::open_file_job_cache(work / "cache"));
+    TRY(service, ci::JobService::open({.blobs = &blobs, .cache = cache.get(), .url = [this](bool) { return url(); }}));
+    TRY(server, net::Server::start({.threads = 16}, service->routes()));
+    TRY(actions, ci::ActionSource::open({.root = data / "actions", .places = arguments.all("actions")}));
+    auto file = root / ci::ActionLock::path;
+    if (!path_exists(file)) return {};
+    TRY(auto text, read_file(file));
+    TRY(lock, ci::ActionLock::parse(text));
+    return {};
+  }
+  std::string url() const { return "http://" + server->address(); }
+};
+
 Result<int> run(const Ctx& ctx, const Arguments& arguments, Io& io) {
   auto root = fs::absolute(arguments.get("folder"));
   TRY(auto file, workflow_file(root, arguments.get("workflow")));
@@ -118,6 +143,8 @@ Result<int> run(const Ctx& ctx, const Arguments& arguments, Io& io) {
                                       .root = work.path() / "build",
                                       .registry_names = store->names});
   TRY(auto scanner, scan::make_scanner({.registry = store->registry.get()}));
+  JobServices services;
+  TRY_OK(services.open(work.path(), root, arguments, *blobs, store->data));
   LastWish wish([&] {
     (void)ci::clean_up_after_crash(work.path() / "jobs", runtime.get());
     (void)remove_tree(work.path());
@@ -128,6 +155,13 @@ Result<int> run(const Ctx& ctx, const Arguments& arguments, Io& io) {
   options.root = work.path() / "jobs";
   options.runtime = runtime.get();
   options.blobs = blobs.get();
+  options.cache = services.cache.get();
+  options.cache_jobs = false;
+  options.service = services.service.get();
+  options.server_url = services.url();
+  options.actions = [&services](const Ctx& inner, const std::string& name, const std::string& ref) {
+    return services.actions->folder(inner, name, ref, services.lock ? &*services.lock : nullptr);
+  };
   options.registry = store->registry.get();
   options.layers = layers.get();
   options.remote = store->remote.get();
@@ -159,6 +193,7 @@ std::vector<Command> local_commands() {
         {"--event", "event to run for", false, false, "push"},
         {"--folder,-C", "the repository", false, false, "."},
         {"--plan", "print what would run", true},
+        {"--actions", "folder or URL/{owner}/{name}.git of mirrors of actions", false, true},
         {"--data", "data directory whose images are used"}},
        {{"workflow", "file of .github/workflows", false}},
        run,

@@ -29,6 +29,7 @@ Result<int> up(const Ctx& ctx, const Arguments& arguments, Io& io) {
   settings.pod_cidr = arguments.get("pod-cidr");
   settings.service_cidr = arguments.get("service-cidr");
   settings.advisories = arguments.get("advisories");
+  settings.actions = arguments.all("actions");
   if (arguments.has("kubeconfig"))
     return fail(Kind::unavailable, "--kubeconfig: running the controllers against another cluster is not there yet");
   TRY(auto house, engine::House::open(ctx, settings));
@@ -47,6 +48,7 @@ Result<int> up(const Ctx& ctx, const Arguments& arguments, Io& io) {
                                       .key_pem = certificate.key_pem,
                                       .threads = 16},
                                      api::front_for_pods(*house)));
+    house->pod_port = for_pods->port();
     TRY_OK(engine::publish_api(ctx, *house->client, house->network->gateway_ip(), for_pods->port()));
   }
   auto kubeconfig = engine::kubeconfig_text(settings.host, server->port(), house->pki.ca.certificate_pem,
@@ -139,6 +141,7 @@ std::vector<Command> server_commands() {
       {"--listen", "HOST:PORT of the API, git, registry and page", false, false, "127.0.0.1:7080"},
       {"--gateway", "PORT of the gateway to services", false, false, "7081"},
       {"--advisories", "folder of OSV advisories beside the built-in ones"},
+      {"--actions", "folder or URL/{owner}/{name}.git of mirrors of actions", false, true},
       {"--kubeconfig", "run the controllers against this cluster"}};
   up_options.insert(up_options.end(), network.begin(), network.end());
   std::vector<Option> down_options{{"--data", "data directory"}};

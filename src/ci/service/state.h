@@ -1,0 +1,69 @@
+#pragma once
+// What the parts of the service share. Private to ci/service.
+#include "ci/service.h"
+#include "ci/service/uploads.h"
+#include "doc/view.h"
+#include "net/jwt.h"
+
+namespace slipway::ci {
+
+struct JobState {
+  ServiceJob job;
+  std::string run_id, job_id;  // as the protocols name them
+  // Of the rest. Held while the run's artifacts are touched: after `closed` they may be gone.
+  std::mutex mutex;
+  bool closed = false;
+  std::map<std::string, std::shared_ptr<Upload>> uploads;  // by what they become
+  std::size_t begun = 0;
+  std::vector<std::string> addresses;  // of blobs
+  JobService::Pass::Changes changes;
+};
+
+// What an address with its signature allows: to write one blob, or to read one.
+struct Address {
+  std::string signature;
+  std::shared_ptr<Upload> upload;
+  std::optional<StoredBlob> stored;
+  std::string type = "application/octet-stream", file;
+};
+
+struct JobService::Rep {
+  struct Tables {
+    std::map<std::string, std::shared_ptr<JobState>> runtime, identity;  // by the token's digest
+    std::map<std::string, Address> addresses;
+  };
+  ServiceOptions options;
+  std::optional<net::Es256> key;
+  Guarded<Tables> tables;
+  Guarded<std::map<Digest, StoredBlob>> zips;  // of artifacts that are no zip
+
+  std::shared_ptr<JobState> who(const net::Request& request, bool identity = false);
+};
+// One request of a job.
+struct ServiceCall {
+  const Ctx& ctx;
+  JobService::Rep& service;
+  JobState& job;
+  std::string base;  // http://host:port as the one who asks reaches us
+  // A new address with its signature.
+  Result<std::string> address(Address what) const;
+};
+
+// twirp.cpp, blobs.cpp, id_tokens.cpp
+net::Response answer_twirp(const Ctx& ctx, JobService::Rep& service, net::Request& request);
+net::Response answer_blob(const Ctx& ctx, JobService::Rep& service, net::Request& request);
+net::Response answer_id_token(const Ctx& ctx, JobService::Rep& service, const net::Request& request);
+net::Response answer_discovery(JobService::Rep& service, const net::Request& request);
+
+// artifacts.cpp, caches.cpp: `method` of ArtifactService with its request. Errors: not_found (no such method).
+Result<doc::Map> artifact_call(const ServiceCall& call, std::string_view method, doc::View request);
+Result<doc::Map> cache_call(const ServiceCall& call, std::string_view method, doc::View request);
+// The number that GitHub's protocols and actions know an artifact by.
+std::uint64_t artifact_number(std::string_view run_id, const RunArtifact& artifact);
+// As a zip: the blob itself when it is one. Errors: corrupt.
+Result<StoredBlob> as_zip(const Ctx& ctx, store::BlobStore& blobs, const StoredBlob& artifact);
+
+// A field under either of the two names that protobuf's JSON allows.
+doc::View field(doc::View message, std::string_view snake_case);
+
+}  // namespace slipway::ci

@@ -1,0 +1,48 @@
+#pragma once
+// Block blobs while they are written, as Azure's client does: whole, or in blocks and a list of them.
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/guarded.h"
+#include "net/server.h"
+#include "store/blob.h"
+
+namespace slipway::ci {
+
+struct StoredBlob {
+  Digest digest;
+  std::uint64_t bytes = 0;
+};
+
+// Bytes go from the peer to files; nothing is held in memory. Threads: any. Dropped with its blocks.
+class Upload {
+ public:
+  Upload(store::BlobStore& blobs, std::uint64_t limit) : blobs_(blobs), limit_(limit) {}
+  // Errors: invalid (more than the limit, a block that is not here), unavailable.
+  Result<> put(const Ctx& ctx, net::BodyReader& body);
+  Result<> put_block(const Ctx& ctx, const std::string& id, net::BodyReader& body);
+  Result<> commit(const Ctx& ctx, const std::vector<std::string>& ids);
+  std::optional<StoredBlob> done() const { return state_.lock()->done; }
+
+ private:
+  struct Block {  // a file of its own, removed with the value
+    fs::path path;
+    std::uint64_t bytes = 0;
+    ~Block();
+  };
+  struct State {
+    std::map<std::string, std::shared_ptr<Block>> blocks;
+    std::uint64_t bytes = 0;  // of blocks, also of those being written
+    std::optional<StoredBlob> done;
+  };
+  Result<> reserve(std::uint64_t bytes);
+  Result<> finish(store::BlobStore::Writer writer);
+  store::BlobStore& blobs_;
+  std::uint64_t limit_;
+  Guarded<State> state_;
+};
+
+}  // namespace slipway::ci
