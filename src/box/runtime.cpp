@@ -3,6 +3,9 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/process.h"
@@ -164,8 +167,11 @@ Result<std::unique_ptr<Runtime>> Runtime::open(fs::path root) {
   host.cgroup_root = "/slipway-" + sha256_hex(host.root.string()).substr(0, 8);
   std::string why;
   // Ours takes a millisecond, runc twenty.
+  constexpr std::array known{"native", "crun", "runc"};
   const char* only = std::getenv("SLIPWAY_RUNTIME");
-  for (const char* name : {"native", "crun", "runc"}) {
+  if (only != nullptr && std::find(known.begin(), known.end(), std::string_view(only)) == known.end())
+    return fail(Kind::invalid, "SLIPWAY_RUNTIME={}: want native, crun or runc", only);
+  for (const char* name : known) {
     if (only != nullptr && std::string_view(only) != name) continue;
     auto found = try_program(host, name);
     if (found) {

@@ -55,7 +55,8 @@ def test_no_runtime():
     for tool in ("git", "nft"):
         if shutil.which(tool):
             os.symlink(shutil.which(tool), os.path.join(path, tool))
-    one_error(up(folder() + "/d", env={**ENV, "PATH": path}), 4, "crun: not on PATH", "runc: not on PATH", "apt-get install")
+    one_error(up(folder() + "/d", env={**ENV, "PATH": path, "SLIPWAY_RUNTIME": "runc"}), 4, "runc: not on PATH", "apt-get install")
+    one_error(up(folder() + "/d", env={**ENV, "SLIPWAY_RUNTIME": "docker"}), 2, "SLIPWAY_RUNTIME=docker", "native, crun or runc")
 
 
 def libc(call, *arguments):
@@ -262,7 +263,7 @@ def test_rootless_refused():
 def test_rootless_without_runtime():
     home, program, prefix = as_nobody()
     result = run(
-        "env", "PATH=" + home, shutil.which("setpriv"), *prefix[1:], program, "up", "--data", home + "/data", "--listen", "127.0.0.1:0", "--gateway", "0")
+        "env", "PATH=" + home, "SLIPWAY_RUNTIME=runc", shutil.which("setpriv"), *prefix[1:], program, "up", "--data", home + "/data", "--listen", "127.0.0.1:0", "--gateway", "0")
     check(result.returncode == 4 and "slipway:" in result.stderr, f"exit {result.returncode}: {result.all}")
 
 
