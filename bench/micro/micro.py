@@ -86,6 +86,26 @@ def render(slipway, quick, say):
     return figures
 
 
+def runs(ms, told):
+    """What the engine adds to the commands of a workflow. A run of `true` in bash is the least that a step can be."""
+    bash, flood = ms["start_bash/real_time"], told["log_flood/real_time"]
+    step = (ms["job_of_steps/51/real_time"] - ms["job_of_steps/1/real_time"]) / 50
+    job = (ms["chain_of_jobs/11/real_time"] - ms["chain_of_jobs/1/real_time"]) / 10
+    container = ms["container/native/real_time"]
+    real = told.get("parse_and_plan_real/iterations:1")
+    figures = [
+        at_most("micro/step-overhead", step - bash, "ms", 2, note=f"a step of `true` takes {number(step)} ms, bash alone {number(bash)} ms"),
+        at_most("micro/job-overhead", job - bash, "ms", 10, note="folder, container and end of a job that has to make its own container"),
+        *([at_most("micro/parse-and-plan-real", real["median_us"] / 1000, "ms", 0.1, note=f"median of {real['files']:.0f} public workflows")] if real else []),
+        at_most("micro/log-lines-lost", flood["lost"], "", 0, note=f"of four jobs that write {flood['lines'] / ms['log_flood/real_time']:.0f} lines a ms"),
+    ]
+    if "container/runc/real_time" in ms:
+        figures.append(share_of("micro/container", container, "ms", ms["container/runc/real_time"], "runc", 0.3, note="`true` in a fresh container, from start to nothing left"))
+    else:
+        figures.append(Figure("micro/container", container, "ms", peer="not measured: no runc"))
+    return figures
+
+
 def measure(program, quick, say):
     slipway = os.path.join(os.path.dirname(os.path.dirname(program)), "slipway")
     figures = render(slipway, quick, say)
@@ -98,12 +118,13 @@ def measure(program, quick, say):
     finally:
         shutil.rmtree(root, ignore_errors=True)
     unit = {"ns": 1e-6, "us": 1e-3, "ms": 1.0}
-    ms = {b["name"]: b["real_time"] * unit[b["time_unit"]] for b in json.loads(out.stdout)["benchmarks"]}
+    told = {b["name"]: b for b in json.loads(out.stdout)["benchmarks"] if not b.get("error_occurred")}
+    ms = {name: b["real_time"] * unit[b["time_unit"]] for name, b in told.items()}
     sync = ms["append_and_sync/real_time"]
     one, many = ms["create_object/real_time/threads:1"], ms["create_object/real_time/threads:64"]
     # Google Benchmark gives wall time over all threads' iterations.
     say(f"micro: a durable write {number(sync)} ms, an object {number(one)} ms alone, {number(many)} ms with 64 at once")
-    return figures + [
+    return figures + runs(ms, told) + [
         share_of("micro/create-one", one, "ms", sync, "append + fdatasync", 4, note="acknowledged when it is on disk"),
         share_of("micro/create-of-64", many, "ms", sync, "append + fdatasync", 1, note="64 writers at once share commits"),
         at_most("micro/read", ms["read_object"], "ms", 0.005),

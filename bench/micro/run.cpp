@@ -1,4 +1,5 @@
-// What the engine adds to the commands of a workflow: a container, a job, a step, a line of a log. Real containers; root.
+// What the engine adds to the commands of a workflow: a container, a job, a step, a line of a log. Real containers;
+// root.
 #include <benchmark/benchmark.h>
 #include <sys/wait.h>
 
@@ -107,8 +108,7 @@ BENCHMARK(chain_of_jobs)->Arg(1)->Arg(11)->UseRealTime()->Unit(benchmark::kMilli
 void log_flood(benchmark::State& state) {
   constexpr std::int64_t each = 250'000;
   std::string text = "on: push\njobs:\n";
-  for (int i = 0; i < 4; ++i)
-    text += fmt::format("  j{}: {{runs-on: x, steps: [{{run: 'seq 1 {}'}}]}}\n", i, each);
+  for (int i = 0; i < 4; ++i) text += fmt::format("  j{}: {{runs-on: x, steps: [{{run: 'seq 1 {}'}}]}}\n", i, each);
   Engine engine;
   if (!engine.boxes) return state.SkipWithError("cannot run containers here");
   engine.options.max_parallel = 4;
