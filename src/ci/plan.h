@@ -53,6 +53,13 @@ struct Leg {
 // Errors: invalid (unknown key in exclude, no rows left, more than 256).
 Result<std::vector<Leg>> expand_matrix(const Data& matrix);
 
+// How often a job that failed is run again. Empty lists: whatever the reason.
+struct Retry {
+  int times = 0;
+  std::vector<std::string> when;  // always, script_failure, job_execution_timeout, runner_system_failure ...
+  std::vector<int> codes;         // exit codes
+};
+
 struct Plan;
 struct PlanJob {
   std::string id, name;                       // the definition's
@@ -63,6 +70,12 @@ struct PlanJob {
   bool fail_fast = true;
   int max_parallel = 0;                // 0: no limit
   std::shared_ptr<const Plan> called;  // a reusable workflow of the same tree
+  // What GitHub's language cannot say.
+  std::string when;                  // for people, where the condition was not written as one: on_success, on_failure ...
+  bool manual = false;               // starts only when it is named (RunnerOptions::only_jobs), is skipped otherwise
+  std::vector<int> tolerated_codes;  // a failure with one of these exit codes is no failure of the run
+  Retry retry;
+  std::string coverage;  // /pattern/ of a line of its log that tells a percentage
 };
 struct Plan {
   std::shared_ptr<const Workflow> workflow;
@@ -79,6 +92,11 @@ struct Concurrency {
 Result<std::optional<Concurrency>> concurrency_of(const Plan& plan);
 // Reads another file of the same tree: local reusable workflows. Nothing: no such file.
 using FileReader = std::function<Result<std::optional<std::string>>(const std::string& path)>;
+// The tree that a pipeline file is part of. `files`: all its paths; asked only when needed.
+struct SourceTree {
+  FileReader read;
+  std::function<Result<std::vector<std::string>>()> files;
+};
 // Errors: invalid with file:line:col; not_found for a called workflow that is not there or not of this tree.
 Result<Plan> make_plan(Workflow workflow, const Event& event, const FileReader& read = {});
 

@@ -71,6 +71,9 @@ struct JobResult {
   std::vector<path::Finding> findings;
   bool from_cache = false;
   std::string cache_key;
+  int exit_code = 0;               // of the command that made it fail
+  bool timed_out = false;
+  std::optional<double> coverage;  // in percent, where the plan says how to find it
   Millis duration{0};
 };
 doc::Value to_doc(const JobResult& result);

@@ -2,6 +2,7 @@
 // Runs workflows in tests: a source, a runner, and what was observed. Private to ci's tests.
 #include "base/testing/golden.h"
 #include "base/text.h"
+#include "ci/front_end.h"
 #include "ci/runner.h"
 
 namespace slipway::ci {
@@ -79,9 +80,21 @@ class RunnerTest : public testing::Test {
       out.result = Fail(plan.error());
       return out;
     }
+    return run_plan(*plan, ctx);
+  }
+  // A .gitlab-ci.yml, and the files it includes from the source.
+  Ran run_gitlab(const std::string& text, const Ctx& ctx = {}) {
+    auto plan = plan_file(text, std::string(gitlab_file), event, folder_tree(options.folder));
+    if (plan) return run_plan(*plan, ctx);
+    Ran out;
+    out.result = Fail(plan.error());
+    return out;
+  }
+  Ran run_plan(const Plan& plan, const Ctx& ctx) {
+    Ran out;
     Recorder recorder;
     options.observer = &recorder;
-    out.result = Runner(options).run(ctx, *plan);
+    out.result = Runner(options).run(ctx, plan);
     out.output = recorder.output, out.words = recorder.words;
     EXPECT_TRUE(!path_exists(options.root) || must(list_dir(options.root)).empty()) << "job folders are left behind";
     return out;

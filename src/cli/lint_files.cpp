@@ -1,6 +1,7 @@
 #include "cli/lint_files.h"
 
 #include "base/text.h"
+#include "ci/front_end.h"
 #include "ci/lint.h"
 #include "doc/view.h"
 #include "doc/yaml.h"
@@ -132,12 +133,19 @@ Result<> lint_workflows(const fs::path& root, std::vector<path::Finding>& findin
     for (auto& finding : ci::lint_workflow(text, options)) findings.push_back(std::move(finding));
     return {};
   };
+  auto add_gitlab = [&](const fs::path& folder, const std::string& shown) -> Result<> {
+    TRY(auto text, read_file(folder / ci::gitlab_file, kLargestFile));
+    for (auto& finding : ci::lint_gitlab(text, shown, ci::folder_tree(folder))) findings.push_back(std::move(finding));
+    return {};
+  };
   if (fs::is_regular_file(root)) {
     auto folder = fs::absolute(root).lexically_normal().parent_path();
+    if (root.filename() == ci::gitlab_file) return add_gitlab(folder, root.string());
     bool ours = folder.filename() == "workflows" && folder.parent_path().filename() == ".github";
     if (!ours || (root.extension() != ".yml" && root.extension() != ".yaml")) return {};
     return add(root, root.string(), ci::lint_options(folder.parent_path().parent_path()));
   }
+  if (path_exists(root / ci::gitlab_file)) TRY_OK(add_gitlab(root, std::string(ci::gitlab_file)));
   auto folder = root / ".github/workflows";
   if (!path_exists(folder)) return {};
   TRY(auto names, list_dir(folder));

@@ -8,7 +8,7 @@
 
 namespace slipway::cli {
 
-// Workflow files below .github/workflows, each with all its problems.
+// Workflow files below .github/workflows and .gitlab-ci.yml, each with all its problems.
 Result<> lint_workflows(const fs::path& root, std::vector<path::Finding>& findings);
 // Dockerfile, Dockerfile.*, *.Dockerfile: what a build would refuse.
 Result<> lint_dockerfiles(const Ctx& ctx, const fs::path& root, std::vector<path::Finding>& findings);

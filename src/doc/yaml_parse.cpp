@@ -135,18 +135,19 @@ class Reader {
     if (depth > options_.max_depth) return wrong(at, fmt::format("nested deeper than {} levels", options_.max_depth));
     if (event.type == YAML_ALIAS_EVENT) return alias(event, at, out);
     auto nodes_before = nodes_, bytes_before = bytes_;
-    const unsigned char* anchor = nullptr;
+    const unsigned char *anchor = nullptr, *tag = nullptr;
     TRY_OK(count(at, 1, 0));
     if (event.type == YAML_SCALAR_EVENT) {
-      anchor = event.data.scalar.anchor;
+      anchor = event.data.scalar.anchor, tag = event.data.scalar.tag;
       TRY_OK(scalar(event, at, out));
     } else if (event.type == YAML_SEQUENCE_START_EVENT) {
-      anchor = event.data.sequence_start.anchor;
+      anchor = event.data.sequence_start.anchor, tag = event.data.sequence_start.tag;
       TRY_OK(sequence(event, at, out, depth));
     } else {
-      anchor = event.data.mapping_start.anchor;
+      anchor = event.data.mapping_start.anchor, tag = event.data.mapping_start.tag;
       TRY_OK(mapping(event, at, out, depth));
     }
+    if (options_.local_tags && tag != nullptr) wrap(reinterpret_cast<const char*>(tag), out);
     if (anchor != nullptr) {
       auto& kept = anchors_[reinterpret_cast<const char*>(anchor)];
       kept.value = out;
@@ -155,6 +156,17 @@ class Reader {
       TRY_OK(count(at, kept.nodes, kept.bytes));  // the copy kept here
     }
     return {};
+  }
+
+  // `!name value` as {"!name": value}.
+  static void wrap(std::string_view tag, Value& out) {
+    if (tag.size() < 2 || tag[0] != '!') return;
+    auto at = out.mark();
+    Map map;
+    map.append(std::string(tag), std::move(out));
+    map.set_key_mark(tag, at);
+    out = Value(std::move(map));
+    out.set_mark(at);
   }
 
   Result<> alias(const yaml_event_t& event, Mark at, Value& out) {

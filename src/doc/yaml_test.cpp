@@ -158,5 +158,14 @@ TEST(Yaml, AllSkipsEmptyDocuments) {
   EXPECT_EQ(print_yaml_all(all), "a: 1\n---\nb: 2\n");
 }
 
+TEST(Yaml, LocalTagsAreShownWhenAskedFor) {
+  auto text = "a: !reference [b, c]\nlist: [!reference [x], plain, !word text]\nd: !!str 1\n";
+  ParseOptions options;
+  options.local_tags = true;
+  EXPECT_EQ(print_json(must(parse_yaml(text, options))),
+            R"({"a":{"!reference":["b","c"]},"list":[{"!reference":["x"]},"plain",{"!word":"text"}],"d":"1"})");
+  EXPECT_EQ(print_json(must(parse_yaml(text))), R"({"a":["b","c"],"list":[["x"],"plain","text"],"d":"1"})");
+}
+
 }  // namespace
 }  // namespace slipway::doc

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/text.h"
+#include "ci/front_end.h"
 #include "ci/runner.h"
 #include "engine/concurrency.h"
 #include "engine/house.h"
@@ -157,10 +158,8 @@ std::vector<ci::JobResult> finished_jobs(const kube::Object& run) {
 Result<ci::Plan> plan_of(const git::Repository& repository, const path::Change& change, const std::string& file) {
   TRY(auto text, repository.read(change.after, file));
   if (!text) return fail(Kind::not_found, "{}: not in {}", file, change.after.substr(0, 12));
-  TRY(auto workflow, ci::parse_workflow(*text, file));
-  auto read = [&](const std::string& path) { return repository.read(change.after, path); };
-  return ci::make_plan(std::move(workflow), ci::event_from(change, {.default_branch = default_branch(repository)}),
-                       read);
+  auto event = ci::event_from(change, {.default_branch = default_branch(repository)});
+  return ci::plan_file(*text, file, event, source_tree(repository, change.after));
 }
 
 Result<std::map<std::string, std::string>> secrets_for(const Ctx& ctx, House& house, const path::Change& change) {

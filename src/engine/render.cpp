@@ -57,6 +57,19 @@ std::string default_branch(const git::Repository& repository) {
   return head.substr(std::string_view("refs/heads/").size());
 }
 
+ci::SourceTree source_tree(const git::Repository& repository, const git::Oid& commit) {
+  ci::SourceTree out;
+  out.read = [&repository, commit](const std::string& path) { return repository.read(commit, path); };
+  out.files = [&repository, commit]() -> Result<std::vector<std::string>> {
+    TRY(auto entries, repository.list(commit));
+    std::vector<std::string> files;
+    for (auto& entry : entries)
+      if (!entry.is_tree()) files.push_back(std::move(entry.path));
+    return files;
+  };
+  return out;
+}
+
 std::unique_ptr<gitops::Repositories> make_repositories(House& house) {
   return std::make_unique<HouseRepositories>(house);
 }

@@ -1,5 +1,6 @@
 #pragma once
 // Repositories as the house knows them, and what overlays in them say.
+#include "ci/plan.h"
 #include "engine/house.h"
 #include "git/repository.h"
 
@@ -7,6 +8,8 @@ namespace slipway::engine {
 
 // The short name of the branch that HEAD names: main.
 std::string default_branch(const git::Repository& repository);
+// A commit's files as pipelines read them. The repository must outlive it.
+ci::SourceTree source_tree(const git::Repository& repository, const git::Oid& commit);
 
 // The embedded host's repository that a URL means, or "". http://slipway/git/NAME.git is the address that manifests
 // use: it holds wherever this Slipway listens.

@@ -2,7 +2,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
-#include "ci/plan.h"
+#include "ci/front_end.h"
 #include "engine/concurrency.h"
 #include "engine/house.h"
 #include "engine/notices.h"
@@ -15,6 +15,7 @@ namespace {
 
 std::string stem(std::string_view file) {
   file = file.substr(file.rfind('/') + 1);
+  if (file.starts_with('.')) file.remove_prefix(1);  // .gitlab-ci.yml
   return std::string(file.substr(0, file.rfind('.')));
 }
 
@@ -27,16 +28,6 @@ Result<std::optional<kube::Object>> done_before(const Ctx& ctx, House& house, co
     if (same && run.name() != own && phase_of(run) == path::Phase::succeeded) return std::optional(run);
   }
   return std::optional<kube::Object>();
-}
-
-// The group that the run joins. A workflow whose graph cannot be made has none: executing it says what is wrong.
-std::optional<ci::Concurrency> concurrency(ci::Workflow workflow, const path::Change& change,
-                                           const git::Repository& repository) {
-  auto read = [&](const std::string& path) { return repository.read(change.after, path); };
-  auto plan =
-      ci::make_plan(std::move(workflow), ci::event_from(change, {.default_branch = default_branch(repository)}), read);
-  if (!plan) return std::nullopt;
-  return ci::concurrency_of(*plan).value_or(std::nullopt);
 }
 
 Result<> start_one(const Ctx& ctx, House& house, const std::string& change_name, const path::Change& change,
@@ -84,21 +75,24 @@ Result<> start_runs(const Ctx& ctx, House& house, const std::string& change_name
     auto listed = repository.list(change.after, ".github/workflows", false);
     if (listed) files = *std::move(listed);
   }
+  for (auto& entry : files) entry.path = ".github/workflows/" + entry.path.substr(entry.path.rfind('/') + 1);
+  for (const auto& entry : entries)
+    if (entry.path == ci::gitlab_file) files.push_back(entry);
+  auto tree = source_tree(repository, change.after);
+  ci::EventOptions options{.default_branch = default_branch(repository)};
   for (const auto& entry : files) {
-    auto base = entry.path.substr(entry.path.rfind('/') + 1);
-    if (entry.is_tree() || (!base.ends_with(".yml") && !base.ends_with(".yaml"))) continue;
-    auto file = ".github/workflows/" + base;
+    const auto& file = entry.path;
+    if (entry.is_tree() || !ci::is_pipeline_file(file)) continue;
     TRY(auto text, repository.blob(entry.id));
-    auto workflow = ci::parse_workflow(text, file);
-    if (!workflow) {
-      TRY_OK(record_broken(ctx, house, change_name, change, file, workflow.error().what()));
+    auto start = ci::start_of(text, file, change, options, tree);
+    if (!start) {
+      TRY_OK(record_broken(ctx, house, change_name, change, file, start.error().what()));
       ++started;
       continue;
     }
-    if (!ci::triggers(*workflow, change)) continue;
-    auto name = workflow->name && !workflow->name->text.empty() ? workflow->name->text : stem(file);
-    TRY_OK(
-        start_one(ctx, house, change_name, change, file, name, concurrency(*std::move(workflow), change, repository)));
+    if (!*start) continue;
+    auto name = (*start)->name.empty() ? stem(file) : (*start)->name;
+    TRY_OK(start_one(ctx, house, change_name, change, file, name, (*start)->concurrency));
     ++started;
   }
   LOG(info, "ci.started", {"change", change_name}, {"runs", started});

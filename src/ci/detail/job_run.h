@@ -10,6 +10,9 @@
 #include "secret/redact.h"
 
 namespace slipway::ci {
+namespace gitlab {
+class CoverageFinder;  // gitlab/steps.h
+}
 
 // Limits how many jobs run at once. Threads: any.
 class Slots {
@@ -105,6 +108,7 @@ struct StepContext {
   std::string stop_token;                    // commands are off until it is said
   std::string partial[2];                    // unfinished lines of stdout, stderr
   path::Spans commands;                      // when its processes ran
+  int exit_code = 0;                         // of a `run:` that failed
 };
 
 struct JobInput {
@@ -287,6 +291,7 @@ class JobRun {
   std::vector<Service> services_;
   std::string pod_;  // our id in the pod network, "" when we have none
   bool failed_ = false, cancelled_ = false, timed_out_ = false, has_image_ = false;
+  std::unique_ptr<gitlab::CoverageFinder> coverage_;  // null: nobody asked for it
   std::atomic<std::size_t> logged_ = 0;
   int files_ = 0;
   // One step at a time touches the job's state; only processes run side by side. Held by whoever runs a step, given

@@ -1,6 +1,7 @@
 // From a planned job to its result: folder, container, steps, what is left to do, outputs.
 #include "ci/detail/job_run.h"
 #include "ci/detail/images.h"
+#include "ci/gitlab/steps.h"
 #include "ci/run/disk_guard.h"
 #include "ci/run/ready_place.h"
 
@@ -16,6 +17,7 @@ JobRun::JobRun(JobInput input) : in_(std::move(input)), definition_(*in_.job.def
   result_.name = in_.job.name + (in_.leg.suffix.empty() ? "" : fmt::format(" ({})", in_.leg.suffix));
   root_.source = in_.plan.workflow->source;
   root_.inputs = in_.inputs;
+  if (!in_.job.coverage.empty()) coverage_ = std::make_unique<gitlab::CoverageFinder>(in_.job.coverage);
 }
 
 JobRun::~JobRun() = default;
@@ -267,7 +269,11 @@ void JobRun::finish(const Ctx&, std::chrono::steady_clock::time_point started) {
   folder_.reset();
   result_.conclusion = cancelled_ ? Conclusion::cancelled : failed_ ? Conclusion::failure : Conclusion::success;
   if (cancelled_ && result_.why.empty()) result_.why = timed_out_ ? "the job ran longer than its timeout" : "cancelled";
-  if (timed_out_) result_.conclusion = Conclusion::failure;
+  if (timed_out_) result_.conclusion = Conclusion::failure, result_.timed_out = true;
+  if (coverage_ && coverage_->found()) {
+    result_.coverage = coverage_->found();
+    result_.summary += fmt::format("Coverage: {:.2f} %\n", *result_.coverage);
+  }
   result_.duration = std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - started);
 }
 

@@ -1,6 +1,7 @@
 // What a step says: lines for the log, workflow commands, and the files it writes.
 #include "base/text.h"
 #include "ci/detail/job_run.h"
+#include "ci/gitlab/steps.h"
 
 namespace slipway::ci {
 namespace {
@@ -202,6 +203,7 @@ void JobRun::take(StepContext& step, int stream, std::string_view piece) {
 void JobRun::take_line(StepContext& step, int stream, std::string_view line) {
   auto parsed = parse_command(line);
   if (parsed && command(step, *parsed, line)) return;
+  if (coverage_) coverage_->line(line);
   log(step, stream, line);
 }
 

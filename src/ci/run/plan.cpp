@@ -120,7 +120,12 @@ void print_jobs(const Plan& plan, int indent, std::string& out) {
     out += fmt::format("{:{}}{}", "", indent, job.id);
     if (job.name != job.id) out += fmt::format(" \"{}\"", job.name);
     if (!job.needs.empty()) out += fmt::format("  needs: {}", join(std::span<const std::string>(job.needs), ", "));
-    if (job.definition->condition.text != "success()") out += fmt::format("  if: {}", job.definition->condition.text);
+    if (!job.when.empty()) {
+      if (job.when != "on_success") out += "  when: " + job.when;
+      if (job.definition->continue_on_error || !job.tolerated_codes.empty()) out += "  may fail";
+      if (job.retry.times > 0) out += fmt::format("  retry: {}", job.retry.times);
+    } else if (job.definition->condition.text != "success()")
+      out += fmt::format("  if: {}", job.definition->condition.text);
     if (job.waits_for_values)
       out += "  matrix: known when it runs";
     else if (job.legs.size() > 1 || !job.legs[0].suffix.empty())
@@ -197,6 +202,7 @@ doc::Value Plan::to_doc() const {
     item["needs"] = std::move(needs);
     item["matrix"] = std::move(legs);
     item["matrixKnown"] = !job.waits_for_values;
+    if (!job.when.empty()) item["when"] = job.when;
     if (job.called) item["calls"] = job.called->to_doc();
     list.push_back(std::move(item));
   }

@@ -88,6 +88,9 @@ doc::Value to_doc(const JobResult& r) {
   if (!r.summary.empty()) out["summary"] = r.summary;
   if (r.from_cache) out["fromCache"] = true;
   if (!r.cache_key.empty()) out["cacheKey"] = r.cache_key;
+  if (r.exit_code != 0) out["exitCode"] = r.exit_code;
+  if (r.timed_out) out["timedOut"] = true;
+  if (r.coverage) out["coverage"] = *r.coverage;
   for (auto& s : r.steps) out["steps"].list().push_back(step_doc(s));
   for (auto& a : r.annotations) out["annotations"].list().push_back(annotation_doc(a));
   for (auto& a : r.artifacts) {
@@ -110,6 +113,9 @@ Result<JobResult> job_result_from(doc::View v) {
   r.duration = Millis(v["millis"].num_or(0));
   r.why = v["why"].str_or(""), r.summary = v["summary"].str_or("");
   r.from_cache = v["fromCache"].bool_or(false), r.cache_key = v["cacheKey"].str_or("");
+  r.exit_code = static_cast<int>(v["exitCode"].num_or(0)), r.timed_out = v["timedOut"].bool_or(false);
+  if (const auto* coverage = v["coverage"].exists() ? &v["coverage"].value() : nullptr)
+    r.coverage = Data::from(*coverage).number();
   r.outputs = texts_from(v["outputs"]);
   for (auto& s : v["steps"].items()) {
     StepResult step{s["id"].str_or(""),

@@ -158,6 +158,8 @@ class Graph {
                              : ancestors ? "its condition is false"
                                          : blocked_by(job));
     }
+    if (job.manual && !is_asked_for(job))
+      return end_without_run(job, Conclusion::skipped, "manual: starts only when it is named (slipway run --job)");
     Running running;
     running.job = &job;
     running.needs = need;
@@ -168,6 +170,11 @@ class Graph {
         return end_without_run(job, Conclusion::failure, expanded.error().what());
     }
     running_.emplace(job.id, std::move(running));
+  }
+
+  bool is_asked_for(const PlanJob& job) const {
+    return std::any_of(shared_.options.only_jobs.begin(), shared_.options.only_jobs.end(),
+                       [&](auto& asked) { return iequals(asked, job.id); });
   }
 
   bool failed_below(const std::string& id) const {
@@ -306,19 +313,37 @@ class Graph {
       return result;
     }
     Finally give([&] { shared_.slots.give(); });
-    JobInput input{shared_,
-                   plan_,
-                   *running.job,
-                   running.legs[index],
-                   index,
-                   running.legs.size(),
-                   running.fail_fast,
-                   running.max_parallel,
-                   key,
-                   running.needs,
-                   inputs_,
-                   secrets_};
-    return JobRun(std::move(input)).run(ctx);
+    for (int attempt = 1;; ++attempt) {
+      JobInput input{shared_,
+                     plan_,
+                     *running.job,
+                     running.legs[index],
+                     index,
+                     running.legs.size(),
+                     running.fail_fast,
+                     running.max_parallel,
+                     key,
+                     running.needs,
+                     inputs_,
+                     secrets_};
+      result = JobRun(std::move(input)).run(ctx);
+      auto& retry = running.job->retry;
+      if (attempt > retry.times || !ctx.alive() || !worth_again(retry, result)) return result;
+      auto text = fmt::format("Runs again ({} of {}): {}", attempt + 1, retry.times + 1, result.why);
+      shared_.tell([&](Observer& o) { o.log({key, "", std::chrono::system_clock::now(), 0, text}); });
+    }
+  }
+
+  static bool worth_again(const Retry& retry, const JobResult& result) {
+    if (result.conclusion != Conclusion::failure) return false;
+    if (retry.when.empty() && retry.codes.empty()) return true;
+    if (std::find(retry.codes.begin(), retry.codes.end(), result.exit_code) != retry.codes.end()) return true;
+    return std::any_of(retry.when.begin(), retry.when.end(), [&](auto& reason) {
+      if (reason == "always") return true;
+      if (reason == "script_failure") return result.exit_code != 0;
+      if (reason == "job_execution_timeout" || reason == "stuck_or_timeout_failure") return result.timed_out;
+      return result.exit_code == 0 && !result.timed_out;  // what is left is the runner's
+    });
   }
 
   // A called workflow: its jobs are ours with a prefix, the call's own result is made of theirs.
@@ -425,6 +450,8 @@ class Graph {
   }
 
   bool tolerates(const Running& running, const JobResult& result) const {
+    auto& codes = running.job->tolerated_codes;
+    if (std::find(codes.begin(), codes.end(), result.exit_code) != codes.end()) return true;
     auto& rule = running.job->definition->continue_on_error;
     if (!rule) return false;
     for (std::size_t i = 0; i < running.legs.size(); ++i) {

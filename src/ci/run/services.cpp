@@ -65,6 +65,12 @@ std::vector<std::string> command_of(const oci::Config& config) {
   return out;
 }
 
+std::vector<std::string> texts_of(const Data& list) {
+  std::vector<std::string> out;
+  for (auto& item : list.if_array()->items) out.push_back(item.text());
+  return out;
+}
+
 // Waits until the service says it is well; asks sooner than told in the beginning.
 Result<> await_health(const Ctx& ctx, box::Container& container, const Health& health, const Environment& env,
                       const std::string& name) {
@@ -103,7 +109,13 @@ Result<> JobRun::start_services(const Ctx& ctx, SandboxOptions& job) {
     TRY(auto pod, options().network->add_pod(pod_));
     job.network = box::Network::own, job.netns = pod.netns;
   }
-  for (auto& [name, definition] : object->entries) job.host_names.push_back(name);
+  for (auto& [name, definition] : object->entries) {
+    job.host_names.push_back(name);
+    auto aliases = definition.member("aliases");
+    if (auto* list = aliases.if_array())
+      for (auto& alias : list->items)
+        if (alias.text() != name) job.host_names.push_back(alias.text());
+  }
   for (auto& [name, definition] : object->entries) {
     TRY_OK_IN(fmt::format("service {}", name), start_service(ctx, name, definition, job));
   }
@@ -128,12 +140,20 @@ Result<> JobRun::start_service(const Ctx& ctx, const std::string& name, const Da
   spec.id = fmt::format("ci-service-{}", random_hex(8));
   spec.layers = image.layers;
   spec.argv = command_of(image.config);
-  if (auto command = definition.member("command").text(); !command.empty()) {
-    spec.argv = image.config.entrypoint;
-    for (auto part : split(command, ' '))
-      if (!part.empty()) spec.argv.emplace_back(part);
+  auto command = definition.member("command"), entrypoint = definition.member("entrypoint");
+  if (auto* list = entrypoint.if_array(); list || command.if_array()) {  // as GitLab gives them
+    spec.argv = list ? texts_of(entrypoint) : image.config.entrypoint;
+    auto arguments = command.if_array() ? texts_of(command) : list ? std::vector<std::string>() : image.config.cmd;
+    spec.argv.insert(spec.argv.end(), arguments.begin(), arguments.end());
+  } else {
+    auto words = command.text();
+    if (!words.empty()) {
+      spec.argv = image.config.entrypoint;
+      for (auto part : split(words, ' '))
+        if (!part.empty()) spec.argv.emplace_back(part);
+    }
+    if (!entrypoint.text().empty()) spec.argv = {entrypoint.text()};
   }
-  if (auto entrypoint = definition.member("entrypoint").text(); !entrypoint.empty()) spec.argv = {entrypoint};
   if (spec.argv.empty()) return fail(Kind::invalid, "image {} says no command", image_name);
   spec.env = environment_of(image.config);
   auto env = definition.member("env");

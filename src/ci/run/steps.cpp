@@ -226,6 +226,7 @@ Result<> JobRun::script(const Ctx& ctx, Frame& frame, const Step& step, StepCont
   for (auto line : lines(text)) say(context, "##[command]" + std::string(line));
   auto code = process(ctx, context, std::move(argv), cwd);
   if (!code) return Fail(std::move(code).error());
+  context.exit_code = *code;
   if (*code != 0) return fail(Kind::invalid, "Process completed with exit code {}.", *code);
   return {};
 }
@@ -274,6 +275,7 @@ void JobRun::conclude(const Ctx& ctx, Frame& frame, const Step& step, StepContex
   frame.failed = true;
   if (!frame.composite) {
     failed_ = true;
+    if (result_.exit_code == 0) result_.exit_code = context.exit_code;
     if (result_.why.empty())
       result_.why = fmt::format("step '{}': {}", step.id, in_.shared.redaction.redact(error.what()));
   }

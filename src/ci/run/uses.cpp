@@ -2,6 +2,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "ci/detail/job_run.h"
+#include "ci/gitlab/steps.h"
 
 namespace slipway::ci {
 namespace {
@@ -128,7 +129,8 @@ Result<> JobRun::use(const Ctx& ctx, Frame& frame, const Step& step, StepContext
   auto reference = parse_reference(uses);
   if (!reference) return fail(Kind::invalid, "{}: want ./folder or owner/name[/path]@ref", uses);
   auto name = reference->path.empty() ? reference->repository : reference->repository + "/" + reference->path;
-  if (auto native = find_native_action(name)) {
+  auto own = gitlab::find_step(name);
+  if (auto native = own ? own : find_native_action(name)) {
     ActionUse use{*this, context, name, reference->ref, {}};
     for (auto& [key, value] : inputs.entries) use.inputs[key] = value.text();
     return native(ctx, use);

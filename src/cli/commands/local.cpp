@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "box/box.h"
 #include "ci/actions_source.h"
+#include "ci/front_end.h"
 #include "ci/runner.h"
 #include "ci/service.h"
 #include "cli/command.h"
@@ -79,11 +80,18 @@ Result<std::string> workflow_file(const fs::path& root, const std::string& given
     return path_exists(root / given) || given.contains('/')
                ? given
                : ".github/workflows/" + given + (given.ends_with(".yml") || given.ends_with(".yaml") ? "" : ".yml");
-  TRY(auto names, list_dir(root / ".github/workflows"));
-  std::erase_if(names, [](const auto& name) { return !name.ends_with(".yml") && !name.ends_with(".yaml"); });
-  if (names.size() != 1)
-    return fail(Kind::invalid, "{} workflow files, say which: {}", names.size(), join(names, ", "));
-  return ".github/workflows/" + names[0];
+  std::vector<std::string> files;
+  if (path_exists(root / ".github/workflows")) {
+    TRY(auto names, list_dir(root / ".github/workflows"));
+    for (const auto& name : names) files.push_back(".github/workflows/" + name);
+  }
+  if (path_exists(root / ci::gitlab_file)) files.emplace_back(ci::gitlab_file);
+  std::erase_if(files, [](const auto& file) { return !ci::is_pipeline_file(file); });
+  if (files.empty())
+    return Fail(Error(Kind::not_found, fmt::format("no workflow below .github/workflows and no {}", ci::gitlab_file))
+                    .with_hint("slipway init writes one"));
+  if (files.size() != 1) return fail(Kind::invalid, "{} workflow files, say which: {}", files.size(), join(files, ", "));
+  return files[0];
 }
 
 // What a run by hand has beside its jobs: the services that JavaScript actions talk to, for as long as it takes.
@@ -113,15 +121,9 @@ Result<int> run(const Ctx& ctx, const Arguments& arguments, Io& io) {
   auto root = fs::absolute(arguments.get("folder"));
   TRY(auto file, workflow_file(root, arguments.get("workflow")));
   TRY(auto text, read_file(root / file));
-  TRY(auto workflow, ci::parse_workflow(text, file));
   ci::Event event;
   event.name = arguments.get("event");
-  auto read = [&](const std::string& path) -> Result<std::optional<std::string>> {
-    if (!path_exists(root / path)) return std::optional<std::string>();
-    TRY(auto content, read_file(root / path));
-    return std::optional(std::move(content));
-  };
-  TRY(auto plan, ci::make_plan(std::move(workflow), event, read));
+  TRY(auto plan, ci::plan_file(text, file, event, ci::folder_tree(root)));
   if (arguments.has("plan")) {
     if (io.json())
       io.document(plan.to_doc());
@@ -195,7 +197,7 @@ std::vector<Command> local_commands() {
         {"--plan", "print what would run", true},
         {"--actions", "folder or URL/{owner}/{name}.git of mirrors of actions", false, true},
         {"--data", "data directory whose images are used"}},
-       {{"workflow", "file of .github/workflows", false}},
+       {{"workflow", "file of .github/workflows, or .gitlab-ci.yml", false}},
        run,
        true},
       {"lint",
