@@ -82,6 +82,30 @@ Result<> take_content(const Ctx& ctx, archive* a, int fd, const std::string& nam
   return {};
 }
 
+// Where an entry goes, relative to home. Errors: corrupt: out of where it may.
+Result<std::string> target_of(const Digest& digest, const std::string& name, const std::string& folder, Reach reach) {
+  auto target = (fs::path(folder) / name).lexically_normal();
+  if (reach == Reach::folder ? !is_plain(name) : !is_plain(target))
+    return fail(Kind::corrupt, "{}: entry \"{}\" leaves the {}", digest.str(), name,
+                reach == Reach::folder ? "folder" : "job's home");
+  auto text = target.string();
+  while (text.size() > 1 && text.ends_with('/')) text.pop_back();
+  return text;
+}
+
+// What GNU tar writes for the second name of a file.
+Result<> copy_within(const Ctx& ctx, JobRun& job, const std::string& from, const std::string& to, unsigned mode) {
+  TRY(auto source, job.folder().open(from));
+  TRY(auto target, job.folder().create(to, mode));
+  char buffer[65536];
+  ssize_t n;
+  while ((n = ::read(source.get(), buffer, sizeof buffer)) > 0) {
+    TRY_OK(ctx.alive());
+    TRY_OK(write_all(target.get(), {buffer, static_cast<std::size_t>(n)}));
+  }
+  return n < 0 ? fail_errno(errno, from) : Result<>{};
+}
+
 // Regular files and links below a folder, hidden ones if wanted.
 void walk(const fs::path& root, const std::string& relative, bool hidden, std::vector<std::string>& out) {
   auto names = list_dir(root / relative);
@@ -115,7 +139,7 @@ Result<Packed> pack_files(const Ctx& ctx, JobRun& job, const std::vector<std::st
   if (archive_write_open(a.get(), &writer, nullptr, to_writer, nullptr) != ARCHIVE_OK)
     return archive_failed(a.get(), "pack");
   for (auto& file : files) {
-    auto name = !prefix.empty() && file.starts_with(prefix + "/") ? file.substr(prefix.size() + 1) : file;
+    auto name = prefix.empty() ? file : fs::path(file).lexically_relative(prefix).string();
     TRY_OK(put_file(ctx, job, a.get(), file, name));
   }
   if (archive_write_close(a.get()) != ARCHIVE_OK) return archive_failed(a.get(), "pack");
@@ -126,13 +150,16 @@ Result<Packed> pack_files(const Ctx& ctx, JobRun& job, const std::vector<std::st
   return out;
 }
 
-Result<std::size_t> unpack_files(const Ctx& ctx, JobRun& job, const Digest& digest, const std::string& folder) {
+Result<std::size_t> unpack_files(const Ctx& ctx, JobRun& job, const Digest& digest, const std::string& folder,
+                                 Reach reach) {
   auto* blobs = job.options().blobs;
   if (!blobs) return fail(Kind::unavailable, "this runner keeps no files: no blob store is connected");
   TRY(auto blob, blobs->open_blob(digest));
   ReadArchive a(archive_read_new());
   archive_read_support_format_tar(a.get());
+  archive_read_support_format_zip(a.get());
   archive_read_support_filter_zstd(a.get());
+  archive_read_support_filter_gzip(a.get());
   if (archive_read_open_fd(a.get(), blob.get(), 1 << 20) != ARCHIVE_OK) return archive_failed(a.get(), digest.str());
   archive_entry* entry = nullptr;
   std::size_t count = 0;
@@ -140,9 +167,14 @@ Result<std::size_t> unpack_files(const Ctx& ctx, JobRun& job, const Digest& dige
     if (status < ARCHIVE_WARN) return archive_failed(a.get(), digest.str());
     TRY_OK(ctx.alive());
     std::string name = archive_entry_pathname(entry) ? archive_entry_pathname(entry) : "";
-    if (!is_plain(name)) return fail(Kind::corrupt, "{}: entry \"{}\" leaves the folder", digest.str(), name);
-    auto target = (fs::path(folder) / name).lexically_normal().string();
-    if (archive_entry_filetype(entry) == AE_IFLNK) {
+    TRY(auto target, target_of(digest, name, folder, reach));
+    if (auto* link = archive_entry_hardlink(entry)) {
+      TRY(auto source, target_of(digest, link, folder, reach));
+      TRY_OK(copy_within(ctx, job, source, target, archive_entry_perm(entry) & 0777));
+    } else if (archive_entry_filetype(entry) == AE_IFDIR) {
+      if (target != ".") TRY_OK(job.folder().make_dir(target));
+      continue;
+    } else if (archive_entry_filetype(entry) == AE_IFLNK) {
       TRY_OK(job.folder().link(target, archive_entry_symlink(entry)));
     } else if (archive_entry_filetype(entry) == AE_IFREG) {
       TRY(auto fd, job.folder().create(target, archive_entry_perm(entry) & 0777));

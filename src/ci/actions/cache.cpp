@@ -3,59 +3,32 @@
 #include "base/text.h"
 #include "ci/actions/actions.h"
 #include "ci/actions/archive.h"
+#include "ci/service/entries.h"
 
 namespace slipway::ci {
 namespace {
 
-// Entries of a branch are seen by that branch and by those that come after it: own branch, base, default.
-std::vector<std::string> scopes(const Event& event) {
-  std::vector<std::string> out = {event.ref};
-  if (!event.base_ref.empty()) out.push_back("refs/heads/" + event.base_ref);
-  out.push_back("refs/heads/" + event.default_branch);
-  return out;
-}
-
-std::string entry(const Event& event, const std::string& scope, const std::vector<std::string>& paths,
-                  std::string_view key) {
-  auto version = sha256_hex(join(std::span<const std::string>(paths), "|") + "|zstd|1").substr(0, 16);
-  return fmt::format("cache/{}/{}/{}/{}", event.repository, scope, version, key);
-}
-
-struct Hit {
-  std::string key;
-  Digest digest;
-};
-
-Result<std::optional<Hit>> look_up(ActionUse& use, const std::vector<std::string>& paths, const std::string& key,
-                                   const std::vector<std::string>& prefixes) {
+// The entries that @actions/cache has too, as far as a job of its own could read them.
+Result<std::optional<CacheHit>> look_up(ActionUse& use, const std::vector<std::string>& paths, const std::string& key,
+                                        const std::vector<std::string>& prefixes) {
   auto& options = use.job.options();
   auto& event = use.job.plan().event;
-  auto usable = [&](std::string_view name, const std::string& value) -> std::optional<Hit> {
-    auto digest = Digest::parse(value);
-    if (!digest || !options.blobs->contains(*digest)) return {};
-    return Hit{std::string(name), *digest};
-  };
-  for (auto& scope : scopes(event)) {
-    TRY(auto exact, options.cache->get(entry(event, scope, paths, key)));
-    if (exact)
-      if (auto hit = usable(key, *exact)) return hit;
-    std::vector<std::string> wanted = {key};
-    wanted.insert(wanted.end(), prefixes.begin(), prefixes.end());
-    for (auto& prefix : wanted) {
-      TRY(auto newest, options.cache->newest(entry(event, scope, paths, prefix)));
-      if (!newest) continue;
-      auto name = newest->key.substr(entry(event, scope, paths, "").size());
-      if (auto hit = usable(name, newest->value)) return hit;
-    }
+  std::vector<std::string> keys = {key};
+  keys.insert(keys.end(), prefixes.begin(), prefixes.end());
+  for (auto packing : {CachePacking::zstd, CachePacking::gzip}) {
+    TRY(auto hit, find_cache(*options.cache, *options.blobs, event.repository, cache_scopes(event),
+                             cache_version(paths, packing), keys));
+    if (hit) return hit;
   }
-  return std::optional<Hit>();
+  return std::optional<CacheHit>();
 }
 
 Result<> save(const Ctx& ctx, JobRun& job, StepContext& step, const std::vector<std::string>& paths,
               const std::string& key) {
   auto& options = job.options();
   auto& event = job.plan().event;
-  TRY(auto known, options.cache->get(entry(event, event.ref, paths, key)));
+  auto entry = cache_entry(event.repository, event.ref, cache_version(paths), key);
+  TRY(auto known, options.cache->get(entry));
   if (known) {
     job.say(step, fmt::format("Cache {} is already there", key));
     return {};
@@ -67,8 +40,8 @@ Result<> save(const Ctx& ctx, JobRun& job, StepContext& step, const std::vector<
             "cache is being saved.");
     return {};
   }
-  TRY(auto packed, pack_files(ctx, job, matched.files, ""));
-  TRY_OK(options.cache->put(entry(event, event.ref, paths, key), packed.digest.str()));
+  TRY(auto packed, pack_files(ctx, job, matched.files, job.folder().workspace()));
+  TRY_OK(options.cache->put(entry, packed.digest.str()));
   job.say(step, fmt::format("Cache saved with key: {} ({} files, {})", key, packed.files, human_bytes(packed.bytes)));
   return {};
 }
@@ -97,7 +70,7 @@ Result<bool> restore(const Ctx& ctx, ActionUse& use) {
   }
   use.output("cache-matched-key", hit->key);
   if (!use.flag("lookup-only", false)) {
-    TRY(auto files, unpack_files(ctx, use.job, hit->digest, ""));
+    TRY(auto files, unpack_files(ctx, use.job, hit->digest, use.job.folder().workspace(), Reach::home));
     use.say(fmt::format("Cache restored from key: {} ({} files)", hit->key, files));
   }
   return hit->key == key;
