@@ -189,8 +189,10 @@ Result<std::string> launch_plan(const Settled& container, const Cgroups& cgroups
   if (!container.cgroup.empty())
     for (const auto& hierarchy : cgroups.hierarchies) {
       auto folder = hierarchy.string() + container.cgroup;
-      if (hierarchy == cgroups.unified) plan.add("group", folder);
-      plan.add(hierarchy == cgroups.unified ? "exec-group-file" : "group-file", folder + "/cgroup.procs");
+      if (hierarchy == cgroups.unified)
+        plan.add("group", folder);
+      else
+        plan.add("group-file", folder + "/tasks");
     }
   add_tree(plan, container, cgroups);
   if (container.open_files > 0) plan.add("open-files", container.open_files);
@@ -224,9 +226,9 @@ std::string plan_inside(std::string_view container, const Inside& process) {
     };
     if (name == "new") joined |= static_cast<std::uint64_t>(to_int(argument(0)).value_or(0));
     if (name == "join") joined |= static_cast<std::uint64_t>(to_int(argument(1)).value_or(0));
-    static const std::set<std::string_view> kept = {"group-file", "oom-score", "open-files", "seccomp", "capabilities"};
+    static const std::set<std::string_view> kept = {"group",      "group-file", "oom-score",
+                                                    "open-files", "seccomp",    "capabilities"};
     if (kept.contains(name)) plan.add(name, argument(0));
-    if (name == "exec-group-file") plan.add("group-file", argument(0));
     if (name == "no-new-privileges" || name == "keep-groups") plan.add(name);
     if (name == "cwd") plan.add(name, process.cwd.empty() ? argument(0) : process.cwd);
     if (name == "user" && !process.user) plan.add(name, argument(0), argument(1));

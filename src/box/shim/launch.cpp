@@ -80,11 +80,16 @@ void open_terminal(uid_t uid) {
   close(master);
 }
 
+// Of cgroup v1. A thread that moves itself is the one case that waits for nobody.
+void join_group(int fd, const char* file) {
+  MUST(fd, "open", file);
+  if (write(fd, "0", 1) < 0) fail_at("join", file);
+  close(fd);
+}
+
 [[noreturn]] void first_process(const Plan& plan, int out, int err) {
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);  // nobody inside may look at this program through /proc
   prctl(PR_SET_PDEATHSIG, SIGKILL);    // until it is started: half a container is nobody's
-  char go;
-  if (recv(g_channel, &go, 1, 0) != 1) _exit(255);  // in its control groups by now
   setsid();
   if (out >= 0) dup2(out, 1);
   if (err >= 0) dup2(err, 2);
@@ -94,6 +99,7 @@ void open_terminal(uid_t uid) {
   const char* root = nullptr;
   Record r;
   for (Reader reader(plan); reader.next(r);) {
+    if (r.is("group-file")) join_group(open(r.argument[0], O_WRONLY | O_CLOEXEC), r.argument[0]);
     if (r.is("root")) root = r.argument[0];
     if (r.is("new") && (r.unsigned_number(0) & CLONE_NEWNET) != 0) raise_loopback();
     if (r.is("join")) {  // PATH FLAG
@@ -118,19 +124,21 @@ void open_terminal(uid_t uid) {
   become(process, sources.seccomp);
 }
 
-// In its group of cgroup v2 from the first moment: moving a process takes the kernel ten milliseconds.
-pid_t start_in_group(const Plan& plan, unsigned long flags) {
-  int group = -1;
+// The group of cgroup v2; -1: there is none.
+int open_group(const Plan& plan) {
   Record r;
   for (Reader reader(plan); reader.next(r);)
-    if (r.is("group")) group = open(r.argument[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (r.is("group")) return open(r.argument[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  return -1;
+}
+
+// In its group from the first moment: moving a process takes the kernel ten milliseconds.
+pid_t start_in_group(int group, unsigned long flags) {
   clone_args arguments{};
   arguments.flags = flags | (group >= 0 ? CLONE_INTO_CGROUP : 0);
   arguments.exit_signal = SIGCHLD;
   arguments.cgroup = static_cast<unsigned long long>(group >= 0 ? group : 0);
-  auto pid = static_cast<pid_t>(syscall(SYS_clone3, &arguments, sizeof arguments));
-  if (group >= 0 && pid != 0) close(group);
-  return pid;
+  return static_cast<pid_t>(syscall(SYS_clone3, &arguments, sizeof arguments));
 }
 
 void kill_and_reap(pid_t pid) {
@@ -161,32 +169,20 @@ Launched launch(const Plan& plan, int out, int err) {
   Record r;
   for (Reader reader(plan); reader.next(r);)
     if (r.is("new")) flags |= r.unsigned_number(0);
-  pid_t pid = start_in_group(plan, flags);
+  int group = open_group(plan);
+  pid_t pid = start_in_group(group, flags);
   if (pid == 0) {
     close(channel[0]);
     g_channel = channel[1];
     first_process(plan, out, err);
   }
   close(channel[1]);
+  if (group >= 0) close(group);
   if (pid < 0) {
     snprintf(result.why, sizeof result.why, "make namespaces: %s", strerror(errno));
     close(channel[0]);
     return result;
   }
-  char number[16];
-  snprintf(number, sizeof number, "%d", pid);
-  for (Reader reader(plan); reader.next(r);) {
-    if (!r.is("group-file")) continue;  // cgroup.procs
-    int fd = open(r.argument[0], O_WRONLY | O_CLOEXEC);
-    if (fd < 0 || write(fd, number, strlen(number)) < 0) {
-      snprintf(result.why, sizeof result.why, "join %s: %s", r.argument[0], strerror(errno));
-      kill_and_reap(pid);
-      close(channel[0]);
-      return result;
-    }
-    close(fd);
-  }
-  send(channel[0], "g", 1, MSG_NOSIGNAL);
   for (;;) {
     char text[480];
     alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
@@ -220,7 +216,7 @@ int run_inside(const char* file, const char* log, const char* pid_file) {
   Plan plan;
   if (g_log < 0 || pids < 0 || !read_plan(file, plan)) return 255;
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-  int groups[32], group_count = 0, filter = -1, flags = 0;
+  int groups[32], group_count = 0, filter = -1, flags = 0, group = open_group(plan);
   pid_t inside = -1;
   Record r;
   for (Reader reader(plan); reader.next(r);) {
@@ -232,14 +228,11 @@ int run_inside(const char* file, const char* log, const char* pid_file) {
   int target_process = static_cast<int>(syscall(SYS_pidfd_open, inside, 0));
   MUST(target_process, "find the container's process");
   MUST(setns(target_process, flags), "enter the container");
-  int channel[2];
-  MUST(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel), "make a channel");
-  pid_t pid = fork();
+  pid_t pid = start_in_group(group, 0);
   MUST(pid, "start a process");
   if (pid == 0) {
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    char go;
-    if (recv(channel[1], &go, 1, 0) != 1) _exit(255);
+    for (int i = 0; i < group_count; ++i) join_group(groups[i], "the container's control groups");
     Process process = read_process(plan);
     setsid();
     if (process.tty) {
@@ -249,15 +242,7 @@ int run_inside(const char* file, const char* log, const char* pid_file) {
     reset_signals();
     become(process, filter);
   }
-  char number[16];
-  int length = snprintf(number, sizeof number, "%d", pid);
-  for (int i = 0; i < group_count; ++i)
-    if (groups[i] < 0 || write(groups[i], number, static_cast<size_t>(length)) < 0) {
-      kill_and_reap(pid);
-      fail_at("join the container's control groups");
-    }
-  (void)!write(pids, number, static_cast<size_t>(length));
-  send(channel[0], "g", 1, MSG_NOSIGNAL);
+  dprintf(pids, "%d", pid);
   int status = 0;
   while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
