@@ -126,15 +126,15 @@ bool has_magic(std::string_view text) { return text.find_first_of("*?[") != std:
 
 }  // namespace
 
-Result<Packed> pack_files(const Ctx& ctx, JobRun& job, const std::vector<std::string>& files,
-                          const std::string& prefix) {
+Result<Packed> pack_files(const Ctx& ctx, JobRun& job, const std::vector<std::string>& files, const std::string& prefix,
+                          int level) {
   auto* blobs = job.options().blobs;
   if (!blobs) return fail(Kind::unavailable, "this runner keeps no files: no blob store is connected");
   TRY(auto writer, blobs->begin());
   WriteArchive a(archive_write_new());
   archive_write_set_format_pax_restricted(a.get());
   archive_write_add_filter_zstd(a.get());
-  archive_write_set_filter_option(a.get(), "zstd", "compression-level", "1");
+  archive_write_set_filter_option(a.get(), "zstd", "compression-level", std::to_string(level).c_str());
   archive_write_set_bytes_in_last_block(a.get(), 1);
   if (archive_write_open(a.get(), &writer, nullptr, to_writer, nullptr) != ARCHIVE_OK)
     return archive_failed(a.get(), "pack");

@@ -9,9 +9,9 @@ struct Packed {
   std::uint64_t bytes = 0;
   std::size_t files = 0;
 };
-// A tar with zstd of files (relative to home) named relative to `prefix`, a folder. Links stay links.
-Result<Packed> pack_files(const Ctx& ctx, JobRun& job, const std::vector<std::string>& files,
-                          const std::string& prefix);
+// A tar with zstd of files (relative to home) named relative to `prefix`, a folder. Links stay links. level: of zstd.
+Result<Packed> pack_files(const Ctx& ctx, JobRun& job, const std::vector<std::string>& files, const std::string& prefix,
+                          int level = 1);
 // Below a folder (relative to home): a tar, or a zip as @actions/artifact makes them. Nothing leaves home, whatever the
 // archive or the folder holds; names may lead out of the folder within home for Reach::home (caches: they are relative
 // to the workspace, as @actions/cache has them).
@@ -25,5 +25,17 @@ struct Matched {
   std::string root;  // the deepest folder that holds all the search places
 };
 Result<Matched> match_files(const Ctx& ctx, JobRun& job, const std::vector<std::string>& patterns, bool hidden);
+
+// Files that a toolchain keeps (cache.cpp): restored now, and saved under the key when the job went well. Gives the key
+// that was restored. A runner without a store keeps none, and says so.
+struct KeptFiles {
+  std::vector<std::string> paths;  // as actions/cache takes them
+  std::string key;
+  std::vector<std::string> restore_keys;
+  bool save = true, lookup_only = false, save_on_failure = false;
+};
+Result<std::optional<std::string>> keep_files(const Ctx& ctx, ActionUse& use, const KeptFiles& kept);
+// hashFiles of the workspace; "" when nothing matches.
+Result<std::string> hash_of(const Ctx& ctx, ActionUse& use, const std::vector<std::string>& patterns);
 
 }  // namespace slipway::ci

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "ci/actions/actions.h"
 #include "ci/actions/archive.h"
+#include "ci/run/hash_files.h"
 #include "ci/service/entries.h"
 
 namespace slipway::ci {
@@ -49,58 +50,105 @@ Result<> save(const Ctx& ctx, JobRun& job, StepContext& step, const std::vector<
 Result<> check(ActionUse& use) {
   if (!use.job.options().blobs || !use.job.options().cache)
     return fail(Kind::unavailable, "this runner keeps no caches: no store is connected");
-  if (use.input("key").empty()) return fail(Kind::invalid, "Input required and not supplied: key");
-  if (use.list("path").empty()) return fail(Kind::invalid, "Input required and not supplied: path");
-  if (use.input("key").size() > 512 || use.input("key").contains(','))
-    return fail(Kind::invalid, "cache key: want at most 512 characters and no commas");
+  auto keys = use.list("restore-keys");
+  keys.insert(keys.begin(), use.input("key"));
+  if (keys.size() > 10)
+    return fail(Kind::invalid, "Key Validation Error: Keys are limited to a maximum of 10, {} are given", keys.size());
+  for (auto& key : keys) {
+    if (key.size() > 512)
+      return fail(Kind::invalid, "Key Validation Error: {} cannot be larger than 512 characters.", key);
+    if (key.contains(',')) return fail(Kind::invalid, "Key Validation Error: {} cannot contain commas.", key);
+  }
   return {};
 }
 
-Result<bool> restore(const Ctx& ctx, ActionUse& use) {
+// The key that was found.
+Result<std::optional<std::string>> restore(const Ctx& ctx, ActionUse& use) {
   auto paths = use.list("path");
   auto key = use.input("key");
   TRY(auto hit, look_up(use, paths, key, use.list("restore-keys")));
   use.output("cache-primary-key", key);
   use.output("cache-hit", hit && hit->key == key ? "true" : hit ? "false" : "");
   if (!hit) {
-    use.say(fmt::format("Cache not found for input keys: {}", key));
+    auto keys = use.list("restore-keys");
+    keys.insert(keys.begin(), key);
+    use.say(fmt::format("Cache not found for input keys: {}", join(std::span<const std::string>(keys), ", ")));
     if (use.flag("fail-on-cache-miss", false))
-      return fail(Kind::not_found, "Failed to restore cache entry. Input key: {}", key);
-    return false;
+      return Fail(Error(Kind::not_found, fmt::format("Failed to restore cache entry. Exiting as fail-on-cache-miss is "
+                                                     "set. Input key: {}",
+                                                     key))
+                      .with_hint("caches are seen by their own branch, its base and the default branch"));
+    return std::optional<std::string>();
   }
   use.output("cache-matched-key", hit->key);
-  if (!use.flag("lookup-only", false)) {
+  if (use.flag("lookup-only", false)) {
+    use.say(fmt::format("Cache found and can be restored from key: {}", hit->key));
+  } else {
     TRY(auto files, unpack_files(ctx, use.job, hit->digest, use.job.folder().workspace(), Reach::home));
     use.say(fmt::format("Cache restored from key: {} ({} files)", hit->key, files));
   }
-  return hit->key == key;
+  return std::optional(hit->key);
+}
+
+// Saved when the job is over, and only when it went well.
+void save_later(ActionUse& use, std::vector<std::string> paths, std::string key, bool always) {
+  auto& job = use.job;
+  job.defer(
+      "Post " + use.step.id,
+      [&job, paths = std::move(paths), key = std::move(key), always](const Ctx& later, StepContext& step) -> Result<> {
+        if (!job.succeeding() && !always) return {};
+        return save(later, job, step, paths, key);
+      });
 }
 
 }  // namespace
 
 Result<> cache(const Ctx& ctx, ActionUse& use) {
   TRY_OK(check(use));
-  TRY(auto exact, restore(ctx, use));
-  if (exact || use.flag("lookup-only", false)) return {};
-  auto& job = use.job;
-  // Saved when the job is over, and only when it went well.
-  job.defer("Post " + use.step.id,
-            [&job, paths = use.list("path"), key = use.input("key"), always = use.flag("save-always", false)](
-                const Ctx& later, StepContext& step) -> Result<> {
-              if (!job.succeeding() && !always) return {};
-              return save(later, job, step, paths, key);
-            });
+  TRY(auto found, restore(ctx, use));
+  if (found != use.input("key")) save_later(use, use.list("path"), use.input("key"), use.flag("save-always", false));
   return {};
 }
 Result<> cache_restore(const Ctx& ctx, ActionUse& use) {
   TRY_OK(check(use));
-  TRY(auto exact, restore(ctx, use));
-  (void)exact;
+  TRY(auto found, restore(ctx, use));
+  (void)found;
   return {};
 }
 Result<> cache_save(const Ctx& ctx, ActionUse& use) {
   TRY_OK(check(use));
   return save(ctx, use.job, use.step, use.list("path"), use.input("key"));
+}
+
+Result<std::optional<std::string>> keep_files(const Ctx& ctx, ActionUse& use, const KeptFiles& kept) {
+  std::optional<std::string> found;
+  if (!use.job.options().blobs || !use.job.options().cache) {
+    use.say("Nothing is kept between runs: no store is connected to this runner");
+    return found;
+  }
+  TRY(auto hit, look_up(use, kept.paths, kept.key, kept.restore_keys));
+  if (hit) {
+    found = hit->key;
+    if (!kept.lookup_only) {
+      TRY(auto files, unpack_files(ctx, use.job, hit->digest, use.job.folder().workspace(), Reach::home));
+      use.say(fmt::format("Cache restored from key: {} ({} files)", hit->key, files));
+    }
+  } else {
+    use.say(fmt::format("Cache not found for key: {}", kept.key));
+  }
+  if (kept.save && found != kept.key) save_later(use, kept.paths, kept.key, kept.save_on_failure);
+  return found;
+}
+
+Result<std::string> hash_of(const Ctx& ctx, ActionUse& use, const std::vector<std::string>& patterns) {
+  std::string digest;
+  auto& folder = use.job.folder();
+  auto hashed = folder.in_root([&](const fs::path& root) -> Result<> {
+    TRY(digest, hash_files(ctx, root / folder.workspace(), patterns));
+    return {};
+  });
+  TRY_OK(std::move(hashed));
+  return digest;
 }
 
 }  // namespace slipway::ci
