@@ -1,113 +1,219 @@
-// actions/setup-node, -python, -go, -java: the host's own toolchain, when it is of a version that satisfies.
+// actions/setup-node, -python, -go, -java.
 #include "base/text.h"
 #include "ci/actions/actions.h"
-#include "ci/actions/version_range.h"
+#include "ci/actions/toolchain.h"
+#include "doc/json.h"
 
 namespace slipway::ci {
 namespace {
 
-struct Tool {
-  std::string_view name, input, output;
-  std::vector<std::string> programs;  // the first that is there
-  std::vector<std::string> arguments;
-};
-
-// The whole output of a program in the job's container; nothing when it is not there.
-std::optional<std::string> ask(const Ctx& ctx, JobRun& job, std::vector<std::string> argv) {
-  Process process;
-  process.argv = std::move(argv);
-  process.env = {{"PATH", job.options().path},
-                 {"HOME", fs::path(job.inside("x")).parent_path().string()},
-                 {"GOTOOLCHAIN", "local"}};
-  process.cwd = "/";
-  auto place = job.sandbox(ctx);
-  if (!place) return std::nullopt;
-  std::string out;
-  auto code = (*place)->run(ctx, process, [&](int, std::string_view piece) { out += piece; });
-  return code && *code == 0 ? std::optional(out) : std::nullopt;
+// lts/iron is 20; lts/* and lts/-1 are even majors, which is all that can be said without a list from elsewhere.
+std::string node_range(std::string range) {
+  constexpr std::pair<std::string_view, int> names[] = {
+      {"argon", 4},    {"boron", 6},     {"carbon", 8}, {"dubnium", 10}, {"erbium", 12}, {"fermium", 14},
+      {"gallium", 16}, {"hydrogen", 18}, {"iron", 20},  {"jod", 22},     {"krypton", 24}};
+  auto word = lower(range);
+  if (!word.starts_with("lts/")) return range;
+  for (auto& [name, major] : names)
+    if (word.substr(4) == name) return std::to_string(major);
+  return "4 || 6 || 8 || 10 || 12 || 14 || 16 || 18 || 20 || 22 || 24 || 26 || 28 || 30";
 }
 
-struct Request {
-  std::string range;
-  bool at_least = false;  // go.mod's "go 1.21" is the least version
-};
-
-Result<Request> wanted(ActionUse& use, const Tool& tool) {
-  Request out{use.input(tool.input), false};
-  auto file = use.input(std::string(tool.input) + "-file");
-  if (!out.range.empty() || file.empty()) return out;
-  TRY(auto relative, use.job.relative_of(file));
-  TRY(auto text, use.job.folder().read(relative, 1 << 20));
-  if (text.empty())
-    return fail(Kind::not_found, "The specified {} version file at: {} does not exist", tool.name, file);
-  if (fs::path(file).filename() == "go.mod" || fs::path(file).filename() == "go.work") {
-    for (auto line : lines(text))
-      if (trim(line).starts_with("go ")) out.range = std::string(trim(trim(line).substr(3))), out.at_least = true;
-  } else if (fs::path(file).filename() == "package.json" || fs::path(file).extension() == ".toml") {
-    return fail(Kind::unavailable, "{}-file: {} is not read; write the version as {}", tool.input, file, tool.input);
-  } else {
-    auto all = lines(text);
-    out.range = all.empty() ? "" : std::string(trim(all[0]));
-    auto parts = split(out.range, ' ');  // .tool-versions: "nodejs 20.1.0"
-    if (parts.size() == 2) out.range = std::string(parts[1]);
-  }
-  return out;
+Result<Dependencies> node_cache(ActionUse& use) {
+  auto manager = use.input("cache");
+  if (manager == "npm")
+    return Dependencies{"node", {"~/.npm"}, {"package-lock.json", "npm-shrinkwrap.json", "yarn.lock"}};
+  if (manager == "yarn") return Dependencies{"node", {"~/.cache/yarn", "~/.yarn/berry/cache"}, {"yarn.lock"}};
+  if (manager == "pnpm") return Dependencies{"node", {"~/.local/share/pnpm/store"}, {"pnpm-lock.yaml"}};
+  return fail(Kind::invalid, "Caching for '{}' is not supported, want npm, yarn or pnpm", manager);
 }
 
-Result<> set_up(const Ctx& ctx, ActionUse& use, const Tool& tool) {
-  TRY(auto request, wanted(use, tool));
-  std::optional<std::string> answer;
-  std::string program;
-  for (auto& candidate : tool.programs) {
-    std::vector<std::string> argv = {candidate};
-    argv.insert(argv.end(), tool.arguments.begin(), tool.arguments.end());
-    answer = ask(ctx, use.job, std::move(argv));
-    program = candidate;
-    if (answer) break;
-  }
-  auto version = answer ? find_version(*answer) : std::nullopt;
-  if (!version)
-    return Fail(Error(Kind::not_found, fmt::format("{} is not installed where this job runs", tool.name))
-                    .with_hint(fmt::format(
-                        "install {} on the runner, or run the job in an image that has it (container:)", tool.name)));
-  auto text = fmt::format("{}.{}.{}", (*version)[0], (*version)[1], (*version)[2]);
-  bool fits = request.at_least ? satisfies(*version, ">=" + request.range) : satisfies(*version, request.range);
-  if (!fits)
-    return Fail(
-        Error(Kind::not_found, fmt::format("{} {} is wanted, {} is installed here", tool.name, request.range, text))
-            .with_hint(fmt::format("ask for {}.{}, or run the job in an image that has {} {} (container:)",
-                                   (*version)[0], (*version)[1], tool.name, request.range)));
-  use.say(fmt::format("{} {} of the runner satisfies \"{}\"", tool.name, text, request.range));
-  use.output(std::string(tool.output), text);
-  use.output("cache-hit", "false");
-  if (tool.name == "Python" && program == "python3" && !ask(ctx, use.job, {"python", "--version"})) {
-    // Scripts say `python`; Debian's only name is python3.
-    TRY_OK(use.job.folder().write("work/_tool/bin/python", "#!/bin/sh\nexec python3 \"$@\"\n", 0755));
-    use.job.add_path(use.step, use.job.inside("work/_tool/bin"));
-  }
+Result<> write_npmrc(ActionUse& use) {
+  auto registry = use.input("registry-url");
+  if (registry.empty()) return {};
+  if (!registry.ends_with('/')) registry += '/';
+  auto scheme = registry.find("//");
+  if (scheme == std::string::npos) return fail(Kind::invalid, "registry-url: got \"{}\", want https://HOST/", registry);
+  auto scope = use.input("scope");
+  if (scope.empty() && registry.contains("npm.pkg.github.com")) scope = use.job.plan().event.owner;
+  if (!scope.empty()) scope = lower(scope.starts_with('@') ? scope : "@" + scope) + ":";
+  auto text =
+      fmt::format("{}:_authToken=${{NODE_AUTH_TOKEN}}\n{}registry={}\n", registry.substr(scheme), scope, registry);
+  if (!use.input("always-auth").empty()) text += fmt::format("always-auth={}\n", use.input("always-auth"));
+  auto file = use.job.folder().temp() + "/.npmrc";
+  TRY_OK(use.job.folder().write(file, text, 0600));
+  use.job.set_env(use.step, "NPM_CONFIG_USERCONFIG", use.job.inside(file));
+  // npm refuses a file that names a variable which is not there.
+  use.job.set_env(use.step, "NODE_AUTH_TOKEN", use.job.token().empty() ? "XXXXX-XXXXX-XXXXX-XXXXX" : use.job.token());
   return {};
+}
+
+const Toolchain node{"Node.js",  "node", "node", {"node"}, {"/usr/local/lib/nodejs/*/bin/node", "/opt/node*/bin/node"},
+                     "--version"};
+const Toolchain python{
+    "Python",
+    "python",
+    "Python",
+    {"python3", "python"},
+    {"/usr/bin/python3.[0-9]*[0-9]", "/usr/local/bin/python3.[0-9]*[0-9]", "/opt/python*/bin/python3"},
+    "--version"};
+const Toolchain go{
+    "Go", "go", "go", {"go"}, {"/usr/local/go/bin/go", "/usr/lib/go-*/bin/go", "\"$HOME\"/sdk/go*/bin/go"}, "version"};
+const Toolchain java{"Java",    "java", "Java_*_jdk", {"java"}, {"/usr/lib/jvm/*/bin/java", "/opt/java/*/bin/java"},
+                     "-version"};
+
+// Scripts say `python`; Debian's only name is python3.
+Result<> name_python(const Ctx& ctx, ActionUse& use, const Tool& tool) {
+  auto bin = use.job.folder().tools() + "/bin";
+  TRY(auto plain, output_of(ctx, use, "command -v python && command -v python3"));
+  if (plain && fs::path(tool.program).filename() == "python3") return {};
+  for (auto* name : {"python", "python3"})
+    TRY_OK(use.job.folder().write(fmt::format("{}/{}", bin, name),
+                                  fmt::format("#!/bin/sh\nexec {} \"$@\"\n", shell_quoted(tool.program)), 0755));
+  use.job.add_path(use.step, use.job.inside(bin));
+  return {};
+}
+
+Result<> python_cache(const Ctx& ctx, ActionUse& use) {
+  auto manager = use.input("cache");
+  if (manager == "pip")
+    return keep_dependencies(
+        ctx, use, {"setup-python-pip", {"~/.cache/pip"}, {"**/requirements.txt", "**/pyproject.toml"}, true, true});
+  if (manager == "pipenv")
+    return keep_dependencies(ctx, use, {"setup-python-pipenv", {"~/.local/share/virtualenvs"}, {"**/Pipfile.lock"}});
+  if (manager == "poetry")
+    return keep_dependencies(ctx, use, {"setup-python-poetry", {"~/.cache/pypoetry/virtualenvs"}, {"**/poetry.lock"}});
+  return fail(Kind::invalid, "Caching for '{}' is not supported, want pip, pipenv or poetry", manager);
+}
+
+Result<> java_cache(const Ctx& ctx, ActionUse& use) {
+  auto manager = use.input("cache");
+  if (manager == "maven")
+    return keep_dependencies(ctx, use, {"setup-java-maven", {"~/.m2/repository"}, {"**/pom.xml"}, true, true});
+  if (manager == "gradle")
+    return keep_dependencies(ctx, use,
+                             {"setup-java-gradle",
+                              {"~/.gradle/caches", "~/.gradle/wrapper"},
+                              {"**/*.gradle*", "**/gradle-wrapper.properties", "buildSrc/**/Versions.kt",
+                               "buildSrc/**/Dependencies.kt", "gradle/*.versions.toml", "**/versions.properties"},
+                              true,
+                              true});
+  if (manager == "sbt")
+    return keep_dependencies(ctx, use,
+                             {"setup-java-sbt",
+                              {"~/.ivy2/cache", "~/.sbt", "~/.cache/coursier"},
+                              {"**/*.sbt", "**/project/build.properties", "**/project/**.scala"},
+                              true,
+                              true});
+  return fail(Kind::invalid, "Caching for '{}' is not supported, want maven, gradle or sbt", manager);
+}
+
+std::string xml(std::string_view text) {
+  return replace_all(replace_all(replace_all(std::string(text), "&", "&amp;"), "<", "&lt;"), ">", "&gt;");
+}
+
+// The server that `mvn deploy` signs in to; the values stay in the environment of the step that runs it.
+Result<> write_maven_settings(ActionUse& use) {
+  if (use.input("server-id").empty() && use.input("settings-path").empty()) return {};
+  TRY(auto folder, use.job.relative_of(use.input("settings-path", use.job.inside(".m2"))));
+  auto file = folder + "/settings.xml";
+  if (use.job.folder().has_file(file) && !use.flag("overwrite-settings", true)) return {};
+  return use.job.folder().write(
+      file,
+      fmt::format("<settings>\n  <interactiveMode>false</interactiveMode>\n  <servers>\n    <server>\n"
+                  "      <id>{}</id>\n      <username>${{env.{}}}</username>\n      <password>${{env.{}}}</password>\n"
+                  "    </server>\n  </servers>\n</settings>\n",
+                  xml(use.input("server-id", "github")), xml(use.input("server-username", "GITHUB_ACTOR")),
+                  xml(use.input("server-password", "GITHUB_TOKEN"))));
 }
 
 }  // namespace
 
 Result<> setup_node(const Ctx& ctx, ActionUse& use) {
-  TRY_OK(set_up(ctx, use, {"Node.js", "node-version", "node-version", {"node"}, {"--version"}}));
-  auto registry = use.input("registry-url");
-  if (registry.empty()) return {};
-  auto host = registry.substr(registry.find("//") == std::string::npos ? 0 : registry.find("//"));
-  TRY_OK(use.job.folder().write(
-      "work/_temp/.npmrc", fmt::format("{}/:_authToken=${{NODE_AUTH_TOKEN}}\nregistry={}\n", host, registry), 0600));
-  use.job.set_env(use.step, "NPM_CONFIG_USERCONFIG", use.job.inside("work/_temp/.npmrc"));
+  TRY(auto request, wanted_version(use, node, "node-version", "node-version-file"));
+  request.range = node_range(request.range);
+  TRY(auto tool, provide(ctx, use, node, request));
+  use.output("node-version", "v" + tool.text);
+  use.output("cache-hit", "false");
+  TRY_OK(write_npmrc(use));
+  if (use.input("cache").empty()) return {};
+  TRY(auto what, node_cache(use));
+  return keep_dependencies(ctx, use, std::move(what));
+}
+
+Result<> setup_python(const Ctx& ctx, ActionUse& use) {
+  if (use.flag("freethreaded", false)) return fail(Kind::unavailable, "freethreaded: no such Python is kept here");
+  TRY(auto request, wanted_version(use, python, "python-version", "python-version-file", {".python-version"}));
+  // Several may be given, one a line: all must be there, the last is the one in use.
+  Tool tool;
+  auto ranges = lines(request.range);
+  if (ranges.empty()) ranges.emplace_back("");
+  for (auto range : ranges) {
+    range = trim(range);
+    if (range.starts_with("pypy") || range.starts_with("graalpy"))
+      return Fail(Error(Kind::unavailable, fmt::format("python-version {}: CPython alone is provided", range))
+                      .with_hint("run the job in an image that has it (container:)"));
+    if (range.ends_with("-dev")) range.remove_suffix(4);
+    VersionRequest one{replace_all(std::string(range), ",", " ")};  // ">=3.9,<4"
+    one.range = replace_all(one.range, "~=", "~");
+    TRY(tool, provide(ctx, use, python, one));
+  }
+  if (use.flag("update-environment", true)) {
+    TRY_OK(name_python(ctx, use, tool));
+    for (auto* name : {"pythonLocation", "Python_ROOT_DIR", "Python3_ROOT_DIR"})
+      use.job.set_env(use.step, name, tool.home);
+    use.job.set_env(use.step, "PKG_CONFIG_PATH", tool.home + "/lib/pkgconfig");
+  }
+  use.output("python-version", tool.text);
+  use.output("python-path", tool.program);
+  use.output("cache-hit", "false");
+  if (!use.input("cache").empty()) TRY_OK(python_cache(ctx, use));
+  if (auto install = use.input("pip-install"); !install.empty())
+    return run_script(ctx, use, fmt::format("{} -m pip install {}", shell_quoted(tool.program), install));
   return {};
 }
-Result<> setup_python(const Ctx& ctx, ActionUse& use) {
-  return set_up(ctx, use, {"Python", "python-version", "python-version", {"python3", "python"}, {"--version"}});
-}
+
 Result<> setup_go(const Ctx& ctx, ActionUse& use) {
-  return set_up(ctx, use, {"Go", "go-version", "go-version", {"go"}, {"version"}});
+  TRY(auto request, wanted_version(use, go, "go-version", "go-version-file"));
+  if (request.range.starts_with("go")) request.range.erase(0, 2);
+  TRY(auto tool, provide(ctx, use, go, request));
+  use.job.set_env(use.step, "GOTOOLCHAIN", "local");  // as the action does: the one asked for is the one that runs
+  use.job.add_path(use.step, use.job.inside("go/bin"));
+  use.output("go-version", tool.text);
+  use.output("cache-hit", "false");
+  if (!use.flag("cache", true)) return {};
+  return keep_dependencies(ctx, use, {"setup-go", {"~/go/pkg/mod", "~/.cache/go-build"}, {"go.sum"}, false});
 }
+
 Result<> setup_java(const Ctx& ctx, ActionUse& use) {
-  return set_up(ctx, use, {"Java", "java-version", "version", {"java"}, {"-version"}});
+  if (!use.input("jdkFile").empty())
+    return Fail(Error(Kind::unavailable, "jdkFile: archives are not unpacked here")
+                    .with_hint("run the job in an image that has the JDK (container:)"));
+  TRY(auto request, wanted_version(use, java, "java-version", "java-version-file"));
+  if (request.range.empty())
+    return fail(Kind::invalid, "Input required and not supplied: java-version or java-version-file");
+  Tool tool;
+  for (auto range : lines(request.range)) {
+    range = trim(range.substr(0, range.find('-')));  // 21-ea
+    VersionRequest one{std::string(range.starts_with("1.8") ? "8" : range)};
+    TRY(tool, provide(ctx, use, java, one));
+    TRY(auto real, output_of(ctx, use, "readlink -f " + shell_quoted(tool.program)));
+    if (real && trim(*real).contains("/bin/"))
+      tool.home = fs::path(std::string(trim(*real))).parent_path().parent_path().string();
+    use.job.set_env(use.step,
+                    fmt::format("JAVA_HOME_{}_{}", tool.version[0], host_architecture() == "x64" ? "X64" : "ARM64"),
+                    tool.home);
+  }
+  use.job.set_env(use.step, "JAVA_HOME", tool.home);
+  auto distribution = use.input("distribution", "jdkfile");
+  if (!tool.words.empty() && !lower(tool.words).contains(lower(distribution)))
+    use.say(fmt::format("distribution {}: the runner's own JDK is taken", distribution));
+  use.output("distribution", distribution);
+  use.output("version", tool.text);
+  use.output("path", tool.home);
+  use.output("cache-hit", "false");
+  TRY_OK(write_maven_settings(use));
+  return use.input("cache").empty() ? Result<>{} : java_cache(ctx, use);
 }
 
 }  // namespace slipway::ci
