@@ -1,155 +1,159 @@
-// docker/metadata-action: names, tags and labels of an image from the event.
-// Rule: the action's README: tags are rules "type=ref,event=branch", flavor decides about latest.
+// docker/metadata-action: names, tags, labels and annotations of an image from the event.
+// Rule: the action's README: tags are rules "type=ref,event=branch", the one of the highest priority names the version
+// and decides about latest; flavor adds to all of them.
 #include "base/text.h"
 #include "ci/actions/actions.h"
-#include "ci/actions/version_range.h"
+#include "ci/actions/image_tags.h"
 #include "doc/json.h"
 
 namespace slipway::ci {
 namespace {
 
-using Attributes = std::map<std::string, std::string>;
-
-Attributes attributes_of(std::string_view line) {
-  Attributes out;
-  for (auto part : split(line, ',')) {
-    auto pair = cut(part, "=");
-    if (pair)
-      out[lower(trim(pair->first))] = trim(pair->second);
-    else if (!trim(part).empty())
-      out["value"] = trim(part), out.try_emplace("type", "raw");
-  }
-  return out;
-}
-std::string get(const Attributes& a, const char* key, std::string_view fallback = {}) {
-  auto found = a.find(key);
-  return found == a.end() ? std::string(fallback) : found->second;
-}
-
-// Characters a tag cannot have become dashes.
-std::string sanitize(std::string_view text) {
-  std::string out;
-  for (char c : text) out += std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-' ? c : '-';
-  return out;
-}
-
-std::string with_version(std::string pattern, const Version& v, std::string_view raw) {
-  auto put = [&](std::string_view name, const std::string& value) {
-    pattern = replace_all(pattern, fmt::format("{{{{{}}}}}", name), value);
-  };
-  put("version", std::string(raw)), put("raw", std::string(raw));
-  put("major", std::to_string(v[0])), put("minor", std::to_string(v[1])), put("patch", std::to_string(v[2]));
-  return pattern;
-}
+constexpr std::string_view label_keys = "org.opencontainers.image.";
 
 class Metadata {
  public:
-  Metadata(ActionUse& use) : use_(use), event_(use.job.plan().event) {}
+  Metadata(const Ctx& ctx, ActionUse& use) : use_(use), event_(use.job.plan().event) {
+    source_.event_name = event_.name, source_.ref = event_.ref, source_.sha = event_.sha;
+    source_.default_branch = event_.default_branch, source_.base_ref = event_.base_ref, source_.number = event_.number;
+    source_.now = source_.committed = ctx.clock->wall();
+    if (auto* repository = use.job.options().repository)
+      if (auto commit = repository->commit(use.job.options().commit)) {
+        source_.committed = commit->committer.when;
+        created_ = rfc3339(source_.committed);
+      }
+  }
 
   Result<> run() {
-    auto rules = use_.list("tags");
-    if (rules.empty()) rules = {"type=schedule", "type=ref,event=branch", "type=ref,event=tag", "type=ref,event=pr"};
-    for (auto& line : use_.list("flavor")) {
-      for (auto& [key, value] : attributes_of(line)) flavor_[key] = value;
-    }
-    for (auto& rule : rules) TRY_OK(apply(attributes_of(rule), rule));
-    auto mode = get(flavor_, "latest", "auto");
-    if (!tags_.empty() && (mode == "true" || (mode == "auto" && latest_))) add_unique("latest");
-    return give();
+    TRY(auto tags, image_tags(source_, use_.list("tags"), use_.list("flavor")));
+    for (auto& warning : tags.warnings) use_.say("##[warning]" + warning);
+    if (tags.names.empty()) use_.say("##[warning]No Docker tag has been generated. Check tags input.");
+    TRY(auto images, image_names());
+    for (auto& image : images)
+      for (auto& tag : tags.names) names_.push_back(fmt::format("{}:{}", image, tag));
+    if (images.empty()) names_ = tags.names;
+    version_ = tags.version;
+    TRY(auto labels, facts("labels"));
+    TRY(auto annotations, facts("annotations"));
+    return give(tags.names, labels, annotations, images);
   }
 
  private:
-  std::string branch() const { return event_.ref.starts_with("refs/heads/") ? event_.ref.substr(11) : ""; }
-  std::string tag() const { return event_.ref.starts_with("refs/tags/") ? event_.ref.substr(10) : ""; }
+  using Facts = std::map<std::string, std::string>;
 
-  Result<> apply(const Attributes& rule, const std::string& text) {
-    if (get(rule, "enable", "true") != "true") return {};
-    auto type = get(rule, "type", "raw");
-    if (type == "raw") {
-      add(rule, get(rule, "value"), true);
-    } else if (type == "sha") {
-      auto length = get(rule, "format") == "long" ? std::string::npos : 7;
-      if (!event_.sha.empty()) add(rule, get(rule, "prefix", "sha-") + event_.sha.substr(0, length), false, true);
-    } else if (type == "edge") {
-      if (branch() == get(rule, "branch", event_.default_branch)) add(rule, "edge", false);
-    } else if (type == "schedule") {
-      if (event_.name == "schedule") add(rule, get(rule, "pattern", "nightly"), false);
-    } else if (type == "ref") {
-      auto on = get(rule, "event");
-      if (on == "branch" && !branch().empty() && !event_.name.starts_with("pull_request"))
-        add(rule, branch(), false);
-      else if (on == "tag" && !tag().empty())
-        add(rule, tag(), false), latest_ = true;
-      else if (on == "pr" && event_.number > 0)
-        add(rule, get(rule, "prefix", "pr-") + std::to_string(event_.number), false, true);
-    } else if (type == "semver" || type == "pep440") {
-      std::string value = get(rule, "value", tag());
-      if (value.empty()) return {};
-      auto raw = value.starts_with('v') ? value.substr(1) : value;
-      auto version = find_version(raw);
-      if (!version) {
-        use_.say(fmt::format("##[warning]{} is not a valid semver", value));
-        return {};
+  // "shop/web" or "name=shop/web,enable=true".
+  Result<std::vector<std::string>> image_names() {
+    std::vector<std::string> out;
+    for (auto& line : use_.list("images")) {
+      std::string name = line;
+      bool enabled = true;
+      auto parts = tag_fields(line);
+      if (line.contains('=')) {
+        for (auto& [key, value] : parts) {
+          if (key == "name")
+            name = value;
+          else if (key == "enable") {
+            TRY(auto text, fill_in(source_, value));
+            enabled = iequals(text, "true");
+          } else {
+            return fail(Kind::invalid, "images: \"{}\": unknown attribute \"{}\", want name or enable", line, key);
+          }
+        }
       }
-      bool pre = raw.contains('-');
-      auto pattern = get(rule, "pattern", "{{version}}");
-      add(rule, pre && pattern != "{{raw}}" ? raw : with_version(pattern, *version, raw), false);
-      if (!pre) latest_ = true;
-    } else if (type == "match") {
-      if (!tag().empty()) add(rule, tag(), false), latest_ = true;
-    } else {
-      return fail(Kind::invalid,
-                  "tags: \"{}\": unknown type \"{}\", want schedule, semver, pep440, match, edge, ref, raw or sha",
-                  text, type);
+      TRY(name, fill_in(source_, name));
+      for (auto one : split(name, ','))
+        if (enabled && !trim(one).empty()) out.push_back(lower(trim(one)));
     }
-    return {};
+    return out;
   }
 
-  void add(const Attributes& rule, const std::string& value, bool raw, bool own_prefix = false) {
-    if (value.empty()) return;
-    auto prefix = own_prefix ? std::string() : get(rule, "prefix", get(flavor_, "prefix"));
-    auto suffix = get(rule, "suffix", get(flavor_, "suffix"));
-    (void)raw;
-    add_unique(sanitize(prefix + value + suffix));
-  }
-  void add_unique(std::string tag) {
-    if (std::find(tags_.begin(), tags_.end(), tag) == tags_.end()) tags_.push_back(std::move(tag));
+  Result<Facts> facts(std::string_view input) {
+    auto url = fmt::format("{}/{}", use_.job.options().server_url, event_.repository);
+    auto description = event_.payload.str_at({"repository", "description"});
+    Facts out;
+    auto put = [&](std::string_view key, const std::string& value) {
+      out[std::string(label_keys) + std::string(key)] = value;
+    };
+    put("title", event_.repository.substr(event_.repository.find('/') + 1));
+    put("description", description), put("url", url), put("source", url), put("version", version_);
+    put("revision", event_.sha), put("licenses", event_.payload.str_at({"repository", "license", "spdx_id"}));
+    // The commit's time, not now: the same commit gives the same image.
+    if (!created_.empty()) put("created", created_);
+    for (auto& line : use_.list(input))
+      if (auto pair = cut(line, "=")) {
+        TRY(auto value, fill_in(source_, std::string(pair->second)));
+        out[std::string(trim(pair->first))] = value;
+      }
+    return out;
   }
 
-  Result<> give() {
-    auto separator = use_.input("sep-tags", "\n"), label_separator = use_.input("sep-labels", "\n");
-    std::vector<std::string> names;
-    for (auto& image : use_.list("images"))
-      for (auto& tag : tags_) names.push_back(fmt::format("{}:{}", lower(image), tag));
-    std::vector<std::pair<std::string, std::string>> labels = {
-        {"org.opencontainers.image.title", event_.repository.substr(event_.repository.find('/') + 1)},
-        {"org.opencontainers.image.source", fmt::format("{}/{}", use_.job.options().server_url, event_.repository)},
-        {"org.opencontainers.image.url", fmt::format("{}/{}", use_.job.options().server_url, event_.repository)},
-        {"org.opencontainers.image.version", tags_.empty() ? "" : tags_[0]},
-        {"org.opencontainers.image.revision", event_.sha}};
-    for (auto& line : use_.list("labels"))
-      if (auto pair = cut(line, "=")) labels.emplace_back(pair->first, pair->second);
+  static std::vector<std::string> print(const Facts& facts, std::string_view prefix) {
+    std::vector<std::string> out;
+    for (auto& [key, value] : facts) out.push_back(fmt::format("{}{}={}", prefix, key, value));
+    return out;
+  }
+  void tell(const std::string& name, const std::string& value) {
+    use_.output(name, value);
+    std::string variable = "DOCKER_METADATA_OUTPUT_";
+    for (char c : name) variable += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    use_.job.set_env(use_.step, variable, value);
+  }
+
+  Result<> give(const std::vector<std::string>& tags, const Facts& labels, const Facts& annotations,
+                const std::vector<std::string>& images) {
+    using Texts = std::span<const std::string>;
+    auto label_lines = print(labels, ""), annotation_lines = print(annotations, "manifest:");
     doc::Value json;
-    for (auto& name : names) json["tags"].list().emplace_back(name);
-    std::vector<std::string> lines_out;
-    for (auto& [key, value] : labels) json["labels"][key] = value, lines_out.push_back(key + "=" + value);
-    use_.output("version", tags_.empty() ? "" : tags_[0]);
-    use_.output("tags", join(std::span<const std::string>(names), separator));
-    use_.output("labels", join(std::span<const std::string>(lines_out), label_separator));
-    use_.output("json", doc::print_json(json));
-    for (auto& name : names) use_.say(name);
-    return {};
+    json["tags"] = doc::List(names_.begin(), names_.end());
+    json["tag-names"] = doc::List(tags.begin(), tags.end());
+    json["labels"] = doc::Map{};
+    for (auto& [key, value] : labels) json["labels"][key] = value;
+    json["annotations"] = doc::List(annotation_lines.begin(), annotation_lines.end());
+    auto separator = [&](const char* input) {
+      return use_.inputs.contains(input) ? use_.inputs.find(input)->second : "\n";
+    };
+    tell("version", version_);
+    tell("tags", join(Texts(names_), separator("sep-tags")));
+    tell("tag-names", join(Texts(tags), separator("sep-tags")));
+    tell("labels", join(Texts(label_lines), separator("sep-labels")));
+    tell("annotations", join(Texts(annotation_lines), separator("sep-annotations")));
+    tell("json", doc::print_json(json));
+    for (auto& name : names_) use_.say(name);
+    return bake_files(json, images);
+  }
+
+  Result<> bake_files(const doc::Value& json, const std::vector<std::string>& images) {
+    auto write = [&](const std::string& output, doc::Value body) -> Result<> {
+      auto file = fmt::format("{}/docker-metadata-action-{}.json", use_.job.folder().temp(), output);
+      doc::Value all;
+      all["target"][use_.input("bake-target", "docker-metadata-action")] = std::move(body);
+      TRY_OK(use_.job.folder().write(file, doc::print_json_pretty(all)));
+      tell(output, use_.job.inside(file));
+      return {};
+    };
+    doc::Value tags, labels, annotations;
+    tags["tags"] = *json.find("tags");
+    tags["args"]["DOCKER_META_IMAGES"] = join(std::span<const std::string>(images), ",");
+    tags["args"]["DOCKER_META_VERSION"] = version_;
+    labels["labels"] = *json.find("labels");
+    annotations["annotations"] = *json.find("annotations");
+    TRY_OK(write("bake-file-tags", tags));
+    TRY_OK(write("bake-file-labels", labels));
+    TRY_OK(write("bake-file-annotations", annotations));
+    auto whole = tags;
+    whole["labels"] = *json.find("labels");
+    return write("bake-file", std::move(whole));
   }
 
   ActionUse& use_;
   const Event& event_;
-  Attributes flavor_;
-  std::vector<std::string> tags_;
-  bool latest_ = false;
+  TagSource source_;
+  std::string version_, created_;
+  std::vector<std::string> names_;
 };
 
 }  // namespace
 
-Result<> docker_metadata(const Ctx&, ActionUse& use) { return Metadata(use).run(); }
+Result<> docker_metadata(const Ctx& ctx, ActionUse& use) { return Metadata(ctx, use).run(); }
 
 }  // namespace slipway::ci

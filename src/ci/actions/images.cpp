@@ -2,7 +2,11 @@
 #include "ci/detail/images.h"
 #include "base/text.h"
 #include "ci/actions/actions.h"
+#include "ci/actions/image_tags.h"
+#include "ci/actions/toolchain.h"
 #include "doc/json.h"
+#include "doc/view.h"
+#include "doc/yaml.h"
 
 namespace slipway::ci {
 namespace {
@@ -43,12 +47,85 @@ Result<std::map<std::string, std::string>> pairs(const ActionUse& use, std::stri
   return out;
 }
 
+// What a builder of a folder at a time cannot do is refused, not left out in silence.
+Result<> refuse(ActionUse& use) {
+  constexpr std::pair<const char*, const char*> refused[] = {
+      {"ssh", "give what the build needs as `secrets`"},
+      {"add-hosts", "builds resolve names as this machine does"},
+      {"cgroup-parent", "builds run below the runner's own limits"}};
+  for (auto& [input, hint] : refused)
+    if (!use.list(input).empty())
+      return Fail(
+          Error(Kind::unavailable, fmt::format("{}: is not supported by slipway's builder", input)).with_hint(hint));
+  if (auto call = use.input("call", "build"); call != "build")
+    return Fail(Error(Kind::unavailable, fmt::format("call {}: build alone is supported", call))
+                    .with_hint("`slipway lint` checks Dockerfiles"));
+  for (auto& line : use.list("outputs")) {
+    std::string type = "image";
+    for (auto& [key, value] : tag_fields(line)) {
+      if (key == "type") type = value;
+      if (key == "dest" || type == "local" || type == "tar" || type == "oci" || type == "cacheonly")
+        return Fail(
+            Error(Kind::unavailable, fmt::format("outputs: \"{}\": images go to this machine's store alone", line))
+                .with_hint("`slipway image export` writes one as an OCI layout"));
+    }
+    if (type != "image" && type != "registry" && type != "docker")
+      return fail(Kind::invalid, "outputs: \"{}\": unknown type {}, want image, registry or docker", line, type);
+  }
+  return {};
+}
+
+// Whether images go on to the registry of their names: `push`, or an output that says so.
+bool pushes(ActionUse& use) {
+  bool out = use.flag("push", false);
+  for (auto& line : use.list("outputs"))
+    for (auto& [key, value] : tag_fields(line))
+      out = out || (key == "push" && value == "true") || (key == "type" && value == "registry");
+  return out;
+}
+
+Result<> add_secrets(ActionUse& use, path::BuildRequest& out) {
+  TRY(out.secrets, pairs(use, "secrets"));
+  TRY(auto from_env, pairs(use, "secret-envs"));
+  auto env = use.job.scope(*use.step.frame, &use.step).context("env");
+  for (auto& [id, name] : from_env) {
+    auto value = env.member(name);
+    if (value.is_null()) return fail(Kind::not_found, "secret-envs: {}: there is no variable {}", id, name);
+    out.secrets[id] = value.text();
+  }
+  TRY(auto from_files, pairs(use, "secret-files"));
+  for (auto& [id, file] : from_files) {
+    TRY(auto relative, use.job.relative_of(file));
+    if (!use.job.folder().has_file(relative))
+      return fail(Kind::not_found, "secret-files: {}: no such file {}", id, file);
+    TRY(out.secrets[id], use.job.folder().read(relative, 1 << 20));
+  }
+  for (auto& [id, value] : out.secrets) use.job.add_mask(value);
+  return {};
+}
+
+Result<> add_contexts(ActionUse& use, path::BuildRequest& out) {
+  TRY(auto named, pairs(use, "build-contexts"));
+  for (auto& [name, where] : named) {
+    if (where.contains("://") || where.starts_with("git@"))
+      return Fail(Error(Kind::unavailable,
+                        fmt::format("build-contexts: {}={}: only folders of the job are built from", name, where))
+                      .with_hint("name the image in FROM, or check the repository out to a folder"));
+    TRY(auto relative, use.job.relative_of(where));
+    if (!use.job.folder().has_folder(relative))
+      return fail(Kind::not_found, "build-contexts: {}: no such folder {}", name, where);
+    out.contexts[name] = (use.job.folder().home() / relative).lexically_normal();
+  }
+  return {};
+}
+
 Result<path::BuildRequest> request_of(ActionUse& use) {
   auto& job = use.job;
   path::BuildRequest out;
   auto context = use.input("context", ".");
   if (context.starts_with("{{") || context.contains("://") || context.starts_with("git@"))
-    return fail(Kind::unavailable, "context {}: only folders of the job are built here", context);
+    return Fail(Error(Kind::unavailable, fmt::format("context {}: only folders of the job are built here", context))
+                    .with_hint("check the repository out and write `context: .`"));
   TRY(auto relative, job.relative_of(context));
   if (!job.folder().has_folder(relative))
     return Fail(Error(Kind::not_found, fmt::format("context {}: no such folder", context))
@@ -63,18 +140,29 @@ Result<path::BuildRequest> request_of(ActionUse& use) {
   out.target = use.input("target");
   TRY(out.args, pairs(use, "build-args"));
   TRY(out.labels, pairs(use, "labels"));
-  TRY(out.secrets, pairs(use, "secrets"));
-  for (auto& [id, value] : out.secrets) job.add_mask(value);
+  TRY_OK(add_secrets(use, out));
+  TRY_OK(add_contexts(use, out));
   auto platforms = words(use, "platforms");
   if (platforms.size() > 1)
-    return fail(Kind::unavailable, "platforms: {} are asked for, one at a time can be built", platforms.size());
+    return Fail(Error(Kind::unavailable,
+                      fmt::format("platforms: {} are asked for, one at a time can be built", platforms.size()))
+                    .with_hint("make the platform a matrix, or leave it away"));
   if (!platforms.empty()) out.platform = platforms[0];
   out.no_cache = use.flag("no-cache", false);
+  if (!words(use, "no-cache-filters").empty() && !out.no_cache) {
+    use.say("no-cache-filters: nothing of this build comes from the cache");
+    out.no_cache = true;
+  }
   out.push = true;  // into the store of this machine; `push` decides about other hosts
   return out;
 }
 
-Result<> build_one(const Ctx& ctx, ActionUse& use, path::BuildRequest request, std::string& metadata) {
+struct Built {
+  std::vector<std::string> names;
+  path::BuildResult result;
+};
+
+Result<> build_one(const Ctx& ctx, ActionUse& use, const path::BuildRequest& request, Built& built) {
   auto& job = use.job;
   std::string partial[2];
   std::mutex logging;  // stages are built side by side
@@ -87,44 +175,99 @@ Result<> build_one(const Ctx& ctx, ActionUse& use, path::BuildRequest request, s
       rest.erase(0, end + 1);
     }
   };
-  auto built = job.options().builder->build(ctx, request, log);
+  auto done = job.options().builder->build(ctx, request, log);
   for (auto& rest : partial)
     if (!rest.empty()) job.log(use.step, 1, rest);
-  if (!built) return Fail(std::move(built).error());
-  BuiltImage image{request.image, built->digest, request.tags, built->inputs, built->bytes};
-  use.say(fmt::format("{}@{} ({}, {} of {} steps from the cache)", request.image, built->digest.str(),
-                      human_bytes(built->bytes), built->cached, built->steps));
-  use.output("digest", built->digest.str());
-  use.output("imageid", built->digest.str());
-  doc::Value document;
-  document["containerimage.digest"] = built->digest.str();
-  document["image.name"] = request.image;
-  metadata = doc::print_json_pretty(document);
+  if (!done) return Fail(std::move(done).error());
+  BuiltImage image{request.image, done->digest, request.tags, done->inputs, done->bytes};
+  use.say(fmt::format("{}@{} ({}, {} of {} steps from the cache)", request.image, done->digest.str(),
+                      human_bytes(done->bytes), done->cached, done->steps));
   job.result().images.push_back(std::move(image));
+  built.names.push_back(request.image);
+  built.result = *std::move(done);
   return {};
+}
+
+// imageid is the digest of the configuration, where the store can say it.
+void tell_built(ActionUse& use, const Built& built, const std::vector<std::string>& names) {
+  auto digest = built.result.digest.str(), config = digest;
+  doc::Value document;
+  if (auto* registry = use.job.options().registry)
+    if (auto image = registry->image(built.names.back(), digest)) {
+      config = image->manifest.config.digest.str();
+      document["containerimage.config.digest"] = config;
+    }
+  document["containerimage.digest"] = digest;
+  document["containerimage.descriptor"]["mediaType"] = oci::media::manifest;
+  document["containerimage.descriptor"]["digest"] = digest;
+  document["image.name"] = join(std::span<const std::string>(names), ",");
+  use.output("digest", digest);
+  use.output("imageid", config);
+  use.output("metadata", doc::print_json_pretty(document));
 }
 
 }  // namespace
 
 Result<> docker_setup(const Ctx&, ActionUse& use) {
   use.say("Images are built by slipway's own builder: there is nothing to set up.");
+  auto platform = host_architecture() == "arm64" ? "linux/arm64" : "linux/amd64";
   use.output("name", "slipway");
   use.output("driver", "slipway");
-  use.output("platforms", "linux/amd64");
+  use.output("platforms", platform);
+  use.output("nodes",
+             fmt::format("[{{\"name\":\"slipway0\",\"endpoint\":\"\",\"status\":\"running\",\"platforms\":\"{}\"}}]",
+                         platform));
+  use.output("status", "running");
+  return {};
+}
+
+// What the kernel can run through qemu is a matter of the host; nothing is installed from a step.
+Result<> docker_qemu(const Ctx&, ActionUse& use) {
+  std::vector<std::string> there = {host_architecture() == "arm64" ? "linux/arm64" : "linux/amd64"};
+  constexpr std::pair<const char*, const char*> handlers[] = {
+      {"qemu-aarch64", "linux/arm64"},   {"qemu-x86_64", "linux/amd64"},    {"qemu-arm", "linux/arm/v7"},
+      {"qemu-riscv64", "linux/riscv64"}, {"qemu-ppc64le", "linux/ppc64le"}, {"qemu-s390x", "linux/s390x"}};
+  for (auto& [handler, platform] : handlers)
+    if (path_exists(fs::path("/proc/sys/fs/binfmt_misc") / handler)) there.emplace_back(platform);
+  use.output("platforms", join(std::span<const std::string>(there), ","));
+  for (auto& asked : words(use, "platforms")) {
+    auto known = [&](const std::string& p) {
+      return p == asked || p == "linux/" + asked || p.starts_with(asked + "/");
+    };
+    if (asked != "all" && std::none_of(there.begin(), there.end(), known))
+      use.job.annotate(use.step, {.level = Annotation::Level::warning,
+                                  .message = fmt::format("{} is not emulated on this host (there is {}); register "
+                                                         "qemu-user-static with binfmt_misc on it",
+                                                         asked, join(std::span<const std::string>(there), ", "))});
+  }
   return {};
 }
 
 Result<> docker_login(const Ctx&, ActionUse& use) {
-  auto password = use.input("password");
-  if (!password.empty()) use.job.add_mask(password);
-  auto registry = use.input("registry", "docker.io");
-  if (is_own_registry(use.job.options(), registry))
-    use.say(fmt::format("{} is this machine's own registry: no login is needed.", registry));
-  else
+  std::vector<std::string> registries = {use.input("registry", "docker.io")};
+  if (auto several = use.input("registry-auth"); !several.empty()) {
+    registries.clear();
+    TRY(auto list, doc::parse_yaml(several, {.source = "registry-auth"}));
+    for (auto& one : doc::View(list).items()) {
+      registries.push_back(one["registry"].str_or("docker.io"));
+      if (auto password = one["password"].text(); !password.empty()) use.job.add_mask(password);
+    }
+  }
+  if (auto password = use.input("password"); !password.empty()) use.job.add_mask(password);
+  for (auto& registry : registries) {
+    if (is_own_registry(use.job.options(), registry)) {
+      use.say(fmt::format("{} is this machine's own registry: no login is needed.", registry));
+      continue;
+    }
+    if (registries.size() == 1 && use.input("registry-auth").empty() &&
+        (use.input("username").empty() || use.input("password").empty()))
+      return Fail(Error(Kind::invalid, "Username and password required")
+                      .with_hint("secrets of a change from outside are empty: is this one trusted?"));
     use.say(
         fmt::format("##[warning]{}: the runner does not push to other registries; images go to this machine's store "
                     "and on from there.",
                     registry));
+  }
   return {};
 }
 
@@ -132,13 +275,17 @@ Result<> docker_build_push(const Ctx& ctx, ActionUse& use) {
   if (!use.job.options().builder)
     return Fail(Error(Kind::unavailable, "no image builder is connected to this runner")
                     .with_hint("run the workflow by `slipway up` or `slipway run`"));
+  TRY_OK(refuse(use));
   TRY(auto request, request_of(use));
   std::map<std::string, std::vector<std::string>> by_repository;
-  std::vector<std::string> order;
+  std::vector<std::string> order, names = words(use, "tags");
+  for (auto& line : use.list("outputs"))
+    for (auto& [key, value] : tag_fields(line))
+      if (key == "name" && names.empty()) names.push_back(value);
   auto& own = use.job.options().registry_host;
-  for (auto& text : words(use, "tags")) {
+  for (auto& text : names) {
     auto name = parse_name(text);
-    if (use.flag("push", false) && !name.host.empty() && !is_own_registry(use.job.options(), name.host))
+    if (pushes(use) && !name.host.empty() && !is_own_registry(use.job.options(), name.host))
       return Fail(Error(Kind::unavailable, fmt::format("{}: pushing to {} is not connected here", text, name.host))
                       .with_hint(own.empty() ? "name the image without a host; copy it on with `slipway image copy`"
                                              : fmt::format("tag it as {}/{}:{}; copy it on with `slipway image copy`",
@@ -147,17 +294,22 @@ Result<> docker_build_push(const Ctx& ctx, ActionUse& use) {
     by_repository[name.repository].push_back(name.tag);
   }
   if (order.empty()) {
-    auto& repository = use.job.plan().event.repository;
-    order.push_back(lower(repository));
+    order.push_back(lower(use.job.plan().event.repository));
     by_repository[order[0]] = {};
   }
-  std::string metadata;
+  Built built;
   for (auto& repository : order) {
     request.image = repository, request.tags = by_repository[repository];
-    TRY_OK(build_one(ctx, use, request, metadata));
+    TRY_OK(build_one(ctx, use, request, built));
   }
-  use.output("metadata", metadata);
+  tell_built(use, built, names.empty() ? order : names);
   return {};
+}
+
+Result<> docker_bake(const Ctx&, ActionUse& use) {
+  return Fail(
+      Error(Kind::unavailable, fmt::format("{}: bake files are not read", use.uses))
+          .with_hint("build each target by a docker/build-push-action step; a matrix builds them side by side"));
 }
 
 }  // namespace slipway::ci
