@@ -1,22 +1,9 @@
 #include "base/process.h"
+#include "ci/actions/testing.h"
 #include "ci/actions/version_range.h"
-#include "ci/testing.h"
 
 namespace slipway::ci {
 namespace {
-
-class ActionsTest : public RunnerTest {
- protected:
-  ActionsTest()
-      : blobs(must(store::BlobStore::open(dir.path() / "blobs"))),
-        cache(must(open_file_job_cache(dir.path() / "cache"))) {
-    options.blobs = blobs.get();
-    options.cache = cache.get();
-    options.cache_jobs = false;
-  }
-  std::unique_ptr<store::BlobStore> blobs;
-  std::unique_ptr<JobCache> cache;
-};
 
 TEST_F(ActionsTest, ArtifactsGoFromJobToJob) {
   auto r = run(R"W(
