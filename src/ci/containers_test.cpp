@@ -169,5 +169,27 @@ TEST_F(ContainersTest, SLOW_MemoryIsLimited) {
   EXPECT_TRUE(r.output.contains("goes on failure")) << r.output << r.words;
 }
 
+TEST_F(ContainersTest, SLOW_GitlabJobsHaveImagesAndServices) {
+  images();
+  if (IsSkipped()) return;
+  auto r = run_gitlab(R"Y(
+variables: {IMAGE: "localhost:5000/base/busybox:$TAG", TAG: "1"}
+j:
+  image: {name: $IMAGE, entrypoint: [""]}
+  services:
+    - name: localhost:5000/base/busybox:1
+      alias: echo-one,other
+      command: [sh, -c, 'echo "$WORD two" > /tmp/said; while true; do nc -l -p 7070 < /tmp/said; done']
+      variables: {WORD: "said $TAG"}
+  script:
+    - echo "$FROM_IMAGE in $CI_JOB_IMAGE"
+    - until nc echo-one 7070 < /dev/null > got && test -s got; do :; done
+    - echo "got $(cat got)"; grep -c other /etc/hosts
+)Y");
+  ASSERT_EQ(r.conclusions(), "j=success") << r.output << r.words;
+  for (auto want : {"yes in localhost:5000/base/busybox:1", "got said 1 two"})
+    EXPECT_TRUE(r.output.contains(want)) << want << r.output << r.words;
+}
+
 }  // namespace
 }  // namespace slipway::ci

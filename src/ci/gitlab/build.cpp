@@ -134,8 +134,9 @@ class JobBuilder {
   std::string all_of(std::string_view function, const std::vector<std::size_t>& rows, std::string_view joined) const {
     std::string out;
     for (std::size_t i = 0; i < rows.size(); i += names_a_call) {
-      std::vector<std::size_t> some(rows.begin() + static_cast<std::ptrdiff_t>(i),
-                                    rows.begin() + static_cast<std::ptrdiff_t>(std::min(rows.size(), i + names_a_call)));
+      std::vector<std::size_t> some(
+          rows.begin() + static_cast<std::ptrdiff_t>(i),
+          rows.begin() + static_cast<std::ptrdiff_t>(std::min(rows.size(), i + names_a_call)));
       out += fmt::format("{}{}({})", out.empty() ? "" : joined, function, ids(some));
     }
     return out;
@@ -149,7 +150,8 @@ class JobBuilder {
     if (row_->by_needs) {
       text = "!cancelled()";
       if (when == When::on_failure)
-        text += " && " + (row_->needs.empty() ? std::string("false") : "(" + all_of("failure", row_->needs, " || ") + ")");
+        text +=
+            " && " + (row_->needs.empty() ? std::string("false") : "(" + all_of("failure", row_->needs, " || ") + ")");
       else if (when != When::always && !row_->needs.empty())
         text += " && " + all_of("success", row_->needs, " && ");
     } else {
@@ -173,9 +175,9 @@ class JobBuilder {
     std::erase_if(out, [&](auto n) {
       const auto& artifacts = rows_[n].chosen->job->artifacts;
       bool direct = std::find(row_->needs.begin(), row_->needs.end(), n) != row_->needs.end();
-      return !direct || !artifacts || std::none_of(artifacts->reports.begin(), artifacts->reports.end(), [](auto& report) {
-               return report.first == "dotenv";
-             });
+      return !direct || !artifacts ||
+             std::none_of(artifacts->reports.begin(), artifacts->reports.end(),
+                          [](auto& report) { return report.first == "dotenv"; });
     });
     return out;
   }
@@ -183,14 +185,17 @@ class JobBuilder {
   void scope() {
     scope_ = Selector::base(event_, document_, selected_.variables, job_->inherits);
     std::vector<std::string> sources = {"secrets", "vars"};
-    for (auto n : variable_givers()) sources.insert(sources.begin() + 2, fmt::format("needs[{}].outputs", as_string(rows_[n].id)));
+    for (auto n : variable_givers())
+      sources.insert(sources.begin() + 2, fmt::format("needs[{}].outputs", as_string(rows_[n].id)));
     auto set = [&](const char* name, std::string value) { scope_.set(name, Text::of(std::move(value))); };
     set("CI_JOB_NAME", row_->id), set("CI_JOB_NAME_SLUG", slug(row_->id)), set("CI_JOB_STAGE", job_->stage);
     set("CI_JOB_GROUP_NAME", job_->name);
-    if (row_->total > 1 || job_->parallel > 0 || !job_->matrix.empty()) set("CI_NODE_INDEX", std::to_string(row_->index));
+    if (row_->total > 1 || job_->parallel > 0 || !job_->matrix.empty())
+      set("CI_NODE_INDEX", std::to_string(row_->index));
     set("CI_NODE_TOTAL", std::to_string(row_->total));
     if (row_->chosen->when == When::manual) set("CI_JOB_MANUAL", "true");
-    scope_.set("CI_JOB_ID", Text::computed(fmt::format("format('{{0}}-{{1}}', github.run_id, {})", as_string(slug(row_->id)))));
+    scope_.set("CI_JOB_ID",
+               Text::computed(fmt::format("format('{{0}}-{{1}}', github.run_id, {})", as_string(slug(row_->id)))));
     scope_.set_sources(std::move(sources));
     scope_.set(job_->variables);
     scope_.set(row_->chosen->variables);
@@ -216,7 +221,8 @@ class JobBuilder {
   Template from(const Text& value) {
     auto made = to_template(value, job_->mark);
     if (made) return *std::move(made);
-    problems_.add(job_->mark, fmt::format("job '{}': a value is too long or too deep: {}", row_->id, made.error().what()));
+    problems_.add(job_->mark,
+                  fmt::format("job '{}': a value is too long or too deep: {}", row_->id, made.error().what()));
     return literal({});
   }
   Template template_of(const std::string& written) { return from(scope_.expand(written)); }
@@ -257,20 +263,22 @@ class JobBuilder {
       auto names = service.aliases.empty() ? host_names(text(service.image)) : expanded(service.aliases);
       std::erase_if(names, [&](const auto& name) { return name.empty() || !taken.insert(name).second; });
       if (names.empty()) {
-        problems_.add(service.mark, fmt::format("services: two of '{}' have the same name", row_->id), "give one an alias:");
+        problems_.add(service.mark, fmt::format("services: two of '{}' have the same name", row_->id),
+                      "give one an alias:");
         continue;
       }
       put(one, "aliases", list_of(names, service.mark));
-      if (!service.command.empty()) put(one, "command", list_of(expanded(service.command), service.mark));
+      if (!service.command.empty()) put(one, "command", list_of(service.command, service.mark));
       if (!service.entrypoint.empty() && service.entrypoint != std::vector<std::string>{""})
-        put(one, "entrypoint", list_of(expanded(service.entrypoint), service.mark));
+        put(one, "entrypoint", list_of(service.entrypoint, service.mark));
       auto variables = empty_map(service.mark);
       auto own = scope_;
       own.set(service.variables);
       for (const auto* list : {&document_.variables, &job_->variables, &service.variables})
         for (const auto& variable : *list) {
-          bool inherited = list != &document_.variables || !job_->inherits ||
-                           std::find(job_->inherits->begin(), job_->inherits->end(), variable.name) != job_->inherits->end();
+          bool inherited =
+              list != &document_.variables || !job_->inherits ||
+              std::find(job_->inherits->begin(), job_->inherits->end(), variable.name) != job_->inherits->end();
           if (inherited) put(variables, variable.name, from(own.expand("${" + variable.name + "}")));
         }
       put(one, "env", std::move(variables));
@@ -296,7 +304,9 @@ class JobBuilder {
     step.condition.mark = job_->mark;
   }
   void script(Step& step, const std::vector<std::string>& commands) {
-    step.run = literal(join(std::span<const std::string>(commands), "\n"), job_->mark);
+    std::string text;
+    for (const auto& command : commands) text += std::string(trim_end(command)) + "\n";
+    step.run = literal(std::move(text), job_->mark);
     step.shell = literal(std::string(job_->image.empty() ? shell_of_host : shell_in_image), job_->mark);
   }
 
@@ -328,7 +338,8 @@ class JobBuilder {
     auto strategy = text("$GIT_STRATEGY");
     if (strategy == "none" || strategy == "empty") return;
     if (!strategy.empty() && strategy != "fetch" && strategy != "clone")
-      problems_.add(job_->mark, fmt::format("job '{}': GIT_STRATEGY: got \"{}\", want fetch, clone, none or empty", row_->id, strategy));
+      problems_.add(job_->mark, fmt::format("job '{}': GIT_STRATEGY: got \"{}\", want fetch, clone, none or empty",
+                                            row_->id, strategy));
     if (auto submodules = text("$GIT_SUBMODULE_STRATEGY"); submodules == "normal" || submodules == "recursive")
       problems_.not_yet(job_->mark, "GIT_SUBMODULE_STRATEGY", "get submodules by a command of before_script");
     auto& checkout = step(job, "get_sources", "Get sources");
@@ -355,7 +366,8 @@ class JobBuilder {
     put(inputs, "path", lines_of(with_braces_resolved(cache.paths)));
     auto policy = text(cache.policy);
     if (policy != "pull" && policy != "push" && policy != "pull-push")
-      problems_.add(cache.mark, fmt::format("cache:policy: \"{}\" means \"{}\", want pull, push or pull-push", cache.policy, policy));
+      problems_.add(cache.mark, fmt::format("cache:policy: \"{}\" means \"{}\", want pull, push or pull-push",
+                                            cache.policy, policy));
     put(inputs, "policy", literal(policy));
     put(inputs, "when", literal(std::string(to_string(cache.when))));
     if (!cache.fallback.empty()) put(inputs, "fallback", lines_of(cache.fallback));
@@ -418,8 +430,8 @@ class JobBuilder {
 };
 
 // Under which name the run keeps what a job leaves behind: the job's, with the name it was given before it.
-std::vector<std::string> artifact_names(const Document& document, const Selected& selected, const std::vector<Row>& rows,
-                                        const Event& event) {
+std::vector<std::string> artifact_names(const Document& document, const Selected& selected,
+                                        const std::vector<Row>& rows, const Event& event) {
   std::vector<std::string> out;
   std::set<std::string> taken;
   for (const auto& row : rows) {

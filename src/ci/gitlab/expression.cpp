@@ -150,8 +150,8 @@ class Parser {
     } else if (c == '\0') {
       return wrong("the expression ends where a value is wanted");
     } else {
-      return wrong(fmt::format("got \"{}\", want $VARIABLE, \"text\", /pattern/, null or a parenthesis",
-                               text_.substr(at_, 20)));
+      return wrong(
+          fmt::format("got \"{}\", want $VARIABLE, \"text\", /pattern/, null or a parenthesis", text_.substr(at_, 20)));
     }
     return std::make_shared<const RuleNode>(std::move(node));
   }

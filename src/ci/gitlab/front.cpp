@@ -20,7 +20,8 @@ Document read(std::string_view text, std::string_view source, const Event* event
   LoadOptions options;
   options.tree = &tree;
   Scoped variables;
-  for (auto& [name, value] : predefined(event ? *event : Event{}, std::string(source))) variables.set(name, std::move(value));
+  for (auto& [name, value] : predefined(event ? *event : Event{}, std::string(source)))
+    variables.set(name, std::move(value));
   options.expand = [&](std::string_view path) { return variables.expand(path).plain(); };
   if (event)
     options.counts = [&](const doc::Value& rules) {

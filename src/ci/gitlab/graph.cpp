@@ -39,7 +39,8 @@ std::vector<Row> rows_of(const Chosen& chosen) {
         shown.push_back(values[rest / block]);
         rest %= block;
       }
-      add(fmt::format("{}: [{}]", job.name, join(std::span<const std::string>(shown), ", "))).matrix = std::move(matrix);
+      add(fmt::format("{}: [{}]", job.name, join(std::span<const std::string>(shown), ", "))).matrix =
+          std::move(matrix);
     }
   }
   if (!job.matrix.empty())
@@ -94,13 +95,15 @@ class Graph {
         if (need.artifacts) row.artifacts.push_back(i);
       }
       if (any || need.optional) continue;
-      bool row_missing = std::any_of(rows_.begin(), rows_.end(), [&](const Row& r) { return r.chosen->job->name == need.job; });
+      bool row_missing =
+          std::any_of(rows_.begin(), rows_.end(), [&](const Row& r) { return r.chosen->job->name == need.job; });
       problems_.add(need.mark,
                     row_missing ? fmt::format("job '{}' needs rows of '{}' that its parallel:matrix does not have",
                                               row.chosen->job->name, need.job)
                                 : fmt::format("job '{}' needs '{}', which its rules leave out of this pipeline",
                                               row.chosen->job->name, need.job),
-                    row_missing ? std::string() : "say needs: [{job: " + need.job + ", optional: true}], or give both the same rules");
+                    row_missing ? std::string()
+                                : "say needs: [{job: " + need.job + ", optional: true}], or give both the same rules");
     }
   }
 

@@ -10,10 +10,10 @@ struct Row {
   const Chosen* chosen = nullptr;
   std::vector<std::pair<std::string, std::string>> matrix;
   int index = 1, total = 1;
-  bool by_needs = false;                 // needs: is given: those count, not the stages
-  std::vector<std::size_t> needs;        // rows it waits for
-  std::vector<std::size_t> artifacts;    // rows whose artifacts it gets
-  std::vector<std::size_t> blockers;     // manual jobs of earlier stages that may not be left out
+  bool by_needs = false;               // needs: is given: those count, not the stages
+  std::vector<std::size_t> needs;      // rows it waits for
+  std::vector<std::size_t> artifacts;  // rows whose artifacts it gets
+  std::vector<std::size_t> blockers;   // manual jobs of earlier stages that may not be left out
 };
 // In an order in which every row comes after those it needs.
 std::vector<Row> make_rows(const Document& document, const std::vector<Chosen>& jobs, Problems& problems);

@@ -72,7 +72,8 @@ class Loader {
     if (document->is_null()) return {};
     auto* top = document->if_map();
     if (!top) {
-      problems_.add(document->mark(), fmt::format("want a mapping of jobs, got a {}", doc::to_string(document->type())));
+      problems_.add(document->mark(),
+                    fmt::format("want a mapping of jobs, got a {}", doc::to_string(document->type())));
       return {};
     }
     doc::Map out;
@@ -218,7 +219,8 @@ class Resolver {
         return problems_.add(parent.mark(), fmt::format("extends: more than {} levels", max_extends));
       const auto* found = top_.find(*text);
       if (!found || !found->is_map())
-        return problems_.unknown(parent.mark(), fmt::format("extends: there is no job '{}'", *text), *text, names(top_));
+        return problems_.unknown(parent.mark(), fmt::format("extends: there is no job '{}'", *text), *text,
+                                 names(top_));
       if (values_ > max_values) return;
       auto part = extend(*text, stack);
       count_all(part);

@@ -11,7 +11,8 @@ struct LoadOptions {
   std::function<bool(const doc::Value& rules)> counts;
   std::function<std::string(std::string_view)> expand;
 };
-// The file, those it includes, and what its jobs extend, as one map. What is wrong goes to `problems`. Marks: see there.
+// The file, those it includes, and what its jobs extend, as one map. What is wrong goes to `problems`. Marks: see
+// there.
 doc::Map load(std::string_view text, std::string_view source, const LoadOptions& options, Problems& problems);
 // As GitLab merges: maps key by key, everything else is replaced.
 void merge_over(doc::Map& below, const doc::Map& above);

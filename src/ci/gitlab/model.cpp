@@ -35,6 +35,16 @@ void Problems::not_yet(doc::Mark mark, std::string_view keyword, std::string hin
   add(mark, fmt::format("{}: is not there yet", keyword), std::move(hint));
 }
 
+std::vector<Problem> Problems::list() const {
+  auto out = list_;
+  auto rank = [&](const Problem& p) {
+    auto file = std::find(files_.begin(), files_.end(), p.place.file) - files_.begin();
+    return std::tuple(file, p.place.line, p.place.column);
+  };
+  std::stable_sort(out.begin(), out.end(), [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
+  return out;
+}
+
 std::string_view to_string(When when) {
   constexpr std::string_view names[] = {"on_success", "on_failure", "always", "manual", "never"};
   return names[static_cast<std::size_t>(when)];

@@ -24,7 +24,7 @@ class Problems {
   void add(Problem problem);
   bool any() const { return !list_.empty(); }
   bool full() const { return list_.size() >= 50; }
-  const std::vector<Problem>& list() const { return list_; }
+  std::vector<Problem> list() const;  // by file and place
 
  private:
   std::vector<std::string> files_;
@@ -89,7 +89,7 @@ struct Artifacts {
   std::string name;
   std::vector<std::string> paths, exclude;
   When when = When::on_success;
-  int days = 0;  // 0: as long as the house keeps them
+  int days = 0;                                                           // 0: as long as the house keeps them
   std::vector<std::pair<std::string, std::vector<std::string>>> reports;  // kind, files
   doc::Mark mark;
 };

@@ -124,7 +124,8 @@ bool Selector::ref_is(const RefPolicy::Ref& ref) const {
 bool Selector::only(const RefPolicy& policy, const Scoped& variables, bool all) const {
   std::vector<bool> verdicts;
   if (!policy.refs.empty())
-    verdicts.push_back(std::any_of(policy.refs.begin(), policy.refs.end(), [&](const auto& ref) { return ref_is(ref); }));
+    verdicts.push_back(
+        std::any_of(policy.refs.begin(), policy.refs.end(), [&](const auto& ref) { return ref_is(ref); }));
   if (!policy.variables.empty())
     verdicts.push_back(std::any_of(policy.variables.begin(), policy.variables.end(),
                                    [&](const auto& e) { return e.holds(variables.lookup()); }));

@@ -14,8 +14,8 @@ struct Chosen {
   bool interruptible = false;
 };
 struct Selected {
-  bool starts = true;    // workflow:rules
-  Variables variables;   // of the workflow's rule
+  bool starts = true;   // workflow:rules
+  Variables variables;  // of the workflow's rule
   std::vector<Chosen> jobs;
 };
 

@@ -73,10 +73,11 @@ Result<> cache(const Ctx& ctx, ActionUse& use) {
   }
   if (policy == "pull") return {};
   auto& job = use.job;
-  job.defer("Save cache " + key, [&job, paths = use.list("path"), key, when](const Ctx& later, StepContext& step) -> Result<> {
-    bool wanted = when == "always" || job.succeeding() == (when == "on_success");
-    return wanted ? save(later, job, step, paths, key) : Result<>{};
-  });
+  job.defer("Save cache " + key,
+            [&job, paths = use.list("path"), key, when](const Ctx& later, StepContext& step) -> Result<> {
+              bool wanted = when == "always" || job.succeeding() == (when == "on_success");
+              return wanted ? save(later, job, step, paths, key) : Result<>{};
+            });
   return {};
 }
 
@@ -100,7 +101,8 @@ Result<> artifacts(const Ctx& ctx, ActionUse& use) {
   auto name = use.input("name");
   auto patterns = use.list("path");
   TRY(auto matched, match_files(ctx, job, patterns, true));
-  auto outside = std::erase_if(matched.files, [&](const auto& f) { return !f.starts_with(job.folder().workspace() + "/"); });
+  auto outside =
+      std::erase_if(matched.files, [&](const auto& f) { return !f.starts_with(job.folder().workspace() + "/"); });
   if (outside > 0) warn(use, fmt::format("{} files are outside of the project's folder and are not kept", outside));
   if (matched.files.empty()) {
     warn(use, fmt::format("no files at {}: there is no artifact", join(std::span<const std::string>(patterns), ", ")));
@@ -154,7 +156,7 @@ Result<> junit(const Ctx& ctx, ActionUse& use) {
     return {};
   }
   auto test_report = find_native_action("slipway/test-report");
-  use.inputs["fail-on-error"] = "false";
+  use.uses = "slipway/test-report", use.inputs["fail-on-error"] = "false";
   return test_report(ctx, use);
 }
 

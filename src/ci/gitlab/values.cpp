@@ -36,13 +36,13 @@ std::optional<double> seconds_of(std::string_view text) {
     while (rest.starts_with(",") || rest.starts_with("and ")) rest = trim(rest.substr(rest[0] == ',' ? 1 : 4));
     if (unit.size() > 2 && unit.ends_with('s') && unit != "hrs") unit.pop_back();
     double factor = unit.empty() || unit == "s" || unit == "sec" || unit == "second" ? 1
-                    : unit == "m" || unit == "min" || unit == "minute"                ? 60
-                    : unit == "h" || unit == "hr" || unit == "hrs" || unit == "hour"  ? 3600
-                    : unit == "d" || unit == "day"                                    ? 86400
-                    : unit == "w" || unit == "wk" || unit == "week"                   ? 604800
-                    : unit == "mo" || unit == "mos" || unit == "month"                ? 2592000
-                    : unit == "y" || unit == "yr" || unit == "year"                   ? 31557600
-                                                                                      : 0;
+                    : unit == "m" || unit == "min" || unit == "minute"               ? 60
+                    : unit == "h" || unit == "hr" || unit == "hrs" || unit == "hour" ? 3600
+                    : unit == "d" || unit == "day"                                   ? 86400
+                    : unit == "w" || unit == "wk" || unit == "week"                  ? 604800
+                    : unit == "mo" || unit == "mos" || unit == "month"               ? 2592000
+                    : unit == "y" || unit == "yr" || unit == "year"                  ? 31557600
+                                                                                     : 0;
     if (factor == 0) return {};
     total += *number * factor, any = true;
   }
@@ -249,8 +249,9 @@ Variables read_variables(const doc::Value& value, Problems& problems) {
   for (const auto& [name, item] : *m) {
     Variable variable;
     variable.name = name, variable.mark = item.mark();
-    bool plain = !name.empty() && name.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") ==
-                                      std::string::npos;
+    bool plain =
+        !name.empty() &&
+        name.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") == std::string::npos;
     if (!plain) problems.add(key_mark(*m, name), fmt::format("variables: '{}': want letters, digits and _", name));
     auto what = fmt::format("variables: {}", name);
     if (const auto* details = item.if_map()) {
@@ -278,7 +279,7 @@ std::vector<Rule> read_rules(const doc::Value& value, std::string_view of, Probl
     problems.add(value.mark(), fmt::format("{}: want a list", of));
     return out;
   }
-  constexpr std::string_view keys[] = {"if",        "changes", "exists",        "when", "allow_failure",
+  constexpr std::string_view keys[] = {"if",        "changes", "exists",        "when",     "allow_failure",
                                        "variables", "needs",   "interruptible", "start_in", "auto_cancel"};
   std::function<void(const doc::Value&, int)> add = [&](const doc::Value& item, int depth) {
     if (const auto* inner = item.if_list(); inner && depth < 10) {

@@ -188,7 +188,9 @@ std::string slug(std::string_view text) {
 
 std::vector<std::pair<std::string, Text>> predefined(const Event& event, const std::string& source) {
   std::vector<std::pair<std::string, Text>> out;
-  auto set = [&](std::string name, std::string value) { out.emplace_back(std::move(name), Text::of(std::move(value))); };
+  auto set = [&](std::string name, std::string value) {
+    out.emplace_back(std::move(name), Text::of(std::move(value)));
+  };
   auto compute = [&](std::string name, std::string expression) {
     out.emplace_back(std::move(name), Text::computed(std::move(expression)));
   };
@@ -231,7 +233,8 @@ std::vector<std::pair<std::string, Text>> predefined(const Event& event, const s
     set("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", event.base_ref);
     set("CI_MERGE_REQUEST_TARGET_BRANCH_SHA", event.base_sha);
     set("CI_MERGE_REQUEST_DIFF_BASE_SHA", event.base_sha), set("CI_MERGE_REQUEST_TITLE", std::string(title));
-    set("CI_MERGE_REQUEST_PROJECT_PATH", event.repository), set("CI_MERGE_REQUEST_SOURCE_PROJECT_PATH", event.repository);
+    set("CI_MERGE_REQUEST_PROJECT_PATH", event.repository),
+        set("CI_MERGE_REQUEST_SOURCE_PROJECT_PATH", event.repository);
     set("CI_MERGE_REQUEST_REF_PATH", fmt::format("refs/merge-requests/{}/head", number));
     set("CI_MERGE_REQUEST_EVENT_TYPE", "detached");
   }
