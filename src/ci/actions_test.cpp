@@ -36,6 +36,41 @@ jobs:
   EXPECT_TRUE(r.words.contains("No files were found with the provided path: nowhere/")) << r.words;
 }
 
+TEST_F(ActionsTest, ArtifactsAreMergedPickedByIdAndGivenAlone) {
+  auto r = run(R"W(
+on: push
+jobs:
+  make:
+    runs-on: x
+    steps:
+      - run: mkdir -p a/sub b; echo one > a/sub/1.txt; echo two > b/2.txt; echo three > lone.txt
+      - {id: a, uses: actions/upload-artifact@v4, with: {name: part-a, path: a, compression-level: 9}}
+      - {uses: actions/upload-artifact@v4, with: {name: part-b, path: b}}
+      - {uses: actions/upload-artifact@v7, with: {path: lone.txt, archive: false}}
+      - {id: m, uses: actions/upload-artifact/merge@v4, with: {name: whole, pattern: part-*, separate-directories: true, delete-merged: true}}
+      - run: ls -A $RUNNER_TEMP/merge-* && echo "id=${{ steps.a.outputs.artifact-id }}"
+      - {uses: actions/upload-artifact@v4, with: {name: part-a, path: a, compression-level: 9}}
+      - {uses: actions/download-artifact@v5, with: {artifact-ids: "${{ steps.a.outputs.artifact-id }}", path: by-id}}
+      - {uses: actions/download-artifact@v4, with: {pattern: '*', merge-multiple: true, path: all}}
+      - run: echo $(find by-id all -type f | LC_ALL=C sort)
+      - {uses: actions/download-artifact@v4, with: {name: hole}}
+)W");
+  EXPECT_TRUE(r.output.contains("all/lone.txt all/part-a/sub/1.txt all/part-b/2.txt all/sub/1.txt by-id/sub/1.txt"))
+      << r.output << r.words;
+  EXPECT_TRUE(r.words.contains("Unable to find an artifact with the name 'hole' in this run\nhint: ")) << r.words;
+  EXPECT_TRUE(r.words.contains("Total of 3 artifact(s) downloaded")) << r.words;
+}
+
+TEST_F(ActionsTest, ALookUpThatFindsNothingIsSavedStill) {
+  const std::string text =
+      "- run: mkdir -p d; echo x > d/x\n- {id: c, uses: actions/cache@v4, with: {path: d, key: k, lookup-only: true}}\n"
+      "- run: echo \"hit=${{ steps.c.outputs.cache-hit }} ${{ steps.c.outputs.cache-matched-key }}\"\n";
+  EXPECT_EQ(steps(text).output, "hit= \n");
+  auto second = steps(text);
+  EXPECT_EQ(second.output, "hit=true k\n") << second.words;
+  EXPECT_TRUE(second.words.contains("Cache found and can be restored from key: k")) << second.words;
+}
+
 TEST_F(ActionsTest, CacheIsSavedAtTheEndAndRestored) {
   const std::string text = R"W(
 - run: echo k > lock

@@ -3,6 +3,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "ci/actions/actions.h"
+#include "ci/actions/archive.h"
 
 namespace slipway::ci {
 namespace {
@@ -248,7 +249,10 @@ Result<> checkout(const Ctx& ctx, ActionUse& use) {
   auto staging = job.folder().base() / ("checkout-" + random_hex(4));
   TRY(auto source,
       iequals(repository, own) ? own_repository(ctx, use, staging) : other_repository(ctx, use, repository, staging));
-  if (use.flag("clean", true)) TRY_OK(job.folder().empty(target));
+  // Not clean: what the commit has is replaced, the rest stays.
+  TRY(auto names, list_dir(staging));
+  if (use.flag("clean", true) || !names.empty())
+    TRY_OK(clear_folder(job, target, use.flag("clean", true) ? std::vector<std::string>() : names));
   TRY_OK(job.folder().move_in(staging, target));
   TRY_OK(add_safe_directory(use, target));
   use.say(fmt::format("Checked out {} at {}", source.repository,
