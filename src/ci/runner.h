@@ -43,11 +43,12 @@ struct StepResult {
   bool command = false;  // a `run:` step: the user's own command
   path::Spans commands;  // when it ran, without the making of its container
 };
-// An artifact of a run: a zstd-compressed tar in the blob store.
+// An artifact of a run, in the blob store.
 struct RunArtifact {
   std::string name;
   Digest digest;
   std::uint64_t bytes = 0;
+  std::string type = {};  // "" a tar with zstd; application/zip; else one file as it is, of this media type
 };
 // An image that a job built.
 struct BuiltImage {
@@ -71,7 +72,7 @@ struct JobResult {
   std::vector<path::Finding> findings;
   bool from_cache = false;
   std::string cache_key;
-  int exit_code = 0;               // of the command that made it fail
+  int exit_code = 0;  // of the command that made it fail
   bool timed_out = false;
   std::optional<double> coverage;  // in percent, where the plan says how to find it
   Millis duration{0};
@@ -126,7 +127,8 @@ struct RunnerOptions {
 
   JobService* service = nullptr;  // what JavaScript and container actions talk to; null: they have nobody
 
-  // Actions of other repositories (actions_source.h): a folder of this host that holds owner/name at the ref. Nothing: not known.
+  // Actions of other repositories (actions_source.h): a folder of this host that holds owner/name at the ref. Nothing:
+  // not known.
   std::function<Result<std::optional<fs::path>>(const Ctx&, const std::string& repository, const std::string& ref)>
       actions;
   std::string path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/go/bin";  // PATH of steps

@@ -1,7 +1,5 @@
 """JavaScript actions as others write them, with GitHub's own packages and real node: caches, artifacts, identity, state."""
 import os
-import shutil
-import subprocess
 
 import harness
 from harness import House, check, get_path, need, need_root, phase, skip
@@ -32,12 +30,12 @@ def action_files(where=""):
     return [(where + "action.yml", ACTION)] + [(where + name, probe()) for name in ("pre.js", "main.js", "post.js")]
 
 
-def push(house, repository, files, tag=None):
+def push(house, repository, files, *refs):
     copy = house.git(repository)
     for path, text in files:
         copy.write(path, text)
     commit = copy.commit("A change")
-    copy.push("HEAD:main", *([f"HEAD:refs/tags/{tag}"] if tag else []))
+    copy.push(*(f"HEAD:{ref}" for ref in refs or ("main",)))
     return commit
 
 
@@ -86,7 +84,7 @@ jobs:
 def test_the_packages_of_github(house):
     need_root()
     packages()
-    push(house, "acme/probe", action_files(), tag="v1")
+    push(house, "acme/probe", action_files(), "refs/tags/v1")
     run, of, logs = ran(house, "uses-js", WORKFLOW % MODULES)
     check(phase(run) == "Succeeded", f"{run['status']}\n" + "\n".join(logs.values()))
     for part in ("caches", "artifacts", "identity"):
@@ -96,6 +94,152 @@ def test_the_packages_of_github(house):
     check("probe post state=pre+main input=key-one" in logs["use"], logs["use"])
     order = [logs["use"].index(text) for text in ("probe pre", "Artifact from-here", "probe main", "probe post")]
     check(order == sorted(order), logs["use"])
+
+
+def test_their_newest_versions(house):
+    need_root()
+    packages()
+    push(house, "acme/probe", action_files(), "refs/tags/v2")
+    text = (WORKFLOW % MODULES).replace("env: {", "env: {SUFFIX: -now, ").replace("probe@v1", "probe@v2").replace("parts: caches artifacts", "parts: caches artifacts raw")
+    run, of, logs = ran(house, "uses-now", text)
+    check(phase(run) == "Succeeded", f"{run['status']}\n" + "\n".join(logs.values()))
+    check("probe raw good" in logs["use"] and "probe strangers good" in logs["after"], logs["use"])
+
+
+SERVICES = """on: push
+env: {MODULES: "%s"}
+jobs:
+  use:
+    runs-on: x
+    services:
+      other: {image: "base/busybox:1"}
+    steps:
+      - uses: acme/probe@v3
+        with: {parts: caches, key: key-apart}
+"""
+
+
+def test_a_job_with_a_network_of_its_own(house):
+    need_root()
+    packages()
+    house.push_busybox()
+    push(house, "acme/probe", action_files(), "refs/tags/v3")
+    run, of, logs = ran(house, "apart", SERVICES % MODULES)
+    check(phase(run) == "Succeeded" and "probe caches good" in logs["use"], f"{run['status']}\n" + "\n".join(logs.values()))
+
+
+def runs(root, *more, data=None):
+    """`slipway run` on a folder, with a data directory of its own."""
+    return harness.slipway("run", "ci", "-C", root, "--data", data or os.path.join(harness.folder(), "data"), *more, timeout=60)
+
+
+def mirror(root, repository, files, tag="v1"):
+    """A folder of mirrors as people keep them: bare repositories by owner and name. Gives the commit."""
+    work, bare = harness.folder(), os.path.join(root, repository + ".git")
+    env = {**harness.ENV, **{f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in (("NAME", "ada"), ("EMAIL", "ada@example.com"))}}
+    for path, text in files:
+        harness.write(work, path, text)
+    if os.path.isdir(bare):
+        harness.run("git", "-C", work, "init", "-q", "-b", "main", env=env)
+        harness.run("git", "-C", work, "fetch", "-q", bare, "main", env=env)
+        harness.run("git", "-C", work, "reset", "-q", "--soft", "FETCH_HEAD", env=env)
+    else:
+        harness.run("git", "init", "-q", "--bare", "-b", "main", bare, env=env)
+        harness.run("git", "-C", work, "init", "-q", "-b", "main", env=env)
+    for arguments in (("add", "-A"), ("commit", "-q", "-m", "x"), ("push", "-q", "-f", bare, "HEAD:main", f"HEAD:refs/tags/{tag}")):
+        done = harness.run("git", "-C", work, *arguments, env=env)
+        check(done.returncode == 0, done.all)
+    return harness.run("git", "-C", work, "rev-parse", "HEAD", env=env).stdout.strip()
+
+
+LOCAL = """on: push
+env: {MODULES: "%s"}
+jobs:
+  use:
+    runs-on: x
+    steps:
+      - run: mkdir -p kept here && echo saved >kept/file && echo of the built-in action >here/here.txt
+      - uses: actions/upload-artifact@v4
+        with: {name: from-here, path: here}
+      - uses: acme/probe@v1
+        with: {parts: artifacts caches, key: key-one}
+"""
+
+
+def test_run_by_hand(house):
+    packages()
+    mirrors, root = harness.folder(), harness.folder()
+    mirror(mirrors, "acme/probe", action_files())
+    harness.write(root, ".github/workflows/ci.yml", LOCAL % MODULES)
+    refused = runs(root)
+    check(refused.returncode == 1 and "acme/probe@v1 is neither built in nor mirrored here" in refused.all and "--actions" in refused.all, refused.all)
+    for place in (mirrors, "file://" + mirrors + "/{owner}/{name}.git"):
+        done = runs(root, "--actions", place)
+        check(done.returncode == 0 and "probe artifacts good" in done.all and "probe caches good" in done.all, done.all)
+
+
+SAYS = """name: says
+inputs: {text: {default: ''}}
+runs: {using: node20, main: main.js, post: post.js, post-if: failure()}
+"""
+
+
+def test_the_lock_file(house):
+    need("node")
+    mirrors, root, data = harness.folder(), harness.folder(), os.path.join(harness.folder(), "data")
+    mirror(mirrors, "acme/says", [("action.yml", SAYS), ("main.js", "console.log('says one')"), ("post.js", "console.log('says post')")])
+    harness.write(root, ".github/workflows/ci.yml", "on: push\njobs: {say: {runs-on: x, steps: [{uses: acme/says@v1}]}}\n")
+    harness.write(root, ".github/actions.lock", "# what we run\n")
+    refused = runs(root, "--actions", mirrors, data=data)
+    check(refused.returncode == 1 and "acme/says@v1 is not in it" in refused.all, refused.all)
+    line = refused.all.split("the line is: ")[1].splitlines()[0]
+    harness.write(root, ".github/actions.lock", line + "\n")
+    done = runs(root, "--actions", mirrors, data=data)
+    check(done.returncode == 0 and "says one" in done.all and "says post" not in done.all, done.all)
+    mirror(mirrors, "acme/says", [("action.yml", SAYS), ("main.js", "console.log('says two')"), ("post.js", "")])
+    done = runs(root, "--actions", mirrors, data=data)
+    check(done.returncode == 0 and "says one" in done.all, "the lock is what runs: " + done.all)
+    harness.write(root, ".github/actions.lock", line.replace(line.split()[2], "0" * 64) + "\n")
+    drifted = runs(root, "--actions", mirrors, data=data)
+    check(drifted.returncode == 1 and "holds other files" in drifted.all, drifted.all)
+    os.remove(os.path.join(root, ".github/actions.lock"))
+    done = runs(root, "--actions", mirrors, data=data)
+    check(done.returncode == 0 and "says two" in done.all, done.all)
+
+
+def test_a_moved_tag_is_another_job():
+    """A server with a folder of mirrors: a job is answered from the cache until the tag of its action moves."""
+    need_root()
+    need("node")
+    mirrors = harness.folder()
+    outer = "name: outer\nruns: {using: composite, steps: [{uses: acme/moves@v1}]}\n"
+
+    def release(text):
+        mirror(mirrors, "acme/moves", [("action.yml", SAYS), ("main.js", f"console.log('says {text}')"), ("post.js", "")])
+
+    release("one")
+    own = House()
+    own.extra = ["--actions", mirrors]
+    seen = []
+    with own as house:
+        shop = house.git("moved")
+        shop.write(".github/workflows/ci.yml", "on: push\njobs: {say: {runs-on: x, steps: [{uses: actions/checkout@v4}, {uses: ./.github/actions/outer}]}}\n")
+        shop.write(".github/actions/outer/action.yml", outer)
+        for number in range(3):
+            commit = again(shop) if number else shop.commit("A change")
+            shop.push(f"HEAD:refs/heads/try{number}")
+            run = house.runs_of(commit)[0]
+            check(phase(run) == "Succeeded", run["status"])
+            seen.append((get_path(run, "status", "jobs", 0, "cached"), house.http("GET", f"/logs/{run['metadata']['name']}/say")[1]))
+            if number == 1:
+                release("two")
+    check([cached for cached, _ in seen] == [False, True, False], seen)
+    check("says one" in seen[0][1] and "says two" in seen[2][1], seen)
+
+
+def again(copy):
+    copy.git("commit", "--allow-empty", "-q", "-m", "Again")
+    return copy.git("rev-parse", "HEAD").stdout.strip()
 
 
 if __name__ == "__main__":

@@ -48,6 +48,57 @@ void contexts_of(const Template& t, std::set<std::string>& names, std::string_vi
   for (auto& [key, value] : t.entries) contexts_of(key, names, context), contexts_of(value, names, context);
 }
 
+constexpr int max_nesting = 9;
+
+// The commits that the names of other repositories' actions mean today: a tag or a branch may move, and then the job is
+// another one. Also those that composite actions use.
+class ActionCommits {
+ public:
+  ActionCommits(const Ctx& ctx, const RunnerOptions& options) : ctx_(ctx), options_(options) {}
+  void add(const std::vector<Step>& steps, int depth = 0) {
+    for (auto& step : steps) {
+      add(step.parallel, depth);
+      if (!step.uses || step.uses->is_expression() || depth > max_nesting) continue;
+      auto uses = step.uses->literal_text();
+      if (uses.starts_with("./"))
+        nested(own_file(uses.substr(2)), depth);
+      else if (auto parts = cut(uses, "@"); parts && !find_native_action(parts->first))
+        other(std::string(parts->first), std::string(parts->second), depth);
+    }
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  void other(const std::string& name, const std::string& ref, int depth) {
+    auto words = split(name, '/');
+    if (!options_.actions || words.size() < 2) return;
+    auto folder = options_.actions(ctx_, fmt::format("{}/{}", words[0], words[1]), ref);
+    if (!folder || !*folder) return;  // said by the step that wants it
+    text_ += fmt::format("action {} {}\x1f", name, (*folder)->filename().string());
+    auto inside = join(std::span<const std::string_view>(words).subspan(2), "/");
+    for (auto file : {"action.yml", "action.yaml"})
+      if (auto content = read_file(**folder / inside / file, 1 << 20)) return nested(*content, depth);
+  }
+  void nested(const std::string& content, int depth) {
+    if (content.empty()) return;
+    if (auto action = parse_action(content, "action.yml")) add(action->steps, depth + 1);
+  }
+  std::string own_file(const std::string& folder) const {
+    for (auto file : {"action.yml", "action.yaml"}) {
+      auto path = (fs::path(folder) / file).lexically_normal().string();
+      if (options_.repository) {
+        if (auto found = options_.repository->read(options_.commit, path); found && *found) return **found;
+      } else if (auto found = read_file(options_.folder / path, 1 << 20)) {
+        return *found;
+      }
+    }
+    return {};
+  }
+  const Ctx& ctx_;
+  const RunnerOptions& options_;
+  std::string text_;
+};
+
 }  // namespace
 
 // Rule: a job's result depends on its definition, the values its expressions may name, its tree (or the declared
@@ -70,6 +121,9 @@ Result<std::string> JobRun::cache_key(const Ctx& ctx) {
   // Values that differ with each run would make every key new; naming one says that the job wants to see it.
   for (auto& name : github) text += name + "=" + (name.empty() ? github_.json() : github_.member(name).json()) + "\x1f";
   for (auto& name : secrets) text += "secret " + name + "\x1f";
+  ActionCommits commits(ctx, options());
+  commits.add(d.steps);
+  text += commits.text();
   text += fmt::format("runner {} {}", isolated() ? "isolated" : "host", options().path);
 
   auto declared = job_env_.find("SLIPWAY_INPUTS");
@@ -98,6 +152,9 @@ Result<std::string> JobRun::cache_key(const Ctx& ctx) {
 
 bool JobRun::from_cache(const Ctx& ctx) {
   if (!options().cache || !options().cache_jobs || has_effects(definition_.steps)) return false;
+  // Who asks for an identity is about to use it somewhere.
+  auto& permissions = definition_.permissions ? definition_.permissions : in_.plan.workflow->permissions;
+  if (permissions && permissions->contains("id-token") && permissions->at("id-token") == "write") return false;
   // A deployment, a timer and a person who presses the button all mean "do it", not "tell me how it was".
   auto& event = in_.plan.event.name;
   if (definition_.environment || (event != "push" && !event.starts_with("pull_request") && event != "merge_group"))

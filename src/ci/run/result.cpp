@@ -96,6 +96,7 @@ doc::Value to_doc(const JobResult& r) {
   for (auto& a : r.artifacts) {
     doc::Value one;
     one["name"] = a.name, one["digest"] = a.digest.str(), one["bytes"] = static_cast<std::int64_t>(a.bytes);
+    if (!a.type.empty()) one["type"] = a.type;
     out["artifacts"].list().push_back(std::move(one));
   }
   for (auto& i : r.images) out["images"].list().push_back(image_doc(i));
@@ -130,7 +131,8 @@ Result<JobResult> job_result_from(doc::View v) {
   for (auto& a : v["annotations"].items()) r.annotations.push_back(annotation_from(a));
   for (auto& a : v["artifacts"].items()) {
     TRY(auto digest, Digest::parse(a["digest"].str_or("")));
-    r.artifacts.push_back({a["name"].str_or(""), digest, static_cast<std::uint64_t>(a["bytes"].num_or(0))});
+    r.artifacts.push_back(
+        {a["name"].str_or(""), digest, static_cast<std::uint64_t>(a["bytes"].num_or(0)), a["type"].str_or("")});
   }
   for (auto& i : v["images"].items()) {
     TRY(auto digest, Digest::parse(i["digest"].str_or("")));

@@ -2,7 +2,6 @@
 // too: theirs are tars with zstd, which are given out as zips.
 #include <archive.h>
 #include <archive_entry.h>
-#include <unistd.h>
 
 #include "base/hash.h"
 #include "base/text.h"
@@ -16,10 +15,10 @@ namespace {
 using WriteArchive = Owned<archive, archive_write_free>;
 using ReadArchive = Owned<archive, archive_read_free>;
 
-bool is_zip(int fd) {
-  char head[4] = {};
-  return ::pread(fd, head, sizeof head, 0) == sizeof head && head[0] == 'P' && head[1] == 'K';
-}
+constexpr std::string_view zip_type = "application/zip";
+
+// A string, or protobuf's wrapper of one.
+std::string text_of(doc::View value) { return value["value"].exists() ? value["value"].text() : value.text(); }
 
 la_ssize_t to_writer(archive* a, void* user, const void* bytes, std::size_t size) {
   auto written = static_cast<store::BlobStore::Writer*>(user)->write({static_cast<const char*>(bytes), size});
@@ -82,7 +81,10 @@ Result<doc::Map> create(const ServiceCall& call, doc::View request) {
   auto known = with_artifacts(job, [&](Artifacts& all) -> Result<bool> { return all.contains(name); });
   TRY(auto there, std::move(known));
   if (there) return twice(name);
-  auto upload = std::make_shared<Upload>(*service.options.blobs, service.options.max_blob);
+  auto type = text_of(field(request, "mime_type"));
+  if (type.empty()) type = zip_type;
+  if (!is_media_type(type)) return fail(Kind::invalid, "mime_type \"{}\": want TYPE/SUBTYPE", type.substr(0, 100));
+  auto upload = std::make_shared<Upload>(*service.options.blobs, service.options.max_blob, type);
   TRY(auto url, call.address({.upload = upload}));
   std::lock_guard lock(job.mutex);
   job.uploads["artifact " + name] = std::move(upload);
@@ -101,11 +103,10 @@ Result<doc::Map> finalize(JobState& job, doc::View request) {
   auto size = to_int(field(request, "size").text());
   if (size && static_cast<std::uint64_t>(*size) != done->bytes)
     return fail(Kind::invalid, "artifact {}: {} bytes were uploaded, {} are said", name, done->bytes, *size);
-  auto hash = field(request, "hash").text();
-  if (hash.empty()) hash = field(request, "hash")["value"].text();
+  auto hash = text_of(field(request, "hash"));
   if (!hash.empty() && hash != done->digest.str())
     return fail(Kind::invalid, "artifact {}: its digest is {}, {} is said", name, done->digest.str(), hash);
-  RunArtifact artifact{name, done->digest, done->bytes};
+  RunArtifact artifact{name, done->digest, done->bytes, upload->type()};
   auto added = with_artifacts(job, [&](Artifacts& all) -> Result<> {
     if (!all.emplace(name, artifact).second) return twice(name);
     job.uploads.erase("artifact " + name);
@@ -120,11 +121,7 @@ Result<doc::Map> list(const ServiceCall& call, doc::View request) {
   auto& job = call.job;
   if (field(request, "workflow_run_backend_id").str_or("") != job.run_id)
     return fail(Kind::denied, "this token reaches the artifacts of its own run");
-  auto filter = [&](std::string_view key) {
-    auto value = field(request, key);
-    return value["value"].exists() ? value["value"].text() : value.text();
-  };
-  auto name = filter("name_filter"), id = filter("id_filter");
+  auto name = text_of(field(request, "name_filter")), id = text_of(field(request, "id_filter"));
   auto all = with_artifacts(job, [](Artifacts& artifacts) -> Result<Artifacts> { return artifacts; });
   TRY(auto known, std::move(all));
   doc::List out;
@@ -138,8 +135,7 @@ Result<doc::Map> list(const ServiceCall& call, doc::View request) {
                  {"size", std::to_string(artifact.bytes)},
                  {"created_at", rfc3339(call.ctx.clock->wall())}};
     // Only of what is given out as it is: a zip that is yet to be made has none.
-    auto file = call.service.options.blobs->open_blob(artifact.digest);
-    if (file && is_zip(file->get())) one.set("digest", artifact.digest.str());
+    if (!artifact.type.empty()) one.set("digest", artifact.digest.str());
     out.emplace_back(std::move(one));
   }
   return doc::Map{{"artifacts", std::move(out)}};
@@ -155,13 +151,19 @@ Result<doc::Map> sign(const ServiceCall& call, doc::View request) {
     return at->second;
   });
   TRY(auto artifact, std::move(found));
+  if (!artifact.type.empty()) {
+    TRY(auto url, call.address({.stored = StoredBlob{artifact.digest, artifact.bytes},
+                                .type = artifact.type,
+                                .file = artifact.type == zip_type ? name + ".zip" : name}));
+    return doc::Map{{"signed_url", url}};
+  }
   StoredBlob zip;
   if (auto known = service.zips.lock(); known->contains(artifact.digest)) zip = (*known)[artifact.digest];
   if (zip.digest.empty() || !service.options.blobs->contains(zip.digest)) {
     TRY(zip, as_zip(call.ctx, *service.options.blobs, {artifact.digest, artifact.bytes}));
     (*service.zips.lock())[artifact.digest] = zip;
   }
-  TRY(auto url, call.address({.stored = zip, .type = "application/zip", .file = name + ".zip"}));
+  TRY(auto url, call.address({.stored = zip, .type = std::string(zip_type), .file = name + ".zip"}));
   return doc::Map{{"signed_url", url}};
 }
 
@@ -189,7 +191,6 @@ std::uint64_t artifact_number(std::string_view run_id, const RunArtifact& artifa
 
 Result<StoredBlob> as_zip(const Ctx& ctx, store::BlobStore& blobs, const StoredBlob& artifact) {
   TRY(auto file, blobs.open_blob(artifact.digest));
-  if (is_zip(file.get())) return artifact;
   ReadArchive from(archive_read_new());
   archive_read_support_format_tar(from.get());
   archive_read_support_filter_zstd(from.get());

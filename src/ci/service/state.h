@@ -60,7 +60,7 @@ Result<doc::Map> artifact_call(const ServiceCall& call, std::string_view method,
 Result<doc::Map> cache_call(const ServiceCall& call, std::string_view method, doc::View request);
 // The number that GitHub's protocols and actions know an artifact by.
 std::uint64_t artifact_number(std::string_view run_id, const RunArtifact& artifact);
-// As a zip: the blob itself when it is one. Errors: corrupt.
+// A tar as a zip. Errors: corrupt.
 Result<StoredBlob> as_zip(const Ctx& ctx, store::BlobStore& blobs, const StoredBlob& artifact);
 
 // A field under either of the two names that protobuf's JSON allows.

@@ -20,7 +20,10 @@ struct StoredBlob {
 // Bytes go from the peer to files; nothing is held in memory. Threads: any. Dropped with its blocks.
 class Upload {
  public:
-  Upload(store::BlobStore& blobs, std::uint64_t limit) : blobs_(blobs), limit_(limit) {}
+  // type: of what is uploaded, when its kind says one.
+  Upload(store::BlobStore& blobs, std::uint64_t limit, std::string type = {})
+      : blobs_(blobs), limit_(limit), type_(std::move(type)) {}
+  const std::string& type() const { return type_; }
   // Errors: invalid (more than the limit, a block that is not here), unavailable.
   Result<> put(const Ctx& ctx, net::BodyReader& body);
   Result<> put_block(const Ctx& ctx, const std::string& id, net::BodyReader& body);
@@ -42,6 +45,7 @@ class Upload {
   Result<> finish(store::BlobStore::Writer writer);
   store::BlobStore& blobs_;
   std::uint64_t limit_;
+  const std::string type_;
   Guarded<State> state_;
 };
 

@@ -90,6 +90,16 @@ Result<> check_cache_version(std::string_view version) {
   return {};
 }
 
+bool is_media_type(std::string_view type) {
+  auto parts = cut(type, "/");
+  auto good = [](std::string_view part) {
+    return !part.empty() && part.size() <= 127 && std::all_of(part.begin(), part.end(), [](unsigned char c) {
+      return std::isalnum(c) != 0 || std::string_view("!#$&-^_.+").contains(static_cast<char>(c));
+    });
+  };
+  return parts && good(parts->first) && good(parts->second);
+}
+
 Result<> check_artifact_name(std::string_view name) {
   if (name.empty() || name.size() > 256 || name.find_first_of("\"<>:|*?\\/") != std::string_view::npos ||
       std::any_of(name.begin(), name.end(), is_control))

@@ -30,5 +30,7 @@ Result<> check_cache_key(std::string_view key);
 Result<> check_cache_version(std::string_view version);
 // Rule: GitHub's names of artifacts.
 Result<> check_artifact_name(std::string_view name);
+// "text/html", as a header may have it.
+bool is_media_type(std::string_view type);
 
 }  // namespace slipway::ci

@@ -1,17 +1,23 @@
-// An action as others write them, with GitHub's own packages. Which part runs says PROBE; MODULES is where they are.
-const { createRequire } = require('module');
+// An action as others write them, with GitHub's own packages. MODULES is where they are, SUFFIX which of their versions.
+const { pathToFileURL } = require('url');
 const fs = require('fs');
 const path = require('path');
 const crypto = require('crypto');
-const need = createRequire(process.env.MODULES + '/package.json');
-const core = need('@actions/core');
+let core;
+
+async function need(name) {
+  const folder = path.join(process.env.MODULES, 'node_modules', process.env.SUFFIX ? name + process.env.SUFFIX : `@actions/${name}`);
+  const { main } = JSON.parse(fs.readFileSync(path.join(folder, 'package.json')));
+  const found = await import(pathToFileURL(path.join(folder, main)));
+  return process.env.SUFFIX ? found : found.default;
+}
 
 function check(good, what) {
   if (!good) throw new Error(`probe: ${what}`);
 }
 
 async function caches() {
-  const cache = need('@actions/cache');
+  const cache = await need('cache');
   check(cache.isFeatureAvailable(), 'there is a cache service');
   const key = core.getInput('key');
   const files = ['kept/deep', 'kept.txt'];
@@ -33,7 +39,7 @@ async function caches() {
 }
 
 async function artifacts() {
-  const { DefaultArtifactClient } = need('@actions/artifact');
+  const { DefaultArtifactClient } = await need('artifact');
   const client = new DefaultArtifactClient();
   fs.mkdirSync('out/below', { recursive: true });
   fs.writeFileSync('out/small.txt', 'of the action');
@@ -92,14 +98,28 @@ async function strangers() {
   check(process.env.ACTIONS_ID_TOKEN_REQUEST_TOKEN === undefined, 'no identity without the permission');
 }
 
+// One file as it is, without an archive around it.
+async function raw() {
+  const { DefaultArtifactClient } = await need('artifact');
+  const client = new DefaultArtifactClient();
+  fs.writeFileSync('page.html', '<p>as it is');
+  const up = await client.uploadArtifact('ignored', ['page.html'], '.', { skipArchive: true });
+  const found = await client.getArtifact('page.html');
+  check(found.artifact.id === up.id && found.artifact.digest === `sha256:${up.digest}`, JSON.stringify(found));
+  const down = await client.downloadArtifact(up.id, { path: 'rawly', expectedHash: found.artifact.digest });
+  check(!down.digestMismatch, 'the digest is that of the bytes');
+  check(fs.readFileSync('rawly/page.html', 'utf8') === '<p>as it is', fs.readdirSync('rawly').join());
+}
+
 async function main() {
+  core = await need('core');
   const part = path.basename(process.argv[1], '.js');
   console.log(`probe ${part} state=${core.getState('mark')} input=${core.getInput('key')}`);
   if (part === 'pre') return core.saveState('mark', 'pre');
   if (part === 'post') return;
   core.saveState('mark', `${core.getState('mark')}+main`);
   for (const what of core.getInput('parts').split(' ').filter(Boolean)) {
-    await { caches, artifacts, identity, strangers }[what]();
+    await { caches, artifacts, identity, strangers, raw }[what]();
     console.log(`probe ${what} good`);
   }
   core.setOutput('said', 'well');
