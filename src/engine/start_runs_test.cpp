@@ -44,6 +44,27 @@ TEST_F(StartRuns, AWorkflowThatCannotBeReadIsAFailedRunThatSaysWhere) {
       << runs.begin()->second["status"]["message"].text();
 }
 
+TEST_F(StartRuns, AGitlabPipelineIsOneMoreRun) {
+  auto runs = started(
+      commit("shop", "main",
+             {{".gitlab-ci.yml",
+               "include: /ci/*.yml\nworkflow: {name: 'Shop $CI_COMMIT_BRANCH'}\ndefault: {interruptible: true}\n"},
+              {"ci/jobs.yml", "test: {script: make}\n"},
+              {".github/workflows/ci.yml", "on: push\n" + job}}));
+  ASSERT_EQ(runs.size(), 2U);
+  auto& run = runs.at(".gitlab-ci.yml");
+  EXPECT_EQ(run["spec"]["name"].text(), "Shop main");
+  EXPECT_EQ(run["spec"]["concurrency"]["group"].text(), ".gitlab-ci.yml refs/heads/main");
+  EXPECT_TRUE(run["spec"]["concurrency"]["cancelInProgress"].bool_or(false));
+  runs = started(commit("shop", "main", {{"ci/jobs.yml", "test: {script: make, only: [tags]}\n"}}));
+  EXPECT_FALSE(runs.contains(".gitlab-ci.yml"));
+  runs = started(commit("shop", "main", {{"ci/jobs.yml", "test: {scirpt: make}\n"}}));
+  EXPECT_EQ(phase_of(runs.at(".gitlab-ci.yml")), path::Phase::failed);
+  EXPECT_TRUE(
+      runs.at(".gitlab-ci.yml")["status"]["message"].text().contains("ci/jobs.yml:1:8: job 'test': unknown keyword"))
+      << runs.at(".gitlab-ci.yml")["status"]["message"].text();
+}
+
 TEST_F(StartRuns, TheRunKnowsItsConcurrencyGroup) {
   auto text = "on: push\nconcurrency: {group: 'deploy-${{ github.ref_name }}', cancel-in-progress: true}\n" + job;
   auto run = started(commit("shop", "main", {{".github/workflows/ci.yml", text}})).begin()->second;
