@@ -61,6 +61,8 @@ struct Front : engine::HouseTest {
     house.client = house.api->client("slipway");
     house.run_logs = std::make_unique<engine::RunLogs>(house.logs());
     house.git = must(git::Host::open(dir.path() / "git", engine::git_policy(house)));
+    house.job_service =
+        must(ci::JobService::open({.blobs = house.blobs.get(), .url = [](bool) { return "http://127.0.0.1:1"; }}));
     all = front(house);
     for_pods = front_for_pods(house);
   }
@@ -331,6 +333,20 @@ TEST_F(FrontPage, SaysHowToGetItWhenItWasNotBuilt) {
   auto response = get("/");
   EXPECT_EQ(response.status, 503);
   EXPECT_NE(text(response).find("script/setup"), std::string::npos) << text(response);
+}
+
+using FrontJobServices = Front;
+// A person's token is none of a job's; what others verify identities with is for everybody.
+TEST_F(FrontJobServices, TakeTokensOfJobsAlone) {
+  for (auto* handler : {&all, &for_pods}) {
+    EXPECT_EQ(
+        ask(*handler, "POST", "/twirp/github.actions.results.api.v1.CacheService/CreateCacheEntry", admin, "{}").status,
+        401);
+    EXPECT_EQ(ask(*handler, "GET", "/results/id-token?audience=x", admin).status, 401);
+    EXPECT_EQ(ask(*handler, "PUT", "/results/blobs/x?sig=", admin).status, 403);
+    EXPECT_EQ(ask(*handler, "GET", "/.well-known/openid-configuration").status, 200);
+    EXPECT_EQ(ask(*handler, "GET", "/.well-known/jwks").status, 200);
+  }
 }
 
 }  // namespace

@@ -15,6 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (auto list = ci::parse_block_list(text))
     for (auto& id : *list) SLP_ASSERT(ci::is_block_id(id));
   if (ci::check_artifact_name(text)) SLP_ASSERT(!text.contains('/') && !text.contains('\n'));
+  if (ci::is_media_type(text)) SLP_ASSERT(text.find_first_of("\r\n\"; ") == std::string_view::npos);
   if (ci::check_cache_version(text)) SLP_ASSERT(!text.contains(':'));
   if (auto lock = ci::ActionLock::parse(text)) {
     auto again = ci::ActionLock::parse(lock->print());

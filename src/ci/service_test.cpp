@@ -88,6 +88,9 @@ TEST(ServiceWire, TakesHonestNames) {
   EXPECT_TRUE(check_artifact_name("a b.c"));
   EXPECT_FALSE(check_artifact_name("a/b"));
   EXPECT_FALSE(check_artifact_name(std::string("a\0b", 3)));
+  EXPECT_TRUE(is_media_type("application/vnd.oci.image+json"));
+  for (auto wrong : {"", "text", "/", "text/", "text/html; charset=x", "text/a\r\nSet-Cookie: x"})
+    EXPECT_FALSE(is_media_type(wrong)) << wrong;
 }
 
 // A branch whose name holds what another branch's entries begin with sees its own alone.
@@ -259,6 +262,20 @@ TEST_F(JobServiceTest, ListsGivesAndDeletesArtifacts) {
   EXPECT_EQ(call(pass, "ArtifactService/DeleteArtifact", {{"name", "z"}}).status, 200);
   EXPECT_EQ(call(pass, "ArtifactService/GetSignedArtifactURL", {{"name", "z"}}).status, 404);
   EXPECT_EQ(pass->take_changes().deleted, std::vector<std::string>{"z"});
+}
+
+TEST_F(JobServiceTest, GivesAFileAsItIs) {
+  auto pass = service->admit(job());
+  auto url = url_in(
+      call(pass, "ArtifactService/CreateArtifact", {{"name", "a.html"}, {"version", 7}, {"mime_type", "text/html"}}));
+  EXPECT_EQ(put(url, "<p>"), 201);
+  EXPECT_EQ(call(pass, "ArtifactService/FinalizeArtifact", {{"name", "a.html"}, {"size", "3"}}).status, 200);
+  auto got = send("GET", url_in(call(pass, "ArtifactService/GetSignedArtifactURL", {{"name", "a.html"}})));
+  EXPECT_EQ(got.body + std::string(got.headers.get_or("content-type", "")), "<p>text/html");
+  EXPECT_EQ(got.headers.get_or("content-disposition", ""), "attachment; filename=\"a.html\"");
+  EXPECT_EQ(call(pass, "ArtifactService/CreateArtifact", {{"name", "b"}, {"version", 7}, {"mime_type", "a/b\r\nx: y"}})
+                .status,
+            400);
 }
 
 TEST_F(JobServiceTest, RefusesStrangers) {
