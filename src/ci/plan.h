@@ -71,8 +71,8 @@ struct PlanJob {
   int max_parallel = 0;                // 0: no limit
   std::shared_ptr<const Plan> called;  // a reusable workflow of the same tree
   // What GitHub's language cannot say.
-  std::string when;                  // for people, where the condition was not written as one: on_success, on_failure ...
-  bool manual = false;               // starts only when it is named (RunnerOptions::only_jobs), is skipped otherwise
+  std::string when;     // for people, where the condition was not written as one: on_success, on_failure ...
+  bool manual = false;  // starts only when it is named (RunnerOptions::only_jobs), is skipped otherwise
   std::vector<int> tolerated_codes;  // a failure with one of these exit codes is no failure of the run
   Retry retry;
   std::string coverage;  // /pattern/ of a line of its log that tells a percentage

@@ -317,7 +317,7 @@ class JobBuilder {
     }
     checkout(job);
     for (std::size_t i = 0; i < job_->caches.size(); ++i) cache(job, job_->caches[i], i);
-    for (auto n : row_->artifacts) download(job, n);
+    download(job);
     auto commands = job_->before;
     commands.insert(commands.end(), job_->script.begin(), job_->script.end());
     auto& main = step(job, "script", "script");
@@ -385,12 +385,18 @@ class JobBuilder {
     return out;
   }
 
-  void download(JobDefinition& job, std::size_t n) {
-    const auto& artifacts = rows_[n].chosen->job->artifacts;
-    if (!artifacts || artifacts->paths.empty()) return;
-    auto& get = step(job, fmt::format("artifacts_of_{}", n + 1), "Artifacts of " + rows_[n].id);
+  void download(JobDefinition& job) {
+    std::string names, from;
+    for (auto n : row_->artifacts) {
+      const auto& artifacts = rows_[n].chosen->job->artifacts;
+      if (!artifacts || artifacts->paths.empty()) continue;
+      names += artifact_names_[n] + "\n";
+      if (from.size() < 80) from += (from.empty() ? "" : ", ") + rows_[n].id;
+    }
+    if (names.empty()) return;
+    auto& get = step(job, "artifacts_of_others", "Artifacts of " + from + (from.size() < 80 ? "" : " ..."));
     run_when(get, When::on_success);
-    put(with(get, "slipway/gitlab-artifacts@v1"), "get", literal(artifact_names_[n]));
+    put(with(get, "slipway/gitlab-artifacts@v1"), "get", literal(names));
   }
 
   void artifacts(std::size_t index, JobDefinition& job) {

@@ -81,23 +81,27 @@ Result<> cache(const Ctx& ctx, ActionUse& use) {
   return {};
 }
 
-// get: the artifact of an earlier job; otherwise keeps one of this job.
-Result<> artifacts(const Ctx& ctx, ActionUse& use) {
-  auto& job = use.job;
-  if (auto name = use.input("get"); !name.empty()) {
-    std::optional<RunArtifact> found;
-    {
-      auto all = job.shared().artifacts.lock();
-      if (auto there = all->find(name); there != all->end()) found = there->second;
-    }
-    if (!found) {
-      use.say("It left none");
-      return {};
-    }
-    TRY(auto files, unpack_files(ctx, job, found->digest, job.folder().workspace()));
-    use.say(fmt::format("Artifact {}: {} files", name, files));
+Result<> get_artifact(const Ctx& ctx, ActionUse& use, const std::string& name) {
+  std::optional<RunArtifact> found;
+  {
+    auto all = use.job.shared().artifacts.lock();
+    if (auto there = all->find(name); there != all->end()) found = there->second;
+  }
+  if (!found) {
+    use.say(fmt::format("Artifact {}: that job left none", name));
     return {};
   }
+  TRY(auto files, unpack_files(ctx, use.job, found->digest, use.job.folder().workspace()));
+  use.say(fmt::format("Artifact {}: {} files", name, files));
+  return {};
+}
+
+// get: the artifacts of earlier jobs; otherwise keeps one of this job.
+Result<> artifacts(const Ctx& ctx, ActionUse& use) {
+  auto& job = use.job;
+  auto names = use.list("get");
+  for (const auto& wanted : names) TRY_OK(get_artifact(ctx, use, wanted));
+  if (!names.empty()) return {};
   auto name = use.input("name");
   auto patterns = use.list("path");
   TRY(auto matched, match_files(ctx, job, patterns, true));

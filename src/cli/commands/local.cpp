@@ -90,7 +90,8 @@ Result<std::string> workflow_file(const fs::path& root, const std::string& given
   if (files.empty())
     return Fail(Error(Kind::not_found, fmt::format("no workflow below .github/workflows and no {}", ci::gitlab_file))
                     .with_hint("slipway init writes one"));
-  if (files.size() != 1) return fail(Kind::invalid, "{} workflow files, say which: {}", files.size(), join(files, ", "));
+  if (files.size() != 1)
+    return fail(Kind::invalid, "{} workflow files, say which: {}", files.size(), join(files, ", "));
   return files[0];
 }
 
