@@ -63,6 +63,20 @@ bool is_meant(const Need& need, const Row& row) {
   });
 }
 
+// Rows by number. Taking in another set is a word at a time: pipelines have hundreds of rows.
+class Set {
+ public:
+  explicit Set(std::size_t rows = 0) : words_((rows + 63) / 64) {}
+  bool has(std::size_t row) const { return ((words_[row / 64] >> (row % 64)) & 1) != 0; }
+  void add(std::size_t row) { words_[row / 64] |= std::uint64_t{1} << (row % 64); }
+  void add(const Set& other) {
+    for (std::size_t i = 0; i < words_.size(); ++i) words_[i] |= other.words_[i];
+  }
+
+ private:
+  std::vector<std::uint64_t> words_;
+};
+
 class Graph {
  public:
   Graph(const Document& document, Problems& problems) : document_(document), problems_(problems) {}
@@ -108,7 +122,7 @@ class Graph {
   }
 
   void place_all() {
-    ancestors_.assign(rows_.size(), std::vector<bool>(rows_.size()));
+    ancestors_.assign(rows_.size(), Set(rows_.size()));
     std::vector<bool> placed(rows_.size());
     while (order_.size() < rows_.size()) {
       auto before = order_.size();
@@ -137,24 +151,23 @@ class Graph {
     return true;
   }
 
-  void add(std::vector<bool>& all, std::size_t need) const {
-    all[need] = true;
-    for (std::size_t i = 0; i < all.size(); ++i)
-      if (ancestors_[need][i]) all[i] = true;
+  void add(Set& all, std::size_t need) const {
+    all.add(need);
+    all.add(ancestors_[need]);
   }
 
   // All of the earlier stages; those that others wait for already are left out, unless it has something from them.
   void stage_needs(std::size_t i) {
     auto& row = rows_[i];
     const auto& wanted = row.chosen->job->dependencies;
-    std::vector<bool> covered(rows_.size());
+    Set covered(rows_.size());
     for (auto n = order_.rbegin(); n != order_.rend(); ++n) {
       const auto& other = rows_[*n];
       if (stage(other) >= stage(row)) continue;
       bool takes = !wanted || std::find(wanted->begin(), wanted->end(), other.chosen->job->name) != wanted->end();
       if (takes) row.artifacts.push_back(*n);
       if (other.chosen->when == When::manual && !other.chosen->allow_failure.any) row.blockers.push_back(*n);
-      if (covered[*n] && !(takes && gives_variables(other))) continue;
+      if (covered.has(*n) && !(takes && gives_variables(other))) continue;
       row.needs.push_back(*n);
       add(covered, *n);
     }
@@ -183,7 +196,7 @@ class Graph {
   const Document& document_;
   Problems& problems_;
   std::vector<Row> rows_;
-  std::vector<std::vector<bool>> ancestors_;
+  std::vector<Set> ancestors_;
   std::vector<std::size_t> order_;
 };
 
