@@ -1,5 +1,6 @@
 #include "base/files.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/file.h>
@@ -57,6 +58,22 @@ Result<> make_dirs(const fs::path& path, unsigned mode) {
 
 namespace {
 
+// By the open folder, not by a path below /proc: callers work below roots that have none.
+Result<std::vector<std::string>> names_in(const Fd& folder, const fs::path& shown) {
+  int copy = ::fcntl(folder.get(), F_DUPFD_CLOEXEC, 0);
+  DIR* open = copy < 0 ? nullptr : ::fdopendir(copy);
+  if (open == nullptr) {
+    int why = errno;
+    if (copy >= 0) ::close(copy);
+    return fail_errno(why, shown.native());
+  }
+  Finally close([&] { ::closedir(open); });
+  std::vector<std::string> names;
+  while (auto* entry = ::readdir(open))
+    if (std::string_view name = entry->d_name; name != "." && name != "..") names.emplace_back(name);
+  return names;
+}
+
 Result<> remove_at(int parent, const char* name, const fs::path& shown) {
   if (::unlinkat(parent, name, 0) == 0 || errno == ENOENT) return {};
   if (errno != EISDIR && errno != EPERM && errno != EACCES) return fail_errno(errno, shown.native());
@@ -64,10 +81,7 @@ Result<> remove_at(int parent, const char* name, const fs::path& shown) {
   if (!dir && errno == EACCES && ::fchmodat(parent, name, 0700, 0) == 0)
     dir = Fd(::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!dir) return fail_errno(errno, shown.native());
-  std::error_code error;
-  std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(fmt::format("/proc/self/fd/{}", dir.get()), error))
-    names.push_back(entry.path().filename().native());
+  TRY(auto names, names_in(dir, shown));
   if (!names.empty()) ::fchmod(dir.get(), 0700);
   for (const auto& child : names) TRY_OK(remove_at(dir.get(), child.c_str(), shown / child));
   if (::unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT) return fail_errno(errno, shown.native());
