@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include "base/csv.h"
 
 #include "base/encode.h"
 #include "base/files.h"
@@ -72,6 +73,11 @@ TEST(Encode, Base64RoundTrip) {
   EXPECT_EQ(must(percent_decode("a%20b+c", true)), "a b c");
   EXPECT_EQ(must(percent_decode("%41")), "A");
   EXPECT_FALSE(percent_decode("%4"));
+}
+
+TEST(Csv, QuotesHoldSeparators) {
+  EXPECT_EQ(split_quoted(R"(a,"b,c",,d"e"f)"), (std::vector<std::string>{"a", "b,c", "", "def"}));
+  EXPECT_EQ(split_quoted(""), std::vector<std::string>{""});
 }
 
 TEST(Time, ParsesAndPrints) {

@@ -60,7 +60,7 @@ class OciContainer final : public Container {
   Result<> signal(int number) override;
   Result<int> exec(const Ctx& ctx, const Exec& exec, Streams streams) override {
     TRY_OK(ctx.alive());
-    return run_exec(ctx, host_, id_, who_.pid, exec, streams);
+    return run_exec(ctx, host_, id_, {who_.pid, who_.pid_start}, exec, streams);
   }
   bool oom_killed() const override {
     if (auto known = oom_.load(); known >= 0) return known == 1;

@@ -147,7 +147,7 @@ INSTANTIATE_TEST_SUITE_P(
         {"KernelSettingsAreReadOnly", "echo 1 2>/dev/null > /proc/sys/kernel/sysrq || echo refused", [](Spec&) {},
          "refused\n"},
         {"NamespacesAreRefused", "unshare -m true 2>/dev/null || echo refused", [](Spec&) {}, "refused\n"},
-        {"OnlyItsOwnProcesses", "echo $$; ls -d /proc/[0-9]* | wc -l", [](Spec&) {}, "1\n3\n"},
+        {"OnlyItsOwnProcesses", "echo $$; set -- /proc/[0-9]*; echo $#", [](Spec&) {}, "1\n1\n"},
         {"NoMountsOfTheHost", "grep -c ' / / ' /proc/self/mountinfo; grep -c ext4 /proc/mounts", [](Spec&) {},
          "1\n0\n"},
         {"AProcThatIsALink", "echo ran", [](Spec& s) { s.layers.push_back(evil_layer("proc", "etc")), s.id = "evil"; },
@@ -253,6 +253,28 @@ TEST_F(RuntimeTest, ExecRunsInside) {
   auto late = container->exec(ctx_.within(Millis(150)), {.argv = {"sleep", "77"}}, {});
   ASSERT_FALSE(late);
   EXPECT_EQ(late.error().kind(), Kind::timeout);
+}
+
+TEST_F(RuntimeTest, ExecAfterTheEndIsRefused) {
+  auto container = must(runtime_->start(ctx_, shell("true"), {}));
+  ASSERT_EQ(must(container->wait(ctx_)), 0);
+  EXPECT_FALSE(container->exec(ctx_, {.argv = {"true"}}, {}));
+}
+
+// The number of an ended process may be another's: what is asked for is the process that started then.
+TEST_F(RuntimeTest, ExecGoesIntoNoOtherProcess) {
+  if (!runtime_->describe().contains("own launcher")) GTEST_SKIP() << "an OCI runtime keeps the start time itself";
+  auto spec = shell("sleep 100");
+  auto container = must(runtime_->start(ctx_, spec, {}));
+  auto state = folder_->path() / "state/containers" / spec.id / "state";
+  auto text = must(read_file(state));
+  auto cut_at = text.rfind(' ');
+  ASSERT_TRUE(write_file(state, text.substr(0, cut_at) + " 1\n"));
+  auto other = must(runtime_->attach(spec.id));
+  auto ran = other->exec(ctx_, {.argv = {"true"}}, {});
+  other->detach();
+  ASSERT_FALSE(ran);
+  EXPECT_TRUE(ran.error().what().contains("has ended")) << ran.error().what();
 }
 
 TEST_F(RuntimeTest, ExecOnATerminal) {

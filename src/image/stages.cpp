@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/csv.h"
 #include "base/text.h"
 
 namespace slipway::image {
@@ -172,23 +173,12 @@ bool MountFlag::on(std::string_view key) const {
 
 Result<MountFlag> parse_mount(std::string_view value) {
   MountFlag mount;
-  // CSV: a value with commas may stand in double quotes.
-  std::vector<std::string> fields(1);
-  bool quoted = false;
-  for (char c : value) {
-    if (c == '"')
-      quoted = !quoted;
-    else if (c == ',' && !quoted)
-      fields.emplace_back();
-    else
-      fields.back() += c;
-  }
   static const std::map<std::string, std::string> aliases{{"src", "source"},         {"dst", "target"},
                                                           {"destination", "target"}, {"readonly", "ro"},
                                                           {"readwrite", "rw"},       {"tmpfs-size", "size"}};
   static const std::set<std::string> known{"type", "from", "source", "target", "id",   "sharing", "mode",
                                            "uid",  "gid",  "ro",     "rw",     "size", "env",     "required"};
-  for (const auto& field : fields) {
+  for (const auto& field : split_quoted(value)) {
     auto parts = cut(field, "=");
     auto key = lower(parts ? parts->first : std::string_view(field));
     if (auto it = aliases.find(key); it != aliases.end()) key = it->second;

@@ -46,14 +46,14 @@ Result<Terminal> open_terminal() {
   return t;
 }
 
-Result<std::vector<std::string>> arguments(const OciHost& host, const std::string& id, int init_pid,
+Result<std::vector<std::string>> arguments(const OciHost& host, const std::string& id, FirstProcess init,
                                            const Container::Exec& exec, const fs::path& folder) {
   auto argv = host.command(folder / "log");
   argv.insert(argv.end(), {"exec", "--pid-file", (folder / "pid").string()});
   if (exec.tty) argv.emplace_back("--tty");
   if (!exec.cwd.empty()) argv.insert(argv.end(), {"--cwd", exec.cwd});
   if (!exec.user.empty()) {
-    TRY(auto user, resolve_user_in(fmt::format("/proc/{}/root", init_pid), exec.user));
+    TRY(auto user, resolve_user_in(fmt::format("/proc/{}/root", init.pid), exec.user));
     TRY_OK(check_mapped(user.uid, user.gid));
     argv.insert(argv.end(), {"--user", fmt::format("{}:{}", user.uid, user.gid)});
   }
@@ -64,12 +64,18 @@ Result<std::vector<std::string>> arguments(const OciHost& host, const std::strin
 }
 
 // What runs the process by the plan of its container.
-Result<std::vector<std::string>> own_arguments(const OciHost& host, const std::string& id, int init_pid,
+Result<std::vector<std::string>> own_arguments(const OciHost& host, const std::string& id, FirstProcess init,
                                                const Container::Exec& exec, const fs::path& folder) {
   TRY(auto plan, read_file(host.dir(id) / "plan"));
-  Inside inside{.pid = init_pid, .argv = exec.argv, .env = exec.env, .cwd = exec.cwd, .user = {}, .tty = exec.tty};
+  Inside inside{.pid = init.pid,
+                .started = init.started,
+                .argv = exec.argv,
+                .env = exec.env,
+                .cwd = exec.cwd,
+                .user = {},
+                .tty = exec.tty};
   if (!exec.user.empty()) {
-    TRY(inside.user, resolve_user_in(fmt::format("/proc/{}/root", init_pid), exec.user));
+    TRY(inside.user, resolve_user_in(fmt::format("/proc/{}/root", init.pid), exec.user));
     TRY_OK(check_mapped(inside.user->uid, inside.user->gid));
   }
   TRY_OK(write_file(folder / "plan", plan_inside(plan, inside), 0600));
@@ -85,12 +91,12 @@ void end_process(const fs::path& folder) {
 
 }  // namespace
 
-Result<int> run_exec(const Ctx& ctx, const OciHost& host, const std::string& id, int init_pid,
+Result<int> run_exec(const Ctx& ctx, const OciHost& host, const std::string& id, FirstProcess init,
                      const Container::Exec& exec, Streams streams) {
   if (exec.argv.empty()) return fail(Kind::invalid, "exec in container {}: no command", id);
   TRY(auto folder, TempDir::make_in(host.dir(id), "exec"));
   auto command = host.native() ? own_arguments : arguments;
-  TRY(auto argv, command(host, id, init_pid, exec, folder.path()));
+  TRY(auto argv, command(host, id, init, exec, folder.path()));
   std::optional<Terminal> terminal;
   Child::Streams given{streams.in, streams.out, streams.err};
   if (exec.tty) {

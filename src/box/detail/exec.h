@@ -4,7 +4,12 @@
 
 namespace slipway::box {
 
-Result<int> run_exec(const Ctx& ctx, const OciHost& host, const std::string& id, int init_pid,
+// `init`: the container's first process and its start time.
+struct FirstProcess {
+  int pid = 0;
+  std::uint64_t started = 0;
+};
+Result<int> run_exec(const Ctx& ctx, const OciHost& host, const std::string& id, FirstProcess init,
                      const Container::Exec& exec, Streams streams);
 
 }  // namespace slipway::box

@@ -172,11 +172,12 @@ std::uint64_t capability_bits(const std::vector<std::string>& names) {
   return bits;
 }
 
-// Once for each set of capabilities; a start only opens the file.
+// Once for each list of rules; a start only opens the file, and one that an older slipway made is not taken for ours.
 Result<fs::path> filter_file(const std::vector<std::string>& capabilities, const fs::path& filters) {
-  auto file = filters / (sha256_hex(join(capabilities, " ")).substr(0, 16) + ".bpf");
+  std::set<std::string> held(capabilities.begin(), capabilities.end());
+  auto file = filters / (sha256_hex(seccomp_identity(held)).substr(0, 16) + ".bpf");
   if (path_exists(file)) return file;
-  TRY(auto program, seccomp_program({capabilities.begin(), capabilities.end()}));
+  TRY(auto program, seccomp_program(held));
   TRY_OK(write_file(file, program, 0600));
   return file;
 }
@@ -237,7 +238,7 @@ std::string plan_inside(std::string_view container, const Inside& process) {
       if (auto pair = cut(words[i + 2], "=")) env[std::string(pair->first)] = pair->second;
     i += 2 + count;
   }
-  plan.add("inside", process.pid, joined);
+  plan.add("inside", process.pid, joined, process.started);
   if (process.user) {
     plan.add("user", process.user->uid, process.user->gid);
     for (auto gid : process.user->groups) plan.add("member-of", gid);

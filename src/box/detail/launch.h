@@ -12,7 +12,8 @@ Result<std::string> launch_plan(const Settled& container, const Cgroups& cgroups
 
 // The plan of another process in a container, from the container's own.
 struct Inside {
-  int pid = 0;  // of the container's first process
+  int pid = 0;                // of the container's first process
+  std::uint64_t started = 0;  // its start time: the pid may be another's by now
   std::vector<std::string> argv;
   std::map<std::string, std::string> env;  // added
   std::string cwd;                         // "": the container's

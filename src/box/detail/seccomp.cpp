@@ -158,6 +158,14 @@ std::string newer_calls_are_unknown(int highest) {
 
 }  // namespace
 
+std::string seccomp_identity(const std::set<std::string>& capabilities) {
+  const auto* library = seccomp_version();
+  std::string text = fmt::format("{}.{}.{}", library->major, library->minor, library->micro);
+  for (const auto& [calls, error, when] : rules(capabilities))
+    text += fmt::format("\n{} {} {} {} {} {}", calls, error, when.index, when.value, when.value_two, when.op);
+  return text;
+}
+
 Result<std::string> seccomp_program(const std::set<std::string>& capabilities) {
   std::unique_ptr<void, void (*)(scmp_filter_ctx)> filter(seccomp_init(SCMP_ACT_ERRNO(EPERM)), seccomp_release);
   if (!filter) return fail(Kind::internal, "system call filter: out of memory");

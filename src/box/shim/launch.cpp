@@ -124,12 +124,14 @@ void join_group(int fd, const char* file) {
   become(process, sources.seccomp);
 }
 
-// The group of cgroup v2; -1: there is none.
-int open_group(const Plan& plan) {
+// The group of cgroup v2: -1 when the plan has none. False: it has one that cannot be opened, and no container goes
+// without its limits.
+bool open_group(const Plan& plan, int& group) {
   Record r;
+  group = -1;
   for (Reader reader(plan); reader.next(r);)
-    if (r.is("group")) return open(r.argument[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  return -1;
+    if (r.is("group")) return (group = open(r.argument[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC)) >= 0;
+  return true;
 }
 
 // In its group from the first moment: moving a process takes the kernel ten milliseconds.
@@ -163,13 +165,15 @@ bool read_plan(const char* file, Plan& plan) {
 
 Launched launch(const Plan& plan, int out, int err) {
   Launched result;
-  int channel[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) < 0) return result;
+  int channel[2], group = -1;
+  if (!open_group(plan, group) || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) < 0) {
+    snprintf(result.why, sizeof result.why, "open its control group: %s", strerror(errno));
+    return result;
+  }
   unsigned long flags = 0;
   Record r;
   for (Reader reader(plan); reader.next(r);)
     if (r.is("new")) flags |= r.unsigned_number(0);
-  int group = open_group(plan);
   pid_t pid = start_in_group(group, flags);
   if (pid == 0) {
     close(channel[0]);
@@ -216,17 +220,25 @@ int run_inside(const char* file, const char* log, const char* pid_file) {
   Plan plan;
   if (g_log < 0 || pids < 0 || !read_plan(file, plan)) return 255;
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-  int groups[32], group_count = 0, filter = -1, flags = 0, group = open_group(plan);
+  int groups[32], group_count = 0, filter = -1, flags = 0, group = -1;
+  if (!open_group(plan, group)) fail_at("open the container's control group");
   pid_t inside = -1;
+  unsigned long long started = 0;
   Record r;
   for (Reader reader(plan); reader.next(r);) {
-    if (r.is("inside")) inside = static_cast<pid_t>(r.number(0)), flags = static_cast<int>(r.unsigned_number(1));
-    if (r.is("group-file") && group_count < 32) groups[group_count++] = open(r.argument[0], O_WRONLY | O_CLOEXEC);
+    if (r.is("inside")) {  // PID FLAGS START
+      inside = static_cast<pid_t>(r.number(0)), flags = static_cast<int>(r.unsigned_number(1));
+      started = r.unsigned_number(2);
+    }
+    if (r.is("group-file") && group_count == 32) give_up("more than 32 control groups");
+    if (r.is("group-file")) groups[group_count++] = open(r.argument[0], O_WRONLY | O_CLOEXEC);
     if (r.is("seccomp")) MUST(filter = open(r.argument[0], O_RDONLY | O_CLOEXEC), "open", r.argument[0]);
   }
   set_limits(plan);
   int target_process = static_cast<int>(syscall(SYS_pidfd_open, inside, 0));
   MUST(target_process, "find the container's process");
+  // Its number may be another's by now, one of the host's even.
+  if (start_time(inside) != started) give_up("the container has ended");
   MUST(setns(target_process, flags), "enter the container");
   pid_t pid = start_in_group(group, 0);
   MUST(pid, "start a process");

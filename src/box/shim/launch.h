@@ -9,6 +9,9 @@ struct Plan {
 };
 bool read_plan(const char* file, Plan& plan);
 
+// Field 22 of /proc/PID/stat: with the pid it names a process for good. 0: there is none.
+unsigned long long start_time(int pid);
+
 // What came of a launch.
 struct Launched {
   pid_t pid = -1;   // of the container's first process; -1: it was not started, and `why` says it

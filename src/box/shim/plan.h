@@ -49,13 +49,9 @@ extern int g_log;      // where an exec says why not
 // Says why and ends: the first process of a container that cannot be.
 [[noreturn]] __attribute__((format(printf, 1, 2))) void give_up(const char* format, ...);
 [[noreturn]] void fail_at(const char* what, const char* where = "");
-#define MUST(call, ...)     \
-  do {                      \
-    if ((call) < 0) {       \
-      int why_ = errno;     \
-      errno = why_;         \
-      fail_at(__VA_ARGS__); \
-    }                       \
+#define MUST(call, ...)                   \
+  do {                                    \
+    if ((call) < 0) fail_at(__VA_ARGS__); \
   } while (0)
 
 // tree.cpp: the file system of a container.

@@ -56,21 +56,6 @@ void put_file(const char* name, const char* text) {
   if (whole) rename(temp, name);
 }
 
-// Field 22 of /proc/PID/stat: with the pid it names a process for good.
-unsigned long long start_time(int pid) {
-  char path[64], text[1024];
-  snprintf(path, sizeof path, "/proc/%d/stat", pid);
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return 0;
-  ssize_t n = read(fd, text, sizeof text - 1);
-  close(fd);
-  if (n <= 0) return 0;
-  text[n] = 0;
-  char* p = strrchr(text, ')');
-  for (int field = 2; p != nullptr && field < 22; ++field) p = strchr(p + 1, ' ');
-  return p == nullptr ? 0 : strtoull(p + 1, nullptr, 10);
-}
-
 // The log file in CRI form: "TIME stdout F text"; rotated to .1, .2 ... by size.
 struct Log {
   const char* path = nullptr;
@@ -311,6 +296,20 @@ void protect() {
 }
 
 }  // namespace
+
+unsigned long long start_time(int pid) {
+  char path[64], text[1024];
+  snprintf(path, sizeof path, "/proc/%d/stat", pid);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  ssize_t n = read(fd, text, sizeof text - 1);
+  close(fd);
+  if (n <= 0) return 0;
+  text[n] = 0;
+  char* p = strrchr(text, ')');
+  for (int field = 2; p != nullptr && field < 22; ++field) p = strchr(p + 1, ' ');
+  return p == nullptr ? 0 : strtoull(p + 1, nullptr, 10);
+}
 
 int main(int argc, char** argv) {
   if (argc == 2 && strcmp(argv[1], "probe") == 0) return 0;

@@ -185,15 +185,6 @@ Result<std::size_t> unpack_files(const Ctx& ctx, JobRun& job, const Digest& dige
   return count;
 }
 
-Result<> clear_folder(JobRun& job, const std::string& relative, const std::vector<std::string>& names) {
-  auto fd = open_beneath(job.folder().home(), relative, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (!fd) return fd.error().is(Kind::not_found) ? Result<>() : Fail(std::move(fd).error());
-  fs::path here(fmt::format("/proc/self/fd/{}", fd->get()));
-  TRY(auto all, list_dir(here));
-  for (auto& name : names.empty() ? all : names) TRY_OK(remove_tree(here / name));
-  return {};
-}
-
 Result<Matched> match_files(const Ctx& ctx, JobRun& job, const std::vector<std::string>& patterns, bool hidden) {
   Matched out;
   std::set<std::string> chosen;

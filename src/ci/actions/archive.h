@@ -26,10 +26,6 @@ struct Matched {
 };
 Result<Matched> match_files(const Ctx& ctx, JobRun& job, const std::vector<std::string>& patterns, bool hidden);
 
-// Removes what a folder below home holds; of the given names alone, when there are any. Absent is fine; no link leads
-// out: the folder is opened below home, and what is in it is not followed.
-Result<> clear_folder(JobRun& job, const std::string& relative, const std::vector<std::string>& names = {});
-
 // Files that a toolchain keeps (cache.cpp): restored now, and saved under the key when the job went well. Gives the key
 // that was restored. A runner without a store keeps none, and says so.
 struct KeptFiles {

@@ -132,7 +132,7 @@ Result<> merge_artifacts(const Ctx& ctx, ActionUse& use) {
   }
   TRY(auto matched, match_files(ctx, use.job, {use.job.inside(folder)}, use.flag("include-hidden-files", false)));
   TRY(auto packed, pack_files(ctx, use.job, matched.files, folder, level));
-  TRY_OK(clear_folder(use.job, folder));
+  TRY_OK(use.job.folder().empty(folder));
   TRY_OK(give(use, name, packed));
   if (!use.flag("delete-merged", false)) return {};
   auto all = use.job.shared().artifacts.lock();

@@ -252,7 +252,7 @@ Result<> checkout(const Ctx& ctx, ActionUse& use) {
   // Not clean: what the commit has is replaced, the rest stays.
   TRY(auto names, list_dir(staging));
   if (use.flag("clean", true) || !names.empty())
-    TRY_OK(clear_folder(job, target, use.flag("clean", true) ? std::vector<std::string>() : names));
+    TRY_OK(job.folder().empty(target, use.flag("clean", true) ? std::vector<std::string>() : names));
   TRY_OK(job.folder().move_in(staging, target));
   TRY_OK(add_safe_directory(use, target));
   use.say(fmt::format("Checked out {} at {}", source.repository,

@@ -6,6 +6,7 @@
 #include <ctime>
 #include <map>
 
+#include "base/csv.h"
 #include "base/text.h"
 
 namespace slipway::ci {
@@ -368,18 +369,8 @@ Result<Rule> parse_rule(const std::string& line) {
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> tag_fields(std::string_view line) {
-  std::vector<std::string> fields(1);
-  bool quoted = false;
-  for (char c : line) {
-    if (c == '"')
-      quoted = !quoted;
-    else if (c == ',' && !quoted)
-      fields.emplace_back();
-    else
-      fields.back() += c;
-  }
   std::vector<std::pair<std::string, std::string>> out;
-  for (auto& field : fields) {
+  for (const auto& field : split_quoted(line)) {
     if (trim(field).empty()) continue;
     if (auto pair = cut(field, "="))
       out.emplace_back(lower(trim(pair->first)), std::string(trim(pair->second)));

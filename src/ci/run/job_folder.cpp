@@ -81,12 +81,12 @@ Result<> JobFolder::make_dir(const std::string& relative) const {
   return in_root([&](const fs::path& root) { return make_dirs(root / relative); });
 }
 
-Result<> JobFolder::empty(const std::string& relative) const {
+Result<> JobFolder::empty(const std::string& relative, const std::vector<std::string>& only) const {
   return in_root([&](const fs::path& root) -> Result<> {
     auto folder = root / relative;
     if (!path_exists(folder)) return {};
     TRY(auto names, list_dir(folder));
-    for (auto& name : names) TRY_OK(remove_tree(folder / name));
+    for (auto& name : only.empty() ? names : only) TRY_OK(remove_tree(folder / name));
     return {};
   });
 }

@@ -29,8 +29,8 @@ class JobFolder {
   Result<std::string> read(const std::string& relative, std::size_t limit) const;
   Result<> write(const std::string& relative, std::string_view text, unsigned mode = 0644) const;
   Result<> make_dir(const std::string& relative) const;
-  // Removes what a folder holds; absent is fine.
-  Result<> empty(const std::string& relative) const;
+  // Removes what a folder holds, or `only` these names of it. Absent is fine; no link leads out.
+  Result<> empty(const std::string& relative, const std::vector<std::string>& only = {}) const;
   // A fresh file, folders on the way made, whatever had its name removed. And a symbolic link in the same way.
   Result<Fd> create(const std::string& relative, unsigned mode) const;
   Result<> link(const std::string& relative, const std::string& target) const;
