@@ -26,7 +26,8 @@ struct ServiceJob {
 struct ServiceOptions {
   store::BlobStore* blobs = nullptr;
   JobCache* cache = nullptr;                         // null: no caches are kept
-  fs::path key_file;                                 // signs id tokens; made when absent
+  fs::path key_file;                                 // signs id tokens (ES256; RS256: NAME-rsa beside it); made
+  std::string id_token_algorithm = "RS256";          // or ES256; what clouds expect of GitHub is RS256
   std::function<std::string(bool own_network)> url;  // http://host:port as jobs reach us
   std::function<std::string()> issuer;               // as others reach us, and what id tokens name
   std::uint64_t max_blob = std::uint64_t{10} << 30;  // bytes of an artifact or a cache entry

@@ -93,20 +93,6 @@ TEST(ServiceWire, TakesHonestNames) {
     EXPECT_FALSE(is_media_type(wrong)) << wrong;
 }
 
-// A branch whose name holds what another branch's entries begin with sees its own alone.
-TEST(ServiceEntries, BranchesAreApart) {
-  auto dir = must(TempDir::make("entries"));
-  auto blobs = must(store::BlobStore::open(dir.path() / "blobs"));
-  auto cache = must(open_file_job_cache(dir.path() / "cache"));
-  auto digest = must(blobs->put("x"));
-  auto version = std::string(64, 'a');
-  auto evil = fmt::format("refs/heads/main/{}/key", version);
-  must(cache->put(cache_entry("o/r", evil, version, "key"), digest.str()));
-  EXPECT_FALSE(must(find_cache(*cache, *blobs, "o/r", {"refs/heads/main"}, version, {"key"})));
-  EXPECT_TRUE(must(find_cache(*cache, *blobs, "o/r", {evil}, version, {"k"})));
-  EXPECT_FALSE(must(find_cache(*cache, *blobs, "o/other", {evil}, version, {"key"})));
-}
-
 class JobServiceTest : public testing::Test {
  protected:
   JobServiceTest() : dir(must(TempDir::make("service"))) {
@@ -346,7 +332,7 @@ TEST_F(JobServiceTest, SaysWhoAJobIs) {
   EXPECT_EQ(ask("x", "").status, 401);
   EXPECT_EQ(ask(pass->env().at("ACTIONS_RUNTIME_TOKEN"), "").status, 401);
   auto answer = must(doc::parse_json(ask(token, "&audience=a%20b").body)).str_at({"value"});
-  auto key = must(net::Es256::load(must(read_file(dir.path() / "key"))));
+  auto key = must(net::SigningKey::load(must(read_file(dir.path() / "key-rsa"))));
   auto claims = must(doc::parse_json(must(key.verify(answer))));
   EXPECT_EQ(claims.str_at({"aud"}), "a b");
   EXPECT_EQ(claims.str_at({"sub"}), "repo:acme/shop:ref:refs/heads/main");
@@ -356,8 +342,111 @@ TEST_F(JobServiceTest, SaysWhoAJobIs) {
   auto found = must(doc::parse_json(send("GET", at("/.well-known/openid-configuration")).body));
   EXPECT_EQ(found.str_at({"issuer"}), at(""));
   auto keys = must(doc::parse_json(send("GET", found.str_at({"jwks_uri"})).body));
-  EXPECT_EQ(doc::View(keys)["keys"][std::size_t{0}]["kid"].text(), key.key_id());
-  EXPECT_EQ(doc::View(keys)["keys"][std::size_t{0}]["x"].text().size(), 43u);
+  auto list = doc::View(keys)["keys"];
+  EXPECT_EQ(list[std::size_t{0}]["kid"].text() + list[std::size_t{0}]["alg"].text(), key.key_id() + "RS256");
+  EXPECT_EQ(list[std::size_t{1}]["alg"].text() + list[std::size_t{1}]["crv"].text(), "ES256P-256");
+  EXPECT_EQ(list[std::size_t{1}]["x"].text().size(), 43u);
+}
+
+TEST_F(JobServiceTest, SignsAsItIsTold) {
+  ServiceOptions options{.blobs = blobs.get(), .key_file = dir.path() / "key", .url = [](bool) { return "http://h"; }};
+  options.id_token_algorithm = "ES256";
+  auto other = must(JobService::open(options));
+  auto with = job();
+  with.claims = doc::Map{{"sub", "x"}};
+  auto pass = other->admit(std::move(with));
+  auto own = must(net::Server::start({.threads = 2}, other->routes()));
+  auto answer = send("GET", "http://" + own->address() + "/results/id-token", "",
+                     {{"Authorization", "Bearer " + pass->env().at("ACTIONS_ID_TOKEN_REQUEST_TOKEN")}});
+  auto key = must(net::SigningKey::load(must(read_file(dir.path() / "key"))));
+  EXPECT_TRUE(key.verify(must(doc::parse_json(answer.body)).str_at({"value"}))) << answer.body;
+  options.id_token_algorithm = "HS256";
+  EXPECT_EQ(JobService::open(options).error().what(), "id tokens: \"HS256\", want RS256 or ES256");
+  must(write_file(dir.path() / "key", "no key"));
+  options.id_token_algorithm = "RS256";
+  EXPECT_FALSE(JobService::open(options));
+}
+
+// The first protocol of caches, as @actions/cache speaks it without ACTIONS_CACHE_SERVICE_V2.
+class FirstCacheProtocol : public JobServiceTest {
+ protected:
+  net::ClientResponse ask(const std::shared_ptr<JobService::Pass>& pass, std::string method, const std::string& path,
+                          std::string body = {}, net::Headers more = {}) {
+    more.set("Authorization", "Bearer " + pass->env().at("ACTIONS_RUNTIME_TOKEN"));
+    return send(std::move(method), pass->env().at("ACTIONS_CACHE_URL") + "_apis/artifactcache/" + path, std::move(body),
+                std::move(more));
+  }
+  std::string piece(const std::shared_ptr<JobService::Pass>& pass, std::int64_t id, const std::string& range,
+                    const std::string& body) {
+    return std::to_string(ask(pass, "PATCH", fmt::format("caches/{}", id), body, {{"Content-Range", range}}).status);
+  }
+  std::int64_t reserve(const std::shared_ptr<JobService::Pass>& pass, const std::string& key) {
+    auto got = ask(pass, "POST", "caches", doc::print_json(doc::Map{{"key", key}, {"version", version}}));
+    EXPECT_EQ(got.status, 201) << got.body;
+    return static_cast<std::int64_t>(doc::View(must(doc::parse_json(got.body)))["cacheId"].num_or(0));
+  }
+  std::string query(const std::string& keys) { return "cache?keys=" + keys + "&version=" + version; }
+};
+
+TEST_F(FirstCacheProtocol, KeepsTheSameEntries) {
+  auto pass = service->admit(job());
+  EXPECT_EQ(ask(pass, "GET", query("one,on")).status, 204);
+  auto id = reserve(pass, "one");
+  EXPECT_EQ(piece(pass, id, "bytes 5-10/*", " bytes"), "204");
+  EXPECT_EQ(piece(pass, id, "bytes 0-4/*", "wrong"), "204");
+  EXPECT_EQ(piece(pass, id, "bytes 0-4/*", "these"), "204");  // as after a broken connection
+  EXPECT_EQ(ask(pass, "POST", fmt::format("caches/{}", id), R"({"size":11})").status, 204);
+  EXPECT_EQ(ask(pass, "POST", fmt::format("caches/{}", id), R"({"size":11})").status, 404);
+  auto found = must(doc::parse_json(ask(pass, "GET", query("other,on")).body));
+  EXPECT_EQ(found.str_at({"cacheKey"}) + " " + found.str_at({"scope"}), "one refs/heads/main");
+  EXPECT_EQ(send("GET", found.str_at({"archiveLocation"})).body, "these bytes");
+  EXPECT_EQ(must(doc::parse_json(find(pass, "one").body)).str_at({"matched_key"}), "one");
+  save(pass, "two", "2");
+  EXPECT_TRUE(ask(pass, "GET", query("two")).body.contains("\"two\""));
+  EXPECT_EQ(ask(pass, "POST", "caches", doc::print_json(doc::Map{{"key", "two"}, {"version", version}})).status, 409);
+  auto list = must(doc::parse_json(ask(pass, "GET", "caches?key=t").body));
+  EXPECT_EQ(doc::View(list)["totalCount"].num_or(0), 1);
+}
+
+TEST_F(FirstCacheProtocol, RefusesWhatIsWrong) {
+  auto pass = service->admit(job()), other = service->admit(job());
+  auto id = reserve(pass, "one");
+  struct Case {
+    std::string range, body, want;
+  };
+  for (auto& c : std::to_array<Case>({{"bytes 0-4/*", "123", "400"},
+                                      {"bytes 0-4/3", "12345", "400"},
+                                      {"bytes 4-0/*", "1", "400"},
+                                      {"bytes */*", "1", "400"},
+                                      {"", "1", "400"},
+                                      {"bytes 0-1048576/*", std::string((1 << 20) + 1, 'x'), "400"},
+                                      {"bytes 2-3/*", "cd", "204"}}))
+    EXPECT_EQ(piece(pass, id, c.range, c.body), c.want) << c.range;
+  EXPECT_EQ(ask(pass, "POST", fmt::format("caches/{}", id), R"({"size":4})").status, 400);  // 0 and 1 are missing
+  EXPECT_EQ(piece(other, id, "bytes 0-1/*", "ab"), "404");
+  EXPECT_EQ(ask(pass, "GET", "cache?keys=a&version=../x").status, 400);
+  EXPECT_EQ(ask(pass, "GET", "cache?keys=&version=" + version).status, 400);
+  EXPECT_EQ(ask(pass, "DELETE", "caches/1").status, 404);
+  EXPECT_EQ(ask(pass, "POST", "caches", "[]").status, 400);
+  auto url = pass->env().at("ACTIONS_CACHE_URL") + "_apis/artifactcache/" + query("a");
+  EXPECT_EQ(send("GET", url).status, 401);
+  EXPECT_EQ(ask(pass, "POST", "caches",
+                doc::print_json(doc::Map{{"key", "big"}, {"version", version}, {"cacheSize", std::int64_t{2} << 20}}))
+                .status,
+            400);
+}
+
+TEST_F(JobServiceTest, BytesStayWhileAJobReadsThem) {
+  auto pass = service->admit(job());
+  save(pass, "one", "the bytes");
+  auto url = url_in(find(pass, "one"));
+  auto* store = must(cache->caches());
+  auto entry = must(store->list())[0];
+  must(store->remove({}, entry.number));
+  EXPECT_EQ(find(pass, "one").body, R"({"ok":false})");
+  EXPECT_EQ(send("GET", url).body, "the bytes");
+  pass.reset();
+  EXPECT_FALSE(store->blobs().contains(entry.digest));
 }
 
 TEST(ActionLock, ReadsLines) {

@@ -21,7 +21,7 @@ std::vector<Command> all_commands() {
   std::vector<Command> commands;
   for (auto list : {server_commands, path_commands, pr_commands, app_commands, rollout_commands, local_commands,
                     init_commands, scan_commands, build_commands, image_commands, db_commands, secret_commands,
-                    promote_commands, app_diff_commands})
+                    promote_commands, app_diff_commands, cache_commands})
     for (auto& command : list()) commands.push_back(std::move(command));
   return commands;
 }
@@ -94,6 +94,7 @@ std::string_view about(std::string_view group) {
       {"user", "who may talk to this Slipway"},
       {"image", "the local store and any registry"},
       {"db", "the advisory database"},
+      {"runs", "runs of workflows"},
       {"secret", "sealed secrets"}};
   auto found = texts.find(group);
   return found == texts.end() ? std::string_view() : found->second;

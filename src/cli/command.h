@@ -96,7 +96,8 @@ std::string current_user();  // who started the program, or SLIPWAY_USER
 // One list a file of commands/.
 std::vector<Command> server_commands();  // up, kubeconfig, user
 std::vector<Command> pr_commands();
-std::vector<Command> path_commands();  // status, why, bootstrap, promote, approve
+std::vector<Command> path_commands();  // status, why, bootstrap, promotions, and those of runs
+std::vector<Command> run_commands();   // approve, reject, rerun, cancel, runs
 std::vector<Command> app_commands();
 std::vector<Command> rollout_commands();
 std::vector<Command> local_commands();  // run, lint, render
@@ -108,5 +109,6 @@ std::vector<Command> db_commands();
 std::vector<Command> secret_commands();
 std::vector<Command> promote_commands();  // promote, app rollback, rollout undo
 std::vector<Command> app_diff_commands();
+std::vector<Command> cache_commands();
 
 }  // namespace slipway::cli

@@ -155,7 +155,9 @@ Result<> open_stages(const Ctx& ctx, House& house) {
   TRY_OK(make_dirs(data / "inventory"));
   TRY(house.scanner, scan::make_scanner(std::move(scanner)));
   house.job_groups = std::make_unique<ci::JobGroups>();
-  TRY(house.job_cache, ci::open_file_job_cache(data / "jobs"));
+  ci::CacheLimits limits{.bytes = house.settings.cache_bytes,
+                         .unused = std::chrono::hours(24 * house.settings.cache_days)};
+  TRY(house.job_cache, ci::open_file_job_cache(data / "jobs", limits));
   TRY_OK(make_dirs(data / "work"));
   TRY_OK(image::clean_up_after_crash(*house.runtime));
   TRY_OK(ci::clean_up_after_crash(data / "work", house.runtime.get()));
@@ -176,6 +178,7 @@ Result<> open_job_services(House& house) {
   options.blobs = house.blobs.get();
   options.cache = house.job_cache.get();
   options.key_file = data / "pki" / "id-tokens.key";
+  options.id_token_algorithm = house.settings.id_tokens;
   options.issuer = [&house] { return house.url(); };
   options.url = [&house](bool own_network) {
     return own_network && house.network && house.pod_port > 0

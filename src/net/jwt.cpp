@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <openssl/x509.h>
 
 #include "base/encode.h"
@@ -60,10 +61,24 @@ std::optional<Bytes> to_der(std::string_view raw) {
   return der;
 }
 
+// A passphrase is never asked for: nobody sits there.
+int no_passphrase(char*, int, int, void*) { return -1; }
+
+// The number n or e of an RSA key as RFC 7518 has it.
+std::string number_of(EVP_PKEY* key, const char* name) {
+  BIGNUM* number = nullptr;
+  bool read = EVP_PKEY_get_bn_param(key, name, &number) == 1;
+  SLP_ASSERT(read);
+  std::string bytes(static_cast<std::size_t>(BN_num_bytes(number)), '\0');
+  BN_bn2bin(number, reinterpret_cast<unsigned char*>(bytes.data()));
+  BN_free(number);
+  return to_base64url(bytes);
+}
+
 }  // namespace
 
-Result<std::string> make_signing_key() {
-  Key key(EVP_EC_gen("P-256"));
+Result<std::string> make_signing_key(KeyKind kind) {
+  Key key(kind == KeyKind::p256 ? EVP_EC_gen("P-256") : EVP_RSA_gen(2048));
   Bio out(BIO_new(BIO_s_mem()));
   if (!key || PEM_write_bio_PrivateKey(out.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) != 1)
     return broken("signing key");
@@ -72,15 +87,18 @@ Result<std::string> make_signing_key() {
   return std::string(data, static_cast<std::size_t>(size));
 }
 
-Result<Es256> Es256::load(std::string_view private_key_pem) {
+Result<SigningKey> SigningKey::load(std::string_view private_key_pem) {
   Bio in(BIO_new_mem_buf(private_key_pem.data(), static_cast<int>(private_key_pem.size())));
-  Es256 loaded(PEM_read_bio_PrivateKey(in.get(), nullptr, nullptr, nullptr));
+  SigningKey loaded(PEM_read_bio_PrivateKey(in.get(), nullptr, no_passphrase, nullptr));
   auto* key = static_cast<EVP_PKEY*>(loaded.key_);
   char group[32] = "";
-  if (key == nullptr || EVP_PKEY_get_group_name(key, group, sizeof group, nullptr) != 1 ||
-      std::string_view(group) != "prime256v1") {
+  loaded.rsa_ = key != nullptr && EVP_PKEY_is_a(key, "RSA") == 1 && EVP_PKEY_get_bits(key) >= 2048;
+  bool p256 = key != nullptr && !loaded.rsa_ && EVP_PKEY_get_group_name(key, group, sizeof group, nullptr) == 1 &&
+              std::string_view(group) == "prime256v1";
+  if (!loaded.rsa_ && !p256) {
     ERR_clear_error();
-    return fail(Kind::invalid, "signing key: want a P-256 private key in PEM");
+    return fail(Kind::invalid,
+                "signing key: want a P-256 or an RSA private key (2048 bits and more) in PEM without a passphrase");
   }
   unsigned char* der = nullptr;
   int size = i2d_PUBKEY(key, &der);
@@ -90,44 +108,51 @@ Result<Es256> Es256::load(std::string_view private_key_pem) {
   OPENSSL_free(der);
   auto digest = from_hex(hasher.finish_hex());
   loaded.key_id_ = to_base64url(digest ? *digest : std::string());
-  loaded.header_ = to_base64url(fmt::format(R"({{"alg":"ES256","kid":"{}","typ":"JWT"}})", loaded.key_id_));
+  loaded.header_ =
+      to_base64url(fmt::format(R"({{"alg":"{}","kid":"{}","typ":"JWT"}})", loaded.algorithm(), loaded.key_id_));
   return loaded;
 }
 
-Es256::Es256(Es256&& other) noexcept
-    : key_(std::exchange(other.key_, nullptr)), key_id_(std::move(other.key_id_)), header_(std::move(other.header_)) {}
-Es256& Es256::operator=(Es256&& other) noexcept {
-  std::swap(key_, other.key_), std::swap(key_id_, other.key_id_), std::swap(header_, other.header_);
+SigningKey::SigningKey(SigningKey&& other) noexcept
+    : key_(std::exchange(other.key_, nullptr)),
+      rsa_(other.rsa_),
+      key_id_(std::move(other.key_id_)),
+      header_(std::move(other.header_)) {}
+SigningKey& SigningKey::operator=(SigningKey&& other) noexcept {
+  std::swap(key_, other.key_), std::swap(rsa_, other.rsa_);
+  std::swap(key_id_, other.key_id_), std::swap(header_, other.header_);
   return *this;
 }
-Es256::~Es256() { EVP_PKEY_free(static_cast<EVP_PKEY*>(key_)); }
+SigningKey::~SigningKey() { EVP_PKEY_free(static_cast<EVP_PKEY*>(key_)); }
 
-Result<std::string> Es256::sign(std::string_view claims) const {
+Result<std::string> SigningKey::sign(std::string_view claims) const {
   auto text = header_ + "." + to_base64url(claims);
   Digester digester(EVP_MD_CTX_new());
-  Bytes der(128);
-  auto size = der.size();
-  if (!digester ||
-      EVP_DigestSignInit(digester.get(), nullptr, EVP_sha256(), nullptr, static_cast<EVP_PKEY*>(key_)) != 1 ||
-      EVP_DigestSign(digester.get(), der.data(), &size, bytes_of(text), text.size()) != 1)
+  auto* key = static_cast<EVP_PKEY*>(key_);
+  Bytes signature(static_cast<std::size_t>(EVP_PKEY_get_size(key)));
+  auto size = signature.size();
+  if (!digester || EVP_DigestSignInit(digester.get(), nullptr, EVP_sha256(), nullptr, key) != 1 ||
+      EVP_DigestSign(digester.get(), signature.data(), &size, bytes_of(text), text.size()) != 1)
     return broken("sign");
-  der.resize(size);
-  TRY(auto raw, to_raw(der));
+  signature.resize(size);
+  if (rsa_) return text + "." + to_base64url({reinterpret_cast<char*>(signature.data()), signature.size()});
+  TRY(auto raw, to_raw(signature));
   return text + "." + to_base64url(raw);
 }
 
 // The header must be ours to the letter: no algorithm is chosen by the one who shows the token.
-Result<std::string> Es256::verify(std::string_view token) const {
+Result<std::string> SigningKey::verify(std::string_view token) const {
   auto parts = split(token, '.');
   if (parts.size() != 3 || parts[0] != header_) return fail(Kind::denied, "token: not signed by this server");
   auto raw = from_base64(parts[2]);
-  auto der = raw ? to_der(*raw) : std::nullopt;
+  std::optional<Bytes> signature;
+  if (raw) signature = rsa_ ? Bytes(bytes_of(*raw), bytes_of(*raw) + raw->size()) : to_der(*raw);
   auto signed_text = token.substr(0, parts[0].size() + 1 + parts[1].size());
   Digester digester(EVP_MD_CTX_new());
-  bool good =
-      der && digester &&
-      EVP_DigestVerifyInit(digester.get(), nullptr, EVP_sha256(), nullptr, static_cast<EVP_PKEY*>(key_)) == 1 &&
-      EVP_DigestVerify(digester.get(), der->data(), der->size(), bytes_of(signed_text), signed_text.size()) == 1;
+  bool good = signature && digester &&
+              EVP_DigestVerifyInit(digester.get(), nullptr, EVP_sha256(), nullptr, static_cast<EVP_PKEY*>(key_)) == 1 &&
+              EVP_DigestVerify(digester.get(), signature->data(), signature->size(), bytes_of(signed_text),
+                               signed_text.size()) == 1;
   ERR_clear_error();
   if (!good) return fail(Kind::denied, "token: its signature does not fit");
   auto claims = from_base64(parts[1]);
@@ -135,11 +160,14 @@ Result<std::string> Es256::verify(std::string_view token) const {
   return *std::move(claims);
 }
 
-std::string Es256::jwk() const {
+std::string SigningKey::jwk() const {
+  auto* key = static_cast<EVP_PKEY*>(key_);
+  if (rsa_)
+    return fmt::format(R"({{"kty":"RSA","use":"sig","alg":"RS256","kid":"{}","n":"{}","e":"{}"}})", key_id_,
+                       number_of(key, OSSL_PKEY_PARAM_RSA_N), number_of(key, OSSL_PKEY_PARAM_RSA_E));
   unsigned char point[1 + 2 * half];  // 4, x, y
   std::size_t size = 0;
-  bool read = EVP_PKEY_get_octet_string_param(static_cast<EVP_PKEY*>(key_), OSSL_PKEY_PARAM_PUB_KEY, point,
-                                              sizeof point, &size) == 1;
+  bool read = EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof point, &size) == 1;
   SLP_ASSERT(read && size == sizeof point && point[0] == POINT_CONVERSION_UNCOMPRESSED);
   std::string_view bytes(reinterpret_cast<char*>(point) + 1, 2 * half);
   return fmt::format(R"({{"kty":"EC","crv":"P-256","use":"sig","alg":"ES256","kid":"{}","x":"{}","y":"{}"}})", key_id_,

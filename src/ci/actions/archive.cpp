@@ -72,13 +72,19 @@ bool is_plain(const fs::path& name) {
 }
 
 Result<> take_content(const Ctx& ctx, archive* a, int fd, const std::string& name) {
-  char buffer[65536];
-  la_ssize_t n;
-  while ((n = archive_read_data(a, buffer, sizeof buffer)) > 0) {
+  const void* bytes = nullptr;
+  std::size_t size = 0;
+  la_int64_t at = 0, end = 0;
+  int status;
+  // Blocks as they come out of the packing, no copy; what is between them is a hole.
+  while ((status = archive_read_data_block(a, &bytes, &size, &at)) == ARCHIVE_OK) {
     TRY_OK(ctx.alive());
-    TRY_OK(write_all(fd, {buffer, static_cast<std::size_t>(n)}));
+    if (at != end && ::lseek(fd, at, SEEK_SET) < 0) return fail_errno(errno, name);
+    TRY_OK(write_all(fd, {static_cast<const char*>(bytes), size}));
+    end = at + static_cast<la_int64_t>(size);
   }
-  if (n < 0) return archive_failed(a, name);
+  if (status != ARCHIVE_EOF) return archive_failed(a, name);
+  if (at > end && ::ftruncate(fd, at) < 0) return fail_errno(errno, name);
   return {};
 }
 
@@ -127,14 +133,16 @@ bool has_magic(std::string_view text) { return text.find_first_of("*?[") != std:
 }  // namespace
 
 Result<Packed> pack_files(const Ctx& ctx, JobRun& job, const std::vector<std::string>& files, const std::string& prefix,
-                          int level) {
-  auto* blobs = job.options().blobs;
+                          int level, store::BlobStore* into) {
+  auto* blobs = into ? into : job.options().blobs;
   if (!blobs) return fail(Kind::unavailable, "this runner keeps no files: no blob store is connected");
   TRY(auto writer, blobs->begin());
   WriteArchive a(archive_write_new());
   archive_write_set_format_pax_restricted(a.get());
   archive_write_add_filter_zstd(a.get());
   archive_write_set_filter_option(a.get(), "zstd", "compression-level", std::to_string(level).c_str());
+  // Packing goes on while files are read and hashed. One that cannot do that does it in turn.
+  (void)archive_write_set_filter_option(a.get(), "zstd", "threads", "1");
   archive_write_set_bytes_in_last_block(a.get(), 1);
   if (archive_write_open(a.get(), &writer, nullptr, to_writer, nullptr) != ARCHIVE_OK)
     return archive_failed(a.get(), "pack");
@@ -151,8 +159,8 @@ Result<Packed> pack_files(const Ctx& ctx, JobRun& job, const std::vector<std::st
 }
 
 Result<std::size_t> unpack_files(const Ctx& ctx, JobRun& job, const Digest& digest, const std::string& folder,
-                                 Reach reach) {
-  auto* blobs = job.options().blobs;
+                                 Reach reach, store::BlobStore* from) {
+  auto* blobs = from ? from : job.options().blobs;
   if (!blobs) return fail(Kind::unavailable, "this runner keeps no files: no blob store is connected");
   TRY(auto blob, blobs->open_blob(digest));
   ReadArchive a(archive_read_new());

@@ -10,26 +10,30 @@ namespace slipway::ci {
 namespace {
 
 // The entries that @actions/cache has too, as far as a job of its own could read them.
-Result<std::optional<CacheHit>> look_up(ActionUse& use, const std::vector<std::string>& paths, const std::string& key,
-                                        const std::vector<std::string>& prefixes) {
-  auto& options = use.job.options();
+Result<std::optional<CacheHit>> look_up(const Ctx& ctx, ActionUse& use, const std::vector<std::string>& paths,
+                                        const std::string& key, const std::vector<std::string>& prefixes) {
   auto& event = use.job.plan().event;
+  TRY(auto* store, use.job.options().cache->caches());
   std::vector<std::string> keys = {key};
   keys.insert(keys.end(), prefixes.begin(), prefixes.end());
   for (auto packing : {CachePacking::zstd, CachePacking::gzip}) {
-    TRY(auto hit, find_cache(*options.cache, *options.blobs, event.repository, cache_scopes(event),
-                             cache_version(paths, packing), keys));
+    TRY(auto hit, store->find(ctx, event.repository, cache_scopes(event), cache_version(paths, packing), keys));
     if (hit) return hit;
   }
   return std::optional<CacheHit>();
 }
 
+Result<std::size_t> unpack(const Ctx& ctx, JobRun& job, const CacheHit& hit) {
+  TRY(auto* store, job.options().cache->caches());
+  return unpack_files(ctx, job, hit.digest, job.folder().workspace(), Reach::home, &store->blobs());
+}
+
 Result<> save(const Ctx& ctx, JobRun& job, StepContext& step, const std::vector<std::string>& paths,
               const std::string& key) {
-  auto& options = job.options();
   auto& event = job.plan().event;
-  auto entry = cache_entry(event.repository, event.ref, cache_version(paths), key);
-  TRY(auto known, options.cache->get(entry));
+  TRY(auto* store, job.options().cache->caches());
+  CacheName name{event.repository, event.ref, cache_version(paths), key};
+  TRY(auto known, store->get(name));
   if (known) {
     job.say(step, fmt::format("Cache {} is already there", key));
     return {};
@@ -41,8 +45,14 @@ Result<> save(const Ctx& ctx, JobRun& job, StepContext& step, const std::vector<
             "cache is being saved.");
     return {};
   }
-  TRY(auto packed, pack_files(ctx, job, matched.files, job.folder().workspace()));
-  TRY_OK(options.cache->put(entry, packed.digest.str()));
+  TRY(auto packed, pack_files(ctx, job, matched.files, job.folder().workspace(), 1, &store->blobs()));
+  auto put = store->put(ctx, name, packed.digest);
+  // Another job was faster, or it is more than may be kept: no reason for this one to fail.
+  if (!put && (put.error().is(Kind::conflict) || put.error().is(Kind::invalid))) {
+    job.say(step, fmt::format("##[warning]Cache {} is not saved: {}", key, put.error().what()));
+    return {};
+  }
+  TRY_OK(std::move(put));
   job.say(step, fmt::format("Cache saved with key: {} ({} files, {})", key, packed.files, human_bytes(packed.bytes)));
   return {};
 }
@@ -66,9 +76,9 @@ Result<> check(ActionUse& use) {
 Result<std::optional<std::string>> restore(const Ctx& ctx, ActionUse& use) {
   auto paths = use.list("path");
   auto key = use.input("key");
-  TRY(auto hit, look_up(use, paths, key, use.list("restore-keys")));
+  TRY(auto hit, look_up(ctx, use, paths, key, use.list("restore-keys")));
   use.output("cache-primary-key", key);
-  use.output("cache-hit", hit && hit->key == key ? "true" : hit ? "false" : "");
+  use.output("cache-hit", hit && hit->name.key == key ? "true" : hit ? "false" : "");
   if (!hit) {
     auto keys = use.list("restore-keys");
     keys.insert(keys.begin(), key);
@@ -80,14 +90,14 @@ Result<std::optional<std::string>> restore(const Ctx& ctx, ActionUse& use) {
                       .with_hint("caches are seen by their own branch, its base and the default branch"));
     return std::optional<std::string>();
   }
-  use.output("cache-matched-key", hit->key);
+  use.output("cache-matched-key", hit->name.key);
   if (use.flag("lookup-only", false)) {
-    use.say(fmt::format("Cache found and can be restored from key: {}", hit->key));
+    use.say(fmt::format("Cache found and can be restored from key: {}", hit->name.key));
   } else {
-    TRY(auto files, unpack_files(ctx, use.job, hit->digest, use.job.folder().workspace(), Reach::home));
-    use.say(fmt::format("Cache restored from key: {} ({} files)", hit->key, files));
+    TRY(auto files, unpack(ctx, use.job, *hit));
+    use.say(fmt::format("Cache restored from key: {} ({} files)", hit->name.key, files));
   }
-  return std::optional(hit->key);
+  return std::optional(hit->name.key);
 }
 
 // Saved when the job is over, and only when it went well.
@@ -126,12 +136,12 @@ Result<std::optional<std::string>> keep_files(const Ctx& ctx, ActionUse& use, co
     use.say("Nothing is kept between runs: no store is connected to this runner");
     return found;
   }
-  TRY(auto hit, look_up(use, kept.paths, kept.key, kept.restore_keys));
+  TRY(auto hit, look_up(ctx, use, kept.paths, kept.key, kept.restore_keys));
   if (hit) {
-    found = hit->key;
+    found = hit->name.key;
     if (!kept.lookup_only) {
-      TRY(auto files, unpack_files(ctx, use.job, hit->digest, use.job.folder().workspace(), Reach::home));
-      use.say(fmt::format("Cache restored from key: {} ({} files)", hit->key, files));
+      TRY(auto files, unpack(ctx, use.job, *hit));
+      use.say(fmt::format("Cache restored from key: {} ({} files)", hit->name.key, files));
     }
   } else {
     use.say(fmt::format("Cache not found for key: {}", kept.key));

@@ -122,6 +122,8 @@ struct JobInput {
   std::string key;
   Data needs, inputs;
   std::map<std::string, std::string> secrets;
+  bool may_identify = false;   // permissions: id-token: write, also of those who called
+  const Plan* root = nullptr;  // of the workflow that was started, when this one is called
 };
 
 class JobRun {

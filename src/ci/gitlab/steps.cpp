@@ -24,18 +24,18 @@ std::vector<std::string> scopes(const Event& event) {
   out.push_back("refs/heads/" + event.default_branch);
   return out;
 }
-std::string entry(const Event& event, const std::string& scope, const std::string& key) {
-  return fmt::format("cache/{}/{}/gitlab/{}", event.repository, scope, key);
-}
+// Apart from those of actions/cache, whose versions are hex digits.
+const std::string version = "gitlab";
 
 Result<bool> restore(const Ctx& ctx, ActionUse& use, const std::string& key) {
-  auto& options = use.job.options();
   auto& event = use.job.plan().event;
+  TRY(auto* store, use.job.options().cache->caches());
   for (const auto& scope : scopes(event)) {
-    TRY(auto value, options.cache->get(entry(event, scope, key)));
-    auto digest = value ? Digest::parse(*value) : Result<Digest>(fail(Kind::not_found, ""));
-    if (!digest || !options.blobs->contains(*digest)) continue;
-    TRY(auto files, unpack_files(ctx, use.job, *digest, ""));
+    TRY(auto known, store->get({event.repository, scope, version, key}));
+    if (!known) continue;
+    TRY(auto hit, store->find(ctx, event.repository, {scope}, version, {key}));
+    if (!hit) continue;
+    TRY(auto files, unpack_files(ctx, use.job, hit->digest, "", Reach::folder, &store->blobs()));
     use.say(fmt::format("Cache {}: {} files", key, files));
     return true;
   }
@@ -50,9 +50,11 @@ Result<> save(const Ctx& ctx, JobRun& job, StepContext& step, const std::vector<
                               join(std::span<const std::string>(paths), ", ")));
     return {};
   }
-  TRY(auto packed, pack_files(ctx, job, matched.files, ""));
+  TRY(auto* store, job.options().cache->caches());
+  TRY(auto packed, pack_files(ctx, job, matched.files, "", 1, &store->blobs()));
   auto& event = job.plan().event;
-  TRY_OK(job.options().cache->put(entry(event, event.ref, key), packed.digest.str()));
+  TRY(auto number, store->put(ctx, {event.repository, event.ref, version, key}, packed.digest, true));
+  (void)number;
   job.say(step, fmt::format("Cache {} kept: {} files, {}", key, packed.files, human_bytes(packed.bytes)));
   return {};
 }

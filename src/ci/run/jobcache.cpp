@@ -2,6 +2,8 @@
 
 #include <sys/stat.h>
 
+#include <mutex>
+
 #include "base/hash.h"
 
 namespace slipway::ci {
@@ -10,7 +12,7 @@ namespace {
 // An entry's file: the key, a newline, the value. Its name is the digest of the key, in a folder a kind of key.
 class FileJobCache final : public JobCache {
  public:
-  explicit FileJobCache(fs::path root) : root_(std::move(root)) {}
+  FileJobCache(fs::path root, CacheLimits limits) : root_(std::move(root)), limits_(limits) {}
 
   Result<std::optional<std::string>> get(std::string_view key) override {
     auto text = read_file(file(key));
@@ -51,19 +53,30 @@ class FileJobCache final : public JobCache {
 
   Result<> remove(std::string_view key) override { return remove_tree(file(key)); }
 
+  Result<CacheStore*> caches() override {
+    std::lock_guard lock(opening_);
+    if (!caches_) {
+      TRY(caches_, CacheStore::open(root_ / "caches", limits_));
+    }
+    return caches_.get();
+  }
+
  private:
   fs::path file(std::string_view key) const {
     auto kind = key.substr(0, key.find('/'));
     return root_ / std::string(kind) / sha256_hex(key).substr(0, 40);
   }
   fs::path root_;
+  CacheLimits limits_;
+  std::mutex opening_;
+  std::unique_ptr<CacheStore> caches_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<JobCache>> open_file_job_cache(fs::path root) {
+Result<std::unique_ptr<JobCache>> open_file_job_cache(fs::path root, CacheLimits limits) {
   TRY_OK(make_dirs(root));
-  return std::make_unique<FileJobCache>(std::move(root));
+  return std::make_unique<FileJobCache>(std::move(root), limits);
 }
 
 }  // namespace slipway::ci

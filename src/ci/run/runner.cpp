@@ -19,10 +19,16 @@ struct Outcome {
 // The jobs of one workflow; a reusable workflow is a graph of its own inside a job. Threads: run() one; legs others.
 class Graph {
  public:
+  // Of a called workflow: what started, and whether the job that calls may have id tokens.
+  struct Caller {
+    const Plan* root;
+    bool may_identify;
+  };
   Graph(Shared& shared, const Plan& plan, std::string prefix, Data inputs, std::map<std::string, std::string> secrets,
-        std::set<std::string> chosen)
+        std::set<std::string> chosen, std::optional<Caller> caller = {})
       : shared_(shared),
         plan_(plan),
+        caller_(caller),
         prefix_(std::move(prefix)),
         inputs_(std::move(inputs)),
         secrets_(std::move(secrets)),
@@ -325,7 +331,9 @@ class Graph {
                      key,
                      running.needs,
                      inputs_,
-                     secrets_};
+                     secrets_,
+                     may_identify(*running.job->definition),
+                     root()};
       result = JobRun(std::move(input)).run(ctx);
       auto& retry = running.job->retry;
       if (attempt > retry.times || !ctx.alive() || !worth_again(retry, result)) return result;
@@ -359,7 +367,8 @@ class Graph {
     if (!inputs) return broken(inputs.error().what());
     auto secrets = call_secrets(running, index);
     if (!secrets) return broken(secrets.error().what());
-    Graph inner(shared_, *running.job->called, key + " / ", Data(*std::move(inputs)), *std::move(secrets), {});
+    Graph inner(shared_, *running.job->called, key + " / ", Data(*std::move(inputs)), *std::move(secrets), {},
+                Caller{root(), may_identify(*running.job->definition)});
     auto results = inner.run(ctx);
     auto outputs = inner.call_outputs();
     result.conclusion = inner.failed()      ? Conclusion::failure
@@ -374,6 +383,15 @@ class Graph {
     std::lock_guard lock(mutex_);
     for (auto& r : results) results_.push_back(std::move(r));
     return result;
+  }
+
+  const Plan* root() const { return caller_ ? caller_->root : &plan_; }
+  // Rule: a called workflow has what its caller has when it says nothing, and never more than that.
+  bool may_identify(const JobDefinition& job) const {
+    auto& given = job.permissions ? job.permissions : plan_.workflow->permissions;
+    if (!given) return caller_ && caller_->may_identify;
+    auto level = given->find("id-token");
+    return level != given->end() && level->second == "write" && (!caller_ || caller_->may_identify);
   }
 
   Scope leg_scope(const Running& running, std::size_t index) const {
@@ -464,6 +482,7 @@ class Graph {
 
   Shared& shared_;
   const Plan& plan_;
+  std::optional<Caller> caller_;
   std::string prefix_;
   Data inputs_;
   std::map<std::string, std::string> secrets_;

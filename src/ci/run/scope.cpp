@@ -43,7 +43,7 @@ std::string JobRun::token() const {
 void JobRun::make_contexts() {
   auto& e = in_.plan.event;
   auto& o = options();
-  auto& workflow = *in_.plan.workflow;
+  auto& workflow = *(in_.root ? in_.root : &in_.plan)->workflow;  // a called one: of the caller
   Object g;
   g.set("token", token());
   g.set("job", definition_.id);

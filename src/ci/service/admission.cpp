@@ -7,13 +7,6 @@
 namespace slipway::ci {
 namespace {
 
-bool may_have_id_token(const Plan& plan, const JobDefinition& job) {
-  auto& given = job.permissions ? job.permissions : plan.workflow->permissions;
-  if (!plan.event.trusted || !given) return false;
-  auto level = given->find("id-token");
-  return level != given->end() && level->second == "write";
-}
-
 // GitHub's clients take a server for one of GitHub's own kinds by its name, and for others refuse the protocols spoken
 // here; names below .localhost are this machine for them. For links and git it leads to the same place.
 std::string named_server(const std::string& url) {
@@ -31,7 +24,10 @@ doc::Map JobRun::identity_claims() const {
   for (auto name : {"ref", "sha", "repository", "repository_owner", "run_id", "run_number", "run_attempt", "actor",
                     "workflow", "workflow_ref", "workflow_sha", "head_ref", "base_ref", "event_name", "ref_type"})
     out.set(name, github_.member(name).text());
-  out.set("job_workflow_ref", github_.member("workflow_ref").text());
+  // Of the file the job is written in, which is another one in a called workflow.
+  auto& event = in_.plan.event;
+  out.set("job_workflow_ref", fmt::format("{}/{}@{}", event.repository, in_.plan.workflow->source, event.ref));
+  out.set("job_workflow_sha", event.sha);
   out.set("ref_protected", github_.member("ref_protected").truthy() ? "true" : "false");
   out.set("runner_environment", "self-hosted");
   std::string environment;
@@ -61,7 +57,7 @@ Environment JobRun::action_env(bool own_network) {
     job.repository = in_.plan.event.repository;
     job.scopes = cache_scopes(in_.plan.event);
     job.artifacts = &in_.shared.artifacts;
-    if (may_have_id_token(in_.plan, definition_)) job.claims = identity_claims();
+    if (in_.plan.event.trusted && in_.may_identify) job.claims = identity_claims();
     pass_ = options().service->admit(std::move(job));
     for (auto& secret : pass_->secrets()) add_mask(secret);
   }

@@ -76,7 +76,7 @@ net::Response write(const Ctx& ctx, Upload& upload, net::Request& request) {
 
 net::Response read(const Ctx& ctx, JobService::Rep& service, const Address& address, const net::Request& request) {
   auto& blob = *address.stored;
-  auto file = service.options.blobs->open_blob(blob.digest);
+  auto file = (address.from ? address.from : service.options.blobs)->open_blob(blob.digest);
   if (!file) return azure_error(ctx, 404, "BlobNotFound", "the blob is gone");
   auto wanted = request.headers.get("x-ms-range");
   auto range = parse_range(wanted ? *wanted : request.headers.get_or("range", ""), blob.bytes);

@@ -39,7 +39,9 @@ net::Response answer_id_token(const Ctx& ctx, JobService::Rep& service, const ne
   claims.set("iat", now);
   claims.set("nbf", now - 60);
   claims.set("exp", now + std::chrono::duration_cast<std::chrono::seconds>(service.options.token_lifetime).count());
-  auto token = service.key->sign(doc::print_json(claims));
+  auto key = service.key(service.algorithm);
+  if (!key) return refusal(500, key.error().what());
+  auto token = (*key)->sign(doc::print_json(claims));
   if (!token) return refusal(500, token.error().what());
   return net::Response::json(200, doc::print_json(doc::Map{{"count", token->size()}, {"value", *token}}));
 }
@@ -47,31 +49,53 @@ net::Response answer_id_token(const Ctx& ctx, JobService::Rep& service, const ne
 // Rule: OpenID Connect Discovery 1.0, section 3; RFC 7517.
 net::Response answer_discovery(JobService::Rep& service, const net::Request& request) {
   if (request.method != "GET" && request.method != "HEAD") return refusal(405, "want GET");
-  if (request.path == "/.well-known/jwks")
-    return net::Response::json(200, fmt::format(R"({{"keys":[{}]}})", service.key->jwk()));
+  // Both: a house whose setting was changed still stands for the tokens it gave.
+  if (request.path == "/.well-known/jwks") {
+    std::string keys;
+    for (auto* algorithm : {"RS256", "ES256"}) {
+      auto key = service.key(algorithm);
+      if (!key) return refusal(500, key.error().what());
+      keys += (keys.empty() ? "" : ",") + (*key)->jwk();
+    }
+    return net::Response::json(200, fmt::format(R"({{"keys":[{}]}})", keys));
+  }
   if (request.path != "/.well-known/openid-configuration") return refusal(404, "nothing is here");
   auto issuer = service.options.issuer();
   doc::List claims;
-  for (auto name : {"sub",           "aud",
-                    "exp",           "iat",
-                    "iss",           "jti",
-                    "nbf",           "ref",
-                    "ref_type",      "sha",
-                    "repository",    "repository_owner",
-                    "run_id",        "run_number",
-                    "run_attempt",   "actor",
-                    "workflow",      "workflow_ref",
-                    "head_ref",      "base_ref",
-                    "event_name",    "environment",
-                    "workflow_sha",  "job_workflow_ref",
-                    "ref_protected", "runner_environment"})
+  for (auto name : {"sub",
+                    "aud",
+                    "exp",
+                    "iat",
+                    "iss",
+                    "jti",
+                    "nbf",
+                    "ref",
+                    "ref_type",
+                    "sha",
+                    "repository",
+                    "repository_owner",
+                    "run_id",
+                    "run_number",
+                    "run_attempt",
+                    "actor",
+                    "workflow",
+                    "workflow_ref",
+                    "head_ref",
+                    "base_ref",
+                    "event_name",
+                    "environment",
+                    "workflow_sha",
+                    "job_workflow_ref",
+                    "ref_protected",
+                    "runner_environment",
+                    "job_workflow_sha"})
     claims.emplace_back(name);
   return net::Response::json(200, doc::print_json(doc::Map{
                                       {"issuer", issuer},
                                       {"jwks_uri", issuer + "/.well-known/jwks"},
                                       {"subject_types_supported", doc::List{"public"}},
                                       {"response_types_supported", doc::List{"id_token"}},
-                                      {"id_token_signing_alg_values_supported", doc::List{"ES256"}},
+                                      {"id_token_signing_alg_values_supported", doc::List{"RS256", "ES256"}},
                                       {"scopes_supported", doc::List{"openid"}},
                                       {"claims_supported", std::move(claims)},
                                   }));

@@ -17,17 +17,24 @@ std::string runtime_token(const JobState& job) {
                      to_base64url(random_bytes(32)));
 }
 
-Result<net::Es256> signing_key(const fs::path& file) {
-  if (file.empty()) {
-    TRY(auto made, net::make_signing_key());
-    return net::Es256::load(made);
+// A key's file: that of ES256 is the one that was configured, the other lies beside it.
+fs::path file_of(const fs::path& configured, const std::string& algorithm) {
+  if (configured.empty() || algorithm == "ES256") return configured;
+  return configured.parent_path() / (configured.stem().native() + "-rsa" + configured.extension().native());
+}
+
+Result<net::SigningKey> load_or_make(const fs::path& file, const std::string& algorithm) {
+  auto kind = algorithm == "ES256" ? net::KeyKind::p256 : net::KeyKind::rsa2048;
+  std::string pem;
+  if (!file.empty() && path_exists(file)) {
+    TRY(pem, read_file(file, 1 << 16));
+  } else {
+    TRY(pem, net::make_signing_key(kind));
+    if (!file.empty()) TRY_OK(write_file(file, pem, 0600, Durable::yes));
   }
-  if (!path_exists(file)) {
-    TRY(auto made, net::make_signing_key());
-    TRY_OK(write_file(file, made, 0600, Durable::yes));
-  }
-  TRY(auto pem, read_file(file, 1 << 16));
-  TRY_IN(auto key, file.native(), net::Es256::load(pem));
+  TRY_IN(auto key, file.native(), net::SigningKey::load(pem));
+  if (key.algorithm() != algorithm)
+    return fail(Kind::invalid, "{}: is a key for {}, want one for {}", file.native(), key.algorithm(), algorithm);
   return key;
 }
 
@@ -35,6 +42,7 @@ net::Response answer(const Ctx& ctx, JobService::Rep& service, net::Request& req
   std::string_view path = request.path;
   if (path.starts_with("/twirp/")) return answer_twirp(ctx, service, request);
   if (path.starts_with("/results/blobs/")) return answer_blob(ctx, service, request);
+  if (path.starts_with("/results/_apis/artifactcache/")) return answer_cache_v1(ctx, service, request);
   if (path == "/results/id-token") return answer_id_token(ctx, service, request);
   if (path.starts_with("/.well-known/")) return answer_discovery(service, request);
   return net::Response::text(404, "nothing is here\n");
@@ -54,7 +62,13 @@ JobService::~JobService() = default;
 Result<std::unique_ptr<JobService>> JobService::open(ServiceOptions options) {
   if (!options.blobs || !options.url) return fail(Kind::invalid, "job services: want a blob store and an address");
   auto rep = std::make_shared<Rep>();
-  TRY(rep->key, signing_key(options.key_file));
+  rep->algorithm = options.id_token_algorithm;
+  if (rep->algorithm != "RS256" && rep->algorithm != "ES256")
+    return fail(Kind::invalid, "id tokens: \"{}\", want RS256 or ES256", rep->algorithm);
+  rep->options = options;
+  for (auto* algorithm : {"RS256", "ES256"})
+    if (auto file = file_of(options.key_file, algorithm); !file.empty() && path_exists(file))
+      TRY_OK(rep->key(algorithm));
   if (!options.issuer) options.issuer = [url = options.url] { return url(false); };
   rep->options = std::move(options);
   return std::unique_ptr<JobService>(new JobService(std::move(rep)));
@@ -89,13 +103,15 @@ JobService::Pass::~Pass() {
   {
     std::lock_guard lock(rep_->job->mutex);
     rep_->job->closed = true;
-    rep_->job->uploads.clear();
+    rep_->job->uploads.clear(), rep_->job->reserved.clear();
     addresses = std::move(rep_->job->addresses);
   }
+  std::vector<Address> ended;  // what they held is let go without the lock
   auto tables = rep_->service->tables.lock();
   for (auto* tokens : {&tables->runtime, &tables->identity})
     std::erase_if(*tokens, [&](auto& entry) { return entry.second == rep_->job; });
-  for (auto& address : addresses) tables->addresses.erase(address);
+  for (auto& address : addresses)
+    if (auto at = tables->addresses.extract(address)) ended.push_back(std::move(at.mapped()));
 }
 
 std::map<std::string, std::string> JobService::Pass::env(bool own_network) const {
@@ -132,14 +148,34 @@ std::shared_ptr<JobState> JobService::Rep::who(const net::Request& request, bool
   return found == tokens.end() ? nullptr : found->second;
 }
 
+std::string JobService::Rep::base_for(const net::Request& request) const {
+  auto apart = options.url(true);
+  return apart.ends_with(fmt::format("//{}", request.headers.get_or("host", "?"))) ? apart : options.url(false);
+}
+
+Result<std::shared_ptr<const net::SigningKey>> JobService::Rep::key(const std::string& of) {
+  auto all = keys.lock();
+  auto& place = (*all)[of];
+  if (!place) {
+    TRY(auto made, load_or_make(file_of(options.key_file, of), of));
+    place = std::make_shared<const net::SigningKey>(std::move(made));
+  }
+  return place;
+}
+
+Result<> ServiceCall::begin() const {
+  if (job.closed) return fail(Kind::denied, "the job has ended");
+  if (++job.begun > service.options.max_blobs)
+    return fail(Kind::denied, "one job may reach {} blobs, and this one has", service.options.max_blobs);
+  return {};
+}
+
 Result<std::string> ServiceCall::address(Address what) const {
   auto id = random_hex(16);
   what.signature = random_hex(32);
   auto text = fmt::format("{}/results/blobs/{}?sig={}", base, id, what.signature);
   std::lock_guard lock(job.mutex);
-  if (job.closed) return fail(Kind::denied, "the job has ended");
-  if (++job.begun > service.options.max_blobs)
-    return fail(Kind::denied, "one job may reach {} blobs, and this one has", service.options.max_blobs);
+  TRY_OK(begin());
   job.addresses.push_back(id);
   // While the job's lock is held: its end looks for addresses afterwards.
   service.tables.lock()->addresses[id] = std::move(what);

@@ -35,12 +35,6 @@ net::Response twirp_error(const Error& error) {
   return twirp_error(500, "internal", error.what());
 }
 
-// The address that the one who asks used, when it is one of ours.
-std::string base_for(const JobService::Rep& service, const net::Request& request) {
-  auto apart = service.options.url(true);
-  return apart.ends_with(fmt::format("//{}", request.headers.get_or("host", "?"))) ? apart : service.options.url(false);
-}
-
 }  // namespace
 
 net::Response answer_twirp(const Ctx& ctx, JobService::Rep& service, net::Request& request) {
@@ -64,7 +58,7 @@ net::Response answer_twirp(const Ctx& ctx, JobService::Rep& service, net::Reques
   auto name = words[1].substr(results.size());
   auto call = name == "CacheService" ? cache_call : name == "ArtifactService" ? artifact_call : nullptr;
   if (!call) return twirp_error(404, "bad_route", fmt::format("no service {} here", words[1]));
-  ServiceCall of{ctx, service, *job, base_for(service, request)};
+  ServiceCall of{ctx, service, *job, service.base_for(request)};
   auto answer = call(of, words[2], doc::View(*message, "request"));
   if (!answer) return twirp_error(answer.error());
   return net::Response::json(200, doc::print_json(*answer));

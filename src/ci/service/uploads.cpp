@@ -57,6 +57,31 @@ Result<> Upload::put(const Ctx& ctx, net::BodyReader& body) {
 
 Result<> Upload::put_block(const Ctx& ctx, const std::string& id, net::BodyReader& body) {
   if (!is_block_id(id)) return fail(Kind::invalid, "block id: want base64 of at most 64 bytes");
+  return put_piece(ctx, id, body, {});
+}
+
+// Named so that their order is that of the bytes.
+Result<> Upload::put_range(const Ctx& ctx, const ByteRange& range, net::BodyReader& body) {
+  return put_piece(ctx, fmt::format("{:020}", range.offset), body, range.length);
+}
+
+Result<> Upload::commit_ranges(const Ctx& ctx, std::uint64_t size) {
+  std::vector<std::string> names;
+  std::uint64_t at = 0;
+  {
+    auto state = state_.lock();
+    for (auto& [name, block] : state->blocks) {
+      if (name != fmt::format("{:020}", at))
+        return fail(Kind::invalid, "upload: byte {} is missing, or was sent twice", at);
+      names.push_back(name), at += block->bytes;
+    }
+  }
+  if (at != size) return fail(Kind::invalid, "upload: {} bytes were uploaded, {} are said", at, size);
+  return commit(ctx, names);
+}
+
+Result<> Upload::put_piece(const Ctx& ctx, const std::string& id, net::BodyReader& body,
+                           std::optional<std::uint64_t> length) {
   {
     auto state = state_.lock();
     if (state->blocks.size() >= max_blocks && !state->blocks.contains(id))
@@ -71,6 +96,8 @@ Result<> Upload::put_block(const Ctx& ctx, const std::string& id, net::BodyReade
     block->bytes += bytes.size();
     return write_all(file.get(), bytes);
   });
+  if (written && length && *length != block->bytes)
+    written = fail(Kind::invalid, "Content-Range: says {} bytes, {} came", *length, block->bytes);
   auto state = state_.lock();
   if (!written) {
     state->bytes -= block->bytes;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/guarded.h"
+#include "ci/service/wire.h"
 #include "net/server.h"
 #include "store/blob.h"
 
@@ -28,6 +29,9 @@ class Upload {
   Result<> put(const Ctx& ctx, net::BodyReader& body);
   Result<> put_block(const Ctx& ctx, const std::string& id, net::BodyReader& body);
   Result<> commit(const Ctx& ctx, const std::vector<std::string>& ids);
+  // The same by ranges, as the first protocol of caches has it: they must follow each other without a gap.
+  Result<> put_range(const Ctx& ctx, const ByteRange& range, net::BodyReader& body);
+  Result<> commit_ranges(const Ctx& ctx, std::uint64_t size);
   std::optional<StoredBlob> done() const { return state_.lock()->done; }
 
  private:
@@ -42,6 +46,8 @@ class Upload {
     std::optional<StoredBlob> done;
   };
   Result<> reserve(std::uint64_t bytes);
+  Result<> put_piece(const Ctx& ctx, const std::string& name, net::BodyReader& body,
+                     std::optional<std::uint64_t> length);
   Result<> finish(store::BlobStore::Writer writer);
   store::BlobStore& blobs_;
   std::uint64_t limit_;

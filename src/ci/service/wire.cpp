@@ -40,6 +40,19 @@ Result<std::optional<ByteRange>> parse_range(std::string_view header, std::uint6
   return ByteRange{*from, std::min(to.value_or(size - 1), size - 1) - *from + 1};
 }
 
+Result<ByteRange> parse_content_range(std::string_view header) {
+  auto wrong = [&] { return fail(Kind::invalid, "Content-Range \"{}\": want bytes FIRST-LAST/*", header); };
+  constexpr std::string_view unit = "bytes ";
+  if (!header.starts_with(unit)) return wrong();
+  auto whole = cut(header.substr(unit.size()), "/");
+  auto ends = whole ? cut(whole->first, "-") : std::nullopt;
+  if (!ends) return wrong();
+  auto first = number(ends->first), last = number(ends->second);
+  auto size = whole->second == "*" ? std::optional<std::uint64_t>(~std::uint64_t{0}) : number(whole->second);
+  if (!first || !last || !size || *last < *first || *last >= *size) return wrong();
+  return ByteRange{*first, *last - *first + 1};
+}
+
 bool is_block_id(std::string_view id) {
   if (id.empty() || id.size() > 88) return false;
   auto bytes = from_base64(id);

@@ -17,6 +17,9 @@ struct ByteRange {
 // kind that RFC 9110 lets a server ignore. Errors: invalid: nothing of it is there (416).
 Result<std::optional<ByteRange>> parse_range(std::string_view header, std::uint64_t size);
 
+// "bytes 0-99/*", "bytes 0-99/200" of a request that brings them. Errors: invalid.
+Result<ByteRange> parse_content_range(std::string_view header);
+
 // The body of "Put Block List": ids in the order they make up the blob. Errors: invalid.
 // Rule: Azure's Put Block List; <Latest>, <Uncommitted> and <Committed> all name blocks that are here.
 Result<std::vector<std::string>> parse_block_list(std::string_view xml);

@@ -17,6 +17,23 @@ Result<std::pair<std::string, int>> listen_address(const std::string& text) {
                    static_cast<int>(*port)};
 }
 
+// "10GB", "500 MB", "2GiB", or bytes.
+Result<std::uint64_t> bytes_of(const std::string& text) {
+  auto digits = text.find_first_not_of("0123456789");
+  auto number = to_int(text.substr(0, digits));
+  auto unit = digits == std::string::npos ? std::string() : lower(trim(std::string_view(text).substr(digits)));
+  constexpr std::pair<std::string_view, std::uint64_t> units[] = {
+      {"", 1},           {"b", 1},           {"kb", 1000},
+      {"mb", 1000000},   {"gb", 1000000000}, {"tb", 1000000000000},
+      {"kib", 1 << 10},  {"mib", 1 << 20},   {"gib", 1 << 30},
+      {"k", 1 << 10},    {"m", 1 << 20},     {"g", 1 << 30},
+      {"t", 1ULL << 40}, {"tib", 1ULL << 40}};
+  for (const auto& [name, size] : units)
+    if (number && *number > 0 && static_cast<std::uint64_t>(*number) < (1ULL << 62) / size && name == unit)
+      return static_cast<std::uint64_t>(*number) * size;
+  return fail(Kind::invalid, "--cache-size \"{}\": want a size like 10GB or 500MiB", text);
+}
+
 Result<int> up(const Ctx& ctx, const Arguments& arguments, Io& io) {
   auto started = std::chrono::steady_clock::now();
   engine::Settings settings;
@@ -30,6 +47,12 @@ Result<int> up(const Ctx& ctx, const Arguments& arguments, Io& io) {
   settings.service_cidr = arguments.get("service-cidr");
   settings.advisories = arguments.get("advisories");
   settings.actions = arguments.all("actions");
+  TRY(settings.cache_bytes, bytes_of(arguments.get("cache-size")));
+  auto days = to_int(arguments.get("cache-days"));
+  if (!days || *days < 1 || *days > 3650)
+    return fail(Kind::invalid, "--cache-days \"{}\": want a number of days", arguments.get("cache-days"));
+  settings.cache_days = static_cast<int>(*days);
+  settings.id_tokens = arguments.get("id-tokens");
   if (arguments.has("kubeconfig"))
     return fail(Kind::unavailable, "--kubeconfig: running the controllers against another cluster is not there yet");
   TRY(auto house, engine::House::open(ctx, settings));
@@ -142,6 +165,9 @@ std::vector<Command> server_commands() {
       {"--gateway", "PORT of the gateway to services", false, false, "7081"},
       {"--advisories", "folder of OSV advisories beside the built-in ones"},
       {"--actions", "folder or URL/{owner}/{name}.git of mirrors of actions", false, true},
+      {"--cache-size", "caches of jobs that a repository may have", false, false, "10GB"},
+      {"--cache-days", "how long a cache is kept that nobody asks for", false, false, "7"},
+      {"--id-tokens", "what signs the id tokens of jobs: RS256 or ES256", false, false, "RS256"},
       {"--kubeconfig", "run the controllers against this cluster"}};
   up_options.insert(up_options.end(), network.begin(), network.end());
   std::vector<Option> down_options{{"--data", "data directory"}};

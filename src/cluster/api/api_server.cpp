@@ -39,7 +39,7 @@ Result<std::unique_ptr<ApiServer>> ApiServer::open(ApiOptions options) {
   TRY_OK(
       core.store->together(Ctx{}, [&] { return core.machinery->bootstrap(Ctx{}, options.crds, options.namespaces); }));
   if (!options.token_key_pem.empty()) {
-    TRY(auto key, net::Es256::load(options.token_key_pem));
+    TRY(auto key, net::SigningKey::load(options.token_key_pem));
     core.machinery->set_tokens(std::make_shared<ServiceTokens>(*core.store, std::move(key)));
   }
   rep->machinery = std::shared_ptr<Machinery>(rep->core, core.machinery.get());

@@ -14,7 +14,7 @@ class ServiceTokens {
   // Who the API server is, in tokens: the issuer, and the audience where none is asked for.
   static constexpr std::string_view issuer = "https://kubernetes.default.svc.cluster.local";
 
-  ServiceTokens(const ObjectStore& store, net::Es256 key) : store_(store), key_(std::move(key)) {}
+  ServiceTokens(const ObjectStore& store, net::SigningKey key) : store_(store), key_(std::move(key)) {}
   // A TokenRequest with its status. Errors: 404 no such account, 409 the pod it is to be bound to is another, 422.
   ApiResult<doc::Value> issue(const kube::Key& account, doc::Value request, WallTime now) const;
   // Whose token this is. Nothing: not ours, for somebody else's ears, too old, its account or pod gone.
@@ -25,7 +25,7 @@ class ServiceTokens {
   ApiResult<doc::Value> bound(const kube::Key& account, doc::View reference) const;
 
   const ObjectStore& store_;
-  net::Es256 key_;
+  net::SigningKey key_;
 };
 
 }  // namespace slipway::cluster
