@@ -9,10 +9,12 @@
 #include "base/ctx.h"
 #include "box/box.h"
 #include "box/network.h"
+#include "ci/environments.h"
 #include "ci/groups.h"
 #include "ci/jobcache.h"
 #include "ci/plan.h"
 #include "ci/ready.h"
+#include "ci/report.h"
 #include "doc/view.h"
 #include "git/repository.h"
 #include "oci/layer.h"
@@ -75,6 +77,8 @@ struct JobResult {
   int exit_code = 0;  // of the command that made it fail
   bool timed_out = false;
   std::optional<double> coverage;  // in percent, where the plan says how to find it
+  std::string environment, environment_url;  // where it deployed to
+  bool waits = false;                        // for people: not begun, nothing of it counts yet
   Millis duration{0};
 };
 doc::Value to_doc(const JobResult& result);
@@ -91,7 +95,10 @@ class Observer {
  public:
   virtual ~Observer() = default;
   virtual void job_started(const std::string& /*key*/, const std::string& /*name*/) {}
+  // Before it starts; again when it waits for something else.
+  virtual void job_waits(const std::string& /*key*/, const std::string& /*name*/, const Waiting& /*waiting*/) {}
   virtual void job_finished(const JobResult& /*result*/) {}
+  virtual void tests(const std::string& /*job*/, const TestReport& /*report*/) {}  // of one report that a step read
   virtual void step_started(const std::string& /*job*/, const std::string& /*id*/, const std::string& /*name*/) {}
   virtual void step_finished(const std::string& /*job*/, const StepResult& /*step*/) {}
   virtual void log(const LogLine& /*line*/) {}
@@ -137,7 +144,9 @@ struct RunnerOptions {
   std::string run_id = "1", server_url = "http://localhost";
   std::int64_t run_number = 1, attempt = 1;
   std::vector<std::string> only_jobs;  // these and what they need; empty: all
+  std::vector<std::string> started_jobs;  // manual ones that somebody has started
   Observer* observer = nullptr;
+  Environments* environments = nullptr;  // null: no rules, and manual jobs are skipped
   JobGroups* groups = nullptr;      // keeps `concurrency:` of jobs across runs; null: each runs at once
   std::vector<JobResult> finished;  // of an interrupted run: not run again
   Millis default_timeout{std::chrono::minutes(360)};
@@ -148,6 +157,7 @@ struct RunnerOptions {
 };
 struct RunResult {
   Conclusion conclusion = Conclusion::success;
+  bool waits = false;  // all that is left waits for people: run it again, with these as `finished`, when they decided
   std::vector<JobResult> jobs;
 };
 

@@ -23,6 +23,11 @@ struct ApiOptions {
   std::vector<std::string> namespaces;  // present from the start, beside default and the kube-* ones
   std::string service_cidr = "10.96.0.0/16";
   std::string token_key_pem;  // signs tokens of service accounts (net/jwt.h); "": there are none
+  // Looks at each write of a custom object before it is made: may complete `next`, or refuse. `before` is empty for a
+  // new one. The in-process clients are not in the group system:authenticated.
+  std::function<Result<>(const Ctx&, const User&, const std::string& subresource, const kube::Object& before,
+                         doc::Value& next)>
+      admit;
 };
 // Who did what, to whom: called after each accepted write (drift reports name the person by it).
 struct Audit {

@@ -4,14 +4,18 @@
 
 #include "base/log.h"
 #include "cluster/controllers/events.h"
+#include "engine/attempts.h"
 #include "engine/concurrency.h"
+#include "engine/environments.h"
 #include "engine/git_policy.h"
 #include "engine/notices.h"
 #include "engine/promotions.h"
 #include "engine/pull_requests.h"
 #include "engine/recorder.h"
 #include "engine/retention.h"
+#include "engine/running_runs.h"
 #include "engine/runs.h"
+#include "engine/wake.h"
 #include "kube/controller.h"
 #include "preview/preview.h"
 #include "rollout/rollout.h"
@@ -91,6 +95,29 @@ Keys same_concurrency(House& house) {
   };
 }
 
+// Runs in which a job waits, when the rules of its environment change.
+Keys runs_that_wait(House& house) {
+  return [&house](const kube::Event& event) {
+    std::vector<kube::Key> keys;
+    house.decisions->all();
+    auto objects = all(Ctx{}.within(Millis(5000)), *house.client, "WorkflowRun",
+                       "slipway.dev/repository=" + event.object.label("slipway.dev/repository"));
+    if (objects)
+      for (const auto& object : *objects)
+        if (object["status"]["waitsForPeople"].bool_or(false)) keys.push_back(object.key());
+    return keys;
+  };
+}
+
+// A run that is executed hears at once that it shall end, or that a manual job was started.
+Result<std::optional<Millis>> hear_people(const Ctx& ctx, House& house, const std::string& run_name) {
+  TRY(auto run, find(ctx, *house.client, "WorkflowRun", run_name));
+  if (!run || is_final(phase_of(*run))) return std::optional<Millis>();
+  if (auto why = asked_to_end(*run); !why.empty()) house.running->cancel(run_name, why);
+  if (!started_by_hand(*run).empty()) house.decisions->all();
+  return std::optional<Millis>();
+}
+
 struct Stage {
   std::string name;
   std::vector<kube::Source> sources;
@@ -116,9 +143,12 @@ std::vector<Stage> the_path(House& house) {
        look_at_pull_request},
       {"ci-start", {of("Change")}, plain(start_runs)},
       {"ci-run",
-       {of("WorkflowRun"), of("WorkflowRun", same_concurrency(house))},
-       plain(execute_run),
+       {of("WorkflowRun"), of("WorkflowRun", same_concurrency(house)), of("Approval", by_label("slipway.dev/run")),
+        of("Environment", runs_that_wait(house))},
+       execute_run,
        house.settings.parallel_runs},
+      {"ci-people", {of("WorkflowRun")}, hear_people},
+      {"ci-review", {of("Approval")}, plain(take_approval)},
       {"ci-pass", {of("WorkflowRun")}, plain(pass_artifacts)},
       {"promote-plan",
        {of("Pipeline"), of("Artifact", every(house, "Pipeline")), of("Release", every(house, "Pipeline")),

@@ -1,18 +1,20 @@
 #include <algorithm>
 
-#include "base/encode.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/text.h"
 #include "ci/front_end.h"
 #include "ci/runner.h"
+#include "engine/attempts.h"
 #include "engine/concurrency.h"
+#include "engine/environments.h"
 #include "engine/house.h"
 #include "engine/notices.h"
 #include "engine/recorder.h"
 #include "engine/render.h"
 #include "engine/reuse.h"
 #include "engine/run_logs.h"
+#include "engine/run_status.h"
 #include "engine/running_runs.h"
 #include "engine/runs.h"
 #include "engine/scanning_builder.h"
@@ -22,113 +24,6 @@ namespace {
 
 Histogram run_seconds("slipway_ci_run_seconds", "time of one WorkflowRun");
 Counter runs_total("slipway_ci_runs_total", "WorkflowRuns by how they ended");
-
-path::Phase phase_from(ci::Conclusion conclusion) {
-  switch (conclusion) {
-    case ci::Conclusion::success:
-      return path::Phase::succeeded;
-    case ci::Conclusion::failure:
-      return path::Phase::failed;
-    case ci::Conclusion::cancelled:
-      return path::Phase::cancelled;
-    case ci::Conclusion::skipped:
-      return path::Phase::skipped;
-  }
-  return path::Phase::failed;
-}
-
-// Keeps the run's status up to date while it runs: a job that ended is on disk before the next one starts.
-class StatusKeeper final : public ci::Observer {
- public:
-  StatusKeeper(const Ctx& ctx, House& house, std::string run, const ci::Plan& plan)
-      : ctx_(ctx), house_(house), run_(std::move(run)) {
-    for (const auto& job : plan.jobs) {
-      needs_[job.id] = doc::List(job.needs.begin(), job.needs.end());
-      bool one = job.legs.size() == 1 && job.legs[0].matrix.is_null();
-      if (job.called || job.waits_for_values || !one) continue;  // several jobs, whose names come with them
-      order(job.id);
-      jobs_[job.id] = doc::Map{{"key", job.id}, {"name", job.name}, {"phase", "Pending"}};
-    }
-  }
-
-  void take(const ci::JobResult& result) {
-    order(result.key);
-    jobs_[result.key] = job_doc(result, result.name);
-  }
-
-  void job_started(const std::string& key, const std::string& name) override {
-    order(key);
-    jobs_[key] =
-        doc::Map{{"key", key}, {"name", name}, {"phase", "Running"}, {"startedAt", rfc3339_millis(ctx_.clock->wall())}};
-    write();
-  }
-  void job_finished(const ci::JobResult& result) override {
-    order(result.key);
-    jobs_[result.key] = job_doc(result, result.name);
-    write();
-  }
-  void step_started(const std::string& job, const std::string&, const std::string& name) override {
-    say(job, 0, "▸ " + name);
-  }
-  void step_finished(const std::string& job, const ci::StepResult& step) override {
-    commands_.insert(commands_.end(), step.commands.begin(), step.commands.end());
-    if (step.outcome != ci::Conclusion::success && step.outcome != ci::Conclusion::skipped)
-      say(job, 0, fmt::format("step {}: {}", step.name, to_string(step.outcome)));
-  }
-  void log(const ci::LogLine& line) override { say(std::string(line.job), line.stream, line.text); }
-
-  doc::List jobs() const {
-    doc::List list;
-    for (const auto& key : order_)
-      if (auto found = jobs_.find(key); found != jobs_.end()) list.push_back(with_needs(key, found->second));
-    return list;
-  }
-  path::Spans commands() const { return commands_; }
-
- private:
-  // "test (12, ubuntu)" is of the job test.
-  doc::Value with_needs(const std::string& key, doc::Value job) const {
-    auto needs = needs_.find(key.substr(0, key.find(" (")));
-    if (needs != needs_.end() && !needs->second.empty()) job["needs"] = needs->second;
-    return job;
-  }
-  void order(const std::string& key) {
-    if (std::find(order_.begin(), order_.end(), key) == order_.end()) order_.push_back(key);
-  }
-  static doc::Value job_doc(const ci::JobResult& result, const std::string& name) {
-    auto phase = phase_from(result.conclusion);
-    std::string message = result.why;
-    for (const auto& annotation : result.annotations)
-      if (message.empty() && annotation.level == ci::Annotation::Level::error)
-        message =
-            annotation.place.file.empty() ? annotation.message : annotation.place.print() + ": " + annotation.message;
-    if (result.from_cache) message = "answered from the cache";
-    return doc::Map{{"key", result.key},
-                    {"name", name},
-                    {"phase", to_string(phase)},
-                    {"message", message.substr(0, 2000)},
-                    {"durationMs", result.duration.count()},
-                    {"cached", result.from_cache},
-                    {"result", to_doc(result)}};
-  }
-  void say(const std::string& job, int stream, std::string_view text) {
-    auto line = fmt::format("{} {} {}\n", rfc3339_millis(ctx_.clock->wall()), stream, text);
-    (void)house_.run_logs->append(run_, job.empty() ? "run" : job, line);
-  }
-  void write() {
-    auto written =
-        set_status(Ctx{}.within(Millis(10000)), *house_.client, "WorkflowRun", run_, doc::Map{{"jobs", jobs()}});
-    if (!written) LOG(warn, "ci.status_failed", {"run", run_}, {"error", written.error().what()});
-  }
-
-  const Ctx& ctx_;
-  House& house_;
-  std::string run_;
-  std::map<std::string, doc::List> needs_;  // of job ids
-  std::map<std::string, doc::Value> jobs_;
-  std::vector<std::string> order_;
-  path::Spans commands_;
-};
 
 // Actions of other repositories, as the commit's own lock file allows them.
 Result<decltype(ci::RunnerOptions::actions)> actions_for(const git::Repository& repository, const std::string& commit,
@@ -163,16 +58,8 @@ Result<ci::Plan> plan_of(const git::Repository& repository, const path::Change& 
 }
 
 Result<std::map<std::string, std::string>> secrets_for(const Ctx& ctx, House& house, const path::Change& change) {
-  std::map<std::string, std::string> secrets;
-  if (!change.trusted) return secrets;
-  TRY(auto secret, house.client->get(ctx, {"v1", "Secret"}, {home, object_name("ci-" + change.repository)}));
-  if (!secret) return secrets;
-  for (const auto& [key, value] : (*secret)["data"].members()) {
-    TRY(auto plain, from_base64(value.text()));
-    house.redaction->add(plain);
-    secrets[key] = plain;
-  }
-  return secrets;
+  if (!change.trusted) return std::map<std::string, std::string>();
+  return secret_values(ctx, house, object_name("ci-" + change.repository));
 }
 
 std::string service_of(const std::string& image, const std::vector<kube::Object>& pipelines) {
@@ -208,7 +95,7 @@ Result<doc::List> record_artifacts(const Ctx& ctx, House& house, const std::stri
 }
 
 Result<> finish(const Ctx& ctx, House& house, const std::string& run_name, const path::Change& change,
-                const ci::RunResult& result, std::string message, const StatusKeeper& keeper,
+                const ci::RunResult& result, std::string message, const RunStatus& keeper,
                 const ScanningBuilder& builder) {
   auto phase = phase_from(result.conclusion);
   TRY(auto artifacts, record_artifacts(ctx, house, run_name, change, result.jobs));
@@ -254,6 +141,7 @@ Result<> call_off(const Ctx& ctx, House& house, const kube::Object& run, const s
     auto phase = path::parse_phase(job["phase"].text());
     auto document = job.value();
     if (!phase || !is_final(*phase)) document["phase"] = to_string(path::Phase::cancelled);
+    document.map().erase("waiting");
     jobs.push_back(std::move(document));
   }
   LOG(info, "ci.cancelled", {"run", run.name()}, {"why", why});
@@ -287,24 +175,85 @@ Result<std::vector<ci::JobResult>> jobs_to_reuse(const Ctx& ctx, House& house, c
 
 }  // namespace
 
-Result<> execute_run(const Ctx& ctx, House& house, const std::string& run_name) {
-  TRY(auto object, find(ctx, *house.client, "WorkflowRun", run_name));
-  if (!object || is_final(phase_of(*object))) return {};
+namespace {
+
+// A run that is over goes on when somebody asked for it: true, and the object as it is then.
+Result<bool> renew(const Ctx& ctx, House& house, kube::Object& run) {
+  auto renewal = next_attempt(run);
+  if (!renewal) renewal = reopened(run);
+  if (!renewal) return false;
+  auto name = run.name();
+  if (run["spec"]["concurrency"].present()) {
+    // It stands in line from now on.
+    TRY_OK(kube::modify(ctx, *house.client, kind("WorkflowRun"), {home, name}, {}, [&](doc::Value& o) -> Result<bool> {
+      o["spec"]["concurrency"]["since"] = rfc3339_micro(ctx.clock->wall());
+      return true;
+    }));
+  }
+  auto before = attempt_of(run);
+  for (const auto& job : renewal->dropped) TRY_OK(house.run_logs->set_aside(name, job, before));
+  TRY_OK(set_status(ctx, *house.client, "WorkflowRun", name, renewal->status));
+  TRY(auto now, find(ctx, *house.client, "WorkflowRun", name));
+  if (!now) return false;
+  run = *std::move(now);
+  LOG(info, "ci.renewed", {"run", name}, {"attempt", attempt_of(run)}, {"jobs", renewal->dropped.size()});
+  return true;
+}
+
+std::optional<Millis> from_now(const Ctx& ctx, const std::optional<WallTime>& until) {
+  if (!until) return {};
+  return std::max(std::chrono::duration_cast<Millis>(*until - ctx.clock->wall()), Millis(0)) + Millis(1);
+}
+
+// All that is left waits for people. Nothing of it stays in memory.
+Result<std::optional<Millis>> put_aside(const Ctx& ctx, House& house, const std::string& run_name,
+                                        RunEnvironments& environments, const RunStatus& keeper) {
+  TRY_OK(set_status(
+      ctx, *house.client, "WorkflowRun", run_name,
+      doc::Map{
+          {"phase", "Waiting"}, {"message", keeper.waits_for()}, {"waitsForPeople", true}, {"jobs", keeper.jobs()}}));
+  house.run_logs->finish(run_name);
+  TRY(auto now, find(ctx, *house.client, "WorkflowRun", run_name));
+  if (!now) return std::optional<Millis>();
+  TRY(auto rest, environments.rest(ctx, *now));
+  return rest.goes_on ? std::optional(Millis(1)) : from_now(ctx, rest.until);
+}
+
+}  // namespace
+
+Result<std::optional<Millis>> execute_run(const Ctx& ctx, House& house, const std::string& run_name) {
+  constexpr std::optional<Millis> done;
+  TRY(auto found, find(ctx, *house.client, "WorkflowRun", run_name));
+  if (!found) return done;
+  auto object = std::optional(*std::move(found));
+  if (is_final(phase_of(*object))) {
+    TRY(auto goes_on, renew(ctx, house, *object));
+    if (!goes_on) return done;
+  }
+  auto finished = [](Result<> ended) -> Result<std::optional<Millis>> {
+    return ended ? Result<std::optional<Millis>>(std::optional<Millis>()) : Fail(std::move(ended).error());
+  };
   // Listed before its turn is decided: who comes later finds it, or is found.
   RunningRuns::Execution execution(*house.running, run_name, ctx.stop);
+  if (auto why = asked_to_end(*object); !why.empty()) return finished(call_off(ctx, house, *object, why));
   TRY(auto turn, take_turn(ctx, house, *object));
-  if (turn.what == Turn::What::cancelled) return call_off(ctx, house, *object, turn.why);
+  if (turn.what == Turn::What::cancelled) return finished(call_off(ctx, house, *object, turn.why));
   if (turn.what == Turn::What::wait) {
-    if ((*object)["status"]["message"].text() == turn.why) return {};
-    return set_status(ctx, *house.client, "WorkflowRun", run_name,
-                      doc::Map{{"phase", "Waiting"}, {"message", turn.why}});
+    if ((*object)["status"]["message"].text() == turn.why) return done;
+    return finished(
+        set_status(ctx, *house.client, "WorkflowRun", run_name, doc::Map{{"phase", "Waiting"}, {"message", turn.why}}));
+  }
+  TRY(auto change, path::change_from((*object)["spec"]["change"]));
+  RunEnvironments environments(house, *object, change);
+  if ((*object)["status"]["waitsForPeople"].bool_or(false) && phase_of(*object) == path::Phase::waiting) {
+    TRY(auto rest, environments.rest(ctx, *object));
+    if (!rest.goes_on) return from_now(ctx, rest.until);
   }
   ScopedTimer timer(run_seconds);
-  TRY(auto change, path::change_from((*object)["spec"]["change"]));
   TRY(auto repository, house.git->repository(change.repository));
   auto plan = plan_of(repository, change, (*object)["spec"]["workflow"].text());
-  if (!plan) return refuse(ctx, house, run_name, plan.error());
-  StatusKeeper keeper(ctx, house, run_name, *plan);
+  if (!plan) return finished(refuse(ctx, house, run_name, plan.error()));
+  RunStatus keeper(ctx, house, *object, change, *plan, environments);
   ScanningBuilder builder(*house.builder, *house.scanner);
   ci::RunnerOptions options;
   options.repository = &repository;
@@ -318,7 +267,7 @@ Result<> execute_run(const Ctx& ctx, House& house, const std::string& run_name) 
   options.ready = house.ready.get();
   options.service = house.job_service.get();
   auto actions = actions_for(repository, change.after, house.actions);
-  if (!actions) return refuse(ctx, house, run_name, actions.error());
+  if (!actions) return finished(refuse(ctx, house, run_name, actions.error()));
   options.actions = *std::move(actions);
   options.builder = &builder;
   options.scanner = house.scanner.get();
@@ -333,28 +282,36 @@ Result<> execute_run(const Ctx& ctx, House& house, const std::string& run_name) 
   options.server_url = house.url();
   options.observer = &keeper;
   options.groups = house.job_groups.get();
+  options.environments = &environments;
+  options.started_jobs = started_by_hand(*object);
+  options.attempt = attempt_of(*object);
+  options.run_number = std::max<std::int64_t>((*object)["spec"]["number"].num_or(1), 1);
+  // Whoever asks for another attempt wants it done, not told how it was.
+  options.cache_jobs = options.attempt == 1;
   options.finished = finished_jobs(*object);
   auto reused = (*object)["status"]["reusedFrom"].text();
-  if (options.finished.empty()) {
+  if (options.finished.empty() && options.attempt == 1) {
     TRY(options.finished, jobs_to_reuse(ctx, house, repository, *object, change));
     if (!options.finished.empty()) reused = (*object)["spec"]["reuse"].text();
   }
   TRY(options.secrets, secrets_for(ctx, house, change));
+  TRY(options.vars, repository_vars(ctx, house, change.repository));
   for (const auto& job : options.finished) keeper.take(job);
   auto started = (*object)["status"]["startedAt"].str_or(rfc3339(ctx.clock->wall()));
-  doc::Map running{{"phase", "Running"}, {"message", ""}, {"startedAt", started}};
+  doc::Map running{{"phase", "Running"}, {"message", ""}, {"startedAt", started}, {"waitsForPeople", doc::Value()}};
   if (!reused.empty()) running.set("reusedFrom", reused);
   house.run_logs->begin(run_name);
   TRY_OK(set_status(ctx, *house.client, "WorkflowRun", run_name, running));
   ci::Runner runner(std::move(options));
   auto result = runner.run(ctx.with_stop(execution.token()), *plan);
   TRY_OK(ctx.alive());  // a stopping house leaves the run as it is: it goes on at the next start
-  if (!result) return refuse(ctx, house, run_name, result.error());
-  return finish(ctx, house, run_name, change, *result,
-                phase_from(result->conclusion) == path::Phase::cancelled ? execution.cancelled()
-                : reused.empty()                                         ? ""
-                                                                         : "the same commit passed as " + reused,
-                keeper, builder);
+  if (!result) return finished(refuse(ctx, house, run_name, result.error()));
+  if (result->waits && execution.cancelled().empty()) return put_aside(ctx, house, run_name, environments, keeper);
+  return finished(finish(ctx, house, run_name, change, *result,
+                         phase_from(result->conclusion) == path::Phase::cancelled ? execution.cancelled()
+                         : reused.empty()                                         ? ""
+                                          : "the same commit passed as " + reused,
+                         keeper, builder));
 }
 
 }  // namespace slipway::engine

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "ci/runner.h"
 #include "cluster/api_server.h"
+#include "engine/admission.h"
 #include "engine/audit.h"
 #include "engine/git_policy.h"
 #include "engine/network_claim.h"
@@ -17,6 +18,7 @@
 #include "engine/render.h"
 #include "engine/run_logs.h"
 #include "engine/running_runs.h"
+#include "engine/wake.h"
 #include "image/builder.h"
 #include "path/crds.h"
 #include "path/objects.h"
@@ -69,6 +71,7 @@ Result<> open_stores(House& house) {
   house.run_logs = std::make_unique<RunLogs>(data / "logs");
   house.push_notes = std::make_unique<PushNotes>(data / "pushes");
   house.running = std::make_unique<RunningRuns>();
+  house.decisions = std::make_unique<Wake>();
   return {};
 }
 
@@ -79,6 +82,9 @@ Result<> open_api(House& house) {
   options.service_cidr = house.settings.service_cidr;
   options.token_key_pem = house.pki.token_key_pem;
   options.namespaces = {std::string(path::home), "argocd"};
+  options.admit = [&house](const Ctx& ctx, const cluster::ApiOptions::User& user, const std::string& subresource,
+                           const kube::Object& before,
+                           doc::Value& next) { return admit(ctx, house, user, subresource, before, next); };
   options.authenticate = [&house](const net::Request& request) -> std::optional<cluster::ApiOptions::User> {
     auto user = house.users->by_header(request.headers.get_or("authorization", ""));
     if (!user) return std::nullopt;

@@ -29,6 +29,7 @@ class AuditTrail;
 class PushNotes;
 class RunLogs;
 class RunningRuns;
+class Wake;
 
 struct House {
   // Errors: unavailable (another `up` has the directory, no OCI runtime, no disk), denied, corrupt.
@@ -51,6 +52,7 @@ struct House {
   std::unique_ptr<PushNotes> push_notes;
   std::atomic<bool> pushes_behind = false;  // a push was taken whose Change is not recorded
   std::unique_ptr<RunningRuns> running;
+  std::unique_ptr<Wake> decisions;  // of people, and rules: whoever waits for one looks again
   std::unique_ptr<git::Host> git;
   std::unique_ptr<box::Runtime> runtime;
   std::unique_ptr<box::NodeNetwork> network;  // null without rights over the host's network (rootless)

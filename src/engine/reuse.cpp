@@ -44,7 +44,8 @@ bool plain_action(std::string_view uses) {
 }
 
 bool stands_alone(doc::View job, bool same_secrets) {
-  if (job["uses"].exists()) return false;  // what it calls may ask
+  if (job["uses"].exists()) return false;         // what it calls may ask
+  if (job["environment"].exists()) return false;  // a deployment is asked for each time
   auto document = job.value();
   document.map().erase("concurrency");
   if (asks(document, same_secrets)) return false;

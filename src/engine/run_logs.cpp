@@ -6,8 +6,19 @@
 
 namespace slipway::engine {
 
-fs::path RunLogs::file(const std::string& run, const std::string& job) const {
-  return root_ / object_name(run) / (object_name(job) + ".log");
+fs::path RunLogs::file(const std::string& run, const std::string& job, std::int64_t attempt) const {
+  auto name = object_name(job) + (attempt > 0 ? fmt::format(".{}.log", attempt) : std::string(".log"));
+  return root_ / object_name(run) / name;
+}
+
+Result<> RunLogs::set_aside(const std::string& run, const std::string& job, std::int64_t attempt) {
+  auto open = open_.lock();
+  if (auto found = open->find(run); found != open->end()) found->second[job].fd = Fd();
+  auto from = file(run, job);
+  if (!path_exists(from)) return {};
+  std::error_code error;
+  fs::rename(from, file(run, job, attempt), error);
+  return error ? Result<>(fail_errno(error.value(), from.native())) : Result<>{};
 }
 
 void RunLogs::begin(const std::string& run) { (void)(*open_.lock())[run]; }
@@ -40,8 +51,8 @@ Result<> RunLogs::remove(const std::string& run) {
   return remove_tree(root_ / object_name(run));
 }
 
-Result<std::string> RunLogs::read(const std::string& run, const std::string& job) const {
-  return read_file(file(run, job));
+Result<std::string> RunLogs::read(const std::string& run, const std::string& job, std::int64_t attempt) const {
+  return read_file(file(run, job, attempt));
 }
 
 Result<> RunLogs::follow(const std::string& run, const std::string& job, std::shared_ptr<net::PushStream> stream) {
@@ -63,6 +74,7 @@ Result<std::vector<std::string>> RunLogs::jobs(const std::string& run) const {
   TRY(auto names, list_dir(folder));
   for (auto& name : names)
     if (name.ends_with(".log")) name.resize(name.size() - 4);
+  std::erase_if(names, [](const auto& name) { return name.contains('.'); });  // of earlier attempts
   return names;
 }
 

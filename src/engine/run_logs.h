@@ -23,11 +23,14 @@ class RunLogs {
   void finish(const std::string& run);
   // The run is forgotten, and its logs with it.
   Result<> remove(const std::string& run);
-  Result<std::string> read(const std::string& run, const std::string& job) const;
+  // The log of a job that runs again: kept as that of its attempt.
+  Result<> set_aside(const std::string& run, const std::string& job, std::int64_t attempt);
+  // attempt 0: the last.
+  Result<std::string> read(const std::string& run, const std::string& job, std::int64_t attempt = 0) const;
   // What is there, then the rest as it comes; closed when the run is finished.
   Result<> follow(const std::string& run, const std::string& job, std::shared_ptr<net::PushStream> stream);
   Result<std::vector<std::string>> jobs(const std::string& run) const;
-  fs::path file(const std::string& run, const std::string& job) const;
+  fs::path file(const std::string& run, const std::string& job, std::int64_t attempt = 0) const;
 
  private:
   struct Open {

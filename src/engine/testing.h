@@ -10,6 +10,7 @@
 #include "engine/render.h"
 #include "engine/run_logs.h"
 #include "engine/running_runs.h"
+#include "engine/wake.h"
 #include "path/crds.h"
 
 namespace slipway::engine {
@@ -28,6 +29,7 @@ struct HouseTest : testing::Test {
     house.client = house.api->client("slipway");
     house.push_notes = std::make_unique<PushNotes>(dir.path() / "pushes");
     house.running = std::make_unique<RunningRuns>();
+    house.decisions = std::make_unique<Wake>();
     house.run_logs = std::make_unique<RunLogs>(dir.path() / "logs");
     house.git = must(git::Host::open(dir.path() / "git", {}));
     house.repositories = make_repositories(house);

@@ -85,6 +85,12 @@ std::optional<User> Users::by_token(std::string_view token, std::string_view cla
   return std::nullopt;
 }
 
+std::optional<User> Users::by_name(std::string_view name) const {
+  auto entries = entries_.lock();
+  auto found = std::find_if(entries->begin(), entries->end(), [&](const Entry& e) { return e.user.name == name; });
+  return found == entries->end() ? std::nullopt : std::optional(found->user);
+}
+
 std::optional<User> Users::by_header(std::string_view authorization) const {
   auto pair = cut(authorization, " ");
   if (!pair) return std::nullopt;

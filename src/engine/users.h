@@ -25,6 +25,7 @@ class Users {
   std::optional<User> by_token(std::string_view token, std::string_view claimed_name = {}) const;
   // From an Authorization header, Basic or Bearer. Nothing: absent or wrong.
   std::optional<User> by_header(std::string_view authorization) const;
+  std::optional<User> by_name(std::string_view name) const;
   // Gives the new token, which is shown once. Errors: conflict (the name is taken), invalid.
   Result<std::string> add(std::string_view name, const std::vector<std::string>& groups);
   const std::string& admin_token() const { return admin_token_; }

@@ -27,6 +27,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   round_trip(*input, path::promotion_from);
   round_trip(*input, path::verdict_from);
   round_trip(*input, path::notice_from);
+  round_trip(*input, path::approval_from);
+  (void)path::job_environment_from(doc::View(*input));
   (void)path::pipeline_from(doc::View(*input));
   (void)path::analysis_run_spec({*input}, {});
   return 0;

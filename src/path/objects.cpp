@@ -111,13 +111,28 @@ class Reader {
 
 constexpr std::string_view phase_names = "Pending, Running, Waiting, Succeeded, Failed, Cancelled or Skipped";
 
+Result<std::map<std::string, std::string>> texts(const doc::View& view) {
+  TRY(auto members, view.map());
+  std::map<std::string, std::string> out;
+  for (const auto& [key, value] : members) {
+    TRY(out[key], value.str());
+  }
+  return out;
+}
+
 doc::View spec_of(const doc::View& view) { return view["spec"].present() ? view["spec"] : view; }
 
 }  // namespace
 
 doc::Value to_doc(const Change& c) {
-  return Writer()
-      .text("event", to_string(c.event))
+  Writer w;
+  if (!c.inputs.empty()) {
+    doc::Map inputs;
+    for (const auto& [key, value] : c.inputs) inputs.set(key, value);
+    w.value("inputs", std::move(inputs));
+  }
+  if (!c.details.is_null()) w.value("details", c.details);
+  return w.text("event", to_string(c.event))
       .text("repository", c.repository)
       .text("ref", c.ref)
       .text("before", c.before)
@@ -130,12 +145,17 @@ doc::Value to_doc(const Change& c) {
       .text("subject", c.subject)
       .strings("paths", c.paths)
       .flag("trusted", c.trusted, true)
+      .text("workflow", c.workflow)
+      .text("action", c.action)
+      .text("cron", c.cron)
       .done();
 }
 Result<Change> change_from(doc::View view) {
   Change c;
   Reader r(spec_of(view));
-  r.name("event", c.event, parse_event, "push, pull_request, tag, workflow_dispatch or schedule");
+  r.name("event", c.event, parse_event,
+         "push, pull_request, tag, workflow_dispatch, schedule, repository_dispatch, workflow_run, create, delete or "
+         "release");
   r.text("repository", c.repository), r.text("ref", c.ref);
   r.text("before", c.before), r.text("after", c.after), r.text("tree", c.tree);
   r.number("pullRequest", c.pull_request);
@@ -143,6 +163,9 @@ Result<Change> change_from(doc::View view) {
   r.text("author", c.author), r.text("subject", c.subject);
   r.strings("paths", c.paths);
   r.flag("trusted", c.trusted);
+  r.text("workflow", c.workflow), r.text("action", c.action), r.text("cron", c.cron);
+  r.nested("inputs", c.inputs, texts);
+  if (r.view()["details"].present()) c.details = r.view()["details"].value();
   return r.done(std::move(c));
 }
 
@@ -262,14 +285,7 @@ Result<Notice> notice_from(doc::View view) {
   r.text("id", n.id), r.text("event", n.event);
   r.name("severity", n.severity, parse_severity, "info, low, medium, high, critical, error or warning");
   r.text("title", n.title), r.text("text", n.text), r.text("link", n.link);
-  r.nested("facts", n.facts, [](const doc::View& v) -> Result<std::map<std::string, std::string>> {
-    TRY(auto members, v.map());
-    std::map<std::string, std::string> facts;
-    for (const auto& [key, value] : members) {
-      TRY(facts[key], value.str());
-    }
-    return facts;
-  });
+  r.nested("facts", n.facts, texts);
   return r.done(std::move(n));
 }
 

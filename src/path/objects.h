@@ -11,6 +11,8 @@
 //   commit, message, approvedBy Release       spec: service, environment, digest, commit              status: phase,
 //   verdict: what runs where Notifier      spec: type (slack teams webhook email), url, events[]   lives in the
 //   configuration repository
+//   Approval      spec: run, attempt, commit, environment, decision (approved rejected), by, comment
+#include <map>
 #include <string>
 
 #include "doc/value.h"
@@ -63,5 +65,35 @@ struct Pipeline {
   std::vector<Environment> environments;
 };
 Result<Pipeline> pipeline_from(doc::View object);
+
+// The rules of an environment that workflow jobs name (`environment:`); of one repository. One without rules is open.
+//   Environment   spec: these          status: current, history[]: what ran there last
+struct JobEnvironment {
+  std::string repository, name;             // as written; the case of the name does not matter
+  std::vector<std::string> users, groups;   // reviewers; none: nobody is asked
+  int approvals = 1;                        // of different people
+  bool prevent_self_review = false;         // who started the run does not approve it
+  Millis wait{0};                           // from when the job could have started
+  std::vector<std::string> branches, tags;  // patterns; both empty: any ref may deploy
+  std::map<std::string, std::string> vars;
+  friend bool operator==(const JobEnvironment&, const JobEnvironment&) = default;
+};
+// Errors: invalid, naming the field.
+Result<JobEnvironment> job_environment_from(doc::View object);
+// shop.production: of DNS letters, different for different environments.
+std::string environment_object_name(std::string_view repository, std::string_view environment);
+
+// A person's word on a job that waits. It counts for the run, its commit and attempt, and for what waited when it was
+// said. Who said it is written by the API server, not by who says it.
+struct Approval {
+  std::string run, commit, environment, job;  // job "": every job of the run that waits for the environment
+  std::int64_t attempt = 1;
+  bool approved = false;  // else rejected
+  std::string by, comment, at;
+  std::vector<std::string> groups;  // of the person, then
+  friend bool operator==(const Approval&, const Approval&) = default;
+};
+doc::Value to_doc(const Approval& approval);
+Result<Approval> approval_from(doc::View object);
 
 }  // namespace slipway::path

@@ -36,7 +36,12 @@ constexpr Name<Change::Event> events[] = {{Change::Event::push, "push"},
                                           {Change::Event::pull_request, "pull_request"},
                                           {Change::Event::tag, "tag"},
                                           {Change::Event::manual, "workflow_dispatch"},
-                                          {Change::Event::schedule, "schedule"}};
+                                          {Change::Event::schedule, "schedule"},
+                                          {Change::Event::repository_dispatch, "repository_dispatch"},
+                                          {Change::Event::workflow_run, "workflow_run"},
+                                          {Change::Event::created, "create"},
+                                          {Change::Event::deleted, "delete"},
+                                          {Change::Event::release, "release"}};
 constexpr Name<Verdict::Outcome> outcomes[] = {{Verdict::Outcome::pass, "pass"},
                                                {Verdict::Outcome::fail, "fail"},
                                                {Verdict::Outcome::inconclusive, "inconclusive"}};

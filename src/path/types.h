@@ -13,7 +13,18 @@ namespace slipway::path {
 
 // Something happened in a source repository.
 struct Change {
-  enum class Event { push, pull_request, tag, manual, schedule };
+  enum class Event {
+    push,
+    pull_request,
+    tag,
+    manual,
+    schedule,
+    repository_dispatch,
+    workflow_run,
+    created,
+    deleted,
+    release
+  };
   Event event = Event::push;
   std::string repository;      // "shop"
   std::string ref;             // refs/heads/main; refs/pull/7/head for a pull request
@@ -22,8 +33,13 @@ struct Change {
   int pull_request = 0;        // 0: none
   std::string base_ref, base;  // pull request: target branch and its commit
   std::string author, subject;
-  std::vector<std::string> paths;  // touched
-  bool trusted = true;             // false: no secrets
+  std::vector<std::string> paths;             // touched
+  bool trusted = true;                        // false: no secrets
+  std::string workflow;                       // only this file: a person, a timer or another run asked for it
+  std::map<std::string, std::string> inputs;  // as given, of workflow_dispatch
+  std::string action;                         // completed; published; the type of a repository_dispatch
+  std::string cron;                           // the line of `on: schedule`
+  doc::Value details;                         // what else github.event holds: client_payload, workflow_run, release
   friend bool operator==(const Change&, const Change&) = default;
 };
 
@@ -65,7 +81,7 @@ std::optional<Phase> parse_phase(std::string_view text);
 bool is_final(Phase phase);
 std::string_view to_string(Severity severity);
 std::optional<Severity> parse_severity(std::string_view text);
-std::string_view to_string(Change::Event event);  // push, pull_request, tag, workflow_dispatch, schedule
+std::string_view to_string(Change::Event event);  // push, pull_request, tag, workflow_dispatch, schedule ...
 std::optional<Change::Event> parse_event(std::string_view text);
 
 // "Put this image of this service into this environment."

@@ -30,6 +30,7 @@ Result<> test_report(const Ctx& ctx, ActionUse& use) {
     a.message = test.message.empty() ? test.detail.substr(0, 500) : test.message;
     use.job.annotate(use.step, std::move(a));
   }
+  use.job.shared().tell([&](Observer& o) { o.tests(use.job.result().key, all); });
   use.job.result().summary += use.job.shared().redaction.redact(all.print());
   use.output("passed", std::to_string(all.passed));
   use.output("failed", std::to_string(all.failed));

@@ -2,6 +2,7 @@
 // One job while it runs: its folder, its container, its state between steps. Private to ci.
 #include <condition_variable>
 
+#include "ci/detail/busy.h"
 #include "ci/run/commands.h"
 #include "ci/run/job_folder.h"
 #include "ci/run/sandbox.h"
@@ -52,6 +53,7 @@ struct Shared {
   RunnerOptions options;
   secret::RedactionSet redaction;
   Slots slots;
+  Busy busy;
   std::mutex observing;
   Guarded<std::map<std::string, RunArtifact>> artifacts;  // by name
   // Calls the observer, one at a time.
@@ -122,6 +124,7 @@ struct JobInput {
   std::string key;
   Data needs, inputs;
   std::map<std::string, std::string> secrets;
+  std::map<std::string, std::string> vars = {};  // of its environment, over those of the run
   bool may_identify = false;   // permissions: id-token: write, also of those who called
   const Plan* root = nullptr;  // of the workflow that was started, when this one is called
 };
@@ -201,6 +204,7 @@ class JobRun {
   void run_all(const Ctx& ctx);
   void run_posts(const Ctx& ctx);
   void collect_outputs();
+  void tell_environment_url();
   void finish(const Ctx& ctx, std::chrono::steady_clock::time_point started);
   // services.cpp
   Result<> start_services(const Ctx& ctx, SandboxOptions& job);

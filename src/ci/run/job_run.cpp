@@ -203,6 +203,7 @@ void JobRun::run_all(const Ctx& ctx) {
   join(root_, "", false);
   run_posts(own);
   collect_outputs();
+  tell_environment_url();
   if (!failed_ && !cancelled_) to_cache();
 }
 
@@ -259,6 +260,16 @@ void JobRun::collect_outputs() {
       result_.outputs[key.text] = *std::move(text);
     }
   }
+}
+
+// `environment: {url: ...}` may name what steps gave, so it is known at the end.
+void JobRun::tell_environment_url() {
+  const auto* url = definition_.environment ? definition_.environment->find("url") : nullptr;
+  if (!url) return;
+  if (auto text = url->evaluate_text(scope(root_, nullptr), root_.source))
+    result_.environment_url = in_.shared.redaction.redact(*text);
+  else
+    fail_job(text.error().what());
 }
 
 void JobRun::finish(const Ctx&, std::chrono::steady_clock::time_point started) {

@@ -91,6 +91,8 @@ doc::Value to_doc(const JobResult& r) {
   if (r.exit_code != 0) out["exitCode"] = r.exit_code;
   if (r.timed_out) out["timedOut"] = true;
   if (r.coverage) out["coverage"] = *r.coverage;
+  if (!r.environment.empty()) out["environment"] = r.environment;
+  if (!r.environment_url.empty()) out["environmentUrl"] = r.environment_url;
   for (auto& s : r.steps) out["steps"].list().push_back(step_doc(s));
   for (auto& a : r.annotations) out["annotations"].list().push_back(annotation_doc(a));
   for (auto& a : r.artifacts) {
@@ -117,6 +119,7 @@ Result<JobResult> job_result_from(doc::View v) {
   r.exit_code = static_cast<int>(v["exitCode"].num_or(0)), r.timed_out = v["timedOut"].bool_or(false);
   if (const auto* coverage = v["coverage"].exists() ? &v["coverage"].value() : nullptr)
     r.coverage = Data::from(*coverage).number();
+  r.environment = v["environment"].str_or(""), r.environment_url = v["environmentUrl"].str_or("");
   r.outputs = texts_from(v["outputs"]);
   for (auto& s : v["steps"].items()) {
     StepResult step{s["id"].str_or(""),

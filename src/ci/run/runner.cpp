@@ -34,19 +34,27 @@ class Graph {
         secrets_(std::move(secrets)),
         chosen_(std::move(chosen)) {}
 
-  // Gives the results of all jobs, in the order of their end.
+  // Gives the results of all jobs, in the order of their end. Comes with a unit of Busy, and leaves with it.
   std::vector<JobResult> run(const Ctx& ctx) {
     std::vector<std::jthread> threads;
     std::unique_lock lock(mutex_);
-    for (;;) {
+    for (int units = 1;;) {
       start_ready(ctx, threads);
-      if (outcomes_.size() == wanted()) break;
-      changed_.wait(lock);
+      if (outcomes_.size() == wanted() || alive_ == 0) {
+        shared_.busy.end(units - 1);
+        break;
+      }
+      shared_.busy.end(units);
+      changed_.wait(lock, [&] { return ended_ > 0; });
+      units = std::exchange(ended_, 0);
     }
     lock.unlock();
     threads.clear();
     return std::move(results_);
   }
+
+  // What is left waits for people.
+  bool waits() const { return outcomes_.size() < wanted(); }
 
   bool failed() const {
     return std::any_of(outcomes_.begin(), outcomes_.end(),
@@ -164,8 +172,11 @@ class Graph {
                              : ancestors ? "its condition is false"
                                          : blocked_by(job));
     }
-    if (job.manual && !is_asked_for(job))
-      return end_without_run(job, Conclusion::skipped, "manual: starts only when it is named (slipway run --job)");
+    if (job.manual && !is_asked_for(job)) {
+      // One that may be left out keeps nobody waiting; it can be started when the run is over.
+      bool optional = job.definition->continue_on_error.has_value();
+      if (!shared_.options.environments || optional) return end_without_run(job, Conclusion::skipped, manual_why());
+    }
     Running running;
     running.job = &job;
     running.needs = need;
@@ -178,9 +189,16 @@ class Graph {
     running_.emplace(job.id, std::move(running));
   }
 
+  std::string manual_why() const {
+    return shared_.options.environments ? "manual: waits for somebody to start it"
+                                        : "manual: starts only when it is named (slipway run --job)";
+  }
+
   bool is_asked_for(const PlanJob& job) const {
-    return std::any_of(shared_.options.only_jobs.begin(), shared_.options.only_jobs.end(),
-                       [&](auto& asked) { return iequals(asked, job.id); });
+    auto is_it = [&](auto& asked) { return iequals(asked, job.id); };
+    auto& o = shared_.options;
+    return std::any_of(o.only_jobs.begin(), o.only_jobs.end(), is_it) ||
+           std::any_of(o.started_jobs.begin(), o.started_jobs.end(), is_it);
   }
 
   bool failed_below(const std::string& id) const {
@@ -253,7 +271,6 @@ class Graph {
     Outcome outcome;
     outcome.conclusion = conclusion, outcome.all_success = false;
     outcomes_[job.id] = std::move(outcome);
-    changed_.notify_all();
   }
 
   std::string key_of(const Running& running, std::size_t index) const {
@@ -270,7 +287,8 @@ class Graph {
     auto limit = running.max_parallel > 0 ? static_cast<std::size_t>(running.max_parallel) : running.legs.size();
     while (running.next < running.legs.size() && running.active < limit) {
       auto index = running.next++;
-      ++running.active;
+      ++running.active, ++alive_;
+      shared_.busy.begin();
       threads.emplace_back([this, &ctx, &running, index] { leg(ctx, running, index); });
     }
   }
@@ -291,18 +309,20 @@ class Graph {
         result->conclusion = Conclusion::failure, result->why = fmt::format("internal error: {}", e.what());
       }
     }
-    if (fresh) shared_.tell([&](Observer& o) { o.job_finished(*result); });
+    if (fresh && !result->waits) shared_.tell([&](Observer& o) { o.job_finished(*result); });
     std::lock_guard lock(mutex_);
+    --running.active, --alive_, ++ended_;
+    changed_.notify_all();
+    if (result->waits) return;  // never done: this definition has no outcome yet
     merge(running, *result);
     results_.push_back(*std::move(result));
-    --running.active, ++running.done;
+    ++running.done;
     if (running.done == running.legs.size()) {
       auto outcome = std::move(running.outcome);
       for (auto& need : running.job->needs) outcome.all_success = outcome.all_success && outcomes_.at(need).all_success;
       outcome.all_success = outcome.all_success && outcome.conclusion == Conclusion::success;
       outcomes_[running.job->id] = std::move(outcome);
     }
-    changed_.notify_all();
   }
 
   std::optional<JobResult> earlier(const std::string& key) const {
@@ -311,9 +331,71 @@ class Graph {
     return {};
   }
 
+  // Past the rules of its environment, before it takes a slot: a job may wait for days.
+  Result<Environments::Grant> enter(const Ctx& ctx, const PlanJob& job, const Environments::Wish& wish) {
+    auto& environments = shared_.options.environments;
+    if (!environments) {
+      auto text =
+          fmt::format("environment {}: a run by hand knows no rules, secrets or approvals of it", wish.environment);
+      shared_.tell([&](Observer& o) { o.log({wish.key, "", std::chrono::system_clock::now(), 0, text}); });
+      return Environments::Grant{};
+    }
+    // Stops with the run, and when nothing of it is under way any more.
+    ChildStop stop(ctx.stop);
+    std::stop_callback idle(shared_.busy.idle(), [&] { stop.request_stop(); });
+    bool told = false;
+    auto grant = environments->enter(ctx.with_stop(stop.token()), wish, [&](const Waiting& waiting) {
+      shared_.tell([&](Observer& o) { o.job_waits(wish.key, prefix_ + job.name, waiting); });
+      if (!std::exchange(told, true)) shared_.busy.end();
+    });
+    if (told) shared_.busy.begin();
+    return grant;
+  }
+
+  // The name of the environment, "" for none.
+  Result<std::string> environment_of(const Running& running, std::size_t index) const {
+    auto& given = running.job->definition->environment;
+    if (!given) return std::string();
+    const auto* name = given->is(Template::Sort::map) ? given->find("name") : &*given;
+    return name ? name->evaluate_text(leg_scope(running, index), plan_.workflow->source) : std::string();
+  }
+
+  // Nothing: the result says why not.
+  std::optional<Environments::Grant> admitted(const Ctx& ctx, Running& running, std::size_t index, JobResult& result) {
+    auto environment = environment_of(running, index);
+    if (!environment) {
+      result.conclusion = Conclusion::failure, result.why = environment.error().what();
+      return {};
+    }
+    result.environment = *environment;
+    auto& given = running.job->definition->environment;
+    const auto* deployment = given ? given->find("deployment") : nullptr;
+    Environments::Wish wish{result.key, result.name, *environment, running.job->manual && !is_asked_for(*running.job),
+                            !deployment || deployment->boolean};
+    if (wish.environment.empty() && !wish.by_hand) return Environments::Grant{};
+    auto grant = enter(ctx, *running.job, wish);
+    if (grant) {
+      for (auto& [name, value] : grant->secrets) shared_.redaction.add(value);
+      return *std::move(grant);
+    }
+    result.why = grant.error().what();
+    result.waits = grant.error().is(Kind::cancelled) && ctx.alive();
+    bool cancelled = grant.error().is(Kind::cancelled);
+    result.conclusion = cancelled ? Conclusion::cancelled : Conclusion::failure;
+    if (cancelled) result.why = "cancelled before it started";
+    return {};
+  }
+
   JobResult job(const Ctx& ctx, Running& running, std::size_t index, const std::string& key) {
     JobResult result;
     result.key = key, result.id = running.job->id, result.name = key;
+    auto grant = admitted(ctx, running, index, result);
+    if (!grant) return result;
+    auto environment = result.environment;
+    auto secrets = secrets_;
+    // Code of strangers gets none, whoever approved it.
+    if (plan_.event.trusted)
+      for (auto& [name, value] : grant->secrets) secrets[name] = value;
     if (auto slot = shared_.slots.take(ctx); !slot) {
       result.conclusion = Conclusion::cancelled, result.why = "cancelled before it started";
       return result;
@@ -331,10 +413,12 @@ class Graph {
                      key,
                      running.needs,
                      inputs_,
-                     secrets_,
+                     secrets,
+                     grant->vars,
                      may_identify(*running.job->definition),
                      root()};
       result = JobRun(std::move(input)).run(ctx);
+      result.environment = environment;
       auto& retry = running.job->retry;
       if (attempt > retry.times || !ctx.alive() || !worth_again(retry, result)) return result;
       auto text = fmt::format("Runs again ({} of {}): {}", attempt + 1, retry.times + 1, result.why);
@@ -371,13 +455,14 @@ class Graph {
                 Caller{root(), may_identify(*running.job->definition)});
     auto results = inner.run(ctx);
     auto outputs = inner.call_outputs();
+    result.waits = inner.waits();
     result.conclusion = inner.failed()      ? Conclusion::failure
                         : inner.cancelled() ? Conclusion::cancelled
                                             : Conclusion::success;
     if (inner.failed()) result.why = "a job of the called workflow failed";
     if (outputs)
       result.outputs = *std::move(outputs);
-    else if (result.conclusion == Conclusion::success)
+    else if (result.conclusion == Conclusion::success && !result.waits)
       return broken(outputs.error().what());
     result.duration = std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - started);
     std::lock_guard lock(mutex_);
@@ -492,6 +577,7 @@ class Graph {
   std::map<std::string, Running> running_;  // entries stay: legs refer to them
   std::map<std::string, Outcome> outcomes_;
   std::vector<JobResult> results_;
+  int alive_ = 0, ended_ = 0;  // legs: running; ended since the coordinator looked
 };
 
 Result<std::set<std::string>> choose(const Plan& plan, const std::vector<std::string>& asked) {
@@ -544,7 +630,9 @@ Result<RunResult> Runner::run(const Ctx& ctx, const Plan& plan) {
     for (auto& artifact : result.artifacts) (*shared.artifacts.lock())[artifact.name] = artifact;
   Graph graph(shared, plan, "", Data::from(plan.event.inputs), std::move(secrets), std::move(chosen));
   RunResult out;
+  shared.busy.begin();
   out.jobs = graph.run(ctx);
+  out.waits = graph.waits() && ctx.alive();
   out.conclusion = graph.failed()                      ? Conclusion::failure
                    : graph.cancelled() || !ctx.alive() ? Conclusion::cancelled
                                                        : Conclusion::success;

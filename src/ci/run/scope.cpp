@@ -98,7 +98,9 @@ void JobRun::make_contexts() {
   s.set("max-parallel", in_.max_parallel > 0 ? static_cast<double>(in_.max_parallel) : static_cast<double>(in_.total));
   strategy_ = std::move(s);
   secrets_ = text_map(in_.secrets);
-  vars_ = text_map(o.vars);
+  auto vars = in_.vars;
+  vars.insert(o.vars.begin(), o.vars.end());
+  vars_ = text_map(vars);
 }
 
 Data JobRun::github_of(const Frame& frame, const StepContext* step) const {

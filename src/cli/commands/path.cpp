@@ -1,9 +1,8 @@
-// status, why, bootstrap, promote, approve: the path as a whole.
+// status, why, bootstrap, promotions: the path as a whole.
 #include <algorithm>
 
 #include "base/text.h"
 #include "cli/command.h"
-#include "engine/promotions.h"
 #include "engine/recorder.h"
 
 namespace slipway::cli {
@@ -205,45 +204,6 @@ Result<int> bootstrap(const Ctx& ctx, const Arguments& arguments, Io& io) {
   return 0;
 }
 
-// A Promotion by its name, or the one that waits and whose name begins so: api-production.
-Result<kube::Object> promotion_named(const Ctx& ctx, kube::Client& client, const std::string& name) {
-  TRY(auto object, engine::find(ctx, client, "Promotion", name));
-  if (object) return *object;
-  TRY(auto waiting, engine::all(ctx, client, "Promotion"));
-  std::erase_if(waiting, [&](const auto& o) {
-    return o["status"]["phase"].text() != "Waiting" || !o.name().starts_with(name + "-");
-  });
-  if (waiting.size() == 1) return waiting.front();
-  if (waiting.empty())
-    return Fail(Error(Kind::not_found, fmt::format("there is no promotion {}, and none that waits and begins so", name))
-                    .with_hint("slipway promotions"));
-  std::string names;
-  for (const auto& one : waiting) names += (names.empty() ? "" : ", ") + one.name();
-  return Fail(
-      Error(Kind::conflict, fmt::format("{} promotions wait: {}", waiting.size(), names)).with_hint("say which"));
-}
-
-Result<int> approve(const Ctx& ctx, const Arguments& arguments, Io& io) {
-  TRY(auto client, connect(ctx, arguments));
-  auto who = arguments.get("as", current_user());
-  TRY(auto object, promotion_named(ctx, *client, arguments.get("promotion")));
-  auto name = object.name();
-  TRY(auto promotion, path::promotion_from(object.view()));
-  TRY(auto allowed, engine::may_approve(ctx, *client, promotion, who));
-  if (!allowed)
-    return Fail(Error(Kind::denied, fmt::format("{} may not approve for {}", who, promotion.environment))
-                    .with_hint("the environment's `approvers` in the Pipeline say who may: " +
-                               object["status"]["message"].text()));
-  auto phase = object["status"]["phase"].text();
-  if (phase != "Waiting") return fail(Kind::conflict, "promotion {} is {}, not waiting for approval", name, phase);
-  TRY_OK(kube::modify(ctx, *client, kind("Promotion"), {home, name}, {}, [&](doc::Value& o) -> Result<bool> {
-    o["spec"]["approvedBy"] = who;
-    return true;
-  }));
-  io.said(fmt::format("approved by {}", who), doc::Map{{"promotion", name}, {"approvedBy", who}});
-  return 0;
-}
-
 Result<int> promotions(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto client, connect(ctx, arguments));
   TRY(auto objects, engine::all(ctx, *client, "Promotion"));
@@ -265,7 +225,7 @@ Result<int> promotions(const Ctx& ctx, const Arguments& arguments, Io& io) {
 }  // namespace
 
 std::vector<Command> path_commands() {
-  return {
+  std::vector<Command> commands{
       {"status",
        "where every commit is on the path",
        "slipway status --watch",
@@ -292,13 +252,9 @@ std::vector<Command> path_commands() {
        with_connection(),
        {},
        promotions},
-      {"approve",
-       "lets a waiting promotion go on",
-       "slipway approve api-production",
-       with_connection({{"--as", "who approves"}}),
-       {{"promotion", "name of a Promotion, or the beginning of one that waits"}},
-       approve},
   };
+  for (auto& command : run_commands()) commands.push_back(std::move(command));
+  return commands;
 }
 
 }  // namespace slipway::cli

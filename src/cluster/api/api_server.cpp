@@ -36,6 +36,7 @@ Result<std::unique_ptr<ApiServer>> ApiServer::open(ApiOptions options) {
   auto& core = *rep->core;
   TRY(core.store, ObjectStore::open({.database = options.database}));
   core.machinery = std::make_unique<Machinery>(*core.store, core.kinds, options.service_cidr);
+  core.machinery->set_admit(std::move(options.admit));
   TRY_OK(
       core.store->together(Ctx{}, [&] { return core.machinery->bootstrap(Ctx{}, options.crds, options.namespaces); }));
   if (!options.token_key_pem.empty()) {

@@ -90,6 +90,9 @@ class Machinery {
   // As another version of its kind shows it.
   kube::Object shown(const KindInfo& kind, const kube::Object& stored) const;
   void on_write(std::function<void(const Audit&)> listener);
+  // ApiOptions::admit; before anything is served.
+  using Admit = decltype(ApiOptions::admit);
+  void set_admit(Admit admit) { admit_ = std::move(admit); }
   // Namespaces, the kubernetes Service, the definitions that are present from the start. Idempotent.
   Result<> bootstrap(const Ctx& ctx, const std::vector<std::string>& crds, const std::vector<std::string>& namespaces);
   // Absent: service accounts have no tokens here.
@@ -111,6 +114,8 @@ class Machinery {
   ApiResult<> prepare(const KindInfo& kind, const kube::Object& before, doc::Value& next, const std::string& sub,
                       std::vector<std::string>& warnings);
   ApiResult<> admit_namespace(const KindInfo& kind, const std::string& ns, const std::string& name) const;
+  ApiResult<> admit(const Ctx& ctx, const KindInfo& kind, const Caller* caller, const std::string& sub,
+                    const kube::Object& before, doc::Value& next) const;
   void stamp(const KindInfo& kind, doc::Value& object) const;  // what the server sets in a new object
   ApiResult<> define(const KindInfo& kind, doc::Value& object, const kube::Object& before);
   ApiResult<Written> patch_scale(const Ctx& ctx, const KindInfo& kind, const kube::Key& key,
@@ -126,6 +131,7 @@ class Machinery {
   Kinds& kinds_;
   Addresses addresses_;
   std::shared_ptr<const ServiceTokens> tokens_;
+  Admit admit_;
   std::shared_ptr<const std::function<void(const Audit&)>> listener_;
   mutable std::mutex listener_mutex_;
 };

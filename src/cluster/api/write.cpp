@@ -118,6 +118,17 @@ ApiResult<> Machinery::admit_namespace(const KindInfo& kind, const std::string& 
   return ApiFail(std::move(error));
 }
 
+ApiResult<> Machinery::admit(const Ctx& ctx, const KindInfo& kind, const Caller* caller, const std::string& sub,
+                             const kube::Object& before, doc::Value& next) const {
+  if (!admit_ || !kind.custom || caller == nullptr) return {};
+  auto admitted = admit_(ctx, {caller->user, caller->groups}, sub, before, next);
+  if (admitted) return {};
+  auto name = next.str_at({"metadata", "name"});
+  if (admitted.error().is(Kind::denied)) return ApiFail(forbidden(kind, name, admitted.error().what()));
+  if (admitted.error().is(Kind::invalid)) return ApiFail(bad_request(std::string(admitted.error().what())));
+  return ApiFail(ApiError(admitted.error()));
+}
+
 // What is the same for a new object and a changed one.
 ApiResult<> Machinery::prepare(const KindInfo& kind, const kube::Object& before, doc::Value& next,
                                const std::string& sub, std::vector<std::string>& warnings) {
@@ -204,6 +215,7 @@ ApiResult<Written> Machinery::add(const Ctx& ctx, const KindInfo& asked, const s
   API_TRY_OK(admit_namespace(kind, key.ns, key.name));
   auto stem = object.str_at({"metadata", "generateName"});
   bool generated = key.name.empty() && !stem.empty();
+  API_TRY_OK(admit(ctx, kind, args.caller, "", {}, object));
   stamp(kind, object);
   for (int i = 0;; ++i) {
     if (generated) {
@@ -344,6 +356,7 @@ ApiResult<Written> Machinery::change(const Ctx& ctx, const KindInfo& asked, cons
     doc::Value owned = fields == Fields::given && given != nullptr ? *given : doc::Value();
     API_TRY_OK(restrict(kind, before, next, sub));
     API_TRY_OK(keep_identity(kind, before, next));
+    API_TRY_OK(admit(ctx, kind, args.caller, sub, before, next));
     API_TRY_OK(prepare(kind, before, next, sub, out.warnings));
     if (kind.table == "services" && sub.empty()) API_TRY_OK(addresses_.allocate(kind, next, before));
     if (kind.generation && sub != "status" && spec_differs(next, before.value()))
