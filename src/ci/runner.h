@@ -44,6 +44,7 @@ struct StepResult {
   std::map<std::string, std::string> outputs;
   bool command = false;  // a `run:` step: the user's own command
   path::Spans commands;  // when it ran, without the making of its container
+  bool from_cache = false;
 };
 // An artifact of a run, in the blob store.
 struct RunArtifact {
@@ -122,6 +123,8 @@ struct RunnerOptions {
   JobCache* cache = nullptr;
   ReadyPlaces* ready = nullptr;  // containers made ahead; null: each job makes its own
   bool cache_jobs = true;
+  bool cache_steps = true;    // those that declare inputs
+  bool infer_inputs = false;  // every job as if it said SLIPWAY_INPUTS: infer
   path::ImageBuilder* builder = nullptr;
   path::Scanner* scanner = nullptr;
   path::Previewer* previewer = nullptr;

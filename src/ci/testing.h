@@ -8,7 +8,7 @@
 namespace slipway::ci {
 
 // Keeps everything a run says.
-class Recorder final : public Observer {
+class Transcript final : public Observer {
  public:
   void job_started(const std::string& key, const std::string&) override { started.push_back(key); }
   void job_finished(const JobResult& result) override { finished.push_back(result.key); }
@@ -92,7 +92,7 @@ class RunnerTest : public testing::Test {
   }
   Ran run_plan(const Plan& plan, const Ctx& ctx) {
     Ran out;
-    Recorder recorder;
+    Transcript recorder;
     options.observer = &recorder;
     out.result = Runner(options).run(ctx, plan);
     out.output = recorder.output, out.words = recorder.words;

@@ -211,6 +211,7 @@ Result<Matched> match_files(const Ctx& ctx, JobRun& job, const std::vector<std::
       start /= part;
     }
     std::vector<std::string> found;
+    job.folder().looked_at(Look::all_names, start.string());
     auto searched = job.folder().in_root([&](const fs::path& root) -> Result<> {
       TRY_OK(ctx.alive());
       struct stat info;

@@ -155,6 +155,8 @@ Result<std::string> hash_of(const Ctx& ctx, ActionUse& use, const std::vector<st
   auto& folder = use.job.folder();
   auto hashed = folder.in_root([&](const fs::path& root) -> Result<> {
     TRY(digest, hash_files(ctx, root / folder.workspace(), patterns));
+    TRY(auto files, find_files(ctx, root / folder.workspace(), patterns));
+    use.job.looked_for(files);
     return {};
   });
   TRY_OK(std::move(hashed));

@@ -254,6 +254,11 @@ Result<> checkout(const Ctx& ctx, ActionUse& use) {
   if (use.flag("clean", true) || !names.empty())
     TRY_OK(job.folder().empty(target, use.flag("clean", true) ? std::vector<std::string>() : names));
   TRY_OK(job.folder().move_in(staging, target));
+  auto below = fs::path(target).lexically_relative(job.folder().workspace()).string();
+  if (source.repository == own && (!job.options().repository || source.commit == job.options().commit))
+    job.source_is_at(below == "." ? "" : below);
+  else
+    job.reads_unseen(fmt::format("{} is checked out too", source.repository));
   TRY_OK(add_safe_directory(use, target));
   use.say(fmt::format("Checked out {} at {}", source.repository,
                       !source.has_history     ? source.ref + ", its files alone"

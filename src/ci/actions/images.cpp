@@ -114,6 +114,7 @@ Result<> add_contexts(ActionUse& use, path::BuildRequest& out) {
     TRY(auto relative, use.job.relative_of(where));
     if (!use.job.folder().has_folder(relative))
       return fail(Kind::not_found, "build-contexts: {}: no such folder {}", name, where);
+    use.job.folder().looked_at(Look::whole, relative);
     out.contexts[name] = (use.job.folder().home() / relative).lexically_normal();
   }
   return {};
@@ -130,6 +131,7 @@ Result<path::BuildRequest> request_of(ActionUse& use) {
   if (!job.folder().has_folder(relative))
     return Fail(Error(Kind::not_found, fmt::format("context {}: no such folder", context))
                     .with_hint("is there an actions/checkout step before?"));
+  job.folder().looked_at(Look::whole, relative);
   out.context = (job.folder().home() / relative).lexically_normal();
   auto file = use.input("file");
   if (!file.empty()) {

@@ -3,8 +3,10 @@
 #include <condition_variable>
 
 #include "ci/detail/busy.h"
+#include "ci/observe/recorder.h"
 #include "ci/run/commands.h"
 #include "ci/run/job_folder.h"
+#include "ci/run/kept_answers.h"
 #include "ci/run/sandbox.h"
 #include "ci/runner.h"
 #include "ci/service.h"
@@ -99,6 +101,13 @@ struct Frame {
   std::string outer_step;      // composite: the id under which the job's step is reported
 };
 
+// What a step says on its streams and by its command files, as it comes.
+struct Tape {
+  std::string text;
+  std::map<std::string, std::string> files;  // by variable: GITHUB_OUTPUT ...
+  bool too_long = false, secret = false;     // then it is not complete
+};
+
 // Where the output of one step goes and what it says in it.
 struct StepContext {
   Frame* frame = nullptr;
@@ -111,6 +120,16 @@ struct StepContext {
   std::string partial[2];                    // unfinished lines of stdout, stderr
   path::Spans commands;                      // when its processes ran
   int exit_code = 0;                         // of a `run:` that failed
+  Recorder* recorder = nullptr;              // of this step alone
+  Tape* tape = nullptr;
+  bool from_cache = false;
+};
+
+// A `run:`, ready to start.
+struct ScriptCall {
+  std::string text, command;  // of the script; of the shell, with {0}
+  std::vector<std::string> argv;
+  std::string cwd;
 };
 
 struct JobInput {
@@ -159,6 +178,19 @@ class JobRun {
   void set_env(StepContext& step, const std::string& name, const std::string& value);
   void add_path(StepContext& step, const std::string& folder);
   void add_mask(std::string_view value) { in_.shared.redaction.add(value); }
+  // For the facts about what the job reads (observe/): where a checkout put the run's own source; files that a pattern
+  // found; that something was read which nobody can tell again.
+  void source_is_at(const std::string& below_workspace);
+  void looked_for(const std::vector<std::string>& below_workspace) const;
+  void reads_unseen(std::string what) const;
+  Recorder* recorder() const { return recorder_.get(); }  // of the whole job; null: nobody asks
+  RecorderOptions recorder_options(const InputWords& inputs) const;
+  std::map<std::string, std::string> run_values() const;  // those of GITHUB_* that differ from run to run
+  std::string image_identity() const { return image_; }   // of the job's container; "" for the view of the host
+  // Says and does again what a step once did.
+  Result<> replay(StepContext& step, const Tape& tape);
+  void keep_until_the_end(std::shared_ptr<Recorder> recorder) { step_recorders_.push_back(std::move(recorder)); }
+  Environment process_env(const StepContext& step) const;
   // Something to do when the job's steps are over, last come first done; runs also after failure and cancellation.
   void defer(std::string name, std::function<Result<>(const Ctx&, StepContext&)> work);
   // A process in the job's container, its output read for commands; the step's command files are applied afterwards.
@@ -210,9 +242,21 @@ class JobRun {
   Result<> start_services(const Ctx& ctx, SandboxOptions& job);
   Result<> start_service(const Ctx& ctx, const std::string& name, const Data& definition, const SandboxOptions& job);
   void stop_services();
+
+  // job_cache.cpp
+  InputWords declared_inputs() const;
+  bool may_be_answered() const;
   bool from_cache(const Ctx& ctx);
-  void to_cache();
-  Result<std::string> cache_key(const Ctx& ctx);
+  bool answer(const std::string& key);
+  bool answer_by_facts(const Ctx& ctx, const InputWords& inputs);
+  void to_cache(const Ctx& ctx);
+  void keep_facts(const Ctx& ctx);
+  std::unique_ptr<TreeView> source_view() const;
+  // job_cache_key.cpp
+  std::string definition_text(const Ctx& ctx) const;
+  Result<std::string> cache_key(const Ctx& ctx, const InputWords& inputs);
+  std::string facts_key(const Ctx& ctx) const;
+  std::string scripts() const;
   void fail_job(std::string why);
 
   // steps.cpp
@@ -223,6 +267,9 @@ class JobRun {
   bool survives_cancel(const Frame& frame, const Step& step, const StepContext& context);
   Result<> execute(const Ctx& ctx, Frame& frame, const Step& step, StepContext& context);
   Result<> script(const Ctx& ctx, Frame& frame, const Step& step, StepContext& context);
+  // step_cache.cpp
+  bool keeps_steps(const StepContext& step) const;
+  Result<int> kept_script(const Ctx& ctx, StepContext& step, const ScriptCall& call);
   Result<Environment> step_env(const Frame& frame, const Step* step, const StepContext* context) const;
   void conclude(const Ctx& ctx, Frame& frame, const Step& step, StepContext& context, const Result<>& outcome);
 
@@ -242,11 +289,11 @@ class JobRun {
   // output.cpp
   Result<> open_files(StepContext& step, Environment& env);
   Result<> apply_files(StepContext& step, const Environment& env);
+  void record(Tape& tape, std::string_view piece) const;
   void take(StepContext& step, int stream, std::string_view piece);
   void take_line(StepContext& step, int stream, std::string_view line);
   bool command(StepContext& step, const WorkflowCommand& command, std::string_view line);
 
-  Environment process_env(const StepContext& step) const;
   Data github_of(const Frame& frame, const StepContext* step) const;
 
   // uses.cpp
@@ -279,6 +326,10 @@ class JobRun {
   JobInput in_;
   const JobDefinition& definition_;
   JobResult result_;
+  std::unique_ptr<Recorder> recorder_;                     // null: nobody wants to know what the job reads
+  std::vector<std::shared_ptr<Recorder>> step_recorders_;  // outlive what steps leave running
+  std::string image_;
+  std::string facts_key_;
   std::optional<JobFolder> folder_;
   std::unique_ptr<Sandbox> sandbox_;
   Frame root_;
@@ -322,6 +373,8 @@ struct ActionUse {
 using NativeAction = Result<> (*)(const Ctx& ctx, ActionUse& use);
 NativeAction find_native_action(std::string_view name);  // "actions/checkout"
 std::vector<std::string> native_action_names();
+// Whether all that it reads of the job's files goes through JobFolder, or is told to it.
+bool says_what_it_reads(std::string_view action);
 
 // hashFiles, always, success, failure, cancelled as contexts answer them.
 constexpr std::string_view status_functions[] = {"success", "failure", "cancelled", "always"};

@@ -6,6 +6,7 @@
 
 #include "base/guarded.h"
 #include "base/log.h"
+#include "ci/observe/recorder.h"
 #include "ci/run/host_view.h"
 #include "ci/run/pump.h"
 #include "ci/run/sandbox.h"
@@ -44,7 +45,14 @@ class BoxSandbox final : public Sandbox {
     auto pending = std::make_shared<Pending>();
     pending->ended = Fd(::eventfd(0, EFD_CLOEXEC));
     auto id = add(pending);
-    auto sent = send_start(id, process, {out.write.get(), err.write.get()});
+    std::vector<int> given = {out.write.get(), err.write.get()};
+    Fd listener;
+    if (process.recorder) {
+      TRY(listener, process.recorder->follow());
+      given.push_back(listener.get());
+    }
+    auto sent = send_start(id, process, given);
+    listener.reset();
     out.write.reset();
     err.write.reset();
     auto result = sent ? pump(
@@ -58,6 +66,10 @@ class BoxSandbox final : public Sandbox {
   bool isolated() const override { return true; }
   bool alive() override { return !state_.lock()->lost; }
   std::string describe() const override { return description_; }
+  Fd root() const override {
+    if (!container_) return {};
+    return Fd(::open(fmt::format("/proc/{}/root", container_->pid()).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  }
 
   void close() override {
     if (!container_) return;
@@ -105,7 +117,7 @@ class BoxSandbox final : public Sandbox {
     return pending.status;
   }
 
-  Result<> send_start(std::uint32_t id, const Process& process, std::array<int, 2> fds) {
+  Result<> send_start(std::uint32_t id, const Process& process, const std::vector<int>& fds) {
     std::string bytes = process.cwd;
     bytes += '\0';
     bytes += std::to_string(process.argv.size());
@@ -114,13 +126,14 @@ class BoxSandbox final : public Sandbox {
     for (auto& [key, value] : process.env) bytes += key + "=" + value, bytes += '\0';
     Header header{start_kind, id, static_cast<std::uint32_t>(bytes.size())};
     iovec part{&header, sizeof header};
-    alignas(cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))] = {};
+    auto size = fds.size() * sizeof(int);
+    alignas(cmsghdr) char control[CMSG_SPACE(3 * sizeof(int))] = {};
     msghdr message{};
     message.msg_iov = &part, message.msg_iovlen = 1;
-    message.msg_control = control, message.msg_controllen = sizeof control;
+    message.msg_control = control, message.msg_controllen = CMSG_SPACE(size);
     auto* c = CMSG_FIRSTHDR(&message);
-    c->cmsg_level = SOL_SOCKET, c->cmsg_type = SCM_RIGHTS, c->cmsg_len = CMSG_LEN(sizeof(int) * 2);
-    std::memcpy(CMSG_DATA(c), fds.data(), sizeof(int) * 2);
+    c->cmsg_level = SOL_SOCKET, c->cmsg_type = SCM_RIGHTS, c->cmsg_len = CMSG_LEN(size);
+    std::memcpy(CMSG_DATA(c), fds.data(), size);
     std::lock_guard lock(sending_);
     if (::sendmsg(socket_.get(), &message, MSG_NOSIGNAL) != static_cast<ssize_t>(sizeof header))
       return fail(Kind::unavailable, "the job's container does not take steps any more");

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "ci/observe/recorder.h"
 #include "ci/run/pump.h"
 #include "ci/run/sandbox.h"
 
@@ -13,6 +14,7 @@ namespace {
 class HostSandbox final : public Sandbox {
  public:
   Result<int> run(const Ctx& ctx, const Process& process, const OutputSink& sink) override {
+    if (process.recorder) process.recorder->open_end("steps on the host itself are not followed");
     TRY(auto out, make_pipe());
     TRY(auto err, make_pipe());
     Command command;

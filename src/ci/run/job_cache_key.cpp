@@ -103,7 +103,7 @@ class ActionCommits {
 
 // Rule: a job's result depends on its definition, the values its expressions may name, its tree (or the declared
 // part of it), the names of the secrets it uses, and who runs it.
-Result<std::string> JobRun::cache_key(const Ctx& ctx) {
+std::string JobRun::definition_text(const Ctx& ctx) const {
   std::string text(version);
   auto& d = definition_;
   for (auto& step : d.steps) put(text, step);
@@ -126,13 +126,12 @@ Result<std::string> JobRun::cache_key(const Ctx& ctx) {
   text += commits.text();
   text += fmt::format("runner {} {}", isolated() ? "isolated" : "host", options().path);
 
-  auto declared = job_env_.find("SLIPWAY_INPUTS");
-  std::vector<std::string> patterns;
-  if (declared != job_env_.end()) {
-    auto listed = replace_all(replace_all(declared->second, " ", "\n"), ",", "\n");
-    for (auto line : lines(listed))
-      if (!trim(line).empty()) patterns.emplace_back(trim(line));
-  }
+  return text;
+}
+
+Result<std::string> JobRun::cache_key(const Ctx& ctx, const InputWords& inputs) {
+  auto text = definition_text(ctx);
+  auto& patterns = inputs.patterns;
   if (options().repository) {
     if (patterns.empty()) {
       TRY(auto tree, options().repository->tree_of(options().commit));
@@ -150,50 +149,22 @@ Result<std::string> JobRun::cache_key(const Ctx& ctx) {
   return "job/" + sha256_hex(text);
 }
 
-bool JobRun::from_cache(const Ctx& ctx) {
-  if (!options().cache || !options().cache_jobs || has_effects(definition_.steps)) return false;
-  // Who asks for an identity is about to use it somewhere.
-  auto& permissions = definition_.permissions ? definition_.permissions : in_.plan.workflow->permissions;
-  if (permissions && permissions->contains("id-token") && permissions->at("id-token") == "write") return false;
-  // A deployment, a timer and a person who presses the button all mean "do it", not "tell me how it was".
-  auto& event = in_.plan.event.name;
-  if (definition_.environment || (event != "push" && !event.starts_with("pull_request") && event != "merge_group"))
-    return false;
-  if (!options().repository && options().folder.empty()) return false;
-  auto key = cache_key(ctx);
-  if (!key) return false;
-  result_.cache_key = *key;
-  auto known = options().cache->get(*key);
-  if (!known || !*known) return false;
-  auto document = doc::parse_json(**known, *key);
-  if (!document) return false;
-  auto old = job_result_from(doc::View(*document));
-  if (!old || old->conclusion != Conclusion::success) return false;
-  // What it refers to must still be there.
-  for (auto& artifact : old->artifacts)
-    if (!options().blobs || !options().blobs->contains(artifact.digest)) return false;
-  for (auto& image : old->images)
-    if (options().registry) {
-      auto there = options().registry->manifest(image.image, image.digest.str());
-      if (!there || !*there) return false;
-    }
-  auto name = result_.name;
-  auto cache = result_.cache_key, own = result_.key;
-  result_ = *std::move(old);
-  result_.key = own, result_.name = name, result_.cache_key = cache, result_.from_cache = true;
-  for (auto& artifact : result_.artifacts) (*shared().artifacts.lock())[artifact.name] = artifact;
-  StepContext nobody;
-  nobody.frame = &root_;
-  say(nobody, fmt::format("Nothing this job reads has changed since it succeeded: answered from the cache ({}).",
-                          cache.substr(4, 12)));
-  return true;
+// Rule: what is not in the source: who asks (strangers have facts of their own), and what earlier jobs left for it.
+std::string JobRun::facts_key(const Ctx& ctx) const {
+  auto text = definition_text(ctx) + (in_.plan.event.trusted ? "trusted" : "stranger");
+  if (!in_.job.needs.empty()) {
+    auto artifacts = in_.shared.artifacts.lock();
+    for (auto& [name, artifact] : *artifacts) text += fmt::format("artifact {} {}\x1f", name, artifact.digest.str());
+  }
+  return "facts/" + sha256_hex(text);
 }
 
-void JobRun::to_cache() {
-  if (result_.cache_key.empty() || result_.from_cache || !options().cache) return;
-  JobResult kept = result_;
-  kept.conclusion = Conclusion::success;
-  (void)options().cache->put(result_.cache_key, doc::print_json(to_doc(kept)));
+std::string JobRun::scripts() const {
+  std::string out;
+  for (auto& step : definition_.steps)
+    for (auto* field : {&step.run, &step.with, &step.env})
+      if (*field) put(out, **field);
+  return out;
 }
 
 }  // namespace slipway::ci

@@ -8,6 +8,8 @@
 #include <thread>
 
 #include "base/hash.h"
+#include "ci/observe/recorder.h"
+#include "ci/run/sandbox.h"
 
 namespace slipway::ci {
 
@@ -27,7 +29,15 @@ Result<> JobFolder::name_workspace(const std::string& repository_name) {
   return make_dirs(home() / workspace_);
 }
 
+void JobFolder::looked_at(Look look, const std::string& relative) const {
+  if (recorder_) recorder_->saw(look, fmt::format("{}/{}", home_inside, relative));
+}
+void JobFolder::wrote(const std::string& relative) const {
+  if (recorder_) recorder_->wrote(fmt::format("{}/{}", home_inside, relative));
+}
+
 Result<Fd> JobFolder::open(const std::string& relative) const {
+  looked_at(Look::content, relative);
   // Not blocking: a step may have put a pipe there.
   TRY(auto fd, open_beneath(home(), relative, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   struct stat info;
@@ -59,6 +69,7 @@ Result<Fd> JobFolder::create(const std::string& relative, unsigned mode) const {
   Fd fd(::openat(folder.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
   if (!fd) return fail_errno(errno, relative);
   ::fchmod(fd.get(), mode);
+  wrote(relative);
   return fd;
 }
 
@@ -69,6 +80,7 @@ Result<> JobFolder::link(const std::string& relative, const std::string& target)
   auto name = fs::path(relative).filename().string();
   ::unlinkat(folder.get(), name.c_str(), 0);
   if (::symlinkat(target.c_str(), folder.get(), name.c_str()) < 0) return fail_errno(errno, relative);
+  wrote(relative);
   return {};
 }
 
@@ -78,6 +90,7 @@ Result<> JobFolder::write(const std::string& relative, std::string_view text, un
 }
 
 Result<> JobFolder::make_dir(const std::string& relative) const {
+  if (!has_folder(relative)) wrote(relative);
   return in_root([&](const fs::path& root) { return make_dirs(root / relative); });
 }
 
@@ -86,18 +99,23 @@ Result<> JobFolder::empty(const std::string& relative, const std::vector<std::st
     auto folder = root / relative;
     if (!path_exists(folder)) return {};
     TRY(auto names, list_dir(folder));
-    for (auto& name : only.empty() ? names : only) TRY_OK(remove_tree(folder / name));
+    for (auto& name : only.empty() ? names : only) {
+      wrote((fs::path(relative) / name).string());
+      TRY_OK(remove_tree(folder / name));
+    }
     return {};
   });
 }
 
 bool JobFolder::has_file(const std::string& relative) const {
+  looked_at(Look::meta, relative);
   auto fd = open_beneath(home(), relative, O_PATH | O_CLOEXEC);
   struct stat info;
   return fd && ::fstat(fd->get(), &info) == 0 && S_ISREG(info.st_mode);
 }
 
 bool JobFolder::has_folder(const std::string& relative) const {
+  looked_at(Look::meta, relative);
   return open_beneath(home(), relative.empty() ? "." : relative, O_PATH | O_DIRECTORY | O_CLOEXEC).has_value();
 }
 
@@ -125,6 +143,7 @@ Result<> JobFolder::move_in(const fs::path& from, const std::string& relative) c
   });
   TRY_OK(std::move(ready));
   TRY(auto target, open_beneath(home(), relative, O_PATH | O_DIRECTORY | O_CLOEXEC));
+  for (auto& name : names) wrote((fs::path(relative) / name).string());
   for (auto& name : names)
     if (::renameat(AT_FDCWD, (from / name).c_str(), target.get(), name.c_str()) < 0)
       return fail_errno(errno, fmt::format("move {} into the workspace", name));

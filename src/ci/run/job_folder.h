@@ -9,6 +9,9 @@
 
 namespace slipway::ci {
 
+class Recorder;          // observe/recorder.h
+enum class Look : char;  // observe/observation.h
+
 // base/home is the job's home and holds work/REPO/REPO (the workspace), work/_temp and work/_tool; the rest of base is
 // ours alone. Removed with the value. Threads: any.
 class JobFolder {
@@ -25,6 +28,10 @@ class JobFolder {
   std::string temp() const { return "work/_temp"; }
   std::string tools() const { return "work/_tool"; }
 
+  // Tells what is read and written here. It outlives the folder, or is taken back by null.
+  void watch(Recorder* recorder) { recorder_ = recorder; }
+  // in_root is not watched: who uses it says what it looked at.
+  void looked_at(Look look, const std::string& relative) const;
   // Below home. Regular files only; "" when absent. Errors: invalid (over the limit, no regular file).
   Result<std::string> read(const std::string& relative, std::size_t limit) const;
   Result<> write(const std::string& relative, std::string_view text, unsigned mode = 0644) const;
@@ -45,8 +52,10 @@ class JobFolder {
 
  private:
   explicit JobFolder(TempDir dir) : dir_(std::move(dir)) {}
+  void wrote(const std::string& relative) const;
   TempDir dir_;
   std::string workspace_;
+  Recorder* recorder_ = nullptr;
 };
 
 }  // namespace slipway::ci

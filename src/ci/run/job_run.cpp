@@ -153,6 +153,8 @@ Result<Sandbox*> JobRun::sandbox(const Ctx& ctx) {
 
 Result<> JobRun::job_image(const Ctx& ctx, const std::string& name, SandboxOptions& out) {
   TRY(auto image, resolve_image(ctx, options(), name));
+  image_.clear();
+  for (auto& layer : image.layers) image_ += layer.filename().string() + "\n";
   out.layers = std::move(image.layers);
   out.user = image.config.user;
   for (auto& pair : image.config.env)
@@ -204,7 +206,7 @@ void JobRun::run_all(const Ctx& ctx) {
   run_posts(own);
   collect_outputs();
   tell_environment_url();
-  if (!failed_ && !cancelled_) to_cache();
+  if (!failed_ && !cancelled_) to_cache(ctx);
 }
 
 void JobRun::defer(std::string name, std::function<Result<>(const Ctx&, StepContext&)> work) {

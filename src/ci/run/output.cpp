@@ -7,6 +7,7 @@ namespace slipway::ci {
 namespace {
 
 constexpr std::size_t max_line = 64 * 1024;
+constexpr std::size_t max_tape = 1 << 20;     // of what a step says, to be said again
 constexpr std::size_t max_file = 8 << 20;     // command files
 constexpr std::size_t max_summary = 1 << 20;  // a step
 constexpr std::size_t max_annotations = 10;   // a kind and step
@@ -125,7 +126,12 @@ Result<> JobRun::open_files(StepContext&, Environment& env) {
 Result<> JobRun::apply_files(StepContext& step, const Environment& env) {
   auto content = [&](const char* variable) -> Result<std::string> {
     TRY(auto relative, relative_of(env.at(variable)));
-    return folder_->read(relative, max_file);
+    TRY(auto text, folder_->read(relative, max_file));
+    if (step.tape && !text.empty()) {
+      step.tape->files[variable] = text;
+      step.tape->secret = step.tape->secret || in_.shared.redaction.hides(text);
+    }
+    return text;
   };
   TRY(auto env_text, content("GITHUB_ENV"));
   TRY(auto variables, parse_env_file(env_text, "GITHUB_ENV"));
@@ -162,6 +168,7 @@ Result<int> JobRun::process(const Ctx& ctx, StepContext& step, std::vector<std::
   process.argv = std::move(argv);
   process.env = env;
   process.cwd = cwd;
+  process.recorder = step.recorder ? step.recorder : recorder_.get();
   TRY(auto* place, sandbox(ctx));
   auto began = ctx.clock->wall();
   auto code = [&] {
@@ -172,6 +179,7 @@ Result<int> JobRun::process(const Ctx& ctx, StepContext& step, std::vector<std::
     Unlocked others(turn_);
     return place->run(ctx, process, [&](int stream, std::string_view piece) {
       std::lock_guard lock(turn_);
+      if (step.tape) record(*step.tape, piece);
       take(step, stream, piece);
     });
   }();
@@ -182,6 +190,13 @@ Result<int> JobRun::process(const Ctx& ctx, StepContext& step, std::vector<std::
   if (!code) return code;
   if (!applied) return Fail(std::move(applied).error());
   return code;
+}
+
+void JobRun::record(Tape& tape, std::string_view piece) const {
+  if (tape.text.size() + piece.size() > max_tape) tape.too_long = true;
+  if (tape.too_long) return;
+  tape.text += piece;
+  tape.secret = tape.secret || tape.text.contains("::add-mask::") || in_.shared.redaction.hides(piece);
 }
 
 void JobRun::take(StepContext& step, int stream, std::string_view piece) {

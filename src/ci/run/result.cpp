@@ -40,6 +40,7 @@ doc::Value step_doc(const StepResult& s) {
   out["millis"] = static_cast<std::int64_t>(s.duration.count());
   if (!s.outputs.empty()) out["outputs"] = texts(s.outputs);
   if (s.command) out["command"] = true;
+  if (s.from_cache) out["cached"] = true;
   return out;
 }
 

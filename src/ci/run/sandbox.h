@@ -12,12 +12,15 @@
 
 namespace slipway::ci {
 
+class Recorder;  // observe/recorder.h
+
 struct Process {
   std::vector<std::string> argv;           // paths as seen inside
   std::map<std::string, std::string> env;  // the whole environment
   std::string cwd;
   Millis interrupt_grace{7500};  // on cancel: SIGINT, this long, SIGTERM, terminate_grace, SIGKILL
   Millis terminate_grace{2500};
+  Recorder* recorder = nullptr;  // notes what it looks at; null: nobody asks
 };
 
 // Threads: any; several processes may run at once.
@@ -30,6 +33,8 @@ class Sandbox {
   virtual bool isolated() const = 0;
   virtual bool alive() = 0;  // takes processes
   virtual std::string describe() const = 0;
+  // Its root folder, as its processes see it; none on the host.
+  virtual Fd root() const { return {}; }
   // Kills what is left. Idempotent.
   virtual void close() = 0;
 };

@@ -182,6 +182,10 @@ Scope JobRun::scope(const Frame& frame, const StepContext* step) const {
       Ctx ctx = Ctx{}.within(std::chrono::seconds(120));
       auto hashed = folder_->in_root([&](const fs::path& root) -> Result<> {
         TRY(digest, hash_files(ctx, root / folder_->workspace(), patterns));
+        if (recorder_) {
+          TRY(auto files, find_files(ctx, root / folder_->workspace(), patterns));
+          looked_for(files);
+        }
         return {};
       });
       TRY_OK(std::move(hashed));

@@ -184,6 +184,7 @@ void JobRun::stop_services() {
 }
 
 Result<int> JobRun::container(const Ctx& ctx, StepContext& step, const ContainerStep& call) {
+  reads_unseen(fmt::format("{} runs in a container of its own", call.image));
   if (!options().runtime)
     return fail(Kind::unavailable, "image {}: steps in containers need a container runtime", call.image);
   TRY(auto image, resolve_image(ctx, options(), call.image));

@@ -150,7 +150,8 @@ void JobRun::step(const Ctx& ctx, Frame& frame, const Step& step, Effects* effec
                   std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - started),
                   record.outputs,
                   step.run.has_value(),
-                  step.run ? context.commands : path::Spans()};
+                  step.run ? context.commands : path::Spans(),
+                  context.from_cache};
   in_.shared.tell([&](Observer& o) { o.step_finished(result_.key, done); });
   result_.steps.push_back(std::move(done));
 }
@@ -224,7 +225,8 @@ Result<> JobRun::script(const Ctx& ctx, Frame& frame, const Step& step, StepCont
   std::vector<std::string> argv;
   for (auto& word : words_of(command)) argv.push_back(replace_all(word, "{0}", inside(relative)));
   for (auto line : lines(text)) say(context, "##[command]" + std::string(line));
-  auto code = process(ctx, context, std::move(argv), cwd);
+  ScriptCall call{text, command, std::move(argv), cwd};
+  auto code = keeps_steps(context) ? kept_script(ctx, context, call) : process(ctx, context, call.argv, cwd);
   if (!code) return Fail(std::move(code).error());
   context.exit_code = *code;
   if (*code != 0) return fail(Kind::invalid, "Process completed with exit code {}.", *code);

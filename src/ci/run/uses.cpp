@@ -133,6 +133,7 @@ Result<> JobRun::use(const Ctx& ctx, Frame& frame, const Step& step, StepContext
   if (auto native = own ? own : find_native_action(name)) {
     ActionUse use{*this, context, name, reference->ref, {}};
     for (auto& [key, value] : inputs.entries) use.inputs[key] = value.text();
+    if (!own && !says_what_it_reads(name)) reads_unseen(fmt::format("{} reads files by itself", name));
     return native(ctx, use);
   }
   TRY(auto found, fetch_action(ctx, uses));

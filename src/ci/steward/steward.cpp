@@ -4,13 +4,19 @@
 //
 // Descriptor 0 is a stream socket to slipway. From it: {kind, id, size} and size bytes.
 //   1 start   with two descriptors (standard output and error); bytes: cwd, argc, argv..., env..., each ended by NUL
+//             with a third, a socket: the step is traced. Its calls that look at files (traced_calls.h) wait for an
+//             answer from the listener that goes out on that socket before the step's program starts.
 //   2 signal  bytes: the signal as int32; to the process group of `id`
 // To it: {kind, id, value}: 3 exited (value: status, 128 + signal when killed), 4 could not start (value: errno).
 // End of file: slipway is gone or done; everything ends with the container.
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,12 +26,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "ci/steward/traced_calls.h"
+
 namespace {
 
 constexpr int kSocket = 0;
 constexpr uint32_t kStart = 1, kSignal = 2, kExited = 3, kFailed = 4;
 constexpr uint32_t kMaxBytes = 64U << 20;
 constexpr int kMaxSteps = 256;
+constexpr int kDescriptors = 3;  // that may come with a start
 
 struct Header {
   uint32_t kind, id, size;
@@ -59,10 +68,10 @@ bool read_full(char* to, size_t size) {
 }
 
 // The header comes with the descriptors, in one piece.
-bool read_header(Header& h, int (&fds)[2]) {
-  fds[0] = fds[1] = -1;
+bool read_header(Header& h, int (&fds)[kDescriptors]) {
+  for (int& fd : fds) fd = -1;
   iovec part{&h, sizeof h};
-  alignas(cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))];
+  alignas(cmsghdr) char control[CMSG_SPACE(kDescriptors * sizeof(int))];
   msghdr message{};
   message.msg_iov = &part, message.msg_iovlen = 1;
   message.msg_control = control, message.msg_controllen = sizeof control;
@@ -71,12 +80,72 @@ bool read_header(Header& h, int (&fds)[2]) {
   }
   if (n != static_cast<ssize_t>(sizeof h)) return false;
   for (auto* c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c))
-    if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof fds))
-      memcpy(fds, CMSG_DATA(c), sizeof fds);
+    if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len <= CMSG_LEN(sizeof fds))
+      memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
   return true;
 }
 
-[[noreturn]] void become(char* bytes, uint32_t size, const int (&fds)[2], int report) {
+#if defined __x86_64__
+constexpr uint32_t kArchitecture = AUDIT_ARCH_X86_64;
+#elif defined __aarch64__
+constexpr uint32_t kArchitecture = AUDIT_ARCH_AARCH64;
+#endif
+
+constexpr sock_filter load(uint32_t offset) { return BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset); }
+constexpr sock_filter when(uint32_t value, uint8_t yes, uint8_t no) {
+  return BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, yes, no);
+}
+constexpr sock_filter give(uint32_t verdict) { return BPF_STMT(BPF_RET | BPF_K, verdict); }
+
+// Every traced call waits, and every one of another architecture (who answers says that it cannot be followed).
+// Nothing else costs anything. The descriptor of the listener, or -1.
+int make_listener() {
+  constexpr size_t count = sizeof slipway::ci::traced_calls / sizeof slipway::ci::traced_calls[0];
+  sock_filter code[count + 16];
+  size_t n = 0;
+  code[n++] = load(offsetof(seccomp_data, arch));
+  code[n++] = when(kArchitecture, 1, 0);
+  code[n++] = give(SECCOMP_RET_USER_NOTIF);
+  code[n++] = load(offsetof(seccomp_data, nr));
+  code[n++] = when(SYS_sendmsg, 0, 4);
+  code[n++] = load(offsetof(seccomp_data, args[2]));
+  code[n++] = when(slipway::ci::handover_flags, 0, 1);
+  code[n++] = give(SECCOMP_RET_ALLOW);
+  code[n++] = give(SECCOMP_RET_USER_NOTIF);
+  // No address: on a connected socket, which was asked about when it connected.
+  code[n++] = when(SYS_sendto, 0, 4);
+  code[n++] = load(offsetof(seccomp_data, args[5]));
+  code[n++] = when(0, 0, 1);
+  code[n++] = give(SECCOMP_RET_ALLOW);
+  code[n++] = give(SECCOMP_RET_USER_NOTIF);
+  for (size_t i = 0; i < count; ++i)
+    code[n++] = when(static_cast<uint32_t>(slipway::ci::traced_calls[i]), static_cast<uint8_t>(count - i), 0);
+  code[n++] = give(SECCOMP_RET_ALLOW);
+  code[n++] = give(SECCOMP_RET_USER_NOTIF);
+  sock_fprog program{static_cast<unsigned short>(n), code};
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  return static_cast<int>(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program));
+}
+
+// Before it, a step's calls are nobody's business; after it, each traced one waits for whoever has the listener.
+bool hand_over_listener(int socket) {
+  int listener = make_listener();
+  if (listener < 0) return false;
+  char byte = 0;
+  iovec part{&byte, 1};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  msghdr message{};
+  message.msg_iov = &part, message.msg_iovlen = 1;
+  message.msg_control = control, message.msg_controllen = sizeof control;
+  auto* c = CMSG_FIRSTHDR(&message);
+  c->cmsg_level = SOL_SOCKET, c->cmsg_type = SCM_RIGHTS, c->cmsg_len = CMSG_LEN(sizeof(int));
+  memcpy(CMSG_DATA(c), &listener, sizeof listener);
+  bool sent = sendmsg(socket, &message, slipway::ci::handover_flags) == 1;
+  close(listener);
+  return sent;
+}
+
+[[noreturn]] void become(char* bytes, uint32_t size, const int (&fds)[kDescriptors], int report) {
   setsid();
   int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
   dup2(null, 0);
@@ -102,12 +171,14 @@ bool read_header(Header& h, int (&fds)[2]) {
   for (size_t i = 0; i < envc; ++i, at += strlen(at) + 1) envp[i] = at;
   if (chdir(cwd) < 0) give_up(errno);
   environ = envp;
+  // Where it cannot be traced it runs all the same; the socket then closes without a listener, which says so.
+  if (fds[2] >= 0) (void)hand_over_listener(fds[2]);
   execvp(argv[0], argv);  // PATH of the step's own environment
   give_up(errno);
   _exit(127);
 }
 
-void start(uint32_t id, char* bytes, uint32_t size, int (&fds)[2]) {
+void start(uint32_t id, char* bytes, uint32_t size, int (&fds)[kDescriptors]) {
   int report[2];
   if (fds[0] < 0 || step_count == kMaxSteps || pipe2(report, O_CLOEXEC) < 0) return answer(kFailed, id, EAGAIN);
   pid_t pid = fork();
@@ -130,7 +201,7 @@ void send_signal(uint32_t id, int number) {
 
 bool serve() {
   Header h;
-  int fds[2];
+  int fds[kDescriptors];
   if (!read_header(h, fds) || h.size > kMaxBytes) return false;
   auto* bytes = static_cast<char*>(malloc(h.size + 1));
   if (!bytes || !read_full(bytes, h.size)) return false;
