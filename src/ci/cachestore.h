@@ -36,19 +36,19 @@ class CacheStore {
  public:
   // Errors: denied, unavailable, corrupt.
   static Result<std::unique_ptr<CacheStore>> open(const fs::path& root, CacheLimits limits = {});
-  ~CacheStore();
+  virtual ~CacheStore();
   const CacheLimits& limits() const;
-  store::BlobStore& blobs();
+  virtual store::BlobStore& blobs();
 
   // Rule: in each scope the first key itself, then for each key the newest entry that begins with it. It counts as use.
-  Result<std::optional<CacheHit>> find(const Ctx& ctx, const std::string& repository,
-                                       const std::vector<std::string>& scopes, const std::string& version,
-                                       const std::vector<std::string>& keys);
+  virtual Result<std::optional<CacheHit>> find(const Ctx& ctx, const std::string& repository,
+                                               const std::vector<std::string>& scopes, const std::string& version,
+                                               const std::vector<std::string>& keys);
   // Of exactly this name; no use.
-  Result<std::optional<CacheEntry>> get(const CacheName& name);
+  virtual Result<std::optional<CacheEntry>> get(const CacheName& name);
   // Bytes that are in blobs() become an entry; gives its number. What the limits say goes then. Errors: conflict (it is
   // there and may not be replaced), invalid (larger than all of a repository may be), unavailable.
-  Result<std::int64_t> put(const Ctx& ctx, const CacheName& name, const Digest& digest, bool replace = false);
+  virtual Result<std::int64_t> put(const Ctx& ctx, const CacheName& name, const Digest& digest, bool replace = false);
   // Newest first; of one repository or all.
   Result<std::vector<CacheEntry>> list(const std::string& repository = {});
   // Errors: not_found.
@@ -58,6 +58,9 @@ class CacheStore {
     std::uint64_t bytes = 0;
   };
   Result<Evicted> evict(const Ctx& ctx);  // what the limits say, of all repositories
+
+ protected:
+  CacheStore() = default;  // of one that is elsewhere: find, get, put and blobs alone
 
  private:
   struct Rep;

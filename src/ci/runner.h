@@ -26,6 +26,8 @@
 namespace slipway::ci {
 
 class JobService;
+class JobPods;
+class InPod;
 
 enum class Conclusion : std::uint8_t { success, failure, cancelled, skipped };
 std::string_view to_string(Conclusion conclusion);
@@ -104,6 +106,8 @@ class Observer {
   virtual void step_finished(const std::string& /*job*/, const StepResult& /*step*/) {}
   virtual void log(const LogLine& /*line*/) {}
   virtual void annotation(const std::string& /*job*/, const Annotation& /*annotation*/) {}
+  // All it said before comes once more: a job that ran on elsewhere while the program was away.
+  virtual void tells_again(const std::string& /*job*/) {}
 };
 
 struct RunnerOptions {
@@ -142,6 +146,9 @@ struct RunnerOptions {
   std::function<Result<std::optional<fs::path>>(const Ctx&, const std::string& repository, const std::string& ref)>
       actions;
   std::string path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/go/bin";  // PATH of steps
+
+  JobPods* pods = nullptr;  // jobs run as Pods of a cluster (pod/pods.h); null: here
+  InPod* in_pod = nullptr;  // this is one of those Pods (pod/in_pod.h)
 
   std::map<std::string, std::string> secrets, vars;
   std::string run_id = "1", server_url = "http://localhost";

@@ -41,7 +41,7 @@ class JobService {
  public:
   // Errors: invalid (key file), unavailable, denied.
   static Result<std::unique_ptr<JobService>> open(ServiceOptions options);
-  ~JobService();
+  virtual ~JobService();
   // For the paths below.
   net::Handler routes();
   static constexpr const char* paths[] = {"/twirp/", "/results/", "/.well-known/openid-configuration",
@@ -50,17 +50,20 @@ class JobService {
   // A job's right to ask. Requests in work end as they can; later ones are refused.
   class Pass {
    public:
-    ~Pass();
+    virtual ~Pass();
     // ACTIONS_RUNTIME_TOKEN and the like: for JavaScript and container actions, never for `run:`. own_network: of a
     // process whose 127.0.0.1 is not ours.
-    std::map<std::string, std::string> env(bool own_network = false) const;
+    virtual std::map<std::string, std::string> env(bool own_network = false) const;
     // Of those, what must not be shown.
-    std::vector<std::string> secrets() const;
+    virtual std::vector<std::string> secrets() const;
     struct Changes {
       std::vector<RunArtifact> uploaded;
       std::vector<std::string> deleted;  // names
     };
-    Changes take_changes();  // since the last call
+    virtual Changes take_changes();  // since the last call
+
+   protected:
+    Pass() = default;  // of a service that is elsewhere
 
    private:
     friend class JobService;
@@ -68,9 +71,12 @@ class JobService {
     explicit Pass(std::unique_ptr<Rep> rep);
     std::unique_ptr<Rep> rep_;
   };
-  std::shared_ptr<Pass> admit(ServiceJob job);
+  virtual std::shared_ptr<Pass> admit(ServiceJob job);
 
   struct Rep;  // of ci/service alone
+
+ protected:
+  JobService() = default;  // of one that is elsewhere: admit alone
 
  private:
   explicit JobService(std::shared_ptr<Rep> rep);

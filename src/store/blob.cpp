@@ -41,7 +41,15 @@ struct BlobStore::Rep {
   std::mutex presence;
   std::atomic<std::uint64_t> next = 0;
   std::string stem = random_hex(8);
+  BlobOrigin* origin = nullptr;
 
+  // What is here is there: a blob that could not be given is not here either.
+  Result<> give(const Digest& digest) {
+    if (!origin) return {};
+    auto given = origin->give(digest, path(digest));
+    if (!given) ::unlink(path(digest).c_str());
+    return given;
+  }
   fs::path path(const Digest& digest) const {
     std::string hex(digest.hex());
     return root / digest.algorithm() / hex.substr(0, 2) / hex;
@@ -92,18 +100,36 @@ Result<std::unique_ptr<BlobStore>> BlobStore::open(fs::path root) {
   return std::unique_ptr<BlobStore>(new BlobStore(std::move(rep)));
 }
 
-bool BlobStore::contains(const Digest& digest) const { return !digest.empty() && path_exists(path(digest)); }
+void BlobStore::set_origin(BlobOrigin* origin) { rep_->origin = origin; }
+
+bool BlobStore::contains(const Digest& digest) const {
+  if (digest.empty()) return false;
+  if (path_exists(rep_->path(digest))) return true;
+  if (!rep_->origin) return false;
+  auto there = rep_->origin->size(digest);
+  return there && *there;
+}
+
+Result<> BlobStore::bring(const Digest& digest) const {
+  if (!rep_->origin || path_exists(rep_->path(digest))) return {};
+  TRY(auto writer, begin_at(*rep_, true));
+  TRY_OK(rep_->origin->fetch(digest, [&](std::string_view piece) { return writer.write(piece); }));
+  TRY_OK(writer.commit(digest));
+  return {};
+}
 
 Result<std::optional<std::uint64_t>> BlobStore::size(const Digest& digest) const {
   struct stat st{};
   if (digest.empty()) return std::optional<std::uint64_t>();
-  if (::stat(path(digest).c_str(), &st) == 0) return std::optional<std::uint64_t>(st.st_size);
+  if (::stat(rep_->path(digest).c_str(), &st) == 0) return std::optional<std::uint64_t>(st.st_size);
+  if (errno == ENOENT && rep_->origin) return rep_->origin->size(digest);
   if (errno == ENOENT) return std::optional<std::uint64_t>();
   return fail_errno(errno, path(digest).native());
 }
 
 Result<Fd> BlobStore::open_blob(const Digest& digest) const {
   if (digest.empty()) return fail(Kind::not_found, "blob with an empty digest");
+  TRY_OK(bring(digest));
   Fd fd(::open(path(digest).c_str(), O_RDONLY | O_CLOEXEC));
   if (fd) return fd;
   if (errno == ENOENT) return fail(Kind::not_found, "blob {}: not in the store", digest.str());
@@ -129,7 +155,8 @@ Result<> BlobStore::adopt(const fs::path& file, const Digest& digest) {
   }
   Fd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return fail_errno(errno, file.native());
-  return rep_->place(fd.get(), file, digest);
+  TRY_OK(rep_->place(fd.get(), file, digest));
+  return rep_->give(digest);
 }
 
 fs::path BlobStore::temp_path() { return rep_->fresh(); }
@@ -141,6 +168,7 @@ struct BlobStore::Writer::Rep {
   Hasher hasher;
   std::string buffer;
   std::uint64_t size = 0;
+  bool fetched = false;  // from the origin
 
   ~Rep() {
     if (fd) ::unlink(file.c_str());
@@ -157,10 +185,13 @@ BlobStore::Writer::Writer(Writer&&) noexcept = default;
 BlobStore::Writer& BlobStore::Writer::operator=(Writer&&) noexcept = default;
 BlobStore::Writer::~Writer() = default;
 
-Result<BlobStore::Writer> BlobStore::begin() {
+Result<BlobStore::Writer> BlobStore::begin() { return begin_at(*rep_, false); }
+
+Result<BlobStore::Writer> BlobStore::begin_at(Rep& store, bool fetched) {
   auto rep = std::make_unique<Writer::Rep>();
-  rep->store = rep_.get();
-  rep->file = rep_->fresh();
+  rep->store = &store;
+  rep->fetched = fetched;
+  rep->file = store.fresh();
   rep->fd = Fd(::open(rep->file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!rep->fd) return fail_errno(errno, rep->file.native());
   return Writer(std::move(rep));
@@ -174,6 +205,7 @@ Result<Digest> BlobStore::put(std::string_view bytes) {
   if (auto r = write_all(file.fd.get(), bytes); !r) return Fail(std::move(r).error().in(file.file.native()));
   TRY_OK(rep_->place(file.fd.get(), file.file, digest));
   file.fd.reset();
+  TRY_OK(rep_->give(digest));
   return digest;
 }
 
@@ -207,6 +239,7 @@ Result<Digest> BlobStore::Writer::commit(const std::optional<Digest>& expected) 
   if (rep->store->renew(digest)) return digest;
   TRY_OK(rep->store->place(rep->fd.get(), rep->file, digest));
   rep->fd.reset();
+  if (!rep->fetched) TRY_OK(rep->store->give(digest));
   return digest;
 }
 

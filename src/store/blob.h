@@ -11,12 +11,28 @@
 
 namespace slipway::store {
 
+// Where a store gets what it does not hold, and gives what is put into it: one beyond the network. Digests are checked
+// by the store. Threads: any.
+class BlobOrigin {
+ public:
+  using Sink = std::function<Result<>(std::string_view)>;
+  virtual ~BlobOrigin() = default;
+  // Nothing: not there either.
+  virtual Result<std::optional<std::uint64_t>> size(const Digest& digest) = 0;
+  // Errors: not_found; of the sink.
+  virtual Result<> fetch(const Digest& digest, const Sink& sink) = 0;
+  virtual Result<> give(const Digest& digest, const fs::path& file) = 0;
+};
+
 // blobs/sha256/ab/abcdef... (read-only files) and blobs/tmp for what is being written. A blob is visible only
 // whole and synced (one sync per commit; put_many groups). Threads: any; processes: one writer.
 class BlobStore {
  public:
   // Creates the folders; drops what a crash left in tmp. Errors: denied, unavailable (disk full).
   static Result<std::unique_ptr<BlobStore>> open(fs::path root);
+  // From now on this one keeps copies of what is there: a blob is taken from there when it is first asked for, and what
+  // is put is there as well before the call returns. It must outlive the store.
+  void set_origin(BlobOrigin* origin);
   ~BlobStore();
 
   bool contains(const Digest& digest) const;
@@ -48,7 +64,7 @@ class BlobStore {
     explicit Writer(std::unique_ptr<Rep> rep);
     std::unique_ptr<Rep> rep_;
   };
-  Result<Writer> begin();
+  Result<Writer> begin();  // Writer::commit gives to the origin too
 
   Result<> remove(const Digest& digest);
   // Removes every blob that `keep` refuses and that is older than `grace` (so a push in progress is safe).
@@ -61,6 +77,8 @@ class BlobStore {
 
  private:
   struct Rep;
+  static Result<Writer> begin_at(Rep& rep, bool fetched);
+  Result<> bring(const Digest& digest) const;
   explicit BlobStore(std::unique_ptr<Rep> rep);
   std::unique_ptr<Rep> rep_;
 };

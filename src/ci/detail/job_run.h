@@ -234,6 +234,8 @@ class JobRun {
   Result<> job_image(const Ctx& ctx, const std::string& image, SandboxOptions& out);
   void make_contexts();
   void run_all(const Ctx& ctx);
+  // pod/elsewhere.cpp: in a Pod, whose agent does what run_all does here.
+  void run_elsewhere(const Ctx& ctx);
   void run_posts(const Ctx& ctx);
   void collect_outputs();
   void tell_environment_url();

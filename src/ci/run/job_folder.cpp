@@ -19,6 +19,11 @@ Result<JobFolder> JobFolder::make(const fs::path& root) {
   return JobFolder(std::move(dir));
 }
 
+Result<JobFolder> JobFolder::make_at(const fs::path& home) {
+  for (auto* folder : {".slipway", "work/_temp", "work/_tool"}) TRY_OK(make_dirs(home / folder));
+  return JobFolder(home / ".slipway", home);
+}
+
 Result<> JobFolder::name_workspace(const std::string& repository_name) {
   std::string name;
   for (char c : repository_name)

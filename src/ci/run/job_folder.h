@@ -17,12 +17,14 @@ enum class Look : char;  // observe/observation.h
 class JobFolder {
  public:
   static Result<JobFolder> make(const fs::path& root);
+  // Of a machine that has one job alone: home where steps expect it, ours in a folder below. Both stay.
+  static Result<JobFolder> make_at(const fs::path& home);
   // Makes the workspace.
   Result<> name_workspace(const std::string& repository_name);
   JobFolder(JobFolder&&) noexcept = default;
 
-  const fs::path& base() const { return dir_.path(); }
-  fs::path home() const { return dir_.path() / "home"; }
+  const fs::path& base() const { return base_; }
+  fs::path home() const { return home_; }
   // Relative to home.
   const std::string& workspace() const { return workspace_; }
   std::string temp() const { return "work/_temp"; }
@@ -51,9 +53,11 @@ class JobFolder {
   Result<> move_in(const fs::path& from, const std::string& relative) const;
 
  private:
-  explicit JobFolder(TempDir dir) : dir_(std::move(dir)) {}
+  explicit JobFolder(TempDir dir) : base_(dir.path()), home_(base_ / "home"), dir_(std::move(dir)) {}
+  JobFolder(fs::path base, fs::path home) : base_(std::move(base)), home_(std::move(home)) {}
   void wrote(const std::string& relative) const;
-  TempDir dir_;
+  fs::path base_, home_;
+  std::optional<TempDir> dir_;
   std::string workspace_;
   Recorder* recorder_ = nullptr;
 };

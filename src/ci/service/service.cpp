@@ -99,6 +99,7 @@ std::shared_ptr<JobService::Pass> JobService::admit(ServiceJob job) {
 JobService::Pass::Pass(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
 
 JobService::Pass::~Pass() {
+  if (!rep_) return;
   std::vector<std::string> addresses;
   {
     std::lock_guard lock(rep_->job->mutex);
