@@ -1,10 +1,12 @@
 #include "api/front.h"
 
 #include "api/pages.h"
+#include "api/tests.h"
 #include "api/watches.h"
 #include "base/metrics.h"
 #include "base/text.h"
 #include "engine/hooks.h"
+#include "engine/requests.h"
 #include "engine/run_logs.h"
 
 namespace slipway::api {
@@ -38,7 +40,8 @@ net::Handler guarded_registry(engine::House& house) {
   };
 }
 
-// /logs/RUN gives the jobs, /logs/RUN/JOB the text; ?follow=1 stays open until the run ends.
+// /logs/RUN gives the jobs, /logs/RUN/JOB the text, ?attempt=1 that of an earlier one; ?follow=1 stays open until the
+// run ends.
 net::Response logs(engine::House& house, net::Request& request) {
   if (!house.users->by_header(request.headers.get_or("authorization", ""))) return unauthorized();
   auto words = split(std::string_view(request.path).substr(1), '/');
@@ -52,7 +55,7 @@ net::Response logs(engine::House& house, net::Request& request) {
   }
   std::string job(words[2]);
   if (request.query_of("follow").empty()) {
-    auto text = house.run_logs->read(run, job);
+    auto text = house.run_logs->read(run, job, to_int(request.query_of("attempt")).value_or(0));
     return text ? net::Response::text(200, *std::move(text)) : net::Response::error(text.error());
   }
   net::Response response;
@@ -98,7 +101,9 @@ net::Handler front(engine::House& house) {
   mount_job_services(*router, house);
   router->mount("/watch", joined_watches(house.api->routes()));
   router->mount("/logs/", [&house](const Ctx&, net::Request& request) { return logs(house, request); });
+  router->mount("/tests/", test_routes(house));
   router->mount("/metrics", [&house](const Ctx&, net::Request&) { return metrics(house); });
+  router->mount("/api/v3/repos", engine::dispatch_routes(house));
   router->mount("/hooks/", engine::webhook_routes(house));
   router->mount("", [](const Ctx&, net::Request& request) { return page(request); });
   return [router](const Ctx& ctx, net::Request& request) { return (*router)(ctx, request); };

@@ -34,6 +34,9 @@ Event event_from(const path::Change& change, const EventOptions& options = {});
 Result<doc::Value> typed_inputs(const Workflow& workflow, std::string_view event,
                                 const std::map<std::string, std::string>& given);
 
+// Makes the inputs of a workflow_dispatch typed and whole, as the workflow declares them. Errors: as typed_inputs.
+Result<> type_inputs(const Workflow& workflow, Event& event);
+
 // Whether the event starts the workflow: event name, types, branches, tags and paths.
 // Rule: "Triggering a workflow", "Filter pattern cheat sheet".
 bool triggers(const Workflow& workflow, const path::Change& change);
@@ -76,6 +79,7 @@ struct PlanJob {
   std::vector<int> tolerated_codes;  // a failure with one of these exit codes is no failure of the run
   Retry retry;
   std::string coverage;  // /pattern/ of a line of its log that tells a percentage
+  Millis delay{0};       // from when it could start until it does
 };
 struct Plan {
   std::shared_ptr<const Workflow> workflow;
@@ -96,6 +100,11 @@ using FileReader = std::function<Result<std::optional<std::string>>(const std::s
 struct SourceTree {
   FileReader read;
   std::function<Result<std::vector<std::string>>()> files;
+  // A file of another repository at a ref ("": its default branch; "~latest", "1.2": the newest such version), from the
+  // places that this house knows. repository "": `path` is an URL of which a place has a copy. Nothing: no such file.
+  std::function<Result<std::optional<std::string>>(const std::string& repository, const std::string& ref,
+                                                   const std::string& path)>
+      other;
 };
 // Errors: invalid with file:line:col; not_found for a called workflow that is not there or not of this tree.
 Result<Plan> make_plan(Workflow workflow, const Event& event, const FileReader& read = {});

@@ -97,7 +97,9 @@ std::string current_user();  // who started the program, or SLIPWAY_USER
 std::vector<Command> server_commands();  // up, kubeconfig, user
 std::vector<Command> pr_commands();
 std::vector<Command> path_commands();  // status, why, bootstrap, promotions, and those of runs
-std::vector<Command> run_commands();   // approve, reject, rerun, cancel, runs
+std::vector<Command> dispatch_commands();
+std::vector<Command> test_commands();
+std::vector<Command> run_commands();  // approve, reject, rerun, cancel, runs
 std::vector<Command> app_commands();
 std::vector<Command> rollout_commands();
 std::vector<Command> local_commands();  // run, lint, render

@@ -16,6 +16,7 @@
 #include "engine/running_runs.h"
 #include "engine/runs.h"
 #include "engine/wake.h"
+#include "engine/workflows.h"
 #include "kube/controller.h"
 #include "preview/preview.h"
 #include "rollout/rollout.h"
@@ -149,6 +150,9 @@ std::vector<Stage> the_path(House& house) {
        house.settings.parallel_runs},
       {"ci-people", {of("WorkflowRun")}, hear_people},
       {"ci-review", {of("Approval")}, plain(take_approval)},
+      {"ci-workflows", {of("Change")}, plain(follow_default_branch)},
+      {"ci-timers", {of("Workflow")}, look_at_timers},
+      {"ci-after", {of("WorkflowRun")}, plain(follow_run)},
       {"ci-pass", {of("WorkflowRun")}, plain(pass_artifacts)},
       {"promote-plan",
        {of("Pipeline"), of("Artifact", every(house, "Pipeline")), of("Release", every(house, "Pipeline")),
@@ -230,6 +234,7 @@ Result<> conduct(const Ctx& ctx, House& house, const std::function<void()>& read
   if (auto swept = preview::sweep(inner, *house.client, preview::Sweep::orphans); !swept)
     return Fail(std::move(swept).error());
   TRY_OK_IN("recover", recover_changes(inner, house));
+  TRY_OK(keep_all_workflows(inner, house));
   auto stages = the_path(house);
   std::vector<std::jthread> threads;
   auto start = [&](std::string name, std::function<Result<>()> run) {

@@ -50,11 +50,12 @@ std::vector<ci::JobResult> finished_jobs(const kube::Object& run) {
   return finished;
 }
 
-Result<ci::Plan> plan_of(const git::Repository& repository, const path::Change& change, const std::string& file) {
+Result<ci::Plan> plan_of(const House& house, const git::Repository& repository, const path::Change& change,
+                         const std::string& file) {
   TRY(auto text, repository.read(change.after, file));
   if (!text) return fail(Kind::not_found, "{}: not in {}", file, change.after.substr(0, 12));
   auto event = ci::event_from(change, {.default_branch = default_branch(repository)});
-  return ci::plan_file(*text, file, event, source_tree(repository, change.after));
+  return ci::plan_file(*text, file, event, source_tree(repository, change.after, house.actions));
 }
 
 Result<std::map<std::string, std::string>> secrets_for(const Ctx& ctx, House& house, const path::Change& change) {
@@ -112,6 +113,13 @@ Result<> finish(const Ctx& ctx, House& house, const std::string& run_name, const
                   {"userMillis", covered(commands).count()},
                   {"userSpans", to_doc(commands)},
                   {"finishedAt", rfc3339(ctx.clock->wall())}};
+  if (auto tests = keeper.test_summary(); !tests.is_null()) {
+    auto flaky = doc::View(tests)["flaky"].items();
+    if (!flaky.empty() && message.empty())
+      status.set("message", fmt::format("flaky: {}{}", flaky[0].text(),
+                                        flaky.size() > 1 ? fmt::format(" and {} more", flaky.size() - 1) : ""));
+    status.set("tests", std::move(tests));
+  }
   TRY_OK(set_status(ctx, *house.client, "WorkflowRun", run_name, status));
   house.run_logs->finish(run_name);
   runs_total.add(1, {{"phase", std::string(to_string(phase))}});
@@ -251,7 +259,7 @@ Result<std::optional<Millis>> execute_run(const Ctx& ctx, House& house, const st
   }
   ScopedTimer timer(run_seconds);
   TRY(auto repository, house.git->repository(change.repository));
-  auto plan = plan_of(repository, change, (*object)["spec"]["workflow"].text());
+  auto plan = plan_of(house, repository, change, (*object)["spec"]["workflow"].text());
   if (!plan) return finished(refuse(ctx, house, run_name, plan.error()));
   RunStatus keeper(ctx, house, *object, change, *plan, environments);
   ScanningBuilder builder(*house.builder, *house.scanner);

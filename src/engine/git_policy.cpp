@@ -9,6 +9,7 @@
 #include "engine/pull_requests.h"
 #include "engine/push_notes.h"
 #include "engine/recorder.h"
+#include "engine/workflows.h"
 #include "intake/intake.h"
 
 namespace slipway::engine {
@@ -106,10 +107,12 @@ std::vector<std::string> check(const Ctx& ctx, House& house, const git::Push& pu
 
 Result<> note_push(const Ctx& ctx, House& house, const git::Push& push, const git::RefUpdate& update) {
   TRY(auto repository, house.git->repository(push.repository));
-  if (update.after == git::zero_oid) return {};
+  if (update.after == git::zero_oid)
+    return tell_of_ref(ctx, house, push.repository, update.ref, update.before, update.after, push.pusher);
   TRY(auto change, intake::change_of_push(repository, push.repository, update, push.pusher));
   TRY_OK(record(ctx, *house.client, "Change", name_of(change), to_doc(change),
                 {{"slipway.dev/repository", object_name(push.repository)}}));
+  TRY_OK(tell_of_ref(ctx, house, push.repository, update.ref, update.before, update.after, push.pusher));
   house.push_notes->forget(note_of(push, update));
   return {};
 }

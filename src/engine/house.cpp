@@ -18,6 +18,7 @@
 #include "engine/render.h"
 #include "engine/run_logs.h"
 #include "engine/running_runs.h"
+#include "engine/test_history.h"
 #include "engine/wake.h"
 #include "image/builder.h"
 #include "path/crds.h"
@@ -69,6 +70,7 @@ Result<> open_stores(House& house) {
   TRY(house.layers, oci::LayerCache::open(*house.blobs, data / "layers"));
   house.remote = std::make_unique<oci::Remote>();
   house.run_logs = std::make_unique<RunLogs>(data / "logs");
+  TRY(house.tests, TestHistory::open(data / "tests.db"));
   house.push_notes = std::make_unique<PushNotes>(data / "pushes");
   house.running = std::make_unique<RunningRuns>();
   house.decisions = std::make_unique<Wake>();

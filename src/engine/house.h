@@ -29,6 +29,7 @@ class AuditTrail;
 class PushNotes;
 class RunLogs;
 class RunningRuns;
+class TestHistory;
 class Wake;
 
 struct House {
@@ -49,6 +50,7 @@ struct House {
   std::shared_ptr<kube::Client> client;
   std::unique_ptr<AuditTrail> audit;
   std::unique_ptr<RunLogs> run_logs;
+  std::unique_ptr<TestHistory> tests;
   std::unique_ptr<PushNotes> push_notes;
   std::atomic<bool> pushes_behind = false;  // a push was taken whose Change is not recorded
   std::unique_ptr<RunningRuns> running;

@@ -1,5 +1,7 @@
 #include "engine/render.h"
 
+#include "ci/actions_source.h"
+
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -57,8 +59,13 @@ std::string default_branch(const git::Repository& repository) {
   return head.substr(std::string_view("refs/heads/").size());
 }
 
-ci::SourceTree source_tree(const git::Repository& repository, const git::Oid& commit) {
+ci::SourceTree source_tree(const git::Repository& repository, const git::Oid& commit,
+                           const std::shared_ptr<ci::ActionSource>& places) {
   ci::SourceTree out;
+  if (places)
+    out.other = [places](const std::string& name, const std::string& ref, const std::string& path) {
+      return places->file({}, name, ref, path);
+    };
   out.read = [&repository, commit](const std::string& path) { return repository.read(commit, path); };
   out.files = [&repository, commit]() -> Result<std::vector<std::string>> {
     TRY(auto entries, repository.list(commit));

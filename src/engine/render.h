@@ -9,7 +9,9 @@ namespace slipway::engine {
 // The short name of the branch that HEAD names: main.
 std::string default_branch(const git::Repository& repository);
 // A commit's files as pipelines read them. The repository must outlive it.
-ci::SourceTree source_tree(const git::Repository& repository, const git::Oid& commit);
+// places: where files of other repositories come from.
+ci::SourceTree source_tree(const git::Repository& repository, const git::Oid& commit,
+                           const std::shared_ptr<ci::ActionSource>& places = {});
 
 // The embedded host's repository that a URL means, or "". http://slipway/git/NAME.git is the address that manifests
 // use: it holds wherever this Slipway listens.

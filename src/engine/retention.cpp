@@ -8,6 +8,7 @@
 #include "engine/house.h"
 #include "engine/recorder.h"
 #include "engine/run_logs.h"
+#include "engine/test_history.h"
 #include "git/repository.h"
 
 namespace slipway::engine {
@@ -135,6 +136,7 @@ Result<> forget_the_past(const Ctx& ctx, House& house, const Retention& rules) {
     if (!gone && !gone.error().is(Kind::not_found)) return Fail(std::move(gone).error());
     if (kind_name == "WorkflowRun") TRY_OK(house.run_logs->remove(name));
   }
+  TRY_OK(house.tests->prune(ctx.clock->wall()));
   if (!list.empty()) LOG(info, "retention.swept", {"objects", list.size()});
   return {};
 }

@@ -7,6 +7,7 @@
 #include "engine/house.h"
 #include "engine/recorder.h"
 #include "engine/run_logs.h"
+#include "engine/test_history.h"
 
 namespace slipway::engine {
 
@@ -65,6 +66,7 @@ void RunStatus::take(const ci::JobResult& result) {
 
 void RunStatus::job_started(const std::string& key, const std::string& name) {
   order(key);
+  ++goes_[key];
   doc::Map job{{"key", key}, {"name", name}, {"phase", "Running"}, {"startedAt", rfc3339_millis(ctx_.clock->wall())}};
   // After a kill it is let in again by the same word.
   if (auto since = since_.find(key); since != since_.end()) job.set("since", since->second);
@@ -109,7 +111,25 @@ void RunStatus::step_finished(const std::string& job, const ci::StepResult& step
 
 void RunStatus::log(const ci::LogLine& line) { say(std::string(line.job), line.stream, line.text); }
 
-void RunStatus::tests(const std::string&, const ci::TestReport&) {}
+void RunStatus::tests(const std::string& job, const ci::TestReport& report) {
+  TestOrigin origin{.repository = change_.repository, .run = run_, .job = job, .commit = change_.after};
+  origin.tree = change_.tree.empty() ? change_.after : change_.tree;
+  origin.attempt = attempt_, origin.go = std::max(goes_[job], 1), origin.at = ctx_.clock->wall();
+  if (auto kept = house_.tests->add(origin, report); !kept)
+    LOG(warn, "ci.tests_not_kept", {"run", run_}, {"error", kept.error().what()});
+  any_tests_ = true;
+}
+
+doc::Value RunStatus::test_summary() const {
+  if (!any_tests_) return {};
+  auto summary = house_.tests->of_run(change_.repository, run_, attempt_);
+  if (!summary) return {};
+  auto flaky = summary->flaky;
+  if (flaky.size() > 20) flaky.resize(20);
+  doc::Map out{{"passed", summary->passed}, {"failed", summary->failed}, {"skipped", summary->skipped}};
+  if (!flaky.empty()) out.set("flaky", doc::List(flaky.begin(), flaky.end()));
+  return out;
+}
 
 doc::List RunStatus::jobs() const {
   doc::List list;

@@ -28,6 +28,8 @@ class RunStatus final : public ci::Observer {
   void log(const ci::LogLine& line) override;
   void tests(const std::string& job, const ci::TestReport& report) override;
 
+  // What the run's test reports counted, and which tests are flaky; null when it read none.
+  doc::Value test_summary() const;
   doc::List jobs() const;
   path::Spans commands() const { return commands_; }
   // What the run as a whole waits for; "" when no job waits.
@@ -52,6 +54,8 @@ class RunStatus final : public ci::Observer {
   std::set<std::string> manual_;
   std::map<std::string, doc::Value> jobs_;
   std::map<std::string, std::string> since_;  // when a job could have started, had it not waited for people
+  std::map<std::string, int> goes_;           // how often a job was begun in this attempt
+  bool any_tests_ = false;
   std::vector<std::string> order_;
   path::Spans commands_;
 };

@@ -16,11 +16,11 @@ struct Settings {
   std::string registry_name = "registry.slipway.local";
   std::string bridge = "slipway0", pod_cidr = "10.244.0.0/16", service_cidr = "10.96.0.0/16";
   std::size_t parallel_runs = 4;
-  std::vector<std::string> actions;  // folders and URLs of mirrors of other repositories' actions
+  std::vector<std::string> actions;                     // folders and URLs of mirrors of other repositories' actions
   std::uint64_t cache_bytes = std::uint64_t{10} << 30;  // caches of jobs: of one repository
   int cache_days = 7;                                   // and how long an entry is kept that nobody asks for
   std::string id_tokens = "RS256";                      // or ES256: what signs the id tokens of jobs
-  std::string advisories;            // folder or database of advisories beside the built-in seed
+  std::string advisories;                               // folder or database of advisories beside the built-in seed
 };
 
 }  // namespace slipway::engine

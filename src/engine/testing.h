@@ -10,6 +10,7 @@
 #include "engine/render.h"
 #include "engine/run_logs.h"
 #include "engine/running_runs.h"
+#include "engine/test_history.h"
 #include "engine/wake.h"
 #include "path/crds.h"
 
@@ -31,6 +32,7 @@ struct HouseTest : testing::Test {
     house.running = std::make_unique<RunningRuns>();
     house.decisions = std::make_unique<Wake>();
     house.run_logs = std::make_unique<RunLogs>(dir.path() / "logs");
+    house.tests = must(TestHistory::open(dir.path() / "tests.db"));
     house.git = must(git::Host::open(dir.path() / "git", {}));
     house.repositories = make_repositories(house);
     house.gitops = std::make_unique<gitops::Controller>(house.client, *house.repositories, gitops::ControllerOptions{});

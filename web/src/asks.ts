@@ -30,3 +30,32 @@ export function askRollout(rollout: Obj, what: Ask): Promise<void> {
   const path = `/apis/argoproj.io/v1alpha1/namespaces/${rollout.metadata.namespace}/rollouts/${rollout.metadata.name}`;
   return mergePatch(what.where === "status" ? `${path}/status` : path, what.patch);
 }
+
+const runPath = (run: Obj) => `${pathOf.own("workflowruns")}/${run.metadata.name}`;
+export const attemptOf = (run: Obj): number => Math.max(1, run.status?.attempt ?? 1);
+
+/** A word on the jobs of a run that wait for an environment; the server writes whose it is. */
+export async function review(run: Obj, environment: string, decision: "approved" | "rejected", comment: string, job?: string): Promise<void> {
+  const name = run.metadata.name;
+  const spec = { run: name, attempt: attemptOf(run), commit: run.spec.change?.after, environment, decision, ...(comment && { comment }), ...(job && { job }) };
+  const object = { apiVersion: "slipway.dev/v1", kind: "Approval", metadata: { generateName: `${name.slice(0, 50)}-` }, spec };
+  await request(pathOf.own("approvals"), { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(object) });
+}
+export async function rerun(run: Obj, failed: boolean): Promise<void> {
+  await mergePatch(runPath(run), { spec: { rerun: { attempt: attemptOf(run) + 1, failed } } });
+}
+export async function cancel(run: Obj): Promise<void> {
+  await mergePatch(runPath(run), { spec: { cancel: { attempt: attemptOf(run), at: new Date().toISOString() } } });
+}
+export async function startJob(run: Obj, job: string): Promise<void> {
+  await mergePatch(runPath(run), { spec: { start: { [job]: { attempt: attemptOf(run), at: new Date().toISOString() } } } });
+}
+/** The name of the Change that stands for it; what becomes of it is in its status. */
+export async function dispatch(workflow: Obj, ref: string, inputs: Record<string, string>): Promise<string> {
+  const { repository, file } = workflow.spec;
+  const spec = { event: "workflow_dispatch", repository, workflow: file, ...(ref && { ref }), ...(Object.keys(inputs).length > 0 && { inputs }) };
+  const stem = String(repository).toLowerCase().replace(/[^a-z0-9]+/g, "-").slice(0, 40);
+  const object = { apiVersion: "slipway.dev/v1", kind: "Change", metadata: { generateName: `${stem}-dispatch-` }, spec };
+  const answer = await request(pathOf.own("changes"), { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(object) });
+  return ((await answer.json()) as Obj).metadata.name;
+}

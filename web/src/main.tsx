@@ -9,10 +9,14 @@ import { PathView } from "./views/path";
 import { PullRequest, PullRequests } from "./views/pulls";
 import { RunView } from "./views/run";
 import { SignIn } from "./views/signin";
+import { Tests } from "./views/tests";
+import { Workflows } from "./views/workflows";
 
 const places: { link: string; name: string; views: string[] }[] = [
   { link: "#/", name: "Path", views: ["", "run", "promotion"] },
   { link: "#/environments", name: "Environments", views: ["environments"] },
+  { link: "#/workflows", name: "Workflows", views: ["workflows"] },
+  { link: "#/tests", name: "Tests", views: ["tests"] },
   { link: "#/pulls", name: "Pull requests", views: ["pulls", "pr"] },
   { link: "#/objects", name: "Objects", views: ["objects", "object"] },
 ];
@@ -37,9 +41,13 @@ function View({ words }: { words: string[] }) {
     case "promotion":
       return <PathView />;
     case "run":
-      return <RunView name={words[1] ?? ""} job={words[2]} />;
+      return <RunView name={words[1] ?? ""} job={words[2]} attempt={Number(words[3]) || undefined} />;
     case "environments":
       return <Environments />;
+    case "workflows":
+      return <Workflows chosen={words[1]} />;
+    case "tests":
+      return <Tests repository={words[1] ?? ""} />;
     case "pulls":
       return <PullRequests />;
     case "pr":

@@ -42,7 +42,12 @@ Result<std::optional<Start>> start_of(std::string_view text, const std::string& 
                                       const EventOptions& options, const SourceTree& tree) {
   auto event = event_from(change, options);
   if (is_gitlab(file)) {
-    bool skippable = change.event != path::Change::Event::manual && change.event != path::Change::Event::schedule;
+    using E = path::Change::Event;
+    // The pipelines of GitLab know these; what only workflows ask for starts none.
+    bool known = change.event == E::push || change.event == E::tag || change.event == E::pull_request ||
+                 change.event == E::manual || change.event == E::schedule;
+    if (!known) return std::optional<Start>();
+    bool skippable = change.event != E::manual && change.event != E::schedule;
     if (skippable && asks_to_skip(change.subject)) return std::optional<Start>();
     TRY(auto plan, gitlab_plan(text, file, event, tree));
     if (!plan) return std::optional<Start>();
@@ -52,6 +57,7 @@ Result<std::optional<Start>> start_of(std::string_view text, const std::string& 
   }
   TRY(auto workflow, parse_workflow(text, file));
   if (!triggers(workflow, change)) return std::optional<Start>();
+  TRY_OK(type_inputs(workflow, event));
   Start out{workflow.name ? workflow.name->text : std::string(), {}};
   out.concurrency = group_of(make_plan(std::move(workflow), event, tree.read));
   return std::optional(std::move(out));
@@ -65,7 +71,9 @@ Result<Plan> plan_file(std::string_view text, const std::string& file, const Eve
                     .with_hint("its workflow:rules, or the rules of all its jobs, leave it out"));
   }
   TRY(auto workflow, parse_workflow(text, file));
-  return make_plan(std::move(workflow), event, tree.read);
+  auto typed = event;
+  TRY_OK(type_inputs(workflow, typed));
+  return make_plan(std::move(workflow), typed, tree.read);
 }
 
 SourceTree folder_tree(const fs::path& root) {

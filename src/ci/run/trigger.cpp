@@ -42,6 +42,14 @@ std::string branch_of(std::string_view ref) {
   return std::string(ref);
 }
 
+// In the payload every input is a string.
+doc::Value texts_of(const doc::Value& inputs) {
+  doc::Map out;
+  if (auto* map = inputs.if_map())
+    for (auto& [key, value] : *map) out.set(key, Data::from(value).text());
+  return out;
+}
+
 doc::Value payload_of(const Event& event) {
   doc::Value out;
   auto slash = event.repository.find('/');
@@ -78,12 +86,28 @@ doc::Value payload_of(const Event& event) {
     pr["base"]["repo"]["full_name"] = event.repository;
   } else if (event.name == "workflow_dispatch") {
     out["ref"] = event.ref;
-    doc::Map inputs;  // in the payload every input is a string
-    if (auto* map = event.inputs.if_map())
-      for (auto& [key, value] : *map) inputs.set(key, Data::from(value).text());
-    out["inputs"] = std::move(inputs);
+    out["inputs"] = texts_of(event.inputs);
   }
   return out;
+}
+
+// What the change itself says of its event: github.event as it is, but for what is ours.
+void add_details(const path::Change& change, doc::Value& out) {
+  using E = path::Change::Event;
+  if (change.event == E::schedule) out["schedule"] = change.cron;
+  if (!change.action.empty()) out["action"] = change.action;
+  if (change.event == E::repository_dispatch) {
+    out["branch"] = branch_of(change.ref);
+    out["client_payload"] = change.details.is_null() ? doc::Value(doc::Map{}) : change.details;
+  } else if (auto* details = change.details.if_map()) {
+    for (auto& [key, value] : *details)
+      if (key != "depth") out[key] = value;
+  }
+}
+
+std::string name_of(path::Change::Event event) {
+  using E = path::Change::Event;
+  return event == E::tag ? "push" : std::string(to_string(event));
 }
 
 }  // namespace
@@ -91,11 +115,8 @@ doc::Value payload_of(const Event& event) {
 Event event_from(const path::Change& change, const EventOptions& options) {
   using E = path::Change::Event;
   Event out;
-  out.name = change.event == E::pull_request ? "pull_request"
-             : change.event == E::manual     ? "workflow_dispatch"
-             : change.event == E::schedule   ? "schedule"
-                                             : "push";
-  if (change.event == E::pull_request) out.action = "synchronize";
+  out.name = name_of(change.event);
+  out.action = change.event == E::pull_request ? "synchronize" : change.action;
   out.owner = options.owner;
   out.default_branch = options.default_branch;
   out.repository = change.repository.contains('/') ? change.repository : options.owner + "/" + change.repository;
@@ -111,8 +132,26 @@ Event event_from(const path::Change& change, const EventOptions& options) {
   out.subject = change.subject;
   out.trusted = change.trusted;
   out.paths = change.paths;
+  if (change.event == E::manual || !change.inputs.empty()) {
+    doc::Map inputs;
+    for (auto& [key, value] : change.inputs) inputs.set(key, value);
+    out.inputs = std::move(inputs);
+  }
   out.payload = payload_of(out);
+  add_details(change, out.payload);
   return out;
+}
+
+Result<> type_inputs(const Workflow& workflow, Event& event) {
+  if (event.name != "workflow_dispatch" || !workflow.trigger(event.name)) return {};
+  std::map<std::string, std::string> given;
+  if (auto* map = event.inputs.if_map())
+    for (auto& [key, value] : *map) given[key] = Data::from(value).text();
+  TRY(event.inputs, typed_inputs(workflow, event.name, given));
+  if (event.payload.is_null()) event.payload = payload_of(event);
+  event.payload["inputs"] = texts_of(event.inputs);
+  event.payload["workflow"] = workflow.source;
+  return {};
 }
 
 Result<doc::Value> typed_inputs(const Workflow& workflow, std::string_view event,
@@ -124,8 +163,12 @@ Result<doc::Value> typed_inputs(const Workflow& workflow, std::string_view event
   for (auto& [name, value] : given) {
     if (std::find(names.begin(), names.end(), name) != names.end()) continue;
     auto near = nearest(name, names);
-    auto error = Error(Kind::invalid, fmt::format("{}: has no input '{}'", workflow.source, name));
-    return Fail(near ? std::move(error).with_hint(fmt::format("did you mean '{}'?", *near)) : std::move(error));
+    auto text = fmt::format("{}: 'on: {}' declares no input '{}'", workflow.source, event, name);
+    if (near)
+      text += fmt::format(", did you mean '{}'?", *near);
+    else if (!names.empty())
+      text += fmt::format("; it has {}", join(std::span<const std::string>(names), ", "));
+    return fail(Kind::invalid, "{}", text);
   }
   doc::Map out;
   for (auto& input : trigger->inputs) {
@@ -165,6 +208,15 @@ bool triggers(const Workflow& workflow, const Event& event) {
   if (!trigger && event.name == "pull_request") trigger = workflow.trigger("pull_request_target");
   if (!trigger || !types_pass(*trigger, event)) return false;
   if (event.name == "push") return push_passes(*trigger, event);
+  if (event.name == "workflow_run") {
+    auto name = event.payload.str_at({"workflow_run", "name"});
+    return std::find(trigger->workflows.begin(), trigger->workflows.end(), name) != trigger->workflows.end() &&
+           passes(trigger->branches, event.payload.str_at({"workflow_run", "head_branch"}));
+  }
+  if (event.name == "schedule") {
+    auto line = event.payload.str_at({"schedule"});
+    return std::any_of(trigger->crons.begin(), trigger->crons.end(), [&](auto& cron) { return cron.first == line; });
+  }
   if (event.name.starts_with("pull_request"))
     return passes(trigger->branches, event.base_ref) && paths_pass(trigger->paths, event.paths);
   return true;

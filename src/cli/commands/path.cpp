@@ -253,7 +253,8 @@ std::vector<Command> path_commands() {
        {},
        promotions},
   };
-  for (auto& command : run_commands()) commands.push_back(std::move(command));
+  for (auto list : {run_commands, dispatch_commands, test_commands})
+    for (auto& command : list()) commands.push_back(std::move(command));
   return commands;
 }
 

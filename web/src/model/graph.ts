@@ -1,4 +1,12 @@
 // A run's jobs in columns, each right of what it needs, and the lines between them.
+/** Why a job has not begun though its turn has come. */
+export interface Waiting {
+  since: string;
+  environment?: string;
+  who?: string[];
+  until?: string;
+  byHand?: boolean;
+}
 export interface Job {
   key: string;
   name: string;
@@ -8,7 +16,8 @@ export interface Job {
   durationMs?: number;
   cached?: boolean;
   startedAt?: string;
-  result?: { id?: string; steps?: { name: string; conclusion: string; millis: number }[]; summary?: string };
+  waiting?: Waiting;
+  result?: { environment?: string; environmentUrl?: string; id?: string; steps?: { name: string; conclusion: string; millis: number }[]; summary?: string };
 }
 
 /** The job that a need means: a job id, of which a matrix makes several. */
@@ -51,4 +60,17 @@ export function draw(jobs: Job[]): Drawing {
   const nodes = list.flatMap((column, i) => column.map((job, row): Node => ({ job, column: i, row: row + (rows - column.length) / 2 })));
   const edges = nodes.flatMap((to) => (to.job.needs ?? []).flatMap((need) => nodes.filter((from) => from.column < to.column && idOf(from.job) === need).map((from) => ({ from, to }))));
   return { nodes, edges, columns: list.length, rows };
+}
+
+/** Environments that jobs of a run ask an approval for, each once. */
+export function asks(jobs: Job[]): { environment: string; jobs: Job[]; who: string[] }[] {
+  const found = new Map<string, { environment: string; jobs: Job[]; who: string[] }>();
+  for (const job of jobs) {
+    const waiting = job.waiting;
+    if (!waiting?.environment || waiting.byHand || !waiting.who?.length) continue;
+    const one = found.get(waiting.environment) ?? { environment: waiting.environment, jobs: [], who: waiting.who };
+    one.jobs.push(job);
+    found.set(waiting.environment, one);
+  }
+  return [...found.values()];
 }

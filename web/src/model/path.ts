@@ -55,6 +55,8 @@ export function light(phase: string | undefined): Light {
     case "Waiting":
     case "Pending":
       return phase.toLowerCase() as Light;
+    case "Manual":
+      return "waiting";
     default:
       return "pending";
   }

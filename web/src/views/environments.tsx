@@ -5,6 +5,7 @@ import { pathOf, request, type Obj } from "../kube";
 import { matrix, type Cell, type Light } from "../model/path";
 import { abort, byVersion, isMoving, measured, pause, promote, promoteFully, quantile, retry, steps, traffic, weight, type Traffic } from "../model/rollout";
 import { age, duration, short } from "../model/text";
+import { Deployments } from "../parts/deployments";
 import { Act, Chip, Dot, Empty, Problem } from "../parts/parts";
 import { linkOf, useKinds, type Kind } from "./objects";
 import { usePath } from "./path";
@@ -242,6 +243,7 @@ export function Environments() {
   const apps = useLive(pathOf.applications);
   const rollouts = useLive(pathOf.rollouts);
   const analyses = useLive(pathOf.analyses);
+  const environments = useLive(pathOf.own("environments"));
   const seen = useTraffic(rollouts.items.some((rollout) => isMoving(rollout)));
   const now = useClock();
   // In the order of the path; others after them.
@@ -277,7 +279,8 @@ export function Environments() {
           </section>
         )}
       </div>
-      {apps.items.length === 0 && apps.state === "live" && (
+      <Deployments environments={environments.items} now={now} />
+      {apps.items.length === 0 && environments.items.length === 0 && apps.state === "live" && (
         <Empty>
           No Application so far. <code>slipway bootstrap REPOSITORY</code> makes them from a configuration repository.
         </Empty>
