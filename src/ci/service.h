@@ -63,7 +63,7 @@ class JobService {
     virtual Changes take_changes();  // since the last call
 
    protected:
-    Pass() = default;  // of a service that is elsewhere
+    Pass();  // of a service that is elsewhere
 
    private:
     friend class JobService;

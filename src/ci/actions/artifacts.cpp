@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "ci/actions/actions.h"
 #include "ci/actions/archive.h"
+#include "ci/pod/in_pod.h"
 
 namespace slipway::ci {
 namespace {
@@ -38,6 +39,7 @@ Result<> check_retention(ActionUse& use) {
 
 Result<> give(ActionUse& use, const std::string& name, const Packed& packed) {
   RunArtifact artifact{name, packed.digest, packed.bytes};
+  if (auto* pod = use.job.options().in_pod) TRY_OK(pod->give_artifact(artifact, use.flag("overwrite", false)));
   {
     auto all = use.job.shared().artifacts.lock();
     if (all->contains(name) && !use.flag("overwrite", false))
@@ -73,6 +75,7 @@ Result<std::vector<RunArtifact>> wanted(ActionUse& use) {
   auto name = use.input("name"), pattern = use.input("pattern"), ids = use.input("artifact-ids");
   if (!name.empty() && !ids.empty())
     return fail(Kind::invalid, "Inputs 'name' and 'artifact-ids' cannot be used together. Please specify only one.");
+  if (auto* pod = use.job.options().in_pod) TRY_OK(pod->refresh_artifacts(*use.job.shared().artifacts.lock()));
   std::vector<RunArtifact> out;
   std::vector<std::string> names;
   std::set<std::string, std::less<>> missing;

@@ -17,6 +17,10 @@ namespace gitlab {
 class CoverageFinder;  // gitlab/steps.h
 }
 
+struct PodWish;
+struct PodJobSide;
+struct JobEvent;
+
 // Limits how many jobs run at once. Threads: any.
 class Slots {
  public:
@@ -236,6 +240,13 @@ class JobRun {
   void run_all(const Ctx& ctx);
   // pod/elsewhere.cpp: in a Pod, whose agent does what run_all does here.
   void run_elsewhere(const Ctx& ctx);
+  Result<> place_in_pod(PodWish& wish);
+  Result<PodJobSide> pod_side(const PodWish& wish);
+  void take_event(JobEvent& event);
+  Result<Millis> time_limit() const;
+  // pod/in_pod.cpp: in that Pod
+  Result<> enter_pod();
+  void note_service(const std::string& name, const Data& definition);
   void run_posts(const Ctx& ctx);
   void collect_outputs();
   void tell_environment_url();

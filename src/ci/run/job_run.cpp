@@ -2,6 +2,7 @@
 #include "ci/detail/job_run.h"
 #include "ci/detail/images.h"
 #include "ci/gitlab/steps.h"
+#include "ci/pod/in_pod.h"
 #include "ci/run/disk_guard.h"
 #include "ci/run/ready_place.h"
 
@@ -48,7 +49,7 @@ JobResult JobRun::run(const Ctx& ctx) {
     else if (ctx.alive())
       result_.why = prepared.error().what();
   } else if (!from_cache(own)) {
-    run_all(own);
+    options().pods ? run_elsewhere(own) : run_all(own);
   }
   if (hold && cancelled_ && result_.why.empty()) result_.why = hold->cancelled();
   if (auto full = disk.why(); !full.empty()) {
@@ -116,12 +117,17 @@ Result<> JobRun::open_folder() {
       return {};
     }
   }
-  TRY(auto folder, JobFolder::make(options().root));
+  TRY(auto folder, options().in_pod ? JobFolder::make_at(options().in_pod->home) : JobFolder::make(options().root));
   folder_.emplace(std::move(folder));
   return {};
 }
 
 Result<> JobRun::open_sandbox(const Ctx& ctx) {
+  if (options().in_pod) {
+    TRY_OK(enter_pod());
+    say_place();
+    return {};
+  }
   TRY(auto wanted, sandbox_options(ctx));
   has_image_ = !wanted.layers.empty();
   if (options().runtime) {

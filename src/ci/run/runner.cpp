@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "ci/detail/job_run.h"
+#include "ci/pod/pods.h"
 
 namespace slipway::ci {
 namespace {
@@ -310,6 +311,7 @@ class Graph {
       }
     }
     if (fresh && !result->waits) shared_.tell([&](Observer& o) { o.job_finished(*result); });
+    if (fresh && shared_.options.pods) shared_.options.pods->recorded(shared_.options.run_id, key);
     std::lock_guard lock(mutex_);
     --running.active, --alive_, ++ended_;
     changed_.notify_all();
@@ -614,7 +616,7 @@ Runner::Runner(RunnerOptions options) : options_(std::move(options)) {}
 Runner::~Runner() = default;
 
 Result<RunResult> Runner::run(const Ctx& ctx, const Plan& plan) {
-  if (!options_.runtime && !options_.allow_unisolated)
+  if (!options_.runtime && !options_.allow_unisolated && !options_.pods)
     return Fail(Error(Kind::unavailable, "there is no container runtime, and jobs do not run on the host unprotected")
                     .with_hint("install runc, or allow it with --unisolated"));
   TRY(auto chosen, choose(plan, options_.only_jobs));

@@ -5,19 +5,11 @@
 #include "base/text.h"
 #include "ci/detail/images.h"
 #include "ci/detail/job_run.h"
+#include "ci/run/health.h"
 #include "ci/run/pump.h"
 
 namespace slipway::ci {
-namespace {
 
-struct Health {
-  std::string command;  // for sh -c; "" none
-  std::vector<std::string> argv;
-  Millis interval{1000}, start_period{0};
-  int retries = 10;
-};
-
-// The few of docker's options that say how a service is watched.
 Result<Health> health_of(const std::string& options, const oci::Config& config) {
   Health out;
   if (config.healthcheck && config.healthcheck->test.size() > 1) {
@@ -51,6 +43,8 @@ Result<Health> health_of(const std::string& options, const oci::Config& config) 
   }
   return out;
 }
+
+namespace {
 
 Environment environment_of(const oci::Config& config) {
   Environment out = {{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}};

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "ci/detail/job_run.h"
 #include "ci/gitlab/steps.h"
+#include "ci/pod/in_pod.h"
 
 namespace slipway::ci {
 namespace {
@@ -133,6 +134,8 @@ Result<> JobRun::use(const Ctx& ctx, Frame& frame, const Step& step, StepContext
   if (auto native = own ? own : find_native_action(name)) {
     ActionUse use{*this, context, name, reference->ref, {}};
     for (auto& [key, value] : inputs.entries) use.inputs[key] = value.text();
+    if (auto* pod = options().in_pod)
+      TRY_OK(pod->need_source(ctx, name, [&](std::string_view input) { return use.input(input); }));
     if (!own && !says_what_it_reads(name)) reads_unseen(fmt::format("{} reads files by itself", name));
     return native(ctx, use);
   }

@@ -98,6 +98,8 @@ std::shared_ptr<JobService::Pass> JobService::admit(ServiceJob job) {
 
 JobService::Pass::Pass(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
 
+JobService::Pass::Pass() = default;
+
 JobService::Pass::~Pass() {
   if (!rep_) return;
   std::vector<std::string> addresses;
