@@ -44,7 +44,7 @@ Renewal keep(const kube::Object& run, const std::set<std::string>& keys) {
     else
       out.dropped.push_back(key);
   }
-  for (auto name : {"finishedAt", "waitsForPeople", "reusedFrom", "artifacts", "toldAttempt"})
+  for (auto name : {"finishedAt", "waitsForPeople", "reusedFrom", "artifacts", "tests"})
     out.status.set(name, doc::Value());
   out.status.set("phase", "Pending"), out.status.set("message", "");
   out.status.set("jobs", std::move(kept));

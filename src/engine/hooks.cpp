@@ -5,6 +5,7 @@
 #include "base/metrics.h"
 #include "engine/house.h"
 #include "engine/recorder.h"
+#include "engine/workflows.h"
 #include "forge/hook.h"
 #include "intake/intake.h"
 
@@ -31,6 +32,9 @@ Result<> take(const Ctx& ctx, House& house, const forge::Hook& hook) {
   TRY_OK(make_dirs(folder.parent_path()));
   TRY_IN(auto mirror, "mirror " + hook.repository,
          git::Repository::mirror(ctx.within(Millis(120000)), hook.clone_url, folder));
+  if (hook.type != forge::Hook::Type::pull_request)
+    TRY_OK(tell_of_ref(ctx, house, hook.repository, hook.ref, hook.before,
+                       hook.after.empty() ? std::string(git::zero_oid) : hook.after, hook.author));
   TRY(auto change, intake::change_of_hook(hook, mirror));
   if (!change) return {};
   change->repository = hook.repository;

@@ -109,6 +109,8 @@ void RunStatus::step_finished(const std::string& job, const ci::StepResult& step
     say(job, 0, fmt::format("step {}: {}", step.name, to_string(step.outcome)));
 }
 
+void RunStatus::tells_again(const std::string& job) { house_.run_logs->restart(run_, job); }
+
 void RunStatus::log(const ci::LogLine& line) { say(std::string(line.job), line.stream, line.text); }
 
 void RunStatus::tests(const std::string& job, const ci::TestReport& report) {
@@ -117,13 +119,11 @@ void RunStatus::tests(const std::string& job, const ci::TestReport& report) {
   origin.attempt = attempt_, origin.go = std::max(goes_[job], 1), origin.at = ctx_.clock->wall();
   if (auto kept = house_.tests->add(origin, report); !kept)
     LOG(warn, "ci.tests_not_kept", {"run", run_}, {"error", kept.error().what()});
-  any_tests_ = true;
 }
 
 doc::Value RunStatus::test_summary() const {
-  if (!any_tests_) return {};
   auto summary = house_.tests->of_run(change_.repository, run_, attempt_);
-  if (!summary) return {};
+  if (!summary || summary->passed + summary->failed + summary->skipped == 0) return {};
   auto flaky = summary->flaky;
   if (flaky.size() > 20) flaky.resize(20);
   doc::Map out{{"passed", summary->passed}, {"failed", summary->failed}, {"skipped", summary->skipped}};

@@ -26,6 +26,7 @@ class RunStatus final : public ci::Observer {
   void step_started(const std::string& job, const std::string& id, const std::string& name) override;
   void step_finished(const std::string& job, const ci::StepResult& step) override;
   void log(const ci::LogLine& line) override;
+  void tells_again(const std::string& job) override;
   void tests(const std::string& job, const ci::TestReport& report) override;
 
   // What the run's test reports counted, and which tests are flaky; null when it read none.
@@ -55,7 +56,6 @@ class RunStatus final : public ci::Observer {
   std::map<std::string, doc::Value> jobs_;
   std::map<std::string, std::string> since_;  // when a job could have started, had it not waited for people
   std::map<std::string, int> goes_;           // how often a job was begun in this attempt
-  bool any_tests_ = false;
   std::vector<std::string> order_;
   path::Spans commands_;
 };

@@ -8,6 +8,7 @@ const words = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 
 export { url, token };
 export const say = (word) => console.log(word);
+export const word = async () => (await words.next()).value;
 export async function heard(want) {
   const { value } = await words.next();
   if (value !== want) throw new Error(`heard ${value}, want ${want}`);

@@ -74,7 +74,7 @@ Result<int> tests(const Ctx& ctx, const Arguments& arguments, Io& io) {
   io.table({"REPOSITORY", "JOB", "TEST", "OLDEST TO NEWEST", ""}, rows);
   if (rows.empty())
     io.note(arguments.has("flaky") ? "no test both passed and failed on the same files"
-                                   : "no run has read a test report yet: uses: slipway/test-report does");
+                                   : "no run has read a test report yet: uses: slipway/test-report@v1 does");
   return 0;
 }
 

@@ -101,7 +101,7 @@ export function Tests({ repository }: { repository: string }) {
       ))}
       {shown.length === 0 && runs.state === "live" && (
         <Empty>
-          No run has read a test report so far: <code>uses: slipway/test-report</code> (or <code>artifacts: reports: junit</code>) does.
+          No run has read a test report so far: <code>uses: slipway/test-report@v1</code> (or <code>artifacts: reports: junit</code>) does.
         </Empty>
       )}
     </>
