@@ -28,6 +28,7 @@ struct EventOptions {
   std::string owner = "local", default_branch = "main";
 };
 Event event_from(const path::Change& change, const EventOptions& options = {});
+doc::Value payload_of(const Event& event);  // as the forge would send it, from the rest
 
 // The inputs of workflow_dispatch or workflow_call from what a person gave: typed, defaults filled in. Errors: invalid
 // (unknown or missing input, not one of the options, no boolean or number).

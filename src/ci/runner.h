@@ -71,7 +71,9 @@ struct JobResult {
   std::map<std::string, std::string> outputs;
   std::vector<StepResult> steps;
   std::vector<Annotation> annotations;
-  std::string summary;  // Markdown
+  std::string summary;    // Markdown
+  bool foretold = false;  // RunnerOptions::explain: it was not run; `why` says why it would be
+  std::string resumable;  // the step at which it can go on (RunnerOptions::resume); "" when it cannot
   std::vector<RunArtifact> artifacts;
   std::vector<BuiltImage> images;
   std::vector<path::Finding> findings;
@@ -79,7 +81,7 @@ struct JobResult {
   std::string cache_key;
   int exit_code = 0;  // of the command that made it fail
   bool timed_out = false;
-  std::optional<double> coverage;  // in percent, where the plan says how to find it
+  std::optional<double> coverage;            // in percent, where the plan says how to find it
   std::string environment, environment_url;  // where it deployed to
   bool waits = false;                        // for people: not begun, nothing of it counts yet
   Millis duration{0};
@@ -128,6 +130,7 @@ struct RunnerOptions {
   ReadyPlaces* ready = nullptr;  // containers made ahead; null: each job makes its own
   bool cache_jobs = true;
   bool cache_steps = true;    // those that declare inputs
+  bool explain = false;       // nothing runs: each job's `why` says whether it would, and what for
   bool infer_inputs = false;  // every job as if it said SLIPWAY_INPUTS: infer
   path::ImageBuilder* builder = nullptr;
   path::Scanner* scanner = nullptr;
@@ -153,14 +156,19 @@ struct RunnerOptions {
   std::map<std::string, std::string> secrets, vars;
   std::string run_id = "1", server_url = "http://localhost";
   std::int64_t run_number = 1, attempt = 1;
-  std::vector<std::string> only_jobs;  // these and what they need; empty: all
-  std::vector<std::string> started_jobs;  // manual ones that somebody has started
+  std::vector<std::string> only_jobs;                            // these and what they need; empty: all
+  std::vector<std::pair<std::string, std::string>> only_matrix;  // rows with these values; a job that has none: all
+  std::vector<std::string> started_jobs;                         // manual ones that somebody has started
   Observer* observer = nullptr;
   Environments* environments = nullptr;  // null: no rules, and manual jobs are skipped
-  JobGroups* groups = nullptr;      // keeps `concurrency:` of jobs across runs; null: each runs at once
-  std::vector<JobResult> finished;  // of an interrupted run: not run again
+  JobGroups* groups = nullptr;           // keeps `concurrency:` of jobs across runs; null: each runs at once
+  std::vector<JobResult> finished;       // of an interrupted run: not run again
   Millis default_timeout{std::chrono::minutes(360)};
-  Millis cancel_grace{std::chrono::minutes(5)};       // for steps that run on cancel
+  Millis cancel_grace{std::chrono::minutes(5)};  // for steps that run on cancel
+  // Jobs that fail are put aside here as they are, each until it runs again; on the file system of `root`. Empty: they
+  // are not. Jobs with services, and those that fail behind a step that holds something open, never are.
+  fs::path keep_failed;
+  bool resume = false;  // jobs that were put aside go on at the step that failed; the others run whole
   std::size_t max_log_bytes = std::size_t{64} << 20;  // a job
   std::uint64_t keep_free_bytes = std::uint64_t{512}
                                   << 20;  // on the disk of `root`: a job that takes more is stopped; 0: off
@@ -169,6 +177,12 @@ struct RunResult {
   Conclusion conclusion = Conclusion::success;
   bool waits = false;  // all that is left waits for people: run it again, with these as `finished`, when they decided
   std::vector<JobResult> jobs;
+};
+
+// Where a person sits.
+struct Terminal {
+  int in = 0, out = 1;
+  std::string name = "xterm";  // TERM
 };
 
 // Removes what a killed process left: containers of jobs (runtime may be null) and job folders below `root`. Only while
@@ -183,6 +197,9 @@ class Runner {
   // A failed job is a result, not an Error. Errors: invalid (options), unavailable (no way to isolate jobs).
   // On a stop request jobs are cancelled as GitHub cancels them and the result says so.
   Result<RunResult> run(const Ctx& ctx, const Plan& plan);
+  // A shell in the place of a job that failed and was put aside (`keep_failed`), by its key; afterwards it is put aside
+  // again, with what was changed. Gives the shell's exit status. Errors: not_found (no such job, or it is not kept).
+  Result<int> shell(const Ctx& ctx, const Plan& plan, const std::string& key, const Terminal& terminal);
 
  private:
   RunnerOptions options_;

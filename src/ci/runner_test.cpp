@@ -68,7 +68,7 @@ jobs:
   EXPECT_EQ(r.output.contains("never"), false);
   for (auto want : {"on failure failure", "always failure", "failure skipped"})
     EXPECT_TRUE(r.output.contains(want)) << want << r.output;
-  EXPECT_EQ(r.job("bad").why, "step '__run': Process completed with exit code 3.");
+  EXPECT_EQ(r.job("bad").why, "step 'Run exit 3': Process completed with exit code 3.");
 }
 
 TEST_F(RunnerTest, ContinueOnErrorOfStepAndJob) {

@@ -31,6 +31,8 @@ struct Template {
   bool is_expression() const { return sort == Sort::expression || sort == Sort::insert; }
   const Template* find(std::string_view key) const;  // in a map, ignoring case
   std::string literal_text() const;                  // scalars as text; "" for the rest
+  // The text as it stood in the file: one that holds expressions was made a format() of its parts.
+  std::string as_written() const;
   // The value with its expressions evaluated; an evaluation's error names `source`:line:col.
   Result<Data> evaluate(const Scope& scope, std::string_view source) const;
   Result<std::string> evaluate_text(const Scope& scope, std::string_view source) const;

@@ -103,6 +103,7 @@ std::vector<Command> run_commands();  // approve, reject, rerun, cancel, runs
 std::vector<Command> app_commands();
 std::vector<Command> rollout_commands();
 std::vector<Command> local_commands();  // run, lint, render
+Command run_command();
 std::vector<Command> init_commands();
 std::vector<Command> scan_commands();
 std::vector<Command> build_commands();

@@ -7,6 +7,8 @@
 #include "ci/run/commands.h"
 #include "ci/run/job_folder.h"
 #include "ci/run/kept_answers.h"
+#include "ci/run/kept_job.h"
+#include "ci/run/matchers.h"
 #include "ci/run/sandbox.h"
 #include "ci/runner.h"
 #include "ci/service.h"
@@ -115,6 +117,7 @@ struct Tape {
 // Where the output of one step goes and what it says in it.
 struct StepContext {
   Frame* frame = nullptr;
+  std::string name;           // for people
   std::string id, report_id;  // report_id: the job's own step, also within composites
   Environment env;            // of the step: all levels merged, evaluated
   StepRecord* record = nullptr;
@@ -148,8 +151,8 @@ struct JobInput {
   Data needs, inputs;
   std::map<std::string, std::string> secrets;
   std::map<std::string, std::string> vars = {};  // of its environment, over those of the run
-  bool may_identify = false;   // permissions: id-token: write, also of those who called
-  const Plan* root = nullptr;  // of the workflow that was started, when this one is called
+  bool may_identify = false;                     // permissions: id-token: write, also of those who called
+  const Plan* root = nullptr;                    // of the workflow that was started, when this one is called
 };
 
 class JobRun {
@@ -157,6 +160,8 @@ class JobRun {
   explicit JobRun(JobInput input);
   ~JobRun();
   JobResult run(const Ctx& ctx);
+  // kept_job.cpp: of a job that failed and was put aside.
+  Result<int> open_shell(const Ctx& ctx, const Terminal& terminal);
 
   // For actions.
   Shared& shared() { return in_.shared; }
@@ -177,11 +182,15 @@ class JobRun {
   Result<std::string> relative_of(const std::string& path) const;
   void log(const StepContext& step, int stream, std::string_view line);
   void say(const StepContext& step, std::string_view line) { log(step, 0, line); }
-  void annotate(const StepContext& step, Annotation annotation);
+  // shown: what the log has of it; "" its message.
+  void annotate(const StepContext& step, Annotation annotation, std::string_view shown = {});
   void set_output(StepContext& step, const std::string& name, const std::string& value);
   void set_env(StepContext& step, const std::string& name, const std::string& value);
   void add_path(StepContext& step, const std::string& folder);
-  void add_mask(std::string_view value) { in_.shared.redaction.add(value); }
+  void add_mask(std::string_view value) {
+    in_.shared.redaction.add(value);
+    masks_.emplace_back(value);
+  }
   // For the facts about what the job reads (observe/): where a checkout put the run's own source; files that a pattern
   // found; that something was read which nobody can tell again.
   void source_is_at(const std::string& below_workspace);
@@ -256,9 +265,14 @@ class JobRun {
   Result<> start_service(const Ctx& ctx, const std::string& name, const Data& definition, const SandboxOptions& job);
   void stop_services();
 
+  // kept_job.cpp
+  void put_aside();
+  Result<std::optional<KeptState>> kept_before() const;
+  Result<> take_up(KeptState state);
+  Result<> bring_changes(const Manifest& before);
   // job_cache.cpp
   InputWords declared_inputs() const;
-  bool may_be_answered() const;
+  std::string why_not_answered() const;
   bool from_cache(const Ctx& ctx);
   bool answer(const std::string& key);
   bool answer_by_facts(const Ctx& ctx, const InputWords& inputs);
@@ -270,6 +284,7 @@ class JobRun {
   Result<std::string> cache_key(const Ctx& ctx, const InputWords& inputs);
   std::string facts_key(const Ctx& ctx) const;
   std::string scripts() const;
+  std::string digest_of_steps(std::size_t count) const;
   void fail_job(std::string why);
 
   // steps.cpp
@@ -306,6 +321,8 @@ class JobRun {
   void take(StepContext& step, int stream, std::string_view piece);
   void take_line(StepContext& step, int stream, std::string_view line);
   bool command(StepContext& step, const WorkflowCommand& command, std::string_view line);
+  void add_matcher(StepContext& step, const std::string& file);
+  void report(const StepContext& step, const MatchedIssue& issue, std::string_view line);
 
   Data github_of(const Frame& frame, const StepContext* step) const;
 
@@ -339,7 +356,15 @@ class JobRun {
   JobInput in_;
   const JobDefinition& definition_;
   JobResult result_;
-  std::unique_ptr<Recorder> recorder_;                     // null: nobody wants to know what the job reads
+  std::unique_ptr<Recorder> recorder_;  // null: nobody wants to know what the job reads
+  Matchers matchers_;
+  std::string why_it_runs_;
+  std::vector<std::string> masks_;
+  int first_failed_ = -1;                                  // among the job's own steps
+  bool for_shell_ = false, taken_up_ = false;              // a person looks around; the job was put aside before
+  std::size_t resume_at_ = 0;                              // steps before it were done in an earlier life
+  std::string checkout_;                                   // where the run's source is, relative to home
+  Manifest source_manifest_;                               // of a folder, when it was checked out
   std::vector<std::shared_ptr<Recorder>> step_recorders_;  // outlive what steps leave running
   std::string image_;
   std::string facts_key_;
@@ -370,6 +395,9 @@ class JobRun {
   std::condition_variable turned_;
   std::vector<std::unique_ptr<Background>> background_;
 };
+
+// "build", "test (20, debian)": unique in the run. prefix: of a called workflow.
+std::string job_key(const std::string& prefix, const PlanJob& job, const std::vector<Leg>& legs, std::size_t index);
 
 // Natively known actions (actions/*.cpp).
 struct ActionUse {

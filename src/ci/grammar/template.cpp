@@ -26,6 +26,50 @@ std::string Template::literal_text() const {
   }
 }
 
+namespace {
+
+// The arguments of a call, cut at its own commas.
+std::vector<std::string> arguments_of(std::string_view call) {
+  std::vector<std::string> out(1);
+  int depth = 0;
+  bool quoted = false;
+  for (char c : call) {
+    if (c == '\'') quoted = !quoted;
+    if (!quoted && (c == '(' || c == '[')) ++depth;
+    if (!quoted && (c == ')' || c == ']')) --depth;
+    if (c == ',' && !quoted && depth == 0)
+      out.emplace_back();
+    else
+      out.back() += c;
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string Template::as_written() const {
+  std::string_view all = text;
+  if (sort != Sort::expression || !all.starts_with("format('") || !all.ends_with(')')) return literal_text();
+  auto arguments = arguments_of(all.substr(7, all.size() - 8));
+  auto pattern = replace_all(arguments[0].substr(1, arguments[0].size() - 2), "''", "'");
+  std::string out;
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
+    if ((pattern[i] == '{' || pattern[i] == '}') && i + 1 < pattern.size() && pattern[i + 1] == pattern[i]) {
+      out += pattern[i++];
+      continue;
+    }
+    auto end = pattern[i] == '{' ? pattern.find('}', i) : std::string::npos;
+    auto which = end == std::string::npos ? std::nullopt : to_int(pattern.substr(i + 1, end - i - 1));
+    if (!which || *which < 0 || static_cast<std::size_t>(*which) + 1 >= arguments.size()) {
+      out += pattern[i];
+      continue;
+    }
+    out += fmt::format("${{{{ {} }}}}", trim(arguments[static_cast<std::size_t>(*which) + 1]));
+    i = end;
+  }
+  return out;
+}
+
 Result<Data> Template::evaluate(const Scope& scope, std::string_view source) const {
   switch (sort) {
     case Sort::null:

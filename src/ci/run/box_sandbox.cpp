@@ -71,6 +71,11 @@ class BoxSandbox final : public Sandbox {
     return Fd(::open(fmt::format("/proc/{}/root", container_->pid()).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   }
 
+  Result<int> shell(const Ctx& ctx, const Process& process, const Terminal& terminal) override {
+    box::Container::Exec exec{.argv = process.argv, .env = process.env, .cwd = process.cwd, .user = {}, .tty = true};
+    return container_->exec(ctx, exec, {.in = terminal.in, .out = terminal.out, .err = terminal.out});
+  }
+
   void close() override {
     if (!container_) return;
     ::shutdown(socket_.get(), SHUT_RDWR);
@@ -208,6 +213,7 @@ Result<std::unique_ptr<Sandbox>> open_box_sandbox(const Ctx& ctx, box::Runtime& 
   if (!image) {
     TRY_OK(show_host(spec, options.hide, runtime.rootless(), options.home.parent_path() / "host"));
   }
+  spec.upper = options.upper;
   spec.argv = {"/.slipway-steward"};
   spec.env = options.env;
   spec.cwd = "/";

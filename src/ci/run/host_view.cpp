@@ -63,6 +63,7 @@ Result<> show_by_folder(box::Spec& spec, const fs::path& scratch) {
       continue;
     }
     auto upper = scratch / name / "upper", work = scratch / name / "work";
+    TRY_OK(remove_tree(work));  // of an earlier mount: says that nothing was synced
     TRY_OK(make_dirs(upper));
     TRY_OK(make_dirs(work));
     spec.mounts.push_back({.source = "overlay",

@@ -61,23 +61,29 @@ InputWords JobRun::declared_inputs() const {
   return out;
 }
 
-bool JobRun::may_be_answered() const {
-  if (!options().cache || !options().cache_jobs || has_effects(definition_.steps)) return false;
+// Why it always runs; "" when it may be answered.
+std::string JobRun::why_not_answered() const {
+  if (!options().cache || !options().cache_jobs) return "nothing is answered from the cache here";
+  if (has_effects(definition_.steps)) return "what it does is the point, not what it finds out";
   // Who asks for an identity is about to use it somewhere.
   auto& permissions = definition_.permissions ? definition_.permissions : in_.plan.workflow->permissions;
-  if (permissions && permissions->contains("id-token") && permissions->at("id-token") == "write") return false;
+  if (permissions && permissions->contains("id-token") && permissions->at("id-token") == "write")
+    return "it asks for an identity";
   // A deployment, a timer and a person who presses the button all mean "do it", not "tell me how it was".
   auto& event = in_.plan.event.name;
-  if (definition_.environment || (event != "push" && !event.starts_with("pull_request") && event != "merge_group"))
-    return false;
-  return options().repository || !options().folder.empty();
+  if (definition_.environment) return "it is a deployment";
+  if (event != "push" && !event.starts_with("pull_request") && event != "merge_group")
+    return fmt::format("it was asked for by {}", event);
+  return options().repository || !options().folder.empty() ? "" : "this run has no source";
 }
 
 bool JobRun::from_cache(const Ctx& ctx) {
-  if (!may_be_answered()) return false;
+  why_it_runs_ = why_not_answered();
+  if (!why_it_runs_.empty()) return false;
   auto inputs = declared_inputs();
   auto key = cache_key(ctx, inputs);
   if (!key) return false;
+  why_it_runs_ = inputs.patterns.empty() ? "it has not succeeded on these files" : "a file it declares has changed";
   result_.cache_key = *key;
   if (answer(*key)) return true;
   return inputs.infer && options().blobs && answer_by_facts(ctx, inputs);
@@ -127,6 +133,8 @@ bool JobRun::answer_by_facts(const Ctx& ctx, const InputWords& inputs) {
     if (!changed && answer(known.result)) return true;
     if (std::exchange(first, false)) why = changed.value_or("its result is not kept any more");
   }
+  why_it_runs_ = why;
+  if (options().explain) return false;
   say(nobody, fmt::format("Runs, and is watched: {}.", why));
   recorder_ = std::make_unique<Recorder>(recorder_options(inputs));
   folder_->watch(recorder_.get());
@@ -192,6 +200,9 @@ std::map<std::string, std::string> JobRun::run_values() const {
 }
 
 void JobRun::source_is_at(const std::string& below_workspace) {
+  checkout_ = (fs::path(folder_->workspace()) / below_workspace).lexically_normal().string();
+  while (checkout_.ends_with('/')) checkout_.pop_back();
+  if (!options().keep_failed.empty() && !options().repository) source_manifest_ = manifest_of(options().folder);
   if (recorder_) recorder_->source_at(below_workspace);
 }
 void JobRun::looked_for(const std::vector<std::string>& files) const {

@@ -159,6 +159,12 @@ std::string JobRun::facts_key(const Ctx& ctx) const {
   return "facts/" + sha256_hex(text);
 }
 
+std::string JobRun::digest_of_steps(std::size_t count) const {
+  std::string out;
+  for (std::size_t i = 0; i < count && i < definition_.steps.size(); ++i) put(out, definition_.steps[i]);
+  return sha256_hex(out);
+}
+
 std::string JobRun::scripts() const {
   std::string out;
   for (auto& step : definition_.steps)

@@ -24,6 +24,18 @@ Result<JobFolder> JobFolder::make_at(const fs::path& home) {
   return JobFolder(home / ".slipway", home);
 }
 
+Result<> JobFolder::put_aside(const fs::path& place) {
+  if (::rename(dir_.path().c_str(), place.c_str()) < 0) return fail_errno(errno, place.string());
+  dir_.release();
+  return {};
+}
+
+Result<JobFolder> JobFolder::take_up(const fs::path& root, const fs::path& place) {
+  TRY(auto dir, TempDir::make_in(root, "job"));
+  if (::rename(place.c_str(), dir.path().c_str()) < 0) return fail_errno(errno, place.string());
+  return JobFolder(std::move(dir));
+}
+
 Result<> JobFolder::name_workspace(const std::string& repository_name) {
   std::string name;
   for (char c : repository_name)

@@ -19,6 +19,9 @@ class JobFolder {
   static Result<JobFolder> make(const fs::path& root);
   // Of a machine that has one job alone: home where steps expect it, ours in a folder below. Both stay.
   static Result<JobFolder> make_at(const fs::path& home);
+  // Leaves it somewhere else, and takes it up again from there: both on one file system, or `unavailable`.
+  Result<> put_aside(const fs::path& place);
+  static Result<JobFolder> take_up(const fs::path& root, const fs::path& place);
   // Makes the workspace.
   Result<> name_workspace(const std::string& repository_name);
   JobFolder(JobFolder&&) noexcept = default;

@@ -48,8 +48,11 @@ JobResult JobRun::run(const Ctx& ctx) {
       fail_job(prepared.error().print());
     else if (ctx.alive())
       result_.why = prepared.error().what();
-  } else if (!from_cache(own)) {
-    options().pods ? run_elsewhere(own) : run_all(own);
+  } else if (taken_up_ || !from_cache(own)) {
+    if (options().explain)
+      result_.foretold = true, result_.why = why_it_runs_;
+    else
+      options().pods ? run_elsewhere(own) : run_all(own);
   }
   if (hold && cancelled_ && result_.why.empty()) result_.why = hold->cancelled();
   if (auto full = disk.why(); !full.empty()) {
@@ -75,7 +78,11 @@ Result<> JobRun::take_turn(const Ctx& ctx, std::unique_ptr<JobGroups::Hold>& hol
 
 Result<> JobRun::prepare(const Ctx& ctx) {
   auto& event = in_.plan.event;
-  TRY_OK(open_folder());
+  if (options().resume || for_shell_) {
+    TRY(auto kept, kept_before());
+    if (kept) TRY_OK(take_up(*std::move(kept)));
+  }
+  if (!folder_) TRY_OK(open_folder());
   TRY_OK(folder_->name_workspace(event.repository.substr(event.repository.find('/') + 1)));
   base_env_ = {{"PATH", options().path}, {"LANG", "C.UTF-8"}, {"CI", "true"}, {"DEBIAN_FRONTEND", "noninteractive"}};
   TRY_OK(folder_->write(folder_->temp() + "/_github_workflow/event.json", doc::print_json_pretty(event.payload)));
@@ -110,7 +117,7 @@ Result<> JobRun::prepare(const Ctx& ctx) {
 Result<> JobRun::open_folder() {
   bool runs =
       std::any_of(definition_.steps.begin(), definition_.steps.end(), [](const Step& s) { return s.run.has_value(); });
-  if (options().ready && runs && !definition_.container && !definition_.services) {
+  if (options().ready && options().keep_failed.empty() && runs && !definition_.container && !definition_.services) {
     if (auto place = options().ready->take(options().limits, options().hide)) {
       folder_.emplace(std::move(place->folder));
       sandbox_ = std::move(place->sandbox);
@@ -172,6 +179,7 @@ Result<SandboxOptions> JobRun::sandbox_options(const Ctx& ctx) {
   SandboxOptions out;
   out.home = folder_->home();
   out.id = fmt::format("ci-{}", random_hex(8));
+  if (!options().keep_failed.empty()) out.upper = folder_->base() / "upper";
   out.hide = options().hide;
   out.limits = options().limits;
   if (definition_.container) {
@@ -285,6 +293,7 @@ void JobRun::finish(const Ctx&, std::chrono::steady_clock::time_point started) {
   stop_services();
   pass_.reset();
   sandbox_.reset();
+  put_aside();
   folder_.reset();
   result_.conclusion = cancelled_ ? Conclusion::cancelled : failed_ ? Conclusion::failure : Conclusion::success;
   if (cancelled_ && result_.why.empty()) result_.why = timed_out_ ? "the job ran longer than its timeout" : "cancelled";

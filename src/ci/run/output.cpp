@@ -47,12 +47,12 @@ void JobRun::log(const StepContext& step, int stream, std::string_view text) {
   });
 }
 
-void JobRun::annotate(const StepContext& step, Annotation annotation) {
+void JobRun::annotate(const StepContext& step, Annotation annotation, std::string_view shown) {
   auto level = annotation.level;
   auto name = level == Annotation::Level::error ? "error" : level == Annotation::Level::warning ? "warning" : "notice";
   annotation.message = in_.shared.redaction.redact(annotation.message.substr(0, max_message));
   annotation.title = in_.shared.redaction.redact(annotation.title.substr(0, 255));
-  log(step, 0, fmt::format("##[{}]{}", name, annotation.message));
+  log(step, 0, fmt::format("##[{}]{}", name, shown.empty() ? annotation.message : shown));
   auto same =
       std::count_if(result_.annotations.begin(), result_.annotations.end(), [&](auto& a) { return a.level == level; });
   if (static_cast<std::size_t>(same) >= max_annotations * std::max<std::size_t>(definition_.steps.size(), 1)) return;
@@ -219,7 +219,42 @@ void JobRun::take_line(StepContext& step, int stream, std::string_view line) {
   auto parsed = parse_command(line);
   if (parsed && command(step, *parsed, line)) return;
   if (coverage_) coverage_->line(line);
+  if (!matchers_.empty())
+    if (auto plain = strip_colours(line); auto issue = matchers_.match(plain)) return report(step, *issue, plain);
   log(step, stream, line);
+}
+
+void JobRun::add_matcher(StepContext& step, const std::string& file) {
+  auto added = [&]() -> Result<> {
+    TRY(auto relative, relative_of(file));
+    if (!folder_->has_file(relative)) return fail(Kind::not_found, "{}: no such file", file);
+    TRY(auto text, folder_->read(relative, max_file));
+    TRY(auto owners, matchers_.add(text, file));
+    for (auto& owner : owners) say(step, fmt::format("##[debug]Added matchers: '{}'", owner));
+    return {};
+  }();
+  if (!added) say(step, fmt::format("##[warning]{}", added.error().print()));
+}
+
+// Rule: a file counts when it is there, below the workspace; its name is then relative to it.
+void JobRun::report(const StepContext& step, const MatchedIssue& issue, std::string_view line) {
+  Annotation a;
+  if (issue.severity.empty() || issue.severity == "error")
+    a.level = Annotation::Level::error;
+  else if (issue.severity == "warning")
+    a.level = Annotation::Level::warning;
+  else if (issue.severity == "notice")
+    a.level = Annotation::Level::notice;
+  else
+    return log(step, 1, line);
+  a.message = issue.message;
+  if (!issue.file.empty()) {
+    auto base = fs::path(issue.from_path).parent_path();
+    auto place = relative_of((fs::path(issue.file).is_absolute() ? fs::path(issue.file) : base / issue.file).string());
+    if (place && is_below(*place, folder_->workspace()) && folder_->has_file(*place))
+      a.place = {fs::path(*place).lexically_relative(folder_->workspace()).string(), issue.line, issue.column};
+  }
+  annotate(step, std::move(a), in_.shared.redaction.redact(line));
 }
 
 bool JobRun::command(StepContext& step, const WorkflowCommand& c, std::string_view line) {
@@ -269,8 +304,12 @@ bool JobRun::command(StepContext& step, const WorkflowCommand& c, std::string_vi
     } else {
       add_path(step, c.data);
     }
-  } else if (c.name == "echo" || c.name == "add-matcher" || c.name == "remove-matcher") {
-    // Echo has nothing to switch here; matchers only add annotations.
+  } else if (c.name == "add-matcher") {
+    add_matcher(step, c.data);
+  } else if (c.name == "remove-matcher") {
+    matchers_.remove(text_of(c, "owner"));
+  } else if (c.name == "echo") {
+    // Commands are never echoed here: there is nothing to switch.
   } else {
     (void)line;
     return false;

@@ -135,9 +135,9 @@ void print_jobs(const Plan& plan, int indent, std::string& out) {
       for (auto& leg : job.legs)
         if (!leg.suffix.empty()) out += fmt::format("{:{}}- {}\n", "", indent + 2, leg.suffix);
     for (auto& step : job.definition->steps) {
-      auto what = step.name   ? step.name->literal_text()
-                  : step.uses ? step.uses->literal_text()
-                  : step.run  ? step.run->literal_text()
+      auto what = step.name   ? step.name->as_written()
+                  : step.uses ? step.uses->as_written()
+                  : step.run  ? step.run->as_written()
                               : step.id;
       auto first = std::string(lines(what).empty() ? std::string_view() : lines(what)[0]);
       out += fmt::format("{:{}}{}\n", "", indent + 4, first.substr(0, 100));

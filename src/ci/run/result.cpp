@@ -87,6 +87,7 @@ doc::Value to_doc(const JobResult& r) {
   if (!r.why.empty()) out["why"] = r.why;
   if (!r.outputs.empty()) out["outputs"] = texts(r.outputs);
   if (!r.summary.empty()) out["summary"] = r.summary;
+  if (!r.resumable.empty()) out["resumable"] = r.resumable;
   if (r.from_cache) out["fromCache"] = true;
   if (!r.cache_key.empty()) out["cacheKey"] = r.cache_key;
   if (r.exit_code != 0) out["exitCode"] = r.exit_code;
@@ -117,6 +118,7 @@ Result<JobResult> job_result_from(doc::View v) {
   r.duration = Millis(v["millis"].num_or(0));
   r.why = v["why"].str_or(""), r.summary = v["summary"].str_or("");
   r.from_cache = v["fromCache"].bool_or(false), r.cache_key = v["cacheKey"].str_or("");
+  r.resumable = v["resumable"].str_or("");
   r.exit_code = static_cast<int>(v["exitCode"].num_or(0)), r.timed_out = v["timedOut"].bool_or(false);
   if (const auto* coverage = v["coverage"].exists() ? &v["coverage"].value() : nullptr)
     r.coverage = Data::from(*coverage).number();

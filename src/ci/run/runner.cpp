@@ -187,7 +187,19 @@ class Graph {
       if (auto expanded = expand(job, need, running); !expanded)
         return end_without_run(job, Conclusion::failure, expanded.error().what());
     }
+    if (!narrow(running.legs)) return end_without_run(job, Conclusion::skipped, "no row of its matrix is asked for");
     running_.emplace(job.id, std::move(running));
+  }
+
+  // Rows that were not asked for go. False: none is left.
+  bool narrow(std::vector<Leg>& legs) const {
+    for (auto& [key, value] : shared_.options.only_matrix) {
+      auto has_it = [&](const Leg& leg) { return !leg.matrix.is_null() && !leg.matrix.member(key).is_null(); };
+      if (std::none_of(legs.begin(), legs.end(), has_it)) continue;
+      std::erase_if(legs,
+                    [&](const Leg& leg) { return !has_it(leg) || !iequals(leg.matrix.member(key).text(), value); });
+    }
+    return !legs.empty();
   }
 
   std::string manual_why() const {
@@ -275,13 +287,7 @@ class Graph {
   }
 
   std::string key_of(const Running& running, std::size_t index) const {
-    auto& leg = running.legs[index];
-    auto key = prefix_ + running.job->id;
-    if (leg.matrix.is_null()) return key;
-    std::size_t same = 0;
-    for (std::size_t i = 0; i < index; ++i) same += running.legs[i].suffix == leg.suffix ? 1 : 0;
-    key += fmt::format(" ({}{})", leg.suffix, same > 0 ? fmt::format(" #{}", same + 1) : std::string());
-    return key;
+    return job_key(prefix_, *running.job, running.legs, index);
   }
 
   void start_legs(const Ctx& ctx, Running& running, std::vector<std::jthread>& threads) {
@@ -610,6 +616,15 @@ Result<> clean_up_after_crash(const fs::path& root, box::Runtime* runtime) {
   for (auto& name : names)
     if (name.starts_with("job")) TRY_OK(remove_tree(root / name));
   return {};
+}
+
+std::string job_key(const std::string& prefix, const PlanJob& job, const std::vector<Leg>& legs, std::size_t index) {
+  auto& leg = legs[index];
+  auto key = prefix + job.id;
+  if (leg.matrix.is_null()) return key;
+  std::size_t same = 0;
+  for (std::size_t i = 0; i < index; ++i) same += legs[i].suffix == leg.suffix ? 1 : 0;
+  return key + fmt::format(" ({}{})", leg.suffix, same > 0 ? fmt::format(" #{}", same + 1) : std::string());
 }
 
 Runner::Runner(RunnerOptions options) : options_(std::move(options)) {}

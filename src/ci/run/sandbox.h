@@ -9,6 +9,7 @@
 #include "base/files.h"
 #include "base/process.h"
 #include "box/box.h"
+#include "ci/runner.h"
 
 namespace slipway::ci {
 
@@ -35,11 +36,14 @@ class Sandbox {
   virtual std::string describe() const = 0;
   // Its root folder, as its processes see it; none on the host.
   virtual Fd root() const { return {}; }
+  // A process on a terminal of its own, for a person. Errors: as run; unavailable where there is no container.
+  virtual Result<int> shell(const Ctx& ctx, const Process& process, const Terminal& terminal) = 0;
   // Kills what is left. Idempotent.
   virtual void close() = 0;
 };
 
 struct SandboxOptions {
+  fs::path upper;                // where changes of the root go, to be kept; empty: they are dropped
   fs::path home;                 // of the host: becomes /home/runner inside
   std::string id;                // unique on this host
   std::vector<fs::path> layers;  // of an image; empty: a copy-on-write view of the host's root

@@ -72,7 +72,7 @@ std::string display_name(const Step& step, const std::string& name) {
   if (!name.empty()) return name;
   if (step.uses) return "Run " + step.uses->text;
   if (!step.run) return step.id;
-  auto text = step.run->is(Template::Sort::string) ? step.run->text : step.run->literal_text();
+  auto text = step.run->as_written();
   for (auto line : lines(text))
     if (!trim(line).empty()) return "Run " + std::string(trim(line).substr(0, 120));
   return "Run";
@@ -82,6 +82,8 @@ std::string display_name(const Step& step, const std::string& name) {
 
 void JobRun::steps(const Ctx& ctx, Frame& frame, const std::vector<Step>& list) {
   for (auto& one : list) {
+    auto number = static_cast<std::size_t>(&one - list.data());
+    if (&frame == &root_ && number < resume_at_) continue;
     if (!cancelled_ && !ctx.alive()) {
       cancelled_ = true;
       timed_out_ = ctx.alive().error().is(Kind::timeout);
@@ -90,6 +92,7 @@ void JobRun::steps(const Ctx& ctx, Frame& frame, const std::vector<Step>& list) 
       start_background(ctx, frame, one);
     else
       step(ctx, frame, one);
+    if (&frame == &root_ && failed_ && first_failed_ < 0) first_failed_ = static_cast<int>(number);
   }
 }
 
@@ -126,6 +129,7 @@ void JobRun::step(const Ctx& ctx, Frame& frame, const Step& step, Effects* effec
   if (step.name)
     name = step.name->evaluate_text(scope(frame, &context), frame.source).value_or(step.name->literal_text());
   name = in_.shared.redaction.redact(display_name(step, name));
+  context.name = name;
 
   auto want = wanted(frame, step, context);
   Result<> outcome;
@@ -278,8 +282,10 @@ void JobRun::conclude(const Ctx& ctx, Frame& frame, const Step& step, StepContex
   if (!frame.composite) {
     failed_ = true;
     if (result_.exit_code == 0) result_.exit_code = context.exit_code;
+    // An id of our own says nothing to people.
+    auto& called = step.id.starts_with("__") ? context.name : step.id;
     if (result_.why.empty())
-      result_.why = fmt::format("step '{}': {}", step.id, in_.shared.redaction.redact(error.what()));
+      result_.why = fmt::format("step '{}': {}", called, in_.shared.redaction.redact(error.what()));
   }
 }
 

@@ -50,6 +50,8 @@ doc::Value texts_of(const doc::Value& inputs) {
   return out;
 }
 
+}  // namespace
+
 doc::Value payload_of(const Event& event) {
   doc::Value out;
   auto slash = event.repository.find('/');
@@ -90,6 +92,8 @@ doc::Value payload_of(const Event& event) {
   }
   return out;
 }
+
+namespace {
 
 // What the change itself says of its event: github.event as it is, but for what is ours.
 void add_details(const path::Change& change, doc::Value& out) {
