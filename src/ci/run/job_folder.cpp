@@ -25,8 +25,9 @@ Result<JobFolder> JobFolder::make_at(const fs::path& home) {
 }
 
 Result<> JobFolder::put_aside(const fs::path& place) {
-  if (::rename(dir_.path().c_str(), place.c_str()) < 0) return fail_errno(errno, place.string());
-  dir_.release();
+  if (!dir_) return fail(Kind::unavailable, "this folder belongs to the machine");
+  if (::rename(base_.c_str(), place.c_str()) < 0) return fail_errno(errno, place.string());
+  dir_->release();
   return {};
 }
 
