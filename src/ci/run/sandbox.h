@@ -36,8 +36,10 @@ class Sandbox {
   virtual std::string describe() const = 0;
   // Its root folder, as its processes see it; none on the host.
   virtual Fd root() const { return {}; }
-  // A process on a terminal of its own, for a person. Errors: as run; unavailable where there is no container.
-  virtual Result<int> shell(const Ctx& ctx, const Process& process, const Terminal& terminal) = 0;
+  // A process on a terminal of its own, for a person. Errors: as run; unavailable where there is none to be had.
+  virtual Result<int> shell(const Ctx& /*ctx*/, const Process& /*process*/, const Terminal& /*terminal*/) {
+    return fail(Kind::unavailable, "jobs that run {} have no shell for people", describe());
+  }
   // Kills what is left. Idempotent.
   virtual void close() = 0;
 };
