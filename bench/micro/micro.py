@@ -99,6 +99,10 @@ def runs(ms, told):
         *([at_most("micro/parse-and-plan-real", real["median_us"] / 1000, "ms", 0.1, note=f"median of {real['files']:.0f} public workflows")] if real else []),
         at_most("micro/log-lines-lost", flood["lost"], "", 0, note=f"of four jobs that write {flood['lines'] / ms['log_flood/real_time']:.0f} lines a ms"),
     ]
+    figures += [
+        at_most("micro/watched-open", (ms["open_files/watched/real_time"] - ms["open_files/alone/real_time"]) / 2000 * 1000, "us", 20, note="what a watched open costs, of 2000 in a step; nothing when nobody watches"),
+        at_most("micro/answered-job", ms["answered_jobs/real_time"] / 100, "ms", 5, note="a job whose facts still hold, of a hundred in a repository of 2000 files"),
+    ]
     if "container/runc/real_time" in ms:
         figures.append(share_of("micro/container", container, "ms", ms["container/runc/real_time"], "runc", 0.3, note="`true` in a fresh container, from start to nothing left"))
     else:

@@ -9,6 +9,7 @@
 #include "base/process.h"
 #include "base/testing/golden.h"
 #include "base/text.h"
+#include "ci/jobcache.h"
 #include "ci/runner.h"
 
 namespace slipway::ci {
@@ -103,6 +104,53 @@ void chain_of_jobs(benchmark::State& state) {
   run_plan(state, text);
 }
 BENCHMARK(chain_of_jobs)->Arg(1)->Arg(11)->UseRealTime()->Unit(benchmark::kMillisecond);
+
+// A step that opens two thousand files, watched (its inputs are found out) and not.
+void open_files(benchmark::State& state, bool watched) {
+  Engine engine;
+  if (!engine.boxes) return state.SkipWithError("cannot run containers here");
+  for (int i = 0; i < 2000; ++i) must(write_file(engine.options.folder / fmt::format("f{}", i), "x\n"));
+  auto blobs = must(store::BlobStore::open(engine.dir.path() / "blobs"));
+  std::string text = "on: push\njobs:\n  a:\n    runs-on: x\n    env: {SLIPWAY_INPUTS: infer}\n    steps:\n"
+                     "      - uses: actions/checkout@v4\n      - run: cat f* > /dev/null\n";
+  auto plan = plan_of(text);
+  for (auto _ : state) {
+    state.PauseTiming();
+    auto cache = must(open_file_job_cache(engine.dir.path() / "cache" / random_hex(4)));
+    if (watched) engine.options.blobs = blobs.get(), engine.options.cache = cache.get();
+    state.ResumeTiming();
+    if (!engine.run(plan)) state.SkipWithError("the run failed");
+  }
+}
+BENCHMARK_CAPTURE(open_files, alone, false)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(open_files, watched, true)->UseRealTime()->Unit(benchmark::kMillisecond);
+
+// A hundred jobs of a monorepo after a change that none of them reads: all answered.
+void answered_jobs(benchmark::State& state) {
+  Engine engine;
+  if (!engine.boxes) return state.SkipWithError("cannot run containers here");
+  std::string text = "on: push\nenv: {SLIPWAY_INPUTS: infer}\njobs:\n";
+  for (int i = 0; i < 100; ++i) {
+    must(make_dirs(engine.options.folder / fmt::format("s{}", i)));
+    for (int k = 0; k < 20; ++k) must(write_file(engine.options.folder / fmt::format("s{}/f{}", i, k), "x\n"));
+    text += fmt::format("  j{}: {{runs-on: x, steps: [{{uses: actions/checkout@v4}}, {{run: 'cat s{}/*'}}]}}\n", i, i);
+  }
+  auto blobs = must(store::BlobStore::open(engine.dir.path() / "blobs"));
+  auto cache = must(open_file_job_cache(engine.dir.path() / "cache"));
+  engine.options.blobs = blobs.get(), engine.options.cache = cache.get();
+  auto plan = plan_of(text);
+  engine.run(plan);
+  int number = 0;
+  for (auto _ : state) {
+    state.PauseTiming();
+    must(write_file(engine.options.folder / "other", std::to_string(++number)));
+    state.ResumeTiming();
+    auto result = must(Runner(engine.options).run(Ctx{}, plan));
+    for (auto& job : result.jobs)
+      if (!job.from_cache) state.SkipWithError("a job ran");
+  }
+}
+BENCHMARK(answered_jobs)->UseRealTime()->Unit(benchmark::kMillisecond);
 
 // Four jobs that write as fast as they can; every line has to arrive.
 void log_flood(benchmark::State& state) {

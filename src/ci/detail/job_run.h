@@ -64,6 +64,7 @@ struct Shared {
   Busy busy;
   std::mutex observing;
   Guarded<std::map<std::string, RunArtifact>> artifacts;  // by name
+  Guarded<std::map<std::string, std::string>> digests;    // of the run's own folder, by patterns: asked for by many jobs
   // Calls the observer, one at a time.
   template <class F>
   void tell(F f) {

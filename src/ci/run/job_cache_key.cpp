@@ -143,7 +143,11 @@ Result<std::string> JobRun::cache_key(const Ctx& ctx, const InputWords& inputs) 
           text += fmt::format("{} {:o} {}\x1f", entry.path, entry.mode, entry.id);
     }
   } else {
-    TRY(auto digest, hash_files(ctx, options().folder, patterns.empty() ? std::vector<std::string>{"**"} : patterns));
+    auto digests = in_.shared.digests.lock();
+    auto& digest = (*digests)[join(std::span<const std::string>(patterns), "\n")];
+    if (digest.empty()) {
+      TRY(digest, hash_files(ctx, options().folder, patterns.empty() ? std::vector<std::string>{"**"} : patterns));
+    }
     text += "folder " + digest;
   }
   return "job/" + sha256_hex(text);

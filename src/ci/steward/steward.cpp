@@ -101,7 +101,7 @@ constexpr sock_filter give(uint32_t verdict) { return BPF_STMT(BPF_RET | BPF_K, 
 // Nothing else costs anything. The descriptor of the listener, or -1.
 int make_listener() {
   constexpr size_t count = sizeof slipway::ci::traced_calls / sizeof slipway::ci::traced_calls[0];
-  sock_filter code[count + 16];
+  sock_filter code[count + 24];
   size_t n = 0;
   code[n++] = load(offsetof(seccomp_data, arch));
   code[n++] = when(kArchitecture, 1, 0);
@@ -116,6 +116,12 @@ int make_listener() {
   code[n++] = when(SYS_sendto, 0, 4);
   code[n++] = load(offsetof(seccomp_data, args[5]));
   code[n++] = when(0, 0, 1);
+  code[n++] = give(SECCOMP_RET_ALLOW);
+  code[n++] = give(SECCOMP_RET_USER_NOTIF);
+  // fstat() of the C library, on a descriptor: it was asked about when it was opened.
+  code[n++] = when(SYS_newfstatat, 0, 4);
+  code[n++] = load(offsetof(seccomp_data, args[3]));
+  code[n++] = when(AT_EMPTY_PATH, 0, 1);
   code[n++] = give(SECCOMP_RET_ALLOW);
   code[n++] = give(SECCOMP_RET_USER_NOTIF);
   for (size_t i = 0; i < count; ++i)

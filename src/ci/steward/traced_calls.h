@@ -14,7 +14,7 @@ constexpr int traced_calls[] = {
     SYS_lchown,      SYS_utime,        SYS_utimes,     SYS_futimesat,
     SYS_renameat,
 #endif
-    SYS_openat,      SYS_openat2,      SYS_newfstatat, SYS_statx,
+    SYS_openat,      SYS_openat2,       SYS_statx,
     SYS_faccessat,   SYS_faccessat2,   SYS_readlinkat, SYS_getdents64,
     SYS_renameat2,   SYS_unlinkat,     SYS_mkdirat,    SYS_linkat,
     SYS_symlinkat,   SYS_mknodat,      SYS_fchmodat,   SYS_fchownat,
