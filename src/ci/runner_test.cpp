@@ -507,5 +507,31 @@ TEST_F(RunnerTest, SLOW_StepsAreCheap) {
   EXPECT_LT(total.count(), 30 * 20);
 }
 
+TEST_F(RunnerTest, RowsThatWereAskedForAlone) {
+  options.only_matrix = {{"OS", "debian"}, {"node", "8"}, {"node", "9"}};
+  auto r = run(R"(on: push
+jobs:
+  all: {runs-on: x, strategy: {matrix: {os: [debian, alpine], node: [8, 9, 10]}}, steps: [{run: 'true'}]}
+  some: {runs-on: x, strategy: {matrix: {node: [9, 10]}}, steps: [{run: 'true'}]}
+  other: {runs-on: x, strategy: {matrix: {node: [11]}}, steps: [{run: 'true'}]}
+  none: {runs-on: x, strategy: {matrix: {go: [1]}}, steps: [{run: 'true'}]}
+)");
+  EXPECT_EQ(r.conclusions(),
+            "all (debian, 8)=success all (debian, 9)=success none (1)=success other=skipped some (9)=success");
+}
+
+TEST_F(RunnerTest, ForetellsWhatWouldRun) {
+  options.explain = true;
+  auto r = run(R"(on: push
+jobs:
+  a: {runs-on: x, steps: [{run: touch ~/never}]}
+  b: {runs-on: x, needs: a, if: failure(), steps: [{run: 'true'}]}
+)");
+  EXPECT_EQ(r.conclusions(), "a=success b=skipped");
+  EXPECT_TRUE(r.job("a").foretold);
+  EXPECT_EQ(r.job("a").why, "nothing is answered from the cache here");
+  EXPECT_EQ(r.output, "");
+}
+
 }  // namespace
 }  // namespace slipway::ci

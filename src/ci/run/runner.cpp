@@ -191,13 +191,20 @@ class Graph {
     running_.emplace(job.id, std::move(running));
   }
 
-  // Rows that were not asked for go. False: none is left.
+  // Rows that were not asked for go; several values of one key are alternatives. False: none is left.
   bool narrow(std::vector<Leg>& legs) const {
-    for (auto& [key, value] : shared_.options.only_matrix) {
-      auto has_it = [&](const Leg& leg) { return !leg.matrix.is_null() && !leg.matrix.member(key).is_null(); };
-      if (std::none_of(legs.begin(), legs.end(), has_it)) continue;
-      std::erase_if(legs,
-                    [&](const Leg& leg) { return !has_it(leg) || !iequals(leg.matrix.member(key).text(), value); });
+    std::map<std::string, std::vector<std::string>> wanted;
+    for (auto& [key, value] : shared_.options.only_matrix) wanted[lower(key)].push_back(value);
+    for (auto& [key, values] : wanted) {
+      auto value_of = [&, name = key](const Leg& leg) {
+        return leg.matrix.is_null() ? Data() : leg.matrix.member(name);
+      };
+      if (std::none_of(legs.begin(), legs.end(), [&](auto& leg) { return !value_of(leg).is_null(); })) continue;
+      std::erase_if(legs, [&](auto& leg) {
+        auto value = value_of(leg);
+        return value.is_null() ||
+               std::none_of(values.begin(), values.end(), [&](auto& one) { return iequals(value.text(), one); });
+      });
     }
     return !legs.empty();
   }
