@@ -12,9 +12,9 @@ from harness import ENV, PROGRAM, check, folder, need_root, slipway, write
 def repository(workflow, **files):
     root = folder()
     git = lambda *words: subprocess.run(["git", "-C", root, "-c", "user.name=Ada", "-c", "user.email=ada@example.com", *words], check=True, capture_output=True, env=ENV)
-    write(os.path.join(root, ".github/workflows/ci.yml"), workflow)
+    write(root, ".github/workflows/ci.yml", workflow)
     for name, text in files.items():
-        write(os.path.join(root, name.replace("__", "/").replace("_txt", ".txt")), text)
+        write(root, name.replace("__", "/").replace("_txt", ".txt"), text)
     git("init", "-q", "-b", "trunk", ".")
     git("remote", "add", "origin", "git@example.com:team/shop.git")
     git("add", ".")
@@ -39,7 +39,7 @@ jobs:
           echo $GITHUB_SHA $GITHUB_REF $GITHUB_REPOSITORY $GITHUB_ACTOR $GITHUB_EVENT_NAME
           echo ${{ github.event.head_commit.message }} ${{ vars.PLACE }} ${{ secrets.KEY == 'hush' }} ${{ secrets.OTHER }}
 """)
-    write(os.path.join(root, "secrets.env"), "# mine\nKEY=\"hush\"\nexport OTHER=x-y-z\n")
+    write(root, "secrets.env", "# mine\nKEY=\"hush\"\nexport OTHER=x-y-z\n")
     data = folder()
     result = slipway("run", "-C", root, "--data", data, "--secret-file", os.path.join(root, "secrets.env"), "--var", "PLACE=here")
     check(result.returncode == 0, result.all)
@@ -61,7 +61,7 @@ jobs:
       - run: echo ${{ github.event_name }} ${{ github.head_ref }} ${{ github.event.pull_request.number }} ${{ inputs.level }} ${{ inputs.count }}
 """)
     data = folder()
-    write(os.path.join(root, "event.json"), json.dumps({"action": "opened", "number": 7, "pull_request": {"number": 7, "title": "T", "head": {"ref": "topic", "sha": "a" * 40}, "base": {"ref": "main", "sha": "b" * 40}}}))
+    write(root, "event.json", json.dumps({"action": "opened", "number": 7, "pull_request": {"number": 7, "title": "T", "head": {"ref": "topic", "sha": "a" * 40}, "base": {"ref": "main", "sha": "b" * 40}}}))
     result = slipway("run", "-C", root, "--data", data, "--event", "pull_request", "--event-file", os.path.join(root, "event.json"))
     check(said(result) == ["pull_request topic 7"], result.all)
     result = slipway("run", "-C", root, "--data", data, "--input", "count=3", "--input", "level=high")
@@ -94,12 +94,12 @@ def test_only_what_is_affected():
     ran = lambda told: sorted(job["key"] for job in told["jobs"] if not job.get("fromCache"))
     check(ran(affected()) == ["all", "api", "web"], "the first time everything runs")
     check(ran(affected()) == [], "nothing has changed")
-    write(os.path.join(root, "web/a.txt"), "web 2\n")
+    write(root, "web/a.txt", "web 2\n")
     told = affected("--plan")["foretold"]
     why = {job["key"]: job["why"] for job in told if job["runs"]}
     check(why == {"web": "web/a.txt has changed"}, told)
     check(ran(affected()) == ["web"], "only what read it")
-    write(os.path.join(root, "api/new.txt"), "more\n")
+    write(root, "api/new.txt", "more\n")
     check(ran(affected()) == ["api"], "a folder that was listed holds more")
     text = slipway("run", "-C", root, "--data", data, "--affected", "--plan").stdout
     check("web   answered" in text, text)
@@ -123,7 +123,7 @@ jobs:
     result = slipway("run", "-C", root, "--data", data)
     check(result.returncode == 1 and "--resume` goes on at 'Check'" in result.stderr, result.all)
     check(shell(["run", "-C", root, "--data", data, "--shell", "test"], "cat state.txt; echo looked > seen; exit 5\n") == (5, True), "a shell opens")
-    write(os.path.join(root, "state.txt"), "good\n")
+    write(root, "state.txt", "good\n")
     result = slipway("run", "-C", root, "--data", data, "--resume")
     check(result.returncode == 0, result.all)
     check(said(result) == ["built", "good"], result.stdout)
