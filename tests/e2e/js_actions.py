@@ -61,7 +61,7 @@ jobs:
         with: {name: from-here, path: here}
       - uses: acme/probe@v1
         id: probe
-        with: {parts: caches artifacts identity, key: key-one}
+        with: {parts: caches old artifacts identity, key: key-one}
       - run: test "${{ steps.probe.outputs.said }}" = well
       - run: if env | grep ^ACTIONS_; then exit 1; fi
   after:
@@ -75,6 +75,8 @@ jobs:
       - uses: actions/cache/restore@v4
         id: cache
         with: {path: "kept/deep\\nkept.txt", key: key-one}
+      - uses: actions/cache/restore@v4
+        with: {path: elder, key: key-one-old, fail-on-cache-miss: true}
       - run: test "${{ steps.cache.outputs.cache-hit }}" = true && test "$(cat kept.txt)" = "of the cache" && test -x kept.txt
       - uses: acme/probe@v1
         with: {parts: strangers, key: second}
@@ -87,11 +89,16 @@ def test_the_packages_of_github(house):
     push(house, "acme/probe", action_files(), "refs/tags/v1")
     run, of, logs = ran(house, "uses-js", WORKFLOW % MODULES)
     check(phase(run) == "Succeeded", f"{run['status']}\n" + "\n".join(logs.values()))
-    for part in ("caches", "artifacts", "identity"):
+    for part in ("caches", "old", "artifacts", "identity"):
         check(f"probe {part} good" in logs["use"], logs["use"])
     check("probe pre state= input=key-one" in logs["use"], logs["use"])
     check("probe main state=pre input=key-one" in logs["use"], logs["use"])
     check("probe post state=pre+main input=key-one" in logs["use"], logs["use"])
+    listed = harness.slipway("cache", "ls", "--data", house.data, "--key", "key-one", "--output", "json")
+    check(sorted(e["key"] for e in harness.json.loads(listed.stdout)) == ["key-one", "key-one-old"], listed.all)
+    removed = harness.slipway("cache", "rm", "--data", house.data, "--repository", "local/uses-js")
+    check(removed.returncode == 0 and "2 caches are removed" in removed.all, removed.all)
+    check(harness.slipway("cache", "ls", "--data", house.data, "--repository", "local/uses-js", "--output", "json").stdout.strip() == "[]", "all are gone")
     order = [logs["use"].index(text) for text in ("probe pre", "Artifact from-here", "probe main", "probe post")]
     check(order == sorted(order), logs["use"])
 
@@ -100,7 +107,7 @@ def test_their_newest_versions(house):
     need_root()
     packages()
     push(house, "acme/probe", action_files(), "refs/tags/v2")
-    text = (WORKFLOW % MODULES).replace("env: {", "env: {SUFFIX: -now, ").replace("probe@v1", "probe@v2").replace("parts: caches artifacts", "parts: caches artifacts raw")
+    text = (WORKFLOW % MODULES).replace("env: {", "env: {SUFFIX: -now, ").replace("probe@v1", "probe@v2").replace("parts: caches old artifacts", "parts: caches old artifacts raw")
     run, of, logs = ran(house, "uses-now", text)
     check(phase(run) == "Succeeded", f"{run['status']}\n" + "\n".join(logs.values()))
     check("probe raw good" in logs["use"] and "probe strangers good" in logs["after"], logs["use"])
@@ -235,6 +242,71 @@ def test_a_moved_tag_is_another_job():
                 release("two")
     check([cached for cached, _ in seen] == [False, True, False], seen)
     check("says one" in seen[0][1] and "says two" in seen[2][1], seen)
+
+
+SMALL = """on: push
+jobs:
+  use:
+    runs-on: x
+    steps:
+      - run: head -c 3000000 /dev/urandom >big
+      - uses: actions/cache/save@v4
+        with: {path: big, key: "big-${{ github.sha }}"}
+"""
+
+
+def test_caches_are_kept_within_bounds():
+    """A house with little room for caches keeps the newest."""
+    need_root()
+    own = House()
+    own.extra = ["--cache-size", "7MB"]
+    with own as house:
+        shop = house.git("fills")
+        shop.write(".github/workflows/ci.yml", SMALL)
+        commits = [shop.commit("A change")]
+        shop.push("HEAD:refs/heads/try")
+        check(phase(house.runs_of(commits[0])[0]) == "Succeeded", "saved")
+        for number in range(3):
+            commits.append(again(shop))
+            shop.push("HEAD:refs/heads/try")
+            check(phase(house.runs_of(commits[-1])[0]) == "Succeeded", number)
+        listed = harness.json.loads(harness.slipway("cache", "ls", "--data", house.data, "--output", "json").stdout)
+        check([e["key"] for e in listed] == [f"big-{c}" for c in (commits[3], commits[2])], listed)
+        blobs = os.path.join(house.data, "jobs/caches/blobs/sha256")
+        kept = sum(len(files) for _, _, files in os.walk(blobs))
+        check(kept == 2, f"{kept} blobs are kept")
+    refused = harness.slipway("up", "--data", harness.folder(), "--cache-size", "much")
+    check(refused.returncode == 2 or "want a size like 10GB" in refused.all, refused.all)
+
+
+PULL = """on: {push: {branches: [main]}}
+jobs:
+  change:
+    runs-on: x
+    steps:
+      - uses: actions/checkout@v4
+      - run: echo "${{ github.run_number }}" >generated.txt
+      - uses: peter-evans/create-pull-request@v7
+        id: pr
+        with: {title: Generated files, branch: generated, token: "TOKEN"}
+      - run: echo "pr ${{ steps.pr.outputs.pull-request-operation }} ${{ steps.pr.outputs.pull-request-number }}"
+"""
+
+
+def test_a_pull_request_of_a_job(house):
+    need_root()
+    need("git")
+    copy = house.git("makes")
+    copy.write(".github/workflows/ci.yml", PULL.replace("TOKEN", house.token))
+    commit = copy.commit("A change")
+    copy.push("HEAD:main")
+    run = house.runs_of(commit, seconds=60)[0]
+    log = house.http("GET", f"/logs/{run['metadata']['name']}/change")[1]
+    check(phase(run) == "Succeeded" and "pr created 1" in log, f"{run['status']}\n{log}")
+    check(house.token not in log, "the token is masked")
+    copy.git("fetch", "-q", "origin", "refs/pull/1/head")
+    shown = copy.git("show", "--stat", "FETCH_HEAD").stdout
+    check("generated.txt" in shown and "Generated files" in shown, shown)
 
 
 def again(copy):

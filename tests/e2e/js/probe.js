@@ -38,6 +38,25 @@ async function caches() {
   check((await cache.restoreCache(['others'], key)) === undefined, 'other paths are another entry');
 }
 
+// The same by the first protocol, which packages speak that know no Results services.
+async function old() {
+  delete process.env.ACTIONS_CACHE_SERVICE_V2;
+  const cache = await need('cache');
+  const key = `${core.getInput('key')}-old`;
+  fs.mkdirSync('elder/deep', { recursive: true });
+  fs.writeFileSync('elder/deep/big', crypto.randomBytes(40 << 20)); // more than one chunk
+  const before = fs.readFileSync('elder/deep/big');
+  check((await cache.restoreCache(['elder'], key)) === undefined, 'nothing is there at first');
+  check((await cache.saveCache(['elder'], key)) > 0, 'saved');
+  check((await cache.saveCache(['elder'], key)) === -1, 'the same key is not saved again');
+  fs.rmSync('elder', { recursive: true });
+  check((await cache.restoreCache(['elder'], 'absent', [key])) === key, 'found by its beginning');
+  check(fs.readFileSync('elder/deep/big').equals(before), 'the bytes are the same');
+  process.env.ACTIONS_CACHE_SERVICE_V2 = 'True';
+  fs.rmSync('elder', { recursive: true });
+  check((await cache.restoreCache(['elder'], key)) === key, 'the other protocol has the same entries');
+}
+
 async function artifacts() {
   const { DefaultArtifactClient } = await need('artifact');
   const client = new DefaultArtifactClient();
@@ -76,6 +95,7 @@ async function identity() {
   const { keys } = await (await fetch(found.jwks_uri)).json();
   const jwk = keys.find(k => k.kid === read(head).kid);
   const key = crypto.createPublicKey({ key: jwk, format: 'jwk' });
+  check(read(head).alg === 'RS256' && keys.map(k => k.alg).join() === 'RS256,ES256', JSON.stringify([read(head), keys]));
   const good = crypto.verify('sha256', Buffer.from(`${head}.${body}`), { key, dsaEncoding: 'ieee-p1363' }, Buffer.from(signature, 'base64url'));
   check(good, 'the signature is of the published key');
   check(claims.aud === 'https://vault.example.com', JSON.stringify(claims));
@@ -119,7 +139,7 @@ async function main() {
   if (part === 'post') return;
   core.saveState('mark', `${core.getState('mark')}+main`);
   for (const what of core.getInput('parts').split(' ').filter(Boolean)) {
-    await { caches, artifacts, identity, strangers, raw }[what]();
+    await { caches, old, artifacts, identity, strangers, raw }[what]();
     console.log(`probe ${what} good`);
   }
   core.setOutput('said', 'well');
