@@ -32,7 +32,7 @@ struct Spec {
   std::string id;                // unique on this host
   std::vector<fs::path> layers;  // overlay lower folders, lowest first; or
   fs::path rootfs;               // a plain folder used as it is
-  fs::path upper;                // where writes go (kept); empty: a folder of the container's own, dropped
+  fs::path upper;                // where writes go (kept, not synced); empty: a folder of the container's own, dropped
   std::vector<std::string> argv;
   std::map<std::string, std::string> env;
   std::string cwd = "/";

@@ -223,7 +223,8 @@ Result<fs::path> prepare_root(const Spec& spec, const fs::path& dir) {
   bool kept = !spec.upper.empty();
   auto upper = kept ? spec.upper : dir / "upper";
   auto work = kept ? fs::path(fmt::format("{}.{}.work", upper.string(), spec.id)) : dir / "work";
-  TRY(auto overlay, Overlay::mount(spec.layers, upper, work, dir / "rootfs", {.throw_away = !kept}));
+  // Nobody goes on with an upper folder after a crash of the machine: no syncs, which would be of the whole disk.
+  TRY(auto overlay, Overlay::mount(spec.layers, upper, work, dir / "rootfs", {.throw_away = true}));
   if (kept) {
     auto stubs = missing_targets(spec, overlay.merged());
     TRY_OK(write_file(dir / "kept", fmt::format("{}\n{}\n{}", upper.string(), work.string(), join(stubs, "\n"))));

@@ -147,7 +147,8 @@ Result<ci::Event> event_of(const Arguments& arguments, const fs::path& source, c
     if (!payload.if_map()) return fail(Kind::invalid, "{}:1:1: want an object: what the forge sends", name);
     fill_from_payload(event, std::move(payload));
   }
-  if (event.name == "workflow_dispatch" || !inputs.empty()) TRY_OK(fill_inputs(event, inputs, text, file));
+  if (!inputs.empty()) TRY_OK(fill_inputs(event, inputs, text, file));
+  if (event.payload.is_null()) event.payload = ci::payload_of(event);
   return event;
 }
 

@@ -64,7 +64,7 @@ struct Shared {
   Busy busy;
   std::mutex observing;
   Guarded<std::map<std::string, RunArtifact>> artifacts;  // by name
-  Guarded<std::map<std::string, std::string>> digests;    // of the run's own folder, by patterns: asked for by many jobs
+  Guarded<std::map<std::string, std::string>> digests;  // of the run's own folder, by patterns: asked for by many jobs
   // Calls the observer, one at a time.
   template <class F>
   void tell(F f) {
@@ -221,6 +221,10 @@ class JobRun {
   Result<Environment> evaluate_env(const Template& value, const Frame& frame, const StepContext* step) const;
   const Data& github() const { return github_; }
   std::string token() const;
+  // service/admission.cpp: who this job is, for an audience; and where its processes ask for that themselves: URL and
+  // token. Errors: denied (its permissions do not say id-token: write), unavailable.
+  Result<std::string> id_token(const Ctx& ctx, const std::string& audience);
+  Result<std::pair<std::string, std::string>> id_token_request();
 
   // uses.cpp
   // Where an action's files are: a folder relative to home, and of which repository ("" of the job's own).
@@ -353,6 +357,7 @@ class JobRun {
   Environment action_env(bool own_network);
   void take_artifacts();
   doc::Map identity_claims() const;
+  void gitlab_claims(doc::Map& out, const std::string& environment) const;
 
   JobInput in_;
   const JobDefinition& definition_;
@@ -363,6 +368,7 @@ class JobRun {
   std::vector<std::string> masks_;
   int first_failed_ = -1;                                  // among the job's own steps
   bool for_shell_ = false, taken_up_ = false;              // a person looks around; the job was put aside before
+  std::string failed_step_;                                // of the job that was put aside
   std::size_t resume_at_ = 0;                              // steps before it were done in an earlier life
   std::string checkout_;                                   // where the run's source is, relative to home
   Manifest source_manifest_;                               // of a folder, when it was checked out

@@ -117,7 +117,7 @@ Result<> JobRun::prepare(const Ctx& ctx) {
 Result<> JobRun::open_folder() {
   bool runs =
       std::any_of(definition_.steps.begin(), definition_.steps.end(), [](const Step& s) { return s.run.has_value(); });
-  if (options().ready && options().keep_failed.empty() && runs && !definition_.container && !definition_.services) {
+  if (options().ready && runs && !definition_.container && !definition_.services) {
     if (auto place = options().ready->take(options().limits, options().hide)) {
       folder_.emplace(std::move(place->folder));
       sandbox_ = std::move(place->sandbox);
@@ -179,7 +179,7 @@ Result<SandboxOptions> JobRun::sandbox_options(const Ctx& ctx) {
   SandboxOptions out;
   out.home = folder_->home();
   out.id = fmt::format("ci-{}", random_hex(8));
-  if (!options().keep_failed.empty()) out.upper = folder_->base() / "upper";
+  out.upper = folder_->base() / "upper";
   out.hide = options().hide;
   out.limits = options().limits;
   if (definition_.container) {

@@ -108,6 +108,7 @@ void JobRun::put_aside() {
   if (definition_.services || !holds_nothing_open(definition_.steps, next)) return;
   KeptState state;
   state.key = in_.key, state.next = next, state.before = digest_of_steps(next);
+  state.step = failed_step_;
   for (auto& step : result_.steps)
     if (step.id == definition_.steps[next].id) state.step = step.name;
   state.env = global_env_, state.paths = paths_, state.masks = masks_;
@@ -149,7 +150,7 @@ Result<> JobRun::take_up(KeptState state) {
   TRY(auto folder, JobFolder::take_up(options().root, place / "job"));
   folder_.emplace(std::move(folder));
   (void)remove_tree(place);
-  resume_at_ = state.next, taken_up_ = true;
+  resume_at_ = state.next, taken_up_ = true, failed_step_ = state.step;
   global_env_ = state.env, paths_ = state.paths;
   for (auto& mask : state.masks) add_mask(mask);
   auto key = result_.key, name = result_.name;

@@ -12,6 +12,7 @@ Result<std::unique_ptr<ReadyPlace>> make_place(const Ctx& ctx, const ReadyPlaces
   SandboxOptions wanted;
   wanted.home = folder.home();
   wanted.id = fmt::format("ci-{}", random_hex(8));
+  wanted.upper = folder.base() / "upper";
   wanted.hide = options.hide;
   wanted.limits = options.limits;
   TRY(auto sandbox, open_box_sandbox(ctx, *options.runtime, wanted));
