@@ -37,6 +37,16 @@ Result<> RunLogs::append(const std::string& run, const std::string& job, std::st
   return {};
 }
 
+void RunLogs::restart(const std::string& run, const std::string& job) {
+  auto open = open_.lock();
+  auto& entry = (*open)[run][job];
+  entry.fd = Fd();
+  std::error_code ignored;
+  fs::remove(file(run, job), ignored);
+  for (auto& follower : entry.followers) follower->close();
+  entry.followers.clear();
+}
+
 void RunLogs::finish(const std::string& run) {
   auto open = open_.lock();
   auto found = open->find(run);
@@ -52,7 +62,12 @@ Result<> RunLogs::remove(const std::string& run) {
 }
 
 Result<std::string> RunLogs::read(const std::string& run, const std::string& job, std::int64_t attempt) const {
-  return read_file(file(run, job, attempt));
+  // A job that the next attempts kept has its log put aside by the one that did not, if any.
+  constexpr std::int64_t most = 100;
+  if (attempt > 0)
+    for (auto n = attempt; n < attempt + most; ++n)
+      if (path_exists(file(run, job, n))) return read_file(file(run, job, n));
+  return read_file(file(run, job));
 }
 
 Result<> RunLogs::follow(const std::string& run, const std::string& job, std::shared_ptr<net::PushStream> stream) {

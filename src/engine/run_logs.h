@@ -23,6 +23,8 @@ class RunLogs {
   void finish(const std::string& run);
   // The run is forgotten, and its logs with it.
   Result<> remove(const std::string& run);
+  // All that a job said comes once more: what is there goes, also for who follows it.
+  void restart(const std::string& run, const std::string& job);
   // The log of a job that runs again: kept as that of its attempt.
   Result<> set_aside(const std::string& run, const std::string& job, std::int64_t attempt);
   // attempt 0: the last.

@@ -65,6 +65,7 @@ def test_failed_jobs_again(house):
     check(second["spec"]["rerun"]["by"] == "ada" and second["status"]["attempts"][0]["phase"] == "Failed", second["status"]["attempts"])
     check("made by attempt 1 in attempt 2 number 1" in log(house, name, "after"), "what succeeded was kept")
     check("connects" in log(house, name, "test", attempt=1) and log(house, name, "test") != log(house, name, "test", attempt=1), "both logs are there")
+    check(log(house, name, "build", attempt=1) == log(house, name, "build") != "", "of a job that was kept there is one")
     check(second["status"]["tests"]["flaky"] == ["net connects"] and second["status"]["message"] == "flaky: net connects", second["status"])
     shown = house.cli("tests", "--flaky")
     check(shown.returncode == 0 and "connects" in shown.stdout and "✗✓" in shown.stdout and "attempts 1 and 2" in shown.stdout and "adds" not in shown.stdout, shown.all)

@@ -1,7 +1,7 @@
 // A run from its approval to its second attempt; a form; a manual job; the strips of tests.
 import { check, person, say, token, word } from "./browser.mjs";
 
-const shots = process.env.SLIPWAY_SHOTS; // a folder, for people who want to look
+const shots = process.env.PAGE_SHOTS; // a folder, for people who want to look
 let number = 0;
 const shot = async (page, name) => shots && (await page.screenshot({ path: `${shots}/${++number}-${name}.png`, fullPage: true }));
 
@@ -48,7 +48,7 @@ await person(async (page, me) => {
   say("dispatched");
   await word();
   await link.click();
-  await page.getByText("1 failed").waitFor();
+  await page.locator("p .bad", { hasText: "1 failed" }).waitFor();
   await shot(page, "failed");
   await page.getByRole("button", { name: "Run failed jobs again" }).click();
   await page.locator(".attempts a", { hasText: "attempt 2" }).waitFor();

@@ -41,8 +41,8 @@ export async function review(run: Obj, environment: string, decision: "approved"
   const object = { apiVersion: "slipway.dev/v1", kind: "Approval", metadata: { generateName: `${name.slice(0, 50)}-` }, spec };
   await request(pathOf.own("approvals"), { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(object) });
 }
-export async function rerun(run: Obj, failed: boolean): Promise<void> {
-  await mergePatch(runPath(run), { spec: { rerun: { attempt: attemptOf(run) + 1, failed } } });
+export async function rerun(run: Obj, failed: boolean, resume = false): Promise<void> {
+  await mergePatch(runPath(run), { spec: { rerun: { attempt: attemptOf(run) + 1, failed, resume } } });
 }
 export async function cancel(run: Obj): Promise<void> {
   await mergePatch(runPath(run), { spec: { cancel: { attempt: attemptOf(run), at: new Date().toISOString() } } });

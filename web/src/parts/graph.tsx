@@ -24,7 +24,7 @@ function took(job: Job, now: number): string {
 }
 
 /** The jobs of a run and what each waits for. */
-export function Graph({ jobs, run, chosen }: { jobs: Job[]; run: string; chosen?: Job }) {
+export function Graph({ jobs, run, chosen, attempt }: { jobs: Job[]; run: string; chosen?: Job; attempt?: number }) {
   const now = useClock(jobs.some((job) => job.phase === "Running") ? 1000 : 60000);
   const drawing = draw(jobs);
   const width = 2 * card.edge + drawing.columns * (card.width + card.right) - card.right;
@@ -41,7 +41,7 @@ export function Graph({ jobs, run, chosen }: { jobs: Job[]; run: string; chosen?
         {drawing.nodes.map((node) => (
           <a
             class={`job ${light(node.job.phase)}`}
-            href={`#/run/${run}/${encodeURIComponent(node.job.key)}`}
+            href={`#/run/${run}/${encodeURIComponent(node.job.key)}${attempt ? `/${attempt}` : ""}`}
             aria-current={node.job === chosen ? "true" : undefined}
             title={[node.job.name, node.job.message, node.job.needs?.length ? `after ${node.job.needs.join(", ")}` : ""].filter(Boolean).join("\n")}
             style={{ left: `${left(node)}px`, top: `${top(node)}px`, width: `${card.width}px`, height: `${card.height}px` }}

@@ -121,7 +121,7 @@ function JobOf({ run, job, source, attempt }: { run: Obj; job: Job; source: stri
       {job.message && <p class={light(job.phase) === "failed" ? "problem" : "quiet"}>{job.message}</p>}
       <Where job={job} />
       <Steps job={job} />
-      {job.result?.summary && <Markdown text={job.result.summary} />}
+      {job.result?.summary && <Markdown text={job.result.summary.replaceAll("**", "")} />}
       {job.phase === "Pending" || job.phase === "Skipped" || waits ? (
         !waits && <p class="quiet">It has not begun{job.needs?.length ? `: it needs ${job.needs.join(", ")}` : ""}.</p>
       ) : (
@@ -184,7 +184,7 @@ export function RunView({ name, job: wanted, attempt: asked }: { name: string; j
       {run.status?.message && !past && <p class={light(run.status?.phase) === "failed" ? "problem" : "quiet"}>{run.status.message}</p>}
       {!past && <TestsOf run={run} />}
       {!past && <Review run={run} jobs={jobs} now={now} />}
-      <Graph jobs={jobs} run={name} chosen={chosen} />
+      <Graph jobs={jobs} run={name} chosen={chosen} attempt={past && attempt} />
       {chosen && <JobOf run={run} job={chosen} source={source} attempt={attempt} />}
     </>
   );

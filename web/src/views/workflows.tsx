@@ -77,9 +77,7 @@ function RunForm({ workflow, environments, onDone }: { workflow: Obj; environmen
 }
 
 /** What became of a press: the run, or why there is none. */
-function Asked({ name }: { name: string }) {
-  const changes = useLive(pathOf.own("changes"));
-  const change = changes.items.find((one) => one.metadata.name === name);
+function Asked({ change }: { change?: Obj }) {
   if (!change?.status?.phase) return <p class="quiet">Asked for…</p>;
   if (change.status.phase === "Refused")
     return (
@@ -98,7 +96,7 @@ function Asked({ name }: { name: string }) {
   );
 }
 
-function Card({ workflow, runs, environments, open, now }: { workflow: Obj; runs: Obj[]; environments: string[]; open: boolean; now: number }) {
+function Card({ workflow, runs, changes, environments, open, now }: { workflow: Obj; runs: Obj[]; changes: Obj[]; environments: string[]; open: boolean; now: number }) {
   const [asked, setAsked] = useState("");
   const { spec, status } = workflow;
   const events: string[] = spec.events ?? [];
@@ -138,7 +136,7 @@ function Card({ workflow, runs, environments, open, now }: { workflow: Obj; runs
         <details open={open}>
           <summary>Run it</summary>
           <RunForm workflow={workflow} environments={environments} onDone={setAsked} />
-          {asked && <Asked name={asked} key={asked} />}
+          {asked && <Asked change={changes.find((one) => one.metadata.name === asked)} />}
         </details>
       )}
     </article>
@@ -148,19 +146,21 @@ function Card({ workflow, runs, environments, open, now }: { workflow: Obj; runs
 export function Workflows({ chosen }: { chosen?: string }) {
   const workflows = useLive(pathOf.own("workflows"));
   const runs = useLive(pathOf.own("workflowruns"));
+  const changes = useLive(pathOf.own("changes"));
   const environments = useLive(pathOf.own("environments"));
   const now = useClock();
   const sorted = [...workflows.items].sort((a, b) => `${a.spec.repository} ${a.spec.name}`.localeCompare(`${b.spec.repository} ${b.spec.name}`));
   const running = runs.items.filter((run) => run.status?.phase === "Running").length;
   return (
     <>
-      <Problem of={[workflows, runs]} />
+      <Problem of={[workflows, runs, changes]} />
       <h1>Workflows {running > 0 && <Chip light="running">{running} running</Chip>}</h1>
       <div class="cards">
         {sorted.map((workflow) => (
           <Card
             workflow={workflow}
             runs={recentRuns(runs.items, workflow)}
+            changes={changes.items}
             environments={environments.items.filter((one) => one.spec.repository === workflow.spec.repository).map((one) => one.spec.name as string)}
             open={workflow.metadata.name === chosen}
             now={now}
