@@ -88,6 +88,11 @@ std::vector<std::string> started_by(const kube::Object& run) {
   return out;
 }
 
+bool goes_on(const kube::Object& run) {
+  auto rerun = run["spec"]["rerun"];
+  return rerun.present() && rerun["attempt"].num_or(0) == attempt_of(run) && rerun["resume"].bool_or(false);
+}
+
 std::optional<Renewal> next_attempt(const kube::Object& run) {
   auto asked = run["spec"]["rerun"];
   auto now = attempt_of(run);

@@ -1,7 +1,7 @@
 #pragma once
 // What people ask of a run that is there: another attempt, an end, the start of a manual job. They write it into the
 // run's spec with the number of the attempt they saw, so that two who press at once make one.
-//   spec.rerun: {attempt, failed, by}   spec.cancel: {attempt, by}   spec.start: {JOB: {attempt, by}}
+//   spec.rerun: {attempt, failed, resume, by}   spec.cancel: {attempt, by}   spec.start: {JOB: {attempt, by}}
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,6 +20,9 @@ std::string asked_to_end(const kube::Object& run);
 std::vector<std::string> started_by_hand(const kube::Object& run);
 // Who pushed, dispatched or ran it again.
 std::vector<std::string> started_by(const kube::Object& run);
+
+// Whether this attempt goes on at the steps that failed in the last one.
+bool goes_on(const kube::Object& run);
 
 // How a run that is over goes on: the status it begins with, and the jobs whose logs are of the past now.
 struct Renewal {

@@ -9,6 +9,7 @@
 #include "engine/concurrency.h"
 #include "engine/environments.h"
 #include "engine/house.h"
+#include "engine/kept_jobs.h"
 #include "engine/notices.h"
 #include "engine/recorder.h"
 #include "engine/render.h"
@@ -274,6 +275,8 @@ Result<std::optional<Millis>> execute_run(const Ctx& ctx, House& house, const st
   options.cache = house.job_cache.get();
   options.ready = house.ready.get();
   options.service = house.job_service.get();
+  options.pods = house.job_pods.get();
+  if (options.pods) options.max_parallel = house.settings.jobs_at_once;
   auto actions = actions_for(repository, change.after, house.actions);
   if (!actions) return finished(refuse(ctx, house, run_name, actions.error()));
   options.actions = *std::move(actions);
@@ -296,6 +299,8 @@ Result<std::optional<Millis>> execute_run(const Ctx& ctx, House& house, const st
   options.run_number = std::max<std::int64_t>((*object)["spec"]["number"].num_or(1), 1);
   // Whoever asks for another attempt wants it done, not told how it was.
   options.cache_jobs = options.attempt == 1;
+  if (!options.pods) options.keep_failed = kept_jobs_of(house.settings.data, run_name);
+  options.resume = goes_on(*object);
   options.finished = finished_jobs(*object);
   auto reused = (*object)["status"]["reusedFrom"].text();
   if (options.finished.empty() && options.attempt == 1) {
@@ -313,6 +318,8 @@ Result<std::optional<Millis>> execute_run(const Ctx& ctx, House& house, const st
   ci::Runner runner(std::move(options));
   auto result = runner.run(ctx.with_stop(execution.token()), *plan);
   TRY_OK(ctx.alive());  // a stopping house leaves the run as it is: it goes on at the next start
+  if (auto swept = forget_kept_jobs(house.settings.data); !swept)
+    LOG(warn, "ci.kept_jobs", {"error", swept.error().what()});
   if (!result) return finished(refuse(ctx, house, run_name, result.error()));
   if (result->waits && execution.cancelled().empty()) return put_aside(ctx, house, run_name, environments, keeper);
   return finished(finish(ctx, house, run_name, change, *result,

@@ -79,6 +79,29 @@ def test_failed_jobs_again(house):
     check("made by attempt 3 in attempt 3" in log(house, name, "after") and len(third["status"]["attempts"]) == 2, "all of it ran")
 
 
+RESUMED = """on: push
+jobs:
+  build:
+    runs-on: x
+    steps:
+      - {id: make, run: "echo made >> ~/count; echo n=1 >> $GITHUB_OUTPUT"}
+      - {name: Check, run: "wc -l < ~/count; test $GITHUB_RUN_ATTEMPT != 1"}
+      - run: echo after ${{ steps.make.outputs.n }}
+"""
+
+
+def test_goes_on_at_the_step_that_failed(house):
+    commit = push(house, "resumed", RESUMED)
+    first = until(house, commit, "Failed")
+    name = first["metadata"]["name"]
+    check(first["status"]["jobs"][0]["result"]["resumable"] == "Check", first["status"])
+    done = house.cli("rerun", name, "--resume", "--wait")
+    check(done.returncode == 0, done.all)
+    told = log(house, name, "build")
+    check("Goes on at step 'Check': the 1 before it are not run again." in told and "echo made" not in told and "after 1" in told, told)
+    one_error(house.cli("rerun", name, "--resume"), 1, "no job of", "failed")
+
+
 def test_bad_asks(house):
     commit = push(house, "long", LONG)
     running = until(house, commit, "Running")

@@ -141,14 +141,23 @@ Result<int> follow(const Ctx& ctx, kube::Client& client, const std::string& name
   return phase == "Failed" || phase == "Cancelled" ? 1 : 0;
 }
 
+bool has_kept_job(const kube::Object& run) {
+  auto jobs = run["status"]["jobs"].items();
+  return std::any_of(jobs.begin(), jobs.end(), [](const auto& job) { return job["result"]["resumable"].present(); });
+}
+
 Result<int> rerun(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto client, connect(ctx, arguments));
   TRY(auto run, run_named(ctx, *client, arguments.get("run")));
   auto attempt = engine::attempt_of(run) + 1;
-  bool failed = arguments.has("failed");
+  bool resume = arguments.has("resume"), failed = resume || arguments.has("failed");
   if (failed && run["status"]["phase"].text() == "Succeeded")
     return fail(Kind::conflict, "no job of {} failed: slipway rerun {} runs all of it again", run.name(), run.name());
-  TRY_OK(ask(ctx, arguments, *client, run, "rerun", doc::Map{{"attempt", attempt}, {"failed", failed}}));
+  if (resume && !has_kept_job(run))
+    return Fail(Error(Kind::conflict, fmt::format("no job of {} was put aside where it failed", run.name()))
+                    .with_hint(fmt::format("slipway rerun {} --failed runs them from their start", run.name())));
+  TRY_OK(ask(ctx, arguments, *client, run, "rerun",
+             doc::Map{{"attempt", attempt}, {"failed", failed}, {"resume", resume}}));
   if (arguments.has("wait")) return follow(ctx, *client, run.name(), attempt, io);
   io.said(fmt::format("{} runs again, attempt {}", run.name(), attempt),
           doc::Map{{"run", run.name()}, {"attempt", attempt}, {"failed", failed}});
@@ -238,6 +247,7 @@ std::vector<Command> run_commands() {
        "runs a run again, or only what failed in it and what comes after",
        "slipway rerun shop-push-1a2b3c4d5e6f-ci --failed",
        with_connection({{"--failed", "jobs that succeeded are kept", true},
+                        {"--resume", "the same, and jobs go on at the step that failed", true},
                         {"--wait,-w", "until it is over; exit status 1 when it failed", true},
                         as}),
        {run},

@@ -17,7 +17,7 @@ export interface Job {
   cached?: boolean;
   startedAt?: string;
   waiting?: Waiting;
-  result?: { environment?: string; environmentUrl?: string; id?: string; steps?: { name: string; conclusion: string; millis: number }[]; summary?: string };
+  result?: { environment?: string; environmentUrl?: string; id?: string; resumable?: string; steps?: { name: string; conclusion: string; millis: number }[]; summary?: string };
 }
 
 /** The job that a need means: a job id, of which a matrix makes several. */

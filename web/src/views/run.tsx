@@ -58,10 +58,13 @@ function Review({ run, jobs, now }: { run: Obj; jobs: Job[]; now: number }) {
 
 function Acts({ run }: { run: Obj }) {
   const phase = run.status?.phase ?? "Pending";
-  const bad = (run.status?.jobs ?? []).some((job: Job) => ["Failed", "Cancelled"].includes(job.phase));
+  const jobs: Job[] = run.status?.jobs ?? [];
+  const bad = jobs.some((job) => ["Failed", "Cancelled"].includes(job.phase));
+  const kept = jobs.find((job) => job.result?.resumable)?.result?.resumable;
   return (
     <p class="acts">
       {!final.includes(phase) && <Act label="Cancel" kind="danger" run={() => cancel(run)} />}
+      {final.includes(phase) && kept && <Act label={`Go on at “${kept}”`} run={() => rerun(run, true, true)} />}
       {final.includes(phase) && bad && <Act label="Run failed jobs again" run={() => rerun(run, true)} />}
       {final.includes(phase) && <Act label="Run all again" kind="plain" run={() => rerun(run, false)} />}
     </p>
