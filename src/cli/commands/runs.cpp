@@ -56,9 +56,9 @@ Result<kube::Object> promotion_named(const Ctx& ctx, kube::Client& client, const
   });
   if (waiting.size() == 1) return waiting.front();
   if (waiting.empty())
-    return Fail(
-        Error(Kind::not_found, fmt::format("there is no promotion or run {}, and none that waits and begins so", name))
-            .with_hint("slipway promotions, slipway runs list --waiting"));
+    return Fail(Error(Kind::not_found,
+                      fmt::format("there is no promotion {}, no such run, and none that waits and begins so", name))
+                    .with_hint("slipway promotions, slipway runs list --waiting"));
   std::string names;
   for (const auto& one : waiting) names += (names.empty() ? "" : ", ") + one.name();
   return Fail(
