@@ -64,6 +64,7 @@ class BoxSandbox final : public Sandbox {
   }
 
   bool isolated() const override { return true; }
+  bool watches() const override { return true; }
   bool alive() override { return !state_.lock()->lost; }
   std::string describe() const override { return description_; }
   Fd root() const override {

@@ -138,6 +138,7 @@ bool JobRun::answer_by_facts(const Ctx& ctx, const InputWords& inputs) {
   say(nobody, fmt::format("Runs, and is watched: {}.", why));
   recorder_ = std::make_unique<Recorder>(recorder_options(inputs));
   folder_->watch(recorder_.get());
+  if (options().pods) reads_unseen("a job in a Pod is not watched");
   return false;
 }
 

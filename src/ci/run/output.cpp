@@ -170,6 +170,8 @@ Result<int> JobRun::process(const Ctx& ctx, StepContext& step, std::vector<std::
   process.cwd = cwd;
   process.recorder = step.recorder ? step.recorder : recorder_.get();
   TRY(auto* place, sandbox(ctx));
+  if (process.recorder && !place->watches())
+    process.recorder->open_end(fmt::format("steps that run {} are not watched", place->describe()));
   auto began = ctx.clock->wall();
   auto code = [&] {
     if (step.effects) {

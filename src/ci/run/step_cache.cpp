@@ -204,7 +204,7 @@ class StepCache {
     if (inputs_.infer && !facts.open_ends.empty()) return facts.open_ends.front();
     std::vector<std::string> paths;
     if (outputs_.empty()) {
-      if (!sandbox_->isolated()) return "SLIPWAY_OUTPUTS does not say what it writes, and here it cannot be watched";
+      if (!sandbox_->watches()) return "SLIPWAY_OUTPUTS does not say what it writes, and here it cannot be watched";
       for (auto& path : written.home) paths.push_back(path.substr(home_inside.size() + 1));
     } else {
       auto matched = match_files(ctx, job_, outputs_, true);
