@@ -169,18 +169,6 @@ void add_parents(const Source& source, const std::string& base, const std::strin
 
 }  // namespace
 
-std::string clean_path(std::string_view path) {
-  std::vector<std::string_view> parts;
-  for (auto part : split(path, '/')) {
-    if (part.empty() || part == ".") continue;
-    if (part != "..")
-      parts.push_back(part);
-    else if (!parts.empty())
-      parts.pop_back();
-  }
-  return join(parts, "/");
-}
-
 Result<Selection> select(const Ctx& ctx, const Source& source, const std::vector<std::string>& patterns,
                          const SelectOptions& options) {
   Selection out;

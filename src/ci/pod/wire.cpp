@@ -1,4 +1,5 @@
 #include "ci/pod/wire.h"
+#include "ci/detail/documents.h"
 
 #include "base/time.h"
 #include "doc/json.h"
@@ -9,23 +10,7 @@ namespace {
 
 using std::chrono::system_clock;
 
-doc::Value texts(const std::map<std::string, std::string>& values) {
-  doc::Map out;
-  for (auto& [key, value] : values) out.append(key, value);
-  return out;
-}
-std::map<std::string, std::string> texts_from(doc::View view) {
-  std::map<std::string, std::string> out;
-  for (auto& [key, value] : view.members()) out[key] = value.text();
-  return out;
-}
 doc::Value list(const std::vector<std::string>& values) { return doc::List(values.begin(), values.end()); }
-std::vector<std::string> list_from(doc::View view) {
-  std::vector<std::string> out;
-  for (auto& item : view.items()) out.push_back(item.text());
-  return out;
-}
-
 // The fields of Event that are texts, by their names on the wire.
 constexpr std::pair<const char*, std::string Event::*> event_texts[] = {{"name", &Event::name},
                                                                         {"action", &Event::action},

@@ -1,4 +1,5 @@
 #include "ci/run/kept_job.h"
+#include "ci/detail/documents.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -27,22 +28,6 @@ void add_to(Manifest& out, const fs::path& root, const std::string& folder) {
       out[path] = fmt::format("{} {}.{} {:o}", info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec, info.st_mode);
     }
   }
-}
-
-doc::Value texts(const std::map<std::string, std::string>& values) {
-  doc::Map out;
-  for (auto& [key, value] : values) out[key] = value;
-  return out;
-}
-std::map<std::string, std::string> texts_from(doc::View view) {
-  std::map<std::string, std::string> out;
-  for (auto& [key, value] : view.members()) out[key] = value.text();
-  return out;
-}
-std::vector<std::string> list_from(doc::View view) {
-  std::vector<std::string> out;
-  for (auto& item : view.items()) out.push_back(item.text());
-  return out;
 }
 
 // Steps that end with the job, or run beside others: what they had is gone.

@@ -1,5 +1,6 @@
 // Job results as documents: for the cache, and for whoever takes an interrupted run up again.
 #include "base/text.h"
+#include "ci/detail/documents.h"
 #include "ci/runner.h"
 #include "path/objects.h"
 
@@ -16,22 +17,6 @@ std::optional<Conclusion> parse_conclusion(std::string_view text) {
 }
 
 namespace {
-
-doc::Value texts(const std::map<std::string, std::string>& values) {
-  doc::Map out;
-  for (auto& [key, value] : values) out.set(key, value);
-  return out;
-}
-std::map<std::string, std::string> texts_from(doc::View view) {
-  std::map<std::string, std::string> out;
-  for (auto& [key, value] : view.members()) out[key] = value.text();
-  return out;
-}
-std::vector<std::string> list_from(doc::View view) {
-  std::vector<std::string> out;
-  for (auto& item : view.items()) out.push_back(item.text());
-  return out;
-}
 
 doc::Value step_doc(const StepResult& s) {
   doc::Value out;

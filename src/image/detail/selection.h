@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "base/ctx.h"
+#include "base/paths.h"
 #include "image/detail/file_index.h"
 #include "image/ignore.h"
 
@@ -40,7 +41,6 @@ Result<std::string> content_key(const Ctx& ctx, const Source& source, const Sele
 // Every file below `path`, .dockerignore applied (for bind mounts). `hidden` tells whether it hid something.
 Result<Selection> everything(const Ctx& ctx, const Source& source, const std::string& path, bool* hidden = nullptr);
 
-// "a/./b/../c" -> "a/c", never above the root.
-std::string clean_path(std::string_view path);
+using slipway::clean_path;
 
 }  // namespace slipway::image::detail
