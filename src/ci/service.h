@@ -61,6 +61,8 @@ class JobService {
       std::vector<std::string> deleted;  // names
     };
     virtual Changes take_changes();  // since the last call
+    // What the job's processes get by asking. Errors: denied (it has no claims), invalid.
+    virtual Result<std::string> id_token(const Ctx& ctx, const std::string& audience) const;
 
    protected:
     Pass();  // of a service that is elsewhere

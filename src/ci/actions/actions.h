@@ -34,7 +34,7 @@ Result<> golangci_lint(const Ctx& ctx, ActionUse& use);
 Result<> setup_helm(const Ctx& ctx, ActionUse& use);
 Result<> setup_kubectl(const Ctx& ctx, ActionUse& use);
 Result<> kind_cluster(const Ctx& ctx, ActionUse& use);
-// images.cpp, image_metadata.cpp
+// images.cpp, image_metadata.cpp, bake_action.cpp
 Result<> docker_setup(const Ctx& ctx, ActionUse& use);
 Result<> docker_qemu(const Ctx& ctx, ActionUse& use);
 Result<> docker_login(const Ctx& ctx, ActionUse& use);
@@ -49,6 +49,24 @@ Result<> paths_filter(const Ctx& ctx, ActionUse& use);
 Result<> changed_files(const Ctx& ctx, ActionUse& use);
 Result<> github_script(const Ctx& ctx, ActionUse& use);
 Result<> create_pull_request(const Ctx& ctx, ActionUse& use);
+Result<> create_github_app_token(const Ctx& ctx, ActionUse& use);
+// release.cpp
+Result<> gh_release(const Ctx& ctx, ActionUse& use);
+Result<> release_action(const Ctx& ctx, ActionUse& use);
+Result<> create_release(const Ctx& ctx, ActionUse& use);
+Result<> upload_release_asset(const Ctx& ctx, ActionUse& use);
+// cloud_aws.cpp, cloud_google.cpp, cloud_azure.cpp
+Result<> aws_credentials(const Ctx& ctx, ActionUse& use);
+Result<> google_auth(const Ctx& ctx, ActionUse& use);
+Result<> azure_login(const Ctx& ctx, ActionUse& use);
+// tools.cpp
+Result<> cosign_installer(const Ctx& ctx, ActionUse& use);
+Result<> install_action(const Ctx& ctx, ActionUse& use);
+Result<> goreleaser(const Ctx& ctx, ActionUse& use);
+// pages.cpp
+Result<> configure_pages(const Ctx& ctx, ActionUse& use);
+Result<> upload_pages(const Ctx& ctx, ActionUse& use);
+Result<> deploy_pages(const Ctx& ctx, ActionUse& use);
 // reports.cpp
 Result<> upload_sarif(const Ctx& ctx, ActionUse& use);
 Result<> not_here(const Ctx& ctx, ActionUse& use);

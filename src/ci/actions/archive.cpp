@@ -99,19 +99,6 @@ Result<std::string> target_of(const Digest& digest, const std::string& name, con
   return text;
 }
 
-// What GNU tar writes for the second name of a file.
-Result<> copy_within(const Ctx& ctx, JobRun& job, const std::string& from, const std::string& to, unsigned mode) {
-  TRY(auto source, job.folder().open(from));
-  TRY(auto target, job.folder().create(to, mode));
-  char buffer[65536];
-  ssize_t n;
-  while ((n = ::read(source.get(), buffer, sizeof buffer)) > 0) {
-    TRY_OK(ctx.alive());
-    TRY_OK(write_all(target.get(), {buffer, static_cast<std::size_t>(n)}));
-  }
-  return n < 0 ? fail_errno(errno, from) : Result<>{};
-}
-
 // Regular files and links below a folder, hidden ones if wanted.
 void walk(const fs::path& root, const std::string& relative, bool hidden, std::vector<std::string>& out) {
   auto names = list_dir(root / relative);
@@ -131,6 +118,34 @@ void walk(const fs::path& root, const std::string& relative, bool hidden, std::v
 bool has_magic(std::string_view text) { return text.find_first_of("*?[") != std::string_view::npos; }
 
 }  // namespace
+
+Result<> copy_in_home(const Ctx& ctx, JobRun& job, const std::string& from, const std::string& to, unsigned mode) {
+  TRY(auto source, job.folder().open(from));
+  TRY(auto target, job.folder().create(to, mode));
+  char buffer[65536];
+  ssize_t n;
+  while ((n = ::read(source.get(), buffer, sizeof buffer)) > 0) {
+    TRY_OK(ctx.alive());
+    TRY_OK(write_all(target.get(), {buffer, static_cast<std::size_t>(n)}));
+  }
+  return n < 0 ? fail_errno(errno, from) : Result<>{};
+}
+
+Result<std::size_t> take_out(const Ctx& ctx, JobRun& job, const RunArtifact& artifact, const std::string& folder) {
+  if (artifact.type.empty() || artifact.type == "application/zip")
+    return unpack_files(ctx, job, artifact.digest, folder);
+  if (!job.options().blobs) return fail(Kind::unavailable, "this runner keeps no files: no blob store is connected");
+  TRY(auto blob, job.options().blobs->open_blob(artifact.digest));
+  TRY(auto target, job.folder().create(folder + "/" + artifact.name, 0644));
+  std::vector<char> buffer(256 << 10);
+  ssize_t n;
+  while ((n = ::read(blob.get(), buffer.data(), buffer.size())) > 0) {
+    TRY_OK(ctx.alive());
+    TRY_OK(write_all(target.get(), {buffer.data(), static_cast<std::size_t>(n)}));
+  }
+  if (n < 0) return fail_errno(errno, artifact.name);
+  return std::size_t{1};
+}
 
 Result<Packed> pack_files(const Ctx& ctx, JobRun& job, const std::vector<std::string>& files, const std::string& prefix,
                           int level, store::BlobStore* into) {
@@ -178,7 +193,8 @@ Result<std::size_t> unpack_files(const Ctx& ctx, JobRun& job, const Digest& dige
     TRY(auto target, target_of(digest, name, folder, reach));
     if (auto* link = archive_entry_hardlink(entry)) {
       TRY(auto source, target_of(digest, link, folder, reach));
-      TRY_OK(copy_within(ctx, job, source, target, archive_entry_perm(entry) & 0777));
+      // What GNU tar writes for the second name of a file.
+      TRY_OK(copy_in_home(ctx, job, source, target, archive_entry_perm(entry) & 0777));
     } else if (archive_entry_filetype(entry) == AE_IFDIR) {
       if (target != ".") TRY_OK(job.folder().make_dir(target));
       continue;

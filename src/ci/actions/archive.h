@@ -19,6 +19,10 @@ Result<Packed> pack_files(const Ctx& ctx, JobRun& job, const std::vector<std::st
 enum class Reach : std::uint8_t { folder, home };
 Result<std::size_t> unpack_files(const Ctx& ctx, JobRun& job, const Digest& digest, const std::string& folder,
                                  Reach reach = Reach::folder, store::BlobStore* from = nullptr);
+// A file of home under another name there.
+Result<> copy_in_home(const Ctx& ctx, JobRun& job, const std::string& from, const std::string& to, unsigned mode);
+// What an artifact holds, in a folder relative to home: a file that is kept as it is under its name.
+Result<std::size_t> take_out(const Ctx& ctx, JobRun& job, const RunArtifact& artifact, const std::string& folder);
 // Files and links that patterns match, relative to home. Patterns are as steps write them: relative to the workspace,
 // absolute, with ~ for home.
 struct Matched {

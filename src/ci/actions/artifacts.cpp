@@ -1,4 +1,6 @@
 // actions/upload-artifact, actions/upload-artifact/merge, actions/download-artifact.
+#include <unistd.h>
+
 #include "base/text.h"
 #include "ci/actions/actions.h"
 #include "ci/actions/archive.h"
@@ -37,8 +39,8 @@ Result<> check_retention(ActionUse& use) {
   return {};
 }
 
-Result<> give(ActionUse& use, const std::string& name, const Packed& packed) {
-  RunArtifact artifact{name, packed.digest, packed.bytes};
+Result<> give(ActionUse& use, const std::string& name, const Packed& packed, const std::string& type = {}) {
+  RunArtifact artifact{name, packed.digest, packed.bytes, type};
   if (auto* pod = use.job.options().in_pod) TRY_OK(pod->give_artifact(artifact, use.flag("overwrite", false)));
   {
     auto all = use.job.shared().artifacts.lock();
@@ -54,6 +56,24 @@ Result<> give(ActionUse& use, const std::string& name, const Packed& packed) {
   use.output("artifact-digest", std::string(packed.digest.hex()));
   use.output("artifact-url", fmt::format("{}/artifacts/{}", use.job.options().server_url, packed.digest.hex()));
   return {};
+}
+
+Result<Packed> keep_as_it_is(const Ctx& ctx, ActionUse& use, const std::string& file) {
+  auto* blobs = use.job.options().blobs;
+  if (!blobs) return fail(Kind::unavailable, "this runner keeps no files: no blob store is connected");
+  TRY(auto source, use.job.folder().open(file));
+  TRY(auto writer, blobs->begin());
+  std::vector<char> buffer(256 << 10);
+  ssize_t n;
+  while ((n = ::read(source.get(), buffer.data(), buffer.size())) > 0) {
+    TRY_OK(ctx.alive());
+    TRY_OK(writer.write({buffer.data(), static_cast<std::size_t>(n)}));
+  }
+  if (n < 0) return fail_errno(errno, file);
+  Packed out;
+  out.bytes = writer.size(), out.files = 1;
+  TRY(out.digest, writer.commit());
+  return out;
 }
 
 Result<> none_found(ActionUse& use, const std::vector<std::string>& patterns) {
@@ -112,7 +132,8 @@ Result<> upload_artifact(const Ctx& ctx, ActionUse& use) {
   if (!use.flag("archive", true)) {
     if (matched.files.size() != 1)
       return fail(Kind::invalid, "archive: false wants exactly one file, {} match the path", matched.files.size());
-    name = fs::path(matched.files[0]).filename().string();
+    TRY(auto lone, keep_as_it_is(ctx, use, matched.files[0]));
+    return give(use, fs::path(matched.files[0]).filename().string(), lone, "application/octet-stream");
   }
   TRY(auto packed, pack_files(ctx, use.job, matched.files, matched.root, level));
   return give(use, name, packed);
@@ -131,7 +152,7 @@ Result<> merge_artifacts(const Ctx& ctx, ActionUse& use) {
   for (auto& part : parts) {
     auto below = use.flag("separate-directories", false) ? folder + "/" + part.name : folder;
     TRY_OK(use.job.folder().make_dir(below));
-    TRY_OK_IN(part.name, unpack_files(ctx, use.job, part.digest, below));
+    TRY_OK_IN(part.name, take_out(ctx, use.job, part, below));
   }
   TRY(auto matched, match_files(ctx, use.job, {use.job.inside(folder)}, use.flag("include-hidden-files", false)));
   TRY(auto packed, pack_files(ctx, use.job, matched.files, folder, level));
@@ -158,7 +179,7 @@ Result<> download_artifact(const Ctx& ctx, ActionUse& use) {
   for (auto& artifact : artifacts) {
     auto folder = apart ? (fs::path(target) / artifact.name).string() : target;
     TRY_OK(use.job.folder().make_dir(folder));
-    TRY(auto files, unpack_files(ctx, use.job, artifact.digest, folder));
+    TRY(auto files, take_out(ctx, use.job, artifact, folder));
     use.say(fmt::format("Artifact {}: {} files", artifact.name, files));
   }
   use.say(fmt::format("Total of {} artifact(s) downloaded", artifacts.size()));

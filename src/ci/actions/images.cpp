@@ -308,10 +308,4 @@ Result<> docker_build_push(const Ctx& ctx, ActionUse& use) {
   return {};
 }
 
-Result<> docker_bake(const Ctx&, ActionUse& use) {
-  return Fail(
-      Error(Kind::unavailable, fmt::format("{}: bake files are not read", use.uses))
-          .with_hint("build each target by a docker/build-push-action step; a matrix builds them side by side"));
-}
-
 }  // namespace slipway::ci

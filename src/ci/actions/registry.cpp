@@ -130,7 +130,9 @@ constexpr CatalogEntry entries[] = {
      "cgroup-parent~ context file labels load~ network~ no-cache no-cache-filters outputs platforms provenance~ pull~ "
      "push sbom~ secrets secret-envs secret-files shm-size~ ssh tags target ulimit~ github-token~",
      "imageid digest metadata"},
-    {"docker/bake-action", docker_bake, "*", "metadata"},
+    {"docker/bake-action", docker_bake,
+     "source workdir files targets no-cache pull~ load~ provenance~ push sbom~ set builder~ allow~ call~ github-token~",
+     "metadata"},
     {"aquasecurity/trivy-action", trivy,
      "scan-type image-ref input~ scan-ref exit-code ignore-unfixed vuln-type~ severity format template~ output "
      "skip-dirs~ skip-files~ cache-dir~ timeout~ ignore-policy~ hide-progress~ list-all-pkgs~ scanners~ trivyignores~ "
@@ -169,6 +171,51 @@ constexpr CatalogEntry entries[] = {
      "draft~ maintainer-can-modify~",
      "pull-request-number pull-request-url pull-request-operation pull-request-head-sha pull-request-branch "
      "pull-request-commits-verified"},
+    {"actions/create-github-app-token", create_github_app_token,
+     "app-id client-id private-key! owner repositories skip-token-revoke github-api-url *",
+     "token installation-id app-slug"},
+    {"softprops/action-gh-release", gh_release,
+     "body body_path name tag_name draft prerelease preserve_order~ files working_directory overwrite_files "
+     "fail_on_unmatched_files repository token target_commitish discussion_category_name~ generate_release_notes "
+     "append_body make_latest previous_tag~",
+     "url id upload_url assets"},
+    {"ncipollo/release-action", release_action,
+     "allowUpdates artifactErrorsFailBuild artifact artifacts artifactContentType~ body bodyFile commit "
+     "discussionCategory~ draft generateReleaseNotes generateReleaseNotesPreviousTag~ immutableCreate~ makeLatest name "
+     "omitBody omitBodyDuringUpdate~ omitDraftDuringUpdate~ omitName omitNameDuringUpdate~ "
+     "omitPrereleaseDuringUpdate~ owner prerelease removeArtifacts~ replacesArtifacts repo skipIfReleaseExists tag "
+     "token updateOnlyUnreleased~",
+     "id html_url upload_url tarball_url zipball_url assets"},
+    {"actions/create-release", create_release,
+     "tag_name! release_name! body body_path draft prerelease commitish owner repo", "id html_url upload_url"},
+    {"actions/upload-release-asset", upload_release_asset, "upload_url! asset_path! asset_name! asset_content_type!",
+     "browser_download_url"},
+    {"aws-actions/configure-aws-credentials", aws_credentials,
+     "aws-region! role-to-assume aws-access-key-id aws-secret-access-key aws-session-token web-identity-token-file "
+     "role-chaining audience mask-aws-account-id role-duration-seconds role-external-id role-session-name "
+     "role-skip-session-tagging~ inline-session-policy managed-session-policies output-credentials "
+     "output-env-credentials http-proxy~ no-proxy~ unset-current-credentials~ disable-retry~ retry-max-attempts~ "
+     "special-characters-workaround~ use-existing-credentials~ allowed-account-ids~ force-skip-oidc~ "
+     "action-timeout-s~ custom-tags~ transitive-tag-keys~ aws-profile~",
+     "aws-account-id aws-access-key-id aws-secret-access-key aws-session-token aws-expiration"},
+    {"google-github-actions/auth", google_auth,
+     "project_id workload_identity_provider service_account audience credentials_json create_credentials_file "
+     "export_environment_variables token_format delegates universe request_reason~ cleanup_credentials "
+     "access_token_lifetime access_token_scopes access_token_subject~ id_token_audience id_token_include_email",
+     "project_id credentials_file_path auth_token access_token id_token"},
+    {"azure/login", azure_login,
+     "creds client-id tenant-id subscription-id enable-AzPSSession~ environment allow-no-subscriptions audience "
+     "auth-type",
+     ""},
+    {"sigstore/cosign-installer", cosign_installer, "cosign-release install-dir~ use-sudo~", ""},
+    {"taiki-e/install-action", install_action, "tool checksum~ fallback~", ""},
+    {"goreleaser/goreleaser-action", goreleaser, "distribution version args workdir install-only",
+     "artifacts metadata"},
+    {"actions/configure-pages", configure_pages, "static_site_generator generator_config_file~ token~ enablement~",
+     "base_url origin host base_path"},
+    {"actions/upload-pages-artifact", upload_pages, "name path retention-days include-hidden-files", "artifact_id"},
+    {"actions/deploy-pages", deploy_pages, "artifact_name token~ timeout~ error_count~ reporting_interval~ preview~",
+     "page_url"},
     {"github/codeql-action/upload-sarif", upload_sarif,
      "sarif_file checkout_path~ ref~ sha~ category wait-for-processing~ token~ matrix~", "sarif-id"},
     {"github/codeql-action/init", not_here, "*", ""},

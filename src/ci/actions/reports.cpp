@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "ci/actions/actions.h"
 #include "ci/actions/archive.h"
+#include "ci/actions/coverage.h"
 #include "ci/actions/sarif.h"
 #include "doc/json.h"
 #include "doc/view.h"
@@ -151,26 +152,70 @@ Result<> harden_runner(const Ctx&, ActionUse& use) {
   return {};
 }
 
-Result<> coverage_report(const Ctx& ctx, ActionUse& use) {
-  std::vector<std::string> files;
+namespace {
+
+constexpr std::size_t max_coverage = 64 << 20;
+
+std::vector<std::string> coverage_inputs(ActionUse& use) {
+  std::vector<std::string> out;
   for (auto* input : {"files", "file", "path-to-lcov"}) {
     auto text = use.input(input);
     for (char& c : text)
       if (c == ',' || c == '\n') c = ' ';
     for (auto word : split(text, ' '))
-      if (!word.empty()) files.emplace_back(word);
+      if (!word.empty()) out.emplace_back(word);
   }
+  return out;
+}
+
+// Where reports usually are, when nobody says.
+std::vector<std::string> coverage_places(ActionUse& use) {
+  if (lower(use.uses).starts_with("coverallsapp/")) return {"coverage/lcov.info"};
+  if (use.flag("disable_search", false)) return {};
+  auto below = use.input("directory", ".");
+  std::vector<std::string> out;
+  for (auto* name : {"lcov.info", "*.lcov", "coverage.xml", "cobertura*.xml", "jacoco*.xml", "clover.xml",
+                     "coverage.out", "cover.out", "coverage.txt"})
+    out.push_back(fmt::format("{}/**/{}", below, name));
+  return out;
+}
+
+}  // namespace
+
+// What such a service would show: here in the job's summary and its result.
+Result<> coverage_report(const Ctx& ctx, ActionUse& use) {
   bool coveralls = lower(use.uses).starts_with("coverallsapp/");
   bool strict = coveralls ? use.flag("fail-on-error", true) : use.flag("fail_ci_if_error", false);
-  for (auto& file : files) {
+  auto given = coverage_inputs(use);
+  CoverageReport all;
+  std::size_t read = 0;
+  for (auto& file : given.empty() ? coverage_places(use) : given) {
     TRY(auto matched, match_files(ctx, use.job, {file}, true));
-    if (!matched.files.empty()) continue;
-    if (strict)
-      return Fail(Error(Kind::not_found, fmt::format("coverage report {}: no such file", file))
-                      .with_hint("did the tests run with coverage, and write there?"));
-    use.say(fmt::format("##[warning]coverage report {}: no such file", file));
+    if (matched.files.empty() && !given.empty()) {
+      auto text = fmt::format("coverage report {}: no such file", file);
+      if (strict)
+        return Fail(Error(Kind::not_found, text).with_hint("did the tests run with coverage, and write there?"));
+      use.say("##[warning]" + text);
+    }
+    for (auto& one : matched.files) {
+      TRY(auto text, use.job.folder().read(one, max_coverage));
+      auto report = parse_coverage(text, fs::path(one).lexically_relative(use.job.folder().workspace()).string());
+      if (!report && strict) return Fail(std::move(report).error());
+      if (!report) use.say("##[warning]" + report.error().what());
+      if (report) all.add(*report), ++read;
+    }
   }
-  notice(use, fmt::format("{} reports to a service that is not connected here: nothing is sent", use.uses));
+  if (read == 0 && strict && given.empty())
+    return Fail(Error(Kind::not_found, "no coverage report was found").with_hint("say where it is: files: PATH"));
+  if (read > 0) {
+    auto sum = all.all();
+    use.say(fmt::format("Coverage: {:.2f} % ({} of {} lines, {} files)", sum.percent(), sum.covered, sum.total,
+                        all.files.size()));
+    use.job.result().summary += use.job.shared().redaction.redact(all.print());
+    if (!use.job.result().coverage) use.job.result().coverage = sum.percent();
+  }
+  notice(use, fmt::format("{} reports to a service that is not connected here: nothing is sent{}", use.uses,
+                          read > 0 ? ", coverage is in the summary of this job" : ""));
   return {};
 }
 

@@ -68,7 +68,7 @@ INSTANTIATE_TEST_SUITE_P(
          "hint: did the tests run with coverage"},
         {"Coveralls", "coverallsapp/github-action@v2\n  with: {path-to-lcov: lcov.info}",
          "coverage report lcov.info: no such file"},
-        {"Bake", "docker/bake-action@v5", "bake files are not read"},
+        {"Bake", "docker/bake-action@v5", "no bake file in ."},
         {"UnknownInput", "actions/cache@v4\n  with: {path: a, key: b, restore-key: c}",
          "Unexpected input(s) 'restore-key' (did you mean 'restore-keys'?)"},
         {"RequiredInput", "actions/cache@v4\n  with: {path: a}", "Input required and not supplied: key"},

@@ -1,51 +1,28 @@
+#include "ci/actions/catalog.h"
 #include "ci/detail/lint.h"
 
 namespace slipway::ci {
 namespace {
 
-// Actions that many workflows use: "name@major,major" ("*" any), inputs ("!" required, "~" deprecated), outputs. "..."
-// among them: there are more.
+// Actions that many workflows use: their versions ("*" any), inputs ("!" required, "~" deprecated), outputs. "..."
+// among them: there are more. "=": those of the built-in action (actions/catalog.h), with what is said here instead of
+// what is said there.
 struct Entry {
   std::string_view name, versions, inputs, outputs;
 };
 constexpr Entry entries[] = {
-    {"actions/checkout", "v4 v5 v6",
-     "repository ref token ssh-key ssh-known-hosts ssh-strict ssh-user persist-credentials path clean filter "
-     "sparse-checkout sparse-checkout-cone-mode fetch-depth fetch-tags show-progress lfs submodules set-safe-directory "
-     "github-server-url",
-     "ref commit"},
-    {"actions/cache", "v4 v5",
-     "path! key! restore-keys upload-chunk-size enableCrossOsArchive fail-on-cache-miss lookup-only save-always~",
-     "cache-hit"},
-    {"actions/cache/restore", "v4 v5", "path! key! restore-keys enableCrossOsArchive fail-on-cache-miss lookup-only",
-     "cache-hit cache-primary-key cache-matched-key"},
-    {"actions/cache/save", "v4 v5", "path! key! upload-chunk-size enableCrossOsArchive", ""},
-    {"actions/setup-node", "v4 v5 v6",
-     "always-auth node-version node-version-file architecture check-latest registry-url scope token cache "
-     "package-manager-cache cache-dependency-path mirror mirror-token",
-     "cache-hit node-version"},
-    {"actions/setup-python", "v5 v6",
-     "python-version python-version-file cache architecture check-latest token cache-dependency-path "
-     "update-environment allow-prereleases freethreaded pip-version pip-install",
-     "python-version cache-hit python-path"},
-    {"actions/setup-go", "v5 v6",
-     "go-version go-version-file check-latest token cache cache-dependency-path architecture go-download-base-url",
-     "go-version cache-hit"},
-    {"actions/setup-java", "v4 v5",
-     "java-version java-version-file distribution! java-package architecture jdkFile check-latest server-id "
-     "server-username server-password settings-path overwrite-settings gpg-private-key gpg-passphrase cache "
-     "cache-dependency-path job-status token mvn-toolchain-id mvn-toolchain-vendor",
-     "distribution version path cache-hit"},
-    {"actions/upload-artifact", "v4 v5 v6 v7",
-     "name path! if-no-files-found retention-days compression-level overwrite include-hidden-files archive",
-     "artifact-id artifact-url artifact-digest"},
-    {"actions/download-artifact", "v4 v5 v6 v7 v8",
-     "name artifact-ids path pattern merge-multiple github-token repository run-id digest-mismatch skip-decompress",
-     "download-path"},
-    {"actions/github-script", "v7 v8",
-     "script! github-token debug user-agent previews result-encoding retries retry-exempt-status-codes base-url",
-     "result ..."},
-    {"docker/login-action", "v3 v4", "registry username password scope ecr logout registry-auth", ""},
+    {"actions/checkout", "v4 v5 v6", "=", "ref commit"},
+    {"actions/cache", "v4 v5", "= save-always~", "cache-hit"},
+    {"actions/cache/restore", "v4 v5", "=", "cache-hit cache-primary-key cache-matched-key"},
+    {"actions/cache/save", "v4 v5", "=", ""},
+    {"actions/setup-node", "v4 v5 v6", "=", "cache-hit node-version"},
+    {"actions/setup-python", "v5 v6", "=", "python-version cache-hit python-path"},
+    {"actions/setup-go", "v5 v6", "=", "go-version cache-hit"},
+    {"actions/setup-java", "v4 v5", "= distribution!", "distribution version path cache-hit"},
+    {"actions/upload-artifact", "v4 v5 v6 v7", "=", "artifact-id artifact-url artifact-digest"},
+    {"actions/download-artifact", "v4 v5 v6 v7 v8", "=", "download-path"},
+    {"actions/github-script", "v7 v8", "=", "result ..."},
+    {"docker/login-action", "v3 v4", "=", ""},
     {"octokit/request-action", "*", "...", "status headers data"},
     {"pypa/gh-action-pypi-publish", "release/v1",
      "user password repository-url repository_url~ packages-dir packages_dir~ verify-metadata verify_metadata~ "
@@ -86,17 +63,42 @@ constexpr Old too_old[] = {
     {"golangci/golangci-lint-action", 3},
 };
 
+void add_input(ActionFacts& facts, ActionInput input) {
+  for (auto& known : facts.inputs)
+    if (known.name == input.name) {
+      known = std::move(input);
+      return;
+    }
+  facts.inputs.push_back(std::move(input));
+}
+
+// There "~" means without effect here, which is none of a workflow's faults.
+void add_built_in(ActionFacts& facts) {
+  auto* built_in = find_entry(facts.name);
+  SLP_ASSERT(built_in != nullptr);
+  for (auto word : split(built_in->inputs, ' ')) {
+    if (word == "*") facts.any_input = true;
+    if (word.empty() || word == "*") continue;
+    ActionInput input;
+    input.required = word.ends_with('!');
+    if (input.required || word.ends_with('~')) word.remove_suffix(1);
+    input.name = word;
+    add_input(facts, std::move(input));
+  }
+}
+
 ActionFacts facts_of(const Entry& entry) {
   ActionFacts out;
   out.name = entry.name;
   for (auto word : split(entry.inputs, ' ')) {
     if (word == "...") out.any_input = true;
-    if (word.empty() || word == "...") continue;
+    if (word == "=") add_built_in(out);
+    if (word.empty() || word == "..." || word == "=") continue;
     ActionInput input;
     input.required = word.ends_with('!'), input.deprecated = word.ends_with('~');
     if (input.required || input.deprecated) word.remove_suffix(1);
     input.name = word;
-    out.inputs.push_back(std::move(input));
+    add_input(out, std::move(input));
   }
   for (auto word : split(entry.outputs, ' ')) {
     if (word == "...") out.any_output = true;

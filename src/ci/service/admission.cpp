@@ -1,6 +1,7 @@
 // A job at the service: what it may reach, what its actions are told, and what they left.
 #include "base/text.h"
 #include "ci/detail/job_run.h"
+#include "ci/gitlab.h"
 #include "ci/service/entries.h"
 #include "net/http.h"
 
@@ -45,7 +46,25 @@ doc::Map JobRun::identity_claims() const {
     subject += ":ref:" + github_.member("ref").text();
   }
   out.set("sub", subject);
+  if (fs::path(in_.plan.workflow->source).filename() == gitlab_file) gitlab_claims(out, environment);
   return out;
+}
+
+// Rule: GitLab's "OpenID Connect (OIDC) Authentication Using ID Tokens", the payload.
+void JobRun::gitlab_claims(doc::Map& out, const std::string& environment) const {
+  auto& event = in_.plan.event;
+  auto ref = event.ref;
+  for (std::string_view prefix : {"refs/heads/", "refs/tags/"})
+    if (ref.starts_with(prefix)) ref.erase(0, prefix.size());
+  auto type = event.ref.starts_with("refs/tags/") ? "tag" : "branch";
+  auto slash = event.repository.rfind('/');
+  out.set("project_path", event.repository), out.set("namespace_path", event.repository.substr(0, slash));
+  out.set("user_login", event.actor), out.set("pipeline_id", options().run_id), out.set("job_id", result_.key);
+  out.set("pipeline_source", event.name.starts_with("pull_request") ? "merge_request_event" : event.name);
+  out.set("ref", ref), out.set("ref_path", event.ref), out.set("ref_type", type);
+  out.set("ci_config_ref_uri", fmt::format("{}//{}@{}", event.repository, gitlab_file, event.ref));
+  if (!environment.empty()) out.set("environment", environment);
+  out.set("sub", fmt::format("project_path:{}:ref_type:{}:ref:{}", event.repository, type, ref));
 }
 
 Environment JobRun::action_env(bool own_network) {
@@ -64,6 +83,24 @@ Environment JobRun::action_env(bool own_network) {
   auto env = pass_->env(own_network);
   env["GITHUB_SERVER_URL"] = named_server(options().server_url);
   return env;
+}
+
+Result<std::pair<std::string, std::string>> JobRun::id_token_request() {
+  auto env = action_env(false);
+  if (!pass_) return fail(Kind::unavailable, "this runner gives no id tokens: no services are connected to it");
+  auto url = env.find("ACTIONS_ID_TOKEN_REQUEST_URL");
+  if (url == env.end())
+    return Fail(Error(Kind::denied, in_.plan.event.trusted ? "this job may not have an id token"
+                                                           : "changes from outside get no id token")
+                    .with_hint("write permissions: {id-token: write} in the job, and in the job that calls it"));
+  return std::pair(url->second, env.at("ACTIONS_ID_TOKEN_REQUEST_TOKEN"));
+}
+
+Result<std::string> JobRun::id_token(const Ctx& ctx, const std::string& audience) {
+  TRY(auto request, id_token_request());
+  TRY(auto token, pass_->id_token(ctx, audience));
+  add_mask(token);
+  return token;
 }
 
 void JobRun::take_artifacts() {

@@ -17,6 +17,31 @@ net::Response refusal(int status, std::string_view message) {
 
 }  // namespace
 
+Result<std::string> make_id_token(const Ctx& ctx, JobService::Rep& service, const JobState& job,
+                                  const std::string& audience) {
+  if (audience.size() > max_audience) return fail(Kind::invalid, "audience: at most {} bytes", max_audience);
+  auto claims = job.job.claims;
+  auto issuer = service.options.issuer();
+  auto now = seconds(ctx);
+  auto owner = claims.find("repository_owner");
+  if (audience.contains('\n')) {  // several, as GitLab's id_tokens may have them
+    doc::List all;
+    for (auto one : lines(audience)) all.emplace_back(std::string(one));
+    claims.set("aud", std::move(all));
+  } else if (audience.empty()) {
+    claims.set("aud", fmt::format("{}/{}", issuer, owner && owner->if_string() ? *owner->if_string() : ""));
+  } else {
+    claims.set("aud", audience);
+  }
+  claims.set("iss", issuer);
+  claims.set("jti", uuid4());
+  claims.set("iat", now);
+  claims.set("nbf", now - 60);
+  claims.set("exp", now + std::chrono::duration_cast<std::chrono::seconds>(service.options.token_lifetime).count());
+  TRY(auto key, service.key(service.algorithm));
+  return key->sign(doc::print_json(claims));
+}
+
 net::Response answer_id_token(const Ctx& ctx, JobService::Rep& service, const net::Request& request) {
   if (request.method != "GET" && request.method != "POST") return refusal(405, "want GET");
   auto job = service.who(request, true);
@@ -25,24 +50,8 @@ net::Response answer_id_token(const Ctx& ctx, JobService::Rep& service, const ne
         401,
         "want Authorization: Bearer with the ACTIONS_ID_TOKEN_REQUEST_TOKEN of a job that is running; it has "
         "one when its permissions say id-token: write");
-  auto audience = request.query_of("audience");
-  if (audience.size() > max_audience) return refusal(400, fmt::format("audience: at most {} bytes", max_audience));
-  auto claims = job->job.claims;
-  auto issuer = service.options.issuer();
-  auto now = seconds(ctx);
-  auto owner = claims.find("repository_owner");
-  claims.set("aud", audience.empty()
-                        ? fmt::format("{}/{}", issuer, owner && owner->if_string() ? *owner->if_string() : "")
-                        : audience);
-  claims.set("iss", issuer);
-  claims.set("jti", uuid4());
-  claims.set("iat", now);
-  claims.set("nbf", now - 60);
-  claims.set("exp", now + std::chrono::duration_cast<std::chrono::seconds>(service.options.token_lifetime).count());
-  auto key = service.key(service.algorithm);
-  if (!key) return refusal(500, key.error().what());
-  auto token = (*key)->sign(doc::print_json(claims));
-  if (!token) return refusal(500, token.error().what());
+  auto token = make_id_token(ctx, service, *job, request.query_of("audience"));
+  if (!token) return refusal(token.error().is(Kind::invalid) ? 400 : 500, token.error().what());
   return net::Response::json(200, doc::print_json(doc::Map{{"count", token->size()}, {"value", *token}}));
 }
 

@@ -141,6 +141,11 @@ JobService::Pass::Changes JobService::Pass::take_changes() {
   return std::exchange(rep_->job->changes, {});
 }
 
+Result<std::string> JobService::Pass::id_token(const Ctx& ctx, const std::string& audience) const {
+  if (rep_->identity.empty()) return fail(Kind::denied, "this job may not have an id token");
+  return make_id_token(ctx, *rep_->service, *rep_->job, audience);
+}
+
 std::shared_ptr<JobState> JobService::Rep::who(const net::Request& request, bool identity) {
   auto given = request.headers.get_or("authorization", "");
   auto parts = cut(given, " ");

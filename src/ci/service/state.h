@@ -68,6 +68,8 @@ struct ServiceCall {
 net::Response answer_twirp(const Ctx& ctx, JobService::Rep& service, net::Request& request);
 net::Response answer_blob(const Ctx& ctx, JobService::Rep& service, net::Request& request);
 net::Response answer_id_token(const Ctx& ctx, JobService::Rep& service, const net::Request& request);
+Result<std::string> make_id_token(const Ctx& ctx, JobService::Rep& service, const JobState& job,
+                                  const std::string& audience);
 net::Response answer_discovery(JobService::Rep& service, const net::Request& request);
 
 // caches_v1.cpp: /results/_apis/artifactcache/
