@@ -50,6 +50,11 @@ class ActionSource {
   // Rule: of a tag and a branch of one name the tag is meant.
   Result<std::optional<fs::path>> folder(const Ctx& ctx, const std::string& repository, const std::string& ref,
                                          const ActionLock* lock = nullptr);
+  // One file of a repository (GROUP/…/NAME) at a ref ("": HEAD; "~latest", "1", "1.2": the newest such tag). Of an URL
+  // (repository ""): what a folder of mirrors has at HOST/PATH. Nothing: no such file. Errors: as folder();
+  // unavailable: no place has the repository.
+  Result<std::optional<std::string>> file(const Ctx& ctx, const std::string& repository, const std::string& ref,
+                                          const std::string& path);
 
  private:
   struct Rep;

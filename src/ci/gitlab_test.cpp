@@ -364,6 +364,129 @@ TEST(Gitlab, Includes) {
   EXPECT_EQ(script_of("include: [{local: ci/x.yml, rules: [{if: $CI_COMMIT_TAG}]}, ci/y.yml]\n", files), "y: y");
 }
 
+// ---- files of other repositories, and what they are told
+
+// Files by "PROJECT@REF:PATH"; of URLs by themselves.
+std::string with_places(const std::string& text, const std::map<std::string, std::string>& places) {
+  SourceTree tree;
+  tree.read = [](const std::string&) -> Result<std::optional<std::string>> { return std::optional<std::string>(); };
+  tree.other = [&](const std::string& project, const std::string& ref,
+                   const std::string& path) -> Result<std::optional<std::string>> {
+    auto found = places.find(project.empty() ? path : fmt::format("{}@{}:{}", project, ref, path));
+    return found == places.end() ? std::nullopt : std::optional(found->second);
+  };
+  auto plan = gitlab_plan(text, gitlab_file, event_of("push"), tree);
+  if (!plan) return plan.error().what();
+  std::string out;
+  for (auto& job : (*plan)->jobs) {
+    out += (out.empty() ? "" : " | ") + job.id + ":";
+    for (auto& step : job.definition->steps)
+      if (step.run) out += " " + replace_all(std::string(trim(step.run->text)), "\n", ";");
+  }
+  return out;
+}
+
+TEST(Gitlab, IncludesOfOtherRepositories) {
+  std::map<std::string, std::string> places = {
+      {"group/lib@v1:ci/a.yml", "include: {local: /ci/b.yml}\na: {script: a}\n"},
+      {"group/lib@v1:ci/b.yml", "b: {script: b}\n"},
+      {"gitlab-org/gitlab@:lib/gitlab/ci/templates/Jobs/Lint.gitlab-ci.yml", "lint: {script: lint}\n"},
+      {"https://example.test/c.yml", "c: {script: c}\n"},
+      {"group/sub/parts@~latest:templates/scan.yml",
+       "spec:\n  inputs:\n    stage: {default: test}\n    level: {type: number, default: 3}\n    tools: {type: array}\n"
+       "---\n'scan-$[[ inputs.stage ]]':\n  stage: $[[ inputs.stage ]]\n  script: $[[ inputs.tools ]]\n  parallel: $[[ "
+       "inputs.level ]]\n"},
+      {"group/parts@1.0:templates/deep/template.yml", "deep: {script: deep}\n"}};
+  EXPECT_EQ(with_places("include: [{project: group/lib, ref: v1, file: [/ci/a.yml]}]\n", places), "b: b | a: a");
+  EXPECT_EQ(with_places("include: {template: Jobs/Lint.gitlab-ci.yml}\n", places), "lint: lint");
+  EXPECT_EQ(with_places("include: {remote: 'https://example.test/c.yml'}\n", places), "c: c");
+  EXPECT_EQ(with_places("include: {component: host/group/parts/deep@1.0}\n", places), "deep: deep");
+  EXPECT_EQ(
+      with_places("include:\n  component: $CI_SERVER_HOST/group/sub/parts/scan@~latest\n  inputs: {tools: [x, y], "
+                  "level: 2}\n",
+                  places),
+      "scan-test 1/2: x;y | scan-test 2/2: x;y");
+  EXPECT_EQ(with_places("include: {project: group/lib, ref: v2, file: a.yml}\n", places),
+            ".gitlab-ci.yml:1:46: include: group/lib has no file a.yml; paths start at the root of the repository");
+  EXPECT_EQ(
+      with_places("include: {template: DAST.gitlab-ci.yml}\n", places),
+      ".gitlab-ci.yml:1:21: include: gitlab-org/gitlab has no file lib/gitlab/ci/templates/DAST.gitlab-ci.yml; paths "
+      "start at the root of the repository");
+  EXPECT_EQ(with_places("include: {remote: 'https://example.test/x.yml'}\n", places),
+            ".gitlab-ci.yml:1:19: include: no place of this house has a copy of https://example.test/x.yml; nothing is "
+            "fetched from other hosts: keep it as HOST/PATH in a folder of --actions");
+  auto refused = [&](const std::string& inputs) {
+    return with_places("include: {component: h/group/sub/parts/scan@~latest, inputs: " + inputs + "}\n", places);
+  };
+  EXPECT_TRUE(refused("{}").contains("1:22: inputs: 'tools' must be given")) << refused("{}");
+  EXPECT_TRUE(refused("{tools: x}").contains("inputs: 'tools' must be a array")) << refused("{tools: x}");
+  EXPECT_TRUE(refused("{tools: [x], lvel: 2}").contains("the file has no input 'lvel'; did you mean 'level'?"));
+}
+
+TEST(Gitlab, InputsAreFilledIn) {
+  auto head =
+      "spec: {inputs: {a: {default: 'x y'}, b: {default: abcdef, options: [abcdef, z]}, e: {default: prod, regex: "
+      "^p}}}\n---\n";
+  EXPECT_EQ(
+      script_of(std::string(head) + "j: {script: ['$[[ inputs.a | posix_escape ]] $[[ inputs.b | truncate(1,3) ]]', "
+                                    "'$[[inputs.e]]']}"),
+      "j: x\\ y bcd;prod");
+  EXPECT_EQ(script_of("spec: {inputs: {v: {default: $CI_COMMIT_BRANCH}}}\n---\nj: {script: '$[[ inputs.v | expand_vars "
+                      "]]'}"),
+            "j: main");
+  EXPECT_TRUE(script_of("spec: {inputs: {e: {default: dev, regex: ^p}}}\n---\nj: {script: x}")
+                  .contains("inputs: 'e' is \"dev\", which does not match ^p"));
+}
+
+// ---- child pipelines, releases, id tokens, sites, delays
+
+TEST(Gitlab, ChildPipelines) {
+  std::map<std::string, std::string> files = {
+      {"child.yml",
+       "c: {script: 'echo $WHO $CI_PIPELINE_SOURCE', rules: [{if: $CI_PIPELINE_SOURCE == "
+       "'parent_pipeline'}]}\nd: {stage: deploy, script: d, artifacts: {paths: [x]}}\n"},
+      {"again.yml", "a: {trigger: {include: again.yml}}\n"}};
+  SourceTree tree;
+  tree.read = [&](const std::string& path) -> Result<std::optional<std::string>> {
+    auto found = files.find(path);
+    return found == files.end() ? std::nullopt : std::optional(found->second);
+  };
+  auto text =
+      "t:\n  variables: {WHO: me}\n  trigger: {include: child.yml, strategy: depend}\n"
+      "after: {stage: deploy, script: x}\n";
+  auto plan = must(gitlab_plan(text, gitlab_file, event_of("push"), tree));
+  ASSERT_TRUE(plan && plan->jobs[0].called);
+  EXPECT_EQ(plan->jobs[0].called->jobs.size(), 2u);
+  EXPECT_EQ(plan->jobs[0].called->event.name, "push");
+  EXPECT_TRUE(plan->jobs[0].called->workflow->trigger("workflow_call"));
+  EXPECT_EQ(plan->jobs[1].needs, std::vector<std::string>{"t"});
+  EXPECT_FALSE(plan->jobs[0].definition->continue_on_error);
+  EXPECT_TRUE(check_gitlab(text, gitlab_file, tree).empty());
+  auto deep = gitlab_plan("a: {trigger: {include: again.yml}}\n", gitlab_file, event_of("push"), tree);
+  ASSERT_FALSE(deep);
+  EXPECT_TRUE(deep.error().what().contains("pipelines start others deeper than 2 levels")) << deep.error().what();
+}
+
+TEST(Gitlab, WhatStandsBesideTheScript) {
+  auto plan =
+      must(gitlab_plan("pages: {script: make, pages: {publish: dist}}\n"
+                       "later: {script: x, when: delayed, start_in: 30 minutes, id_tokens: {T: {aud: [a, b]}}}\n"
+                       "r: {script: x, release: {tag_name: v$CI_COMMIT_SHORT_SHA, description: d, assets: {links: "
+                       "[{name: n, url: 'http://x'}]}}}\n",
+                       gitlab_file, event_of("push")));
+  std::string got;
+  for (auto& job : plan->jobs) {
+    got += fmt::format("{} {} {}:", job.id, job.when, job.delay.count());
+    for (auto& step : job.definition->steps) got += " " + step.id;
+    got += "\n";
+  }
+  EXPECT_EQ(got,
+            "pages on_success 0: get_sources script artifacts pages\n"
+            "later delayed 1800000: id_token_T get_sources script\n"
+            "r on_success 0: get_sources script release\n");
+  EXPECT_EQ(plan->jobs[1].definition->permissions->at("id-token"), "write");
+}
+
 // ---- what is wrong
 
 class GitlabErrors : public testing::TestWithParam<Case> {};
@@ -395,28 +518,40 @@ INSTANTIATE_TEST_SUITE_P(
          "1:22: when: got \"on_sucess\", want one of on_success, on_failure, always, manual, never, delayed; did you "
          "mean "
          "'on_success'?"},
-        {"Delayed", "a: {script: x, when: delayed, start_in: 1 day}",
-         "1:22: when: delayed: is not there yet; use when: manual, or a schedule\n"
-         "1:31: start_in: is not there yet; use when: manual, or a schedule"},
+        {"Delayed", "a: {script: x, when: delayed, start_in: 8 days}",
+         "1:16: when: delayed wants start_in:; for example start_in: 30 minutes\n"
+         "1:41: start_in: \"8 days\", want a duration of at most a week, like \"30 minutes\""},
+        {"DelayedRule", "a: {script: x, rules: [{when: delayed}]}", "1:24: rules:when: delayed wants start_in:"},
         {"Condition", "a: {script: x, rules: [{if: $A = 'x'}]}",
          "1:29: rules:if: \"$A = 'x'\": got \"= 'x'\", want && or ||, at character 4"},
         {"OnlyAndRules", "a: {script: x, only: [main], rules: [{when: always}]}",
          "1:16: only and rules cannot be in one job; rules can say the same"},
         {"Trigger", "a: {trigger: group/project}",
-         "1:5: trigger: is not there yet; child and multi-project pipelines: put the jobs into this pipeline by "
-         "include: "
-         "{local: PATH}"},
-        {"Pages", "pages: {script: x}",
-         "1:1: pages: is not there yet; publishing a site: give the job another name to keep the site as artifacts"},
-        {"Release", "a: {script: x, release: {tag_name: x}}",
-         "1:16: release: is not there yet; create the release by a command of the script"},
+         "1:5: trigger of another project: is not there yet; its pipelines start by a push there; a child pipeline of "
+         "this repository is trigger: {include: PATH}"},
+        {"TriggerArtifact", "a: {trigger: {include: [{artifact: x.yml, job: b}]}}",
+         "1:26: include:artifact: is not there yet; a pipeline that a job writes is not known before it ran: write it "
+         "as a file, or let rules choose among jobs"},
+        {"TriggerAndScript", "a: {script: x, trigger: {include: b.yml}}",
+         "1:5: job 'a' has trigger: and script:, want one"},
+        {"TriggerOfNothing", "a: {trigger: {include: b.yml}}",
+         "1:24: include: no file b.yml in this tree; paths start at the root of the repository"},
+        {"Release", "a: {script: x, release: {tag_nme: x}}",
+         "1:25: release: want tag_name:\n1:25: release: want description:\n1:26: release: unknown keyword 'tag_nme'; "
+         "did "
+         "you mean 'tag_name'?"},
+        {"IdToken", "a: {script: x, id_tokens: {T: {}}}", "1:31: id_tokens:T: want aud:, whom the token is for"},
+        {"Secrets", "a: {script: x, secrets: {A: {vault: x}}}",
+         "1:16: secrets: is not there yet; vaults are not asked by the house: secrets of the repository are variables "
+         "of "
+         "every trusted job, and id_tokens: sign the script in to a vault"},
         {"Remote", "include: 'https://example.test/a.yml'\na: {script: x}",
-         "1:10: include:remote: is not there yet; nothing is fetched from other hosts: copy the file into this "
-         "repository"},
-        {"Template", "include: [{template: Go.gitlab-ci.yml}]\na: {script: x}",
-         "1:12: include:template: is not there yet; nothing is fetched from other hosts: copy the file into this "
-         "repository and "
-         "use include: {local: PATH}"},
+         "1:10: include: https://example.test/a.yml: no places of other repositories are known here; give --actions a "
+         "folder of mirrors: GROUP/NAME.git, and HOST/PATH of files by URL"},
+        {"Component", "include: [{component: a/b@1}]\na: {script: x}",
+         "1:23: include:component: \"a/b@1\", want HOST/GROUP/PROJECT/COMPONENT@VERSION"},
+        {"Project", "include: [{project: a/b}]\na: {script: x}",
+         "1:11: include:project: want project: GROUP/NAME and file: PATH"},
         {"CompareTo", "a: {script: x, rules: [{changes: {paths: [a], compare_to: main}}]}",
          "1:47: rules:changes:compare_to: is not there yet; without it, what the push or the merge request changed is "
          "looked at"},
@@ -443,7 +578,14 @@ INSTANTIATE_TEST_SUITE_P(
         {"KeywordAsName", "image: {script: x}\nj: {script: x}",
          "1:1: 'image' is a keyword, no name for a job; call the job 'build-image', or something like it"},
         {"Spec", "spec: {inputs: {a: {}}}\na: {script: x}",
-         "1:1: spec: is not there yet; inputs of a file: use variables instead"},
+         "1:1: spec: stands in a head of its own; end it with a line --- and write the jobs below"},
+        {"SpecMissing", "spec: {inputs: {a: }}\n---\nj: {script: '$[[ inputs.a ]]'}", "1:1: inputs: 'a' must be given"},
+        {"SpecUnknown", "spec: {inputs: {abc: {default: x}}}\n---\nj: {script: '$[[ inputs.abd ]]'}",
+         "3:13: inputs: there is no \"inputs.abd\"; did you mean 'abc'?"},
+        {"SpecFunction", "spec: {inputs: {a: {default: x}}}\n---\nj: {script: 'y $[[ inputs.a | upper ]]'}",
+         "3:13: inputs: unknown function \"upper\", want expand_vars, truncate(FROM,LENGTH) or posix_escape"},
+        {"SpecType", "spec: {inputs: {a: {default: x, type: number}}}\n---\nj: {script: y}",
+         "1:1: inputs: 'a' must be a number"},
     })),
     name_of);
 

@@ -542,5 +542,37 @@ TEST_F(ActionSourceTest, FetchesFromAConfiguredBaseOnce) {
   EXPECT_TRUE(bad.error().what().contains("{owner}"));
 }
 
+TEST_F(ActionSourceTest, GivesSingleFiles) {
+  auto deep = dir.path() / "mirrors/group/sub/parts.git";
+  auto made = must(git::Repository::init(deep));
+  git::Signature who{"ada", "ada@example.com", {}};
+  std::string last;
+  for (auto* tag : {"v1.2.0", "v1.10.0", "v2.0.0-rc1", "other"}) {
+    auto tree = must(made.write_tree({}, {{"templates/a.yml", tag}}));
+    auto id = must(made.write_commit(tree, last.empty() ? std::vector<git::Oid>{} : std::vector{last}, who, tag));
+    must(made.update_ref("refs/heads/main", id, {}, "test"));
+    must(made.update_ref(std::string("refs/tags/") + tag, id, {}, "test"));
+    last = id;
+  }
+  must(make_dirs(dir.path() / "mirrors/example.test/x"));
+  must(write_file(dir.path() / "mirrors/example.test/x/c.yml", "of a URL"));
+  auto get = [&](const std::string& repository, const std::string& ref, const std::string& path) {
+    auto found = source->file({}, repository, ref, path);
+    return !found ? found.error().what() : found->value_or("none");
+  };
+  EXPECT_EQ(get("group/sub/parts", "", "templates/a.yml"), "other");
+  EXPECT_EQ(get("group/sub/parts", "v1.2.0", "templates/a.yml"), "v1.2.0");
+  EXPECT_EQ(get("group/sub/parts", "~latest", "templates/a.yml"), "v1.10.0");
+  EXPECT_EQ(get("group/sub/parts", "1", "templates/a.yml"), "v1.10.0");
+  EXPECT_EQ(get("group/sub/parts", "1.2", "templates/a.yml"), "v1.2.0");
+  EXPECT_EQ(get("group/sub/parts", "3", "templates/a.yml"), "group/sub/parts has no tag, branch or commit 3");
+  EXPECT_EQ(get("group/sub/parts", "", "templates/none.yml"), "none");
+  EXPECT_EQ(get("group/none", "", "a.yml"), "no place of this house has group/none");
+  EXPECT_TRUE(get("../x", "", "a.yml").contains("want GROUP/NAME"));
+  EXPECT_EQ(get("", "", "https://example.test/x/c.yml?raw=1"), "of a URL");
+  EXPECT_EQ(get("", "", "https://example.test/y.yml"), "none");
+  EXPECT_TRUE(get("", "", "https://example.test/../../etc/passwd").contains("want https://HOST/PATH"));
+}
+
 }  // namespace
 }  // namespace slipway::ci

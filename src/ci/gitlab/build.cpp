@@ -103,9 +103,29 @@ class JobBuilder {
       if (!job_->environment->url.empty()) put(environment, "url", template_of(job_->environment->url));
       out.environment = std::move(environment);
     }
+    if (!job_->id_tokens.empty()) out.permissions = Permissions{{"id-token", "write"}};
+    if (job_->child) {
+      out.uses = literal("child pipeline", job_->mark), out.inherit_secrets = true;
+      // Whose end is not waited for is not the job's either.
+      if (!job_->child->depends) out.continue_on_error = truth(true);
+      return out;
+    }
     steps(index, out);
     return out;
   }
+
+  // What a child pipeline is given.
+  doc::Map given() const {
+    doc::Map out;
+    if (job_->child->gives_pipeline_variables)
+      if (const auto* own = event_.inputs.if_map()) out = *own;
+    if (job_->child->gives_variables)
+      for (const auto* list : {&document_.variables, &job_->variables, &row_->chosen->variables})
+        for (const auto& variable : *list) out.set(variable.name, text("${" + variable.name + "}"));
+    for (const auto& [name, value] : row_->matrix) out.set(name, value);
+    return out;
+  }
+  const Job& job() const { return *job_; }
 
   PlanJob planned(const JobDefinition& definition) const {
     PlanJob out;
@@ -120,6 +140,7 @@ class JobBuilder {
     out.tolerated_codes = row_->chosen->allow_failure.codes;
     out.retry = {job_->retry.times, job_->retry.when, job_->retry.codes};
     out.coverage = job_->coverage;
+    out.delay = Millis(static_cast<std::int64_t>(row_->chosen->start_in * 1000));
     return out;
   }
 
@@ -311,6 +332,12 @@ class JobBuilder {
   }
 
   void steps(std::size_t index, JobDefinition& job) {
+    for (const auto& [name, audiences] : job_->id_tokens) {
+      auto& token = step(job, "id_token_" + name, "Id token " + name);
+      run_when(token, When::on_success);
+      auto& inputs = with(token, "slipway/gitlab-id-token@v1");
+      put(inputs, "name", literal(name)), put(inputs, "aud", lines_of(audiences));
+    }
     if (!job_->hooks.empty()) {
       auto& hook = step(job, "pre_get_sources", "pre_get_sources_script");
       run_when(hook, When::on_success), script(hook, job_->hooks);
@@ -332,6 +359,26 @@ class JobBuilder {
           expression("job.status == 'failure' && 'failed' || job.status == 'cancelled' && 'canceled' || 'success'"));
     }
     if (job_->artifacts) artifacts(index, job);
+    if (!job_->pages.empty()) {
+      auto& site = step(job, "pages", "Pages");
+      run_when(site, When::on_success);
+      auto& inputs = with(site, "slipway/gitlab-pages@v1");
+      put(inputs, "publish", template_of(job_->pages)), put(inputs, "artifact", literal(artifact_names_[index]));
+    }
+    if (job_->release) release(job);
+  }
+
+  void release(JobDefinition& job) {
+    const auto& wish = *job_->release;
+    auto& made = step(job, "release", "Release");
+    run_when(made, When::on_success);
+    auto& inputs = with(made, "slipway/gitlab-release@v1");
+    put(inputs, "tag_name", template_of(wish.tag)), put(inputs, "description", template_of(wish.description));
+    if (!wish.name.empty()) put(inputs, "name", template_of(wish.name));
+    if (!wish.ref.empty()) put(inputs, "target_commitish", template_of(wish.ref));
+    std::vector<std::string> links;
+    for (const auto& [label, url] : wish.links) links.push_back(fmt::format("- [{}]({})", label, url));
+    if (!links.empty()) put(inputs, "links", lines_of(links));
   }
 
   void checkout(JobDefinition& job) {
@@ -442,7 +489,7 @@ std::vector<std::string> artifact_names(const Document& document, const Selected
   std::set<std::string> taken;
   for (const auto& row : rows) {
     const auto& job = *row.chosen->job;
-    auto name = plain_name(row.id);
+    auto name = plain_name(document.prefix + row.id);
     if (job.artifacts && !job.artifacts->name.empty()) {
       auto scope = Selector::base(event, document, selected.variables, job.inherits);
       scope.set("CI_JOB_NAME", Text::of(row.id)), scope.set("CI_JOB_STAGE", Text::of(job.stage));
@@ -462,7 +509,7 @@ std::vector<std::string> artifact_names(const Document& document, const Selected
 }  // namespace
 
 Result<Plan> build_plan(const Document& document, const Selected& selected, const std::vector<Row>& rows,
-                        const Event& event, Problems& problems) {
+                        const Event& event, const ChildMaker& child, Problems& problems) {
   auto names = artifact_names(document, selected, rows, event);
   auto workflow = std::make_shared<Workflow>();
   workflow->source = document.source;
@@ -487,6 +534,7 @@ Result<Plan> build_plan(const Document& document, const Selected& selected, cons
   for (std::size_t i = 0; i < rows.size(); ++i) {
     workflow->jobs.push_back(builder.build(i));
     out.jobs.push_back(builder.planned(workflow->jobs.back()));
+    if (builder.job().child) out.jobs.back().called = child(builder.job(), builder.given());
   }
   out.workflow = std::move(workflow);
   return out;

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "ci/gitlab/inputs.h"
 #include "doc/yaml.h"
 
 namespace slipway::ci::gitlab {
@@ -55,27 +56,27 @@ class Loader {
  public:
   Loader(const LoadOptions& options, Problems& problems) : options_(options), problems_(problems) {}
 
-  doc::Map file(std::string_view text, const std::string& path) {
+  // given: include:inputs.
+  doc::Map file(std::string_view text, const std::string& path, const doc::Map* given = nullptr, doc::Mark where = {}) {
     auto number = static_cast<std::uint32_t>(problems_.file(path));
-    doc::ParseOptions reading;
-    reading.source = path, reading.duplicate_keys = true, reading.local_tags = true;
     if (text.size() > std::size_t{1} << 20) {
       problems_.add({1, 1, number, 0}, "larger than 1 MiB");
       return {};
     }
-    auto document = doc::parse_yaml(text, reading);
-    if (!document) {
-      problems_.add(from_error(document.error(), path));
-      return {};
+    auto parts = split_spec(text);
+    std::optional<doc::Map> inputs;
+    if (parts) {
+      auto head = read(parts->head, path, number);
+      if (!head) return {};
+      // Of the first file nobody gives any: its defaults count.
+      if (where.line == 0) where = {1, 1, number, 0};
+      inputs = read_inputs(*head, given, where, problems_);
+    } else if (given && !given->empty()) {
+      problems_.add(where, fmt::format("include:inputs: {} takes no inputs", path),
+                    "it has no spec:inputs above a line ---");
     }
-    renumber(*document, number);
-    if (document->is_null()) return {};
-    auto* top = document->if_map();
-    if (!top) {
-      problems_.add(document->mark(),
-                    fmt::format("want a mapping of jobs, got a {}", doc::to_string(document->type())));
-      return {};
-    }
+    auto top = read(parts ? std::string_view(parts->body) : text, path, number, inputs ? &*inputs : nullptr);
+    if (!top) return {};
     doc::Map out;
     if (const auto* include = top->find("include")) {
       stack_.push_back(path);
@@ -86,13 +87,45 @@ class Loader {
     merge_over(out, *top);
     return out;
   }
+  // What trigger:include names.
+  doc::Map child(const doc::Value& include) {
+    doc::Map out;
+    includes(include, out);
+    return out;
+  }
 
  private:
+  // Whose files are meant by paths: of this repository (project ""), or of another one.
+  struct Origin {
+    std::string project, ref;
+  };
+
+  std::optional<doc::Map> read(std::string_view text, const std::string& path, std::uint32_t number,
+                               const doc::Map* inputs = nullptr) {
+    doc::ParseOptions reading;
+    reading.source = path, reading.duplicate_keys = true, reading.local_tags = true;
+    auto document = doc::parse_yaml(text, reading);
+    if (!document) {
+      problems_.add(from_error(document.error(), path));
+      return {};
+    }
+    renumber(*document, number);
+    if (inputs) fill_in(*document, *inputs, options_.expand, problems_);
+    if (document->is_null()) return doc::Map();
+    auto* top = document->if_map();
+    if (!top) {
+      problems_.add(document->mark(),
+                    fmt::format("want a mapping of jobs, got a {}", doc::to_string(document->type())));
+      return {};
+    }
+    return std::move(*top);
+  }
+
   void includes(const doc::Value& value, doc::Map& out) {
     if (const auto* list = value.if_list())
       for (const auto& item : *list) includes(item, out);
     else if (const auto* text = value.if_string())
-      local(*text, value.mark(), out);
+      local(*text, value.mark(), out, nullptr);
     else if (const auto* map = value.if_map())
       entry(*map, value.mark(), out);
     else
@@ -100,64 +133,154 @@ class Loader {
   }
 
   void entry(const doc::Map& map, doc::Mark mark, doc::Map& out) {
-    static const std::vector<std::string> known = {"local",     "rules",  "remote", "template", "project",
-                                                   "component", "inputs", "file",   "ref"};
+    static const std::vector<std::string> known = {"local",  "rules", "remote", "template", "project", "component",
+                                                   "inputs", "file",  "ref",    "artifact", "job",     "integrity"};
     for (const auto& [key, value] : map)
       if (std::find(known.begin(), known.end(), key) == known.end())
         problems_.unknown(map.key_mark(key), fmt::format("include: unknown key '{}'", key), key, known);
-    for (auto* elsewhere : {"remote", "template", "project", "component"})
-      if (map.contains(elsewhere))
-        return problems_.not_yet(map.key_mark(elsewhere), fmt::format("include:{}", elsewhere),
-                                 "nothing is fetched from other hosts: copy the file into this repository and use "
-                                 "include: {local: PATH}");
-    if (map.contains("inputs"))
-      return problems_.not_yet(map.key_mark("inputs"), "include:inputs", "use variables instead");
+    if (map.contains("artifact"))
+      return problems_.not_yet(map.key_mark("artifact"), "include:artifact",
+                               "a pipeline that a job writes is not known before it ran: write it as a file, or let "
+                               "rules choose among jobs");
     if (const auto* rules = map.find("rules"); rules && options_.counts && !options_.counts(*rules)) return;
-    const auto* path = map.find("local");
-    if (!path || !path->is_string())
-      return problems_.add(path ? path->mark() : mark, "include: want local: PATH of this repository");
-    local(*path->if_string(), path->mark(), out);
+    const doc::Map* inputs = nullptr;
+    if (const auto* given = map.find("inputs")) {
+      inputs = given->if_map();
+      if (!inputs) return problems_.add(given->mark(), "include:inputs: want a mapping of names to values");
+    }
+    for (auto [key, take] : {std::pair{"local", &Loader::local},
+                             {"remote", &Loader::remote},
+                             {"template", &Loader::from_template},
+                             {"component", &Loader::component}})
+      if (const auto* value = map.find(key)) {
+        if (!value->is_string()) return problems_.add(value->mark(), fmt::format("include:{}: want a text", key));
+        return (this->*take)(*value->if_string(), value->mark(), out, inputs);
+      }
+    if (map.contains("project")) return project(map, mark, out, inputs);
+    problems_.add(mark, "include: want local: PATH of this repository",
+                  "or project: with file:, component:, remote:, template:");
   }
 
-  void local(const std::string& written, doc::Mark mark, doc::Map& out) {
-    auto path = options_.expand ? options_.expand(written) : written;
-    if (path.starts_with("http://") || path.starts_with("https://"))
-      return problems_.not_yet(mark, "include:remote",
-                               "nothing is fetched from other hosts: copy the file into this repository");
+  std::string expanded(const std::string& written) const {
+    return options_.expand ? options_.expand(written) : written;
+  }
+
+  // project: GROUP/NAME, ref, file: one or several.
+  void project(const doc::Map& map, doc::Mark mark, doc::Map& out, const doc::Map* inputs) {
+    auto text = [&](const char* key) {
+      const auto* value = map.find(key);
+      return value && value->is_string() ? expanded(*value->if_string()) : std::string();
+    };
+    Origin origin{text("project"), text("ref")};
+    while (origin.project.starts_with('/')) origin.project.erase(0, 1);
+    const auto* files = map.find("file");
+    if (!files || origin.project.empty())
+      return problems_.add(mark, "include:project: want project: GROUP/NAME and file: PATH");
+    doc::List one{*files};
+    for (const auto& file : files->if_list() ? *files->if_list() : one) {
+      if (!file.is_string()) return problems_.add(file.mark(), "include:file: want a path or a list of paths");
+      auto path = expanded(*file.if_string());
+      while (path.starts_with('/')) path.erase(0, 1);
+      at_origin(origin, path, file.mark(), out, inputs);
+    }
+  }
+
+  // HOST/GROUP/NAME/COMPONENT@VERSION: whose host it is does not matter, places know projects by their paths.
+  void component(const std::string& written, doc::Mark mark, doc::Map& out, const doc::Map* inputs) {
+    auto whole = expanded(written);
+    auto at = whole.rfind('@');
+    auto address = std::string_view(whole).substr(0, at);
+    auto first = address.find('/'), last = address.rfind('/');
+    if (at == std::string::npos || first == std::string_view::npos || first == last ||
+        address.find('/', first + 1) == last)
+      return problems_.add(
+          mark, fmt::format("include:component: \"{}\", want HOST/GROUP/PROJECT/COMPONENT@VERSION", written));
+    Origin origin{std::string(address.substr(first + 1, last - first - 1)), whole.substr(at + 1)};
+    auto name = std::string(address.substr(last + 1));
+    auto path = fmt::format("templates/{}.yml", name);
+    auto there = text_of(origin, path);
+    if (there && !*there) path = fmt::format("templates/{}/template.yml", name);
+    at_origin(origin, path, mark, out, inputs);
+  }
+
+  void from_template(const std::string& written, doc::Mark mark, doc::Map& out, const doc::Map* inputs) {
+    at_origin({"gitlab-org/gitlab", ""}, "lib/gitlab/ci/templates/" + written, mark, out, inputs);
+  }
+
+  void remote(const std::string& written, doc::Mark mark, doc::Map& out, const doc::Map* inputs) {
+    auto url = expanded(written);
+    if (!url.starts_with("https://") && !url.starts_with("http://"))
+      return problems_.add(mark, fmt::format("include:remote: \"{}\", want https://HOST/PATH", written));
+    one(url, mark, out, true, inputs);
+  }
+
+  void at_origin(Origin origin, const std::string& path, doc::Mark mark, doc::Map& out, const doc::Map* inputs) {
+    auto before = std::exchange(origin_, std::move(origin));
+    one(path, mark, out, true, inputs);
+    origin_ = std::move(before);
+  }
+
+  Result<std::optional<std::string>> text_of(const Origin& origin, const std::string& path) const {
+    bool url = path.starts_with("https://") || path.starts_with("http://");
+    std::optional<std::string> none;
+    if (origin.project.empty() && !url) return options_.tree->read ? options_.tree->read(path) : none;
+    if (!options_.tree->other)
+      return Fail(Error(Kind::unavailable, "no places of other repositories are known here")
+                      .with_hint("give --actions a folder of mirrors: GROUP/NAME.git, and HOST/PATH of files by URL"));
+    return url ? options_.tree->other("", "", path) : options_.tree->other(origin.project, origin.ref, path);
+  }
+
+  void local(const std::string& written, doc::Mark mark, doc::Map& out, const doc::Map* inputs) {
+    auto path = expanded(written);
+    if (path.starts_with("http://") || path.starts_with("https://")) return remote(written, mark, out, inputs);
     while (path.starts_with('/')) path.erase(0, 1);
     if (!path.ends_with(".yml") && !path.ends_with(".yaml"))
       return problems_.add(mark, fmt::format("include: \"{}\" is no .yml or .yaml file", written));
-    if (!path.contains('*')) return one(path, mark, out, true);
+    if (!path.contains('*')) return one(path, mark, out, true, inputs);
+    if (!origin_.project.empty())
+      return problems_.not_yet(mark, "include:local with * in a file of another project", "name the files");
     if (!options_.tree->files) return problems_.add(mark, "include: the files of this tree cannot be listed here");
     auto files = options_.tree->files();
     if (!files) return problems_.add(mark, files.error().what());
     std::sort(files->begin(), files->end());
     bool any = false;
     for (const auto& file : *files)
-      if (glob_match(path, file)) any = true, one(file, mark, out, false);
+      if (glob_match(path, file)) any = true, one(file, mark, out, false, inputs);
     if (!any) problems_.add(mark, fmt::format("include: no file matches \"{}\"", written));
   }
 
-  void one(const std::string& path, doc::Mark mark, doc::Map& out, bool named) {
-    if (std::find(stack_.begin(), stack_.end(), path) != stack_.end()) {
+  void one(const std::string& path, doc::Mark mark, doc::Map& out, bool named, const doc::Map* inputs) {
+    bool url = path.starts_with("https://") || path.starts_with("http://");
+    auto shown = origin_.project.empty() || url ? path : origin_.project + ":" + path;
+    if (std::find(stack_.begin(), stack_.end(), shown) != stack_.end()) {
       if (!named) return;  // a pattern that matches its own file
       auto circle = stack_;
-      circle.push_back(path);
+      circle.push_back(shown);
       return problems_.add(mark, fmt::format("include: files include each other in a circle: {}",
                                              join(std::span<const std::string>(circle), " -> ")));
     }
     if (++files_ > max_files) return problems_.add(mark, fmt::format("include: more than {} files", max_files));
-    auto text = options_.tree->read ? options_.tree->read(path) : Result<std::optional<std::string>>(std::nullopt);
-    if (!text) return problems_.add(mark, fmt::format("include: {}: {}", path, text.error().what()));
+    auto text = text_of(origin_, path);
+    if (!text)
+      return problems_.add(mark, fmt::format("include: {}: {}", shown, text.error().what()), text.error().hint());
+    if (!*text && url)
+      return problems_.add(mark, fmt::format("include: no place of this house has a copy of {}", path),
+                           "nothing is fetched from other hosts: keep it as HOST/PATH in a folder of --actions");
     if (!*text)
-      return problems_.add(mark, fmt::format("include: no file {} in this tree", path),
+      return problems_.add(mark,
+                           origin_.project.empty() ? fmt::format("include: no file {} in this tree", path)
+                                                   : fmt::format("include: {} has no file {}", origin_.project, path),
                            "paths start at the root of the repository");
-    merge_over(out, file(**text, path));
+    // Of a file by its URL, local paths mean nothing.
+    auto before = url ? std::exchange(origin_, Origin{}) : origin_;
+    merge_over(out, file(**text, shown, inputs, mark));
+    origin_ = std::move(before);
   }
 
   const LoadOptions& options_;
   Problems& problems_;
   std::vector<std::string> stack_;
+  Origin origin_;
   std::size_t files_ = 0;
 };
 
@@ -333,6 +456,12 @@ void merge_over(doc::Map& below, const doc::Map& above) {
 
 doc::Map load(std::string_view text, std::string_view source, const LoadOptions& options, Problems& problems) {
   auto top = Loader(options, problems).file(text, std::string(source));
+  if (problems.any()) return top;
+  return Resolver(top, problems).resolve();
+}
+
+doc::Map load_child(const doc::Value& include, const LoadOptions& options, Problems& problems) {
+  auto top = Loader(options, problems).child(include);
   if (problems.any()) return top;
   return Resolver(top, problems).resolve();
 }

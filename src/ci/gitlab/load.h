@@ -14,6 +14,8 @@ struct LoadOptions {
 // The file, those it includes, and what its jobs extend, as one map. What is wrong goes to `problems`. Marks: see
 // there.
 doc::Map load(std::string_view text, std::string_view source, const LoadOptions& options, Problems& problems);
+// The same of what trigger:include names.
+doc::Map load_child(const doc::Value& include, const LoadOptions& options, Problems& problems);
 // As GitLab merges: maps key by key, everything else is replaced.
 void merge_over(doc::Map& below, const doc::Map& above);
 

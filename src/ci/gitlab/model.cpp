@@ -46,7 +46,7 @@ std::vector<Problem> Problems::list() const {
 }
 
 std::string_view to_string(When when) {
-  constexpr std::string_view names[] = {"on_success", "on_failure", "always", "manual", "never"};
+  constexpr std::string_view names[] = {"on_success", "on_failure", "always", "manual", "never", "delayed"};
   return names[static_cast<std::size_t>(when)];
 }
 

@@ -31,7 +31,7 @@ class Problems {
   std::vector<Problem> list_;
 };
 
-enum class When : std::uint8_t { on_success, on_failure, always, manual, never };
+enum class When : std::uint8_t { on_success, on_failure, always, manual, never, delayed };
 std::string_view to_string(When when);
 
 struct AllowFailure {
@@ -61,6 +61,7 @@ struct Rule {
   Variables variables;
   std::optional<std::vector<Need>> needs;
   std::optional<bool> interruptible;
+  double start_in = 0;  // seconds, of when: delayed
   doc::Mark mark;
 };
 // only / except.
@@ -101,6 +102,18 @@ struct Retry {
 struct Environment {
   std::string name, url, action = "start";
 };
+// trigger: a pipeline of its own, whose files are said here.
+struct ChildPipeline {
+  doc::Value include;
+  bool depends = false;  // strategy: its end is the job's
+  bool gives_variables = true, gives_pipeline_variables = false;
+  doc::Mark mark;
+};
+struct ReleaseWish {
+  std::string tag, name, description, ref;
+  std::vector<std::pair<std::string, std::string>> links;
+  doc::Mark mark;
+};
 struct Job {
   std::string name, stage = "test", image, resource_group, coverage;
   std::vector<std::string> before, script, after, hooks, tags;
@@ -120,6 +133,11 @@ struct Job {
   std::optional<Environment> environment;
   int parallel = 0;
   std::vector<MatrixEntry> matrix;
+  double start_in = 0;
+  std::optional<ChildPipeline> child;
+  std::optional<ReleaseWish> release;
+  std::string pages;                                                        // the site's folder; "" none
+  std::vector<std::pair<std::string, std::vector<std::string>>> id_tokens;  // variable, audiences
   // inherit:variables; nothing: all.
   std::optional<std::vector<std::string>> inherits;
   doc::Mark mark;
@@ -131,6 +149,7 @@ struct Document {
   std::optional<std::vector<Rule>> rules;  // of the workflow
   std::string name;                        // workflow:name
   bool cancels = true;                     // workflow:auto_cancel
+  std::string prefix;                      // of a child: what its artifacts are told apart by
   std::vector<Job> jobs;                   // hidden ones are not here
   const Job* job(std::string_view wanted) const;
   std::size_t stage(std::string_view wanted) const;  // its place in `stages`, their number when there is none

@@ -21,7 +21,8 @@ class Reader {
   Document read(std::string_view source) {
     document_.source = source;
     if (top_.contains("spec"))
-      v_.problems.not_yet(key_mark(top_, "spec"), "spec", "inputs of a file: use variables instead");
+      v_.problems.add(key_mark(top_, "spec"), "spec: stands in a head of its own",
+                      "end it with a line --- and write the jobs below");
     stages();
     if (const auto* v = top_.find("variables")) document_.variables = read_variables(*v, v_.problems);
     workflow();

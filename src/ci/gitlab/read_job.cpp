@@ -17,15 +17,11 @@ struct Absent {
   std::string_view keyword, hint;
 };
 constexpr Absent absent[] = {
-    {"trigger", "child and multi-project pipelines: put the jobs into this pipeline by include: {local: PATH}"},
-    {"pages", "keep the site as artifacts, or deploy it as an image"},
-    {"publish", "keep the site as artifacts, or deploy it as an image"},
-    {"release", "create the release by a command of the script"},
     {"run", "write script: instead"},
-    {"secrets", "secrets of the repository are variables of every trusted job"},
-    {"id_tokens", "secrets of the repository are variables of every trusted job"},
-    {"identity", "secrets of the repository are variables of every trusted job"},
-    {"start_in", "use when: manual, or a schedule"},
+    {"secrets",
+     "vaults are not asked by the house: secrets of the repository are variables of every trusted job, and "
+     "id_tokens: sign the script in to a vault"},
+    {"identity", "id_tokens: sign the script in to a cloud"},
     {"dast_configuration", "run the scanner in the script"}};
 
 class JobReader {
@@ -39,10 +35,10 @@ class JobReader {
     bool told = false;
     for (const auto& [keyword, hint] : absent)
       if (map.contains(keyword)) v_.problems.not_yet(key_mark(map, keyword), keyword, std::string(hint)), told = true;
-    if (name == "pages")
-      v_.problems.not_yet(mark, "pages", "publishing a site: give the job another name to keep the site as artifacts"),
-          told = true;
-    if (!map.contains("script") && !told)
+    if (map.contains("trigger")) child(*map.find("trigger"), key_mark(map, "trigger"));
+    if (job_.child && map.contains("script"))
+      v_.problems.add(key_mark(map, "script"), fmt::format("job '{}' has trigger: and script:, want one", name));
+    if (!map.contains("script") && !map.contains("trigger") && !told)
       v_.problems.add(mark, fmt::format("job '{}' has no script", name),
                       "a job that others extend starts with a dot: '." + name + "'");
     scripts(map);
@@ -51,6 +47,9 @@ class JobReader {
     files(map);
     place(map);
     limits(map);
+    tokens(map);
+    site(name, map, mark);
+    if (const auto* v = map.find("release"); v && !v->is_null()) release(*v);
     return std::move(job_);
   }
 
@@ -82,8 +81,113 @@ class JobReader {
     if (const auto* v = map.find("only")) job_.only = policy(*v, "only");
     if (const auto* v = map.find("except")) job_.except = policy(*v, "except");
     if (const auto* v = map.find("when")) job_.when = v_.when(*v, "when");
+    if (const auto* v = map.find("start_in")) job_.start_in = v_.start_in(*v);
+    if (job_.when == When::delayed && job_.start_in <= 0)
+      v_.problems.add(key_mark(map, "when"), "when: delayed wants start_in:", "for example start_in: 30 minutes");
     if (const auto* v = map.find("allow_failure")) job_.allow_failure = v_.allow_failure(*v);
     if (const auto* v = map.find("manual_confirmation")) (void)v_.text(*v, "manual_confirmation");
+  }
+
+  void child(const doc::Value& value, doc::Mark mark) {
+    const auto* m = value.if_map();
+    const auto* include = m ? m->find("include") : nullptr;
+    if (!include)
+      return v_.problems.not_yet(mark, "trigger of another project",
+                                 "its pipelines start by a push there; a child pipeline of this repository is "
+                                 "trigger: {include: PATH}");
+    constexpr std::string_view keys[] = {"include", "strategy", "forward", "inputs"};
+    v_.known_keys(*m, "trigger", keys);
+    ChildPipeline out;
+    out.include = *include, out.mark = mark;
+    if (const auto* inputs = m->find("inputs")) {
+      doc::Map entry;
+      if (include->is_string()) entry.set("local", *include);
+      if (const auto* given = include->if_map()) entry = *given;
+      if (include->is_list())
+        v_.problems.not_yet(key_mark(*m, "inputs"), "trigger:inputs of several files", "give inputs: to each include");
+      entry.set("inputs", *inputs);
+      out.include = doc::Value(std::move(entry));
+      out.include.set_mark(include->mark());
+    }
+    constexpr std::string_view strategies[] = {"depend", "mirror"};
+    if (const auto* v = m->find("strategy")) out.depends = v_.choice(*v, "trigger:strategy", strategies).has_value();
+    if (const auto* v = m->find("forward"))
+      if (const auto* f = v_.map(*v, "trigger:forward")) {
+        constexpr std::string_view forwards[] = {"yaml_variables", "pipeline_variables"};
+        v_.known_keys(*f, "trigger:forward", forwards);
+        if (const auto* flag = f->find("yaml_variables"))
+          out.gives_variables = v_.flag(*flag, "trigger:forward:yaml_variables").value_or(true);
+        if (const auto* flag = f->find("pipeline_variables"))
+          out.gives_pipeline_variables = v_.flag(*flag, "trigger:forward:pipeline_variables").value_or(false);
+      }
+    job_.child = std::move(out);
+  }
+
+  void tokens(const doc::Map& map) {
+    const auto* v = map.find("id_tokens");
+    const auto* m = v && !v->is_null() ? v_.map(*v, "id_tokens") : nullptr;
+    if (!m) return;
+    for (const auto& [name, value] : *m) {
+      const auto* about = v_.map(value, "id_tokens:" + name);
+      const auto* aud = about ? about->find("aud") : nullptr;
+      constexpr std::string_view keys[] = {"aud"};
+      if (about) v_.known_keys(*about, "id_tokens:" + name, keys);
+      if (!aud) {
+        v_.problems.add(value.mark(), fmt::format("id_tokens:{}: want aud:, whom the token is for", name));
+        continue;
+      }
+      job_.id_tokens.emplace_back(name, v_.texts(*aud, "id_tokens:aud"));
+    }
+  }
+
+  // A site is kept as an artifact of its job.
+  void site(const std::string& name, const doc::Map& map, doc::Mark mark) {
+    const auto* v = map.find("pages");
+    bool off = v && v->type() == doc::Type::boolean && !v_.flag(*v, "pages").value_or(true);
+    if ((name != "pages" && !v) || off) return;
+    job_.pages = "public";
+    if (const auto* p = map.find("publish")) job_.pages = v_.text(*p, "publish").value_or("public");
+    if (const auto* m = v ? v->if_map() : nullptr) {
+      constexpr std::string_view keys[] = {"publish", "path_prefix", "expire_in"};
+      v_.known_keys(*m, "pages", keys);
+      if (const auto* p = m->find("publish")) job_.pages = v_.text(*p, "pages:publish").value_or("public");
+    }
+    if (!job_.artifacts) {
+      job_.artifacts.emplace();
+      job_.artifacts->mark = mark;
+    }
+    auto& paths = job_.artifacts->paths;
+    bool there =
+        std::any_of(paths.begin(), paths.end(), [&](auto& p) { return p == job_.pages || p == job_.pages + "/"; });
+    if (!there) paths.push_back(job_.pages);
+  }
+
+  void release(const doc::Value& value) {
+    const auto* m = v_.map(value, "release");
+    if (!m) return;
+    constexpr std::string_view keys[] = {"tag_name", "tag_message", "name",   "description",
+                                         "ref",      "milestones",  "assets", "released_at"};
+    v_.known_keys(*m, "release", keys);
+    ReleaseWish out;
+    out.mark = value.mark();
+    auto text = [&](const char* key, std::string& place) {
+      if (const auto* v = m->find(key)) place = v_.text(*v, fmt::format("release:{}", key)).value_or("");
+    };
+    text("tag_name", out.tag), text("name", out.name), text("description", out.description), text("ref", out.ref);
+    if (out.tag.empty()) v_.problems.add(value.mark(), "release: want tag_name:");
+    if (out.description.empty()) v_.problems.add(value.mark(), "release: want description:");
+    const auto* assets = m->find("assets");
+    const auto* a = assets ? v_.map(*assets, "release:assets") : nullptr;
+    const auto* links = a ? a->find("links") : nullptr;
+    if (links && links->if_list())
+      for (const auto& link : *links->if_list()) {
+        const auto* l = v_.map(link, "release:assets:links");
+        const auto *label = l ? l->find("name") : nullptr, *url = l ? l->find("url") : nullptr;
+        if (l && (!label || !url)) v_.problems.add(link.mark(), "release:assets:links: want name: and url:");
+        if (label && url)
+          out.links.emplace_back(v_.text(*label, "name").value_or(""), v_.text(*url, "url").value_or(""));
+      }
+    job_.release = std::move(out);
   }
 
   RefPolicy policy(const doc::Value& value, std::string_view of) {

@@ -1,4 +1,5 @@
 // Pipelines of GitLab's language by the real runner.
+#include "ci/service.h"
 #include "ci/testing.h"
 
 namespace slipway::ci {
@@ -141,6 +142,48 @@ TEST(FrontEnd, PicksByPath) {
             "N");
   change.subject = "typo [skip ci]";
   EXPECT_FALSE(must(start_of("j: {script: x}", ".gitlab-ci.yml", change, {}, {})));
+}
+
+TEST_F(GitlabRun, ChildPipelinesReleasesTokensAndDelays) {
+  stores();
+  auto service = must(
+      JobService::open({.blobs = blobs.get(), .cache = cache.get(), .key_file = dir.path() / "key", .url = [](bool) {
+                          return "http://house.example";
+                        }}));
+  options.service = service.get();
+  file("child.yml",
+       "build: {script: ['echo \"child of $WHO\"', 'echo c > c.txt'], artifacts: {paths: [c.txt]}}\n"
+       "fails: {stage: deploy, script: [exit 3]}\n");
+  file("notes.md", "what is new\n");
+  auto r = run_gitlab(R"Y(
+build: {stage: build, script: ['mkdir -p public; echo p > public/index.html'], pages: true}
+start: {stage: test, variables: {WHO: me}, trigger: {include: child.yml}}
+follow: {stage: test, trigger: {include: child.yml, strategy: depend}, allow_failure: true}
+late:
+  stage: deploy
+  when: delayed
+  start_in: 1 second
+  id_tokens: {WHO_I_AM: {aud: [one, two]}}
+  script:
+    - test "$(printf %s "$WHO_I_AM" | tr -cd . | wc -c)" = 2
+    - printf %s "$WHO_I_AM" | cut -d. -f2 | tr _- /+ | base64 -d 2>/dev/null | grep -o '"sub":"[^"]*"\|"aud":\[[^]]*\]' || true
+  release: {tag_name: v1, description: notes.md, name: One}
+)Y");
+  EXPECT_EQ(
+      r.conclusions(),
+      "build=success follow=failure follow / build=success follow / fails=failure late=success start=failure start "
+      "/ build=success start / fails=failure")
+      << r.output << r.words;
+  EXPECT_EQ(r.result->conclusion, Conclusion::success);
+  for (auto* want :
+       {"child of me", "\"aud\":[\"one\",\"two\"]", "\"sub\":\"project_path:local/local:ref_type:branch:ref:main\""})
+    EXPECT_TRUE(r.output.contains(want)) << want << r.output;
+  EXPECT_TRUE(r.words.contains("Starts in 1s")) << r.words;
+  std::string kept;
+  for (auto& job : r.result->jobs)
+    for (auto& artifact : job.artifacts) kept += artifact.name + ";";
+  for (auto* want : {"build;", "start - build;", "follow - build;", "release v1;"})
+    EXPECT_TRUE(kept.contains(want)) << want << " of " << kept;
 }
 
 }  // namespace

@@ -148,6 +148,7 @@ std::optional<Chosen> Selector::choose(const Document& document, const Job& job,
     const auto* rule = matching(*job.rules, variables);
     if (!rule) return {};
     if (rule->when) out.when = *rule->when;
+    if (out.when == When::delayed) out.start_in = rule->start_in > 0 ? rule->start_in : job.start_in;
     out.allow_failure = rule->allow_failure ? *rule->allow_failure : job.allow_failure.value_or(AllowFailure{});
     out.variables = rule->variables;
     if (rule->needs) out.needs = rule->needs;
@@ -161,6 +162,7 @@ std::optional<Chosen> Selector::choose(const Document& document, const Job& job,
     if ((job.only || !decides) && !only(policy, variables, true)) return {};
     if (job.except && only(*job.except, variables, false)) return {};
     out.allow_failure = job.allow_failure.value_or(AllowFailure{out.when == When::manual, {}});
+    if (out.when == When::delayed) out.start_in = job.start_in;
   }
   if (out.when == When::never) return {};
   return out;

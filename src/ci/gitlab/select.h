@@ -12,6 +12,7 @@ struct Chosen {
   Variables variables;  // of the rule that matched
   std::optional<std::vector<Need>> needs;
   bool interruptible = false;
+  double start_in = 0;
 };
 struct Selected {
   bool starts = true;   // workflow:rules

@@ -166,14 +166,44 @@ Result<> junit(const Ctx& ctx, ActionUse& use) {
   return test_report(ctx, use);
 }
 
+// Who the job is, as the variable that id_tokens names.
+Result<> id_token(const Ctx& ctx, ActionUse& use) {
+  auto audiences = use.list("aud");
+  TRY(auto token, use.job.id_token(ctx, join(std::span<const std::string>(audiences), "\n")));
+  use.job.set_env(use.step, use.input("name"), token);
+  return {};
+}
+
+Result<> pages(const Ctx&, ActionUse& use) {
+  use.job.annotate(use.step, {.level = Annotation::Level::notice,
+                              .message = fmt::format(
+                                  "the site in {} is kept as the artifact \"{}\"; this house does not serve sites",
+                                  use.input("publish"), use.input("artifact"))});
+  return {};
+}
+
+// release: the description is text, or a file that holds it.
+Result<> release(const Ctx& ctx, ActionUse& use) {
+  auto body = use.input("description");
+  auto file = use.job.relative_of(body);
+  if (file && !body.contains('\n') && use.job.folder().has_file(*file)) {
+    TRY(body, use.job.folder().read(*file, 1 << 20));
+  }
+  if (auto links = use.input("links"); !links.empty()) body += "\n\n" + links;
+  ActionUse made{use.job, use.step, "softprops/action-gh-release", "v2", {}};
+  made.inputs["tag_name"] = use.input("tag_name"), made.inputs["body"] = body;
+  made.inputs["name"] = use.input("name"), made.inputs["target_commitish"] = use.input("target_commitish");
+  return find_native_action("softprops/action-gh-release")(ctx, made);
+}
+
 struct Entry {
   std::string_view name;
   NativeAction run;
 };
-constexpr Entry entries[] = {{"slipway/gitlab-cache", cache},
-                             {"slipway/gitlab-artifacts", artifacts},
-                             {"slipway/gitlab-dotenv", dotenv},
-                             {"slipway/gitlab-junit", junit}};
+constexpr Entry entries[] = {{"slipway/gitlab-cache", cache},       {"slipway/gitlab-artifacts", artifacts},
+                             {"slipway/gitlab-dotenv", dotenv},     {"slipway/gitlab-junit", junit},
+                             {"slipway/gitlab-id-token", id_token}, {"slipway/gitlab-pages", pages},
+                             {"slipway/gitlab-release", release}};
 
 }  // namespace
 

@@ -129,13 +129,18 @@ std::optional<When> Values::when(const doc::Value& value, std::string_view what,
   constexpr std::string_view words[] = {"on_success", "on_failure", "always", "manual", "never", "delayed"};
   auto word = choice(value, what, std::span(words).first(artifacts ? 3 : 6));
   if (!word) return {};
-  if (*word == "delayed") {
-    problems.not_yet(value.mark(), fmt::format("{}: delayed", what), "use when: manual, or a schedule");
-    return {};
-  }
-  for (std::size_t i = 0; i < 5; ++i)
+  for (std::size_t i = 0; i < std::size(words); ++i)
     if (words[i] == *word) return static_cast<When>(i);
   return {};
+}
+
+double Values::start_in(const doc::Value& value) {
+  auto written = text(value, "start_in");
+  auto seconds = written ? seconds_of(*written) : std::optional<double>(0);
+  if (seconds && *seconds >= 0 && *seconds <= 7 * 86400) return *seconds;
+  problems.add(value.mark(),
+               fmt::format("start_in: \"{}\", want a duration of at most a week, like \"30 minutes\"", *written));
+  return 0;
 }
 
 std::optional<AllowFailure> Values::allow_failure(const doc::Value& value) {
@@ -301,6 +306,9 @@ std::vector<Rule> read_rules(const doc::Value& value, std::string_view of, Probl
         rule.exists = values.texts(*v, name("exists"));
     }
     if (const auto* v = m->find("when")) rule.when = values.when(*v, name("when"));
+    if (const auto* v = m->find("start_in")) rule.start_in = values.start_in(*v);
+    if (rule.when == When::delayed && rule.start_in <= 0)
+      problems.add(rule.mark, name("when") + ": delayed wants start_in:");
     if (const auto* v = m->find("allow_failure")) rule.allow_failure = values.allow_failure(*v);
     if (const auto* v = m->find("variables")) rule.variables = read_variables(*v, problems);
     if (const auto* v = m->find("needs")) rule.needs = values.needs(*v);

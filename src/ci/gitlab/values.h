@@ -22,6 +22,7 @@ class Values {
                                     std::span<const std::string_view> words);
   void known_keys(const doc::Map& map, std::string_view of, std::span<const std::string_view> keys);
   std::optional<When> when(const doc::Value& value, std::string_view what, bool artifacts = false);
+  double start_in(const doc::Value& value);  // seconds
   std::optional<AllowFailure> allow_failure(const doc::Value& value);
   std::optional<RuleExpression> expression(const doc::Value& value, std::string_view what);
   std::vector<std::string> changes(const doc::Value& value, std::string_view what);

@@ -132,7 +132,8 @@ Result<fs::path> ActionSource::Rep::fetch(const Ctx& ctx, const std::string& url
 
 Result<std::optional<fs::path>> ActionSource::Rep::mirrored(const Ctx& ctx, const std::string& repository,
                                                             const std::string& ref) {
-  auto parts = *cut(repository, "/");
+  auto slash = repository.rfind('/');
+  std::pair parts{std::string_view(repository).substr(0, slash), std::string_view(repository).substr(slash + 1)};
   TRY(auto local, here(repository, parts.first, parts.second));
   if (local) return local;
   std::optional<Error> missing;
@@ -202,6 +203,82 @@ Result<std::optional<fs::path>> ActionSource::folder(const Ctx& ctx, const std::
   TRY_OK(rep_->keep(ctx, opened, *commit));
   TRY(auto there, rep_->checked(repository, ref, *commit, lock));
   return there;
+}
+
+namespace {
+
+using Version = std::vector<std::int64_t>;
+
+// 1.2.3 and v1.2.3; nothing: no release (also 1.2.3-rc1).
+std::optional<Version> version_of(std::string_view tag) {
+  if (tag.starts_with('v')) tag.remove_prefix(1);
+  Version out;
+  for (auto part : split(tag, '.')) {
+    auto number =
+        part.empty() || part.find_first_not_of("0123456789") != std::string_view::npos ? std::nullopt : to_int(part);
+    if (!number || out.size() == 3) return {};
+    out.push_back(*number);
+  }
+  return out;
+}
+
+// Of all releases the newest that begins so: "~latest", "1", "1.2".
+Result<std::optional<git::Oid>> newest_release(const git::Repository& repository, const std::string& ref) {
+  std::optional<git::Oid> out;
+  auto wanted = ref == "~latest" ? std::optional(Version()) : version_of(ref);
+  if (!wanted || wanted->size() == 3) return out;
+  constexpr std::string_view tags = "refs/tags/";
+  TRY(auto all, repository.refs(tags));
+  Version best;
+  for (auto& [name, id] : all) {
+    auto version = version_of(std::string_view(name).substr(tags.size()));
+    if (!version || version->size() != 3 || *version < best) continue;
+    if (!std::equal(wanted->begin(), wanted->end(), version->begin())) continue;
+    best = *version, out = id;
+  }
+  if (!out) return out;
+  return repository.resolve(*out + "^{commit}");
+}
+
+bool is_project(std::string_view name) {
+  auto parts = split(name, '/');
+  return parts.size() >= 2 && parts.size() <= 20 && std::all_of(parts.begin(), parts.end(), [](auto part) {
+           return is_action_repository(fmt::format("x/{}", part));
+         });
+}
+
+}  // namespace
+
+Result<std::optional<std::string>> ActionSource::file(const Ctx& ctx, const std::string& repository,
+                                                      const std::string& ref, const std::string& path) {
+  std::optional<std::string> none;
+  if (repository.empty()) {
+    auto parts = cut(path, "://");
+    auto name = fs::path(std::string(parts ? parts->second.substr(0, parts->second.find_first_of("?#")) : ""));
+    bool plain = !name.empty() && std::none_of(name.begin(), name.end(), [](auto& part) { return part == ".."; });
+    if (!plain) return fail(Kind::invalid, "\"{}\": want https://HOST/PATH", path);
+    for (auto& place : rep_->options.places) {
+      if (is_url(place) || !fs::is_regular_file(fs::path(place) / name)) continue;
+      TRY(auto text, read_file(fs::path(place) / name, 1 << 20));
+      return std::optional(std::move(text));
+    }
+    return none;
+  }
+  if (!is_project(repository)) return fail(Kind::invalid, "\"{}\": want GROUP/NAME", repository);
+  if (!ref.empty() && ref != "~latest" && !is_action_ref(ref))
+    return fail(Kind::invalid, "{}@{}: want a tag, a branch or a commit", repository, ref);
+  TRY(auto bare, rep_->mirrored(ctx, repository, ref.empty() || ref == "~latest" ? "HEAD" : ref));
+  if (!bare)
+    return Fail(Error(Kind::unavailable, fmt::format("no place of this house has {}", repository))
+                    .with_hint("push it to this host, or give --actions a folder with GROUP/NAME.git in it"));
+  TRY(auto opened, git::Repository::open(*bare));
+  auto commit = ref.empty() ? opened.resolve("HEAD") : commit_of(opened, ref);
+  TRY_OK(commit);
+  if (!*commit && !ref.empty()) commit = newest_release(opened, ref);
+  TRY_OK(commit);
+  if (!*commit)
+    return fail(Kind::not_found, "{} has no tag, branch or commit {}", repository, ref.empty() ? "HEAD" : ref);
+  return opened.read(**commit, path);
 }
 
 }  // namespace slipway::ci

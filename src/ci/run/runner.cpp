@@ -411,6 +411,14 @@ class Graph {
     // Code of strangers gets none, whoever approved it.
     if (plan_.event.trusted)
       for (auto& [name, value] : grant->secrets) secrets[name] = value;
+    if (auto delay = running.job->delay; delay > Millis(0)) {
+      auto text = fmt::format("Starts in {}", human_duration(delay));
+      shared_.tell([&](Observer& o) { o.log({key, "", std::chrono::system_clock::now(), 0, text}); });
+      if (auto waited = sleep(ctx, delay); !waited) {
+        result.conclusion = Conclusion::cancelled, result.why = "cancelled before it started";
+        return result;
+      }
+    }
     if (auto slot = shared_.slots.take(ctx); !slot) {
       result.conclusion = Conclusion::cancelled, result.why = "cancelled before it started";
       return result;
