@@ -144,7 +144,7 @@ Result<std::string> JobRun::cache_key(const Ctx& ctx, const InputWords& inputs) 
     }
   } else {
     auto digests = in_.shared.digests.lock();
-    auto& digest = (*digests)[join(std::span<const std::string>(patterns), "\n")];
+    auto& digest = (*digests)[slipway::join(std::span<const std::string>(patterns), "\n")];
     if (digest.empty()) {
       TRY(digest, hash_files(ctx, options().folder, patterns.empty() ? std::vector<std::string>{"**"} : patterns));
     }

@@ -128,7 +128,18 @@ Result<int> run(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto file, workflow_file(root, arguments.get("workflow")));
   TRY(auto text, read_file(root / file));
   TRY(auto event, event_of(arguments, root, text, file));
-  TRY(auto plan, ci::plan_file(text, file, event, ci::folder_tree(root)));
+  auto tree = ci::folder_tree(root);
+  // Files of other repositories, which some pipelines include.
+  std::shared_ptr<ci::ActionSource> places;
+  tree.other = [&](const std::string& name, const std::string& ref,
+                   const std::string& path) -> Result<std::optional<std::string>> {
+    if (!places) {
+      TRY(places,
+          ci::ActionSource::open({.root = data_dir(arguments) / "actions", .places = arguments.all("actions")}));
+    }
+    return places->file(ctx, name, ref, path);
+  };
+  TRY(auto plan, ci::plan_file(text, file, event, tree));
   TRY(auto place, RunPlace::open(arguments, root));
   LastWish wish([&] { place->clean_up(); });
   auto options = place->options();
