@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "ci/front_end.h"
 #include "ci/gitlab/expression.h"
+#include "ci/gitlab/inputs.h"
 #include "ci/gitlab/read.h"
 #include "ci/gitlab/variables.h"
 
@@ -28,6 +29,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (auto& [path, content] : files) out.push_back(path);
     return out;
   };
+  // Files of other repositories: the same ones.
+  tree.other = [&](const std::string&, const std::string&, const std::string& path) { return tree.read(path); };
   auto& main = files[std::string(gitlab_file)];
   auto problems = check_gitlab(main, gitlab_file, tree);
   for (auto& problem : problems) (void)problem.print();
@@ -50,6 +53,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (auto expression = gitlab::RuleExpression::parse(text.substr(0, 2000)))
     (void)expression->holds([](std::string_view v) { return std::optional(std::string(v)); });
   (void)gitlab::seconds_of(text.substr(0, 200));
+  if (auto parts = gitlab::split_spec(text)) SLP_ASSERT(parts->body.size() <= text.size() && !parts->head.empty());
   gitlab::Scoped scoped;
   scoped.set("A", gitlab::Text::of("x"));
   (void)scoped.expand(text.substr(0, 2000)).plain();

@@ -12,6 +12,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       SLP_ASSERT((*range)->length > 0 && (*range)->length <= bytes && (*range)->offset <= bytes - (*range)->length);
     }
   }
+  if (auto range = ci::parse_content_range(text))
+    SLP_ASSERT(range->length > 0 && range->offset + range->length > range->offset);
   if (auto list = ci::parse_block_list(text))
     for (auto& id : *list) SLP_ASSERT(ci::is_block_id(id));
   if (ci::check_artifact_name(text)) SLP_ASSERT(!text.contains('/') && !text.contains('\n'));

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "ci/actions/ahead.h"
 
 namespace slipway::ci {
 namespace {
@@ -99,6 +100,14 @@ Result<std::string> target_of(const Digest& digest, const std::string& name, con
   return text;
 }
 
+// zstd or gzip, by its first bytes.
+bool is_packed(int fd) {
+  char head[4] = {};
+  auto n = ::pread(fd, head, sizeof head, 0);
+  std::string_view text(head, n > 0 ? static_cast<std::size_t>(n) : 0);
+  return text.starts_with("\x28\xb5\x2f\xfd") || text.starts_with("\x1f\x8b");
+}
+
 // Regular files and links below a folder, hidden ones if wanted.
 void walk(const fs::path& root, const std::string& relative, bool hidden, std::vector<std::string>& out) {
   auto names = list_dir(root / relative);
@@ -178,12 +187,17 @@ Result<std::size_t> unpack_files(const Ctx& ctx, JobRun& job, const Digest& dige
   auto* blobs = from ? from : job.options().blobs;
   if (!blobs) return fail(Kind::unavailable, "this runner keeps no files: no blob store is connected");
   TRY(auto blob, blobs->open_blob(digest));
+  std::optional<Ahead> ahead;  // after what reads from it
   ReadArchive a(archive_read_new());
   archive_read_support_format_tar(a.get());
   archive_read_support_format_zip(a.get());
   archive_read_support_filter_zstd(a.get());
   archive_read_support_filter_gzip(a.get());
-  if (archive_read_open_fd(a.get(), blob.get(), 1 << 20) != ARCHIVE_OK) return archive_failed(a.get(), digest.str());
+  // Files are written while the next ones are unpacked. A zip is read where its parts are.
+  if (is_packed(blob.get())) ahead.emplace(blob.get());
+  auto opened = ahead ? archive_read_open(a.get(), &*ahead, nullptr, Ahead::read, nullptr)
+                      : archive_read_open_fd(a.get(), blob.get(), 1 << 20);
+  if (opened != ARCHIVE_OK) return archive_failed(a.get(), digest.str());
   archive_entry* entry = nullptr;
   std::size_t count = 0;
   for (int status; (status = archive_read_next_header(a.get(), &entry)) != ARCHIVE_EOF;) {
