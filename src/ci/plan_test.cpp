@@ -191,7 +191,8 @@ TEST(Inputs, AreTypedAndChecked) {
             (doc::Value(doc::Map{{"n", 3}, {"f", true}, {"level", "b"}})));
   EXPECT_EQ(typed_inputs(workflow, "workflow_dispatch", {{"level", "z"}}).error().what(),
             "w.yml:1:88: input 'level': got \"z\", want one of a, b");
-  EXPECT_EQ(typed_inputs(workflow, "workflow_dispatch", {{"levle", "z"}}).error().hint(), "did you mean 'level'?");
+  EXPECT_EQ(typed_inputs(workflow, "workflow_dispatch", {{"levle", "z"}}).error().what(),
+            "w.yml: 'on: workflow_dispatch' declares no input 'levle', did you mean 'level'?");
 }
 
 }  // namespace
