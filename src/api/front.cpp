@@ -82,6 +82,7 @@ void mount_kubernetes(net::Router& router, engine::House& house) {
 void mount_job_services(net::Router& router, engine::House& house) {
   auto services = house.job_service->routes();
   for (auto prefix : ci::JobService::paths) router.mount(prefix, services);
+  if (house.job_pods) router.mount("/agent/", house.job_pods->routes());
 }
 
 }  // namespace

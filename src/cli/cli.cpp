@@ -21,7 +21,7 @@ std::vector<Command> all_commands() {
   std::vector<Command> commands;
   for (auto list : {server_commands, path_commands, pr_commands, app_commands, rollout_commands, local_commands,
                     init_commands, scan_commands, build_commands, image_commands, db_commands, secret_commands,
-                    promote_commands, app_diff_commands, cache_commands})
+                    promote_commands, app_diff_commands, cache_commands, job_agent_commands})
     for (auto& command : list()) commands.push_back(std::move(command));
   return commands;
 }
@@ -73,7 +73,8 @@ class Interrupts {
 
 void print_map(const std::vector<Command>& commands) {
   std::string text = "slipway carries a commit to production\n\n";
-  for (const auto& command : commands) text += fmt::format("  slipway {:<18} {}\n", command.name, command.summary);
+  for (const auto& command : commands)
+    if (!command.hidden) text += fmt::format("  slipway {:<18} {}\n", command.name, command.summary);
   text += "\nEvery command takes --help (with an example) and --output text|json.\n";
   Io(false).print(text);
 }

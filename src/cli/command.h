@@ -70,6 +70,7 @@ struct Command {
   Run run;
   bool contains = false;  // runs containers: without root it enters a user namespace first
   bool serves = false;    // runs until it is told to end
+  bool hidden = false;    // not for people
 };
 
 // What a second Ctrl-C, which ends the program at once, must still do. In force while the value lives.
@@ -113,5 +114,6 @@ std::vector<Command> secret_commands();
 std::vector<Command> promote_commands();  // promote, app rollback, rollout undo
 std::vector<Command> app_diff_commands();
 std::vector<Command> cache_commands();
+std::vector<Command> job_agent_commands();
 
 }  // namespace slipway::cli

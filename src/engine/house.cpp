@@ -13,6 +13,7 @@
 #include "engine/audit.h"
 #include "engine/git_policy.h"
 #include "engine/network_claim.h"
+#include "engine/pods.h"
 #include "engine/push_notes.h"
 #include "engine/recorder.h"
 #include "engine/render.h"
@@ -189,6 +190,7 @@ Result<> open_job_services(House& house) {
   options.id_token_algorithm = house.settings.id_tokens;
   options.issuer = [&house] { return house.url(); };
   options.url = [&house](bool own_network) {
+    if (own_network && house.job_pods) return house.job_pods->options().url();
     return own_network && house.network && house.pod_port > 0
                ? fmt::format("http://{}:{}", house.network->gateway_ip(), house.pod_port.load())
                : house.url();
@@ -226,6 +228,7 @@ Result<std::unique_ptr<House>> House::open(const Ctx& ctx, Settings settings) {
   TRY_OK(open_stages(ctx, *house));
   TRY(house->git, git::Host::open(house->settings.data / "git", git_policy(*house)));
   TRY_OK(open_job_services(*house));
+  TRY(house->job_pods, open_job_pods(ctx, *house));
   TRY_OK(ctx.alive());
   LOG(info, "house.open", {"data", house->settings.data.native()}, {"runtime", house->runtime->describe()});
   return house;

@@ -8,6 +8,7 @@
 #include "ci/actions_source.h"
 #include "ci/groups.h"
 #include "ci/jobcache.h"
+#include "ci/pod/pods.h"
 #include "ci/ready.h"
 #include "ci/service.h"
 #include "cluster/api_server.h"
@@ -70,6 +71,7 @@ struct House {
   std::unique_ptr<ci::JobGroups> job_groups;
   std::unique_ptr<ci::JobService> job_service;  // what JavaScript actions talk to
   std::shared_ptr<ci::ActionSource> actions;
+  std::unique_ptr<ci::JobPods> job_pods;  // null: jobs run here
 
   std::atomic<int> pod_port = 0;  // of the address at which pods reach this host; 0: none
 

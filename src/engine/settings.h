@@ -18,6 +18,13 @@ struct Settings {
   std::size_t parallel_runs = 4;
   std::vector<std::string> actions;                     // folders and URLs of mirrors of other repositories' actions
   std::uint64_t cache_bytes = std::uint64_t{10} << 30;  // caches of jobs: of one repository
+  // Where jobs run: "local", or "pods" of the embedded cluster or of the one the kubeconfig names.
+  std::string jobs = "local", jobs_namespace = "slipway-jobs";
+  fs::path jobs_kubeconfig;
+  std::string jobs_url;       // this house as Pods reach it; "" found out for the embedded cluster
+  std::string jobs_registry;  // its registry as nodes know it; "" that of jobs_url
+  std::string pod_image;      // of jobs that name no container
+  std::size_t jobs_at_once = 32;
   int cache_days = 7;                                   // and how long an entry is kept that nobody asks for
   std::string id_tokens = "RS256";                      // or ES256: what signs the id tokens of jobs
   std::string advisories;                               // folder or database of advisories beside the built-in seed

@@ -34,6 +34,22 @@ Result<std::uint64_t> bytes_of(const std::string& text) {
   return fail(Kind::invalid, "--cache-size \"{}\": want a size like 10GB or 500MiB", text);
 }
 
+// Where jobs run.
+Result<> take_jobs(const Arguments& arguments, engine::Settings& settings) {
+  settings.jobs = arguments.get("jobs");
+  settings.jobs_namespace = arguments.get("jobs-namespace");
+  settings.jobs_kubeconfig = arguments.get("jobs-kubeconfig");
+  settings.jobs_url = arguments.get("jobs-url");
+  settings.jobs_registry = arguments.get("jobs-registry");
+  settings.pod_image = arguments.get("pod-image");
+  auto at_once = to_int(arguments.get("jobs-at-once"));
+  if (!at_once || *at_once < 1 || *at_once > 10000)
+    return fail(Kind::invalid, "--jobs-at-once \"{}\": want a number of jobs", arguments.get("jobs-at-once"));
+  settings.jobs_at_once = static_cast<std::size_t>(*at_once);
+  while (settings.jobs_url.ends_with('/')) settings.jobs_url.pop_back();
+  return {};
+}
+
 Result<int> up(const Ctx& ctx, const Arguments& arguments, Io& io) {
   auto started = std::chrono::steady_clock::now();
   engine::Settings settings;
@@ -53,6 +69,7 @@ Result<int> up(const Ctx& ctx, const Arguments& arguments, Io& io) {
     return fail(Kind::invalid, "--cache-days \"{}\": want a number of days", arguments.get("cache-days"));
   settings.cache_days = static_cast<int>(*days);
   settings.id_tokens = arguments.get("id-tokens");
+  TRY_OK(take_jobs(arguments, settings));
   if (arguments.has("kubeconfig"))
     return fail(Kind::unavailable, "--kubeconfig: running the controllers against another cluster is not there yet");
   TRY(auto house, engine::House::open(ctx, settings));
@@ -168,6 +185,13 @@ std::vector<Command> server_commands() {
       {"--cache-size", "caches of jobs that a repository may have", false, false, "10GB"},
       {"--cache-days", "how long a cache is kept that nobody asks for", false, false, "7"},
       {"--id-tokens", "what signs the id tokens of jobs: RS256 or ES256", false, false, "RS256"},
+      {"--jobs", "where jobs run: local, or pods of a cluster", false, false, "local"},
+      {"--jobs-kubeconfig", "which cluster (the embedded one)"},
+      {"--jobs-namespace", "namespace of the Pods of jobs", false, false, "slipway-jobs"},
+      {"--jobs-url", "http://HOST:PORT by which Pods reach this house"},
+      {"--jobs-registry", "HOST:PORT by which nodes know its registry (that of --jobs-url)"},
+      {"--jobs-at-once", "Pods of one run at the same time", false, false, "32"},
+      {"--pod-image", "image of jobs that name no container"},
       {"--kubeconfig", "run the controllers against this cluster"}};
   up_options.insert(up_options.end(), network.begin(), network.end());
   std::vector<Option> down_options{{"--data", "data directory"}};
