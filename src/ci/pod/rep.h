@@ -47,7 +47,7 @@ struct JobPods::Rep {
   Result<> create(const Ctx& ctx, const PodWish& wish, const std::string& word);
   Result<> clear(const Ctx& ctx, const PodWish& wish);
   Result<bool> goes_on(const Ctx& ctx, const PodWish& wish);
-  Result<JobResult> await(const Ctx& ctx, const Work& work, PodJob& job, const PodSettings& settings);
+  Result<JobResult> await(const Ctx& ctx, const Work& work, const Begun& begun, const PodSettings& settings);
   void remove(const kube::Key& key, std::int64_t grace) const;
   void leave(const std::shared_ptr<PodJob>& job);
 

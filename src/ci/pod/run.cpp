@@ -136,7 +136,9 @@ void JobPods::Rep::leave(const std::shared_ptr<PodJob>& job) {
   if (auto found = all->find(job->name()); found != all->end() && found->second == job) all->erase(found);
 }
 
-Result<JobResult> JobPods::Rep::await(const Ctx& ctx, const Work& work, PodJob& job, const PodSettings& settings) {
+Result<JobResult> JobPods::Rep::await(const Ctx& ctx, const Work& work, const Begun& begun,
+                                      const PodSettings& settings) {
+  auto& job = *begun.job;
   Watched watched{settings, *work.wish};
   std::optional<Steady::time_point> asked;  // to end
   for (;;) {
@@ -160,7 +162,8 @@ Result<JobResult> JobPods::Rep::await(const Ctx& ctx, const Work& work, PodJob& 
                         .with_hint(fmt::format("can Pods reach {}?", work.wish->url)));
       if (!ctx.alive() && !asked) {
         asked = Steady::now();
-        if (!state->greeted) return fail(Kind::cancelled, "cancelled before the Pod had started");
+        // One that ran on while we were away has not found us yet.
+        if (!state->greeted && !begun.adopted) return fail(Kind::cancelled, "cancelled before the Pod had started");
       }
       if (asked && Steady::now() - *asked > work.wish->grace + Millis(30'000))
         return fail(Kind::cancelled, "cancelled; its last steps took too long");
@@ -195,7 +198,7 @@ Result<JobResult> JobPods::run(const Ctx& ctx, const Work& work) {
   }
   if (begun->adopted) work.again();
   work.say(fmt::format("{} Pod {} ({})", begun->adopted ? "Goes on in" : "Runs in", key.str(), wish.image));
-  auto result = rep_->await(ctx, work, *begun->job, settings);
+  auto result = rep_->await(ctx, work, *begun, settings);
   bool stays = rep_->house_stops.stop_requested() && !result;  // it goes on, and is found again
   bool left = begun->job->state().lock()->pod.deleting();
   if (result && left && result->conclusion == Conclusion::cancelled && ctx.alive()) {

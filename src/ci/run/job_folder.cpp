@@ -139,7 +139,8 @@ bool JobFolder::has_folder(const std::string& relative) const {
 
 // The root folder is a property of a thread once it is unshared.
 Result<> JobFolder::in_root(const std::function<Result<>(const fs::path& root)>& work) const {
-  if (::geteuid() != 0) return work(home());
+  // Steps have our own rights there: without root, and on a machine that is the job's alone.
+  if (::geteuid() != 0 || !dir_) return work(home());
   // Libraries load their modules on first use; that must not happen among the job's files.
   static const std::string loaded = sha256_hex("");
   Result<> result;

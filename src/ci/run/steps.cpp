@@ -210,7 +210,9 @@ Result<> JobRun::script(const Ctx& ctx, Frame& frame, const Step& step, StepCont
                                        : (fs::path(workspace) / folder).lexically_normal().string();
 
   std::string command = shell, extension;
-  if (shell.empty()) command = has_image_ ? "sh -e {0}" : "bash -e {0}", extension = ".sh";
+  // Rule: bash where there is one. A view of this host has it; a Pod's image is asked.
+  bool bash = !has_image_ && (!options().in_pod || find_program("bash"));
+  if (shell.empty()) command = bash ? "bash -e {0}" : "sh -e {0}", extension = ".sh";
   for (auto& known : shells)
     if (shell == known.name) command = known.command, extension = known.extension;
   if (shell == "python" && !has_image_ && !find_program("python")) command = "python3 {0}";
