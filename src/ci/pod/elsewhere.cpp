@@ -52,8 +52,11 @@ Result<std::string> image_for_nodes(const RunnerOptions& options, const std::str
   TRY(auto reference, oci::parse_reference(name, none));
   auto which = reference.digest.empty() ? reference.tag : reference.digest.str();
   bool ours = is_own_registry(options, reference.host);
-  if (reference.host == none && options.registry) {
+  if ((ours || reference.host == none) && options.registry) {
     TRY(auto known, options.registry->manifest(reference.repository, which));
+    if (ours && !known)
+      return Fail(Error(Kind::not_found, fmt::format("image {}: is not in this house's registry", name))
+                      .with_hint("build and push it first, or name the registry that has it"));
     ours = known.has_value();
   }
   if (!ours) return name;
