@@ -34,6 +34,25 @@ Result<std::uint64_t> bytes_of(const std::string& text) {
   return fail(Kind::invalid, "--cache-size \"{}\": want a size like 10GB or 500MiB", text);
 }
 
+// At the port of the last life where it is free: Pods that ran on meanwhile know no other.
+Result<std::unique_ptr<net::Server>> serve_pods(engine::House& house) {
+  auto file = house.settings.data / "pod-port";
+  net::ServerOptions options{.host = house.network->gateway_ip(),
+                             .certificate_pem = house.pki.server.certificate_pem,
+                             .key_pem = house.pki.server.key_pem,
+                             .threads = 16};
+  auto before = to_int(trim(read_file(file, 64).value_or("")));
+  options.port = before && *before > 0 && *before < 65536 ? static_cast<int>(*before) : 0;
+  auto server = net::Server::start(options, api::front_for_pods(house));
+  if (!server && options.port != 0) {
+    options.port = 0;
+    server = net::Server::start(options, api::front_for_pods(house));
+  }
+  TRY(auto started, std::move(server));
+  TRY_OK(write_file(file, fmt::format("{}\n", started->port()), 0644));
+  return started;
+}
+
 // Where jobs run.
 Result<> take_jobs(const Arguments& arguments, engine::Settings& settings) {
   settings.jobs = arguments.get("jobs");
@@ -81,13 +100,7 @@ Result<int> up(const Ctx& ctx, const Arguments& arguments, Io& io) {
   house->settings.port = server->port();
   std::unique_ptr<net::Server> for_pods;
   if (house->network) {
-    const auto& certificate = house->pki.server;
-    TRY(for_pods, net::Server::start({.host = house->network->gateway_ip(),
-                                      .port = 0,
-                                      .certificate_pem = certificate.certificate_pem,
-                                      .key_pem = certificate.key_pem,
-                                      .threads = 16},
-                                     api::front_for_pods(*house)));
+    TRY(for_pods, serve_pods(*house));
     house->pod_port = for_pods->port();
     TRY_OK(engine::publish_api(ctx, *house->client, house->network->gateway_ip(), for_pods->port()));
   }
