@@ -153,7 +153,7 @@ std::string safe_name(std::string_view text, std::size_t size) {
     if (good || (!out.empty() && out.back() != '-')) out += good ? small : '-';
   }
   while (out.ends_with('-')) out.pop_back();
-  if (out.size() <= size && out == text) return out;
+  if (!out.empty() && out.size() <= size && out == text) return out;
   auto tail = sha256_hex(text).substr(0, 8);
   out.resize(std::min(out.size(), size - tail.size() - 1));
   while (out.ends_with('-')) out.pop_back();
