@@ -8,9 +8,11 @@
 namespace slipway::ci {
 namespace {
 
-constexpr std::string_view never[] = {"InvalidImageName",     "ErrImageNeverPull", "CreateContainerConfigError",
-                                      "CreateContainerError", "RunContainerError", "ImageInspectError"};
-constexpr std::string_view pull[] = {"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable"};
+constexpr std::string_view never[] = {"InvalidImageName", "ErrImageNeverPull"};
+// What the node tries again: for a while that is to be expected.
+constexpr std::string_view again[] = {"ErrImagePull",         "ImagePullBackOff",  "RegistryUnavailable",
+                                      "CreateContainerError", "RunContainerError", "CreateContainerConfigError",
+                                      "ImageInspectError",    "CrashLoopBackOff"};
 
 bool is_one_of(std::string_view word, std::span<const std::string_view> list) {
   return std::find(list.begin(), list.end(), word) != list.end();
@@ -20,19 +22,13 @@ std::string said(const std::string& reason, const std::string& message) {
   return message.empty() ? reason : reason.empty() ? message : fmt::format("{}: {}", reason, message);
 }
 
-// A missing Secret is made a moment after the Pod.
-bool is_hopeless(const std::string& reason, const std::string& message) {
-  if (reason == "CreateContainerConfigError" && message.contains("secret")) return false;
-  return is_one_of(reason, never);
-}
-
 void look_waiting(const std::string& who, doc::View status, PodLook& out) {
   auto reason = status["state"]["waiting"]["reason"].text();
   if (reason.empty() || reason == "ContainerCreating" || reason == "PodInitializing") return;
   auto message = status["state"]["waiting"]["message"].text();
   out.why = fmt::format("{}: {}", who, said(reason, message));
-  out.pulling = is_one_of(reason, pull);
-  out.hopeless = is_hopeless(reason, message);
+  out.stuck = is_one_of(reason, again);
+  out.hopeless = is_one_of(reason, never);
 }
 
 std::string limit_of(const kube::Object& pod) {

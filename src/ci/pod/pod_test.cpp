@@ -112,7 +112,7 @@ TEST(PodState, SaysWhyAPodDoesNotStart) {
   auto pulling = look(
       "spec: {nodeName: n}\nstatus: {phase: Pending, containerStatuses: [{name: job, state: {waiting: "
       "{reason: ImagePullBackOff, message: no such image}}}]}\n");
-  EXPECT_TRUE(pulling.pulling && !pulling.hopeless);
+  EXPECT_TRUE(pulling.stuck && !pulling.hopeless);
   EXPECT_EQ(pulling.why, "the job's container: ImagePullBackOff: no such image");
   EXPECT_TRUE(look("spec: {nodeName: n}\nstatus: {containerStatuses: [{name: job, state: {waiting: {reason: "
                    "InvalidImageName}}}]}\n")

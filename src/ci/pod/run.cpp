@@ -38,8 +38,8 @@ struct Watched {
       return Error(look.user_fault ? Kind::invalid : Kind::unavailable,
                    look.why.empty() ? "the Pod ended before it told how the job came out" : look.why);
     if (look.hopeless) return Error(Kind::invalid, look.why);
-    if (!look.pulling) pulling.reset();
-    if (look.pulling && !pulling) pulling = Steady::now();
+    if (!look.stuck) pulling.reset();
+    if (look.stuck && !pulling) pulling = Steady::now();
     if (over(pulling, settings.pull)) return Error(Kind::unavailable, look.why);
     if (look.what == What::running && !running) running = Steady::now();
     if ((look.what == What::unscheduled || look.what == What::starting) && over(since, settings.pending))
