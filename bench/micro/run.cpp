@@ -111,8 +111,9 @@ void open_files(benchmark::State& state, bool watched) {
   if (!engine.boxes) return state.SkipWithError("cannot run containers here");
   for (int i = 0; i < 2000; ++i) must(write_file(engine.options.folder / fmt::format("f{}", i), "x\n"));
   auto blobs = must(store::BlobStore::open(engine.dir.path() / "blobs"));
-  std::string text = "on: push\njobs:\n  a:\n    runs-on: x\n    env: {SLIPWAY_INPUTS: infer}\n    steps:\n"
-                     "      - uses: actions/checkout@v4\n      - run: cat f* > /dev/null\n";
+  std::string text =
+      "on: push\njobs:\n  a:\n    runs-on: x\n    env: {SLIPWAY_INPUTS: infer}\n    steps:\n"
+      "      - uses: actions/checkout@v4\n      - run: cat f* > /dev/null\n";
   auto plan = plan_of(text);
   for (auto _ : state) {
     state.PauseTiming();

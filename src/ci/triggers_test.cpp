@@ -4,7 +4,6 @@
 #include "base/testing/golden.h"
 #include "ci/front_end.h"
 #include "doc/view.h"
-#include "doc/view.h"
 
 namespace slipway::ci {
 namespace {

@@ -32,7 +32,7 @@ class Sandbox {
   // cancelled, timeout (after the process is gone), unavailable (the container ended).
   virtual Result<int> run(const Ctx& ctx, const Process& process, const OutputSink& sink) = 0;
   virtual bool isolated() const = 0;
-  virtual bool alive() = 0;  // takes processes
+  virtual bool alive() = 0;                       // takes processes
   virtual bool watches() const { return false; }  // honours Process::recorder
   virtual std::string describe() const = 0;
   // Its root folder, as its processes see it; none on the host.
