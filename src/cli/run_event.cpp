@@ -52,9 +52,9 @@ void fill_from_git(ci::Event& event, const fs::path& source) {
     if (!known->author.name.empty()) event.actor = known->author.name;
     if (!known->parents.empty()) event.before = known->parents[0];
   }
-  for (auto* name : {"refs/remotes/origin/HEAD", "refs/heads/main", "refs/heads/master"})
-    if (auto found = repository->resolve(name); found && *found) {
-      if (std::string_view(name).starts_with("refs/heads/")) event.default_branch = std::string(name).substr(11);
+  for (std::string name : {"main", "master"})
+    if (auto found = repository->resolve("refs/heads/" + name); found && *found) {
+      event.default_branch = name;
       return;
     }
 }

@@ -42,7 +42,10 @@ RunPlace::~RunPlace() = default;
 
 Result<> RunPlace::open_stores(const Arguments& arguments) {
   auto& work = work_->path();
-  TRY(runtime_, box::Runtime::open(work / "box"));
+  auto runtime = box::Runtime::open(work / "box");
+  // What would run can be told without anything to run it.
+  if (!runtime && !arguments.has("plan")) return Fail(std::move(runtime).error());
+  if (runtime) runtime_ = *std::move(runtime);
   TRY_OK(make_dirs(work / "jobs"));
   // Images come from, and go to, the store that `build` and `image` use.
   TRY(store_, LocalStore::open(arguments));
@@ -78,6 +81,7 @@ ci::RunnerOptions RunPlace::options() {
   out.folder = source_;
   out.root = work_->path() / "jobs";
   out.runtime = runtime_.get();
+  out.allow_unisolated = out.runtime == nullptr;  // for --plan alone, see open_stores
   out.hide = {store_->data};
   out.blobs = blobs_.get();
   out.cache = cache_.get();

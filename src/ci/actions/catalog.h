@@ -7,11 +7,16 @@
 
 namespace slipway::ci {
 
+// What answering from the cache has to know. tells: all that it reads of the job's files goes through JobFolder, or is
+// told to it. acts: its effect is the point, on others or by what it lets the job do. unseen: neither.
+enum class Nature : std::uint8_t { unseen, tells, acts };
+
 struct CatalogEntry {
   std::string_view name;
   NativeAction run;
   // Names apart by blanks: "!" must be given, "~" is taken and has no effect here, "*" any further name.
   std::string_view inputs, outputs;
+  Nature nature = Nature::unseen;
 };
 std::span<const CatalogEntry> catalog();
 const CatalogEntry* find_entry(std::string_view name);

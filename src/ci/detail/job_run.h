@@ -110,9 +110,14 @@ struct Frame {
 
 // What a step says on its streams and by its command files, as it comes.
 struct Tape {
+  static constexpr std::size_t most = 1 << 20;  // bytes that are said again
   std::string text;
   std::map<std::string, std::string> files;  // by variable: GITHUB_OUTPUT ...
-  bool too_long = false, secret = false;     // then it is not complete
+  bool too_long = false;                     // then it is not complete
+  void add(std::string_view piece) {
+    too_long = too_long || text.size() + piece.size() > most;
+    if (!too_long) text += piece;
+  }
 };
 
 // Where the output of one step goes and what it says in it.
@@ -201,6 +206,7 @@ class JobRun {
   RecorderOptions recorder_options(const InputWords& inputs) const;
   std::map<std::string, std::string> run_values() const;  // those of GITHUB_* that differ from run to run
   std::string image_identity() const { return image_; }   // of the job's container; "" for the view of the host
+  bool holds_secret(const Tape& tape) const;
   // Says and does again what a step once did.
   Result<> replay(StepContext& step, const Tape& tape);
   void keep_until_the_end(std::shared_ptr<Recorder> recorder) { step_recorders_.push_back(std::move(recorder)); }
@@ -281,8 +287,8 @@ class JobRun {
   bool from_cache(const Ctx& ctx);
   bool answer(const std::string& key);
   bool answer_by_facts(const Ctx& ctx, const InputWords& inputs);
-  void to_cache(const Ctx& ctx);
-  void keep_facts(const Ctx& ctx);
+  void to_cache();
+  void keep_facts();
   std::unique_ptr<TreeView> source_view() const;
   // job_cache_key.cpp
   std::string definition_text(const Ctx& ctx) const;
@@ -322,7 +328,6 @@ class JobRun {
   // output.cpp
   Result<> open_files(StepContext& step, Environment& env);
   Result<> apply_files(StepContext& step, const Environment& env);
-  void record(Tape& tape, std::string_view piece) const;
   void take(StepContext& step, int stream, std::string_view piece);
   void take_line(StepContext& step, int stream, std::string_view line);
   bool command(StepContext& step, const WorkflowCommand& command, std::string_view line);
@@ -403,6 +408,12 @@ class JobRun {
   std::vector<std::unique_ptr<Background>> background_;
 };
 
+// GITHUB_REF_NAME of "GITHUB_" and ref_name.
+std::string variable_name(std::string_view prefix, std::string_view key);
+// What the options' secrets are for this plan, and no log shows: code of strangers gets none but GITHUB_TOKEN, which
+// may have read rights.
+std::map<std::string, std::string> secrets_of(Shared& shared, const Plan& plan);
+
 // "build", "test (20, debian)": unique in the run. prefix: of a called workflow.
 std::string job_key(const std::string& prefix, const PlanJob& job, const std::vector<Leg>& legs, std::size_t index);
 
@@ -421,8 +432,6 @@ struct ActionUse {
 using NativeAction = Result<> (*)(const Ctx& ctx, ActionUse& use);
 NativeAction find_native_action(std::string_view name);  // "actions/checkout"
 std::vector<std::string> native_action_names();
-// Whether all that it reads of the job's files goes through JobFolder, or is told to it.
-bool says_what_it_reads(std::string_view action);
 
 // hashFiles, always, success, failure, cancelled as contexts answer them.
 constexpr std::string_view status_functions[] = {"success", "failure", "cancelled", "always"};

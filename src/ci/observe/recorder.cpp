@@ -93,7 +93,7 @@ void Recorder::saw(Look look, const std::string& path) {
         answer = options_.live->answer(look, *inside);
   } else if (of_the_machine(path)) {
     if (auto& answer = state->host[path][look]; answer.empty() && options_.live)
-      answer = host_answer(look, path, options_.root);
+      answer = host_answer(look, path, root());
   } else if (path.ends_with(event_file) && look == Look::content) {
     state->event = true;
   }
@@ -151,25 +151,28 @@ Observation Recorder::finish(const TreeView& source, const std::map<std::string,
   if (!options_.live) tracers_.lock()->clear();
   auto state = state_.lock();
   Observation out;
-  auto mention = [&](std::string_view text) {
-    for (auto& [name, value] : run_values)
-      if (!out.values.contains(name) && names_word(text, name)) out.values[name] = value;
-  };
-  mention(scripts);
+  out.values = named_in(scripts, run_values);
   for (auto& [path, looks] : state->tree) {
     for (auto& [look, answer] : looks) {
       auto was = answer.empty() ? source.answer(look, path) : answer;
       if (was.starts_with('?')) state->open_ends.insert(fmt::format("{}: {}", path, was.substr(2)));
       out.tree.push_back({look, path, std::move(was)});
     }
-    if (looks.contains(Look::content)) mention(source.text(path));
+    if (looks.contains(Look::content)) out.values.merge(named_in(source.text(path), run_values));
   }
   for (auto& [path, looks] : state->host)
     for (auto& [look, answer] : looks)
-      out.host.push_back({look, path, answer.empty() ? host_answer(look, path, options_.root) : answer});
+      out.host.push_back({look, path, answer.empty() ? host_answer(look, path, root()) : answer});
   if (state->event)
     if (auto found = run_values.find("GITHUB_EVENT_PATH"); found != run_values.end()) out.values.insert(*found);
   out.open_ends.assign(state->open_ends.begin(), state->open_ends.end());
+  return out;
+}
+
+std::map<std::string, std::string> named_in(std::string_view text, const std::map<std::string, std::string>& values) {
+  std::map<std::string, std::string> out;
+  for (auto& [name, value] : values)
+    if (names_word(text, name)) out[name] = value;
   return out;
 }
 

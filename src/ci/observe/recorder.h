@@ -22,8 +22,8 @@ class Recorder;
 struct RecorderOptions {
   std::string home, workspace;  // as the job sees them: absolute
   // Answers are wanted at the time of the question, before the answer changes; null: by finish, as nothing changes.
-  const TreeView* live = nullptr;
-  int root = -1;                    // of the container, for a live answer; -1: the machine itself
+  std::shared_ptr<const TreeView> live;
+  std::shared_ptr<const Fd> root;   // of the container, for a live answer; null: the machine itself
   Recorder* also = nullptr;         // is told the same
   bool host_visible = false;        // the job's root is a view of this machine; otherwise an image, known by its digest
   std::vector<std::string> hidden;  // folders of the machine that the job does not see
@@ -40,7 +40,7 @@ class Recorder {
   // A process of the job is about to start: what it gets to hand its listener over (steward/steward.cpp).
   Result<Fd> follow();
 
-  // Absolute, as the job sees it. `exists`: asked only where the answer counts.
+  // Absolute, as the job sees it.
   void saw(Look look, const std::string& path);
   void wrote(const std::string& path);
   bool made_by_job(const std::string& path) const;
@@ -74,6 +74,7 @@ class Recorder {
   std::optional<std::string> in_source(const State& state, std::string_view path) const;
   bool of_the_machine(std::string_view path) const;
   bool is_runners(std::string_view path) const;
+  int root() const { return options_.root ? options_.root->get() : -1; }
 
   RecorderOptions options_;
   Guarded<State> state_;
@@ -82,6 +83,9 @@ class Recorder {
 
 // Whether `path` is `folder` or below it.
 bool is_below(std::string_view path, std::string_view folder);
+
+// Those of the values that a text names, each as a word of its own.
+std::map<std::string, std::string> named_in(std::string_view text, const std::map<std::string, std::string>& values);
 
 // The first difference between then and now, for people; nothing: everything holds.
 std::optional<std::string> changed_since(const Observation& then, const TreeView& source,

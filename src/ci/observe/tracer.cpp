@@ -19,6 +19,7 @@
 #include <optional>
 
 #include "base/files.h"
+#include "base/paths.h"
 #include "base/text.h"
 #include "ci/observe/recorder.h"
 #include "ci/steward/traced_calls.h"
@@ -83,18 +84,7 @@ std::optional<std::string> link_of(const std::string& path) {
   return out;
 }
 
-// Without "." and "//"; ".." is taken back by the text alone.
-std::string tidy(std::string_view path) {
-  std::vector<std::string_view> parts;
-  for (auto part : split(path, '/')) {
-    if (part.empty() || part == ".") continue;
-    if (part != "..")
-      parts.push_back(part);
-    else if (!parts.empty())
-      parts.pop_back();
-  }
-  return "/" + join(std::span<const std::string_view>(parts), "/");
-}
+std::string tidy(std::string_view path) { return "/" + clean_path(path); }
 
 // How a call names its path, and what it does there.
 enum class Does : std::uint8_t {
@@ -165,7 +155,9 @@ class Asked {
       case SYS_sendmsg:
         return message(value(1));
       case SYS_sendmmsg:
-        return message(value(1));  // the first stands for all
+        for (std::uint64_t i = 0; i < std::min<std::uint64_t>(value(2), UIO_MAXIOV); ++i)
+          message(value(1) + i * sizeof(mmsghdr));  // begins with the header
+        return;
       default:
         break;
     }
@@ -201,10 +193,8 @@ class Asked {
     if (!path.contains("..")) return plain;
     auto slash = path.rfind('/');
     auto name = path.substr(slash + 1);
-    auto fd = open_inside(name == ".." ? path : path.substr(0, slash), O_PATH);
-    if (!fd) return plain;
-    auto real = link_of(fmt::format("/proc/self/fd/{}", fd.get()));
-    if (!real || !real->starts_with('/')) return plain;
+    auto real = real_path(name == ".." ? path : path.substr(0, slash));
+    if (!real) return plain;
     return name == ".." || name == "." ? *real : tidy(*real + "/" + name);
   }
 
@@ -212,6 +202,12 @@ class Asked {
   Fd open_inside(const std::string& path, int flags) const {
     open_how how{.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC), .mode = 0, .resolve = RESOLVE_IN_ROOT};
     return Fd(static_cast<int>(::syscall(SYS_openat2, root_, path.c_str(), &how, sizeof how)));
+  }
+  // Without links. Nothing: it is not there.
+  std::optional<std::string> real_path(const std::string& path) const {
+    auto fd = open_inside(path, O_PATH);
+    auto real = fd ? link_of(fmt::format("/proc/self/fd/{}", fd.get())) : std::nullopt;
+    return real && real->starts_with('/') ? real : std::nullopt;
   }
   bool exists(const std::string& path) const { return static_cast<bool>(open_inside(path, O_PATH | O_NOFOLLOW)); }
 
@@ -235,17 +231,17 @@ class Asked {
       case Does::make:
       case Does::symlink:
         recorder_.saw(Look::presence, *path);
-        if (!exists(*path)) recorder_.wrote(*path);
+        if (!exists(*path)) wrote(*path);
         return;
       case Does::move:
       case Does::link:
         return move(known, *path);
       case Does::remove:
         recorder_.saw(Look::presence, *path);
-        return recorder_.wrote(*path);
+        return wrote(*path);
       case Does::change:
         saw(Look::content, *path);
-        return recorder_.wrote(*path);
+        return wrote_into(*path);
       default:
         return saw(Look::meta, *path);
     }
@@ -256,7 +252,7 @@ class Asked {
     if ((flags & (O_PATH | O_DIRECTORY)) != 0) return saw(Look::meta, path);
     bool writes = (flags & O_ACCMODE) != O_RDONLY;
     saw(writes && (flags & O_TRUNC) != 0 ? Look::presence : Look::content, path);
-    if (writes) recorder_.wrote(path);
+    if (writes) wrote_into(path);
   }
 
   // The kernel opens the interpreter of a script by itself.
@@ -275,18 +271,31 @@ class Asked {
   void move(const Call& known, const std::string& from) {
     auto to = known.folder < 0 ? path_at(-1, value(1)) : path_at(2, value(3));
     recorder_.saw(Look::whole, from);
-    if (known.does == Does::move) recorder_.wrote(from);
+    if (known.does == Does::move) wrote(from);
     if (!to) return;
     recorder_.saw(Look::presence, *to);
-    recorder_.wrote(*to);
+    wrote(*to);
+  }
+
+  // A name: under it, and where a link on the way to it leads.
+  void wrote(const std::string& path) {
+    recorder_.wrote(path);
+    auto slash = path.rfind('/');
+    auto folder = real_path(path.substr(0, std::max<std::size_t>(slash, 1)));
+    if (folder && *folder != path.substr(0, slash)) recorder_.wrote(tidy(*folder + path.substr(slash)));
+  }
+  // A file: under its name, and the one that a link of this name means.
+  void wrote_into(const std::string& path) {
+    auto file = real_path(path);
+    if (file && *file != path) recorder_.wrote(*file);
+    if (!file && exists(path)) recorder_.open_end(fmt::format("{} writes through a link to nothing", program()));
+    wrote(path);
   }
 
   // What the job made itself may be a link to what it did not make.
   void saw(Look look, const std::string& path) {
     if (!recorder_.made_by_job(path)) return recorder_.saw(look, path);
-    auto fd = open_inside(path, O_PATH);
-    auto real = fd ? link_of(fmt::format("/proc/self/fd/{}", fd.get())) : std::nullopt;
-    if (real && *real != path && real->starts_with('/')) recorder_.saw(look, *real);
+    if (auto real = real_path(path); real && *real != path) recorder_.saw(look, *real);
   }
 
   void message(std::uint64_t address_of_header) {
@@ -370,6 +379,7 @@ void Tracer::answer_all(int listener) {
   auto& call = *reinterpret_cast<seccomp_notif*>(call_room.data());
   auto& answer = *reinterpret_cast<seccomp_notif_resp*>(answer_room.data());
   for (pollfd watched{listener, POLLIN, 0};;) {
+    watched.revents = 0;
     if (::poll(&watched, 1, -1) < 0 && errno != EINTR) return;
     if ((watched.revents & POLLIN) == 0) {
       if ((watched.revents & (POLLHUP | POLLERR)) != 0) return;

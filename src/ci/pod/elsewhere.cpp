@@ -180,7 +180,7 @@ void JobRun::run_elsewhere(const Ctx& ctx) {
   timed_out_ = result_.timed_out;
   failed_ = result_.conclusion == Conclusion::failure && !timed_out_;
   cancelled_ = result_.conclusion == Conclusion::cancelled || timed_out_;
-  if (result_.conclusion == Conclusion::success) to_cache(ctx);
+  if (result_.conclusion == Conclusion::success) to_cache();
 }
 
 Result<Millis> JobRun::time_limit() const {

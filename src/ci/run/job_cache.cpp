@@ -1,6 +1,7 @@
 // Whole jobs answered from the cache: by the tree, by the files they declare, or by what they were seen to read.
 #include "base/hash.h"
 #include "base/text.h"
+#include "ci/actions/catalog.h"
 #include "ci/detail/job_run.h"
 #include "ci/run/kept_answers.h"
 #include "doc/json.h"
@@ -12,10 +13,12 @@ constexpr std::size_t max_facts = 64 << 20;
 
 // Actions whose effect is the point, not their outputs: a job that has one always runs.
 bool has_effects(const std::vector<Step>& steps) {
-  static const std::set<std::string_view> effects = {"slipway/preview", "peter-evans/create-pull-request"};
   return std::any_of(steps.begin(), steps.end(), [](auto& step) {
     if (has_effects(step.parallel)) return true;
-    return step.uses && effects.contains(std::string_view(step.uses->text).substr(0, step.uses->text.find('@')));
+    if (!step.uses) return false;
+    auto name = std::string_view(step.uses->text).substr(0, step.uses->text.find('@'));
+    auto* entry = find_entry(name);
+    return name == "slipway/gitlab-release" || (entry && entry->nature == Nature::acts);
   });
 }
 
@@ -37,21 +40,6 @@ std::set<int> open_ports() {
 }
 
 }  // namespace
-
-// Those that compare commits, scan folders or talk to others do not.
-bool says_what_it_reads(std::string_view action) {
-  static constexpr std::string_view families[] = {"actions/setup-", "actions/cache",    "docker/setup-",
-                                                  "ruby/setup-",    "astral-sh/setup-", "azure/setup-"};
-  static const std::set<std::string_view> names = {
-      "actions/checkout",         "actions/upload-artifact",     "actions/download-artifact",
-      "docker/build-push-action", "docker/metadata-action",      "docker/login-action",
-      "swatinem/rust-cache",      "dtolnay/rust-toolchain",      "actions-rs/toolchain",
-      "pnpm/action-setup",        "oven-sh/setup-bun",           "denoland/setup-deno",
-      "shivammathur/setup-php",   "gradle/actions/setup-gradle", "mikepenz/action-junit-report",
-      "dorny/test-reporter",      "actions/github-script"};
-  return names.contains(action) ||
-         std::any_of(std::begin(families), std::end(families), [&](auto family) { return action.starts_with(family); });
-}
 
 // SLIPWAY_INPUTS of a job's (or the workflow's) env.
 InputWords JobRun::declared_inputs() const {
@@ -153,17 +141,17 @@ RecorderOptions JobRun::recorder_options(const InputWords& inputs) const {
   return out;
 }
 
-void JobRun::to_cache(const Ctx& ctx) {
+void JobRun::to_cache() {
   if (result_.cache_key.empty() || result_.from_cache || !options().cache) return;
   JobResult kept = result_;
   kept.conclusion = Conclusion::success;
-  if (auto put = options().cache->put(result_.cache_key, doc::print_json(to_doc(kept))); put && recorder_)
-    keep_facts(ctx);
+  if (auto put = options().cache->put(result_.cache_key, doc::print_json(to_doc(kept))); put && recorder_) keep_facts();
 }
 
-void JobRun::keep_facts(const Ctx&) {
+void JobRun::keep_facts() {
   // Nobody of the job may be left who could still read something.
   if (sandbox_) sandbox_->close();
+  step_recorders_.clear();
   folder_->watch(nullptr);
   auto seen = recorder_->finish(*source_view(), run_values(), scripts());
   StepContext nobody;
@@ -191,11 +179,7 @@ std::map<std::string, std::string> JobRun::run_values() const {
       "run_id",       "run_number",  "run_attempt", "actor",    "actor_id",      "triggering_actor", "event_name",
       "workflow_ref", "workflow_sha"};
   std::map<std::string, std::string> out;
-  for (auto name : names) {
-    std::string variable = "GITHUB_";
-    for (char c : name) variable += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-    out[variable] = github_.member(name).text();
-  }
+  for (auto name : names) out[variable_name("GITHUB_", name)] = github_.member(name).text();
   out["GITHUB_EVENT_PATH"] = sha256_hex(doc::print_json(in_.plan.event.payload));
   return out;
 }

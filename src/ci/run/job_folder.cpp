@@ -108,7 +108,7 @@ Result<> JobFolder::write(const std::string& relative, std::string_view text, un
 }
 
 Result<> JobFolder::make_dir(const std::string& relative) const {
-  if (!has_folder(relative)) wrote(relative);
+  if (recorder_ && !has_folder(relative)) wrote(relative);
   return in_root([&](const fs::path& root) { return make_dirs(root / relative); });
 }
 

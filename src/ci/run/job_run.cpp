@@ -59,6 +59,7 @@ JobResult JobRun::run(const Ctx& ctx) {
     result_.why.clear();
     fail_job(full);
     cancelled_ = false;
+    first_failed_ = -1;  // what filled the disk does not stay on it
   }
   finish(own, started);
   return std::move(result_);
@@ -220,7 +221,7 @@ void JobRun::run_all(const Ctx& ctx) {
   run_posts(own);
   collect_outputs();
   tell_environment_url();
-  if (!failed_ && !cancelled_) to_cache(ctx);
+  if (!failed_ && !cancelled_) to_cache();
 }
 
 void JobRun::defer(std::string name, std::function<Result<>(const Ctx&, StepContext&)> work) {

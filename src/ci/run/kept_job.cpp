@@ -98,7 +98,6 @@ void JobRun::put_aside() {
     if (step.id == definition_.steps[next].id) state.step = step.name;
   state.env = global_env_, state.paths = paths_, state.masks = masks_;
   state.result = result_;
-  std::erase_if(state.result.steps, [&](auto& step) { return !root_.records.contains(step.id); });
   state.checkout = checkout_, state.source = source_manifest_;
   auto place = kept_place(options().keep_failed, in_.key);
   (void)remove_tree(place);
@@ -189,6 +188,13 @@ Result<int> JobRun::open_shell(const Ctx& ctx, const Terminal& terminal) {
   if (!taken_up_)
     return Fail(Error(Kind::not_found, fmt::format("job '{}' is not kept: it has not failed here", in_.key))
                     .with_hint("slipway run keeps each job that fails until it runs again"));
+  failed_ = true, first_failed_ = static_cast<int>(resume_at_);
+  Finally back([&] {
+    if (sandbox_) sandbox_->close();
+    put_aside();
+    sandbox_.reset();
+    folder_.reset();
+  });
   TRY(auto* place, sandbox(ctx));
   StepContext context;
   context.frame = &root_;
@@ -201,22 +207,12 @@ Result<int> JobRun::open_shell(const Ctx& ctx, const Terminal& terminal) {
   process.env["TERM"] = terminal.name;
   process.argv = {"sh", "-c", "command -v bash > /dev/null && exec bash --norc; exec sh"};
   process.cwd = inside(folder_->workspace());
-  auto code = place->shell(ctx, process, terminal);
-  failed_ = true, first_failed_ = static_cast<int>(resume_at_);
-  sandbox_->close();
-  put_aside();
-  sandbox_.reset();
-  folder_.reset();
-  return code;
+  return place->shell(ctx, process, terminal);
 }
 
 Result<int> Runner::shell(const Ctx& ctx, const Plan& plan, const std::string& key, const Terminal& terminal) {
   Shared shared(options_);
-  std::map<std::string, std::string> secrets;
-  for (auto& [name, value] : options_.secrets) {
-    shared.redaction.add(value);
-    if (plan.event.trusted || name == "GITHUB_TOKEN") secrets[name] = value;
-  }
+  auto secrets = secrets_of(shared, plan);
   std::vector<std::string> keys;
   for (auto& job : plan.jobs) {
     for (std::size_t i = 0; i < job.legs.size(); ++i) {

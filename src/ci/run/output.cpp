@@ -7,7 +7,6 @@ namespace slipway::ci {
 namespace {
 
 constexpr std::size_t max_line = 64 * 1024;
-constexpr std::size_t max_tape = 1 << 20;     // of what a step says, to be said again
 constexpr std::size_t max_file = 8 << 20;     // command files
 constexpr std::size_t max_summary = 1 << 20;  // a step
 constexpr std::size_t max_annotations = 10;   // a kind and step
@@ -96,16 +95,10 @@ Environment JobRun::process_env(const StepContext& step) const {
   // The runner's own names cannot be taken over.
   auto github = github_of(*step.frame, &step);
   for (auto& [key, value] : github.if_object()->entries)
-    if (value.is_primitive() && key != "token" && key != "event" && key != "action_status") {
-      std::string name = "GITHUB_";
-      for (char c : key) name += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-      env[name] = value.text();
-    }
-  for (auto& [key, value] : runner_.if_object()->entries) {
-    std::string name = "RUNNER_";
-    for (char c : key) name += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-    if (key != "debug") env[name] = value.text();
-  }
+    if (value.is_primitive() && key != "token" && key != "event" && key != "action_status")
+      env[variable_name("GITHUB_", key)] = value.text();
+  for (auto& [key, value] : runner_.if_object()->entries)
+    if (key != "debug") env[variable_name("RUNNER_", key)] = value.text();
   env["GITHUB_ACTIONS"] = "true";
   std::string path;
   for (auto& folder : paths_) path += folder + ":";
@@ -127,10 +120,7 @@ Result<> JobRun::apply_files(StepContext& step, const Environment& env) {
   auto content = [&](const char* variable) -> Result<std::string> {
     TRY(auto relative, relative_of(env.at(variable)));
     TRY(auto text, folder_->read(relative, max_file));
-    if (step.tape && !text.empty()) {
-      step.tape->files[variable] = text;
-      step.tape->secret = step.tape->secret || in_.shared.redaction.hides(text);
-    }
+    if (step.tape && !text.empty()) step.tape->files[variable] = text;
     return text;
   };
   TRY(auto env_text, content("GITHUB_ENV"));
@@ -181,7 +171,7 @@ Result<int> JobRun::process(const Ctx& ctx, StepContext& step, std::vector<std::
     Unlocked others(turn_);
     return place->run(ctx, process, [&](int stream, std::string_view piece) {
       std::lock_guard lock(turn_);
-      if (step.tape) record(*step.tape, piece);
+      if (step.tape) step.tape->add(piece);
       take(step, stream, piece);
     });
   }();
@@ -192,13 +182,6 @@ Result<int> JobRun::process(const Ctx& ctx, StepContext& step, std::vector<std::
   if (!code) return code;
   if (!applied) return Fail(std::move(applied).error());
   return code;
-}
-
-void JobRun::record(Tape& tape, std::string_view piece) const {
-  if (tape.text.size() + piece.size() > max_tape) tape.too_long = true;
-  if (tape.too_long) return;
-  tape.text += piece;
-  tape.secret = tape.secret || tape.text.contains("::add-mask::") || in_.shared.redaction.hides(piece);
 }
 
 void JobRun::take(StepContext& step, int stream, std::string_view piece) {

@@ -633,6 +633,15 @@ Result<> clean_up_after_crash(const fs::path& root, box::Runtime* runtime) {
   return {};
 }
 
+std::map<std::string, std::string> secrets_of(Shared& shared, const Plan& plan) {
+  std::map<std::string, std::string> out;
+  for (auto& [name, value] : shared.options.secrets) {
+    shared.redaction.add(value);
+    if (plan.event.trusted || name == "GITHUB_TOKEN") out[name] = value;
+  }
+  return out;
+}
+
 std::string job_key(const std::string& prefix, const PlanJob& job, const std::vector<Leg>& legs, std::size_t index) {
   auto& leg = legs[index];
   auto key = prefix + job.id;
@@ -652,12 +661,7 @@ Result<RunResult> Runner::run(const Ctx& ctx, const Plan& plan) {
   TRY(auto chosen, choose(plan, options_.only_jobs));
   TRY_OK(make_dirs(options_.root));
   Shared shared(options_);
-  std::map<std::string, std::string> secrets;
-  // Code of strangers gets no secrets; GITHUB_TOKEN may be there with read rights.
-  for (auto& [name, value] : options_.secrets) {
-    shared.redaction.add(value);
-    if (plan.event.trusted || name == "GITHUB_TOKEN") secrets[name] = value;
-  }
+  auto secrets = secrets_of(shared, plan);
   for (auto& result : options_.finished)
     for (auto& artifact : result.artifacts) (*shared.artifacts.lock())[artifact.name] = artifact;
   Graph graph(shared, plan, "", Data::from(plan.event.inputs), std::move(secrets), std::move(chosen));

@@ -29,6 +29,12 @@ constexpr std::string_view architecture() {
 
 }  // namespace
 
+std::string variable_name(std::string_view prefix, std::string_view key) {
+  std::string out(prefix);
+  for (char c : key) out += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return out;
+}
+
 bool IgnoringCase::operator()(std::string_view a, std::string_view b) const {
   return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
     return std::tolower(x) < std::tolower(y);

@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "ci/actions/archive.h"
+#include "ci/detail/documents.h"
 #include "ci/detail/job_run.h"
 #include "ci/run/hash_files.h"
 #include "ci/run/kept_answers.h"
@@ -20,10 +21,8 @@ constexpr std::size_t max_entry = 64 << 20;
 constexpr Millis settle{500};  // for the last process of a step to be gone
 
 doc::Value to_doc(const Tape& tape, const Digest& files, const std::vector<std::string>& gone) {
-  doc::Map written;
-  for (auto& [name, text] : tape.files) written[name] = text;
   return doc::Map{{"out", tape.text},
-                  {"commands", std::move(written)},
+                  {"commands", texts(tape.files)},
                   {"files", files.str()},
                   {"gone", doc::List(gone.begin(), gone.end())}};
 }
@@ -75,7 +74,7 @@ class StepCache {
 
   Result<int> run(const Ctx& ctx) {
     TRY(sandbox_, job_.sandbox(ctx));
-    root_ = sandbox_->root();
+    root_ = std::make_shared<const Fd>(sandbox_->root());
     view_ = view_folder(job_.folder().home());
     values_ = job_.run_values();
     TRY(key_, key(ctx));
@@ -84,7 +83,7 @@ class StepCache {
       if (known.facts) {
         auto facts = read_facts(*known.facts);
         if (!facts) continue;
-        if (auto changed = changed_since(*facts, *view_, values_, root_.get())) {
+        if (auto changed = changed_since(*facts, *view_, values_, root_->get())) {
           why = *changed;
           continue;
         }
@@ -103,6 +102,7 @@ class StepCache {
     std::string text = fmt::format("{}\x1f{}\x1f{}\x1f{}\x1f", version, call_.text, call_.command, call_.cwd);
     for (auto& [name, value] : job_.process_env(step_))
       if (!values_.contains(name) && name != "SLIPWAY_INPUTS") text += name + "=" + value + "\x1f";
+    for (auto& [name, value] : named_in(call_.text, values_)) text += name + "=" + value + "\x1f";
     text += sandbox_->isolated() ? "isolated " : "host ";
     text += job_.image_identity();
     for (auto& pattern : outputs_) text += "out " + pattern + "\x1f";
@@ -114,24 +114,17 @@ class StepCache {
   }
 
   Result<std::string> digest_of_inputs(const Ctx& ctx) {
-    std::string all;
     auto& folder = job_.folder();
+    std::vector<std::string> files;
     TRY_OK(folder.in_root([&](const fs::path& root) -> Result<> {
-      auto workspace = root / folder.workspace();
-      TRY(auto files, find_files(ctx, workspace, inputs_.patterns));
-      for (auto& file : files) {
-        TRY(auto digest, hash_file(workspace / file));
-        all += fmt::format("{} {}\x1f", file, digest);
-      }
-      job_.looked_for(files);
+      TRY(files, find_files(ctx, root / folder.workspace(), inputs_.patterns));
       return {};
     }));
+    job_.looked_for(files);
+    std::string all;
+    for (auto& file : files)
+      all += fmt::format("{} {}\x1f", file, view_->answer(Look::content, folder.workspace() + "/" + file));
     return sha256_hex(all);
-  }
-
-  static Result<std::string> hash_file(const fs::path& path) {
-    auto view = view_folder(path.parent_path());
-    return view->answer(Look::content, path.filename().string());
   }
 
   std::optional<Observation> read_facts(const Digest& digest) const {
@@ -168,7 +161,7 @@ class StepCache {
                                 count));
     Tape tape;
     tape.text = view["out"].text();
-    for (auto& [name, content] : view["commands"].members()) tape.files[name] = content.text();
+    tape.files = texts_from(view["commands"]);
     TRY_OK(job_.replay(step_, tape));
     step_.from_cache = true;
     return true;
@@ -177,8 +170,7 @@ class StepCache {
   Result<int> watch(const Ctx& ctx) {
     RecorderOptions options = job_.recorder_options(inputs_);
     options.workspace = options.home;
-    options.live = view_.get();
-    options.root = root_.get();
+    options.live = view_, options.root = root_;
     options.also = job_.recorder();
     auto recorder = std::make_shared<Recorder>(std::move(options));
     recorder->source_at("");
@@ -196,7 +188,7 @@ class StepCache {
   // Why not; "" when it is kept.
   std::string keep(const Ctx& ctx, Recorder& recorder, const Tape& tape) {
     if (tape.too_long) return "it says too much";
-    if (tape.secret) return "it says or passes on a secret";
+    if (job_.holds_secret(tape)) return "it says or passes on a secret";
     if (!recorder.all_ended(settle)) return "it leaves processes running";
     auto written = recorder.written();
     if (!written.machine.empty()) return fmt::format("it writes {}", written.machine.front());
@@ -235,8 +227,9 @@ class StepCache {
   InputWords inputs_;
   std::vector<std::string> outputs_;
   Sandbox* sandbox_ = nullptr;
-  Fd root_;
-  std::unique_ptr<TreeView> view_;
+  // What it leaves running is answered until the job ends.
+  std::shared_ptr<const Fd> root_;
+  std::shared_ptr<const TreeView> view_;
   std::map<std::string, std::string> values_;
   std::string key_;
 };
@@ -248,6 +241,12 @@ bool JobRun::keeps_steps(const StepContext& step) const {
 
 Result<int> JobRun::kept_script(const Ctx& ctx, StepContext& step, const ScriptCall& call) {
   return StepCache(*this, step, call).run(ctx);
+}
+
+bool JobRun::holds_secret(const Tape& tape) const {
+  auto& redaction = in_.shared.redaction;
+  return tape.text.contains("::add-mask::") || redaction.hides(tape.text) ||
+         std::any_of(tape.files.begin(), tape.files.end(), [&](auto& file) { return redaction.hides(file.second); });
 }
 
 // What the step would have printed and written into its command files.

@@ -1,6 +1,7 @@
 // `uses:` steps: composite, JavaScript and natively known actions.
 #include "base/hash.h"
 #include "base/text.h"
+#include "ci/actions/catalog.h"
 #include "ci/detail/job_run.h"
 #include "ci/gitlab/steps.h"
 #include "ci/pod/in_pod.h"
@@ -136,7 +137,7 @@ Result<> JobRun::use(const Ctx& ctx, Frame& frame, const Step& step, StepContext
     for (auto& [key, value] : inputs.entries) use.inputs[key] = value.text();
     if (auto* pod = options().in_pod)
       TRY_OK(pod->need_source(ctx, name, [&](std::string_view input) { return use.input(input); }));
-    if (!own && !says_what_it_reads(name)) reads_unseen(fmt::format("{} reads files by itself", name));
+    if (!own && find_entry(name)->nature != Nature::tells) reads_unseen(fmt::format("{} reads files by itself", name));
     return native(ctx, use);
   }
   TRY(auto found, fetch_action(ctx, uses));
