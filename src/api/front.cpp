@@ -21,25 +21,6 @@ net::Response unauthorized() {
   return response;
 }
 
-// Who pulls need not say who they are, as with clones; who pushes must. The ping asks for credentials, because clients
-// send them only then. Some send empty ones: nobody, no wrong password.
-net::Handler guarded_registry(engine::House& house) {
-  return [&house, routes = house.registry->routes()](const Ctx& ctx, net::Request& request) {
-    auto given = request.headers.get_or("authorization", "");
-    bool anonymous = given.empty() || iequals(given, "Basic Og==");
-    bool reads = request.method == "GET" || request.method == "HEAD";
-    bool ping = request.path == "/v2/" || request.path == "/v2";
-    bool known = !anonymous && house.users->by_header(given).has_value();
-    if (known || (anonymous && reads && !ping)) return routes(ctx, request);
-    auto response = net::Response::json(
-        401,
-        R"({"errors":[{"code":"UNAUTHORIZED","message":"a push needs a user and a token: skopeo login, docker login; any user name and the token of DIR/token"}]})");
-    response.headers.set("WWW-Authenticate", "Basic realm=\"slipway\"");
-    response.headers.set("Docker-Distribution-Api-Version", "registry/2.0");
-    return response;
-  };
-}
-
 // /logs/RUN gives the jobs, /logs/RUN/JOB the text, ?attempt=1 that of an earlier one; ?follow=1 stays open until the
 // run ends.
 net::Response logs(engine::House& house, net::Request& request) {
@@ -97,7 +78,7 @@ net::Handler front_for_pods(engine::House& house) {
 net::Handler front(engine::House& house) {
   auto router = std::make_shared<net::Router>();
   router->mount("/git/", house.git->routes());
-  router->mount("/v2/", guarded_registry(house));
+  router->mount("/v2/", house.registry->routes());
   mount_kubernetes(*router, house);
   mount_job_services(*router, house);
   router->mount("/watch", joined_watches(house.api->routes()));

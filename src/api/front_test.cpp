@@ -3,6 +3,7 @@
 #include "base/encode.h"
 #include "base/hash.h"
 #include "engine/git_policy.h"
+#include "engine/registry_settings.h"
 #include "engine/testing.h"
 #include "web/assets.h"
 
@@ -48,7 +49,8 @@ struct Front : engine::HouseTest {
     admin = "Bearer " + house.users->admin_token();
     ada = "Bearer " + must(house.users->add("ada", {"developers"}));
     house.blobs = must(store::BlobStore::open(dir.path() / "blobs"));
-    house.registry = must(oci::Registry::open(*house.blobs, dir.path() / "registry.db"));
+    house.registry =
+        must(oci::Registry::open(*house.blobs, dir.path() / "registry.db", must(engine::registry_options(house))));
     cluster::ApiOptions options;
     options.database = dir.path() / "cluster.db";
     options.authenticate = [this](const net::Request& request) -> std::optional<cluster::ApiOptions::User> {
@@ -233,7 +235,7 @@ TEST_F(FrontRegistry, ThePingAsksWhoItIs) {
   for (auto path : {"/v2/", "/v2"}) {
     auto asked = get(path);
     EXPECT_EQ(asked.status, 401) << path;
-    EXPECT_EQ(header(asked, "WWW-Authenticate"), "Basic realm=\"slipway\"");
+    EXPECT_EQ(header(asked, "WWW-Authenticate"), "Basic realm=\"slipway\", charset=\"UTF-8\"") << "no Host header";
     EXPECT_EQ(header(asked, "Docker-Distribution-Api-Version"), "registry/2.0");
     EXPECT_EQ(get(path, ada).status, 200) << path;
   }

@@ -7,6 +7,7 @@
 #include "engine/attempts.h"
 #include "engine/house.h"
 #include "engine/recorder.h"
+#include "engine/registry_settings.h"
 
 namespace slipway::engine {
 namespace {
@@ -147,6 +148,7 @@ void sign_dispatch(const House& house, const cluster::ApiOptions::User& user, do
 
 Result<> admit(const Ctx& ctx, House& house, const cluster::ApiOptions::User& user, const std::string& subresource,
                const kube::Object& before, doc::Value& next) {
+  if (next.str_at({"apiVersion"}) == "v1") return check_registry_settings(next);
   if (next.str_at({"apiVersion"}) != path::api_version) return {};
   auto kind_name = next.str_at({"kind"});
   if (kind_name == "Environment" && subresource.empty()) TRY_OK(check_environment(next));

@@ -12,6 +12,7 @@
 #include "engine/promotions.h"
 #include "engine/pull_requests.h"
 #include "engine/recorder.h"
+#include "engine/registry_settings.h"
 #include "engine/retention.h"
 #include "engine/running_runs.h"
 #include "engine/runs.h"
@@ -222,6 +223,12 @@ void forget(const Ctx& ctx, House& house) {
       LOG(warn, "retention.failed", {"error", swept.error().what()});
 }
 
+void tidy(const Ctx& ctx, House& house) {
+  for (auto wait = std::chrono::minutes(12); sleep(ctx, wait); wait = std::chrono::hours(1))
+    if (auto tidied = tidy_registry(ctx, house); !tidied)
+      LOG(warn, "registry.tidy_failed", {"error", tidied.error().what()});
+}
+
 void watch_pushes(const Ctx& ctx, House& house) {
   while (sleep(ctx, Millis(1000))) (void)catch_up(ctx, house);  // an error: again
 }
@@ -258,6 +265,7 @@ Result<> conduct(const Ctx& ctx, House& house, const std::function<void()>& read
   threads.emplace_back([&] { watch_previews(inner, house); });
   threads.emplace_back([&] { watch_pushes(inner, house); });
   threads.emplace_back([&] { forget(inner, house); });
+  threads.emplace_back([&] { tidy(inner, house); });
   ready();
   (void)sleep(inner, std::chrono::hours(24 * 365 * 10));
   stop.request_stop();

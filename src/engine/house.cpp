@@ -16,6 +16,7 @@
 #include "engine/pods.h"
 #include "engine/push_notes.h"
 #include "engine/recorder.h"
+#include "engine/registry_settings.h"
 #include "engine/render.h"
 #include "engine/run_logs.h"
 #include "engine/running_runs.h"
@@ -60,12 +61,11 @@ Result<> open_stores(House& house) {
   house.redaction->add(house.users->admin_token());
   TRY(house.pki, open_pki(data, house.settings.host, api_service_ip(house.settings.service_cidr)));
   TRY(house.blobs, store::BlobStore::open(data / "blobs"));
-  oci::RegistryOptions options;
-  options.authorize = [&house](std::string_view authorization, const std::string&,
-                               std::string_view action) -> std::optional<std::string> {
-    if (auto user = house.users->by_header(authorization)) return user->name;
-    if (action == "pull") return "anonymous";
-    return std::nullopt;
+  house.registry_settings = std::make_unique<RegistrySettings>();
+  TRY(auto options, registry_options(house));
+  options.rules = [&house] {
+    auto* client = house.client.get();  // later than the registry
+    return house.registry_settings->rules(client);
   };
   TRY(house.registry, oci::Registry::open(*house.blobs, data / "registry.db", std::move(options)));
   TRY(house.layers, oci::LayerCache::open(*house.blobs, data / "layers"));

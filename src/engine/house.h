@@ -28,6 +28,7 @@ namespace slipway::engine {
 
 class AuditTrail;
 class PushNotes;
+class RegistrySettings;
 class RunLogs;
 class RunningRuns;
 class TestHistory;
@@ -44,6 +45,7 @@ struct House {
   Pki pki;
   std::shared_ptr<secret::RedactionSet> redaction = std::make_shared<secret::RedactionSet>();
   std::unique_ptr<store::BlobStore> blobs;
+  std::unique_ptr<RegistrySettings> registry_settings;
   std::unique_ptr<oci::Registry> registry;
   std::unique_ptr<oci::LayerCache> layers;
   std::unique_ptr<oci::Remote> remote;

@@ -1,5 +1,10 @@
 #include "oci/detail/catalogue.h"
 
+#include <algorithm>
+#include <ctime>
+
+#include "oci/detail/sql.h"
+
 namespace slipway::oci::detail {
 
 namespace {
@@ -15,45 +20,54 @@ CREATE TABLE tag(repository TEXT NOT NULL, tag TEXT NOT NULL, digest TEXT NOT NU
 CREATE TABLE blob(repository TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY(repository, digest)) WITHOUT ROWID;
 CREATE INDEX blob_digest ON blob(digest);
 CREATE TABLE alias(digest TEXT PRIMARY KEY, stored TEXT NOT NULL) WITHOUT ROWID;
+)sql",
+                                             R"sql(
+ALTER TABLE blob ADD COLUMN size INTEGER NOT NULL DEFAULT -1;
+ALTER TABLE blob ADD COLUMN at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tag ADD COLUMN pushed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tag ADD COLUMN pulled INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE held ADD COLUMN pushed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE held ADD COLUMN pulled INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX child_digest ON child(digest);
+CREATE INDEX alias_stored ON alias(stored);
+CREATE INDEX manifest_stored ON manifest(stored);
+CREATE INDEX tag_digest ON tag(repository, digest);
+CREATE TABLE garbage(stored TEXT PRIMARY KEY, since INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE checked(repository TEXT NOT NULL, tag TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY(repository, tag)) WITHOUT ROWID;
+UPDATE tag SET pushed = unixepoch();
+UPDATE held SET pushed = unixepoch();
 )sql"};
 
-Result<std::vector<std::string>> column(store::Statement& statement) {
-  std::vector<std::string> out;
-  for (;;) {
-    TRY(bool row, statement.step());
-    if (!row) return out;
-    out.push_back(statement.text(0));
-  }
-}
+std::int64_t now() { return static_cast<std::int64_t>(std::time(nullptr)); }
 
-Result<bool> exists(store::Database& db, std::string_view sql, std::string_view a, std::string_view b) {
-  TRY(auto statement, db.prepare(sql));
-  statement.bind(1, a).bind(2, b);
-  return statement.step();
-}
-
-Result<> run2(store::Database& db, std::string_view sql, std::string_view a, std::string_view b) {
-  TRY(auto statement, db.prepare(sql));
-  statement.bind(1, a).bind(2, b);
-  return statement.run();
-}
-
-Result<> run3(store::Database& db, std::string_view sql, std::string_view a, std::string_view b, std::string_view c) {
-  TRY(auto statement, db.prepare(sql));
-  statement.bind(1, a).bind(2, b).bind(3, c);
-  return statement.run();
-}
-
+// The bytes of a manifest that no repository holds any more are garbage.
 Result<> forget_unheld(store::Database& db, std::string_view digest) {
-  {
-    TRY(auto statement,
-        db.prepare("DELETE FROM manifest WHERE digest = ?1 AND NOT EXISTS (SELECT 1 FROM held WHERE digest = ?1)"));
-    TRY_OK(statement.bind(1, digest).run());
-  }
-  TRY(auto statement,
-      db.prepare("DELETE FROM child WHERE manifest = ?1 AND NOT EXISTS (SELECT 1 FROM manifest WHERE digest = ?1)"));
-  return statement.bind(1, digest).run();
+  TRY(bool held, exists(db, "SELECT 1 FROM held WHERE digest = ?", digest));
+  if (held) return {};
+  TRY_OK(
+      execute(db, "INSERT OR REPLACE INTO garbage SELECT stored, ?2 FROM manifest WHERE digest = ?1", digest, now()));
+  TRY_OK(execute(db, "DELETE FROM manifest WHERE digest = ?", digest));
+  return execute(db, "DELETE FROM child WHERE manifest = ?", digest);
 }
+
+Fail moved(std::string_view repository, std::string_view tag, std::string_view says) {
+  return fail(Kind::denied, "{}:{}: this tag is immutable, and is {}", repository, tag, says);
+}
+
+Result<> set_tag(store::Database& db, std::string_view repository, std::string_view tag, const Digest& digest,
+                 bool immutable) {
+  std::int64_t pulled = 0;
+  {
+    TRY(auto before, bound(db, "SELECT digest, pulled FROM tag WHERE repository = ? AND tag = ?", repository, tag));
+    TRY(bool there, before.step());
+    if (there && immutable && before.text(0) != digest.str()) return moved(repository, tag, before.text(0));
+    if (there && before.text(0) == digest.str()) pulled = before.number(1);
+  }
+  return execute(db, "INSERT OR REPLACE INTO tag VALUES(?, ?, ?, ?, ?)", repository, tag, digest.str(), now(), pulled);
+}
+
+constexpr std::string_view add_link =
+    "INSERT INTO blob VALUES(?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET size = ?3, at = ?4";
 
 }  // namespace
 
@@ -62,12 +76,32 @@ Result<std::unique_ptr<Catalogue>> Catalogue::open(const fs::path& file) {
   return std::unique_ptr<Catalogue>(new Catalogue(std::move(db)));
 }
 
-Result<> Catalogue::link_blob(std::string_view repository, const Digest& digest) {
-  TRY(bool there, has_blob(repository, digest));
-  if (there) return {};  // saves the sync of a transaction
+Result<> Catalogue::link_blob(std::string_view repository, const Digest& digest, std::uint64_t size) {
   return db_->transact([&](store::Database& db) {
-    return run2(db, "INSERT OR IGNORE INTO blob VALUES(?, ?)", repository, digest.str());
+    return execute(db, add_link, repository, digest.str(), static_cast<std::int64_t>(size), now());
   });
+}
+
+Result<bool> Catalogue::renew_link(std::string_view repository, const Digest& digest) {
+  bool linked = false, loose = false;
+  TRY_OK(db_->read([&](store::Database& db) -> Result<> {
+    TRY(auto statement,
+        bound(db,
+              "SELECT b.at, EXISTS (SELECT 1 FROM child c JOIN held h ON h.digest = c.manifest WHERE c.digest = ?2 AND "
+              "h.repository = ?1) FROM blob b WHERE b.repository = ?1 AND b.digest = ?2",
+              repository, digest.str()));
+    TRY(linked, statement.step());
+    loose = linked && statement.number(1) == 0 && statement.number(0) + 60 < now();
+    return {};
+  }));
+  if (!loose) return linked;
+  TRY_OK(db_->transact([&](store::Database& db) -> Result<> {
+    TRY_OK(
+        execute(db, "UPDATE blob SET at = ?3 WHERE repository = ?1 AND digest = ?2", repository, digest.str(), now()));
+    TRY(linked, exists(db, "SELECT 1 FROM blob WHERE repository = ? AND digest = ?", repository, digest.str()));
+    return {};
+  }));
+  return linked;
 }
 
 Result<bool> Catalogue::has_blob(std::string_view repository, const Digest& digest) const {
@@ -93,15 +127,18 @@ Result<std::vector<std::string>> Catalogue::repositories_of(const Digest& blob) 
 Result<bool> Catalogue::unlink_blob(std::string_view repository, const Digest& digest) {
   TRY(bool there, has_blob(repository, digest));
   if (!there) return false;
-  TRY_OK(db_->transact([&](store::Database& db) {
-    return run2(db, "DELETE FROM blob WHERE repository = ? AND digest = ?", repository, digest.str());
+  TRY_OK(db_->transact([&](store::Database& db) -> Result<> {
+    TRY_OK(execute(
+        db, "INSERT OR REPLACE INTO garbage SELECT coalesce((SELECT stored FROM alias WHERE digest = ?1), ?1), ?2",
+        digest.str(), now()));
+    return execute(db, "DELETE FROM blob WHERE repository = ? AND digest = ?", repository, digest.str());
   }));
   return true;
 }
 
 Result<> Catalogue::alias(const Digest& digest, const Digest& stored) {
   return db_->transact([&](store::Database& db) {
-    return run2(db, "INSERT OR REPLACE INTO alias VALUES(?, ?)", digest.str(), stored.str());
+    return execute(db, "INSERT OR REPLACE INTO alias VALUES(?, ?)", digest.str(), stored.str());
   });
 }
 
@@ -120,8 +157,19 @@ Result<std::optional<Digest>> Catalogue::stored(const Digest& digest) const {
   return out;
 }
 
-Result<> Catalogue::put(std::string_view repository, const ManifestRow& row, const std::vector<std::string>& tags) {
+Result<> Catalogue::put(std::string_view repository, const ManifestRow& row, const std::vector<std::string>& tags,
+                        const PutTerms& terms) {
   return db_->transact([&](store::Database& db) -> Result<> {
+    for (const auto& blob : terms.named) {
+      if (terms.blobs == PutTerms::Blobs::free) break;
+      if (terms.blobs == PutTerms::Blobs::link) {
+        TRY_OK(execute(db, add_link, repository, blob.digest.str(), static_cast<std::int64_t>(blob.size), now()));
+        continue;
+      }
+      TRY(bool linked,
+          exists(db, "SELECT 1 FROM blob WHERE repository = ? AND digest = ?", repository, blob.digest.str()));
+      if (!linked) return fail(Kind::not_found, "blob {} is not in {}", blob.digest.str(), repository);
+    }
     {
       TRY(auto statement, db.prepare("INSERT OR REPLACE INTO manifest VALUES(?, ?, ?, ?, ?, ?, ?)"));
       statement.bind(1, row.digest.str()).bind(2, row.stored.str()).bind(3, row.media_type).bind(4, row.artifact_type);
@@ -134,10 +182,13 @@ Result<> Catalogue::put(std::string_view repository, const ManifestRow& row, con
       TRY_OK(statement.run());
     }
     for (const auto& child : row.children)
-      TRY_OK(run2(db, "INSERT OR IGNORE INTO child VALUES(?, ?)", row.digest.str(), child.str()));
-    TRY_OK(run2(db, "INSERT OR IGNORE INTO held VALUES(?, ?)", repository, row.digest.str()));
-    for (const auto& name : tags)
-      TRY_OK(run3(db, "INSERT OR REPLACE INTO tag VALUES(?, ?, ?)", repository, name, row.digest.str()));
+      TRY_OK(execute(db, "INSERT OR IGNORE INTO child VALUES(?, ?)", row.digest.str(), child.str()));
+    TRY_OK(execute(db, "INSERT INTO held VALUES(?1, ?2, ?3, 0) ON CONFLICT DO UPDATE SET pushed = ?3", repository,
+                   row.digest.str(), now()));
+    for (const auto& name : tags) {
+      bool immutable = std::find(terms.immutable.begin(), terms.immutable.end(), name) != terms.immutable.end();
+      TRY_OK(set_tag(db, repository, name, row.digest, immutable));
+    }
     return {};
   });
 }
@@ -171,12 +222,11 @@ Result<std::optional<ManifestRow>> Catalogue::manifest(std::string_view reposito
   return out;
 }
 
-Result<bool> Catalogue::tag(std::string_view repository, std::string_view tag, const Digest& digest) {
+Result<bool> Catalogue::tag(std::string_view repository, std::string_view tag, const Digest& digest, bool immutable) {
   bool found = false;
   TRY_OK(db_->transact([&](store::Database& db) -> Result<> {
     TRY(found, exists(db, "SELECT 1 FROM held WHERE repository = ? AND digest = ?", repository, digest.str()));
-    if (!found) return {};
-    return run3(db, "INSERT OR REPLACE INTO tag VALUES(?, ?, ?)", repository, tag, digest.str());
+    return found ? set_tag(db, repository, tag, digest, immutable) : Result<>();
   }));
   return found;
 }
@@ -185,7 +235,8 @@ Result<bool> Catalogue::remove_tag(std::string_view repository, std::string_view
   bool found = false;
   TRY_OK(db_->transact([&](store::Database& db) -> Result<> {
     TRY(found, exists(db, "SELECT 1 FROM tag WHERE repository = ? AND tag = ?", repository, tag));
-    return run2(db, "DELETE FROM tag WHERE repository = ? AND tag = ?", repository, tag);
+    TRY_OK(execute(db, "DELETE FROM checked WHERE repository = ? AND tag = ?", repository, tag));
+    return execute(db, "DELETE FROM tag WHERE repository = ? AND tag = ?", repository, tag);
   }));
   return found;
 }
@@ -195,12 +246,22 @@ Result<bool> Catalogue::remove_manifest(std::string_view repository, const Diges
   auto done = db_->transact([&](store::Database& db) -> Result<> {
     TRY(found, exists(db, "SELECT 1 FROM held WHERE repository = ? AND digest = ?", repository, digest.str()));
     if (!found) return {};
-    TRY_OK(run2(db, "DELETE FROM tag WHERE repository = ? AND digest = ?", repository, digest.str()));
-    TRY_OK(run2(db, "DELETE FROM held WHERE repository = ? AND digest = ?", repository, digest.str()));
+    TRY_OK(execute(db, "DELETE FROM tag WHERE repository = ? AND digest = ?", repository, digest.str()));
+    TRY_OK(execute(db, "DELETE FROM held WHERE repository = ? AND digest = ?", repository, digest.str()));
     return forget_unheld(db, digest.str());
   });
   if (!done) return Fail(std::move(done).error());
   return found;
+}
+
+Result<std::vector<std::string>> Catalogue::tags_of(std::string_view repository, const Digest& digest) const {
+  std::vector<std::string> out;
+  TRY_OK(db_->read([&](store::Database& db) -> Result<> {
+    TRY(auto statement, bound(db, "SELECT tag FROM tag WHERE repository = ? AND digest = ?", repository, digest.str()));
+    TRY(out, column(statement));
+    return {};
+  }));
+  return out;
 }
 
 Result<std::vector<std::string>> Catalogue::repositories(const Page& page) const {

@@ -1,5 +1,8 @@
 #include "oci/registry.h"
 
+#include <ctime>
+
+#include "base/log.h"
 #include "base/metrics.h"
 #include "doc/json.h"
 #include "doc/view.h"
@@ -34,25 +37,113 @@ Result<std::string> type_of(std::string_view bytes, std::string_view given) {
 
 }  // namespace
 
-Result<> Registry::Rep::check_children(const Push& push, const detail::ManifestRow& row,
-                                       const std::vector<Descriptor>& blobs_named,
-                                       const std::vector<Descriptor>& manifests_named) {
-  (void)row;
+Result<detail::PutTerms> Registry::Rep::terms_of(const Push& push, const std::vector<Descriptor>& blobs_named,
+                                                 const std::vector<Descriptor>& manifests_named) const {
+  detail::PutTerms terms;
+  auto own = rules();
+  for (const auto& tag : push.tags)
+    if (own->is_immutable(push.repository, tag)) terms.immutable.push_back(tag);
+  if (push.children == Children::later) return terms;
+  using Blobs = detail::PutTerms::Blobs;
+  terms.blobs = push.children == Children::repository ? Blobs::linked : Blobs::link;
   for (const auto& d : blobs_named) {
     TRY(auto stored, catalogue->stored(d.digest));
-    bool here = stored && blobs.contains(*stored);
+    TRY(auto size, stored ? blobs.size(*stored) : Result<std::optional<std::uint64_t>>(std::nullopt));
+    bool here = size.has_value();
     if (here && push.children == Children::repository) {
       TRY(here, catalogue->has_blob(push.repository, d.digest));
     }
     if (!here) return fail(Kind::not_found, "blob {} is not in {}", d.digest.str(), push.repository);
-    if (push.children != Children::repository) TRY_OK(catalogue->link_blob(push.repository, d.digest));
+    if (push.children == Children::repository && d.size != *size)
+      return fail(Kind::invalid, "blob {} has {} bytes, the manifest says {}", d.digest.str(), *size, d.size);
+    terms.named.push_back({d.digest, *size});
   }
-  if (push.children == Children::sparse) return {};
+  if (push.children == Children::sparse) return terms;
   for (const auto& d : manifests_named) {
     TRY(auto child, catalogue->manifest(push.repository, d.digest.str()));
     if (!child) return fail(Kind::not_found, "manifest {} is not in {}", d.digest.str(), push.repository);
   }
-  return {};
+  return terms;
+}
+
+std::shared_ptr<const RegistryRules> Registry::Rep::rules() const {
+  static const auto defaults = std::make_shared<const RegistryRules>();
+  auto own = options.rules ? options.rules() : nullptr;
+  return own ? own : defaults;
+}
+
+Result<std::uint64_t> Registry::Rep::usage(std::string_view repository) const {
+  TRY(auto usage, catalogue->usage(repository));
+  for (const auto& digest : usage.unknown) {
+    TRY(auto stored, catalogue->stored(digest));
+    TRY(auto size, stored ? blobs.size(*stored) : Result<std::optional<std::uint64_t>>(std::nullopt));
+    TRY_OK(catalogue->set_size(digest, size.value_or(0)));
+    usage.bytes += size.value_or(0);
+  }
+  return usage.bytes;
+}
+
+Result<std::optional<std::uint64_t>> Registry::Rep::room(std::string_view repository) const {
+  auto quota = rules()->quota(repository);
+  if (!quota) return std::optional<std::uint64_t>();
+  TRY(auto used, usage(repository));
+  return std::optional(*quota - std::min(*quota, used));
+}
+
+Result<> Registry::Rep::check_room(const Push& push, const detail::ManifestRow& row,
+                                   const detail::PutTerms& terms) const {
+  if (push.children == Children::later) return {};
+  TRY(auto left, room(push.repository));
+  if (!left) return {};
+  TRY(auto held, catalogue->manifest(push.repository, row.digest.str()));
+  std::uint64_t more = held ? 0 : row.size;
+  for (const auto& blob : terms.named) {
+    TRY(bool linked, catalogue->has_blob(push.repository, blob.digest));
+    if (!linked) more += blob.size;
+  }
+  if (more <= *left) return {};
+  return fail(Kind::denied, "{}: {} more bytes do not fit: {} of its quota of {} are left", push.repository, more,
+              *left, rules()->quota(push.repository).value_or(0));
+}
+
+Result<bool> Registry::Rep::remove(std::string_view repository, const std::string& reference) {
+  auto own = rules();
+  auto refuse = [&](std::string_view tag) {
+    return fail(Kind::denied, "{}:{}: this tag is immutable", repository, tag);
+  };
+  if (reference.find(':') == std::string::npos) {
+    if (own->is_immutable(repository, reference)) return refuse(reference);
+    return catalogue->remove_tag(repository, reference);
+  }
+  TRY(auto digest, Digest::parse(reference));
+  TRY(auto tags, catalogue->tags_of(repository, digest));
+  for (const auto& tag : tags)
+    if (own->is_immutable(repository, tag)) return refuse(tag);
+  return catalogue->remove_manifest(repository, digest);
+}
+
+void Registry::Rep::pulled(std::string_view repository, std::string_view reference) {
+  constexpr std::int64_t every = 60;
+  auto now = static_cast<std::int64_t>(std::time(nullptr));
+  bool due = false;
+  {
+    auto pulls = pulls_.lock();
+    if (pulls->written == 0) pulls->written = now;
+    pulls->at[{std::string(repository), std::string(reference)}] = now;
+    due = pulls->written + every < now || pulls->at.size() > 4096;
+  }
+  if (!due) return;
+  if (auto r = write_pulls(); !r) LOG(warn, "oci.registry.pulls", {"error", r.error().what()});
+}
+
+Result<> Registry::Rep::write_pulls() {
+  std::map<detail::Pull, std::int64_t> taken;
+  {
+    auto pulls = pulls_.lock();
+    pulls->at.swap(taken);
+    pulls->written = static_cast<std::int64_t>(std::time(nullptr));
+  }
+  return catalogue->note_pulls(taken);
 }
 
 Result<Registry::Rep::Pushed> Registry::Rep::push(const Push& push, std::string_view bytes) {
@@ -91,14 +182,15 @@ Result<Registry::Rep::Pushed> Registry::Rep::push(const Push& push, std::string_
     referrer.artifact_type = manifest.artifact_type.empty() ? manifest.config.media_type : manifest.artifact_type;
     referrer.annotations = std::move(manifest.annotations);
   }
-  TRY_OK(check_children(push, row, blobs_named, manifests_named));
+  TRY(auto terms, terms_of(push, blobs_named, manifests_named));
+  TRY_OK(check_room(push, row, terms));
   for (const auto* list : {&blobs_named, &manifests_named})
     for (const auto& d : *list) row.children.push_back(d.digest);
   row.artifact_type = referrer.artifact_type;
   if (subject) row.subject = subject->digest;
   row.referrer = doc::print_json(to_doc(referrer));
   TRY_OK(blobs.put(bytes));
-  TRY_OK(catalogue->put(push.repository, row, push.tags));
+  TRY_OK(catalogue->put(push.repository, row, push.tags, terms));
   manifests_pushed.add();
   if (options.pushed) {
     if (push.tags.empty()) options.pushed({push.repository, "", row.digest});
@@ -146,16 +238,19 @@ Result<std::vector<std::string>> Registry::Rep::referrers(std::string_view repos
 
 Result<std::unique_ptr<Registry>> Registry::open(store::BlobStore& blobs, const fs::path& database,
                                                  RegistryOptions options) {
-  auto rep =
-      std::unique_ptr<Rep>(new Rep{.blobs = blobs, .options = std::move(options), .catalogue = {}, .uploads = {}});
+  auto rep = std::make_unique<Rep>(blobs, std::move(options));
   if (database.has_parent_path()) TRY_OK(make_dirs(database.parent_path()));
   TRY_IN(rep->catalogue, "registry", detail::Catalogue::open(database));
   TRY_IN(rep->uploads, "registry", detail::Uploads::open(blobs, database.native() + "-uploads"));
+  TRY_IN(rep->access, "registry", detail::Access::open(rep->options));
+  rep->mirror = std::make_unique<detail::Mirror>(*rep);
   return std::unique_ptr<Registry>(new Registry(std::move(rep)));
 }
 
 Registry::Registry(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
-Registry::~Registry() = default;
+Registry::~Registry() {
+  if (auto r = rep_->write_pulls(); !r) LOG(warn, "oci.registry.pulls", {"error", r.error().what()});
+}
 store::BlobStore& Registry::blobs() const { return rep_->blobs; }
 
 Result<std::optional<StoredManifest>> Registry::manifest(std::string_view repository,
@@ -188,7 +283,7 @@ Result<Descriptor> Registry::put_manifest(std::string_view repository, std::stri
 
 Result<> Registry::tag(std::string_view repository, std::string_view tag, const Digest& digest) {
   TRY_OK(check_names(repository, tag));
-  TRY(bool found, rep_->catalogue->tag(repository, tag, digest));
+  TRY(bool found, rep_->catalogue->tag(repository, tag, digest, rep_->rules()->is_immutable(repository, tag)));
   if (!found) return fail(Kind::not_found, "{}@{}: no such manifest", repository, digest.str());
   if (rep_->options.pushed) rep_->options.pushed({std::string(repository), std::string(tag), digest});
   return {};
@@ -241,16 +336,18 @@ Result<Descriptor> Registry::attach(std::string_view repository, const Digest& s
 }
 
 Result<> Registry::remove_tag(std::string_view repository, std::string_view tag) {
-  TRY(bool found, rep_->catalogue->remove_tag(repository, tag));
+  TRY(bool found, rep_->remove(repository, std::string(tag)));
   if (!found) return fail(Kind::not_found, "{}:{}: no such tag", repository, tag);
   return {};
 }
 
 Result<> Registry::remove_manifest(std::string_view repository, const Digest& digest) {
-  TRY(bool found, rep_->catalogue->remove_manifest(repository, digest));
+  TRY(bool found, rep_->remove(repository, digest.str()));
   if (!found) return fail(Kind::not_found, "{}@{}: no such manifest", repository, digest.str());
   return {};
 }
+
+Result<std::uint64_t> Registry::usage(std::string_view repository) const { return rep_->usage(repository); }
 
 Result<std::vector<Digest>> Registry::reachable() const { return rep_->catalogue->reachable(); }
 

@@ -8,6 +8,7 @@
 #include "net/server.h"
 #include "oci/image.h"
 #include "oci/reference.h"
+#include "oci/registry_rules.h"
 #include "store/blob.h"
 #include "store/database.h"
 
@@ -22,12 +23,37 @@ struct PushEvent {
   Digest digest;
 };
 struct RegistryOptions {
-  // Authorization header to a user; nothing: 401. `action` is "pull" or "push". Absent: everybody may.
-  std::function<std::optional<std::string>(std::string_view authorization, const std::string& repository,
-                                           std::string_view action)>
-      authorize;
+  // Authorization header (Basic or Bearer) to a user; nothing: wrong. Absent: everybody may do everything.
+  std::function<std::optional<Who>(std::string_view authorization)> sign_in;
+  std::function<std::shared_ptr<const RegistryRules>()> rules;  // absent: the defaults
+  // A private key, PEM: clients are sent to /v2/_token for tokens that it signs. Absent: they are asked for Basic.
+  std::string token_key_pem;
   std::function<void(const PushEvent&)> pushed;
   std::uint64_t max_manifest = 4 << 20;
+};
+
+struct GcOptions {
+  Millis grace{3600'000};      // what was pushed, mounted or asked for in this time stays
+  Millis uploads{86'400'000};  // sessions that nobody has written to for this long are given up
+  bool dry_run = false;
+  std::function<bool(const Digest&)> keep;  // what others in the store need
+};
+struct GcReport {
+  std::size_t links = 0;    // blobs that a repository no longer shows
+  std::size_t removed = 0;  // blobs that are gone from the store
+  std::uint64_t bytes = 0;
+  std::size_t waiting = 0;  // that nothing reaches, but that are young
+  std::uint64_t waiting_bytes = 0;
+  std::size_t uploads = 0;  // sessions given up
+};
+struct ExpireOptions {
+  bool dry_run = false;
+  std::function<bool(std::string_view repository, const Digest&)> in_use;  // never goes
+};
+struct Expired {
+  std::string repository, tag;  // tag "": the manifest
+  Digest digest;
+  std::string why;
 };
 
 // Threads: any.
@@ -58,6 +84,12 @@ class Registry {
   Result<> remove_manifest(std::string_view repository, const Digest& digest);
   // Whether any manifest reaches the blob: for the sweep.
   Result<std::vector<Digest>> reachable() const;
+  // Frees what no manifest reaches, while others push: nothing is locked but for the moment in which a name goes. Bytes
+  // that never had a name here (caches, artifacts) are not touched. Killed in the middle, the next call goes on.
+  Result<GcReport> collect_garbage(const Ctx& ctx, const GcOptions& options = {});
+  // Takes away what the rules do not keep: tags, then manifests without one that no index and no subject holds.
+  Result<std::vector<Expired>> expire(const Ctx& ctx, const ExpireOptions& options = {});
+  Result<std::uint64_t> usage(std::string_view repository) const;  // bytes of its blobs and manifests, each once
   // The image for this platform behind a tag or digest, its index resolved. Errors: not_found.
   struct Image {
     Digest digest;  // of the manifest

@@ -1,4 +1,6 @@
 // The distribution specification 1.1 over HTTP.
+#include <limits>
+
 #include "base/encode.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -12,11 +14,7 @@ namespace {
 using net::Request;
 using net::Response;
 
-Response problem(int status, std::string_view code, std::string_view message) {
-  auto body = doc::print_json(
-      doc::Map{{"errors", doc::List{doc::Map{{"code", code}, {"message", message}, {"detail", nullptr}}}}});
-  return Response::json(status, std::move(body));
-}
+using detail::problem;
 
 // What went wrong inside, with the specification's code for this kind of thing.
 Response problem(const Error& error, std::string_view code) {
@@ -28,7 +26,7 @@ Response problem(const Error& error, std::string_view code) {
 }
 
 struct Route {
-  enum class What { ping, catalog, tags, manifest, blob, uploads, upload, referrers, unknown };
+  enum class What { ping, token, catalog, tags, manifest, blob, uploads, upload, referrers, unknown };
   What what = What::unknown;
   std::string repository, last;
 };
@@ -41,6 +39,7 @@ Route route_of(std::string_view path) {
   if (path.empty() || path == "/") return {What::ping, {}, {}};
   path.remove_prefix(1);
   if (path == "_catalog") return {What::catalog, {}, {}};
+  if (path == "_token") return {What::token, {}, {}};
   auto named = [](What what, std::string_view repository, std::string_view last) {
     return Route{what, std::string(repository), std::string(last)};
   };
@@ -87,25 +86,42 @@ class Face {
     if (route.what == Route::What::unknown) return problem(404, "UNSUPPORTED", "no such endpoint");
     if (!route.repository.empty() && !valid_repository(route.repository))
       return problem(400, "NAME_INVALID", fmt::format("repository name {:?}", route.repository));
-    bool reads = request.method == "GET" || request.method == "HEAD";
-    if (!allowed(request, route.repository, reads ? "pull" : "push")) return refused();
+    if (route.what == What::token) return rep_.access->token(ctx, request);
+    auto visitor = rep_.access->visitor(request);
+    if (!visitor) return rep_.access->refusal(request, {}, route.repository, "pull", visitor.error().what());
+    visitor_ = *std::move(visitor);
+    rules_ = rep_.rules();
+    auto asked = route.repository;
+    std::string of;
+    if (auto host = request.query_of("ns"); !host.empty() && !asked.empty())
+      if (const auto* up = rules_->upstream_by_host(host)) {
+        route.repository = fmt::format("{}/{}", up->name, asked);
+        of = host;
+      }
+    auto action = action_of(request, route);
+    bool anonymous_ping = route.what == What::ping && visitor_.who.anonymous() && !visitor_.grants;
+    bool allowed = route.repository.empty() ||
+                   (rep_.access->may(visitor_, asked, action) && rules_->may(visitor_.who, route.repository, action));
+    if (anonymous_ping || !allowed) return rep_.access->refusal(request, visitor_, asked, action);
+    upstream_ = route.repository.empty() ? nullptr : rules_->upstream_of(route.repository);
+    if (upstream_ != nullptr && action == "push")
+      return problem(403, "DENIED", fmt::format("{} mirrors {}: push it there", route.repository, upstream_->host));
     auto response = answer(ctx, request, route);
     response.headers.set("Docker-Distribution-Api-Version", "registry/2.0");
+    if (!of.empty()) response.headers.set("OCI-Namespace", of);
     return response;
   }
 
  private:
   using What = Route::What;
 
-  bool allowed(const Request& request, const std::string& repository, std::string_view action) const {
-    if (!rep_.options.authorize) return true;
-    return rep_.options.authorize(request.headers.get_or("authorization", ""), repository, action).has_value();
+  static std::string_view action_of(const Request& request, const Route& route) {
+    if (route.what == What::uploads || route.what == What::upload) return "push";
+    if (request.method == "DELETE") return "delete";
+    return request.method == "GET" || request.method == "HEAD" ? "pull" : "push";
   }
-  static Response refused() {
-    auto response = problem(401, "UNAUTHORIZED", "sign in to use this repository");
-    response.headers.set("WWW-Authenticate", "Basic realm=\"slipway\", charset=\"UTF-8\"");
-    response.headers.set("Docker-Distribution-Api-Version", "registry/2.0");
-    return response;
+  bool allowed(const std::string& repository, std::string_view action) const {
+    return rep_.access->may(visitor_, repository, action);
   }
 
   Response answer(const Ctx& ctx, Request& request, const Route& route) {
@@ -119,18 +135,18 @@ class Face {
         if (reads) return catalog(request);
         break;
       case What::tags:
-        if (reads) return tags(request, route);
+        if (reads) return tags(ctx, request, route);
         break;
       case What::referrers:
         if (reads) return referrers(request, route);
         break;
       case What::manifest:
-        if (reads) return get_manifest(route);
+        if (reads) return get_manifest(ctx, route);
         if (m == "PUT") return put_manifest(ctx, request, route);
         if (m == "DELETE") return delete_manifest(route);
         break;
       case What::blob:
-        if (reads) return get_blob(request, route);
+        if (reads) return get_blob(ctx, request, route);
         if (m == "DELETE") return delete_blob(route);
         break;
       case What::uploads:
@@ -142,6 +158,7 @@ class Face {
         if (m == "PUT") return finish(ctx, request, route);
         if (m == "DELETE") return cancel(route);
         break;
+      case What::token:
       case What::unknown:
         break;
     }
@@ -186,16 +203,26 @@ class Face {
     if (!list) return problem(list.error(), "UNKNOWN");
     Response response;
     if (n) link_next(response, *list, *n, "/v2/_catalog");
+    std::erase_if(*list, [&](const std::string& name) { return !rules_->may(visitor_.who, name, "pull"); });
     response.headers.set("Content-Type", "application/json");
     response.body = doc::print_json(doc::Map{{"repositories", strings(*list)}});
     return response;
   }
-  Response tags(const Request& request, const Route& route) {
+  // Of another registry: all of them, then the page.
+  Result<std::optional<std::vector<std::string>>> tags_there(const Ctx& ctx, const Route& route,
+                                                             const detail::Page& page) {
+    TRY(auto list, rep_.mirror->tags(ctx, *upstream_, route.repository));
+    std::erase_if(list, [&](const std::string& tag) { return tag <= page.after; });
+    if (page.limit && static_cast<std::int64_t>(list.size()) > *page.limit)
+      list.resize(static_cast<std::size_t>(*page.limit));
+    return std::optional(std::move(list));
+  }
+  Response tags(const Ctx& ctx, const Request& request, const Route& route) {
     auto p = paging(request);
     if (p.bad) return problem(400, "PAGINATION_NUMBER_INVALID", "n: want a number of 0 or more");
     auto n = p.page.limit;
     if (n) ++*p.page.limit;
-    auto list = rep_.catalogue->tags(route.repository, p.page);
+    auto list = upstream_ != nullptr ? tags_there(ctx, route, p.page) : rep_.catalogue->tags(route.repository, p.page);
     if (!list) return problem(list.error(), "UNKNOWN");
     if (!*list) return problem(404, "NAME_UNKNOWN", fmt::format("repository {} is not known", route.repository));
     Response response;
@@ -219,17 +246,34 @@ class Face {
 
   // --- manifests
 
-  Response get_manifest(const Route& route) {
+  Result<detail::Mirror::Found> find_manifest(const Ctx& ctx, const Route& route) {
+    if (upstream_ != nullptr) return rep_.mirror->manifest(ctx, *upstream_, route.repository, route.last);
+    TRY(auto stored, rep_.manifest(route.repository, route.last));
+    return detail::Mirror::Found{std::move(stored), {}};
+  }
+  Response get_manifest(const Ctx& ctx, const Route& route) {
     if (route.last.find(':') != std::string::npos ? !Digest::parse(route.last) : !valid_tag(route.last))
       return problem(404, "MANIFEST_UNKNOWN", fmt::format("{:?} is neither a tag nor a digest", route.last));
-    auto stored = rep_.manifest(route.repository, route.last);
-    if (!stored) return problem(stored.error(), "MANIFEST_UNKNOWN");
-    if (!*stored)
+    auto found = find_manifest(ctx, route);
+    if (!found) return problem(found.error(), "MANIFEST_UNKNOWN");
+    if (!found->manifest)
       return problem(404, "MANIFEST_UNKNOWN", fmt::format("{}: no manifest {}", route.repository, route.last));
-    auto response = Response::text(200, std::move((*stored)->bytes), (*stored)->descriptor.media_type);
-    response.headers.set("Docker-Content-Digest", (*stored)->descriptor.digest.str());
-    response.headers.set("ETag", "\"" + (*stored)->descriptor.digest.str() + "\"");
+    rep_.pulled(route.repository, route.last);
+    auto& stored = *found->manifest;
+    auto response = Response::text(200, std::move(stored.bytes), stored.descriptor.media_type);
+    response.headers.set("Docker-Content-Digest", stored.descriptor.digest.str());
+    response.headers.set("ETag", "\"" + stored.descriptor.digest.str() + "\"");
+    if (!found->warning.empty()) response.headers.set("Warning", warning(found->warning));
     return response;
+  }
+  // Distribution-spec 1.1, "warnings": a quoted string of printable characters.
+  static std::string warning(std::string_view text) {
+    std::string quoted;
+    for (char c : text.substr(0, 1000)) {
+      if (c == '"' || c == '\\') quoted += '\\';
+      quoted += c >= ' ' && c < 0x7f ? c : ' ';
+    }
+    return fmt::format("299 - \"{}\"", quoted);
   }
   Response put_manifest(const Ctx& ctx, Request& request, const Route& route) {
     Registry::Rep::Push push{.repository = route.repository,
@@ -261,6 +305,7 @@ class Face {
       const auto& e = pushed.error();
       if (e.is(Kind::conflict)) return problem(400, "DIGEST_INVALID", e.what());
       if (e.is(Kind::invalid)) return problem(400, "MANIFEST_INVALID", e.what());
+      if (e.is(Kind::denied)) return problem(403, "DENIED", e.what());
       return problem(e, "MANIFEST_BLOB_UNKNOWN");
     }
     Response response{.status = 201, .headers = {}, .body = std::string()};
@@ -273,15 +318,11 @@ class Face {
     return response;
   }
   Response delete_manifest(const Route& route) {
-    bool by_digest = route.last.find(':') != std::string::npos;
-    Result<bool> found = false;
-    if (by_digest) {
-      auto digest = Digest::parse(route.last);
-      if (!digest) return problem(400, "DIGEST_INVALID", digest.error().what());
-      found = rep_.catalogue->remove_manifest(route.repository, *digest);
-    } else {
-      found = rep_.catalogue->remove_tag(route.repository, route.last);
-    }
+    if (route.last.find(':') != std::string::npos)
+      if (auto digest = Digest::parse(route.last); !digest)
+        return problem(400, "DIGEST_INVALID", digest.error().what());
+    auto found = rep_.remove(route.repository, route.last);
+    if (!found && found.error().is(Kind::denied)) return problem(403, "DENIED", found.error().what());
     if (!found) return problem(found.error(), "UNKNOWN");
     if (!*found)
       return problem(404, "MANIFEST_UNKNOWN", fmt::format("{}: no manifest {}", route.repository, route.last));
@@ -298,11 +339,34 @@ class Face {
     if (!stored || !rep_.blobs.contains(*stored)) return std::optional<Digest>();
     return stored;
   }
-  Response get_blob(const Request& request, const Route& route) {
+  // A client that pushes looks first: what is here, and lasts as long as the push may take, is not sent again.
+  Result<std::optional<Digest>> look_at_blob(const std::string& repository, const Digest& digest) {
+    TRY(bool linked, rep_.catalogue->renew_link(repository, digest));
+    if (!linked) return std::optional<Digest>();
+    return find_blob(repository, digest);
+  }
+  // From the other registry, where it is not here yet. Nothing: go on as if it were.
+  std::optional<Response> get_blob_there(const Ctx& ctx, const Request& request, const Route& route,
+                                         const Digest& digest) {
+    auto range = request.headers.get("range").has_value();
+    auto got = rep_.mirror->blob(ctx, *upstream_, route.repository, digest, range && request.method == "GET");
+    if (!got) return problem(got.error(), "BLOB_UNKNOWN");
+    if (!*got) return problem(404, "BLOB_UNKNOWN", fmt::format("{}: no blob {}", route.repository, route.last));
+    if (!std::holds_alternative<net::StreamBody>((*got)->body)) return std::nullopt;
+    if (request.method == "HEAD") (*got)->body = std::string();
+    return std::move(**got);
+  }
+  Response get_blob(const Ctx& ctx, const Request& request, const Route& route) {
     auto digest = Digest::parse(route.last);
     if (!digest) return problem(400, "DIGEST_INVALID", digest.error().what());
-    auto stored = find_blob(route.repository, *digest);
+    auto stored =
+        request.method == "HEAD" ? look_at_blob(route.repository, *digest) : find_blob(route.repository, *digest);
     if (!stored) return problem(stored.error(), "BLOB_UNKNOWN");
+    if (!*stored && upstream_ != nullptr) {
+      if (auto response = get_blob_there(ctx, request, route, *digest)) return std::move(*response);
+      stored = find_blob(route.repository, *digest);
+      if (!stored) return problem(stored.error(), "BLOB_UNKNOWN");
+    }
     if (!*stored) return problem(404, "BLOB_UNKNOWN", fmt::format("{}: no blob {}", route.repository, route.last));
     auto size = rep_.blobs.size(**stored);
     auto fd = rep_.blobs.open_blob(**stored);
@@ -361,64 +425,29 @@ class Face {
   // The blob is here under another name: linked instead of sent again.
   Result<bool> mount(const Request& request, const Route& route, const Digest& digest) {
     TRY(auto stored, rep_.catalogue->stored(digest));
-    if (!stored || !rep_.blobs.contains(*stored)) return false;
+    TRY(auto size, stored ? rep_.blobs.size(*stored) : Result<std::optional<std::uint64_t>>(std::nullopt));
+    if (!size) return false;
+    TRY(auto room, rep_.room(route.repository));
     auto from = request.query_of("from");
     std::vector<std::string> sources{from};
     if (from.empty()) {
       TRY(sources, rep_.catalogue->repositories_of(digest));
     }
     for (const auto& source : sources) {
-      if (!allowed(request, source, "pull")) continue;
+      if (!allowed(source, "pull")) continue;
       TRY(bool there, rep_.catalogue->has_blob(source, digest));
       if (!there) continue;
-      TRY_OK(rep_.catalogue->link_blob(route.repository, digest));
-      return true;
+      TRY(bool here, rep_.catalogue->has_blob(route.repository, digest));
+      if (room && !here && *size > *room)
+        return fail(Kind::denied, "{}: a blob of {} bytes does not fit: {} are left of its quota", route.repository,
+                    *size, *room);
+      // Named first, then looked for again: nobody takes it for garbage in between.
+      TRY_OK(rep_.catalogue->link_blob(route.repository, digest, *size));
+      if (rep_.blobs.contains(*stored)) return true;
+      TRY_OK(rep_.catalogue->unlink_blob(route.repository, digest));
+      return false;
     }
     return false;
-  }
-  Response start_upload(const Ctx& ctx, Request& request, const Route& route) {
-    if (auto name = request.query_of("mount"); !name.empty()) {
-      if (auto digest = Digest::parse(name)) {
-        auto mounted = mount(request, route, *digest);
-        if (!mounted) return problem(mounted.error(), "BLOB_UNKNOWN");
-        if (*mounted) return created(route, *digest);
-      }
-    }
-    auto name = request.query_of("digest");
-    auto algorithm = request.query_of("digest-algorithm");
-    if (!algorithm.empty() && algorithm != "sha256" && algorithm != "sha512")
-      return problem(400, "DIGEST_INVALID", fmt::format("digest algorithm {:?}, want sha256 or sha512", algorithm));
-    if (!name.empty()) {
-      if (auto digest = Digest::parse(name); !digest) return problem(400, "DIGEST_INVALID", digest.error().what());
-    }
-    auto upload = rep_.uploads->begin(route.repository, algorithm == "sha512" || name.starts_with("sha512:"));
-    if (!upload) return problem(upload.error(), "BLOB_UPLOAD_INVALID");
-    if (name.empty()) return progress(202, route, **upload);
-    if (auto r = rep_.uploads->append(ctx, **upload, *request.body, {}, {}); !r) {
-      (void)rep_.uploads->cancel(*upload);
-      return problem(r.error(), "BLOB_UPLOAD_INVALID");
-    }
-    return complete(route, *upload, *Digest::parse(name));
-  }
-  Response complete(const Route& route, const std::shared_ptr<detail::Upload>& upload, const Digest& digest) {
-    auto blob = rep_.uploads->finish(upload, digest);
-    if (!blob) return problem(blob.error(), blob.error().is(Kind::invalid) ? "DIGEST_INVALID" : "BLOB_UPLOAD_INVALID");
-    if (!blob->sha512.empty()) {
-      if (auto r = rep_.catalogue->alias(blob->sha512, blob->stored); !r) return problem(r.error(), "UNKNOWN");
-    }
-    if (auto r = rep_.catalogue->link_blob(route.repository, digest); !r) return problem(r.error(), "UNKNOWN");
-    return created(route, digest);
-  }
-  std::variant<std::shared_ptr<detail::Upload>, Response> find_upload(const Route& route) {
-    auto upload = rep_.uploads->find(route.repository, route.last);
-    if (!upload) return problem(upload.error(), "BLOB_UPLOAD_UNKNOWN");
-    if (!*upload) return problem(404, "BLOB_UPLOAD_UNKNOWN", "no such upload: start again with a POST");
-    return *upload;
-  }
-  Response upload_status(const Route& route) {
-    auto found = find_upload(route);
-    if (auto* response = std::get_if<Response>(&found)) return std::move(*response);
-    return progress(204, route, *std::get<0>(found));
   }
   // Content-Range of a chunk: "0-99", also "bytes 0-99/*".
   struct Chunk {
@@ -439,7 +468,74 @@ class Face {
             .length = static_cast<std::uint64_t>(*last - *first + 1),
             .bad = false};
   }
-  std::optional<Response> take_body(const Ctx& ctx, Request& request, const Route& route, detail::Upload& upload) {
+  Response start_upload(const Ctx& ctx, Request& request, const Route& route) {
+    if (auto name = request.query_of("mount"); !name.empty()) {
+      if (auto digest = Digest::parse(name)) {
+        auto mounted = mount(request, route, *digest);
+        if (!mounted) return problem(mounted.error(), mounted.error().is(Kind::denied) ? "DENIED" : "BLOB_UNKNOWN");
+        if (*mounted) return created(route, *digest);
+      }
+    }
+    auto name = request.query_of("digest");
+    auto algorithm = request.query_of("digest-algorithm");
+    if (!algorithm.empty() && algorithm != "sha256" && algorithm != "sha512")
+      return problem(400, "DIGEST_INVALID", fmt::format("digest algorithm {:?}, want sha256 or sha512", algorithm));
+    if (!name.empty()) {
+      if (auto digest = Digest::parse(name); !digest) return problem(400, "DIGEST_INVALID", digest.error().what());
+    }
+    auto upload = rep_.uploads->begin(route.repository, algorithm == "sha512" || name.starts_with("sha512:"));
+    if (!upload) return problem(upload.error(), "BLOB_UPLOAD_INVALID");
+    if (name.empty()) return progress(202, route, **upload);
+    if (auto r = receive(ctx, request, route, *upload, {}, *Digest::parse(name)); !r) {
+      (void)rep_.uploads->cancel(*upload);
+      return problem(r.error(), r.error().is(Kind::denied) ? "DENIED" : "BLOB_UPLOAD_INVALID");
+    }
+    return complete(route, *upload, *Digest::parse(name));
+  }
+  Response complete(const Route& route, const std::shared_ptr<detail::Upload>& upload, const Digest& digest) {
+    auto name = [&](const detail::UploadedBlob& blob) -> Result<> {
+      if (!blob.sha512.empty()) TRY_OK(rep_.catalogue->alias(blob.sha512, blob.stored));
+      return rep_.catalogue->link_blob(route.repository, digest, blob.size);
+    };
+    auto blob = rep_.uploads->finish(upload, digest, name);
+    if (!blob) return problem(blob.error(), blob.error().is(Kind::invalid) ? "DIGEST_INVALID" : "BLOB_UPLOAD_INVALID");
+    return created(route, digest);
+  }
+  std::variant<std::shared_ptr<detail::Upload>, Response> find_upload(const Route& route) {
+    auto upload = rep_.uploads->find(route.repository, route.last);
+    if (!upload) return problem(upload.error(), "BLOB_UPLOAD_UNKNOWN");
+    if (!*upload) return problem(404, "BLOB_UPLOAD_UNKNOWN", "no such upload: start again with a POST");
+    return *upload;
+  }
+  Response upload_status(const Route& route) {
+    auto found = find_upload(route);
+    if (auto* response = std::get_if<Response>(&found)) return std::move(*response);
+    return progress(204, route, *std::get<0>(found));
+  }
+  // The body, as far as the repository's quota has room for it: said before it is sent, where its length is known.
+  Result<> receive(const Ctx& ctx, Request& request, const Route& route, const std::shared_ptr<detail::Upload>& upload,
+                   const Chunk& chunk, const std::optional<Digest>& named) {
+    constexpr auto endless = std::numeric_limits<std::uint64_t>::max();
+    TRY(auto room, rep_.room(route.repository));
+    if (room && named) {
+      TRY(bool counted, rep_.catalogue->has_blob(route.repository, *named));
+      if (counted) room.reset();
+    }
+    auto comes = static_cast<std::uint64_t>(
+        std::max<std::int64_t>(0, to_int(request.headers.get_or("content-length", "0")).value_or(0)));
+    if (room && (upload->size() > *room || comes > *room - upload->size())) {
+      (void)rep_.uploads->cancel(upload);
+      return fail(Kind::denied, "{}: {} bytes do not fit: {} are left of its quota of {}", route.repository,
+                  upload->size() + comes, *room, rules_->quota(route.repository).value_or(0));
+    }
+    auto done = rep_.uploads->append(ctx, upload, *request.body, chunk.at, chunk.length, room.value_or(endless));
+    if (!done) return Fail(std::move(done).error().in(route.repository));
+    return {};
+  }
+  std::optional<Response> take_body(const Ctx& ctx, Request& request, const Route& route,
+                                    const std::shared_ptr<detail::Upload>& session,
+                                    const std::optional<Digest>& named = {}) {
+    auto& upload = *session;
     auto chunk = chunk_of(request);
     if (chunk.bad) return problem(400, "BLOB_UPLOAD_INVALID", "Content-Range: want <first>-<last>");
     if (chunk.at && *chunk.at != upload.size()) {
@@ -450,16 +546,18 @@ class Face {
               .body);
       return refused;
     }
-    if (auto r = rep_.uploads->append(ctx, upload, *request.body, chunk.at, chunk.length); !r)
-      return problem(r.error(), r.error().is(Kind::invalid) ? "SIZE_INVALID" : "BLOB_UPLOAD_INVALID");
+    if (auto r = receive(ctx, request, route, session, chunk, named); !r)
+      return problem(r.error(), r.error().is(Kind::invalid)  ? "SIZE_INVALID"
+                                : r.error().is(Kind::denied) ? "DENIED"
+                                                             : "BLOB_UPLOAD_INVALID");
     return std::nullopt;
   }
   Response append(const Ctx& ctx, Request& request, const Route& route) {
     auto found = find_upload(route);
     if (auto* response = std::get_if<Response>(&found)) return std::move(*response);
-    auto& upload = *std::get<0>(found);
+    auto& upload = std::get<0>(found);
     if (auto refused = take_body(ctx, request, route, upload)) return std::move(*refused);
-    return progress(202, route, upload);
+    return progress(202, route, *upload);
   }
   Response finish(const Ctx& ctx, Request& request, const Route& route) {
     auto found = find_upload(route);
@@ -467,7 +565,7 @@ class Face {
     auto digest = Digest::parse(request.query_of("digest"));
     if (!digest) return problem(400, "DIGEST_INVALID", digest.error().what());
     auto& upload = std::get<0>(found);
-    if (auto refused = take_body(ctx, request, route, *upload)) return std::move(*refused);
+    if (auto refused = take_body(ctx, request, route, upload, *digest)) return std::move(*refused);
     return complete(route, upload, *digest);
   }
   Response cancel(const Route& route) {
@@ -478,6 +576,9 @@ class Face {
   }
 
   Registry::Rep& rep_;
+  detail::Visitor visitor_;
+  std::shared_ptr<const RegistryRules> rules_;
+  const Upstream* upstream_ = nullptr;  // whose image it is; null: ours
 };
 
 }  // namespace

@@ -6,72 +6,13 @@
 
 #include "base/encode.h"
 #include "base/process.h"
-#include "base/testing/golden.h"
 #include "base/text.h"
-#include "net/client.h"
 #include "oci/layer.h"
 #include "oci/remote.h"
+#include "oci/testing/host.h"
 
 namespace slipway::oci {
 namespace {
-
-struct Host {
-  TempDir dir = must(TempDir::make("slipway-oci"));
-  std::unique_ptr<store::BlobStore> blobs = must(store::BlobStore::open(dir.path() / "blobs"));
-  std::unique_ptr<Registry> registry;
-  std::unique_ptr<net::Server> server;
-  net::Client client;
-  Ctx ctx;
-
-  explicit Host(RegistryOptions options = {}) { start(std::move(options)); }
-  void start(RegistryOptions options = {}) {
-    server.reset();
-    registry.reset();
-    registry = must(Registry::open(*blobs, dir.path() / "registry.db", std::move(options)));
-    server = must(net::Server::start({}, registry->routes()));
-  }
-  std::string url(const std::string& path) const {
-    return path.starts_with("http") ? path : "http://" + server->address() + path;
-  }
-  net::ClientResponse send(const std::string& method, const std::string& path, std::string body = {},
-                           net::Headers headers = {}) {
-    return must(client.send(
-        ctx,
-        {.method = method, .url = url(path), .headers = std::move(headers), .body = std::move(body), .redirects = 0}));
-  }
-  // "status header header".
-  std::string show(const net::ClientResponse& r, std::initializer_list<const char*> headers = {}) {
-    auto out = std::to_string(r.status);
-    for (const auto* h : headers) out += fmt::format(" {}", r.headers.get_or(h, "-"));
-    return out;
-  }
-  Digest push_blob(const std::string& repository, const std::string& bytes) {
-    auto digest = Digest::of(bytes);
-    EXPECT_EQ(send("POST", fmt::format("/v2/{}/blobs/uploads/?digest={}", repository, digest.str()), bytes).status,
-              201);
-    return digest;
-  }
-  // An image of one layer. Gives the manifest's bytes.
-  std::string image(const std::string& repository, const std::string& layer, const std::string& extra = {}) {
-    push_blob(repository, "{}");
-    auto digest = push_blob(repository, layer);
-    return fmt::format(
-        R"({{"schemaVersion":2,"mediaType":"{}","config":{{"mediaType":"{}","digest":"{}","size":2}},"layers":[{{"mediaType":"{}","digest":"{}","size":{}}}]{}}})",
-        media::manifest, media::config, Digest::of("{}").str(), media::layer_tar, digest.str(), layer.size(), extra);
-  }
-  net::ClientResponse put(const std::string& repository, const std::string& reference, const std::string& bytes,
-                          std::string_view type = media::manifest) {
-    return send("PUT", fmt::format("/v2/{}/manifests/{}", repository, reference), bytes,
-                {{"Content-Type", std::string(type)}});
-  }
-};
-
-std::string code_of(const net::ClientResponse& r) {
-  auto at = r.body.find("\"code\":\"");
-  return at == std::string::npos
-             ? std::to_string(r.status)
-             : fmt::format("{} {}", r.status, r.body.substr(at + 8, r.body.find('"', at + 8) - at - 8));
-}
 
 TEST(Registry, Ping) {
   Host host;
@@ -277,21 +218,6 @@ TEST(Registry, PagesLists) {
   EXPECT_EQ(host.send("GET", "/v2/_catalog").body, R"({"repositories":["a"]})");
 }
 
-TEST(Registry, AsksWhoItIs) {
-  Host host({.authorize = [](std::string_view header, const std::string& repository,
-                             std::string_view action) -> std::optional<std::string> {
-    if (header == "Basic " + to_base64("ann:pw") && (action == "pull" || repository == "mine")) return "ann";
-    return std::nullopt;
-  }});
-  net::Headers ann{{"Authorization", "Basic " + to_base64("ann:pw")}};
-  EXPECT_EQ(host.show(host.send("GET", "/v2/"), {"www-authenticate"}),
-            "401 Basic realm=\"slipway\", charset=\"UTF-8\"");
-  EXPECT_EQ(code_of(host.send("GET", "/v2/")), "401 UNAUTHORIZED");
-  EXPECT_EQ(host.send("GET", "/v2/", {}, ann).status, 200);
-  EXPECT_EQ(host.send("POST", "/v2/mine/blobs/uploads/", {}, ann).status, 202);
-  EXPECT_EQ(host.send("POST", "/v2/yours/blobs/uploads/", {}, ann).status, 401);
-}
-
 TEST(Registry, ManyPushOneBlob) {
   Host host;
   std::string bytes(300'000, 'q');
@@ -365,9 +291,12 @@ Digest put_image(Host& host, const std::string& repository, const std::string& t
 }
 
 TEST(Remote, PushesAndPulls) {
-  Host here, there({.authorize = [](std::string_view header, const std::string&, std::string_view) {
-    return header == "Basic " + to_base64("bob:pw") ? std::optional<std::string>("bob") : std::nullopt;
-  }});
+  auto rules = std::make_shared<const RegistryRules>(RegistryRules{.anonymous_pulls = false});
+  Host here, there({.sign_in = [](std::string_view header) -> std::optional<Who> {
+                      if (header != "Basic " + to_base64("bob:pw")) return std::nullopt;
+                      return Who{"bob", {}};
+                    },
+                    .rules = [rules] { return rules; }});
   auto digest = put_image(here, "shop/web", "v1", 3);
   Remote remote({.credentials = [](const std::string&) { return Credentials{"bob", "pw"}; }});
   auto target = must(parse_reference(there.server->address() + "/team/web:v1"));

@@ -70,8 +70,9 @@ Result<std::shared_ptr<Upload>> Uploads::find(std::string_view repository, const
   return upload;
 }
 
-Result<> Uploads::append(const Ctx& ctx, Upload& upload, net::BodyReader& body, std::optional<std::uint64_t> at,
-                         std::optional<std::uint64_t> length) {
+Result<> Uploads::append(const Ctx& ctx, const std::shared_ptr<Upload>& session, net::BodyReader& body,
+                         std::optional<std::uint64_t> at, std::optional<std::uint64_t> length, std::uint64_t most) {
+  auto& upload = *session;
   std::unique_lock lock(upload.mutex_, std::try_to_lock);
   if (!lock) return fail(Kind::conflict, "another request writes to this upload");
   if (at && *at != upload.size_) return fail(Kind::invalid, "chunk starts at {}, want {}", *at, upload.size_.load());
@@ -80,6 +81,10 @@ Result<> Uploads::append(const Ctx& ctx, Upload& upload, net::BodyReader& body, 
   for (;;) {
     TRY(auto n, body.read(ctx, buffer));
     if (n == 0) break;
+    if (n > most - std::min<std::uint64_t>(most, upload.size_)) {
+      forget(upload);
+      return fail(Kind::denied, "no room for more than {} bytes of this upload", most);
+    }
     std::string_view bytes(buffer.data(), n);
     TRY_OK_IN("upload", write_all(upload.fd_.get(), bytes));
     upload.sha256_.update(bytes);
@@ -92,7 +97,8 @@ Result<> Uploads::append(const Ctx& ctx, Upload& upload, net::BodyReader& body, 
   return {};
 }
 
-Result<UploadedBlob> Uploads::finish(const std::shared_ptr<Upload>& upload, const Digest& digest) {
+Result<UploadedBlob> Uploads::finish(const std::shared_ptr<Upload>& upload, const Digest& digest,
+                                     const std::function<Result<>(const UploadedBlob&)>& name) {
   std::unique_lock lock(upload->mutex_, std::try_to_lock);
   if (!lock) return fail(Kind::conflict, "another request writes to this upload");
   Finally drop([&] { forget(*upload); });
@@ -113,7 +119,8 @@ Result<UploadedBlob> Uploads::finish(const std::shared_ptr<Upload>& upload, cons
   if (is512) blob.sha512 = upload->sha512_->finish();
   const auto& got = is512 ? blob.sha512 : blob.stored;
   if (got != digest) return fail(Kind::invalid, "the bytes have the digest {}, want {}", got.str(), digest.str());
-  if (blobs_.contains(blob.stored)) return blob;
+  blob.size = upload->size_;
+  TRY_OK(name(blob));
   if (auto r = blobs_.adopt(upload->file_, blob.stored); !r && path_exists(upload->file_)) {
     // On another file system than the store: copied instead.
     TRY(auto writer, blobs_.begin());
@@ -137,6 +144,29 @@ Result<> Uploads::cancel(const std::shared_ptr<Upload>& upload) {
   if (!lock) return fail(Kind::conflict, "another request writes to this upload");
   forget(*upload);
   return {};
+}
+
+Result<std::size_t> Uploads::give_up(const Ctx& ctx, Millis unused, bool dry_run) {
+  TRY(auto names, list_dir(folder_));
+  auto oldest = std::chrono::system_clock::to_time_t(ctx.clock->wall() - unused);
+  std::size_t count = 0;
+  for (const auto& name : names) {
+    struct stat st{};
+    if (::lstat((folder_ / name).c_str(), &st) < 0 || st.st_mtime > oldest) continue;
+    std::shared_ptr<Upload> session;
+    {
+      auto open = open_.lock();
+      if (auto it = open->find(name); it != open->end()) session = it->second;
+    }
+    std::unique_lock<std::mutex> lock;
+    if (session) lock = std::unique_lock(session->mutex_, std::try_to_lock);
+    if (session && !lock) continue;
+    ++count;
+    if (dry_run) continue;
+    open_.lock()->erase(name);
+    ::unlink((folder_ / name).c_str());
+  }
+  return count;
 }
 
 void Uploads::forget(const Upload& upload) {

@@ -249,6 +249,19 @@ Result<> BlobStore::remove(const Digest& digest) {
   return {};
 }
 
+Result<std::optional<std::uint64_t>> BlobStore::remove_old(const Ctx& ctx, const Digest& digest, Millis grace,
+                                                           Really really) {
+  auto file = path(digest);
+  auto oldest = std::chrono::system_clock::to_time_t(ctx.clock->wall() - grace);
+  std::lock_guard hold(rep_->presence);
+  struct stat st{};
+  if (::stat(file.c_str(), &st) < 0)
+    return errno == ENOENT ? Result<std::optional<std::uint64_t>>(0) : fail_errno(errno, file.native());
+  if (st.st_mtim.tv_sec > oldest) return std::optional<std::uint64_t>();
+  if (really == Really::yes && ::unlink(file.c_str()) < 0 && errno != ENOENT) return fail_errno(errno, file.native());
+  return std::optional<std::uint64_t>(st.st_size);
+}
+
 Result<> BlobStore::for_each(const std::function<void(const Digest&, std::uint64_t size)>& visit) const {
   for (std::string algorithm : {"sha256", "sha512"}) {
     auto top = rep_->root / algorithm;

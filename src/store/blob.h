@@ -67,6 +67,10 @@ class BlobStore {
   Result<Writer> begin();  // Writer::commit gives to the origin too
 
   Result<> remove(const Digest& digest);
+  // Removes it if it is older than `grace` and gives its bytes, 0 when it is not there. Nothing: it is young.
+  enum class Really { yes, only_look };
+  Result<std::optional<std::uint64_t>> remove_old(const Ctx& ctx, const Digest& digest, Millis grace,
+                                                  Really really = Really::yes);
   // Removes every blob that `keep` refuses and that is older than `grace` (so a push in progress is safe).
   struct Swept {
     std::size_t removed = 0;

@@ -28,6 +28,7 @@ class Upload {
 struct UploadedBlob {
   Digest stored;  // sha256
   Digest sha512;  // empty unless that was asked for
+  std::uint64_t size = 0;
 };
 
 // Threads: any. Two requests on one session: the second gets conflict.
@@ -38,11 +39,16 @@ class Uploads {
   // Nothing: unknown, or of another repository.
   Result<std::shared_ptr<Upload>> find(std::string_view repository, const std::string& id);
   // Appends the request's body. `at`: where the client believes it goes on; invalid when that is not the end.
-  Result<> append(const Ctx& ctx, Upload& upload, net::BodyReader& body, std::optional<std::uint64_t> at,
-                  std::optional<std::uint64_t> length);
-  // Makes it a blob. Errors: invalid when the digest is another (the session is gone then).
-  Result<UploadedBlob> finish(const std::shared_ptr<Upload>& upload, const Digest& digest);
+  // More than `most` bytes in all: denied, the session is gone then.
+  Result<> append(const Ctx& ctx, const std::shared_ptr<Upload>& upload, net::BodyReader& body,
+                  std::optional<std::uint64_t> at, std::optional<std::uint64_t> length, std::uint64_t most);
+  // Makes it a blob; `name` gives it its name first, so that nobody takes its bytes for garbage.
+  // Errors: invalid when the digest is another (the session is gone then).
+  Result<UploadedBlob> finish(const std::shared_ptr<Upload>& upload, const Digest& digest,
+                              const std::function<Result<>(const UploadedBlob&)>& name);
   Result<> cancel(const std::shared_ptr<Upload>& upload);
+  // Gives up sessions that nobody has written to for so long; how many.
+  Result<std::size_t> give_up(const Ctx& ctx, Millis unused, bool dry_run);
 
  private:
   Uploads(store::BlobStore& blobs, fs::path folder) : blobs_(blobs), folder_(std::move(folder)) {}
