@@ -1,5 +1,6 @@
 #include "api/front.h"
 
+#include "api/findings.h"
 #include "api/pages.h"
 #include "api/tests.h"
 #include "api/watches.h"
@@ -84,6 +85,7 @@ net::Handler front(engine::House& house) {
   router->mount("/watch", joined_watches(house.api->routes()));
   router->mount("/logs/", [&house](const Ctx&, net::Request& request) { return logs(house, request); });
   router->mount("/tests/", test_routes(house));
+  router->mount("/findings/", findings_routes(house));
   router->mount("/metrics", [&house](const Ctx&, net::Request&) { return metrics(house); });
   router->mount("/api/v3/repos", engine::dispatch_routes(house));
   router->mount("/hooks/", engine::webhook_routes(house));

@@ -177,6 +177,39 @@ TEST(Build, AnImageIsInTheStoreUnderEachOfItsNames) {
   EXPECT_FALSE(call("image rm", {{"data", data}, {"image", "fourth/web:4"}}));
 }
 
+TEST(Images, WhatNothingReachesIsFreedAndWhatNoRuleKeepsExpires) {
+  auto folder = must(TempDir::make("images"));
+  auto data = (folder.path() / "data").native();
+  must(make_dirs(folder.path() / "root/etc"));
+  must(write_file(folder.path() / "root/etc/motd", "hello"));
+  for (const char* tag : {"shop/web:1", "shop/web:2", "shop/web:keep"})
+    EXPECT_EQ(
+        must(call("image import",
+                  {{"data", data}, {"from", (folder.path() / "root").native()}, {"image", tag}, {"root", "true"}})),
+        0);
+  auto rules = (folder.path() / "rules.yaml").native();
+  must(write_file(rules, "keep:\n- {repositories: 'shop/*', tags: keep}\n"));
+  EXPECT_EQ(must(call("image expire", {{"data", data}, {"rules", rules}, {"dry-run", "true"}})), 0);
+  EXPECT_EQ(must(call("image inspect", {{"data", data}, {"image", "shop/web:1"}})), 0) << "only looked";
+  EXPECT_EQ(must(call("image expire", {{"data", data}, {"rules", rules}})), 0);
+  EXPECT_FALSE(call("image inspect", {{"data", data}, {"image", "shop/web:1"}}));
+  EXPECT_EQ(must(call("image gc", {{"data", data}, {"grace", "1h"}, {"dry-run", "true"}})), 0);
+  EXPECT_EQ(must(call("image gc", {{"data", data}, {"grace", "0s"}})), 0);
+  EXPECT_EQ(must(call("image inspect", {{"data", data}, {"image", "shop/web:keep"}})), 0);
+  EXPECT_EQ(must(call("image rm", {{"data", data}, {"image", "shop/web:keep"}})), 0);
+  must(write_file(rules, "keep:\n- {repositories: 'shop/*', untagged: 0s}\n"));
+  EXPECT_EQ(must(call("image expire", {{"data", data}, {"rules", rules}})), 0);
+  EXPECT_EQ(must(call("image gc", {{"data", data}, {"grace", "0s"}})), 0);
+  auto blobs = must(store::BlobStore::open(folder.path() / "data/blobs"));
+  std::size_t left = 0;
+  must(blobs->for_each([&](const Digest&, std::uint64_t) { ++left; }));
+  EXPECT_EQ(left, 0u);
+  must(write_file(rules, "keep:\n- {repository: x}\n"));
+  auto wrong = call("image expire", {{"data", data}, {"rules", rules}});
+  ASSERT_FALSE(wrong);
+  EXPECT_TRUE(wrong.error().what().contains("rules.yaml:2:")) << wrong.error().what();
+}
+
 // Between two stores by the distribution protocol, as any registry speaks it.
 TEST(Images, GoToAnotherRegistryAndComeBack) {
   auto folder = must(TempDir::make("images"));
@@ -221,7 +254,7 @@ TEST(Build, ADockerfileThatIsWrongFailsTheBuildAndNotTheCommandLine) {
 }
 
 TEST(NotThereYet, IsSaidWithWhatToDoInstead) {
-  for (const char* name : {"secret seal", "secret rotate", "secret check", "image gc"}) {
+  for (const char* name : {"secret seal", "secret rotate", "secret check"}) {
     auto refused = call(name, {});
     ASSERT_FALSE(refused) << name;
     EXPECT_EQ(exit_code(refused.error()), 4) << name;

@@ -11,6 +11,7 @@ struct Settings {
   fs::path data;
   std::string host = "127.0.0.1";
   int port = 7080;
+  fs::path tls_certificate, tls_key;  // shown to who asks for one of its names, beside the house's own
   int gateway_port = 7081;
   // The name that manifests know the embedded registry by; nodes resolve it without DNS or HTTP.
   std::string registry_name = "registry.slipway.local";

@@ -259,6 +259,38 @@ TEST(Tls, RefusesNamesThatAreNoNames) {
   EXPECT_EQ(Server::start(options, [](const Ctx&, Request&) { return Response(); }).error().kind(), Kind::invalid);
 }
 
+// The house's own certificate and one that people brought: whoever asks for its name gets it.
+TEST(Tls, ShowsTheCertificateThatHasTheName) {
+  auto ours = must(make_ca("ours")), theirs = must(make_ca("theirs"));
+  auto first = must(issue(ours, {.common_name = "house", .dns_names = {"localhost"}, .ip_addresses = {"127.0.0.1"}}));
+  auto second = must(issue(theirs, {.common_name = "shop", .dns_names = {"registry.shop.test", "*.apps.test"}}));
+  ServerOptions options;
+  options.certificate_pem = first.certificate_pem + second.certificate_pem + theirs.certificate_pem;
+  options.key_pem = first.key_pem + second.key_pem;
+  auto server = serve_with([](const Ctx&, Request&) { return Response::text(200, "hello"); }, options);
+  auto dir = must(TempDir::make("slipway-tls"));
+  must(write_file(dir.path() / "ours", ours.certificate_pem));
+  must(write_file(dir.path() / "theirs", theirs.certificate_pem));
+  auto get = [&](const char* ca, const std::string& name) {
+    return must(run({}, {.argv = {"curl", "-s", "--cacert", dir.path() / ca, "--resolve",
+                                  fmt::format("{}:{}:127.0.0.1", name, server->port()),
+                                  fmt::format("https://{}:{}/", name, server->port())}}))
+        .out;
+  };
+  EXPECT_EQ(get("theirs", "registry.shop.test"), "hello");
+  EXPECT_EQ(get("theirs", "web.apps.test"), "hello");
+  EXPECT_EQ(get("ours", "localhost"), "hello");
+  EXPECT_EQ(get("ours", "registry.shop.test"), "");
+  Client client({.ca_pem = ours.certificate_pem});
+  EXPECT_EQ(must(client.get({}, fmt::format("https://127.0.0.1:{}/", server->port()))).body, "hello");
+  options.key_pem = second.key_pem;
+  EXPECT_FALSE(Server::start(options, [](const Ctx&, Request&) { return Response(); }))
+      << "a certificate without a key";
+  options.key_pem = first.key_pem + second.key_pem + must(issue(ours, {.common_name = "x"})).key_pem;
+  EXPECT_FALSE(Server::start(options, [](const Ctx&, Request&) { return Response(); }))
+      << "a key without a certificate";
+}
+
 // An SMTP peer that writes down what it is told.
 std::string smtp_session(int listener) {
   Fd fd(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));

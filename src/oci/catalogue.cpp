@@ -157,6 +157,12 @@ Result<std::optional<Digest>> Catalogue::stored(const Digest& digest) const {
   return out;
 }
 
+Result<> Catalogue::expect(const Digest& stored) {
+  return db_->transact([&](store::Database& db) {
+    return execute(db, "INSERT OR REPLACE INTO garbage VALUES(?, ?)", stored.str(), now());
+  });
+}
+
 Result<> Catalogue::put(std::string_view repository, const ManifestRow& row, const std::vector<std::string>& tags,
                         const PutTerms& terms) {
   return db_->transact([&](store::Database& db) -> Result<> {

@@ -189,6 +189,7 @@ Result<Registry::Rep::Pushed> Registry::Rep::push(const Push& push, std::string_
   row.artifact_type = referrer.artifact_type;
   if (subject) row.subject = subject->digest;
   row.referrer = doc::print_json(to_doc(referrer));
+  if (!blobs.contains(row.stored)) TRY_OK(catalogue->expect(row.stored));  // killed before its name: freed later
   TRY_OK(blobs.put(bytes));
   TRY_OK(catalogue->put(push.repository, row, push.tags, terms));
   manifests_pushed.add();

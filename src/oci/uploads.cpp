@@ -79,7 +79,10 @@ Result<> Uploads::append(const Ctx& ctx, const std::shared_ptr<Upload>& session,
   std::string buffer(piece, '\0');
   std::uint64_t taken = 0;
   for (;;) {
-    TRY(auto n, body.read(ctx, buffer));
+    auto got = body.read(ctx, buffer);
+    if (!got && got.error().is(Kind::unavailable))
+      return Fail(std::move(got).error().as(Kind::invalid));  // the client's end
+    TRY(auto n, std::move(got));
     if (n == 0) break;
     if (n > most - std::min<std::uint64_t>(most, upload.size_)) {
       forget(upload);

@@ -65,7 +65,8 @@ export async function request(path: string, init: RequestInit = {}): Promise<Res
   let message = `${answer.status} ${answer.statusText}`;
   try {
     const text = await answer.text();
-    message = text ? ((JSON.parse(text) as { message?: string }).message ?? text) : message;
+    const said = JSON.parse(text || "{}") as { message?: string; errors?: { message?: string }[] }; // the registry has a list
+    message = said.message ?? said.errors?.[0]?.message ?? (text || message);
   } catch {
     // Not JSON: the status says enough.
   }

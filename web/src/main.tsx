@@ -4,6 +4,7 @@ import { useHash } from "./hooks";
 import { onToken, setToken, takeToken, token } from "./kube";
 import "./style.css";
 import { Environments } from "./views/environments";
+import { Images } from "./views/images";
 import { ObjectView, Objects } from "./views/objects";
 import { PathView } from "./views/path";
 import { PullRequest, PullRequests } from "./views/pulls";
@@ -16,6 +17,7 @@ const places: { link: string; name: string; views: string[] }[] = [
   { link: "#/", name: "Path", views: ["", "run", "promotion"] },
   { link: "#/environments", name: "Environments", views: ["environments"] },
   { link: "#/workflows", name: "Workflows", views: ["workflows"] },
+  { link: "#/images", name: "Images", views: ["images"] },
   { link: "#/tests", name: "Tests", views: ["tests"] },
   { link: "#/pulls", name: "Pull requests", views: ["pulls", "pr"] },
   { link: "#/objects", name: "Objects", views: ["objects", "object"] },
@@ -46,6 +48,8 @@ function View({ words }: { words: string[] }) {
       return <Environments />;
     case "workflows":
       return <Workflows chosen={words[1]} />;
+    case "images":
+      return <Images repository={words[1] ?? ""} reference={words[2] ?? ""} platform={words[3] ?? ""} />;
     case "tests":
       return <Tests repository={words[1] ?? ""} />;
     case "pulls":

@@ -1,8 +1,9 @@
-// image ls, inspect, pull, push, copy, tag, rm, export, import, gc: the local store and any registry.
+// image ls, inspect, pull, push, copy, rm, export, import, gc, expire: the local store and any registry.
 #include <algorithm>
 
 #include "base/text.h"
 #include "cli/image_layout.h"
+#include "cli/image_tidy.h"
 #include "cli/local_store.h"
 #include "doc/json.h"
 #include "doc/view.h"
@@ -292,14 +293,6 @@ Result<int> import(const Ctx& ctx, const Arguments& arguments, Io& io) {
   return 0;
 }
 
-Result<int> gc(const Ctx&, const Arguments&, Io&) {
-  // The blobs are shared with caches, artifacts and logs of runs, whose references only a running slipway knows.
-  return Fail(
-      Error(Kind::unavailable,
-            "image gc: not there yet: bytes that no image reaches may be caches, artifacts or logs of runs")
-          .with_hint("slipway image rm takes names away; nothing else grows by keeping the bytes than the disk"));
-}
-
 }  // namespace
 
 std::vector<Command> image_commands() {
@@ -355,7 +348,20 @@ std::vector<Command> image_commands() {
        with_data({{"--root", "the folder is the root of the image", true}}),
        {{"from", "folder or tar"}, image},
        import},
-      {"image gc", "frees bytes that no image reaches", "slipway image gc", with_data({}), {}, gc},
+      {"image gc",
+       "frees bytes that no image reaches, also while others push",
+       "slipway image gc --dry-run",
+       with_data({{"--grace", "what was here in this time stays", false, false, "1h"},
+                  {"--dry-run", "only says what would go", true}}),
+       {},
+       collect_garbage},
+      {"image expire",
+       "takes away the tags that no rule keeps",
+       "slipway image expire --dry-run",
+       with_connection({{"--rules", "file of rules (those of the running slipway)"},
+                        {"--dry-run", "only says what would go", true}}),
+       {},
+       expire_images},
   };
 }
 

@@ -69,6 +69,21 @@ Result<> take_jobs(const Arguments& arguments, engine::Settings& settings) {
   return {};
 }
 
+// The house's own certificate, and the one of --tls-cert.
+Result<> take_certificates(const engine::House& house, net::ServerOptions& options) {
+  options.certificate_pem = house.pki.server.certificate_pem;
+  options.key_pem = house.pki.server.key_pem;
+  const auto& settings = house.settings;
+  if (settings.tls_certificate.empty() != settings.tls_key.empty())
+    return fail(Kind::invalid, "--tls-cert and --tls-key: want both or neither");
+  if (settings.tls_certificate.empty()) return {};
+  TRY_IN(auto certificate, "--tls-cert", read_file(settings.tls_certificate));
+  TRY_IN(auto key, "--tls-key", read_file(settings.tls_key));
+  options.certificate_pem += "\n" + certificate;
+  options.key_pem += "\n" + key;
+  return {};
+}
+
 Result<int> up(const Ctx& ctx, const Arguments& arguments, Io& io) {
   auto started = std::chrono::steady_clock::now();
   engine::Settings settings;
@@ -77,6 +92,8 @@ Result<int> up(const Ctx& ctx, const Arguments& arguments, Io& io) {
   std::tie(settings.host, settings.port) = address;
   TRY(auto gateway, listen_address(arguments.get("gateway")));
   settings.gateway_port = gateway.second;
+  settings.tls_certificate = arguments.get("tls-cert");
+  settings.tls_key = arguments.get("tls-key");
   settings.bridge = arguments.get("bridge");
   settings.pod_cidr = arguments.get("pod-cidr");
   settings.service_cidr = arguments.get("service-cidr");
@@ -92,10 +109,8 @@ Result<int> up(const Ctx& ctx, const Arguments& arguments, Io& io) {
   if (arguments.has("kubeconfig"))
     return fail(Kind::unavailable, "--kubeconfig: running the controllers against another cluster is not there yet");
   TRY(auto house, engine::House::open(ctx, settings));
-  net::ServerOptions options{.host = settings.host,
-                             .port = settings.port,
-                             .certificate_pem = house->pki.server.certificate_pem,
-                             .key_pem = house->pki.server.key_pem};
+  net::ServerOptions options{.host = settings.host, .port = settings.port};
+  TRY_OK(take_certificates(*house, options));
   TRY(auto server, net::Server::start(std::move(options), api::front(*house)));
   house->settings.port = server->port();
   std::unique_ptr<net::Server> for_pods;
@@ -192,6 +207,8 @@ std::vector<Command> server_commands() {
   std::vector<Option> up_options{
       {"--data", "data directory"},
       {"--listen", "HOST:PORT of the API, git, registry and page", false, false, "127.0.0.1:7080"},
+      {"--tls-cert", "certificate and chain, PEM, for the names by which others know the port"},
+      {"--tls-key", "its private key, PEM"},
       {"--gateway", "PORT of the gateway to services", false, false, "7081"},
       {"--advisories", "folder of OSV advisories beside the built-in ones"},
       {"--actions", "folder or URL/{owner}/{name}.git of mirrors of actions", false, true},

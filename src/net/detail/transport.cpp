@@ -4,13 +4,16 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <poll.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <vector>
 
 namespace slipway::net {
 namespace {
@@ -28,18 +31,67 @@ Fail ssl_fail(std::string_view doing) {
 
 Bio memory(std::string_view text) { return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))); }
 
-Result<> use_chain(SSL_CTX* ctx, std::string_view pem) {
-  auto bio = memory(pem);
-  Certificate leaf(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
-  if (!leaf || SSL_CTX_use_certificate(ctx, leaf.get()) != 1) return ssl_fail("certificate");
-  while (X509* next = PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)) {
-    if (SSL_CTX_add0_chain_cert(ctx, next) != 1) {
-      X509_free(next);
-      return ssl_fail("certificate chain");
+// One certificate with its chain and its key.
+struct Identity {
+  Certificate leaf;
+  std::vector<Certificate> chain;
+  Key key;
+};
+
+// The PEM texts may hold several, each certificate before its chain; keys say which certificates are leaves.
+Result<std::vector<Identity>> identities(std::string_view certificates, std::string_view keys) {
+  std::vector<Identity> out;
+  auto key_bio = memory(keys);
+  std::vector<Key> unused;
+  while (EVP_PKEY* key = PEM_read_bio_PrivateKey(key_bio.get(), nullptr, nullptr, nullptr)) unused.emplace_back(key);
+  if (unused.empty()) return ssl_fail("private key");
+  auto bio = memory(certificates);
+  while (X509* read = PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)) {
+    Certificate certificate(read);
+    auto key = std::find_if(unused.begin(), unused.end(),
+                            [&](const Key& k) { return X509_check_private_key(read, k.get()) == 1; });
+    if (key != unused.end()) {
+      out.push_back({std::move(certificate), {}, std::move(*key)});
+      unused.erase(key);
+    } else if (out.empty()) {
+      return ssl_fail("certificate and private key");
+    } else {
+      out.back().chain.push_back(std::move(certificate));
     }
   }
   ERR_clear_error();
+  if (out.empty()) return fail(Kind::invalid, "certificate: want a PEM certificate");
+  if (!unused.empty()) return fail(Kind::invalid, "private key: of no certificate");
+  return out;
+}
+
+Result<> use(SSL_CTX* ctx, Identity identity) {
+  if (SSL_CTX_use_certificate(ctx, identity.leaf.get()) != 1) return ssl_fail("certificate");
+  for (auto& next : identity.chain)
+    if (SSL_CTX_add1_chain_cert(ctx, next.get()) != 1) return ssl_fail("certificate chain");
+  if (SSL_CTX_use_PrivateKey(ctx, identity.key.get()) != 1) return ssl_fail("private key");
   return {};
+}
+
+using Others = std::vector<SslContext>;  // for the names of further certificates
+
+int index_of_others() {
+  static const int index = SSL_CTX_get_ex_new_index(
+      0, nullptr, nullptr, nullptr,
+      [](void*, void* others, CRYPTO_EX_DATA*, int, long, void*) { delete static_cast<Others*>(others); });
+  return index;
+}
+
+// Who asks for a name gets the certificate that has it; others the first.
+int choose_certificate(SSL* ssl, int*, void* arg) {
+  const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+  if (name == nullptr) return SSL_TLSEXT_ERR_OK;
+  for (const auto& other : *static_cast<Others*>(arg))
+    if (X509_check_host(SSL_CTX_get0_certificate(other.get()), name, 0, 0, nullptr) == 1) {
+      SSL_set_SSL_CTX(ssl, other.get());
+      break;
+    }
+  return SSL_TLSEXT_ERR_OK;
 }
 
 Result<> accept_clients_of(SSL_CTX* ctx, std::string_view pem) {
@@ -97,11 +149,20 @@ Result<SslContext> make_server_context(const TlsServerSettings& settings) {
   SSL_CTX_set_alpn_select_cb(ctx.get(), choose_http11, nullptr);
   static constexpr unsigned char session_id[] = "slipway";
   SSL_CTX_set_session_id_context(ctx.get(), session_id, sizeof session_id);
-  TRY_OK(use_chain(ctx.get(), settings.certificate_pem));
-  auto bio = memory(settings.key_pem);
-  Key key(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr));
-  if (!key || SSL_CTX_use_PrivateKey(ctx.get(), key.get()) != 1) return ssl_fail("private key");
-  if (SSL_CTX_check_private_key(ctx.get()) != 1) return ssl_fail("certificate and private key");
+  TRY(auto all, identities(settings.certificate_pem, settings.key_pem));
+  TRY_OK(use(ctx.get(), std::move(all.front())));
+  if (all.size() > 1) {
+    auto others = std::make_unique<Others>();
+    for (std::size_t i = 1; i < all.size(); ++i) {
+      SslContext other(SSL_CTX_new(TLS_server_method()));
+      if (!other) return ssl_fail("tls");
+      TRY_OK(use(other.get(), std::move(all[i])));
+      others->push_back(std::move(other));
+    }
+    SSL_CTX_set_tlsext_servername_callback(ctx.get(), choose_certificate);
+    SSL_CTX_set_tlsext_servername_arg(ctx.get(), others.get());
+    SSL_CTX_set_ex_data(ctx.get(), index_of_others(), others.release());
+  }
   if (!settings.client_ca_pem.empty()) TRY_OK(accept_clients_of(ctx.get(), settings.client_ca_pem));
   return ctx;
 }

@@ -69,6 +69,8 @@ class Catalogue {
   Result<> alias(const Digest& digest, const Digest& stored);
   Result<std::optional<Digest>> stored(const Digest& digest) const;
 
+  // Bytes that are about to come: garbage, unless a name follows.
+  Result<> expect(const Digest& stored);
   // Errors: not_found (a blob is not linked any more), denied (an immutable tag).
   Result<> put(std::string_view repository, const ManifestRow& row, const std::vector<std::string>& tags,
                const PutTerms& terms);
