@@ -29,16 +29,26 @@ struct Link {
 }  // namespace
 
 Result<std::size_t> Catalogue::drop_dead_links(const Ctx& ctx, std::int64_t before, std::int64_t now) {
+  // A window of links at a time: whoever pulls meanwhile waits for no more.
+  constexpr std::int64_t window = 2000;
   std::vector<Link> dead;
-  TRY_OK(db_->read([&](store::Database& db) -> Result<> {
-    TRY(auto statement,
-        bound(db, fmt::format("SELECT repository, digest FROM blob WHERE at <= ? AND {}", unheld), before));
-    for (;;) {
-      TRY(bool row, statement.step());
-      if (!row) return {};
-      dead.push_back({statement.text(0), statement.text(1)});
-    }
-  }));
+  Link last;
+  auto look = fmt::format(
+      "SELECT repository, digest, at <= ?3 AND {} FROM blob WHERE (repository, digest) > (?1, ?2) ORDER BY repository, "
+      "digest LIMIT ?4",
+      unheld);
+  for (auto rows = window; rows == window;) {
+    TRY_OK(ctx.alive());
+    TRY_OK(db_->read([&](store::Database& db) -> Result<> {
+      TRY(auto statement, bound(db, look, last.repository, last.digest, before, window));
+      for (rows = 0;; ++rows) {
+        TRY(bool row, statement.step());
+        if (!row) return {};
+        last = {statement.text(0), statement.text(1)};
+        if (statement.number(2) != 0) dead.push_back(last);
+      }
+    }));
+  }
   // Looked at again, each where it goes: a manifest that came meanwhile keeps it.
   auto drop = [&](store::Database& db, const Link& link) -> Result<bool> {
     TRY(bool still,

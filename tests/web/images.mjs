@@ -39,6 +39,8 @@ await person(async (page, me) => {
   await page.locator("tr", { hasText: "signature" }).first().getByRole("link").click();
   await page.getByText("application/vnd.dev.sigstore.bundle.v0.3+json").first().waitFor();
   await page.locator(".facts", { hasText: "about" }).getByRole("link").waitFor();
+  await page.getByText("what it says").click();
+  await page.getByText('"mediaType": "x"').waitFor();
   await shot(page, "signature");
   me.minds = false; // the browser says 404 itself
   await me.open("#/images/no%2Fsuch/v1");

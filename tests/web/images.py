@@ -69,4 +69,5 @@ def test_images(house: House):
         ada.tell("pushed")
 
 
-main(globals())
+if __name__ == "__main__":
+    main(globals())

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { counts, imagesOf, instruction, kindOf, layersOf, platformOf, worstFirst, type Finding } from "./images";
+import { counts, imagesOf, instruction, kindOf, layersOf, platformOf, readable, worstFirst, type Finding } from "./images";
 
 const blob = (size: number) => ({ mediaType: "x/y", digest: "sha256:00", size });
 
@@ -34,4 +34,8 @@ test("findings, the worst first", () => {
   const list = [of("low", "a"), of("High", "c"), of("critical", "z"), of("high", "b"), of("odd", "o")];
   expect(worstFirst(list).map((one) => one.rule).join("")).toBe("zbcao");
   expect(counts(list)).toBe("1 critical, 2 high, 1 low");
+});
+test("what an artifact says", () => {
+  expect(readable('{"a":[1]}')).toBe('{\n  "a": [\n    1\n  ]\n}');
+  expect(readable("not {json")).toBe("not {json");
 });

@@ -74,6 +74,15 @@ export function kindOf(referrer: Descriptor): string {
   return kinds.find(([pattern]) => pattern.test(text))?.[1] ?? "artifact";
 }
 
+/** JSON in lines; other text as it is. */
+export function readable(text: string): string {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}
+
 const ranks = ["critical", "high", "medium", "low", "info"];
 export const rankOf = (severity: string): number => (ranks.indexOf(severity.toLowerCase()) + ranks.length + 1) % (ranks.length + 1);
 export function worstFirst(findings: Finding[]): Finding[] {

@@ -2,7 +2,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { useClock } from "../hooks";
 import { get, request } from "../kube";
-import { counts, imagesOf, kindOf, layersOf, platformOf, rankOf, worstFirst, type Config, type Descriptor, type Finding, type Manifest } from "../model/images";
+import { counts, imagesOf, kindOf, layersOf, platformOf, rankOf, readable, worstFirst, type Config, type Descriptor, type Finding, type Manifest } from "../model/images";
 import { age, bytes, short } from "../model/text";
 import { Empty } from "../parts/parts";
 
@@ -173,6 +173,7 @@ function Facts({ rows }: { rows: [string, ComponentChildren][] }) {
     </dl>
   );
 }
+const many = (count: number, what: string) => `${count} ${what}${count === 1 ? "" : "s"}`;
 const words = (list: string[] | undefined) => (list?.length ? <code>{list.map((word) => (/[\s"]/.test(word) ? JSON.stringify(word) : word)).join(" ")}</code> : "");
 
 function Settings({ config, now }: { config: Config; now: number }) {
@@ -192,13 +193,13 @@ function Settings({ config, now }: { config: Config; now: number }) {
       />
       {(c.Env?.length ?? 0) > 0 && (
         <details>
-          <summary>{c.Env!.length} variables</summary>
+          <summary>{many(c.Env!.length, "variable")}</summary>
           <pre class="code">{c.Env!.join("\n")}</pre>
         </details>
       )}
       {Object.keys(c.Labels ?? {}).length > 0 && (
         <details>
-          <summary>{Object.keys(c.Labels!).length} labels</summary>
+          <summary>{many(Object.keys(c.Labels!).length, "label")}</summary>
           <pre class="code">{Object.entries(c.Labels!).map(([key, value]) => `${key}=${value}`).join("\n")}</pre>
         </details>
       )}
@@ -223,7 +224,7 @@ function Layers({ manifest, config }: { manifest: Manifest; config: Config | nul
                   <code title={layer.digest}>{short(layer.digest)}</code>
                 </td>
                 <td class="number">{bytes(layer.size)}</td>
-                <td class="share" aria-hidden="true">
+                <td class="weight" aria-hidden="true">
                   <span style={{ width: `${all ? Math.max(1, (100 * layer.size) / all) : 0}%` }} />
                 </td>
                 <td class="by">{layer.by ? <code title={layer.by}>{layer.by}</code> : <span class="quiet">{layer.mediaType}</span>}</td>
@@ -236,14 +237,30 @@ function Layers({ manifest, config }: { manifest: Manifest; config: Config | nul
   );
 }
 
-function Referrers({ repository, digest }: { repository: string; digest: string }) {
+/** What an artifact holds, when it is text of a size that can be read. */
+function Contents({ repository, manifest }: { repository: string; manifest: Manifest }) {
+  const layer = (manifest.layers ?? []).find((one) => /json|text|xml|yaml/.test(one.mediaType) && one.size > 2 && one.size < 1e6);
+  const [open, setOpen] = useState(false);
+  const text = useAnswer(open && layer ? layer.digest : "", async () => (await request(`/v2/${repository}/blobs/${layer!.digest}`)).text());
+  if (!layer) return null;
+  return (
+    <details onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>what it says</summary>
+      {text.problem && <p class="problem">{text.problem}</p>}
+      {text.value !== null && <pre class="code">{readable(text.value).slice(0, 100_000)}</pre>}
+    </details>
+  );
+}
+
+function Referrers({ repository, digest, all }: { repository: string; digest: string; all?: boolean }) {
   const list = useAnswer(`${repository}@${digest}`, () => get<{ manifests: Descriptor[] }>(`/v2/${repository}/referrers/${digest}`));
   if (list.problem) return <p class="problem">{list.problem}</p>;
   const referrers = list.value?.manifests ?? [];
+  if (all && referrers.length === 0) return null;
   return (
     <section>
       <h2>
-        Said about it <span class="quiet">signatures, SBOMs, attestations</span>
+        {all ? "Said about all platforms" : "Said about it"} <span class="quiet">signatures, SBOMs, attestations</span>
       </h2>
       {list.value && referrers.length === 0 && <p class="quiet">Nothing.</p>}
       {referrers.length > 0 && (
@@ -323,10 +340,11 @@ function Image({ repository, digest, manifest }: { repository: string; digest: s
       {config.value && <Settings config={config.value} now={now} />}
       {Object.keys(manifest.annotations ?? {}).length > 0 && (
         <details>
-          <summary>{Object.keys(manifest.annotations!).length} annotations</summary>
+          <summary>{many(Object.keys(manifest.annotations!).length, "annotation")}</summary>
           <pre class="code">{Object.entries(manifest.annotations!).map(([key, value]) => `${key}=${value}`).join("\n").slice(0, 20000)}</pre>
         </details>
       )}
+      {!isImage && <Contents repository={repository} manifest={manifest} />}
       <Layers manifest={manifest} config={config.value} />
       <Referrers repository={repository} digest={digest} />
       {isImage && <Findings repository={repository} digest={digest} />}
@@ -359,7 +377,7 @@ function Reference({ repository, reference, platform }: { repository: string; re
       </nav>
       {inner.problem && <p class="problem">{inner.problem}</p>}
       {inner.value && <Image repository={repository} {...inner.value} key={inner.value.digest} />}
-      <Referrers repository={repository} digest={top.value.digest} />
+      <Referrers repository={repository} digest={top.value.digest} all />
     </>
   );
 }
