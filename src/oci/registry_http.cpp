@@ -290,6 +290,9 @@ class Face {
     } else {
       push.tags.push_back(route.last);
     }
+    constexpr std::size_t most_tags = 64;  // each is a header of the answer; clients take no more than a hundred
+    if (push.tags.size() > most_tags)
+      return problem(414, "TAG_INVALID", fmt::format("{} tags, want at most {} at once", push.tags.size(), most_tags));
     for (const auto& tag : push.tags)
       if (!valid_tag(tag)) return problem(400, "TAG_INVALID", fmt::format("tag {:?}", tag));
     if (auto length = to_int(request.headers.get_or("content-length", ""));
