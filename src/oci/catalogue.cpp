@@ -166,15 +166,14 @@ Result<> Catalogue::expect(const Digest& stored) {
 Result<> Catalogue::put(std::string_view repository, const ManifestRow& row, const std::vector<std::string>& tags,
                         const PutTerms& terms) {
   return db_->transact([&](store::Database& db) -> Result<> {
+    if (!terms.present(row.stored)) return fail(Kind::conflict, "manifest {}: freed meanwhile", row.digest.str());
     for (const auto& blob : terms.named) {
-      if (terms.blobs == PutTerms::Blobs::free) break;
-      if (terms.blobs == PutTerms::Blobs::link) {
+      if (terms.blobs == PutTerms::Blobs::link)
         TRY_OK(execute(db, add_link, repository, blob.digest.str(), static_cast<std::int64_t>(blob.size), now()));
-        continue;
-      }
       TRY(bool linked,
           exists(db, "SELECT 1 FROM blob WHERE repository = ? AND digest = ?", repository, blob.digest.str()));
-      if (!linked) return fail(Kind::not_found, "blob {} is not in {}", blob.digest.str(), repository);
+      if (!linked || !terms.present(blob.stored))
+        return fail(Kind::not_found, "blob {} is not in {}", blob.digest.str(), repository);
     }
     {
       TRY(auto statement, db.prepare("INSERT OR REPLACE INTO manifest VALUES(?, ?, ?, ?, ?, ?, ?)"));

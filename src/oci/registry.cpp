@@ -40,6 +40,7 @@ Result<std::string> type_of(std::string_view bytes, std::string_view given) {
 Result<detail::PutTerms> Registry::Rep::terms_of(const Push& push, const std::vector<Descriptor>& blobs_named,
                                                  const std::vector<Descriptor>& manifests_named) const {
   detail::PutTerms terms;
+  terms.present = [this](const Digest& stored) { return blobs.contains(stored); };
   auto own = rules();
   for (const auto& tag : push.tags)
     if (own->is_immutable(push.repository, tag)) terms.immutable.push_back(tag);
@@ -56,7 +57,7 @@ Result<detail::PutTerms> Registry::Rep::terms_of(const Push& push, const std::ve
     if (!here) return fail(Kind::not_found, "blob {} is not in {}", d.digest.str(), push.repository);
     if (push.children == Children::repository && d.size != *size)
       return fail(Kind::invalid, "blob {} has {} bytes, the manifest says {}", d.digest.str(), *size, d.size);
-    terms.named.push_back({d.digest, *size});
+    terms.named.push_back({d.digest, *stored, *size});
   }
   if (push.children == Children::sparse) return terms;
   for (const auto& d : manifests_named) {
@@ -189,9 +190,15 @@ Result<Registry::Rep::Pushed> Registry::Rep::push(const Push& push, std::string_
   row.artifact_type = referrer.artifact_type;
   if (subject) row.subject = subject->digest;
   row.referrer = doc::print_json(to_doc(referrer));
-  if (!blobs.contains(row.stored)) TRY_OK(catalogue->expect(row.stored));  // killed before its name: freed later
-  TRY_OK(blobs.put(bytes));
-  TRY_OK(catalogue->put(push.repository, row, push.tags, terms));
+  for (int attempt = 1;; ++attempt) {
+    if (!blobs.contains(row.stored)) TRY_OK(catalogue->expect(row.stored));  // killed before its name: freed later
+    TRY_OK(blobs.put(bytes));
+    auto done = catalogue->put(push.repository, row, push.tags, terms);
+    if (done) break;
+    if (!done.error().is(Kind::conflict)) return Fail(std::move(done).error());
+    // Taken for garbage between the bytes and the name: once more.
+    if (attempt == 3) return Fail(std::move(done).error().as(Kind::unavailable));
+  }
   manifests_pushed.add();
   if (options.pushed) {
     if (push.tags.empty()) options.pushed({push.repository, "", row.digest});

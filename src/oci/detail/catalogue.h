@@ -13,7 +13,7 @@
 namespace slipway::oci::detail {
 
 struct NamedBlob {
-  Digest digest;
+  Digest digest, stored;
   std::uint64_t size = 0;
 };
 struct ManifestRow {
@@ -30,7 +30,8 @@ struct PutTerms {
   enum class Blobs { linked, link, free };  // are there already; become readable here; may come later
   Blobs blobs = Blobs::free;
   std::vector<NamedBlob> named;
-  std::vector<std::string> immutable;  // those of its tags that may not move
+  std::vector<std::string> immutable;          // those of its tags that may not move
+  std::function<bool(const Digest&)> present;  // whether the store has the bytes; garbage goes in transactions as well
 };
 struct TagRow {
   std::string tag;
@@ -71,7 +72,8 @@ class Catalogue {
 
   // Bytes that are about to come: garbage, unless a name follows.
   Result<> expect(const Digest& stored);
-  // Errors: not_found (a blob is not linked any more), denied (an immutable tag).
+  // Errors: not_found (a blob is not linked or not there any more), conflict (nor are the manifest's own bytes), denied
+  // (an immutable tag).
   Result<> put(std::string_view repository, const ManifestRow& row, const std::vector<std::string>& tags,
                const PutTerms& terms);
   Result<std::optional<ManifestRow>> manifest(std::string_view repository, std::string_view reference) const;
