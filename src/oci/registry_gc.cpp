@@ -14,6 +14,9 @@ Counter freed("slipway_oci_garbage_bytes_total", "bytes of images that nothing r
 
 constexpr std::size_t at_once = 100;  // files that go in one transaction: pushes wait for no more
 
+// So long the row outlives the bytes, whatever the grace: they may just be on their way in, without a name yet.
+constexpr std::int64_t row_stays = 60;
+
 std::int64_t seconds(std::chrono::system_clock::time_point when) {
   return std::chrono::duration_cast<std::chrono::seconds>(when.time_since_epoch()).count();
 }
@@ -37,9 +40,9 @@ Result<> sweep(const Ctx& ctx, Registry::Rep& rep, const GcOptions& options, GcR
       return wait(digest);
     TRY(auto bytes, rep.blobs.remove_old(ctx, digest, options.grace, really));
     if (!bytes) return wait(digest);
-    ++report.removed;
+    report.removed += *bytes > 0 ? 1 : 0;
     report.bytes += *bytes;
-    return true;
+    return since[digest.str()] <= now - row_stays;
   };
   for (std::size_t first = 0; first < garbage.size(); first += at_once) {
     TRY_OK(ctx.alive());

@@ -106,7 +106,9 @@ TEST(KilledChild, Works) {
     threads.emplace_back([&, who, seed = device()] {
       for (Person person(registry->routes(), who, seed);;) person.work();
     });
-  for (;;) (void)registry->collect_garbage(Ctx{}, {.grace = Millis(1000)});
+  // In every third life without any grace: then who pushes is often told to begin again, and still loses nothing.
+  auto grace = Millis(device() % 3 == 0 ? 0 : 1000);
+  for (;;) (void)registry->collect_garbage(Ctx{}, {.grace = grace});
 }
 
 // What people were told, and so must be.

@@ -114,8 +114,8 @@ class Catalogue {
     std::int64_t since = 0;
   };
   Result<std::vector<Garbage>> garbage() const;
-  // For each that nothing reaches: `remove`, which says whether it is gone. One that something reaches is garbage no
-  // more. In one transaction: nobody can link it meanwhile.
+  // For each that nothing reaches: `remove`, which says whether its row may go. One that something reaches is garbage
+  // no more. In one transaction: nobody can link it meanwhile.
   Result<> drop_garbage(std::span<const Garbage> some, const std::function<Result<bool>(const Digest&)>& remove);
   // Runs `work` and takes back whatever it wrote.
   Result<> as_if(const std::function<Result<>()>& work);
