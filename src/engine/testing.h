@@ -7,6 +7,7 @@
 #include "engine/house.h"
 #include "engine/push_notes.h"
 #include "engine/recorder.h"
+#include "engine/registry_settings.h"
 #include "engine/render.h"
 #include "engine/run_logs.h"
 #include "engine/running_runs.h"

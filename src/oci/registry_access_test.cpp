@@ -190,6 +190,11 @@ TEST(Access, ListsAndMountsOnlyWhatMayBeRead) {
   };
   EXPECT_EQ(mount("secret").status, 202) << "not hers to read, so it is uploaded";
   EXPECT_EQ(mount("shop/web").status, 201);
+  Client ann{host, basic("ann"), {}};
+  auto post = "/v2/shop/newer/blobs/uploads/?mount=" + Digest::of("layer").str();
+  EXPECT_EQ(ann.send("POST", post + "&from=shop/web", "repository:shop/newer:pull,push").status, 201);
+  EXPECT_EQ(ann.send("POST", post + "&from=secret", "repository:shop/newer:pull,push").status, 202);
+  EXPECT_EQ(ann.send("POST", post, "repository:shop/newer:pull,push").status, 201) << "from wherever she may read it";
 }
 
 TEST(Access, OurClientSignsIn) {

@@ -120,10 +120,6 @@ class Face {
     if (request.method == "DELETE") return "delete";
     return request.method == "GET" || request.method == "HEAD" ? "pull" : "push";
   }
-  bool allowed(const std::string& repository, std::string_view action) const {
-    return rep_.access->may(visitor_, repository, action);
-  }
-
   Response answer(const Ctx& ctx, Request& request, const Route& route) {
     const auto& m = request.method;
     bool reads = m == "GET" || m == "HEAD";
@@ -437,7 +433,8 @@ class Face {
       TRY(sources, rep_.catalogue->repositories_of(digest));
     }
     for (const auto& source : sources) {
-      if (!allowed(source, "pull")) continue;
+      // By the rights of the user: no client asks for a token for repositories that it only mounts from.
+      if (!rules_->may(visitor_.who, source, "pull")) continue;
       TRY(bool there, rep_.catalogue->has_blob(source, digest));
       if (!there) continue;
       TRY(bool here, rep_.catalogue->has_blob(route.repository, digest));
