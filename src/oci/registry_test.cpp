@@ -160,6 +160,7 @@ TEST(Registry, ChecksManifests) {
   EXPECT_EQ(code_of(host.put("a", "t", R"({"schemaVersion":1})")), "400 MANIFEST_INVALID");
   EXPECT_EQ(code_of(host.put("a", "t", bytes, media::index)), "400 MANIFEST_INVALID");
   EXPECT_EQ(code_of(host.put("a", "bad~tag", bytes)), "400 TAG_INVALID");
+  EXPECT_EQ(code_of(host.put("a", "t", replace_all(bytes, "\"size\":5", "\"size\":6"))), "400 MANIFEST_INVALID");
   std::string many = Digest::of(bytes).str() + "?tag=t0";
   for (int n = 1; n < 64; ++n) many += fmt::format("&tag=t{}", n);
   EXPECT_EQ(host.put("a", many, bytes).status, 201);
