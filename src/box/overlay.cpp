@@ -2,6 +2,8 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "box/box.h"
 #include "box/detail/userns.h"
 
@@ -45,7 +47,11 @@ Result<Overlay> Overlay::mount(const std::vector<fs::path>& layers, const fs::pa
 
 Result<Overlay> Overlay::mount(const std::vector<fs::path>& layers, const fs::path& upper, const fs::path& work,
                                const fs::path& merged, Options options) {
-  auto lowers = layers;
+  // A folder may stand in an overlay once (ELOOP). What a lower one of two equal layers says, the upper one says too.
+  std::vector<fs::path> lowers;
+  for (auto layer = layers.rbegin(); layer != layers.rend(); ++layer)
+    if (std::find(lowers.begin(), lowers.end(), *layer) == lowers.end()) lowers.push_back(*layer);
+  std::reverse(lowers.begin(), lowers.end());
   for (const auto& dir : {upper, work, merged})
     if (!dir.empty()) {
       TRY_OK(make_dirs(dir));

@@ -110,6 +110,7 @@ struct Bound {
   std::vector<std::pair<std::string, std::vector<std::string>*>> named;
   std::vector<std::pair<std::string, bool*>> flagged;
   std::string output = "text";
+  std::vector<std::string>* outputs = nullptr;  // of a command that has an --output of its own, for other things too
 };
 
 void bind(Bound& bound, CLI::App& app, const Command& command) {
@@ -129,6 +130,7 @@ void bind(Bound& bound, CLI::App& app, const Command& command) {
     added->allow_extra_args(false);
     if (!option.many) added->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     bound.named.emplace_back(long_name(option.names), values.get());
+    if (long_name(option.names) == "output") bound.outputs = values.get();
   }
   for (const auto& positional : command.positionals) {
     auto& values = bound.values.emplace_back(std::make_unique<std::vector<std::string>>());
@@ -137,7 +139,16 @@ void bind(Bound& bound, CLI::App& app, const Command& command) {
     if (!positional.many) added->expected(1)->allow_extra_args(false);  // what follows is the next one's
     bound.named.emplace_back(positional.name, values.get());
   }
-  app.add_option("--output,-o", bound.output, "text or json")->check(CLI::IsMember({"text", "json"}));
+  if (bound.outputs == nullptr)
+    app.add_option("--output,-o", bound.output, "text or json")->check(CLI::IsMember({"text", "json"}));
+}
+
+// "text" and "json" mean what they mean everywhere.
+void take_output(Bound& bound) {
+  if (bound.outputs == nullptr) return;
+  for (const auto& value : *bound.outputs)
+    if (value == "text" || value == "json") bound.output = value;
+  std::erase_if(*bound.outputs, [](const std::string& value) { return value == "text" || value == "json"; });
 }
 
 Arguments arguments_of(const Bound& bound) {
@@ -253,7 +264,10 @@ int main(int argc, char** argv) {
     return 2;
   }
   for (const auto& one : bound)
-    if (one->app->parsed()) return run_command(*one);
+    if (one->app->parsed()) {
+      take_output(*one);
+      return run_command(*one);
+    }
   print_map(commands);
   return 2;
 }

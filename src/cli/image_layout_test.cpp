@@ -1,4 +1,4 @@
-#include "cli/image_layout.h"
+#include "oci/layout.h"
 
 #include <gtest/gtest.h>
 
@@ -24,9 +24,11 @@ class Layout : public testing::Test {
     config.cmd = {"/bin/true"};
     digest_ = must(image::import_folder(ctx_, *from_.registry, "shop/web", "1", from_.folder.path() / "root", config));
   }
-  Result<> write(const fs::path& to) { return write_layout(ctx_, *from_.registry, "shop/web", "1", "shop/web:1", to); }
+  Result<> write(const fs::path& to) {
+    return oci::write_layout(ctx_, *from_.registry, "shop/web", "1", "shop/web:1", to);
+  }
   Result<std::vector<oci::Descriptor>> read(const fs::path& layout) {
-    return read_layout(ctx_, *to_.registry, layout, "other/web", "2");
+    return oci::read_layout(ctx_, *to_.registry, layout, "other/web", "2");
   }
 
   Ctx ctx_;

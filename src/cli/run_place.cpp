@@ -51,13 +51,14 @@ Result<> RunPlace::open_stores(const Arguments& arguments) {
   TRY(store_, LocalStore::open(arguments));
   TRY(blobs_, store::BlobStore::open(root_ / "blobs"));
   TRY(layers_, oci::LayerCache::open(*store_->blobs, work / "layers"));
+  TRY(scanner_, scan::make_scanner({.registry = store_->registry.get()}));
   builder_ = image::make_builder({.registry = store_->registry.get(),
                                   .layers = layers_.get(),
                                   .runtime = runtime_.get(),
                                   .remote = store_->remote.get(),
                                   .root = work / "build",
-                                  .registry_names = store_->names});
-  TRY(scanner_, scan::make_scanner({.registry = store_->registry.get()}));
+                                  .registry_names = store_->names,
+                                  .scanner = scanner_.get()});
   return {};
 }
 

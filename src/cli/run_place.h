@@ -43,8 +43,8 @@ class RunPlace {
   std::unique_ptr<LocalStore> store_;
   std::unique_ptr<store::BlobStore> blobs_;
   std::unique_ptr<oci::LayerCache> layers_;
-  std::unique_ptr<path::ImageBuilder> builder_;
   std::unique_ptr<path::Scanner> scanner_;
+  std::unique_ptr<path::ImageBuilder> builder_;
   std::unique_ptr<ci::JobCache> cache_;
   std::unique_ptr<ci::JobService> service_;
   std::unique_ptr<net::Server> server_;

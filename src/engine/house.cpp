@@ -148,6 +148,12 @@ Result<> open_stages(const Ctx& ctx, House& house) {
   options.drift = [&house](const gitops::Drift& drift) { report_drift(house, drift); };
   house.gitops = std::make_unique<gitops::Controller>(house.api->client("slipway-gitops"), *house.repositories,
                                                       std::move(options));
+  scan::ScannerOptions scanner;
+  scanner.registry = house.registry.get();
+  TRY(scanner.advisories, open_advisories(ctx, house.settings));
+  scanner.cache = data / "inventory";
+  TRY_OK(make_dirs(data / "inventory"));
+  TRY(house.scanner, scan::make_scanner(std::move(scanner)));
   TRY_OK(make_dirs(data / "build"));
   image::BuilderOptions build;
   build.registry = house.registry.get();
@@ -156,13 +162,8 @@ Result<> open_stages(const Ctx& ctx, House& house) {
   build.remote = house.remote.get();
   build.root = data / "build";
   build.registry_names = registry_names(house.settings);
+  build.scanner = house.scanner.get();
   house.builder = image::make_builder(std::move(build));
-  scan::ScannerOptions scanner;
-  scanner.registry = house.registry.get();
-  TRY(scanner.advisories, open_advisories(ctx, house.settings));
-  scanner.cache = data / "inventory";
-  TRY_OK(make_dirs(data / "inventory"));
-  TRY(house.scanner, scan::make_scanner(std::move(scanner)));
   house.job_groups = std::make_unique<ci::JobGroups>();
   ci::CacheLimits limits{.bytes = house.settings.cache_bytes,
                          .unused = std::chrono::hours(24 * house.settings.cache_days)};

@@ -1,10 +1,12 @@
 #include "image/detail/build.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
 #include "base/pool.h"
 #include "base/text.h"
+#include "image/checks.h"
 #include "image/detail/stage_runner.h"
 #include "image/expand.h"
 
@@ -64,7 +66,6 @@ void State::set_env(std::string_view name, std::string value) {
 
 void Build::say(std::string_view line, int stream) {
   if (!log_) return;
-  std::lock_guard lock(log_mutex_);
   log_(stream, std::string(line) + "\n");
 }
 
@@ -73,33 +74,86 @@ std::optional<std::string> Build::global(std::string_view name) const {
   return it == globals_.end() ? std::nullopt : std::optional(it->second);
 }
 
+void Build::report(const std::string& step, path::BuildStep::State state) {
+  if (request_.on_step) request_.on_step({step, state});
+}
+
+bool Build::uses_cache(const Stage& stage) const {
+  if (request_.no_cache) return false;
+  return std::none_of(request_.no_cache_stages.begin(), request_.no_cache_stages.end(),
+                      [&](const std::string& name) { return plan_.find(name) == &stage; });
+}
+
+bool Build::allows(std::string_view entitlement) const {
+  const auto& allow = request_.allow;
+  return std::find(allow.begin(), allow.end(), entitlement) != allow.end();
+}
+
+namespace {
+
+// A file that a request names: of the context when it is below it, so that a link in a context that somebody else
+// made leads to nothing outside of it.
+Result<std::string> read_named(const fs::path& context, const fs::path& path, std::size_t limit) {
+  auto below = path.is_relative() ? path : path.lexically_normal().lexically_relative(context.lexically_normal());
+  if (below.empty() || *below.begin() == "..") return read_file(path.is_relative() ? context / path : path, limit);
+  TRY(auto fd, open_beneath(context, below, O_RDONLY | O_CLOEXEC));
+  struct stat st{};
+  if (::fstat(fd.get(), &st) < 0 || !S_ISREG(st.st_mode)) return fail(Kind::invalid, "{}: is no file", path.native());
+  if (static_cast<std::size_t>(st.st_size) > limit)
+    return fail(Kind::invalid, "{}: {} bytes, want at most {}", path.native(), st.st_size, limit);
+  return read_all(fd.get());
+}
+
+}  // namespace
+
 Result<> Build::read_dockerfile() {
-  fs::path path = request_.dockerfile;
-  if (path.is_relative()) path = request_.context / path;
-  auto text = read_file(path, 16 << 20);
+  auto text = read_named(request_.context, request_.dockerfile, 16 << 20);
   if (!text) {
     if (!text.error().is(Kind::not_found)) return Fail(std::move(text).error());
+    auto path = request_.context / request_.dockerfile;
     return Fail(
         Error(Kind::not_found, fmt::format("{}: no such Dockerfile", path.native())).with_hint("name it with -f"));
   }
   TRY(file_, parse_dockerfile(*text, request_.dockerfile));
   TRY(plan_, plan_stages(file_));
   input("dockerfile " + sha256_hex(*text));
-  for (const auto& remark : file_.remarks) say(fmt::format("{}:{}: {}", file_.name, remark.line, remark.text), 2);
   return {};
+}
+
+// What the Dockerfile should not do is said; it ends the build when the file asks for that ("# check=error=true").
+Result<> Build::check() {
+  CheckOptions options{
+      .args = request_.args, .ignore = ignore_.empty() ? nullptr : &ignore_, .env_of = {}, .config = {}};
+  if (auto it = request_.args.find("BUILDKIT_DOCKERFILE_CHECK"); it != request_.args.end()) options.config = it->second;
+  // Only what is here already: checks pull nothing.
+  options.env_of = [this](const std::string& name) -> std::optional<std::vector<std::string>> {
+    auto reference = oci::parse_reference(name);
+    if (!reference) return std::nullopt;
+    auto which = reference->digest.empty() ? reference->tag : reference->digest.str();
+    for (const auto& repository : {name.substr(0, name.find_first_of(":@")), oci::local_repository(*reference)})
+      if (auto image = shop_.options.registry->image(repository, which, platform_)) return image->config.env;
+    return std::nullopt;
+  };
+  auto checked = check_dockerfile(file_, plan_, options);
+  if (!checked) return file_.wrong(1, 1, checked.error().what());
+  std::set<std::string> rules;
+  for (const auto& c : checked->found) {
+    say(fmt::format("{}:{}: {}: {}", file_.name, c.line, c.rule, c.text), 2);
+    rules.insert(c.rule);
+  }
+  if (!checked->fails) return {};
+  return fail(Kind::invalid, "{}: what its checks found ends the build: {}", file_.name, fmt::join(rules, ", "));
 }
 
 // <Dockerfile>.dockerignore takes the place of .dockerignore.
 Result<> Build::read_ignore() {
-  fs::path dockerfile = request_.dockerfile;
-  auto own = (dockerfile.is_relative() ? request_.context / dockerfile : dockerfile).native() + ".dockerignore";
-  for (const auto& path : {fs::path(own), request_.context / ".dockerignore"}) {
-    auto text = read_file(path, 4 << 20);
+  for (const auto& name : {request_.dockerfile + ".dockerignore", std::string(".dockerignore")}) {
+    auto text = read_named(request_.context, name, 4 << 20);
     if (!text) {
       if (text.error().is(Kind::not_found)) continue;
       return Fail(std::move(text).error());
     }
-    TRY(ignore_, IgnoreList::parse(*text, path.filename().native()));
+    TRY(ignore_, IgnoreList::parse(*text, fs::path(name).filename().native()));
     break;
   }
   context_.source = {.root = request_.context,
@@ -111,24 +165,26 @@ Result<> Build::read_ignore() {
 
 Result<> Build::read_settings() {
   build_platform_ = host_platform();
-  platform_ = build_platform_;
-  if (!request_.platform.empty()) {
-    TRY(platform_, oci::parse_platform(request_.platform));
-  }
-  if (request_.source_date_epoch)
-    epoch_ = *request_.source_date_epoch;
-  else if (auto it = request_.args.find("SOURCE_DATE_EPOCH"); it != request_.args.end())
-    epoch_ = to_int(it->second).value_or(default_epoch);
-  if (epoch_ < 0) return fail(Kind::invalid, "SOURCE_DATE_EPOCH {}: want seconds since 1970", epoch_);
+  const auto& how = request_.compression;
+  if (how == "zstd")
+    compression_ = oci::Compression::zstd;
+  else if (how == "none" || how == "uncompressed")
+    compression_ = oci::Compression::none;
+  else if (!how.empty() && how != "gzip")
+    return fail(Kind::invalid, "compression {:?}: want gzip, zstd or none", how);
   auto platform = [&](const std::string& prefix, const oci::Platform& p) {
     globals_[prefix + "PLATFORM"] = p.print();
     globals_[prefix + "OS"] = p.os;
     globals_[prefix + "ARCH"] = p.architecture;
+    globals_[prefix + "OSVERSION"] = "";
     globals_[prefix + "VARIANT"] = p.variant;
   };
   platform("TARGET", platform_);
   platform("BUILD", build_platform_);
-  globals_["TARGETSTAGE"] = request_.target.empty() ? "default" : request_.target;
+  const auto& last = plan_.stages.back().name;
+  globals_["TARGETSTAGE"] = !request_.target.empty() ? request_.target : last.empty() ? "default" : last;
+  for (auto& [name, value] : globals_)
+    if (auto it = request_.args.find(name); it != request_.args.end()) value = it->second;
   for (const auto& i : plan_.global_args) {
     for (const auto& word : i.args) {
       auto parts = cut(word, "=");
@@ -142,9 +198,26 @@ Result<> Build::read_settings() {
       }
     }
   }
+  TRY_OK(read_epoch());
   for (const auto& [name, value] : request_.args)
     if (!is_proxy_arg(name)) input(fmt::format("arg {}={}", name, value));
   input(fmt::format("platform {} epoch {} target {}", platform_.print(), epoch_, request_.target));
+  return {};
+}
+
+// The request's, else the argument's, else the default that the Dockerfile gives the argument before its first FROM.
+Result<> Build::read_epoch() {
+  std::optional<std::string> text;
+  if (auto it = request_.args.find("SOURCE_DATE_EPOCH"); it != request_.args.end()) text = it->second;
+  if (!text) text = global("SOURCE_DATE_EPOCH");
+  if (request_.source_date_epoch) {
+    epoch_ = *request_.source_date_epoch;
+  } else if (text && !text->empty()) {
+    auto seconds = to_int(*text);
+    if (!seconds) return fail(Kind::invalid, "SOURCE_DATE_EPOCH {:?}: want seconds since 1970", *text);
+    epoch_ = *seconds;
+  }
+  if (epoch_ < 0) return fail(Kind::invalid, "SOURCE_DATE_EPOCH {}: want seconds since 1970", epoch_);
   return {};
 }
 
@@ -163,14 +236,15 @@ Result<std::size_t> Build::target() const {
 Result<> Build::need(std::size_t index) {
   if (!needed_.insert(index).second) return {};
   const auto& stage = plan_.stages[index];
+  if (is_replaced(stage)) return {};
   auto earlier = [&](std::string_view name) -> const Stage* {
     const auto* found = plan_.find(name);
     return found != nullptr && found->index < index ? found : nullptr;
   };
   Lookup lookup = [&](std::string_view name) { return global(name); };
   if (auto base = expand(stage.base, lookup, {.escape = file_.escape})) {
-    const auto* found = earlier(*base);
-    if (found != nullptr && found->name == lower(*base)) {
+    const auto* found = plan_.base_of(*base, index);
+    if (found != nullptr) {
       if (exported_.contains(index)) exported_.insert(found->index);
       TRY_OK(need(found->index));
       if (exported_.contains(index)) exported_.insert(found->index);
@@ -209,7 +283,7 @@ Result<> Build::run_stages() {
   return run_all(ctx_, width, std::move(tasks));
 }
 
-Result<path::BuildResult> Build::run() {
+Result<Built> Build::run() {
   std::error_code error;
   if (!fs::is_directory(request_.context, error))
     return fail(Kind::not_found, "build context {}: no such folder", request_.context.native());
@@ -219,6 +293,7 @@ Result<path::BuildResult> Build::run() {
   index_ = std::make_unique<FileIndex>(shop_.options.root / "index" / place);
   TRY_OK(read_ignore());
   TRY_OK(read_settings());
+  TRY_OK(check());
   TRY(auto last, target());
   exported_.insert(last);
   TRY_OK(need(last));

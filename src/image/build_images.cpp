@@ -1,6 +1,7 @@
 // Images that come in, and the one that goes out.
 #include <sys/stat.h>
 
+#include "base/encode.h"
 #include "base/pool.h"
 #include "base/text.h"
 #include "image/detail/build.h"
@@ -40,6 +41,8 @@ Result<State> Build::base_image(const Ctx& ctx, const std::string& name, const o
     return fail(Kind::corrupt, "{}: {} layers but {} diff ids", name, image.manifest.layers.size(),
                 image.config.diff_ids.size());
   input(fmt::format("image {} {}", name, image.digest.str()));
+  depends_on({fmt::format("pkg:docker/{}?platform={}", name, percent_encode(platform.print())),
+              image.digest.algorithm() == "sha256" ? "sha256" : "sha512", std::string(image.digest.hex())});
   State state;
   for (std::size_t n = 0; n < image.manifest.layers.size(); ++n) {
     auto d = image.manifest.layers[n];
@@ -55,16 +58,23 @@ Result<Origin> Build::origin(const Ctx& ctx, std::string_view name, std::size_t 
   origin.source.keeps_owner = true;
   const auto* found = plan_.find(name);
   std::shared_ptr<const State> state;
-  if (found != nullptr && found->index == stage)
+  std::optional<Named> named;
+  if (found == nullptr || is_replaced(*found)) {
+    auto context = named_context(ctx, found != nullptr ? found->name : std::string(name), platform_);
+    if (!context) return file_.wrong(at, context.error().what(), context.error().hint());
+    named = *std::move(context);
+  }
+  if (named && named->folder) return *std::move(named->folder);
+  if (named) {
+    state = std::make_shared<const State>(*std::move(named->image));
+  } else if (found != nullptr && found->index == stage)
     return file_.wrong(at, fmt::format("--from={}: a stage cannot copy from itself", name));
-  if (found != nullptr && found->index > stage)
+  else if (found != nullptr && found->index > stage)
     return file_.wrong(at, fmt::format("--from={}: that stage comes later, on line {}", name, found->from.line));
-  if (found != nullptr) {
+  else if (found != nullptr) {
     TRY(state, finished(ctx, found->index));
-  } else if (auto it = request_.contexts.find(std::string(name)); it != request_.contexts.end()) {
-    origin.source.root = it->second;
-    origin.source.keeps_owner = false;
-    return origin;
+  } else if (iequals(name, "scratch")) {
+    state = std::make_shared<const State>();
   } else {
     auto image = base_image(ctx, std::string(name), platform_);
     if (!image) {
@@ -84,6 +94,7 @@ Result<Origin> Build::origin(const Ctx& ctx, std::string_view name, std::size_t 
 // Mounts what an origin knows by its layers; the same view serves all who look at it at one time.
 Result<> Build::show(const Ctx& ctx, const State&, Origin& origin) {
   if (origin.key.empty() || !origin.source.root.empty()) return {};
+  if (origin.lay_out) return origin.lay_out(ctx, origin);
   struct View {
     TempDir folder;
     std::optional<box::Overlay> overlay;
@@ -122,49 +133,78 @@ Result<std::vector<fs::path>> Build::folders(const Ctx& ctx, const std::vector<B
         return {};
       });
     } else {
-      return fail(Kind::unavailable, "layer {} went away during the build; build again", layers[n].diff_id.short_hex());
+      missed_files_ = true;
+      return fail(Kind::unavailable, "layer {} is not here any more; build again", layers[n].diff_id.short_hex());
     }
   }
   TRY_OK(run_all(ctx, 2, std::move(tasks)));
   return out;
 }
 
-// Layers that were only hashed so far, because their stage was not part of an image then.
+// Layers that were only hashed so far, because their stage was not part of an image then, or compressed otherwise.
 Result<> Build::store_layers(std::vector<BuildLayer>& layers) {
+  auto wanted = oci::layer_media_type(compression_);
   std::vector<std::function<Result<>(const Ctx&)>> tasks;
   for (std::size_t n = 0; n < layers.size(); ++n) {
-    if (layers[n].descriptor) continue;
+    bool ours = !layers[n].step.empty();
+    if (layers[n].descriptor && (!ours || layers[n].descriptor->media_type == wanted)) continue;
     tasks.emplace_back([this, &layers, n](const Ctx& ctx) -> Result<> {
-      auto& layer = layers[n];
-      auto folder = shop_.options.layers->find(layer.diff_id);
-      if (!folder)
-        return fail(Kind::unavailable, "layer {} went away during the build; build again", layer.diff_id.short_hex());
       std::vector<BuildLayer> lower(layers.begin(), layers.begin() + static_cast<std::ptrdiff_t>(n));
+      std::vector<BuildLayer> itself{layers[n]};
+      TRY(auto folder, folders(ctx, itself));
       TRY(auto below, folders(ctx, lower));
-      TRY(auto packed,
-          oci::pack_layer(ctx, shop_.options.registry->blobs(), *folder, {.mtime = epoch_, .below = below}));
+      auto& layer = layers[n];
+      TRY(auto packed, oci::pack_layer(ctx, shop_.options.registry->blobs(), folder[0],
+                                       {.compression = compression_, .mtime = epoch_, .below = below}));
       if (packed.diff_id != layer.diff_id)
         return fail(Kind::corrupt, "layer {}: its folder was changed, packs to {}", layer.diff_id.short_hex(),
                     packed.diff_id.short_hex());
       layer.descriptor = packed.descriptor;
-      return shop_.steps->put(layer.step, {layer.diff_id, layer.descriptor});
+      CachedStep step{layer.diff_id, layer.descriptor};
+      remember(layer.step, step);
+      return shop_.steps->put(layer.step, step);
     });
   }
   return run_all(ctx_, 2, std::move(tasks));
 }
 
-Result<path::BuildResult> Build::write_image(const State& state) {
+// For a cache of all stages, that travels with its layers.
+Result<> Build::store_all_stages() {
+  std::vector<std::shared_ptr<const State>> states;
+  for (const auto& [index, state] : *finished_.lock()) states.push_back(state);
+  for (const auto& state : states) {
+    auto layers = state->layers;
+    // A layer that came from a cache without its files cannot be handed on, and need not be.
+    std::erase_if(layers, [&](const BuildLayer& layer) {
+      return !layer.descriptor && !shop_.options.layers->find(layer.diff_id);
+    });
+    TRY_OK(store_layers(layers));
+  }
+  return {};
+}
+
+Result<Built> Build::write_image(const State& state) {
   auto layers = state.layers;
   TRY_OK(store_layers(layers));
   auto config = state.config;
   config.created = epoch_text(epoch_);
+  // What was asked for is what it is: a last stage FROM --platform=$BUILDPLATFORM holds the target's files.
+  if (!request_.platform.empty()) config.platform = platform_;
   config.diff_ids.clear();
   for (const auto& [key, value] : request_.labels) {
     config.labels[key] = value;
     input(fmt::format("label {}={}", key, value));
   }
+  bool all_stages = false, inline_cache = false;
+  for (const auto& to : request_.cache_to) {
+    all_stages = all_stages || to.all_stages;
+    inline_cache = inline_cache || to.type == "inline";
+  }
+  if (all_stages) TRY_OK(store_all_stages());
   oci::Manifest manifest;
-  path::BuildResult result;
+  Built built;
+  built.records = *records_.lock();
+  auto& result = built.result;
   for (const auto& layer : layers) {
     config.diff_ids.push_back(layer.diff_id);
     auto d = *layer.descriptor;
@@ -172,6 +212,7 @@ Result<path::BuildResult> Build::write_image(const State& state) {
     result.bytes += d.size;
     manifest.layers.push_back(std::move(d));
   }
+  if (inline_cache) manifest.annotations[std::string(cache_annotation)] = print(built.records);
   auto text = oci::print(config);
   auto& registry = *shop_.options.registry;
   manifest.config.media_type = oci::media::config;
@@ -183,17 +224,32 @@ Result<path::BuildResult> Build::write_image(const State& state) {
   auto digest = Digest::of(bytes);
   TRY(auto known, registry.manifest(repository, digest.str()));
   if (!known) TRY_OK(registry.put_manifest(repository, "", oci::media::manifest, bytes));
-  if (request_.push)
-    for (const auto& tag : request_.tags) TRY_OK(registry.tag(repository, tag, digest));
+  built.image.media_type = oci::media::manifest;
+  built.image.digest = digest;
+  built.image.size = bytes.size();
+  built.image.platform = config.platform;
   result.digest = digest;
+  result.media_type = oci::media::manifest;
+  result.images[config.platform.print()] = digest;
   Hasher hasher;
   for (const auto& line : *inputs_.lock()) hasher.update(line + "\n");
   result.inputs = "sha256:" + hasher.finish_hex();
   result.steps = steps_;
   result.cached = cached_;
   result.commands = *commands_.lock();
+  if (!request_.provenance.empty()) {
+    ProvenanceFacts facts{.dockerfile = file_.name,
+                          .source = file_.source,
+                          .target = request_.target,
+                          .builder = build_platform_,
+                          .platform = config.platform,
+                          .materials = *materials_.lock(),
+                          .commands = {}};
+    for (const auto& entry : config.history) facts.commands.push_back(entry.created_by);
+    built.statements.push_back(provenance(request_, facts));
+  }
   say(fmt::format(" => image {} {} in {} layers", digest.str(), human_bytes(result.bytes), layers.size()));
-  return result;
+  return built;
 }
 
 }  // namespace slipway::image::detail

@@ -2,7 +2,7 @@
 
 #include <sys/mount.h>
 
-#include "image/detail/build.h"
+#include "image/detail/assembly.h"
 
 namespace slipway::image {
 
@@ -15,7 +15,8 @@ Result<> Workshop::open() {
   if (options.registry == nullptr || options.layers == nullptr)
     return fail(Kind::internal, "the image builder needs a registry and a layer cache");
   const auto& root = options.root;
-  for (const auto& folder : {root, root / "steps", root / "cache", root / "index"}) TRY_OK(make_dirs(folder, 0711));
+  for (const auto& folder : {root, root / "steps", root / "cache", root / "index", root / "git"})
+    TRY_OK(make_dirs(folder, 0711));
   if (!lock) {
     TRY_IN(lock, "image builder", FileLock::take(root / "lock"));
   }
@@ -41,7 +42,7 @@ class Builder final : public path::ImageBuilder {
   Result<path::BuildResult> build(const Ctx& ctx, const path::BuildRequest& request,
                                   const path::LogSink& log) override {
     TRY_OK(shop_.open());
-    return detail::Build(shop_, ctx, request, log).run();
+    return detail::Assembly(shop_, ctx, request, log).run();
   }
 
  private:

@@ -16,6 +16,7 @@ struct BuilderOptions {
   oci::Remote* remote = nullptr;            // null: images come from the registry only
   fs::path root;                            // step cache, cache mounts, work in progress; one process
   std::vector<std::string> registry_names;  // hosts that mean our registry: "127.0.0.1:5000"
+  path::Scanner* scanner = nullptr;         // for SBOMs; null: none are made
   std::string default_host;                 // of names without one that the registry does not have; "" docker.io
 };
 

@@ -23,36 +23,13 @@ std::string_view without_end(std::string_view line) {
 }
 bool is_comment(std::string_view line) { return trim_start(line).starts_with('#'); }
 
-// Whether a word of the line opens a heredoc: (\d*)<<(-?)word.
-std::optional<Heredoc> heredoc_of(std::string_view word) {
-  Heredoc doc;
-  std::size_t i = 0;
-  while (i < word.size() && word[i] >= '0' && word[i] <= '9') ++i;
-  if (i > 0) doc.fd = static_cast<int>(to_int(word.substr(0, std::min<std::size_t>(i, 9))).value_or(0));
-  auto rest = word.substr(i);
-  if (!rest.starts_with("<<")) return std::nullopt;
-  rest.remove_prefix(2);
-  if (rest.starts_with('-')) {
-    doc.strip_tabs = true;
-    rest.remove_prefix(1);
-  }
-  if (rest.empty() || rest.find('<') != std::string_view::npos) return std::nullopt;
-  Lookup nothing = [](std::string_view) { return std::nullopt; };
-  auto plain = expand_words(rest, nothing, {.keep_unset = true});
-  auto raw = expand_words(rest, nothing, {.keep_quotes = true, .keep_escapes = true, .keep_unset = true});
-  if (!plain || !raw || plain->size() != 1 || raw->size() != 1) return std::nullopt;
-  doc.name = (*plain)[0];
-  doc.expand = (*raw)[0] == doc.name;
-  return doc;
-}
-
 std::vector<Heredoc> heredocs_of(std::string_view line) {
   std::vector<Heredoc> out;
   Lookup nothing = [](std::string_view) { return std::nullopt; };
   auto words = expand_words(line, nothing, {.keep_quotes = true, .keep_escapes = true, .keep_unset = true});
   if (!words) return out;
   for (const auto& word : *words)
-    if (auto doc = heredoc_of(word)) out.push_back(std::move(*doc));
+    if (auto doc = detail::heredoc_of(word)) out.push_back(std::move(*doc));
   return out;
 }
 

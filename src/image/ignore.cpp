@@ -135,7 +135,8 @@ Result<> IgnoreList::add(std::string_view line) {
   auto text = clean(line);
   if (text.empty()) return {};
   TRY(auto pattern, PathPattern::parse(text));
-  rules_.push_back({std::move(pattern), keeps});
+  bool all = !keeps && (line == "*" || line == "**" || line == "**/*");
+  rules_.push_back({std::move(pattern), keeps, all});
   return {};
 }
 
@@ -173,6 +174,14 @@ IgnoreList::Verdict IgnoreList::check(std::string_view path, const Hits& parent)
     return rule.keeps && (prefix.starts_with(below) || below.starts_with(prefix));
   });
   return v;
+}
+
+bool IgnoreList::takes_back() const {
+  return std::any_of(rules_.begin(), rules_.end(), [](const Rule& rule) { return rule.keeps; });
+}
+
+bool IgnoreList::excludes_all() const {
+  return std::any_of(rules_.begin(), rules_.end(), [](const Rule& rule) { return rule.all; });
 }
 
 bool IgnoreList::excludes(std::string_view path) const {

@@ -39,6 +39,8 @@ class IgnoreList {
   static Result<IgnoreList> of(const std::vector<std::string>& patterns, std::string_view name);
   bool empty() const { return rules_.empty(); }
   bool excludes(std::string_view path) const;
+  bool takes_back() const;    // some line begins with !
+  bool excludes_all() const;  // some line is *, ** or **/*
 
   // For a walker: what the parent's answer was makes the child's cheap.
   using Hits = std::vector<bool>;
@@ -53,6 +55,7 @@ class IgnoreList {
   struct Rule {
     PathPattern pattern;
     bool keeps = false;
+    bool all = false;
   };
   Result<> add(std::string_view line);
   std::vector<Rule> rules_;

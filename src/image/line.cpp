@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "doc/json.h"
 #include "image/detail/utf8.h"
+#include "image/expand.h"
 
 namespace slipway::image::detail {
 
@@ -188,28 +189,7 @@ Result<std::optional<std::vector<std::string>>> json_list(std::string_view text)
   using Found = std::optional<std::vector<std::string>>;
   auto rest = trim_start(text);
   if (!rest.starts_with('[')) return Found();
-  // The list ends at its own bracket; BuildKit reads one JSON value and ignores what follows it.
-  int depth = 0;
-  bool in_string = false;
-  std::size_t end = 0;
-  for (std::size_t i = 0; i < rest.size(); ++i) {
-    char c = rest[i];
-    if (in_string) {
-      if (c == '\\')
-        ++i;
-      else if (c == '"')
-        in_string = false;
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '[' || c == '{') {
-      ++depth;
-    } else if ((c == ']' || c == '}') && --depth == 0) {
-      end = i + 1;
-      break;
-    }
-  }
-  if (end == 0) return Found();
-  auto value = doc::parse_json(rest.substr(0, end), "list");
+  auto value = doc::parse_json(trim(rest), "list");
   if (!value || value->if_list() == nullptr) return Found();
   std::vector<std::string> out;
   for (const auto& item : *value->if_list()) {
@@ -217,6 +197,40 @@ Result<std::optional<std::vector<std::string>>> json_list(std::string_view text)
     out.push_back(*item.if_string());
   }
   return Found(std::move(out));
+}
+
+std::optional<Heredoc> heredoc_of(std::string_view word) {
+  Heredoc doc;
+  std::size_t i = 0;
+  while (i < word.size() && word[i] >= '0' && word[i] <= '9') ++i;
+  if (i > 0) doc.fd = static_cast<int>(to_int(word.substr(0, std::min<std::size_t>(i, 9))).value_or(0));
+  auto rest = word.substr(i);
+  if (!rest.starts_with("<<")) return std::nullopt;
+  rest.remove_prefix(2);
+  if (rest.starts_with('-')) {
+    doc.strip_tabs = true;
+    rest.remove_prefix(1);
+  }
+  if (rest.empty() || rest.find('<') != std::string_view::npos) return std::nullopt;
+  Lookup nothing = [](std::string_view) { return std::nullopt; };
+  auto plain = expand_words(rest, nothing, {.keep_unset = true});
+  auto raw = expand_words(rest, nothing, {.keep_quotes = true, .keep_escapes = true, .keep_unset = true});
+  if (!plain || !raw || plain->size() != 1 || raw->size() != 1) return std::nullopt;
+  doc.name = (*plain)[0];
+  doc.expand = (*raw)[0] == doc.name;
+  return doc;
+}
+
+std::string body_of(const Heredoc& doc) {
+  if (!doc.strip_tabs) return doc.content;
+  std::string out;
+  bool at_start = true;
+  for (char c : doc.content) {
+    if (at_start && c == '\t') continue;
+    out += c;
+    at_start = c == '\n';
+  }
+  return out;
 }
 
 Result<Instruction> parse_line(std::string_view line, char escape, int depth) {

@@ -15,6 +15,8 @@ namespace slipway::image::detail {
 
 namespace {
 
+constexpr int max_links = 40;
+
 std::pair<std::string, std::string> split_path(const std::string& path) {
   auto slash = path.rfind('/');
   if (slash == std::string::npos) return {"", path};
@@ -100,7 +102,8 @@ Result<unsigned> apply_chmod(std::string_view text, unsigned mode, bool folder) 
     if (text.size() > 5) return wrong();
     unsigned value = 0;
     for (char c : text) value = value * 8 + static_cast<unsigned>(c - '0');
-    return value & 07777;
+    if (value > 07777) return wrong();
+    return value;
   }
   for (auto clause : split(text, ',')) {
     std::size_t i = 0;
@@ -159,20 +162,34 @@ bool Placer::is_folder(const std::string& path) const {
   return open_beneath(root_, path.empty() ? "." : path, O_PATH | O_DIRECTORY).has_value();
 }
 
-Result<Fd> Placer::folder(const std::string& path, Ownership owner) {
+// Folders that are made on the way belong to whom the copy belongs to, and have an octal mode that it was given.
+void Placer::make_like(const PlaceOptions& options) {
+  owner_ = options.owner.value_or(Ownership{});
+  bool octal = !options.chmod.empty() && options.chmod.find_first_not_of("01234567") == std::string::npos;
+  mode_ = octal ? apply_chmod(options.chmod, 0755, true).value_or(0755) : 0755;
+}
+
+Result<Fd> Placer::folder(const std::string& path, int links) {
   auto fd = open_beneath(root_, path.empty() ? "." : path, O_RDONLY | O_DIRECTORY);
   if (fd || !fd.error().is(Kind::not_found)) {
     if (!fd) return fail(Kind::invalid, "/{}: is not a folder", path);
     return fd;
   }
   auto [above, name] = split_path(path);
-  TRY(auto dir, folder(above, owner));
+  TRY(auto dir, folder(above, links));
   if (::mkdirat(dir.get(), name.c_str(), 0755) == 0) {
-    ::fchmodat(dir.get(), name.c_str(), 0755, 0);
-    if (::fchownat(dir.get(), name.c_str(), owner.uid, owner.gid, AT_SYMLINK_NOFOLLOW) < 0)
+    if (::fchownat(dir.get(), name.c_str(), owner_.uid, owner_.gid, AT_SYMLINK_NOFOLLOW) < 0 ||
+        ::fchmodat(dir.get(), name.c_str(), mode_, 0) < 0)
       return fail_errno(errno, "/" + path);
   } else if (errno != EEXIST) {
     return fail_errno(errno, "/" + path);
+  } else if (links < max_links) {  // a link to nothing: what it names is made
+    std::string target(4096, '\0');
+    auto n = ::readlinkat(dir.get(), name.c_str(), target.data(), target.size());
+    if (n > 0) {
+      target.resize(static_cast<std::size_t>(n));
+      return folder(clean_path(target.starts_with('/') ? target : above + "/" + target), links + 1);
+    }
   }
   auto made = open_beneath(root_, path, O_RDONLY | O_DIRECTORY);
   if (!made) return fail(Kind::invalid, "/{}: a link to nothing is in the way", path);
@@ -197,13 +214,27 @@ Result<> Placer::file(const Source& source, const Entry& entry, int dir, const s
   return copy_bytes(from.get(), to.get(), shown);
 }
 
+// A folder of a copied tree over one that is there: it becomes like the copied one. The destination itself does not,
+// and what a link leads to stays as it is.
+Result<> Placer::again(const Entry& entry, const std::string& path, Ownership owner, const PlaceOptions& options) {
+  TRY(int dir, parent_of(path));
+  auto name = split_path(path).second;
+  struct stat st{};
+  if (name.empty() || ::fstatat(dir, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode)) return {};
+  if (::fchownat(dir, name.c_str(), owner.uid, owner.gid, AT_SYMLINK_NOFOLLOW) < 0)
+    return fail_errno(errno, "/" + path);
+  TRY(auto mode, apply_chmod(options.chmod, entry.st.st_mode & 07777, true));
+  if (::fchmodat(dir, name.c_str(), mode, 0) < 0) return fail_errno(errno, "/" + path);
+  return {};
+}
+
 Result<> Placer::one(const Source& source, const Entry& entry, const std::string& path, const PlaceOptions& options) {
   auto shown = "/" + path;
   bool folder_entry = S_ISDIR(entry.st.st_mode);
   Ownership owner = options.owner        ? *options.owner
                     : source.keeps_owner ? Ownership{entry.st.st_uid, entry.st.st_gid}
                                          : Ownership{};
-  if (folder_entry && is_folder(path)) return {};  // its mode stays, as with cp
+  if (folder_entry && is_folder(path)) return entry.target.empty() ? Result<>{} : again(entry, path, owner, options);
   TRY(int dir, parent_of(path));
   auto name = split_path(path).second;
   if (name.empty()) return {};
@@ -244,16 +275,14 @@ Result<> Placer::one(const Source& source, const Entry& entry, const std::string
 
 Result<> Placer::place(const Ctx& ctx, const Source& source, const Selection& selection, const std::string& destination,
                        const PlaceOptions& options) {
+  make_like(options);
   auto target = clean_path(destination);
   bool folder_wanted = destination.ends_with('/') || selection.needs_folder || is_folder(target);
   bool single_file = selection.entries.size() == 1 && !selection.entries[0].target.empty() &&
                      !S_ISDIR(selection.entries[0].st.st_mode);
-  if (selection.entries.empty()) {
-    TRY_OK(folder(target));
-    return {};
-  }
+  if (selection.entries.empty()) return {};  // wildcards that nothing fits
   if (!folder_wanted && single_file) return one(source, selection.entries[0], target, options);
-  TRY_OK(folder(target, options.owner.value_or(Ownership{})));
+  TRY_OK(folder(target));
   for (const auto& entry : selection.entries) {
     TRY_OK(ctx.alive());
     auto path = entry.target.empty() ? target : target.empty() ? entry.target : target + "/" + entry.target;
@@ -264,6 +293,7 @@ Result<> Placer::place(const Ctx& ctx, const Source& source, const Selection& se
 
 Result<> Placer::write(const std::string& path, std::string_view bytes, unsigned mode, const PlaceOptions& options,
                        std::optional<std::int64_t> mtime) {
+  make_like(options);
   auto clean = clean_path(path);
   TRY(int dir, parent_of(clean));
   auto name = split_path(clean).second;

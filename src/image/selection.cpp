@@ -18,7 +18,24 @@ namespace {
 
 constexpr int max_links = 40;
 
-bool has_wildcard(std::string_view text) { return text.find_first_of("*?[") != std::string_view::npos; }
+// A backslash takes the meaning from what follows it, and makes no pattern by itself.
+bool has_wildcard(std::string_view text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\')
+      ++i;
+    else if (text[i] == '*' || text[i] == '?' || text[i] == '[')
+      return true;
+  }
+  return false;
+}
+std::string without_escapes(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\' && i + 1 < text.size()) ++i;
+    out += text[i];
+  }
+  return out;
+}
 
 std::string join_path(std::string_view folder, std::string_view name) {
   if (folder.empty()) return std::string(name);
@@ -183,10 +200,15 @@ Result<Selection> select(const Ctx& ctx, const Source& source, const std::vector
     std::vector<std::string> found;
     bool wild = has_wildcard(path);
     if (wild) {
-      out.needs_folder = true;
+      // Nothing may fit a wildcard; the folder before it must be there.
+      auto before = path.substr(0, path.find_first_of("*?["));
+      before = before.substr(0, before.rfind('/') == std::string::npos ? 0 : before.rfind('/'));
+      if (!before.contains('\\')) TRY_OK(follow(source, before));
       TRY_OK(expand_pattern(source, "", split(path, '/'), 0, found));
+      // One match may become a file of another name, as BuildKit has it.
+      out.needs_folder = out.needs_folder || found.size() > 1;
     } else {
-      found.push_back(path);
+      found.push_back(without_escapes(path));
     }
     for (const auto& one : found) {
       if (walker.state_of(one).excluded && walker.state_of(one).prune) {
@@ -194,6 +216,8 @@ Result<Selection> select(const Ctx& ctx, const Source& source, const std::vector
         return Fail(
             Error(Kind::not_found, fmt::format("/{}: not found", one)).with_hint("it is excluded by .dockerignore"));
       }
+      auto before = out.entries.size();
+      bool ignored = walker.state_of(one).excluded;
       TRY(auto real, follow(source, one));
       auto st = look(source, real);
       bool folder = st && S_ISDIR(st->st_mode);
@@ -206,6 +230,10 @@ Result<Selection> select(const Ctx& ctx, const Source& source, const std::vector
       } else {
         TRY_OK(walker.take(real, std::string(base_name(one)), std::string(base_name(one))));
       }
+      // A folder that is ignored is there only for what is taken back in it.
+      if (ignored && !wild && out.entries.size() == before)
+        return Fail(
+            Error(Kind::not_found, fmt::format("/{}: not found", one)).with_hint("it is excluded by .dockerignore"));
     }
   }
   return out;

@@ -1,38 +1,35 @@
 // COPY and ADD.
 #include "base/encode.h"
 #include "base/text.h"
+#include "image/detail/line.h"
 #include "image/detail/stage_runner.h"
 #include "net/client.h"
 
 namespace slipway::image::detail {
 
+struct StageRunner::CopyFile {  // a heredoc or a download
+  std::string name, bytes;
+  unsigned mode = 0644;
+  bool unpack = false;
+};
 struct StageRunner::CopyPlan {
-  struct File {  // a heredoc or a download
-    std::string name, bytes;
-    unsigned mode = 0644;
-    std::optional<std::int64_t> mtime;
-  };
   std::string destination, chown, chmod;
-  bool link = false, add = false, unpack = true;
+  bool link = false, add = false, unpack = false, unpack_urls = false;
   std::vector<std::string> sources;
   SelectOptions select;
   Origin origin;
   Selection selection;
-  std::vector<File> files;
-  std::string content;  // key of all that is copied
+  std::vector<CopyFile> files;
+  std::vector<Origin> repositories;  // of Git
+  std::string content;               // key of all that is copied
 };
 
 namespace {
 
 bool is_url(std::string_view text) { return text.starts_with("http://") || text.starts_with("https://"); }
-bool is_git(std::string_view text) {
-  return text.starts_with("git@") || text.starts_with("git://") || text.starts_with("ssh://") ||
-         (is_url(text) && text.substr(0, text.find('#')).ends_with(".git"));
-}
-
 bool flag_on(const Instruction& i, std::string_view name) {
   auto value = i.flag(name);
-  return value && *value != "false";
+  return value && !iequals(*value, "false");
 }
 
 }  // namespace
@@ -50,7 +47,9 @@ Result<> StageRunner::copy_plan(const Instruction& i, CopyPlan& plan) {
   if (auto bad = apply_chmod(plan.chmod, 0, false); !bad) return file_->wrong(i, bad.error().what());
   plan.link = flag_on(i, "link");
   plan.select.parents = flag_on(i, "parents");
-  if (auto value = i.flag("unpack")) plan.unpack = *value != "false";
+  plan.unpack = plan.add;
+  if (i.flag("unpack")) plan.unpack = flag_on(i, "unpack");
+  plan.unpack_urls = i.flag("unpack") && flag_on(i, "unpack");
   for (auto pattern : i.flags_named("exclude")) {
     TRY(auto text, expanded(i, pattern));
     plan.select.exclude.push_back(std::move(text));
@@ -60,23 +59,33 @@ Result<> StageRunner::copy_plan(const Instruction& i, CopyPlan& plan) {
   args.pop_back();
   TRY(last, expanded(i, last));
   plan.destination = absolute(last);
-  auto docs = i.heredocs.begin();
+  bool checked = i.flag("checksum").has_value();
+  if (checked && args.size() != 1) return file_->wrong(i, "--checksum wants a single source");
   for (const auto& arg : args) {
-    if (!i.json && docs != i.heredocs.end() && arg.find("<<") != std::string::npos) {
-      auto body = docs->content;
-      if (docs->expand) {
-        auto text = expand(body, lookup(), {.escape = file_->escape, .no_quotes = true});
-        if (!text) return file_->wrong(i, fmt::format("heredoc {}: {}", docs->name, text.error().what()));
+    if (auto doc = i.json ? std::nullopt : heredoc_of(arg)) {
+      auto found =
+          std::find_if(i.heredocs.begin(), i.heredocs.end(), [&](const auto& d) { return d.name == doc->name; });
+      if (found == i.heredocs.end()) return file_->wrong(i, fmt::format("heredoc {}: has no content", doc->name));
+      auto body = body_of(*found);
+      if (found->expand) {
+        auto text = expand(body, lookup(), {.escape = '\\', .no_quotes = true});
+        if (!text) return file_->wrong(i, fmt::format("heredoc {}: {}", found->name, text.error().what()));
         body = *std::move(text);
       }
-      plan.files.push_back({docs->name, std::move(body)});
-      ++docs;
+      plan.files.push_back({found->name, std::move(body)});
       continue;
     }
     TRY(auto source, expanded(i, arg));
-    if (plan.add && is_git(source))
-      return file_->wrong(i, fmt::format("ADD {}: Git repositories are not fetched by ADD here", source),
-                          "clone it in a RUN step, or check it out into the context");
+    auto git = parse_git_address(source);
+    if (!git) return file_->wrong(i, git.error().what());
+    bool remote = *git || is_url(source);
+    if (remote && !plan.add)
+      return file_->wrong(i, fmt::format("COPY takes no address: {}", source), fmt::format("ADD {} ...", source));
+    if (checked && !remote) return file_->wrong(i, "--checksum is for addresses of files and Git repositories");
+    if (*git) {
+      TRY_OK(fetch_git(i, plan, **git));
+      continue;
+    }
     if (plan.add && is_url(source)) {
       TRY_OK(fetch(i, plan, source));
     } else {
@@ -91,22 +100,66 @@ Result<> StageRunner::fetch(const Instruction& i, CopyPlan& plan, const std::str
   auto parsed = net::parse_url(url);
   if (!parsed) return file_->wrong(i, parsed.error().what());
   auto name = percent_decode(parsed->path.substr(parsed->path.rfind('/') + 1)).value_or("");
-  if (name.empty() || name == "." || name == "..")
-    return file_->wrong(i, fmt::format("ADD {}: the address ends without a file name", url));
+  if (name.empty() || name == "." || name == "..") name = "__unnamed__";
   net::Client client;
   auto response = client.send(ctx_.within(Millis(600'000)), {.url = url, .limit = std::size_t{2} << 30});
   if (!response) return Fail(std::move(response).error().in(fmt::format("{}:{}: ADD {}", file_->name, i.line, url)));
   if (!response->ok())
     return fail(Kind::unavailable, "{}:{}: ADD {}: the server answers {}", file_->name, i.line, url, response->status);
+  auto got = Digest::of(response->body);
   if (auto want = i.flag("checksum")) {
     TRY(auto text, expanded(i, *want));
-    auto got = Digest::of(response->body);
-    if (got.str() != text)
-      return file_->wrong(i, fmt::format("ADD {}: its digest is {}, want {}", url, got.str(), text));
+    auto digest = Digest::parse(text);
+    if (!digest) return file_->wrong(i, digest.error().what());
+    if (digest->algorithm() == "sha512") {
+      Hasher hasher(Hasher::Algorithm::sha512);
+      hasher.update(response->body);
+      got = hasher.finish();
+    }
+    if (got != *digest) return file_->wrong(i, fmt::format("ADD {}: its digest is {}, want {}", url, got.str(), text));
   }
   build_.input(fmt::format("url {} {}", url, sha256_hex(response->body)));
-  plan.files.push_back({name, std::move(response->body), 0600, {}});
+  build_.depends_on({url, std::string(got.algorithm()), std::string(got.hex())});
+  plan.files.push_back({.name = name, .bytes = std::move(response->body), .mode = 0600, .unpack = plan.unpack_urls});
   return {};
+}
+
+Result<> StageRunner::fetch_git(const Instruction& i, CopyPlan& plan, const GitAddress& address) {
+  auto wanted = address;
+  if (auto flag = i.flag("keep-git-dir")) {
+    bool keep = flag_on(i, "keep-git-dir");
+    if (address.keep_git_dir && *address.keep_git_dir != keep)
+      return file_->wrong(i, "--keep-git-dir says one thing, the address another");
+    wanted.keep_git_dir = keep;
+  }
+  if (auto flag = i.flag("checksum")) {
+    TRY(auto text, expanded(i, *flag));
+    if (!address.checksum.empty() && address.checksum != text)
+      return file_->wrong(i, "--checksum says one thing, the address another");
+    wanted.checksum = text;
+  }
+  auto origin = build_.git_origin(ctx_, wanted, wanted.keep_git_dir.value_or(false));
+  if (!origin) {
+    const auto& e = origin.error();
+    return e.is(Kind::cancelled) || e.is(Kind::timeout) ? Fail(e) : file_->wrong(i, e.what(), e.hint());
+  }
+  plan.repositories.push_back(*std::move(origin));
+  return {};
+}
+
+// A download that is an archive becomes what it holds. False: it is none.
+Result<bool> StageRunner::unpack_bytes(const Ctx& ctx, Placer& placer, const std::string& destination,
+                                       const CopyFile& file, const PlaceOptions& options) {
+  TRY(auto temp, TempDir::make_in(build_.steps_folder(), "add"));
+  auto archive = temp.path() / "archive";
+  TRY_OK(write_file(archive, file.bytes));
+  TRY(bool is, oci::is_archive(archive));
+  if (!is) return false;
+  TRY(auto into, placer.folder(destination));
+  oci::ArchiveOptions how;
+  if (options.owner) how.uid = options.owner->uid, how.gid = options.owner->gid;
+  TRY_OK(oci::unpack_archive(ctx, archive, fmt::format("/proc/self/fd/{}", into.get()), how));
+  return true;
 }
 
 // Everything below happens in the image's root: the names of --chown are its own.
@@ -116,17 +169,27 @@ Result<> StageRunner::place(const Ctx& ctx, const fs::path& root, const CopyPlan
     TRY_IN(options.owner, "--chown", resolve_owner(root, plan.chown));
   }
   Placer placer(root);
+  placer.make_like(options);
   auto destination = clean_path(plan.destination);
-  bool folder =
-      plan.destination.ends_with('/') || plan.files.size() + plan.sources.size() > 1 || placer.is_folder(destination);
+  bool folder = plan.destination.ends_with('/') ||
+                plan.files.size() + plan.sources.size() + plan.repositories.size() > 1 || placer.is_folder(destination);
   for (const auto& file : plan.files) {
-    if (folder) TRY_OK(placer.folder(destination, options.owner.value_or(Ownership{})));
-    TRY_OK(
-        placer.write(folder ? destination + "/" + file.name : destination, file.bytes, file.mode, options, file.mtime));
+    if (file.unpack) {
+      TRY(bool done, unpack_bytes(ctx, placer, destination, file, options));
+      if (done) continue;
+    }
+    if (folder) TRY_OK(placer.folder(destination));
+    TRY_OK(placer.write(folder ? destination + "/" + file.name : destination, file.bytes, file.mode, options));
+  }
+  for (auto origin : plan.repositories) {
+    TRY_OK(build_.show(ctx, state_, origin));
+    TRY(auto all, select(ctx, origin.source, {""}, {.parents = false, .exclude = plan.select.exclude}));
+    all.needs_folder = true;
+    TRY_OK(placer.place(ctx, origin.source, all, plan.destination, options));
   }
   if (plan.sources.empty()) return {};
   auto selection = plan.selection;
-  if (plan.add && plan.unpack) {
+  if (plan.unpack) {
     std::vector<Entry> rest;
     for (const auto& entry : selection.entries) {
       bool named = S_ISREG(entry.st.st_mode) && !entry.target.empty() && entry.target.find('/') == std::string::npos;
@@ -141,7 +204,7 @@ Result<> StageRunner::place(const Ctx& ctx, const fs::path& root, const CopyPlan
         rest.push_back(entry);
         continue;
       }
-      TRY(auto into, placer.folder(destination, options.owner.value_or(Ownership{})));
+      TRY(auto into, placer.folder(destination));
       oci::ArchiveOptions how;
       if (options.owner) how.uid = options.owner->uid, how.gid = options.owner->gid;
       TRY_OK(oci::unpack_archive(ctx, file, fmt::format("/proc/self/fd/{}", into.get()), how));
@@ -172,7 +235,8 @@ Result<> StageRunner::copy_files(const Instruction& i, CopyPlan& plan) {
       fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n", plan.add ? "add" : "copy", alone ? "link" : state_.fs_key(),
                   plan.destination, plan.chown, plan.chmod, plan.unpack, build_.epoch(), plan.select.parents);
   for (const auto& file : plan.files)
-    head += fmt::format("file {} {:o} {}\n", file.name, file.mode, sha256_hex(file.bytes));
+    head += fmt::format("file {} {:o} {} {}\n", file.name, file.mode, file.unpack, sha256_hex(file.bytes));
+  for (const auto& repository : plan.repositories) head += "git " + repository.key + "\n";
   auto created_by = std::string(trim(i.text));
   auto below = alone ? std::exchange(state_.layers, {}) : std::vector<BuildLayer>();
   Finally restore([&] {
@@ -194,6 +258,7 @@ Result<> StageRunner::copy_files(const Instruction& i, CopyPlan& plan) {
     }
     plan.selection = *std::move(selection);
     TRY(plan.content, content_key(ctx_, plan.origin.source, plan.selection));
+    if (plan.selection.needs_folder) plan.content += " in a folder";
     return {};
   };
   // From a stage or an image: its content is known by its layers, so nothing need be mounted to see a hit.
@@ -210,12 +275,23 @@ Result<> StageRunner::copy_files(const Instruction& i, CopyPlan& plan) {
   auto work = on_root([&](const Ctx& ctx, const fs::path& root) -> Result<> {
     if (same_as) TRY_OK(choose());
     auto done = place(ctx, root, plan);
-    if (done || !done.error().is(Kind::invalid)) return done;
+    if (done || (!done.error().is(Kind::invalid) && !done.error().is(Kind::corrupt))) return done;
     return file_->wrong(i, done.error().what());
   });
   TRY_OK(step(i, step_name(i), head + "content " + plan.content, created_by, work));
-  if (whole_known && !same_as && !plan.sources.empty()) TRY_OK(build_.shop().steps->put_content(quick, plan.content));
+  if (whole_known && !plan.sources.empty()) {
+    build_.remember_content(quick, plan.content);
+    if (!same_as) TRY_OK(build_.shop().steps->put_content(quick, plan.content));
+  }
   return {};
+}
+
+Result<> StageRunner::copy_everything(const Instruction& i, Origin origin) {
+  CopyPlan plan;
+  plan.destination = "/";
+  plan.sources = {"/"};
+  plan.origin = std::move(origin);
+  return copy_files(i, plan);
 }
 
 }  // namespace slipway::image::detail

@@ -5,7 +5,11 @@
 
 #include <thread>
 
+#include "base/csv.h"
 #include "base/text.h"
+#include "image/detail/agent_socket.h"
+#include "image/detail/emulation.h"
+#include "image/detail/line.h"
 #include "image/detail/stage_runner.h"
 
 namespace slipway::image::detail {
@@ -16,10 +20,11 @@ struct StageRunner::RunPlan {
   std::string shown;  // for the history
   std::string key;    // what mounts add to the step's key
   box::Network network = box::Network::host;
+  bool insecure = false;
   std::vector<box::Mount> mounts;
   std::vector<std::shared_ptr<void>> holds;                  // temporary files, mounted views
   std::vector<std::function<Result<>(const Ctx&)>> prepare;  // what only a real run needs
-  std::optional<fs::path> script;
+  int agents = 0;                                            // SSH mounts so far
 };
 
 namespace {
@@ -72,7 +77,8 @@ std::map<std::string, std::string> StageRunner::run_env() const {
   std::map<std::string, std::string> env;
   for (const auto& [name, value] : state_.args) env[name] = value;
   for (const auto& item : state_.config.env)
-    if (auto parts = cut(item, "=")) env[std::string(parts->first)] = parts->second;
+    if (auto parts = cut(item, "="); parts && !state_.args_win.contains(parts->first))
+      env[std::string(parts->first)] = parts->second;
   return env;
 }
 
@@ -84,18 +90,9 @@ Result<> StageRunner::run_argv(const Instruction& i, RunPlan& plan) {
   }
   auto shell = state_.config.shell.empty() ? std::vector<std::string>{"/bin/sh", "-c"} : state_.config.shell;
   auto command = i.rest;
-  if (i.heredocs.size() == 1 && trim(i.rest).starts_with("<<") && i.rest.find_first_of(" \t;&|") == std::string::npos) {
+  if (i.heredocs.size() == 1 && heredoc_of(i.rest)) {
     const auto& doc = i.heredocs[0];
-    auto body = doc.content;
-    if (doc.strip_tabs) {
-      std::string stripped;
-      for (auto line : split(body, '\n')) {
-        while (line.starts_with('\t')) line.remove_prefix(1);
-        stripped += std::string(line) + "\n";
-      }
-      stripped.pop_back();
-      body = std::move(stripped);
-    }
+    auto body = body_of(doc);
     if (body.starts_with("#!")) {  // a program of its own
       TRY(auto temp, TempDir::make_in(build_.steps_folder(), "script"));
       auto holder = std::make_shared<TempDir>(std::move(temp));
@@ -187,9 +184,17 @@ Result<> StageRunner::cache_mount(const Instruction& i, const MountFlag& flag, R
   plan.key += fmt::format("cache {}\n", target);
   auto from = value_of(flag, "from"), path = clean_path(value_of(flag, "source"));
   bool read_only = flag.on("ro");
+  // Caches that begin with other files, or belong to another user, are others: as BuildKit has it.
+  std::string kind;
+  for (const char* what : {"mode", "uid", "gid"})
+    if (flag.keys.contains(what)) kind += fmt::format("{}={} ", what, value_of(flag, what));
+  if (!from.empty()) {
+    TRY(auto origin, build_.origin(ctx_, from, stage_.index, i));
+    kind += fmt::format("from={}/{}", origin.key.empty() ? from : origin.key, path);
+  }
   plan.prepare.emplace_back([=, this, &plan, &i](const Ctx& ctx) -> Result<> {
     auto& shop = build_.shop();
-    auto name = sha256_hex(id);
+    auto name = sha256_hex(kind.empty() ? id : id + "\n" + kind);
     if (sharing == "locked") {
       TRY(auto held, shop.busy.take(ctx, "cache " + name));
       plan.holds.push_back(std::make_shared<KeyedLocks::Held>(std::move(held)));
@@ -258,6 +263,37 @@ Result<> StageRunner::secret_mount(const Instruction& i, const MountFlag& flag, 
   return {};
 }
 
+// The agent's socket under a name of its own, told by SSH_AUTH_SOCK (of the first, when there are several).
+Result<> StageRunner::ssh_mount(const Instruction& i, const MountFlag& flag, RunPlan& plan) {
+  auto id = value_of(flag, "id", "default");
+  int number = plan.agents++;
+  auto target = value_of(flag, "target", fmt::format("/run/buildkit/ssh_agent.{}", number));
+  plan.key += fmt::format("ssh {} {}\n", id, target);
+  auto it = build_.request().ssh.find(id);
+  if (it == build_.request().ssh.end()) {
+    if (flag.on("required"))
+      return file_->wrong(i, fmt::format("SSH agent {:?} is required but not given", id), fmt::format("--ssh {}", id));
+    return {};
+  }
+  auto bits = apply_chmod(value_of(flag, "mode", "0600"), 0600, false);
+  auto uid = to_int(value_of(flag, "uid", "0")), gid = to_int(value_of(flag, "gid", "0"));
+  if (!bits || !uid || !gid) return file_->wrong(i, "--mount=type=ssh: mode, uid and gid want numbers");
+  auto place = absolute(target);
+  plan.secret_env.try_emplace("SSH_AUTH_SOCK", place);
+  plan.prepare.emplace_back(
+      [this, &plan, &i, agent = it->second, id, place, mode = *bits, uid = *uid, gid = *gid](const Ctx&) -> Result<> {
+        TRY(auto temp, TempDir::make_in(build_.steps_folder(), "agent"));
+        auto holder = std::make_shared<TempDir>(std::move(temp));
+        auto socket = AgentSocket::open(agent, holder->path(), mode, static_cast<uid_t>(uid), static_cast<gid_t>(gid));
+        if (!socket) return file_->wrong(i, fmt::format("SSH agent {:?}: {}", id, socket.error().what()));
+        plan.mounts.push_back({.source = (*socket)->socket(), .target = place});
+        plan.holds.push_back(holder);
+        plan.holds.push_back(std::shared_ptr<AgentSocket>(std::move(*socket)));
+        return {};
+      });
+  return {};
+}
+
 Result<> StageRunner::run_mounts(const Instruction& i, RunPlan& plan) {
   for (auto text : i.flags_named("mount")) {
     TRY(auto flag, parse_mount(text));
@@ -285,8 +321,7 @@ Result<> StageRunner::run_mounts(const Instruction& i, RunPlan& plan) {
       if (!size.empty()) mount.options.push_back("size=" + size);
       plan.mounts.push_back(std::move(mount));
     } else {
-      return file_->wrong(i, "--mount=type=ssh: no SSH agent is forwarded into builds",
-                          "give the key as a secret: --mount=type=secret,id=ssh-key");
+      TRY_OK(ssh_mount(i, flag, plan));
     }
   }
   return {};
@@ -297,6 +332,8 @@ Result<bool> StageRunner::execute(const Ctx& ctx, const Instruction& i, RunPlan&
   auto* runtime = build_.shop().options.runtime;
   if (runtime == nullptr)
     return file_->wrong(i, "RUN needs a container runtime, and none is here", "install crun or runc");
+  if (auto runs = can_run(state_.config.platform, build_.build_platform()); !runs)
+    return file_->wrong(i, runs.error().what(), runs.error().hint());
   for (const auto& prepare : plan.prepare) TRY_OK(prepare(ctx));
   box::Spec spec;
   spec.id = std::string(container_prefix) + random_hex(8);
@@ -310,6 +347,8 @@ Result<bool> StageRunner::execute(const Ctx& ctx, const Instruction& i, RunPlan&
   spec.cwd = state_.config.working_dir.empty() ? "/" : state_.config.working_dir;
   spec.user = state_.config.user;
   spec.network = plan.network;
+  spec.privileged = plan.insecure;
+  spec.seccomp = !plan.insecure;
   spec.no_new_privileges = false;  // su and sudo work in Dockerfiles, as with docker build
   for (const char* file : {"/etc/resolv.conf", "/etc/hosts"}) {
     std::error_code error;
@@ -342,6 +381,30 @@ Result<bool> StageRunner::execute(const Ctx& ctx, const Instruction& i, RunPlan&
   return file_->wrong(i, what);
 }
 
+// No devices are handed into builds: one that need not be there is left out, as on a machine that has none.
+Result<> StageRunner::run_devices(const Instruction& i) {
+  for (auto text : i.flags_named("device")) {
+    std::string name;
+    bool required = false;
+    for (const auto& field : split_quoted(text)) {
+      auto parts = cut(field, "=");
+      auto key = lower(parts ? parts->first : std::string_view(field));
+      if (key == "required")
+        required = !parts || parts->second == "true" || parts->second == "1";
+      else if (name.empty())
+        name = parts && key == "name" ? std::string(parts->second) : field;
+      else
+        return file_->wrong(i, fmt::format("--device={}: unexpected {:?}, want name or required", text, field));
+    }
+    if (required)
+      return file_->wrong(i, fmt::format("--device={}: required, and no devices are given to builds", name),
+                          "run this step outside of the image's build");
+    build_.say(fmt::format("{}:{}: --device={}: no such device here, going on without it", file_->name, i.line, name),
+               2);
+  }
+  return {};
+}
+
 Result<> StageRunner::run_command(const Instruction& i) {
   RunPlan plan;
   TRY_OK(run_argv(i, plan));
@@ -353,15 +416,21 @@ Result<> StageRunner::run_command(const Instruction& i) {
     else if (*network != "host" && *network != "default")
       return file_->wrong(i, fmt::format("--network={}: want default, host or none", *network));
   }
-  if (auto security = i.flag("security"); security && *security != "sandbox")
-    return file_->wrong(i, fmt::format("--security={}: builds run in the sandbox only", *security));
-  if (i.flag("device")) return file_->wrong(i, "--device: devices are not given to builds");
+  if (auto security = i.flag("security")) {
+    if (*security != "sandbox" && *security != "insecure")
+      return file_->wrong(i, fmt::format("--security={}: want sandbox or insecure", *security));
+    plan.insecure = *security == "insecure";
+    if (plan.insecure && !build_.allows("security.insecure"))
+      return file_->wrong(i, "--security=insecure is not allowed in this build", "--allow security.insecure");
+  }
+  TRY_OK(run_devices(i));
   auto key =
       fmt::format("run\n{}\n{}\n{}\n{}\n{}\n{}\n", state_.fs_key(), state_.config.user, state_.config.working_dir,
                   static_cast<int>(plan.network), build_.epoch(), build_.platform().print());
   for (const auto& arg : plan.argv) key += fmt::format("{}:{}\n", arg.size(), arg);
   for (const auto& [name, value] : plan.env)
     if (!is_proxy_arg(name)) key += fmt::format("env {}={}:{}\n", name, value.size(), value);
+  if (plan.insecure) key += "insecure\n";
   key += plan.key;
   std::string declared;
   int count = 0;

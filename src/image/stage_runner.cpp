@@ -31,7 +31,8 @@ std::vector<std::string> shell_of(const oci::Config& config) {
 
 Lookup StageRunner::lookup() const {
   return [this](std::string_view name) -> std::optional<std::string> {
-    if (auto value = state_.env(name)) return value;  // ENV beats ARG
+    // The later of an ENV and an ARG counts; of those that a stage brings along, the ENV.
+    if (auto value = state_.env(name); value && !state_.args_win.contains(name)) return value;
     for (auto it = state_.args.rbegin(); it != state_.args.rend(); ++it)
       if (it->first == name) return it->second;
     return std::nullopt;
@@ -62,7 +63,8 @@ std::string StageRunner::step_name(const Instruction& i) const {
   for (char& c : text)
     if (c == '\n' || c == '\t') c = ' ';
   if (text.size() > 100) text = text.substr(0, 97) + "...";
-  return fmt::format("[{} {}/{}] {}", stage_.shown(), number_, total_, text);
+  auto platform = build_.has_many_platforms() ? build_.platform().print() + " " : std::string();
+  return fmt::format("[{}{} {}/{}] {}", platform, stage_.shown(), number_, total_, text);
 }
 
 void StageRunner::history(std::string created_by, bool empty_layer) {
@@ -78,6 +80,12 @@ Result<State> StageRunner::run() {
   total_ = 1;
   for (const auto& i : stage_.steps) total_ += makes_layer(i.name) ? 1 : 0;
   number_ = 1;
+  if (build_.is_replaced(stage_)) {
+    auto context = build_.named_context(ctx_, stage_.name, build_.platform());
+    if (!context) return file_->wrong(stage_.from, context.error().what(), context.error().hint());
+    TRY_OK(begin_with(*std::move(*context)));
+    return std::move(state_);
+  }
   TRY_OK(begin());
   TRY_OK(triggers());
   for (const auto& i : stage_.steps) {
@@ -102,25 +110,46 @@ Result<> StageRunner::begin() {
     if (!parsed) return file_->wrong(from, parsed.error().what());
     platform = *parsed;
   }
-  const auto* earlier = build_.plan().find(*base);
-  bool is_stage = earlier != nullptr && earlier->index < stage_.index && lower(*base) == earlier->name;
+  const auto* earlier = build_.plan().base_of(*base, stage_.index);
   build_.say(fmt::format(" => {}", step_name(from)));
-  if (is_stage) {
+  if (earlier != nullptr) {
     TRY(auto state, build_.finished(ctx_, earlier->index));
     state_ = *state;
     state_.cmd_set = false;
+    state_.args_win.clear();
   } else if (*base == "scratch") {
     state_.config.platform = platform;
+    state_.config.working_dir = "/";
   } else {
-    auto state = build_.base_image(ctx_, *base, platform);
-    if (!state)
-      return state.error().is(Kind::cancelled) ? Fail(state.error())
-                                               : file_->wrong(from, state.error().what(), state.error().hint());
-    state_ = *std::move(state);
+    auto context = build_.named_context(ctx_, *base, platform);
+    if (!context) return file_->wrong(from, context.error().what(), context.error().hint());
+    if (*context) {
+      TRY_OK(begin_with(*std::move(*context)));
+    } else {
+      auto state = build_.base_image(ctx_, *base, platform);
+      if (!state)
+        return state.error().is(Kind::cancelled) ? Fail(state.error())
+                                                 : file_->wrong(from, state.error().what(), state.error().hint());
+      state_ = *std::move(state);
+    }
+    const auto& got = state_.config.platform;
+    if (got.os != platform.os || got.architecture != platform.architecture)
+      build_.say(fmt::format("{}:{}: base image {} is for {}, want {}", file_->name, from.line, *base, got.print(),
+                             platform.print()),
+                 2);
   }
   state_.config.created = epoch_text(build_.epoch());
   if (!state_.env("PATH")) state_.set_env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
   return {};
+}
+
+Result<> StageRunner::begin_with(Build::Named named) {
+  if (named.image) {
+    state_ = *std::move(named.image);
+    return {};
+  }
+  state_.config.platform = build_.platform();
+  return copy_everything(stage_.from, *std::move(named.folder));
 }
 
 // ONBUILD of the base runs first and is not handed on.
@@ -155,7 +184,9 @@ Result<> StageRunner::one(const Dockerfile& file, const Instruction& i) {
   if (i.name == "maintainer") {
     state_.config.author = i.args[0];
   } else if (i.name == "onbuild") {
-    state_.config.on_build.push_back(i.rest);
+    auto trigger = i.rest;
+    for (const auto& doc : i.heredocs) trigger += "\n" + doc.content + doc.name;
+    state_.config.on_build.push_back(std::move(trigger));
   } else {
     return command(i);
   }
@@ -178,8 +209,11 @@ Result<> StageRunner::arg(const Instruction& i) {
     else if (!value)
       value = build_.global(name);
     state_.declared.push_back(name);
-    std::erase_if(state_.args, [&](const auto& a) { return a.first == name; });
-    if (value) state_.args.emplace_back(name, *value);
+    if (value) {  // a bare name keeps what the stage below gave it
+      std::erase_if(state_.args, [&](const auto& a) { return a.first == name; });
+      state_.args.emplace_back(name, *value);
+      if (state_.env(name)) state_.args_win.insert(name);
+    }
   }
   history(std::string(trim(i.text)), true);
   return {};
@@ -195,7 +229,10 @@ Result<> StageRunner::env(const Instruction& i) {
     shown += fmt::format(" {}={}", name, value);
     values.emplace_back(std::move(name), std::move(value));
   }
-  for (auto& [name, value] : values) state_.set_env(name, std::move(value));
+  for (auto& [name, value] : values) {
+    state_.args_win.erase(name);
+    state_.set_env(name, std::move(value));
+  }
   history(std::move(shown), true);
   return {};
 }
@@ -215,9 +252,11 @@ Result<> StageRunner::expose(const Instruction& i) {
   for (const auto& arg : i.args) {
     TRY(auto words, expanded_words(i, arg));
     for (const auto& word : words) {
+      // [[ip:]host:]container[/protocol]: only the container's ports count.
       auto parts = cut(word, "/");
-      auto protocol = parts ? lower(parts->second) : "tcp";
+      auto protocol = parts && !parts->second.empty() ? lower(parts->second) : "tcp";
       auto range = parts ? parts->first : std::string_view(word);
+      if (auto colon = range.rfind(':'); colon != std::string_view::npos) range.remove_prefix(colon + 1);
       auto ends = cut(range, "-");
       auto first = to_int(ends ? ends->first : range), last = ends ? to_int(ends->second) : first;
       bool fine = first && last && *first >= 0 && *last <= 65535 && *first <= *last &&
@@ -337,11 +376,12 @@ Result<> StageRunner::workdir(const Instruction& i) {
   return step(i, step_name(i), key, std::move(created_by),
               on_root([whole, user](const Ctx&, const fs::path& root) -> Result<> {
                 Ownership owner;
-                if (!user.empty()) {
-                  TRY(owner, resolve_owner(root, user));
-                }
+                // A user that the image does not know yet (USER may come before the one that makes it) is root here.
+                if (!user.empty())
+                  if (auto found = resolve_owner(root, user)) owner = *found;
                 Placer placer(root);
-                TRY_OK(placer.folder(clean_path(whole), owner));
+                placer.make_like({.owner = owner, .chmod = {}});
+                TRY_OK(placer.folder(clean_path(whole)));
                 return {};
               }));
 }

@@ -48,11 +48,16 @@ Result<bool> StageRunner::from_cache(const std::string& key) {
   if (is_no_cache()) return false;
   TRY(auto found, build_.shop().steps->find(key));
   if (!found) return false;
-  if (found->diff_id.empty()) return true;
+  if (found->diff_id.empty()) {
+    build_.remember(key, *found);
+    return true;
+  }
   // The record is worth nothing when neither the folder nor the blob is here any more.
   auto& options = build_.shop().options;
   if (found->descriptor && !options.registry->blobs().contains(found->descriptor->digest)) found->descriptor.reset();
-  if (!found->descriptor && !options.layers->find(found->diff_id)) return false;
+  if (!found->descriptor && !options.layers->find(found->diff_id) && build_.absent() == Build::Absent::rebuilt)
+    return false;
+  build_.remember(key, *found);
   state_.layers.push_back({found->diff_id, found->descriptor, key});
   return true;
 }
@@ -60,8 +65,11 @@ Result<bool> StageRunner::from_cache(const std::string& key) {
 Result<> StageRunner::new_layer(const std::string& key, const fs::path& upper, const std::vector<fs::path>& lowers) {
   TRY_OK(drop_unchanged(upper, {}, lowers));
   TRY(auto names, list_dir(upper));
-  if (names.empty()) return build_.shop().steps->put(key, {});
-  oci::PackOptions pack{.mtime = build_.epoch(), .below = lowers};
+  if (names.empty()) {
+    build_.remember(key, {});
+    return build_.shop().steps->put(key, {});
+  }
+  oci::PackOptions pack{.compression = build_.compression(), .mtime = build_.epoch(), .below = lowers};
   BuildLayer layer{.diff_id = {}, .descriptor = {}, .step = key};
   auto& options = build_.shop().options;
   if (build_.exported(stage_.index)) {
@@ -72,6 +80,7 @@ Result<> StageRunner::new_layer(const std::string& key, const fs::path& upper, c
     TRY(layer.diff_id, oci::diff_id_of(ctx_, upper, pack));
   }
   TRY_OK(options.layers->adopt(upper, layer.diff_id));
+  build_.remember(key, {layer.diff_id, layer.descriptor});
   TRY_OK(build_.shop().steps->put(key, {layer.diff_id, layer.descriptor}));
   state_.layers.push_back(std::move(layer));
   return {};
@@ -86,7 +95,13 @@ Result<> StageRunner::step(const Instruction& i, std::string shown, const std::s
   // Equal steps of builds that run at the same time: one does it, the others find it done.
   TRY(auto held, build_.shop().busy.take(ctx_, "step " + key));
   TRY(bool cached, from_cache(key));
+  using Doing = path::BuildStep::State;
   if (!cached) {
+    build_.report(shown, Doing::running);
+    bool done = false;
+    Finally failed([&] {
+      if (!done) build_.report(shown, Doing::failed);
+    });
     TRY(auto temp, TempDir::make_in(build_.steps_folder(), "step"));
     auto upper = temp.path() / "upper";
     TRY_OK(make_dirs(upper));
@@ -94,7 +109,9 @@ Result<> StageRunner::step(const Instruction& i, std::string shown, const std::s
     TRY(auto lowers, build_.folders(ctx_, state_.layers));
     TRY_OK(work(ctx_, upper, lowers));
     TRY_OK(new_layer(key, upper, lowers));
+    done = true;
   }
+  build_.report(shown, cached ? Doing::cached : Doing::done);
   build_.step_done(cached);
   build_.say(fmt::format(" => {}  {}", shown, cached ? "CACHED" : seconds_since(start, ctx_)));
   history(std::move(created_by), state_.layers.size() == before);

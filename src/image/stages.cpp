@@ -5,6 +5,7 @@
 
 #include "base/csv.h"
 #include "base/text.h"
+#include "image/detail/line.h"
 
 namespace slipway::image {
 
@@ -15,6 +16,10 @@ struct Rule {
   int min, max;  // arguments; -1: any number
   std::vector<std::string> flags;
 };
+// Flags that are on or off; the others want a value.
+bool is_switch(std::string_view flag) {
+  return flag == "link" || flag == "parents" || flag == "keep-git-dir" || flag == "unpack";
+}
 const std::vector<Rule>& rules() {
   static const std::vector<Rule> all{
       {"add", 1, -1, {"chown", "chmod", "link", "keep-git-dir", "checksum", "exclude", "unpack"}},
@@ -29,7 +34,7 @@ const std::vector<Rule>& rules() {
       {"label", 1, -1, {}},
       {"maintainer", 1, 1, {}},
       {"onbuild", 0, -1, {}},
-      {"run", 1, -1, {"mount", "network", "security", "device"}},
+      {"run", 0, -1, {"mount", "network", "security", "device"}},
       {"shell", 1, -1, {}},
       {"stopsignal", 1, 1, {}},
       {"user", 1, 1, {}},
@@ -54,6 +59,14 @@ Result<> check_flags(const Dockerfile& file, const Instruction& i, const Rule& r
       return file.wrong(i, fmt::format("unknown flag --{} for {}{}", name, upper(i.name),
                                        near ? fmt::format(", did you mean --{}?", *near) : ""));
     }
+    auto equals = flag.find('=');
+    if (is_switch(name)) {
+      auto value = equals == std::string_view::npos ? std::string() : lower(flag.substr(equals + 1));
+      if (equals != std::string_view::npos && value != "true" && value != "false")
+        return file.wrong(i, fmt::format("--{}={}: want true or false", name, flag.substr(equals + 1)));
+    } else if (equals == std::string_view::npos) {
+      return file.wrong(i, fmt::format("--{} wants a value: --{}=...", name, name));
+    }
     bool repeats = name == "mount" || name == "exclude" || name == "device";
     if (!seen.insert(name).second && !repeats) return file.wrong(i, fmt::format("flag --{} is given twice", name));
   }
@@ -69,8 +82,9 @@ Result<> check_details(const Dockerfile& file, const Instruction& i) {
     return file.wrong(i, fmt::format("{} wants at least one source and a destination", upper(i.name)));
   if (i.name == "shell" && !i.json)
     return file.wrong(i, "SHELL wants a JSON list, for example SHELL [\"/bin/bash\", \"-c\"]");
-  if (i.name == "run" && i.rest.empty()) return file.wrong(i, "RUN wants a command");
   if (i.name == "run" && i.json && i.args.empty()) return file.wrong(i, "RUN wants a command");
+  if ((i.name == "copy" || i.name == "add") && !i.json && detail::heredoc_of(i.args.back()))
+    return file.wrong(i, fmt::format("{} takes no heredoc as its destination", upper(i.name)));
   if (i.name == "copy") {
     if (auto from = i.flag("from"); from && from->find('$') != std::string_view::npos)
       return file.wrong(i, "COPY --from takes no variables",
@@ -106,11 +120,6 @@ Result<Stage> begin_stage(const Dockerfile& file, const Instruction& i, const St
   stage.name = lower(i.args[2]);
   if (!valid_stage_name(stage.name))
     return file.wrong(i, fmt::format("stage name {:?}: want a letter, then letters, digits, '-', '_', '.'", i.args[2]));
-  if (stage.name == "scratch" || stage.name == "context")
-    return file.wrong(i, fmt::format("stage name {:?} is reserved", stage.name));
-  for (const auto& other : plan.stages)
-    if (other.name == stage.name)
-      return file.wrong(i, fmt::format("stage name {:?} is taken on line {}", stage.name, other.from.line));
   return stage;
 }
 
@@ -120,11 +129,17 @@ std::string Stage::shown() const { return name.empty() ? fmt::format("stage-{}",
 
 const Stage* StagePlan::find(std::string_view wanted) const {
   auto name = lower(wanted);
-  for (const auto& stage : stages)
-    if (!stage.name.empty() && stage.name == name) return &stage;
+  for (auto stage = stages.rbegin(); stage != stages.rend(); ++stage)
+    if (!stage->name.empty() && stage->name == name) return &*stage;
   auto number = to_int(wanted);
   if (number && *number >= 0 && static_cast<std::size_t>(*number) < stages.size())
     return &stages[static_cast<std::size_t>(*number)];
+  return nullptr;
+}
+
+const Stage* StagePlan::base_of(std::string_view name, std::size_t index) const {
+  for (auto n = std::min(index, stages.size()); n-- > 0;)
+    if (!stages[n].name.empty() && stages[n].name == name) return &stages[n];
   return nullptr;
 }
 

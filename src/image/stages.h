@@ -17,8 +17,10 @@ struct Stage {
 struct StagePlan {
   std::vector<Instruction> global_args;  // before the first FROM
   std::vector<Stage> stages;
-  // By name (any case) or number.
+  // By name (any case; of equal ones the last) or number.
   const Stage* find(std::string_view name_or_number) const;
+  // The stage that a FROM in stage `index` means: names in lower case, the nearest before it.
+  const Stage* base_of(std::string_view name, std::size_t index) const;
 };
 
 // Errors: invalid with file:line:col: unknown instructions and flags (with a suggestion), wrong argument counts,

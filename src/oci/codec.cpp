@@ -2,7 +2,9 @@
 #include <unistd.h>
 #include <zstd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <thread>
 
 #include "base/fd.h"
 #include "oci/detail/codec.h"
@@ -153,6 +155,9 @@ Encoder::Encoder(Compression compression, Sink sink)
     rep_->zstd.reset(ZSTD_createCCtx());
     ZSTD_CCtx_setParameter(rep_->zstd.get(), ZSTD_c_compressionLevel, 3);
     ZSTD_CCtx_setParameter(rep_->zstd.get(), ZSTD_c_checksumFlag, 1);
+    // Any number of workers gives the same bytes; none gives others.
+    ZSTD_CCtx_setParameter(rep_->zstd.get(), ZSTD_c_nbWorkers,
+                           static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1U, 64U)));
   }
 }
 Encoder::~Encoder() = default;

@@ -11,6 +11,7 @@
 namespace slipway::oci {
 
 enum class Compression { none, gzip, zstd };
+std::string_view layer_media_type(Compression compression);
 struct Layer {
   Descriptor descriptor;  // compressed
   Digest diff_id;         // uncompressed

@@ -13,6 +13,7 @@
 #include "base/files.h"
 #include "base/guarded.h"
 #include "base/text.h"
+#include "oci/detail/block_gzip.h"
 #include "oci/detail/codec.h"
 #include "oci/layer.h"
 
@@ -263,7 +264,7 @@ class Compressor {
     wake_.notify_all();
     if (thread_.joinable()) thread_.join();
   }
-  Result<> push(std::string chunk) {
+  Result<> write(std::string chunk) {
     if (!first_) {
       first_ = std::move(chunk);
       return {};
@@ -324,7 +325,9 @@ class Compressor {
   std::thread thread_;
 };
 
-std::string_view media_type(Compression compression) {
+}  // namespace
+
+std::string_view layer_media_type(Compression compression) {
   switch (compression) {
     case Compression::gzip:
       return media::layer_gzip;
@@ -336,22 +339,25 @@ std::string_view media_type(Compression compression) {
   return media::layer_tar;
 }
 
-}  // namespace
-
 Result<Layer> pack_layer(const Ctx& ctx, store::BlobStore& blobs, const fs::path& folder, const PackOptions& options) {
   TRY(auto writer, blobs.begin());
   Hasher diff;
-  {
-    Compressor compressor(options.compression, writer);
+  auto pack = [&](auto&& compressor) -> Result<> {
     TarWriter tar(ctx, options, [&](std::string chunk) {
       diff.update(chunk);
-      return compressor.push(std::move(chunk));
+      return compressor.write(std::move(chunk));
     });
     TRY_OK_IN("pack layer", tar.folder(folder));
-    TRY_OK(compressor.finish());
+    return compressor.finish();
+  };
+  if (options.compression == Compression::gzip) {
+    static_assert(chunk_size == detail::BlockGzip::block_size);
+    TRY_OK(pack(detail::BlockGzip([&](std::string_view bytes) { return writer.write(bytes); })));
+  } else {
+    TRY_OK(pack(Compressor(options.compression, writer)));
   }
   Layer layer;
-  layer.descriptor.media_type = media_type(options.compression);
+  layer.descriptor.media_type = layer_media_type(options.compression);
   layer.descriptor.size = writer.size();
   TRY(layer.descriptor.digest, writer.commit());
   layer.diff_id = diff.finish();

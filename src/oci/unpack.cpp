@@ -95,7 +95,10 @@ Result<> Unpacker::entry(archive* a, archive_entry* e) {
   TRY(auto path, clean_entry_path(name));
   if (path.size() > 4095) return fail(Kind::invalid, "entry {:?}...: name longer than 4095 bytes", path.substr(0, 64));
   if (path.empty()) {
-    if (archive_entry_filetype(e) != AE_IFDIR) return fail(Kind::invalid, "entry {:?}: has no name", name);
+    if (archive_entry_filetype(e) != AE_IFDIR) {
+      if (target_.names == Names::plain) return {};  // some tars hold such an entry; it names nothing
+      return fail(Kind::invalid, "entry {:?}: has no name", name);
+    }
     TRY(auto root, open_beneath(target_.folder, ".", O_RDONLY | O_DIRECTORY));
     return finish_fd(e, root.get(), "/", true);
   }
@@ -132,7 +135,6 @@ Result<> Unpacker::make_room(int dir, const std::string& name, bool for_folder, 
     return errno == ENOENT ? Result<>{} : Result<>(fail_errno(errno, shown));
   if (S_ISDIR(st.st_mode)) {
     if (for_folder) return {};
-    if (target_.names == Names::plain) return fail(Kind::invalid, "/{}: a folder is there already", shown);
     return remove_tree(fmt::format("/proc/self/fd/{}/{}", dir, name));
   }
   if (::unlinkat(dir, name.c_str(), 0) < 0) return fail_errno(errno, shown);

@@ -14,21 +14,46 @@ namespace slipway::path {
 // Lines of progress, as they come. stream: 1 stdout, 2 stderr.
 using LogSink = std::function<void(int stream, std::string_view piece)>;
 
+// What a step of a build is doing, for a live view of it.
+struct BuildStep {
+  enum class State { running, done, cached, failed };
+  std::string name;  // "[build 2/4] RUN make"
+  State state = State::running;
+};
+// Where a build's cache is kept beside the builder's own.
+struct BuildCache {
+  std::string type;            // "registry", "local", or (to write only) "inline": with the image itself
+  std::string where;           // the image's name, or the folder
+  bool all_stages = false;     // mode=max: also what is not part of the image
+  bool ignore_errors = false;  // to write: a failure is said, and the build goes on
+};
 struct BuildRequest {
   fs::path context;                       // a folder
   std::string dockerfile = "Dockerfile";  // relative to the context, or absolute
   std::string target;
   std::map<std::string, std::string> args, labels;
   std::map<std::string, std::string> secrets;  // id -> value
-  std::map<std::string, fs::path> contexts;    // named contexts
-  std::string image;                           // repository in the registry: "shop/web"
+  std::map<std::string, fs::path> ssh;         // id -> socket of an SSH agent
+  std::map<std::string, fs::path> contexts;    // named contexts that are folders
+  // Other named contexts: docker-image://NAME, oci-layout://FOLDER[:TAG|@DIGEST], or the address of a Git repository.
+  std::map<std::string, std::string> context_urls;
+  std::string image;  // repository in the registry: "shop/web"
   std::vector<std::string> tags;
-  std::string platform;  // "" ours
+  std::string platform;  // "" ours; several with commas give an index
   bool no_cache = false, push = true;
+  std::vector<std::string> no_cache_stages;  // only these are done again
+  std::vector<std::string> allow;            // "security.insecure"
   std::optional<std::int64_t> source_date_epoch;
+  std::string compression;  // of new layers: "" and "gzip", "zstd", "none"
+  std::string provenance;   // "" none, "min", "max": how it was built, as SLSA provenance in the index
+  bool sbom = false;        // what is in it, as SPDX in the index
+  std::vector<BuildCache> cache_from, cache_to;
+  std::function<void(const BuildStep&)> on_step;  // called by any thread, one at a time
 };
 struct BuildResult {
-  Digest digest;
+  Digest digest;                         // of the image, or of the index
+  std::string media_type;                // its media type
+  std::map<std::string, Digest> images;  // of each platform
   std::uint64_t bytes = 0;
   std::string inputs;  // digest of what was read
   int steps = 0, cached = 0;

@@ -107,10 +107,13 @@ Result<> add_secrets(ActionUse& use, path::BuildRequest& out) {
 Result<> add_contexts(ActionUse& use, path::BuildRequest& out) {
   TRY(auto named, pairs(use, "build-contexts"));
   for (auto& [name, where] : named) {
-    if (where.contains("://") || where.starts_with("git@"))
-      return Fail(Error(Kind::unavailable,
-                        fmt::format("build-contexts: {}={}: only folders of the job are built from", name, where))
-                      .with_hint("name the image in FROM, or check the repository out to a folder"));
+    if (where.starts_with("oci-layout://"))
+      return Fail(Error(Kind::unavailable, fmt::format("build-contexts: {}={}: layouts are not read here", name, where))
+                      .with_hint("name a folder of the job, docker-image://NAME, or a Git repository"));
+    if (where.contains("://") || where.starts_with("git@")) {
+      out.context_urls[name] = where;
+      continue;
+    }
     TRY(auto relative, use.job.relative_of(where));
     if (!use.job.folder().has_folder(relative))
       return fail(Kind::not_found, "build-contexts: {}: no such folder {}", name, where);
@@ -144,17 +147,9 @@ Result<path::BuildRequest> request_of(ActionUse& use) {
   TRY(out.labels, pairs(use, "labels"));
   TRY_OK(add_secrets(use, out));
   TRY_OK(add_contexts(use, out));
-  auto platforms = words(use, "platforms");
-  if (platforms.size() > 1)
-    return Fail(Error(Kind::unavailable,
-                      fmt::format("platforms: {} are asked for, one at a time can be built", platforms.size()))
-                    .with_hint("make the platform a matrix, or leave it away"));
-  if (!platforms.empty()) out.platform = platforms[0];
+  out.platform = join(std::span<const std::string>(words(use, "platforms")), ",");
   out.no_cache = use.flag("no-cache", false);
-  if (!words(use, "no-cache-filters").empty() && !out.no_cache) {
-    use.say("no-cache-filters: nothing of this build comes from the cache");
-    out.no_cache = true;
-  }
+  out.no_cache_stages = words(use, "no-cache-filters");
   out.push = true;  // into the store of this machine; `push` decides about other hosts
   return out;
 }
@@ -195,12 +190,13 @@ void tell_built(ActionUse& use, const Built& built, const std::vector<std::strin
   auto digest = built.result.digest.str(), config = digest;
   doc::Value document;
   if (auto* registry = use.job.options().registry)
-    if (auto image = registry->image(built.names.back(), digest)) {
+    if (auto image = registry->image(built.names.back(), digest); image && built.result.images.size() < 2) {
       config = image->manifest.config.digest.str();
       document["containerimage.config.digest"] = config;
     }
   document["containerimage.digest"] = digest;
-  document["containerimage.descriptor"]["mediaType"] = oci::media::manifest;
+  document["containerimage.descriptor"]["mediaType"] =
+      built.result.media_type.empty() ? std::string(oci::media::manifest) : built.result.media_type;
   document["containerimage.descriptor"]["digest"] = digest;
   document["image.name"] = join(std::span<const std::string>(names), ",");
   use.output("digest", digest);

@@ -106,6 +106,10 @@ Result<path::BuildRequest> build_request(const Ctx& ctx, Visit& visit, doc::View
   out.target = v["target"].str_or(""), out.image = v["image"].str_or(""), out.platform = v["platform"].str_or("");
   out.args = texts_of(v["args"]), out.labels = texts_of(v["labels"]), out.secrets = texts_of(v["secrets"]);
   for (auto& tag : v["tags"].items()) out.tags.push_back(tag.text());
+  for (auto& stage : v["noCacheStages"].items()) out.no_cache_stages.push_back(stage.text());
+  out.context_urls = texts_of(v["contextUrls"]);
+  for (auto& [name, where] : out.context_urls)
+    if (where.starts_with("oci-layout:")) return fail(Kind::denied, "context {}: layouts are not read here", name);
   out.no_cache = v["noCache"].bool_or(false), out.push = v["push"].bool_or(true);
   if (v["epoch"].present()) out.source_date_epoch = v["epoch"].num_or(0);
   return out;
@@ -170,10 +174,10 @@ Result<net::Response> desk_build(const Ctx& ctx, Visit& visit) {
     TRY(auto folder, work_folder(v));
     TRY(auto request, build_request(own, v, doc::View(body, "build"), folder.path()));
     TRY(auto built, v.job->side().options->builder->build(own, request, log));
-    doc::Map out{{"digest", built.digest.str()},
-                 {"bytes", built.bytes},
-                 {"inputs", built.inputs},
-                 {"steps", built.steps},
+    doc::Map images;
+    for (auto& [platform, digest] : built.images) images.set(platform, digest.str());
+    doc::Map out{{"digest", built.digest.str()},  {"bytes", built.bytes},        {"inputs", built.inputs},
+                 {"mediaType", built.media_type}, {"images", std::move(images)}, {"steps", built.steps},
                  {"cached", built.cached}};
     // What imageid is: of the configuration.
     if (auto* registry = v.job->side().options->registry)

@@ -32,6 +32,8 @@ class FarBuilder final : public path::ImageBuilder {
                   {"secrets", texts(request.secrets)},
                   {"tags", doc::List(request.tags.begin(), request.tags.end())},
                   {"noCache", request.no_cache},
+                  {"noCacheStages", doc::List(request.no_cache_stages.begin(), request.no_cache_stages.end())},
+                  {"contextUrls", texts(request.context_urls)},
                   {"push", request.push}};
     TRY(auto context, send_folder(ctx, blobs_, request.context));
     body.set("context", context);
@@ -60,6 +62,10 @@ class FarBuilder final : public path::ImageBuilder {
     TRY(auto text, v["digest"].str());
     TRY(out.digest, Digest::parse(text));
     out.bytes = static_cast<std::uint64_t>(v["bytes"].num_or(0)), out.inputs = v["inputs"].str_or("");
+    out.media_type = v["mediaType"].str_or("");
+    for (auto& [platform, name] : v["images"].members()) {
+      TRY(out.images[platform], Digest::parse(name.text()));
+    }
     out.steps = static_cast<int>(v["steps"].num_or(0)), out.cached = static_cast<int>(v["cached"].num_or(0));
     return out;
   }

@@ -1,14 +1,16 @@
 // build: a Dockerfile to an image in the local store, and from there to a registry or a file.
-#include <unistd.h>
-
-#include <cstdlib>
-
 #include "base/text.h"
 #include "base/time.h"
 #include "box/box.h"
-#include "cli/image_layout.h"
+#include "cli/build_options.h"
+#include "cli/build_progress.h"
 #include "cli/local_store.h"
+#include "doc/json.h"
 #include "image/builder.h"
+#include "image/checks.h"
+#include "oci/export.h"
+#include "oci/layout.h"
+#include "scan/scanner.h"
 
 namespace slipway::cli {
 namespace {
@@ -20,6 +22,7 @@ struct Workbench {
   std::optional<FileLock> lock;
   std::unique_ptr<oci::LayerCache> layers;
   std::unique_ptr<box::Runtime> runtime;
+  std::unique_ptr<path::Scanner> scanner;
   std::unique_ptr<path::ImageBuilder> builder;
 };
 
@@ -36,7 +39,7 @@ Result<> take_turn(const Ctx& ctx, Workbench& bench, Io& io) {
   }
 }
 
-Result<std::unique_ptr<Workbench>> open_bench(const Ctx& ctx, LocalStore& store, Io& io) {
+Result<std::unique_ptr<Workbench>> open_bench(const Ctx& ctx, LocalStore& store, Io& io, bool scans) {
   auto bench = std::make_unique<Workbench>();
   bench->root = store.data / "cli";
   TRY_OK(make_dirs(bench->root, 0711));
@@ -51,120 +54,154 @@ Result<std::unique_ptr<Workbench>> open_bench(const Ctx& ctx, LocalStore& store,
   options.remote = store.remote.get();
   options.root = bench->root / "build";
   options.registry_names = store.names;
+  if (scans) {
+    TRY(bench->scanner, scan::make_scanner({.registry = store.registry.get(), .attach_sbom = false}));
+    options.scanner = bench->scanner.get();
+  }
   bench->builder = image::make_builder(std::move(options));
   return bench;
 }
 
-Result<std::pair<std::string, std::string>> pair_of(const std::string& option, const std::string& text) {
-  auto pair = cut(text, "=");
-  if (pair) return std::pair(std::string(pair->first), std::string(pair->second));
-  const char* value = option == "--build-arg" ? std::getenv(text.c_str()) : nullptr;  // as docker does
-  if (value != nullptr) return std::pair(text, std::string(value));
-  return fail(Kind::invalid, "{} \"{}\": want NAME=VALUE", option, text);
+// The Dockerfile as the builder will read it.
+Result<int> check(const path::BuildRequest& request, Io& io) {
+  fs::path path = request.dockerfile;
+  if (path.is_relative()) path = request.context / path;
+  TRY(auto text, read_file(path, 16 << 20));
+  auto parsed = image::parse_dockerfile(text, request.dockerfile);
+  auto plan = parsed ? image::plan_stages(*parsed) : Fail(parsed.error());
+  if (!plan) {
+    io.note("slipway: build: " + plan.error().print());
+    return 1;
+  }
+  std::optional<image::IgnoreList> ignore;
+  for (const auto& name : {path.native() + ".dockerignore", (request.context / ".dockerignore").native()}) {
+    auto list = read_file(name, 4 << 20);
+    if (!list) continue;
+    TRY(ignore, image::IgnoreList::parse(*list, name));
+    break;
+  }
+  TRY(auto checked,
+      image::check_dockerfile(*parsed, *plan, {.args = request.args, .ignore = ignore ? &*ignore : nullptr}));
+  doc::List all;
+  for (const auto& c : checked.found) {
+    all.emplace_back(doc::Map{{"rule", c.rule}, {"file", request.dockerfile}, {"line", c.line}, {"message", c.text}});
+    if (!io.json()) io.line(fmt::format("{}:{}: {}: {}", request.dockerfile, c.line, c.rule, c.text));
+  }
+  if (io.json())
+    io.document(doc::Map{{"checks", std::move(all)}});
+  else
+    io.note(checked.found.empty() ? "nothing found" : fmt::format("{} found", checked.found.size()));
+  return checked.found.empty() ? 0 : 1;
 }
 
-// id=npm,src=.npmrc or id=token,env=TOKEN; without either the environment variable of that name.
-Result<std::pair<std::string, std::string>> secret_of(const std::string& text) {
-  std::string id, file, variable;
-  for (auto part : split(text, ',')) {
-    auto pair = cut(part, "=");
-    if (!pair) return fail(Kind::invalid, "--secret \"{}\": want id=NAME,src=FILE or id=NAME,env=VARIABLE", text);
-    if (pair->first == "id")
-      id = pair->second;
-    else if (pair->first == "src" || pair->first == "source")
-      file = pair->second;
-    else if (pair->first == "env")
-      variable = pair->second;
-    else if (pair->first != "type")
-      return fail(Kind::invalid, "--secret \"{}\": unknown key \"{}\", want id, src or env", text, pair->first);
-  }
-  if (id.empty()) return fail(Kind::invalid, "--secret \"{}\": want an id", text);
-  if (!file.empty()) {
-    TRY_IN(auto value, "--secret", read_file(file));
-    return std::pair(id, std::move(value));
-  }
-  const char* value = std::getenv((variable.empty() ? id : variable).c_str());
-  if (value == nullptr)
-    return fail(Kind::invalid, "--secret {}: there is no environment variable {}", id,
-                variable.empty() ? id : variable);
-  return std::pair(id, std::string(value));
-}
-
-Result<path::BuildRequest> request_of(const Arguments& arguments) {
-  path::BuildRequest request;
-  request.context = fs::absolute(arguments.get("context")).lexically_normal();
-  if (arguments.get("context").contains("://") || arguments.get("context") == "-")
-    return fail(Kind::unavailable, "context {}: not there yet, want a folder", arguments.get("context"));
-  if (!fs::is_directory(request.context))
-    return fail(Kind::invalid, "context {}: no such folder", request.context.native());
-  // As docker has it: a path from where one stands, else one in the context.
-  auto file = arguments.get("file");
-  if (!file.empty()) request.dockerfile = path_exists(file) ? fs::absolute(file).native() : file;
-  request.target = arguments.get("target");
-  request.platform = arguments.get("platform");
-  request.no_cache = arguments.has("no-cache");
-  for (const auto& text : arguments.all("build-arg")) {
-    TRY(auto pair, pair_of("--build-arg", text));
-    request.args.insert_or_assign(pair.first, pair.second);
-  }
-  for (const auto& text : arguments.all("label")) {
-    TRY(auto pair, pair_of("--label", text));
-    request.labels.insert_or_assign(pair.first, pair.second);
-  }
-  for (const auto& text : arguments.all("build-context")) {
-    TRY(auto pair, pair_of("--build-context", text));
-    request.contexts.insert_or_assign(pair.first, fs::absolute(pair.second));
-  }
-  for (const auto& text : arguments.all("secret")) {
-    TRY(auto pair, secret_of(text));
-    request.secrets.insert_or_assign(pair.first, pair.second);
-  }
-  if (const char* epoch = std::getenv("SOURCE_DATE_EPOCH"); epoch != nullptr) {
-    auto seconds = to_int(epoch);
-    if (!seconds) return fail(Kind::invalid, "SOURCE_DATE_EPOCH \"{}\": want a number of seconds", epoch);
-    request.source_date_epoch = *seconds;
-  }
-  for (const char* option : {"cache-from", "cache-to"})
-    if (arguments.has(option))
-      return Fail(
-          Error(Kind::unavailable, fmt::format("--{}: not there yet", option))
-              .with_hint("steps are answered from the data directory's own cache: keep it between builds (--data)"));
-  return request;
-}
-
-Result<int> build(const Ctx& ctx, const Arguments& arguments, Io& io) {
-  TRY(auto request, request_of(arguments));
-  TRY(auto store, LocalStore::open(arguments));
+Result<std::vector<ImageName>> names_of(const LocalStore& store, const std::vector<std::string>& tags, bool push) {
   std::vector<ImageName> names;
-  for (const auto& tag : arguments.all("tag")) {
-    TRY(auto name, image_name(*store, tag));
+  for (const auto& tag : tags) {
+    TRY(auto name, image_name(store, tag));
     if (!name.remote.digest.empty()) return fail(Kind::invalid, "--tag {}: a tag, not a digest", tag);
     names.push_back(std::move(name));
   }
-  if (arguments.has("push"))
+  if (push)
     for (const auto& name : names)
       if (name.bare)
         return Fail(Error(Kind::invalid, fmt::format("--push: {} names no registry", name.given))
                         .with_hint(fmt::format("--tag HOST/{}", name.given)));
-  if (arguments.has("push") && names.empty())
-    return fail(Kind::invalid, "--push: want a --tag HOST/NAME:TAG to push to");
-  request.image = names.empty() ? "local/build" : names[0].repository;
-  TRY(auto bench, open_bench(ctx, *store, io));
-  bool quiet = arguments.has("quiet") || io.json();
-  std::mutex printing;
-  std::string partial;
-  auto log = [&](int, std::string_view piece) {
-    if (quiet) return;
-    std::lock_guard hold(printing);
-    partial += piece;
-    for (auto end = partial.find('\n'); end != std::string::npos; end = partial.find('\n')) {
-      io.note(std::string_view(partial).substr(0, end));
-      partial.erase(0, end + 1);
+  if (push && names.empty()) return fail(Kind::invalid, "--push: want a --tag HOST/NAME:TAG to push to");
+  return names;
+}
+
+// --output type=image,name=...,push=true says what --tag and --push say.
+Result<> read_outputs(const Arguments& arguments, std::vector<BuildOutput>& outputs, std::vector<std::string>& tags,
+                      bool& push) {
+  for (const auto& text : arguments.all("output")) {
+    TRY(auto output, output_of(text));
+    if (output.type == "image" || output.type == "registry") {
+      TRY(auto fields, fields_of("--output", text));
+      for (auto name : split(fields["name"], ','))
+        if (!name.empty()) tags.emplace_back(name);
+      push = push || output.type == "registry" || fields["push"] == "true";
+    } else {
+      outputs.push_back(std::move(output));
     }
-  };
+  }
+  return {};
+}
+
+Result<> write_output(const Ctx& ctx, LocalStore& store, const std::string& repository, const Digest& digest,
+                      const std::string& name, const BuildOutput& output) {
+  if (output.type == "local") return oci::export_folder(ctx, *store.registry, repository, digest, output.to);
+  if (output.type == "tar") return oci::export_tar(ctx, *store.registry, repository, digest, output.to);
+  auto form = output.type == "docker" ? oci::LayoutForm::docker : oci::LayoutForm::tar;
+  if (output.to != "-") TRY_OK(remove_tree(output.to));  // as buildx: the file is replaced
+  return oci::write_layout(ctx, *store.registry, repository, digest.str(), name, output.to, form);
+}
+
+// What buildx writes with --metadata-file, and the image of each platform.
+doc::Map metadata_of(const path::BuildResult& built, const oci::StoredManifest& stored,
+                     const std::vector<ImageName>& names) {
+  doc::Map out{{"containerimage.digest", built.digest.str()},
+               {"containerimage.descriptor", doc::Map{{"mediaType", stored.descriptor.media_type},
+                                                      {"digest", built.digest.str()},
+                                                      {"size", stored.bytes.size()}}}};
+  if (!oci::is_index(stored.descriptor.media_type))
+    if (auto manifest = oci::parse_manifest(stored.bytes))
+      out.set("containerimage.config.digest", manifest->config.digest.str());
+  std::vector<std::string> given;
+  for (const auto& name : names) given.push_back(name.given);
+  out.set("image.name", join(std::span<const std::string>(given), ","));
+  doc::Map images;
+  for (const auto& [platform, digest] : built.images) images.set(platform, digest.str());
+  out.set("slipway.images", std::move(images));
+  return out;
+}
+
+// Under every name, and at the registries they name. Gives what was pushed.
+Result<doc::List> name_and_push(const Ctx& ctx, LocalStore& store, const std::string& repository,
+                                const oci::StoredManifest& stored, const std::vector<ImageName>& names, bool push) {
+  for (const auto& name : names) {
+    TRY_OK(oci::copy_within(*store.registry, repository, stored, name.repository));
+    TRY_OK(store.registry->put_manifest(name.repository, name.remote.tag, stored.descriptor.media_type, stored.bytes));
+  }
+  doc::List pushed;
+  for (const auto& name : names) {
+    if (!push || name.ours) continue;  // what is ours is there
+    TRY_IN(auto done, "push " + name.given,
+           store.remote->push(ctx, *store.registry, name.repository, name.remote.tag, name.remote));
+    pushed.emplace_back(name.given);
+  }
+  return pushed;
+}
+
+doc::Map summary_of(const path::BuildResult& built, const std::string& repository,
+                    const std::vector<ImageName>& names) {
+  doc::List tags;
+  for (const auto& name : names) tags.emplace_back(name.given);
+  doc::Map images;
+  for (const auto& [platform, digest] : built.images) images.set(platform, digest.str());
+  return {{"digest", built.digest.str()}, {"mediaType", built.media_type}, {"image", repository},
+          {"images", std::move(images)},  {"tags", std::move(tags)},       {"bytes", built.bytes},
+          {"steps", built.steps},         {"cached", built.cached},        {"inputs", built.inputs}};
+}
+
+Result<int> build(const Ctx& ctx, const Arguments& arguments, Io& io) {
+  BuildMeans means;
+  TRY(auto request, build_request(ctx, arguments, means));
+  if (arguments.has("check")) return check(request, io);
+  TRY(auto style, progress_style(arguments.get("progress"), arguments.has("quiet") || io.json()));
+  bool push = arguments.has("push");
+  auto tags = arguments.all("tag");
+  std::vector<BuildOutput> outputs;
+  TRY_OK(read_outputs(arguments, outputs, tags, push));
+  TRY(auto store, LocalStore::open(arguments));
+  TRY(auto names, names_of(*store, tags, push));
+  request.image = names.empty() ? "local/build" : names[0].repository;
+  TRY(auto bench, open_bench(ctx, *store, io, request.sbom));
   auto began = std::chrono::steady_clock::now();
-  auto built = bench->builder->build(ctx, request, log);
-  if (!partial.empty()) io.note(partial);
+  BuildProgress progress(io, style);
+  request.on_step = [&](const path::BuildStep& step) { progress.step(step); };
+  auto built =
+      bench->builder->build(ctx, request, [&](int stream, std::string_view piece) { progress.log(stream, piece); });
+  progress.finish();
   if (!built) {
     // The command line was right: what it was to build is not.
     if (!built.error().is(Kind::invalid)) return Fail(std::move(built).error());
@@ -173,39 +210,32 @@ Result<int> build(const Ctx& ctx, const Arguments& arguments, Io& io) {
   }
   TRY(auto stored, store->registry->manifest(request.image, built->digest.str()));
   if (!stored) return fail(Kind::corrupt, "the image {} is not in the store any more", built->digest.str());
-  for (const auto& name : names)
-    TRY_OK(
-        store->registry->put_manifest(name.repository, name.remote.tag, stored->descriptor.media_type, stored->bytes));
-  doc::List pushed;
-  if (arguments.has("push"))
-    for (const auto& name : names) {
-      if (name.ours) continue;  // it is there
-      TRY_IN(auto done, "push " + name.given,
-             store->remote->push(ctx, *store->registry, name.repository, name.remote.tag, name.remote));
-      pushed.emplace_back(name.given);
-    }
+  TRY(auto pushed, name_and_push(ctx, *store, request.image, *stored, names, push));
+  auto shown = names.empty() ? built->digest.str() : names[0].given;
   if (arguments.has("layout"))
-    TRY_OK(write_layout(ctx, *store->registry, request.image, built->digest.str(),
-                        names.empty() ? built->digest.str() : names[0].given, arguments.get("layout")));
+    TRY_OK(
+        oci::write_layout(ctx, *store->registry, request.image, built->digest.str(), shown, arguments.get("layout")));
+  bool on_stdout = false;
+  for (const auto& output : outputs) {
+    TRY_OK_IN("--output", write_output(ctx, *store, request.image, built->digest, shown, output));
+    on_stdout = on_stdout || output.to == "-";
+  }
+  if (arguments.has("iidfile")) TRY_OK(write_file(arguments.get("iidfile"), built->digest.str()));
+  if (arguments.has("metadata-file"))
+    TRY_OK(
+        write_file(arguments.get("metadata-file"), doc::print_json_pretty(metadata_of(*built, *stored, names)) + "\n"));
   auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   if (io.json()) {
-    doc::List tags;
-    for (const auto& name : names) tags.emplace_back(name.given);
-    io.document(doc::Map{{"digest", built->digest.str()},
-                         {"image", request.image},
-                         {"tags", std::move(tags)},
-                         {"pushed", std::move(pushed)},
-                         {"bytes", built->bytes},
-                         {"steps", built->steps},
-                         {"cached", built->cached},
-                         {"inputs", built->inputs},
-                         {"seconds", seconds}});
-  } else {
-    io.line(built->digest.str());
-    if (!quiet)
-      io.note(fmt::format("{} of {} steps from the cache, {:.2f} s{}", built->cached, built->steps, seconds,
-                          names.empty() ? "; untagged: --tag NAME:TAG names it" : ""));
+    auto summary = summary_of(*built, request.image, names);
+    summary.set("pushed", std::move(pushed));
+    summary.set("seconds", seconds);
+    io.document(summary);
+    return 0;
   }
+  if (!on_stdout) io.line(built->digest.str());
+  if (style != BuildProgress::Style::quiet)
+    io.note(fmt::format("{} of {} steps from the cache, {:.2f} s{}", built->cached, built->steps, seconds,
+                        names.empty() ? "; untagged: --tag NAME:TAG names it" : ""));
   return 0;
 }
 
@@ -215,22 +245,8 @@ std::vector<Command> build_commands() {
   return {{"build",
            "a Dockerfile to an image in the local store",
            "slipway build . -t shop/web:1 --build-arg VERSION=1",
-           {{"--file,-f", "the Dockerfile (CONTEXT/Dockerfile)"},
-            {"--tag,-t", "NAME:TAG, or HOST/NAME:TAG for another registry", false, true},
-            {"--target", "stop at this stage"},
-            {"--build-arg", "NAME=VALUE, or NAME from the environment", false, true},
-            {"--label", "NAME=VALUE", false, true},
-            {"--secret", "id=NAME,src=FILE or id=NAME,env=VARIABLE: for RUN --mount=type=secret", false, true},
-            {"--build-context", "NAME=FOLDER for COPY --from=NAME", false, true},
-            {"--platform", "like linux/arm64"},
-            {"--no-cache", "do every step again", true},
-            {"--push", "send it to the registries that the tags name", true},
-            {"--layout", "also write an OCI layout: a folder, or a file that ends with .tar"},
-            {"--cache-from", "not there yet"},
-            {"--cache-to", "not there yet"},
-            {"--quiet,-q", "only the digest", true},
-            {"--data", "data directory of the store"}},
-           {{"context", "the folder that COPY copies from"}},
+           build_options(),
+           {{"context", "the folder that COPY copies from, a Git address, the address of a tar, or - for a pipe"}},
            build,
            true}};
 }

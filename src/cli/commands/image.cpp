@@ -2,12 +2,12 @@
 #include <algorithm>
 
 #include "base/text.h"
-#include "cli/image_layout.h"
 #include "cli/image_tidy.h"
 #include "cli/local_store.h"
 #include "doc/json.h"
 #include "doc/view.h"
 #include "image/scratch.h"
+#include "oci/layout.h"
 
 namespace slipway::cli {
 namespace {
@@ -264,7 +264,7 @@ Result<int> rm(const Ctx&, const Arguments& arguments, Io& io) {
 Result<int> export_(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto store, LocalStore::open(arguments));
   TRY(auto name, find_here(*store, arguments.get("image")));
-  TRY_OK(write_layout(ctx, *store->registry, name.repository, name.which(), name.given, arguments.get("to")));
+  TRY_OK(oci::write_layout(ctx, *store->registry, name.repository, name.which(), name.given, arguments.get("to")));
   if (io.json())
     io.document(doc::Map{{"image", name.given}, {"path", arguments.get("to")}});
   else
@@ -286,7 +286,7 @@ Result<int> import(const Ctx& ctx, const Arguments& arguments, Io& io) {
     said(io, "imported", fmt::format("{}:{}", name.repository, name.remote.tag), digest);
     return 0;
   }
-  TRY(auto images, read_layout(ctx, *store->registry, from, name.repository, name.remote.tag));
+  TRY(auto images, oci::read_layout(ctx, *store->registry, from, name.repository, name.remote.tag));
   said(io, "imported", fmt::format("{}:{}", name.repository, name.remote.tag), images[0].digest);
   if (images.size() > 1 && !io.json())
     io.note(fmt::format("{} more images of the layout are there by their digest", images.size() - 1));

@@ -22,8 +22,10 @@ struct PlaceOptions {
 class Placer {
  public:
   explicit Placer(fs::path root) : root_(std::move(root)) {}
-  // A folder with its parents, links inside the root followed; made ones are 0755 and `owner`'s.
-  Result<Fd> folder(const std::string& path, Ownership owner = {});
+  // Whose the folders are that are made from now on, and their mode; root's and 0755 at first.
+  void make_like(const PlaceOptions& options);
+  // A folder with its parents, links inside the root followed.
+  Result<Fd> folder(const std::string& path, int links = 0);
   bool is_folder(const std::string& path) const;
   // Places the selection. `destination` ends in '/' when it must be a folder.
   Result<> place(const Ctx& ctx, const Source& source, const Selection& selection, const std::string& destination,
@@ -34,10 +36,13 @@ class Placer {
 
  private:
   Result<> one(const Source& source, const Entry& entry, const std::string& path, const PlaceOptions& options);
+  Result<> again(const Entry& entry, const std::string& path, Ownership owner, const PlaceOptions& options);
   Result<> file(const Source& source, const Entry& entry, int dir, const std::string& name, const std::string& shown);
   Result<int> parent_of(const std::string& path);
 
   fs::path root_;
+  Ownership owner_;
+  unsigned mode_ = 0755;
   std::string parent_path_;
   Fd parent_;
 };

@@ -15,6 +15,7 @@ class StageRunner {
  private:
   // stage_runner.cpp: the base, and what changes only the configuration
   Result<> begin();
+  Result<> begin_with(Build::Named named);
   Result<> triggers();
   Result<> one(const Dockerfile& file, const Instruction& i);
   Result<> arg(const Instruction& i);
@@ -35,7 +36,12 @@ class StageRunner {
   Result<> copy_plan(const Instruction& i, CopyPlan& plan);
   Result<> copy_files(const Instruction& i, CopyPlan& plan);
   Result<> fetch(const Instruction& i, CopyPlan& plan, const std::string& url);
+  Result<> fetch_git(const Instruction& i, CopyPlan& plan, const GitAddress& address);
+  Result<> copy_everything(const Instruction& i, Origin origin);  // a folder as a base
   Result<> place(const Ctx& ctx, const fs::path& root, const CopyPlan& plan);
+  struct CopyFile;
+  Result<bool> unpack_bytes(const Ctx& ctx, Placer& placer, const std::string& destination, const CopyFile& file,
+                            const PlaceOptions& options);
 
   // stage_run.cpp
   struct RunPlan;
@@ -45,6 +51,8 @@ class StageRunner {
   Result<> bind_mount(const Instruction& i, const MountFlag& flag, RunPlan& plan);
   Result<> cache_mount(const Instruction& i, const MountFlag& flag, RunPlan& plan);
   Result<> secret_mount(const Instruction& i, const MountFlag& flag, RunPlan& plan);
+  Result<> ssh_mount(const Instruction& i, const MountFlag& flag, RunPlan& plan);
+  Result<> run_devices(const Instruction& i);
   Result<bool> execute(const Ctx& ctx, const Instruction& i, RunPlan& plan, const fs::path& upper,
                        const std::vector<fs::path>& lowers);
   std::map<std::string, std::string> run_env() const;
@@ -63,7 +71,7 @@ class StageRunner {
   Result<std::vector<std::string>> expanded_words(const Instruction& i, std::string_view text) const;
   std::string absolute(std::string_view path) const;  // against WORKDIR; keeps a trailing slash
   std::string step_name(const Instruction& i) const;
-  bool is_no_cache() const { return build_.request().no_cache; }
+  bool is_no_cache() const { return !build_.uses_cache(stage_); }
 
   Build& build_;
   const Stage& stage_;

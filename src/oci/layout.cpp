@@ -1,4 +1,4 @@
-#include "cli/image_layout.h"
+#include "oci/layout.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -10,7 +10,7 @@
 #include "doc/json.h"
 #include "oci/layer.h"
 
-namespace slipway::cli {
+namespace slipway::oci {
 namespace {
 
 constexpr std::size_t piece = 1 << 20;
@@ -102,8 +102,13 @@ class TarSink final : public Sink {
   Fd fd_;
 };
 
-Result<std::unique_ptr<Sink>> open_sink(const fs::path& to) {
-  if (to.extension() == ".tar") {
+Result<std::unique_ptr<Sink>> open_sink(const fs::path& to, LayoutForm form) {
+  if (to == "-") {
+    Fd fd(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0));
+    if (!fd) return fail_errno(errno, "standard output");
+    return std::make_unique<TarSink>(std::move(fd));
+  }
+  if (form != LayoutForm::by_name || to.extension() == ".tar") {
     Fd fd(::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
     if (!fd && errno == EEXIST) return fail(Kind::conflict, "{}: is there already", to.native());
     if (!fd) return fail_errno(errno, to.native());
@@ -121,36 +126,36 @@ std::string blob_path(const Digest& digest) { return fmt::format("blobs/{}/{}", 
 
 class Export {
  public:
-  Export(const Ctx& ctx, oci::Registry& registry, std::string_view repository, Sink& sink)
+  Export(const Ctx& ctx, Registry& registry, std::string_view repository, Sink& sink)
       : ctx_(ctx), registry_(registry), repository_(repository), sink_(sink) {}
 
-  Result<> manifest(const oci::StoredManifest& stored) {
+  Result<> manifest(const StoredManifest& stored) {
     if (!done_.insert(stored.descriptor.digest.str()).second) return {};
     TRY_OK(sink_.text(blob_path(stored.descriptor.digest), stored.bytes));
-    if (oci::is_index(stored.descriptor.media_type)) {
-      TRY(auto index, oci::parse_index(stored.bytes));
+    if (is_index(stored.descriptor.media_type)) {
+      TRY(auto index, parse_index(stored.bytes));
       for (const auto& child : index.manifests) {
         TRY(auto inner, registry_.manifest(repository_, child.digest.str()));
         if (inner) TRY_OK(manifest(*inner));  // an index that was pulled for one platform is sparse
       }
       return {};
     }
-    TRY(auto parsed, oci::parse_manifest(stored.bytes));
+    TRY(auto parsed, parse_manifest(stored.bytes));
     TRY_OK(blob(parsed.config));
     for (const auto& layer : parsed.layers)
-      if (!oci::is_foreign(layer.media_type)) TRY_OK(blob(layer));
+      if (!is_foreign(layer.media_type)) TRY_OK(blob(layer));
     return {};
   }
 
  private:
-  Result<> blob(const oci::Descriptor& descriptor) {
+  Result<> blob(const Descriptor& descriptor) {
     if (!done_.insert(descriptor.digest.str()).second) return {};
     TRY(auto fd, registry_.blobs().open_blob(descriptor.digest));
     TRY(auto size, registry_.blobs().size(descriptor.digest));
     return sink_.file(ctx_, blob_path(descriptor.digest), fd.get(), size.value_or(0));
   }
   const Ctx& ctx_;
-  oci::Registry& registry_;
+  Registry& registry_;
   std::string repository_;
   Sink& sink_;
   std::set<std::string> done_;
@@ -158,33 +163,32 @@ class Export {
 
 class Import {
  public:
-  Import(const Ctx& ctx, oci::Registry& registry, fs::path root, std::string_view repository)
+  Import(const Ctx& ctx, Registry& registry, fs::path root, std::string_view repository)
       : ctx_(ctx), registry_(registry), root_(std::move(root)), repository_(repository) {}
 
-  Result<> manifest(const oci::Descriptor& descriptor, std::string_view tag) {
+  Result<> manifest(const Descriptor& descriptor, std::string_view tag) {
     TRY_OK(ctx_.alive());
     TRY(auto file, open_beneath(root_, blob_path(descriptor.digest), O_RDONLY | O_CLOEXEC));
     TRY(auto bytes, read_all(file.get()));
     if (Digest::of(bytes) != descriptor.digest)
       return fail(Kind::corrupt, "{}: has the digest {}", blob_path(descriptor.digest), Digest::of(bytes).str());
-    if (oci::is_index(descriptor.media_type)) {
-      TRY(auto index, oci::parse_index(bytes));
+    if (is_index(descriptor.media_type)) {
+      TRY(auto index, parse_index(bytes));
       for (const auto& child : index.manifests)
         if (path_exists(root_ / blob_path(child.digest))) TRY_OK(manifest(child, ""));
-      TRY_OK(
-          registry_.put_manifest(repository_, tag, descriptor.media_type, bytes, oci::Registry::Completeness::sparse));
+      TRY_OK(registry_.put_manifest(repository_, tag, descriptor.media_type, bytes, Registry::Completeness::sparse));
       return {};
     }
-    TRY(auto parsed, oci::parse_manifest(bytes));
+    TRY(auto parsed, parse_manifest(bytes));
     TRY_OK(blob(parsed.config));
     for (const auto& layer : parsed.layers)
-      if (!oci::is_foreign(layer.media_type)) TRY_OK(blob(layer));
+      if (!is_foreign(layer.media_type)) TRY_OK(blob(layer));
     TRY_OK(registry_.put_manifest(repository_, tag, descriptor.media_type, bytes));
     return {};
   }
 
  private:
-  Result<> blob(const oci::Descriptor& descriptor) {
+  Result<> blob(const Descriptor& descriptor) {
     if (registry_.blobs().contains(descriptor.digest)) return {};
     auto from = open_beneath(root_, blob_path(descriptor.digest), O_RDONLY | O_CLOEXEC);
     if (!from) return Fail(std::move(from).error().in(blob_path(descriptor.digest)));
@@ -204,36 +208,55 @@ class Import {
     return stored ? Result<>{} : Result<>(Fail(std::move(stored).error()));
   }
   const Ctx& ctx_;
-  oci::Registry& registry_;
+  Registry& registry_;
   fs::path root_;
   std::string repository_;
 };
 
+// What `docker load` reads beside the layout: which blobs are an image, and its names.
+Result<std::string> docker_manifest(const StoredManifest& stored, std::string_view name) {
+  if (is_index(stored.descriptor.media_type))
+    return Fail(Error(Kind::invalid, "docker's form holds one image, this is an index").with_hint("type=oci"));
+  TRY(auto manifest, parse_manifest(stored.bytes));
+  doc::List layers, tags;
+  for (const auto& layer : manifest.layers) layers.emplace_back(blob_path(layer.digest));
+  if (!name.starts_with("sha256:")) tags.emplace_back(name);
+  doc::List all;
+  all.emplace_back(doc::Map{
+      {"Config", blob_path(manifest.config.digest)}, {"RepoTags", std::move(tags)}, {"Layers", std::move(layers)}});
+  return doc::print_json(all);
+}
+
 }  // namespace
 
-Result<> write_layout(const Ctx& ctx, oci::Registry& registry, std::string_view repository, std::string_view reference,
-                      std::string_view name, const fs::path& to) {
+Result<> write_layout(const Ctx& ctx, Registry& registry, std::string_view repository, std::string_view reference,
+                      std::string_view name, const fs::path& to, LayoutForm form) {
   TRY(auto stored, registry.manifest(repository, reference));
   if (!stored) return fail(Kind::not_found, "{}: not in the store", name);
-  TRY(auto sink, open_sink(to));
-  oci::Index index;
+  std::string docker;
+  if (form == LayoutForm::docker) {
+    TRY(docker, docker_manifest(*stored, name));
+  }
+  TRY(auto sink, open_sink(to, form));
+  Index index;
   auto top = stored->descriptor;
   top.annotations["org.opencontainers.image.ref.name"] = name;
   index.manifests.push_back(std::move(top));
   TRY_OK(sink->text("oci-layout", version));
   TRY_OK(Export(ctx, registry, repository, *sink).manifest(*stored));
-  TRY_OK(sink->text("index.json", oci::print(index)));
+  TRY_OK(sink->text("index.json", print(index)));
+  if (!docker.empty()) TRY_OK(sink->text("manifest.json", docker));
   return sink->finish();
 }
 
-Result<std::vector<oci::Descriptor>> read_layout(const Ctx& ctx, oci::Registry& registry, const fs::path& from,
-                                                 std::string_view repository, std::string_view tag) {
+Result<std::vector<Descriptor>> read_layout(const Ctx& ctx, Registry& registry, const fs::path& from,
+                                            std::string_view repository, std::string_view tag) {
   std::optional<TempDir> unpacked;
   auto root = from;
   if (!fs::is_directory(from)) {
     if (!path_exists(from)) return fail(Kind::not_found, "{}: no such file or folder", from.native());
     TRY(unpacked, TempDir::make("slipway-layout"));
-    TRY_OK_IN(from.native(), oci::unpack_archive(ctx, from, unpacked->path()));
+    TRY_OK_IN(from.native(), unpack_archive(ctx, from, unpacked->path()));
     root = unpacked->path();
   }
   if (!path_exists(root / "oci-layout") || !path_exists(root / "index.json"))
@@ -242,7 +265,7 @@ Result<std::vector<oci::Descriptor>> read_layout(const Ctx& ctx, oci::Registry& 
                                          path_exists(root / "oci-layout") ? "index.json" : "oci-layout"))
             .with_hint("skopeo, buildah, docker buildx (--output type=oci) and slipway image export write one"));
   TRY(auto text, read_file(root / "index.json"));
-  TRY_IN(auto index, (from / "index.json").native(), oci::parse_index(text));
+  TRY_IN(auto index, (from / "index.json").native(), parse_index(text));
   if (index.manifests.empty()) return fail(Kind::invalid, "{}: its index names no image", from.native());
   Import import(ctx, registry, root, repository);
   for (std::size_t i = 0; i < index.manifests.size(); ++i)
@@ -250,4 +273,4 @@ Result<std::vector<oci::Descriptor>> read_layout(const Ctx& ctx, oci::Registry& 
   return index.manifests;
 }
 
-}  // namespace slipway::cli
+}  // namespace slipway::oci

@@ -1,0 +1,267 @@
+// What a build is beside its image: platforms, attestations, caches that travel, compression.
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/process.h"
+#include "doc/json.h"
+#include "doc/view.h"
+#include "image/detail/emulation.h"
+#include "image/testing/house.h"
+#include "net/server.h"
+
+namespace slipway::image {
+namespace {
+
+oci::Index index_of(House& house, const path::BuildResult& built) {
+  auto stored = must(house.registry->manifest("shop/web", built.digest.str()));
+  return must(oci::parse_index(stored->bytes));
+}
+
+TEST(Assembly, SeveralPlatformsAreAnIndex) {
+  House house;
+  auto r = house.request(
+      "FROM scratch\nARG TARGETARCH TARGETPLATFORM\nENV ARCH=$TARGETARCH\nCOPY Dockerfile /$TARGETARCH\n");
+  r.platform = "linux/amd64,linux/arm64/v8";
+  auto built = must(house.build(r));
+  EXPECT_EQ(built.media_type, oci::media::index);
+  auto index = index_of(house, built);
+  ASSERT_EQ(index.manifests.size(), 2u);
+  for (const auto& d : index.manifests) {
+    auto image = must(house.registry->image("shop/web", built.digest.str(), *d.platform));
+    EXPECT_EQ(image.digest, d.digest);
+    EXPECT_EQ(image.config.platform.print(), d.platform->print());
+    EXPECT_EQ(image.config.env.back(), "ARCH=" + d.platform->architecture);
+    EXPECT_EQ(built.images.at(d.platform->print()), d.digest);
+  }
+  EXPECT_EQ(must(house.registry->manifest("shop/web", "t"))->descriptor.digest, built.digest);
+}
+
+TEST(Assembly, AnotherPlatformsProgramsNeedAnEmulator) {
+  House house(House::With::runtime);
+  NEEDS_RUNTIME(house);
+  house.base();
+  auto r = house.request(
+      "FROM --platform=$BUILDPLATFORM base/busybox:1 AS build\nARG TARGETARCH\nRUN echo $TARGETARCH > /arch\n"
+      "FROM scratch\nCOPY --from=build /arch /\n");
+  r.platform = "linux/s390x";
+  must(house.build(r));  // cross-compiled: nothing of the other platform runs
+  EXPECT_EQ(must(house.registry->image("shop/web", "t", {.architecture = "s390x"})).config.platform.architecture,
+            "s390x");
+  r = house.request("FROM scratch\nCOPY Dockerfile /\nRUN [\"/x\"]\n");
+  r.platform = "linux/s390x";
+  auto refused = house.build(r);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().print().find("Dockerfile:3:1: RUN for linux/s390x on linux/"), std::string::npos)
+      << refused.error().print();
+  EXPECT_NE(refused.error().print().find("hint: install qemu-user-static"), std::string::npos);
+}
+
+TEST(Assembly, KnowsTheKernelsHandlers) {
+  auto dir = must(TempDir::make("binfmt"));
+  auto handler = [&](const char* flags) {
+    must(write_file(dir.path() / "whatever",
+                    fmt::format("enabled\ninterpreter /usr/bin/qemu\nflags: {}\noffset 0\nmagic "
+                                "7f454c460201010000000000000000000200b700\nmask "
+                                "ffffffffffffff00fffffffffffffffffeffffff\n",
+                                flags)));
+  };
+  oci::Platform amd{.architecture = "amd64"}, arm{.architecture = "arm64"}, i386{.architecture = "386"};
+  EXPECT_FALSE(detail::can_run(arm, amd, dir.path()));
+  handler("F");
+  EXPECT_TRUE(detail::can_run(arm, amd, dir.path()));
+  handler("OC");
+  EXPECT_NE(detail::can_run(arm, amd, dir.path()).error().what().find("lacks the flag F"), std::string::npos);
+  EXPECT_TRUE(detail::can_run(i386, amd, dir.path()));
+  EXPECT_TRUE(detail::can_run(arm, arm, dir.path()));
+  EXPECT_FALSE(detail::can_run({.architecture = "vax"}, amd, dir.path()));
+}
+
+TEST(Assembly, ProvenanceStandsInTheIndex) {
+  std::set<std::string> digests;
+  for (int n = 0; n < 2; ++n) {
+    House house;
+    auto r = house.request("FROM scratch\nARG TOKEN\nCOPY Dockerfile /\n");
+    r.provenance = "max";
+    r.args["TOKEN"] = "x";
+    r.secrets["key"] = "s3cret";
+    auto built = must(house.build(r));
+    digests.insert(built.digest.str());
+    auto index = index_of(house, built);
+    ASSERT_EQ(index.manifests.size(), 2u);
+    const auto& image = index.manifests[0];
+    const auto& statement = index.manifests[1];
+    EXPECT_EQ(statement.platform->print(), "unknown/unknown");
+    EXPECT_EQ(statement.annotations.at("vnd.docker.reference.type"), "attestation-manifest");
+    EXPECT_EQ(statement.annotations.at("vnd.docker.reference.digest"), image.digest.str());
+    auto manifest =
+        must(oci::parse_manifest(must(house.registry->manifest("shop/web", statement.digest.str()))->bytes));
+    EXPECT_EQ(manifest.artifact_type, "application/vnd.docker.attestation.manifest.v1+json");
+    EXPECT_EQ(manifest.subject->digest, image.digest);
+    ASSERT_EQ(manifest.layers.size(), 1u);
+    EXPECT_EQ(manifest.layers[0].annotations.at("in-toto.io/predicate-type"), "https://slsa.dev/provenance/v1");
+    auto text = must(house.blobs->read(manifest.layers[0].digest, 1 << 20));
+    auto document = must(doc::parse_json(text));
+    doc::View v(document);
+    EXPECT_EQ(v["subject"][0]["digest"]["sha256"].text(), image.digest.hex());
+    auto asked = v["predicate"]["buildDefinition"]["externalParameters"]["request"];
+    EXPECT_EQ(asked["args"]["TOKEN"].text(), "x");
+    EXPECT_EQ(asked["secrets"][0]["id"].text(), "key");
+    EXPECT_EQ(text.find("s3cret"), std::string::npos);
+    EXPECT_EQ(house.tree().substr(0, 16), "/Dockerfile 644 ");  // a tag of an index still is the image
+  }
+  EXPECT_EQ(digests.size(), 1u);
+}
+
+struct CacheCase {
+  const char* name;
+  bool all_stages;
+};
+class TravellingCache : public testing::TestWithParam<CacheCase> {};
+// Another machine, without a runtime: whatever were to run would fail.
+TEST_P(TravellingCache, AnswersElsewhere) {
+  House here(House::With::runtime);
+  NEEDS_RUNTIME(here);
+  here.base();
+  here.file("src", "1");
+  auto text =
+      "FROM base/busybox:1 AS build\nCOPY src /src\nRUN cat /src > /built\nFROM base/busybox:1\nCOPY --from=build "
+      "/built "
+      "/app\nRUN cat /app > /ran\n";
+  auto r = here.request(text);
+  auto folder = (here.dir.path() / "cache").native();
+  r.cache_to = {{.type = "local", .where = folder, .all_stages = GetParam().all_stages}};
+  auto first = must(here.build(r));
+  House there;
+  there.base();
+  there.file("src", "1");
+  auto again = there.request(text);
+  again.cache_from = {{.type = "local", .where = folder}};
+  auto second = there.build(again);
+  ASSERT_TRUE(second) << second.error().print() << there.log;
+  EXPECT_EQ(second->digest, first.digest);
+  EXPECT_EQ(second->cached, second->steps) << there.log;
+  EXPECT_EQ(there.tree(), here.tree());
+}
+INSTANTIATE_TEST_SUITE_P(Table, TravellingCache, testing::Values(CacheCase{"Min", false}, CacheCase{"Max", true}),
+                         [](const auto& i) { return i.param.name; });
+
+// What a cache knows without its files is done again when they are needed.
+TEST(Assembly, ACacheWithoutFilesCostsOnlyTime) {
+  House here(House::With::runtime), there(House::With::runtime);
+  NEEDS_RUNTIME(here);
+  for (auto* house : {&here, &there}) house->base();
+  std::string text =
+      "FROM base/busybox:1 AS build\nRUN echo built > /built\nFROM base/busybox:1\nCOPY --from=build /built /app\n";
+  auto folder = (here.dir.path() / "cache").native();
+  auto r = here.request(text);
+  r.cache_to = {{.type = "local", .where = folder}};
+  must(here.build(r));
+  auto again = there.request(text + "COPY --from=build /built /other\n");
+  again.cache_from = {{.type = "local", .where = folder}};
+  auto built = there.build(again);
+  ASSERT_TRUE(built) << built.error().print();
+  EXPECT_EQ(there.tree(), "/app 644 built\n/other 644 built");
+  EXPECT_NE(there.log.find("doing it again"), std::string::npos) << there.log;
+}
+
+TEST(Assembly, ACacheIsKeptAtARegistry) {
+  House here(House::With::runtime), other;
+  NEEDS_RUNTIME(here);
+  here.base();
+  auto server = must(net::Server::start({}, other.registry->routes()));
+  oci::Remote remote({.credentials = [](const std::string&) { return std::nullopt; }});
+  auto with_remote = [&](House& house) {
+    house.builder.reset();
+    house.builder = make_builder({.registry = house.registry.get(),
+                                  .layers = house.layers.get(),
+                                  .runtime = house.runtime.get(),
+                                  .remote = &remote,
+                                  .root = house.dir.path() / "build"});
+  };
+  with_remote(here);
+  auto name = server->address() + "/team/cache:main";
+  std::string text = "FROM base/busybox:1\nRUN echo 1 > /o\n";
+  auto r = here.request(text);
+  r.cache_from = r.cache_to = {{.type = "registry", .where = name}};  // not there yet: no build fails for that
+  auto first = must(here.build(r));
+  House there;
+  there.base();
+  with_remote(there);
+  auto again = there.request(text);
+  again.cache_from = {{.type = "registry", .where = name}};
+  auto second = there.build(again);
+  ASSERT_TRUE(second) << second.error().print() << there.log;
+  EXPECT_EQ(second->digest, first.digest);
+}
+
+TEST(Assembly, ACacheTravelsWithinTheImage) {
+  House here(House::With::runtime);
+  NEEDS_RUNTIME(here);
+  here.base();
+  std::string text = "FROM base/busybox:1\nRUN echo 1 > /o\n";
+  auto r = here.request(text);
+  r.cache_to = {{.type = "inline", .where = {}}};
+  must(here.build(r));
+  here.builder.reset();  // the builder forgets everything, the registry keeps the image
+  must(remove_tree(here.dir.path() / "build"));
+  here.builder =
+      make_builder({.registry = here.registry.get(), .layers = here.layers.get(), .root = here.dir.path() / "build"});
+  auto again = here.request(text);
+  again.cache_from = {{.type = "registry", .where = "shop/web:t"}};
+  auto second = here.build(again);
+  ASSERT_TRUE(second) << second.error().print() << here.log;
+  EXPECT_EQ(second->cached, 1);
+}
+
+TEST(Assembly, LayersAreCompressedAsAsked) {
+  House house;
+  house.file("big", std::string(3'000'000, 'x'));
+  std::map<std::string, oci::Registry::Image> images;
+  for (const char* how : {"gzip", "zstd", "none", "gzip"}) {
+    auto r = house.request("FROM scratch\nCOPY big /\n");
+    r.compression = how;
+    must(house.build(r));
+    auto image = house.image();
+    EXPECT_EQ(image.manifest.layers.at(0).media_type,
+              std::string(oci::media::layer_tar) + (how == std::string("none") ? "" : std::string("+") + how));
+    if (images.contains(how)) {
+      EXPECT_EQ(images[how].digest, image.digest);
+    }
+    images[how] = image;
+    EXPECT_EQ(house.tree().substr(0, 9), "/big 644 ");
+  }
+  EXPECT_EQ(images["gzip"].config.diff_ids, images["zstd"].config.diff_ids);
+  auto r = house.request("FROM scratch\nCOPY big /\n");
+  r.compression = "lzma";
+  EXPECT_EQ(house.build(r).error().what(), "compression \"lzma\": want gzip, zstd or none");
+}
+
+TEST(Assembly, StagesAreDoneAgainByName) {
+  House house(House::With::runtime);
+  NEEDS_RUNTIME(house);
+  house.base();
+  auto r = house.request(
+      "FROM base/busybox:1 AS one\nRUN echo 1 > /o\nFROM base/busybox:1\nCOPY --from=one /o /\nRUN echo 2 > /p\n");
+  must(house.build(r));
+  EXPECT_EQ(must(house.build(r)).cached, 3);
+  r.no_cache_stages = {"one"};
+  EXPECT_EQ(must(house.build(r)).cached, 2);
+}
+
+TEST(Assembly, StepsAreTold) {
+  House house(House::With::runtime);
+  NEEDS_RUNTIME(house);
+  house.base();
+  std::vector<std::string> told;
+  auto r = house.request("FROM base/busybox:1\nRUN echo 1 > /o\nRUN exit 1\n");
+  r.on_step = [&](const path::BuildStep& step) {
+    told.push_back(fmt::format("{} {}", static_cast<int>(step.state), step.name));
+  };
+  EXPECT_FALSE(house.build(r));
+  EXPECT_EQ(told, (std::vector<std::string>{"0 [stage-0 2/3] RUN echo 1 > /o", "1 [stage-0 2/3] RUN echo 1 > /o",
+                                            "0 [stage-0 3/3] RUN exit 1", "3 [stage-0 3/3] RUN exit 1"}));
+}
+
+}  // namespace
+}  // namespace slipway::image
