@@ -280,7 +280,10 @@ Result<> Placer::place(const Ctx& ctx, const Source& source, const Selection& se
   bool folder_wanted = destination.ends_with('/') || selection.needs_folder || is_folder(target);
   bool single_file = selection.entries.size() == 1 && !selection.entries[0].target.empty() &&
                      !S_ISDIR(selection.entries[0].st.st_mode);
-  if (selection.entries.empty()) return {};  // wildcards that nothing fits
+  if (selection.entries.empty()) {  // wildcards that nothing fits
+    if (selection.makes_folder) TRY_OK(folder(target));
+    return {};
+  }
   if (!folder_wanted && single_file) return one(source, selection.entries[0], target, options);
   TRY_OK(folder(target));
   for (const auto& entry : selection.entries) {

@@ -208,6 +208,7 @@ INSTANTIATE_TEST_SUITE_P(
         {"CopyLink", "COPY --link a.txt /new/\n", "/new/\n/new/a.txt 644 A"},
         {"CopyParents", "FROM scratch\nCOPY --parents dir/./sub/d.md dir/c.txt /x/\n",
          "/x/\n/x/dir/\n/x/dir/c.txt 644 C\n/x/sub/\n/x/sub/d.md 644 D"},
+        {"CopyParentsOfNothing", "FROM scratch\nCOPY --parents dir/./no* /x/\n", "/x/"},
         {"CopyExclude", "FROM scratch\nCOPY --exclude=*.md --exclude=b* --exclude=x.tgz --exclude=.d* . /x\n",
          "/x/\n/x/a.txt 644 A\n/x/dir/\n/x/dir/c.txt 644 C\n/x/dir/sub/\n/x/dir/sub/d.md 644 D"},
         {"AddUnpacks", "FROM scratch\nADD x.tgz /x/\n", "/x/\n/x/c.txt 644 C"},

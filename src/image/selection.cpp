@@ -192,6 +192,7 @@ Result<Selection> select(const Ctx& ctx, const Source& source, const std::vector
   TRY(auto exclude, IgnoreList::of(options.exclude, "--exclude"));
   Walker walker(ctx, source, exclude, out);
   out.needs_folder = patterns.size() > 1 || options.parents;
+  out.makes_folder = options.parents;
   for (const auto& written : patterns) {
     // --parents keeps the path below "/./".
     auto pivot = written.find("/./");

@@ -26,7 +26,7 @@ struct Entry {
 struct Selection {
   std::vector<Entry> entries;  // folders before what is in them
   bool needs_folder = false;   // several sources, a wildcard: the destination must be a folder
-  std::string ignored;         // a source that .dockerignore hides, for the message
+  bool makes_folder = false;   // --parents: the destination is made also when nothing is taken
 };
 struct SelectOptions {
   bool parents = false;  // --parents
