@@ -75,7 +75,7 @@ TEST_F(RunnerTest, SLOW_AfterAKillTheRestRunsAndNothingIsLeft) {
 
   must(clean_up_after_crash(options.root, runtime.get()));
   EXPECT_TRUE(must(runtime->survivors()).empty());
-  EXPECT_TRUE(must(list_dir(options.root)).empty());
+  for (auto& name : must(list_dir(options.root))) EXPECT_FALSE(name.starts_with("job")) << name;
   auto document = must(doc::parse_json(must(read_file(journal / "one.json"))));
   options.finished = {must(job_result_from(doc::View(document)))};
   auto r = run(std::string(text));

@@ -135,6 +135,7 @@ struct RunnerOptions {
   path::ImageBuilder* builder = nullptr;
   path::Scanner* scanner = nullptr;
   path::Previewer* previewer = nullptr;
+  path::ClusterMaker* clusters = nullptr;
   oci::Registry* registry = nullptr;  // images for `container:`
   oci::LayerCache* layers = nullptr;
   box::NodeNetwork* network = nullptr;      // for jobs with services; null: they share the host's network

@@ -109,6 +109,7 @@ std::vector<Command> init_commands();
 std::vector<Command> scan_commands();
 std::vector<Command> build_commands();
 std::vector<Command> image_commands();
+std::vector<Command> signing_commands();  // key, image sign, attest, verify
 std::vector<Command> db_commands();
 std::vector<Command> secret_commands();
 std::vector<Command> promote_commands();  // promote, app rollback, rollout undo

@@ -2,6 +2,7 @@
 
 #include "base/hash.h"
 #include "doc/json.h"
+#include "engine/job_clusters.h"
 
 namespace slipway::cli {
 namespace {
@@ -17,6 +18,7 @@ void clean_left(const fs::path& root) {
     if (!name.starts_with(work_prefix)) continue;
     auto lock = FileLock::take(root / name / "lock");
     if (!lock) continue;
+    (void)engine::make_job_clusters(Ctx{}, root / name / "clusters");
     if (auto runtime = box::Runtime::open(root / name / "box"))
       (void)ci::clean_up_after_crash(root / name / "jobs", runtime->get());
     (void)remove_tree(root / name);
@@ -70,6 +72,7 @@ Result<> RunPlace::open_services(const Arguments& arguments) {
                                       }}));
   TRY(server_, net::Server::start({.threads = 16}, service_->routes()));
   TRY(actions_, ci::ActionSource::open({.root = store_->data / "actions", .places = arguments.all("actions")}));
+  clusters_ = engine::make_job_clusters(Ctx{}, work_->path() / "clusters");
   auto file = source_ / ci::ActionLock::path;
   if (!path_exists(file)) return {};
   TRY(auto text, read_file(file));
@@ -96,6 +99,7 @@ ci::RunnerOptions RunPlace::options() {
   out.remote = store_->remote.get();
   out.builder = builder_.get();
   out.scanner = scanner_.get();
+  out.clusters = clusters_.get();
   out.registry_names = store_->names;
   // Two repositories have jobs of the same name.
   out.keep_failed = root_ / "kept" / sha256_hex(source_.string()).substr(0, 16);

@@ -48,6 +48,7 @@ class RunPlace {
   std::unique_ptr<ci::JobCache> cache_;
   std::unique_ptr<ci::JobService> service_;
   std::unique_ptr<net::Server> server_;
+  std::unique_ptr<path::ClusterMaker> clusters_;
   std::shared_ptr<ci::ActionSource> actions_;
   std::optional<ci::ActionLock> action_lock_;
 };

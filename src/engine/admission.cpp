@@ -6,8 +6,11 @@
 #include "engine/approvals.h"
 #include "engine/attempts.h"
 #include "engine/house.h"
+#include "engine/image_policy.h"
 #include "engine/recorder.h"
 #include "engine/registry_settings.h"
+#include "oci/signing.h"
+#include "path/image_policy.h"
 
 namespace slipway::engine {
 namespace {
@@ -84,6 +87,12 @@ Result<> check_environment(doc::Value& next) {
   return {};
 }
 
+Result<> check_policy(const doc::Value& next) {
+  TRY(auto policy, path::image_policy_from(doc::View(next)));
+  for (const auto& key : policy.keys) TRY_OK_IN("spec.keys", oci::VerificationKey::load(key));
+  return {};
+}
+
 // Who asks, and when: over whatever was claimed.
 void sign(const Ctx& ctx, const House& house, const cluster::ApiOptions::User& user, doc::Value& asked) {
   asked["by"] = person_of(house, user, asked.str_at({"by"})).name;
@@ -148,10 +157,15 @@ void sign_dispatch(const House& house, const cluster::ApiOptions::User& user, do
 
 Result<> admit(const Ctx& ctx, House& house, const cluster::ApiOptions::User& user, const std::string& subresource,
                const kube::Object& before, doc::Value& next) {
-  if (next.str_at({"apiVersion"}) == "v1") return check_registry_settings(next);
+  if (next.str_at({"apiVersion"}) == "v1") {
+    if (!subresource.empty()) return {};
+    TRY_OK(check_registry_settings(next));
+    return next.str_at({"kind"}) == "Pod" ? verify_images(ctx, house, before, next) : Result<>();
+  }
   if (next.str_at({"apiVersion"}) != path::api_version) return {};
   auto kind_name = next.str_at({"kind"});
   if (kind_name == "Environment" && subresource.empty()) TRY_OK(check_environment(next));
+  if (kind_name == "ImagePolicy" && subresource.empty()) TRY_OK(check_policy(next));
   bool outside = std::find(user.groups.begin(), user.groups.end(), "system:authenticated") != user.groups.end();
   if (!outside) return {};
   if (kind_name == "Approval")

@@ -7,6 +7,7 @@
 #include "ci/runner.h"
 #include "engine/attempts.h"
 #include "engine/concurrency.h"
+#include "engine/endorse.h"
 #include "engine/environments.h"
 #include "engine/house.h"
 #include "engine/kept_jobs.h"
@@ -263,7 +264,18 @@ Result<std::optional<Millis>> execute_run(const Ctx& ctx, House& house, const st
   auto plan = plan_of(house, repository, change, (*object)["spec"]["workflow"].text());
   if (!plan) return finished(refuse(ctx, house, run_name, plan.error()));
   RunStatus keeper(ctx, house, *object, change, *plan, environments);
-  ScanningBuilder builder(*house.builder, *house.scanner);
+  Origin origin{house.url(),
+                change.repository,
+                change.ref,
+                change.after,
+                (*object)["spec"]["workflow"].text(),
+                run_name,
+                attempt_of(*object),
+                rfc3339(ctx.clock->wall())};
+  ScanningBuilder builder(*house.builder, *house.scanner,
+                          [&](const Ctx& inner, const path::BuildRequest& request, const Digest& image) {
+                            return house.endorser->endorse(inner, request, image, origin);
+                          });
   ci::RunnerOptions options;
   options.repository = &repository;
   options.commit = change.after;
@@ -283,6 +295,7 @@ Result<std::optional<Millis>> execute_run(const Ctx& ctx, House& house, const st
   options.builder = &builder;
   options.scanner = house.scanner.get();
   options.previewer = house.previewer.get();
+  options.clusters = house.job_clusters.get();
   options.registry = house.registry.get();
   options.layers = house.layers.get();
   options.network = house.network.get();

@@ -11,7 +11,9 @@
 #include "cluster/api_server.h"
 #include "engine/admission.h"
 #include "engine/audit.h"
+#include "engine/endorse.h"
 #include "engine/git_policy.h"
+#include "engine/job_clusters.h"
 #include "engine/network_claim.h"
 #include "engine/pods.h"
 #include "engine/push_notes.h"
@@ -68,8 +70,9 @@ Result<> open_stores(House& house) {
     return house.registry_settings->rules(client);
   };
   TRY(house.registry, oci::Registry::open(*house.blobs, data / "registry.db", std::move(options)));
+  TRY(house.endorser, Endorser::open(data, *house.registry));
   TRY(house.layers, oci::LayerCache::open(*house.blobs, data / "layers"));
-  house.remote = std::make_unique<oci::Remote>();
+  house.remote = std::make_unique<oci::Remote>(oci::RemoteOptions{.mirrors = house.settings.mirrors});
   house.run_logs = std::make_unique<RunLogs>(data / "logs");
   TRY(house.tests, TestHistory::open(data / "tests.db"));
   house.push_notes = std::make_unique<PushNotes>(data / "pushes");
@@ -175,6 +178,7 @@ Result<> open_stages(const Ctx& ctx, House& house) {
   if (!house.runtime->rootless())
     house.ready = std::make_unique<ci::ReadyPlaces>(ci::ReadyPlaces::Options{
         .root = data / "work", .runtime = house.runtime.get(), .hide = {data}, .limits = ci::RunnerOptions{}.limits});
+  house.job_clusters = make_job_clusters(ctx, data / "clusters");
   house.previewer = preview::make_previewer(house.api->client("slipway-preview"),
                                             {[&house](const Ctx& inner, const path::PreviewRequest& request) {
                                               return render_overlay(inner, house, request);

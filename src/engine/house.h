@@ -15,6 +15,7 @@
 #include "cluster/controllers.h"
 #include "cluster/gateway.h"
 #include "cluster/node.h"
+#include "engine/endorse.h"
 #include "engine/pki.h"
 #include "engine/settings.h"
 #include "engine/users.h"
@@ -47,6 +48,7 @@ struct House {
   std::unique_ptr<store::BlobStore> blobs;
   std::unique_ptr<RegistrySettings> registry_settings;
   std::unique_ptr<oci::Registry> registry;
+  std::unique_ptr<Endorser> endorser;  // signs what is built
   std::unique_ptr<oci::LayerCache> layers;
   std::unique_ptr<oci::Remote> remote;
   std::unique_ptr<cluster::ApiServer> api;
@@ -68,6 +70,7 @@ struct House {
   std::unique_ptr<path::ImageBuilder> builder;
   std::unique_ptr<path::Scanner> scanner;
   std::unique_ptr<path::Previewer> previewer;
+  std::unique_ptr<path::ClusterMaker> job_clusters;  // null: jobs get none
   std::unique_ptr<ci::ReadyPlaces> ready;
   std::unique_ptr<ci::JobCache> job_cache;
   std::unique_ptr<ci::JobGroups> job_groups;

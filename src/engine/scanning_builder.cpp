@@ -21,6 +21,7 @@ Result<path::BuildResult> ScanningBuilder::build(const Ctx& ctx, const path::Bui
   if (!stopped.empty())
     return Fail(Error(Kind::denied, "the scan stops this image: " + stopped)
                     .with_hint("update the package, or add an exception with a reason to .slipway/policy.yaml"));
+  TRY_OK_IN("sign the image", endorse_(ctx, request, built.digest));
   return built;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 // What `slipway up` was told.
+#include <map>
 #include <string>
 #include <vector>
 
@@ -26,9 +27,10 @@ struct Settings {
   std::string jobs_registry;  // its registry as nodes know it; "" that of jobs_url
   std::string pod_image;      // of jobs that name no container
   std::size_t jobs_at_once = 32;
-  int cache_days = 7;               // and how long an entry is kept that nobody asks for
-  std::string id_tokens = "RS256";  // or ES256: what signs the id tokens of jobs
-  std::string advisories;           // folder or database of advisories beside the built-in seed
+  int cache_days = 7;                          // and how long an entry is kept that nobody asks for
+  std::string id_tokens = "RS256";             // or ES256: what signs the id tokens of jobs
+  std::map<std::string, std::string> mirrors;  // of registries: host -> base URL that is asked first
+  std::string advisories;                      // folder or database of advisories beside the built-in seed
 };
 
 }  // namespace slipway::engine

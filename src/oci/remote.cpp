@@ -8,21 +8,26 @@
 #include "base/text.h"
 #include "doc/json.h"
 #include "doc/view.h"
-#include "oci/detail/session.h"
+#include "oci/detail/remote.h"
 
 namespace slipway::oci {
 
 namespace {
 
 using detail::Call;
+using detail::refusal;
 using detail::Session;
 
 constexpr std::size_t parallel_blobs = 4;
 const std::string accepted =
     fmt::format("{}, {}, {}, {}", media::manifest, media::index, media::docker_manifest, media::docker_list);
 
+std::string reference_of(const Reference& r) { return r.digest.empty() ? r.tag : r.digest.str(); }
+
+}  // namespace
+
 // The registry's own words, when it has any.
-Fail refusal(const net::ClientResponse& response, std::string_view doing) {
+Fail detail::refusal(const net::ClientResponse& response, std::string_view doing) {
   std::string words;
   if (auto value = doc::parse_json(response.body, "answer")) {
     for (const auto& e : doc::View(*value)["errors"].items())
@@ -35,64 +40,12 @@ Fail refusal(const net::ClientResponse& response, std::string_view doing) {
   return fail(kind, "{}: {} {}{}", doing, response.status, net::status_text(response.status), words);
 }
 
-std::string reference_of(const Reference& r) { return r.digest.empty() ? r.tag : r.digest.str(); }
-
-}  // namespace
-
 std::string local_repository(const Reference& reference) {
   std::string host;
   for (char c : lower(reference.host)) host += (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' ? c : '-';
   while (host.starts_with('-')) host.erase(0, 1);
   return host + "/" + reference.repository;
 }
-
-struct Remote::Rep {
-  RemoteOptions options;
-  net::Client client;
-  Guarded<std::map<std::string, std::shared_ptr<Session>>> sessions;
-  Guarded<std::map<std::string, std::string>> seen;  // "host digest" -> a repository there that has it
-
-  explicit Rep(RemoteOptions o) : options(std::move(o)), client(options.http) {}
-
-  std::string base_of(const std::string& host) const {
-    if (host == "docker.io") return "https://registry-1.docker.io";
-    const auto& plain = options.plain_http_hosts;
-    bool http = detail::is_loopback(host) || std::find(plain.begin(), plain.end(), host) != plain.end();
-    return (http ? "http://" : "https://") + host;
-  }
-  std::shared_ptr<Session> session(const std::string& host, const std::string& base) {
-    auto all = sessions.lock();
-    auto& session = (*all)[base];
-    if (!session) session = std::make_shared<Session>(host, base, options, client);
-    return session;
-  }
-  std::shared_ptr<Session> session(const std::string& host) { return session(host, base_of(host)); }
-
-  // Reads go to the mirror first; whatever it cannot answer, the origin does.
-  Result<net::ClientResponse> read(const Ctx& ctx, const Reference& ref, Call call) {
-    call.repository = ref.repository;
-    if (auto it = options.mirrors.find(ref.host); it != options.mirrors.end()) {
-      auto mirrored = call;
-      mirrored.retries = false;
-      auto base = it->second;
-      while (base.ends_with('/')) base.pop_back();
-      auto response = session(ref.host + " mirror", base)->send(ctx, mirrored);
-      if (response && response->ok()) return response;
-    }
-    return session(ref.host)->send(ctx, call);
-  }
-
-  Result<StoredManifest> manifest(const Ctx& ctx, const Reference& ref);
-  Result<> fetch_blob(const Ctx& ctx, const Reference& ref, const Descriptor& d, store::BlobStore& blobs);
-  Result<Descriptor> fetch(const Ctx& ctx, const Reference& ref, const StoredManifest& top, Registry& into,
-                           const std::optional<Platform>& platform, const std::string& tag);
-  Result<> fetch_image(const Ctx& ctx, const Reference& ref, const StoredManifest& stored, Registry& into,
-                       const std::string& tag);
-  Result<> send_blob(const Ctx& ctx, const Reference& to, const Descriptor& d, store::BlobStore& blobs);
-  Result<> upload(const Ctx& ctx, const Reference& to, const Descriptor& d, int fd, std::string location);
-  Result<Descriptor> send(const Ctx& ctx, Registry& from, const std::string& repository, const StoredManifest& stored,
-                          const Reference& to, const std::string& as);
-};
 
 Remote::Remote(RemoteOptions options) : rep_(new Rep(std::move(options))) {}
 Remote::~Remote() = default;
@@ -315,14 +268,7 @@ Result<Descriptor> Remote::Rep::send(const Ctx& ctx, Registry& from, const std::
     }
     TRY_OK(run_all(ctx, parallel_blobs, std::move(tasks)));
   }
-  Call put{.method = "PUT",
-           .target = fmt::format("/v2/{}/manifests/{}", to.repository, as),
-           .repository = to.repository,
-           .actions = "pull,push",
-           .body = stored.bytes};
-  put.headers.set("Content-Type", stored.descriptor.media_type);
-  TRY(auto response, session(to.host)->send(ctx, put));
-  if (!response.ok()) return refusal(response, to.print());
+  TRY_OK(put_manifest(ctx, to, as, stored.descriptor.media_type, stored.bytes, nullptr));
   return stored.descriptor;
 }
 

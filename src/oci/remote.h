@@ -15,11 +15,13 @@ struct Credentials {
 Result<std::optional<Credentials>> docker_credentials(const Ctx& ctx, const std::string& host);
 // The repository a pulled image has here: docker.io/library/debian, 127.0.0.1-5000/shop/web.
 std::string local_repository(const Reference& reference);
+struct CloudPlace;  // cloud.h
 struct RemoteOptions {
-  // Credentials of a host (docker config and helpers are read when absent).
+  // Credentials of a host. Absent: docker's config and helpers, and then what signs in to the registries of clouds.
   std::function<std::optional<Credentials>(const std::string& host)> credentials;
   std::vector<std::string> plain_http_hosts;  // besides loopback addresses
   net::ClientOptions http;
+  std::shared_ptr<const CloudPlace> cloud;     // null: here
   std::map<std::string, std::string> mirrors;  // host -> base URL tried first
 };
 // Threads: any.
@@ -40,6 +42,14 @@ class Remote {
                           const Reference& to);
   // All platforms and, through the local registry, whatever it lacks.
   Result<Descriptor> copy(const Ctx& ctx, const Reference& from, const Reference& to, Registry& through);
+
+  // What refers to the manifest: by the list of distribution-spec 1.1, or by the tag that stood for it before.
+  Result<std::vector<Descriptor>> referrers(const Ctx& ctx, const Reference& repository, const Digest& subject);
+  // Errors: not_found, corrupt, invalid (over the limit).
+  Result<std::string> blob(const Ctx& ctx, const Reference& repository, const Descriptor& blob, std::size_t limit);
+  // Small blobs, then the manifest that names them, under the tag or by its digest. Where the registry keeps no list
+  // of referrers, the tag that stands for it is brought up to date.
+  Result<> put(const Ctx& ctx, const Reference& to, const std::vector<std::string>& blobs, const Manifest& manifest);
 
  private:
   struct Rep;

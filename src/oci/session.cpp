@@ -87,9 +87,25 @@ std::string Session::absolute(std::string_view location) const {
   return location.starts_with('/') ? base_ + std::string(location) : base_ + "/" + std::string(location);
 }
 
-Result<std::optional<Credentials>> Session::credentials(const Ctx& ctx) const {
+Result<std::optional<Credentials>> Session::credentials(const Ctx& ctx) {
   if (options_.credentials) return options_.credentials(host_);
-  return docker_credentials(ctx, host_);
+  TRY(auto found, docker_credentials(ctx, host_));
+  return found ? Result<std::optional<Credentials>>(std::move(found)) : cloud_credentials(ctx);
+}
+
+Result<std::optional<Credentials>> Session::cloud_credentials(const Ctx& ctx) {
+  auto known = cloud_.lock();
+  if (!*known || (*known)->until <= ctx.clock->wall()) {
+    auto place = options_.cloud ? *options_.cloud : CloudPlace::here();
+    TRY(*known, oci::cloud_credentials(ctx, client_, host_, base_, place));
+  }
+  return *known ? std::optional((*known)->credentials) : std::nullopt;
+}
+
+Clock::time_point Session::credentials_end(const Ctx& ctx) {
+  auto known = cloud_.lock();
+  if (!*known) return Clock::time_point::max();
+  return ctx.clock->now() + std::chrono::duration_cast<Millis>((*known)->until - ctx.clock->wall());
 }
 
 Result<> Session::check_realm(const net::Url& realm) const {
@@ -157,7 +173,7 @@ Result<std::string> Session::sign_in(const Ctx& ctx, const std::vector<Challenge
     TRY(auto who, credentials(ctx));
     if (!who) break;
     auto authorization = "Basic " + to_base64(who->user + ":" + who->secret);
-    (*grants_.lock())[scope] = {authorization, Clock::time_point::max()};
+    (*grants_.lock())[scope] = {authorization, credentials_end(ctx)};
     return authorization;
   }
   return Fail(

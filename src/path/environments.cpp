@@ -3,24 +3,13 @@
 
 #include "base/hash.h"
 #include "base/text.h"
+#include "path/detail/fields.h"
 #include "path/objects.h"
 
 namespace slipway::path {
 namespace {
 
 doc::View spec_of(const doc::View& view) { return view["spec"].present() ? view["spec"] : view; }
-
-Result<> known_fields(const doc::View& map, std::initializer_list<std::string_view> known) {
-  if (!map.present()) return {};
-  TRY(auto members, map.map());
-  for (const auto& [key, value] : members) {
-    if (std::find(known.begin(), known.end(), key) != known.end()) continue;
-    std::vector<std::string> names(known.begin(), known.end());
-    auto near = nearest(key, names);
-    return value.wrong(near ? fmt::format("is not known, did you mean {}?", *near) : std::string("is not known"));
-  }
-  return {};
-}
 
 Result<std::map<std::string, std::string>> texts(const doc::View& view) {
   std::map<std::string, std::string> out;
@@ -30,11 +19,6 @@ Result<std::map<std::string, std::string>> texts(const doc::View& view) {
     TRY(out[key], value.str());
   }
   return out;
-}
-
-Result<std::vector<std::string>> strings(const doc::View& view) {
-  if (!view.present()) return std::vector<std::string>();
-  return view.strings();
 }
 
 // A DNS label that is another one for another text; case does not count.

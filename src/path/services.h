@@ -104,4 +104,26 @@ class Previewer {
   virtual Result<> tear_down(const Ctx& ctx, const std::string& ns, const LogSink& log) = 0;
 };
 
+// A Kubernetes for one job alone, where workflows ask for kind.
+struct ClusterRequest {
+  std::string name;         // kind's: the kubeconfig's context is kind-NAME
+  std::string host;         // address to listen at; "" loopback
+  std::string images_from;  // HOST:PORT of a registry that has the images of names without a host; "" none
+  Millis ready_within{60000};
+};
+struct ClusterHandle {
+  std::string id;
+  std::string kubeconfig;  // YAML
+  std::string registry;    // HOST:PORT of its own registry; pushes need the token
+  std::string token;
+};
+class ClusterMaker {
+ public:
+  virtual ~ClusterMaker() = default;
+  // Errors: unavailable (no containers or network here), timeout, cancelled. Nothing is left of one that failed.
+  virtual Result<ClusterHandle> create(const Ctx& ctx, const ClusterRequest& request) = 0;
+  // Ends its pods, its network, its data. Absent is fine.
+  virtual Result<> remove(const Ctx& ctx, const std::string& id) = 0;
+};
+
 }  // namespace slipway::path

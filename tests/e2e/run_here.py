@@ -132,6 +132,39 @@ jobs:
     check(left == [] and os.listdir(os.path.join(data, "run/kept")) is not None, left)
 
 
+def test_a_cluster_of_its_own():
+    """helm/kind-action: an image that the job built runs in a cluster that goes with the job."""
+    need_root()
+    harness.need("kubectl")
+    root, _ = repository("""on: push
+jobs:
+  a:
+    runs-on: x
+    steps:
+      - uses: actions/checkout@v4
+      - uses: helm/kind-action@v1
+        with: {cluster_name: try}
+      - run: |
+          kubectl config current-context
+          kubectl create namespace shop
+          kubectl get nodes -o name
+          kind get clusters
+          kubectl -n shop run web --image=busybox --restart=Never -- true 2>&1 | tail -1
+          ip -br link | grep -c slpk
+      - uses: helm/kind-action@v1
+        with: {cluster_name: other}
+      - run: kubectl config get-contexts -o name; kubectl get ns shop 2>&1 | grep -c NotFound
+""")
+    data = folder()
+    result = slipway("run", "-C", root, "--data", data)
+    check(result.returncode == 0, result.all)
+    lines = said(result)
+    for wanted in ("kind-try", "namespace/shop created", "node/slipway", "try", "pod/web created", "kind-other", "1"):
+        check(wanted in lines, f"{wanted} is not in {lines}")
+    links = subprocess.run(["ip", "-br", "link"], capture_output=True, text=True).stdout
+    check("slpk" not in links, links)
+
+
 def shell(words, typed):
     """Exit status, and whether the terminal showed what the file holds."""
     ours, theirs = pty.openpty()

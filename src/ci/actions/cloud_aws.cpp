@@ -1,12 +1,9 @@
 // aws-actions/configure-aws-credentials: keys that are given, or a role by the job's identity.
 // Rule: AWS STS, AssumeRoleWithWebIdentity and AssumeRole of version 2011-06-15.
-#include "base/encode.h"
-#include "base/hash.h"
 #include "base/text.h"
 #include "ci/actions/actions.h"
-#include "ci/actions/cloud.h"
 #include "ci/actions/web.h"
-#include "net/http.h"
+#include "net/aws.h"
 
 namespace slipway::ci {
 namespace {
@@ -14,16 +11,8 @@ namespace {
 struct Wish {
   std::string region, role, session, endpoint;
   std::int64_t seconds = 3600;
-  AwsKeys keys;
+  net::AwsKeys keys;
 };
-
-std::string stamp(WallTime now, const char* form) {
-  auto seconds = std::chrono::system_clock::to_time_t(now);
-  std::tm parts{};
-  ::gmtime_r(&seconds, &parts);
-  char text[32];
-  return {text, std::strftime(text, sizeof text, form, &parts)};
-}
 
 Result<Wish> wish_of(ActionUse& use) {
   Wish out;
@@ -80,7 +69,7 @@ void add_policies(ActionUse& use, Fields& fields) {
     fields.emplace_back(fmt::format("PolicyArns.member.{}.arn", ++number), arn);
 }
 
-Result<AwsKeys> assume(const Ctx& ctx, ActionUse& use, const Wish& wish, std::string& expires) {
+Result<net::AwsKeys> assume(const Ctx& ctx, ActionUse& use, const Wish& wish, std::string& expires) {
   bool by_identity = wish.keys.id.empty();
   Fields fields = {{"Action", by_identity ? "AssumeRoleWithWebIdentity" : "AssumeRole"},
                    {"Version", "2011-06-15"},
@@ -98,12 +87,7 @@ Result<AwsKeys> assume(const Ctx& ctx, ActionUse& use, const Wish& wish, std::st
   request.body = form_of(fields);
   request.headers.set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8");
   if (!by_identity) {
-    TRY(auto url, net::parse_url(wish.endpoint));
-    auto now = ctx.clock->wall();
-    request.headers.set("X-Amz-Date", aws_date(now));
-    if (!wish.keys.session.empty()) request.headers.set("X-Amz-Security-Token", wish.keys.session);
-    request.headers.set("Authorization",
-                        aws_authorization(wish.keys, wish.region, "sts", url.authority(), request.body, now));
+    TRY_OK(net::sign_for_aws(request, wish.keys, wish.region, "sts", ctx.clock->wall()));
   }
   auto answer = send(ctx, std::move(request));
   if (!answer && answer.error().is(Kind::unavailable))
@@ -113,8 +97,8 @@ Result<AwsKeys> assume(const Ctx& ctx, ActionUse& use, const Wish& wish, std::st
         by_identity ? "does AWS trust this house (an identity provider with its address), and does the role's trust "
                       "policy name this job's `sub`?"
                     : "may these keys assume the role?"));
-  AwsKeys out{text_in_xml(answer->body, "AccessKeyId"), text_in_xml(answer->body, "SecretAccessKey"),
-              text_in_xml(answer->body, "SessionToken")};
+  net::AwsKeys out{text_in_xml(answer->body, "AccessKeyId"), text_in_xml(answer->body, "SecretAccessKey"),
+                   text_in_xml(answer->body, "SessionToken")};
   expires = text_in_xml(answer->body, "Expiration");
   if (out.id.empty() || out.secret.empty())
     return fail(Kind::unavailable, "{}: the answer holds no keys", wish.endpoint);
@@ -122,28 +106,6 @@ Result<AwsKeys> assume(const Ctx& ctx, ActionUse& use, const Wish& wish, std::st
 }
 
 }  // namespace
-
-std::string aws_date(WallTime now) { return stamp(now, "%Y%m%dT%H%M%SZ"); }
-
-std::string aws_authorization(const AwsKeys& keys, const std::string& region, const std::string& service,
-                              const std::string& host, std::string_view body, WallTime now) {
-  auto day = stamp(now, "%Y%m%d");
-  std::string names = "content-type;host;x-amz-date";
-  auto headers = fmt::format("content-type:application/x-www-form-urlencoded; charset=utf-8\nhost:{}\nx-amz-date:{}\n",
-                             host, aws_date(now));
-  if (!keys.session.empty()) {
-    names += ";x-amz-security-token";
-    headers += fmt::format("x-amz-security-token:{}\n", keys.session);
-  }
-  auto request = fmt::format("POST\n/\n\n{}\n{}\n{}", headers, names, sha256_hex(body));
-  auto scope = fmt::format("{}/{}/{}/aws4_request", day, region, service);
-  auto text = fmt::format("AWS4-HMAC-SHA256\n{}\n{}\n{}", aws_date(now), scope, sha256_hex(request));
-  auto key = hmac_sha256("AWS4" + keys.secret, day);
-  for (std::string_view part : {std::string_view(region), std::string_view(service), std::string_view("aws4_request")})
-    key = hmac_sha256(key, part);
-  return fmt::format("AWS4-HMAC-SHA256 Credential={}/{}, SignedHeaders={}, Signature={}", keys.id, scope, names,
-                     to_hex(hmac_sha256(key, text)));
-}
 
 Result<> aws_credentials(const Ctx& ctx, ActionUse& use) {
   TRY(auto wish, wish_of(use));

@@ -112,9 +112,9 @@ constexpr CatalogEntry entries[] = {
     {"azure/setup-helm", setup_helm, "version token~ downloadBaseURL~", "helm-path", Nature::tells},
     {"azure/setup-kubectl", setup_kubectl, "version", "kubectl-path", Nature::tells},
     {"helm/kind-action", kind_cluster,
-     "version~ config node_image~ cluster_name wait verbosity~ kubectl_version~ registry registry_image~ "
+     "version~ config~ node_image~ cluster_name wait verbosity~ kubectl_version~ registry registry_image~ "
      "registry_name~ registry_port~ registry_enable_delete~ install_only ignore_failed_clean~ cloud_provider~ "
-     "kubeconfig~ ",
+     "kubeconfig",
      "LOCAL_REGISTRY"},
     {"docker/setup-buildx-action", docker_setup,
      "version~ driver~ driver-opts~ buildkitd-flags~ buildkitd-config~ buildkitd-config-inline~ config~ "

@@ -1,7 +1,6 @@
 // Actions that talk to services of others: GitHub's API, AWS, Google and Azure. The other side is a fake that answers
 // as their published contracts say; nothing here has been in touch with the services themselves.
 #include "base/encode.h"
-#include "ci/actions/cloud.h"
 #include "ci/actions/coverage.h"
 #include "ci/actions/testing.h"
 #include "ci/service.h"
@@ -247,16 +246,6 @@ TEST_F(OtherServices, AwsSaysNo) {
   EXPECT_TRUE(r.words.contains("403 AccessDenied: Not authorized")) << r.words;
   EXPECT_EQ(field_of(fake.at(0).body, "Action"), "AssumeRole");
   EXPECT_TRUE(fake.at(0).authorization.starts_with("AWS4-HMAC-SHA256 Credential=AKIA/")) << fake.at(0).authorization;
-}
-
-TEST(Aws, SignsAsVersion4Says) {
-  auto now = must(parse_rfc3339("2015-08-30T12:36:00Z"));
-  auto line = aws_authorization({"AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "TOKEN"}, "eu-west-1",
-                                "sts", "sts.eu-west-1.amazonaws.com", "Action=AssumeRole&Version=2011-06-15", now);
-  EXPECT_EQ(line,
-            "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/eu-west-1/sts/aws4_request, "
-            "SignedHeaders=content-type;host;x-amz-date;x-amz-security-token, "
-            "Signature=3e82a68d5593414b8641bf712810c7bff69d5a9a0fb4a27034d9e4231d25b13d");
 }
 
 const std::string provider = "projects/1/locations/global/workloadIdentityPools/pool/providers/house";

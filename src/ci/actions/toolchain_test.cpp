@@ -109,7 +109,7 @@ INSTANTIATE_TEST_SUITE_P(
          "golangci-lint v2.1 is wanted, 1.55.2 is installed here"},
         {"Helm", "azure/setup-helm@v4\n  with: {version: v3.14.0}", "\"helm-path\":"},
         {"Kubectl", "azure/setup-kubectl@v4\n  with: {version: v1.30.0}", "kubectl v1.30.0 is wanted, "},
-        {"Kind", "helm/kind-action@v1", "this runner has no cluster to give"},
+        {"Kind", "helm/kind-action@v1", "this runner makes no clusters"},
         {"RustStable", "dtolnay/rust-toolchain@stable", "\"name\": \"stable\""},
         {"RustChannel", "dtolnay/rust-toolchain@1.80", "satisfies \"1.80\""},
         {"RustOlder", "dtolnay/rust-toolchain@1.60", "Rust 1.60 is wanted, "},

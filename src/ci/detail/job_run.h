@@ -9,6 +9,7 @@
 #include "ci/run/kept_answers.h"
 #include "ci/run/kept_job.h"
 #include "ci/run/matchers.h"
+#include "ci/run/places.h"
 #include "ci/run/sandbox.h"
 #include "ci/runner.h"
 #include "ci/service.h"
@@ -57,10 +58,14 @@ class Unlocked {
 
 // What the jobs of one run share.
 struct Shared {
-  explicit Shared(RunnerOptions given) : options(std::move(given)), slots(options.max_parallel) {}
+  explicit Shared(RunnerOptions given)
+      : options(std::move(given)),
+        slots(options.max_parallel),
+        places({.root = options.root, .runtime = options.runtime, .hide = options.hide, .limits = options.limits}) {}
   RunnerOptions options;
   secret::RedactionSet redaction;
   Slots slots;
+  Places places;
   Busy busy;
   std::mutex observing;
   Guarded<std::map<std::string, RunArtifact>> artifacts;  // by name
@@ -159,6 +164,7 @@ struct JobInput {
   std::map<std::string, std::string> vars = {};  // of its environment, over those of the run
   bool may_identify = false;                     // permissions: id-token: write, also of those who called
   const Plan* root = nullptr;                    // of the workflow that was started, when this one is called
+  bool others_follow = false;                    // that have not begun
 };
 
 class JobRun {
@@ -166,6 +172,8 @@ class JobRun {
   explicit JobRun(JobInput input);
   ~JobRun();
   JobResult run(const Ctx& ctx);
+  // Whether it has commands, and no wishes for where they run.
+  static bool fits_any_place(const JobDefinition& job);
   // kept_job.cpp: of a job that failed and was put aside.
   Result<int> open_shell(const Ctx& ctx, const Terminal& terminal);
 
@@ -182,6 +190,7 @@ class JobRun {
     return ((isolated() ? fs::path(home_inside) : folder_->home()) / relative).string();
   }
   bool isolated() const { return options().runtime != nullptr; }
+  bool has_own_network() const { return !pod_.empty(); }  // then 127.0.0.1 is not this machine
   bool succeeding() const { return !failed_ && !cancelled_; }
   // A path given by a step (absolute inside, or relative to the workspace) as one relative to home. Errors: invalid
   // when it is outside of home.
@@ -252,6 +261,7 @@ class JobRun {
   Result<> prepare(const Ctx& ctx);
   Result<> take_turn(const Ctx& ctx, std::unique_ptr<JobGroups::Hold>& hold);
   Result<> open_folder();
+  void leave_place();
   void say_place();
   Result<> open_sandbox(const Ctx& ctx);
   Result<SandboxOptions> sandbox_options(const Ctx& ctx);

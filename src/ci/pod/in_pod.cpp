@@ -14,6 +14,7 @@ class PodSandbox final : public Sandbox {
   bool isolated() const override { return true; }
   bool alive() override { return inner_->alive(); }
   std::string describe() const override { return fmt::format("in Pod {}", name_); }
+  void end() override { inner_->end(); }
   void close() override { inner_->close(); }
 
  private:

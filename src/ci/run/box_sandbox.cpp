@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/guarded.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "ci/observe/recorder.h"
 #include "ci/run/host_view.h"
@@ -75,6 +76,12 @@ class BoxSandbox final : public Sandbox {
   Result<int> shell(const Ctx& ctx, const Process& process, const Terminal& terminal) override {
     box::Container::Exec exec{.argv = process.argv, .env = process.env, .cwd = process.cwd, .user = {}, .tty = true};
     return container_->exec(ctx, exec, {.in = terminal.in, .out = terminal.out, .err = terminal.out});
+  }
+
+  void end() override {
+    if (!container_) return;
+    if (auto killed = container_->signal(SIGKILL); !killed) return report_leftover(killed.error());
+    (void)container_->wait(Ctx{}.within(Millis(10000)));
   }
 
   void close() override {
@@ -191,6 +198,14 @@ class BoxSandbox final : public Sandbox {
 
 void BoxSandbox::report_leftover(const Error& error) { LOG(warn, "ci.container.left", {"error", error.what()}); }
 
+// One file for all jobs, which see it read-only.
+Result<fs::path> steward_file(const fs::path& root) {
+  static const std::string name = "steward-" + sha256_hex(steward_bytes()).substr(0, 12);
+  auto file = root / name;
+  if (!path_exists(file)) TRY_OK(write_file(file, steward_bytes(), 0755));
+  return file;
+}
+
 std::string names_of(const SandboxOptions& options) {
   std::string out;
   for (auto& name : options.host_names) out += " " + name;
@@ -205,8 +220,7 @@ Result<std::unique_ptr<Sandbox>> open_box_sandbox(const Ctx& ctx, box::Runtime& 
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
     return fail_errno(errno, "open a socket pair for a job");
   Fd ours(pair[0]), theirs(pair[1]);
-  auto steward = options.home.parent_path() / "steward";
-  TRY_OK(write_file(steward, steward_bytes(), 0755));
+  TRY(auto steward, steward_file(options.home.parent_path().parent_path()));
   box::Spec spec;
   spec.id = options.id;
   bool image = !options.layers.empty();

@@ -35,6 +35,7 @@ class HostSandbox final : public Sandbox {
     TRY(auto child, Child::start(command, {.in = terminal.in, .out = terminal.out, .err = terminal.out}));
     return child.wait(ctx);
   }
+  void end() override {}
   void close() override {}
 };
 

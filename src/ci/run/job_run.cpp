@@ -114,12 +114,17 @@ Result<> JobRun::prepare(const Ctx& ctx) {
   return ctx.alive();
 }
 
+bool JobRun::fits_any_place(const JobDefinition& job) {
+  return !job.container && !job.services &&
+         std::any_of(job.steps.begin(), job.steps.end(), [](const Step& s) { return s.run.has_value(); });
+}
+
 // A folder, with a container that was made ahead when the job is sure to need one that is like all others.
 Result<> JobRun::open_folder() {
-  bool runs =
-      std::any_of(definition_.steps.begin(), definition_.steps.end(), [](const Step& s) { return s.run.has_value(); });
-  if (options().ready && runs && !definition_.container && !definition_.services) {
-    if (auto place = options().ready->take(options().limits, options().hide)) {
+  if (fits_any_place(definition_)) {
+    auto place = in_.shared.places.take();
+    if (!place && options().ready) place = options().ready->take(options().limits, options().hide);
+    if (place) {
       folder_.emplace(std::move(place->folder));
       sandbox_ = std::move(place->sandbox);
       return {};
@@ -128,6 +133,16 @@ Result<> JobRun::open_folder() {
   TRY(auto folder, options().in_pod ? JobFolder::make_at(options().in_pod->home) : JobFolder::make(options().root));
   folder_.emplace(std::move(folder));
   return {};
+}
+
+// Its processes have ended with it; what they leave goes while others run.
+void JobRun::leave_place() {
+  if (!folder_) return;
+  if (failed_ && sandbox_) sandbox_->close();
+  put_aside();
+  auto& places = in_.shared.places;
+  if (sandbox_) places.clear(std::make_unique<ReadyPlace>(*std::move(folder_), std::move(sandbox_)));
+  folder_.reset();
 }
 
 Result<> JobRun::open_sandbox(const Ctx& ctx) {
@@ -153,6 +168,7 @@ Result<> JobRun::open_sandbox(const Ctx& ctx) {
 }
 
 void JobRun::say_place() {
+  if (in_.others_follow) in_.shared.places.make_next();
   StepContext nobody;
   nobody.frame = &root_;
   say(nobody, fmt::format("Runs {}", sandbox_->describe()));
@@ -290,12 +306,10 @@ void JobRun::tell_environment_url() {
 }
 
 void JobRun::finish(const Ctx&, std::chrono::steady_clock::time_point started) {
-  if (sandbox_) sandbox_->close();
+  if (sandbox_) sandbox_->end();
   stop_services();
   pass_.reset();
-  sandbox_.reset();
-  put_aside();
-  folder_.reset();
+  leave_place();
   result_.conclusion = cancelled_ ? Conclusion::cancelled : failed_ ? Conclusion::failure : Conclusion::success;
   if (cancelled_ && result_.why.empty()) result_.why = timed_out_ ? "the job ran longer than its timeout" : "cancelled";
   if (timed_out_) result_.conclusion = Conclusion::failure, result_.timed_out = true;

@@ -5,7 +5,6 @@
 #include "ci/run/ready_place.h"
 
 namespace slipway::ci {
-namespace {
 
 Result<std::unique_ptr<ReadyPlace>> make_place(const Ctx& ctx, const ReadyPlaces::Options& options) {
   TRY(auto folder, JobFolder::make(options.root));
@@ -18,8 +17,6 @@ Result<std::unique_ptr<ReadyPlace>> make_place(const Ctx& ctx, const ReadyPlaces
   TRY(auto sandbox, open_box_sandbox(ctx, *options.runtime, wanted));
   return std::make_unique<ReadyPlace>(std::move(folder), std::move(sandbox));
 }
-
-}  // namespace
 
 ReadyPlaces::ReadyPlaces(Options options)
     : options_(std::move(options)), thread_([this](const std::stop_token& stop) { keep(stop); }) {}

@@ -154,6 +154,18 @@ class Graph {
     return g;
   }
 
+  // Whether a job that has not begun, or waits for a slot, will want a place that is like all others.
+  bool others_follow() {
+    std::lock_guard lock(mutex_);
+    if (alive_ > static_cast<int>(shared_.options.max_parallel)) return true;
+    return std::any_of(plan_.jobs.begin(), plan_.jobs.end(), [&](auto& job) {
+      auto running = running_.find(job.id);
+      bool open = running != running_.end() ? running->second.next < running->second.legs.size()
+                                            : is_wanted(job) && !outcomes_.contains(job.id);
+      return open && JobRun::fits_any_place(*job.definition);
+    });
+  }
+
   // Decides whether the job runs, and into how many legs.
   void begin(const Ctx& ctx, const PlanJob& job) {
     Object needs;
@@ -439,7 +451,8 @@ class Graph {
                      secrets,
                      grant->vars,
                      may_identify(*running.job->definition),
-                     root()};
+                     root(),
+                     others_follow()};
       result = JobRun(std::move(input)).run(ctx);
       result.environment = environment;
       auto& retry = running.job->retry;

@@ -42,6 +42,8 @@ class Sandbox {
     return fail(Kind::unavailable, "jobs that run {} have no shell for people", describe());
   }
   // Kills what is left. Idempotent.
+  virtual void end() = 0;
+  // And takes away what it ran in. Idempotent.
   virtual void close() = 0;
 };
 

@@ -1,4 +1,7 @@
 // up, kubeconfig, user add.
+#include <poll.h>
+#include <unistd.h>
+
 #include "api/front.h"
 #include "base/text.h"
 #include "cli/command.h"
@@ -51,6 +54,37 @@ Result<std::unique_ptr<net::Server>> serve_pods(engine::House& house) {
   TRY(auto started, std::move(server));
   TRY_OK(write_file(file, fmt::format("{}\n", started->port()), 0644));
   return started;
+}
+
+// --mirror docker.io=http://10.0.0.5:5000
+Result<> take_mirrors(const Arguments& arguments, engine::Settings& settings) {
+  for (const auto& given : arguments.all("mirror")) {
+    auto pair = cut(given, "=");
+    if (!pair || pair->first.empty() || !(pair->second.starts_with("http://") || pair->second.starts_with("https://")))
+      return fail(Kind::invalid, "--mirror \"{}\": want HOST=URL, as docker.io=http://127.0.0.1:5000", given);
+    settings.mirrors[std::string(pair->first)] = pair->second;
+  }
+  return {};
+}
+
+// Asks `stop` to stop when nobody holds the other end of our standard input any more.
+std::jthread watch_input(ChildStop& stop) {
+  return std::jthread([&stop](const std::stop_token& over) {
+    auto ctx = Ctx{}.with_stop(over);
+    char buffer[512];
+    while (wait(ctx, 0, POLLIN))
+      if (auto n = ::read(0, buffer, sizeof buffer); n == 0 || (n < 0 && errno != EINTR)) return stop.request_stop();
+  });
+}
+
+// Nothing of a temporary one stays.
+Result<> leave_nothing(std::unique_ptr<engine::House> house) {
+  auto ctx = Ctx{}.within(Millis(20000));
+  auto data = house->settings.data;
+  TRY_OK(house->node->drain(ctx));
+  if (house->network) TRY_OK(house->network->tear_down());
+  house.reset();
+  return remove_tree(data);
 }
 
 // Where jobs run.
@@ -106,6 +140,7 @@ Result<int> up(const Ctx& ctx, const Arguments& arguments, Io& io) {
   settings.cache_days = static_cast<int>(*days);
   settings.id_tokens = arguments.get("id-tokens");
   TRY_OK(take_jobs(arguments, settings));
+  TRY_OK(take_mirrors(arguments, settings));
   if (arguments.has("kubeconfig"))
     return fail(Kind::unavailable, "--kubeconfig: running the controllers against another cluster is not there yet");
   TRY(auto house, engine::House::open(ctx, settings));
@@ -143,9 +178,17 @@ Result<int> up(const Ctx& ctx, const Arguments& arguments, Io& io) {
     io.line(fmt::format("  kubectl     export KUBECONFIG={}", (settings.data / "kubeconfig").native()));
     for (const auto& text : house->without) io.line("  without     " + text);
   };
-  auto ended = engine::conduct(ctx, *house, ready);
+  ChildStop stop(ctx.stop);
+  std::jthread until_closed;
+  if (arguments.has("temporary")) until_closed = watch_input(stop);
+  auto ended = engine::conduct(ctx.with_stop(stop.token()), *house, ready);
   if (for_pods) for_pods->stop();
   server->stop();
+  if (arguments.has("temporary")) {
+    for_pods.reset(), server.reset();
+    TRY_OK(leave_nothing(std::move(house)));
+    return 0;
+  }
   if (!ended) return Fail(std::move(ended).error());
   return 0;
 }
@@ -212,6 +255,8 @@ std::vector<Command> server_commands() {
       {"--gateway", "PORT of the gateway to services", false, false, "7081"},
       {"--advisories", "folder of OSV advisories beside the built-in ones"},
       {"--actions", "folder or URL/{owner}/{name}.git of mirrors of actions", false, true},
+      {"--mirror", "HOST=URL of a registry that is asked first for images of HOST", false, true},
+      {"--temporary", "end, and remove all data, when standard input closes", true},
       {"--cache-size", "caches of jobs that a repository may have", false, false, "10GB"},
       {"--cache-days", "how long a cache is kept that nobody asks for", false, false, "7"},
       {"--id-tokens", "what signs the id tokens of jobs: RS256 or ES256", false, false, "RS256"},

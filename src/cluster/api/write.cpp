@@ -120,7 +120,7 @@ ApiResult<> Machinery::admit_namespace(const KindInfo& kind, const std::string& 
 
 ApiResult<> Machinery::admit(const Ctx& ctx, const KindInfo& kind, const Caller* caller, const std::string& sub,
                              const kube::Object& before, doc::Value& next) const {
-  if (!admit_ || !kind.custom || caller == nullptr) return {};
+  if (!admit_ || caller == nullptr || !(kind.custom || is_pod(kind))) return {};
   auto admitted = admit_(ctx, {caller->user, caller->groups}, sub, before, next);
   if (admitted) return {};
   auto name = next.str_at({"metadata", "name"});

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "base/guarded.h"
+#include "oci/cloud.h"
 #include "oci/remote.h"
 
 namespace slipway::oci::detail {
@@ -41,7 +42,9 @@ class Session {
                               const Call& call);
   Result<std::string> token(const Ctx& ctx, const Challenge& challenge, const Call& call);
   Result<> check_realm(const net::Url& realm) const;
-  Result<std::optional<Credentials>> credentials(const Ctx& ctx) const;
+  Result<std::optional<Credentials>> credentials(const Ctx& ctx);
+  Result<std::optional<Credentials>> cloud_credentials(const Ctx& ctx);
+  Clock::time_point credentials_end(const Ctx& ctx);  // when they must be asked for anew
 
   struct Grant {
     std::string authorization;
@@ -51,6 +54,7 @@ class Session {
   const RemoteOptions& options_;
   net::Client& client_;
   Guarded<std::map<std::string, Grant>> grants_;  // by scope
+  Guarded<std::optional<CloudGrant>> cloud_;
 };
 
 bool is_loopback(std::string_view authority);

@@ -1,0 +1,134 @@
+"""Signatures and provenance of images, and policies that want them. Beside stock cosign where it is installed."""
+import json
+import os
+import shutil
+
+import harness
+from harness import House, check, folder, need_root, one_error, phase, run, write
+
+WORKFLOW = """on: push
+jobs:
+  build:
+    runs-on: x
+    steps:
+      - uses: actions/checkout@v4
+      - uses: docker/build-push-action@v6
+        with: {context: ., push: true, tags: "registry.slipway.local/acme/app:1"}
+"""
+POLICY = """apiVersion: slipway.dev/v1
+kind: ImagePolicy
+metadata: {name: %s, namespace: slipway-system}
+spec:
+  namespaces: [guarded]
+  images: ["%s"]
+  %s
+"""
+
+
+def apply(house, text, check_it=True):
+    path = write(house.root, "object.yaml", text)
+    return house.kubectl("apply", "-f", path, check_it=check_it)
+
+
+def pod(name, image):
+    return f"""apiVersion: v1
+kind: Pod
+metadata: {{name: {name}, namespace: guarded}}
+spec: {{restartPolicy: Never, containers: [{{name: app, image: "{image}", command: [/bin/busybox, "true"]}}]}}
+"""
+
+
+def test_what_the_house_builds_is_signed(house):
+    need_root()
+    house.push_busybox()
+    app = house.git("app")
+    app.write(".github/workflows/ci.yml", WORKFLOW)
+    app.write("Dockerfile", "FROM base/busybox:1\nCOPY Dockerfile /file\n")
+    commit = app.commit("A build")
+    app.push("HEAD:main")
+    check(phase(house.runs_of(commit)[0]) == "Succeeded", house.runs_of(commit)[0]["status"])
+    result = house.cli("image", "verify", "acme/app:1")
+    check(result.returncode == 0 and "signature" in result.stdout, result.all)
+    result = house.cli("image", "verify", "acme/app:1", "--type", "slsaprovenance1", "--output", "json")
+    said = json.loads(result.stdout)["found"][0]["predicate"]
+    check(said["buildDefinition"]["externalParameters"]["source"] == {"repository": "app", "ref": "refs/heads/main", "commit": commit}, said)
+    one_error(house.cli("image", "verify", "base/busybox:1"), 3, "none of 1 keys has signed it")
+
+    house.kubectl("create", "namespace", "guarded")
+    apply(house, POLICY % ("ours", "**/acme/app", "house: true\n  attestations: [https://slsa.dev/provenance/v1]"))
+    apply(house, POLICY % ("base", "registry.slipway.local/base/*", "house: true"))
+    apply(house, pod("good", "registry.slipway.local/acme/app:1"))
+    image = house.kubectl("get", "pod", "good", "-n", "guarded", "-o", "jsonpath={.spec.containers[0].image}").stdout
+    check(image.startswith("registry.slipway.local/acme/app:1@sha256:"), image)
+    result = apply(house, pod("bad", "registry.slipway.local/base/busybox:1"), check_it=False)
+    for word in ("container app", "registry.slipway.local/base/busybox:1", "image policy base", "no signature"):
+        check(word in result.stderr, f"{word}: {result.stderr}")
+    check(result.returncode != 0, "it is admitted")
+
+
+def test_a_key_of_our_own(house):
+    need_root()
+    house.push_busybox("mine/tool", "1")
+    place = folder()
+    env = {**harness.ENV, "COSIGN_PASSWORD": "open sesame"}
+    prefix = os.path.join(place, "team")
+    check(run(harness.PROGRAM, "key", "new", prefix, env=env).returncode == 0, "a key")
+    one_error(harness.slipway("key", "new", prefix), 1, "is there already")
+    name = f"127.0.0.1:{house.port}/mine/tool:1"
+    docker = write(place, "docker/config.json", json.dumps({"auths": {f"127.0.0.1:{house.port}": {"auth": __import__("base64").b64encode(f"admin:{house.token}".encode()).decode()}}}))
+    env["DOCKER_CONFIG"] = os.path.dirname(docker)
+    other = {**env, "SLIPWAY_DATA": os.path.join(place, "data")}
+    one_error(run(harness.PROGRAM, "image", "sign", name, "--key", prefix + ".key", env={**other, "COSIGN_PASSWORD": "wrong"}), 3, "the password does not open it")
+    result = run(harness.PROGRAM, "image", "sign", name, "--key", prefix + ".key", "-a", "team=a", env=other)
+    check(result.returncode == 0, result.all)
+    sbom = write(place, "sbom.json", '{"bomFormat": "CycloneDX", "specVersion": "1.5"}')
+    result = run(harness.PROGRAM, "image", "attest", name, "--key", prefix + ".key", "--type", "cyclonedx", "--predicate", sbom, env=other)
+    check(result.returncode == 0, result.all)
+    for words in ([], ["--type", "cyclonedx"]):
+        result = run(harness.PROGRAM, "image", "verify", name, "--key", prefix + ".pub", *words, env=other)
+        check(result.returncode == 0, result.all)
+    house.kubectl("create", "namespace", "guarded", check_it=False)
+    key = "".join("      " + line for line in open(prefix + ".pub").readlines())
+    apply(house, POLICY % ("team", "registry.slipway.local/mine/*", "keys:\n  - |\n" + key))
+    apply(house, pod("tool", "registry.slipway.local/mine/tool:1"))
+    result = apply(house, POLICY % ("broken", "x", "keys: [no key]"), check_it=False)
+    check(result.returncode != 0 and "no public key" in result.stderr, result.all)
+
+
+def test_stock_cosign_agrees(house):
+    need_root()
+    if not shutil.which("cosign"):
+        harness.skip("cosign is not installed: Debian 12 has none")
+    house.push_busybox("both/tool", "1")
+    place = folder()
+    name = f"127.0.0.1:{house.port}/both/tool"
+    docker = write(place, "docker/config.json", json.dumps({"auths": {f"127.0.0.1:{house.port}": {"auth": __import__("base64").b64encode(f"admin:{house.token}".encode()).decode()}}}))
+    env = {**harness.ENV, "COSIGN_PASSWORD": "open sesame", "DOCKER_CONFIG": os.path.dirname(docker), "HOME": place}
+    trusted = write(place, "root.json", '{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}')
+
+    def cosign(*words):
+        result = run("cosign", *words, env=env, cwd=place, timeout=60)
+        check(result.returncode == 0, f"cosign {' '.join(words)}: {result.all}")
+        return result
+
+    digest = json.loads(house.cli("image", "inspect", "both/tool:1", "--output", "json").stdout)["digest"]
+    image = f"{name}@{digest}"
+    # Its key signs by us; ours by it.
+    cosign("generate-key-pair")
+    env_ours = {**env, "SLIPWAY_DATA": os.path.join(place, "data")}
+    key = os.path.join(place, "cosign.key")
+    ours = lambda *words: run(harness.PROGRAM, *words, env=env_ours)
+    result = ours("image", "sign", image, "--key", key)
+    check(result.returncode == 0, result.all)
+    write(place, "p.json", '{"builder": {"id": "x"}}')
+    result = ours("image", "attest", image, "--key", key, "--predicate", os.path.join(place, "p.json"))
+    check(result.returncode == 0, result.all)
+    cosign("verify", "--key", "cosign.pub", "--insecure-ignore-tlog=true", "--allow-http-registry", image)
+    cosign("verify-attestation", "--key", "cosign.pub", "--insecure-ignore-tlog=true", "--allow-http-registry", "--new-bundle-format", "--trusted-root", trusted, "--type", "slsaprovenance1", image)
+    check(ours("key", "new", os.path.join(place, "mine")).returncode == 0, "a key")
+    cosign("sign", "--key", "mine.key", "--tlog-upload=false", "--allow-http-registry", "--yes", image)
+    result = ours("image", "verify", image, "--key", os.path.join(place, "mine.pub"))
+    check(result.returncode == 0, result.all)
+
+
+harness.main(globals())
