@@ -33,7 +33,8 @@ Result<> Endorser::endorse(const Ctx& ctx, const path::BuildRequest& request, co
   auto now = rfc3339(ctx.clock->wall());
   // The provenance first: who waits for a signature then finds both.
   if (!known) {
-    TRY_OK(oci::attest_image(ctx, *place, image, oci::predicate::provenance, provenance(request, origin, now), key_, now));
+    TRY_OK(
+        oci::attest_image(ctx, *place, image, oci::predicate::provenance, provenance(request, origin, now), key_, now));
   }
   if (classic && bundle) return {};
   return oci::sign_image(ctx, *place, image, key_, {.classic = !classic, .bundle = !bundle, .created = now});
@@ -47,17 +48,19 @@ doc::Value provenance(const path::BuildRequest& request, const Origin& origin, c
   doc::List arguments;
   for (const auto& [name, value] : request.args) arguments.emplace_back(name);
   if (!arguments.empty()) external.set("args", std::move(arguments));
-  doc::List dependencies{doc::Map{{"uri", fmt::format("git+{}/git/{}.git@{}", origin.house, origin.repository, origin.ref)},
-                                  {"digest", doc::Map{{"gitCommit", origin.commit}}}}};
+  doc::List dependencies{
+      doc::Map{{"uri", fmt::format("git+{}/git/{}.git@{}", origin.house, origin.repository, origin.ref)},
+               {"digest", doc::Map{{"gitCommit", origin.commit}}}}};
   return doc::Map{
       {"buildDefinition", doc::Map{{"buildType", "https://slipway.dev/build/dockerfile/v1"},
                                    {"externalParameters", std::move(external)},
                                    {"internalParameters", doc::Map{{"attempt", origin.attempt}}},
                                    {"resolvedDependencies", std::move(dependencies)}}},
-      {"runDetails", doc::Map{{"builder", doc::Map{{"id", origin.house}}},
-                              {"metadata", doc::Map{{"invocationId", fmt::format("{}/#/runs/{}", origin.house, origin.run)},
-                                                    {"startedOn", origin.started},
-                                                    {"finishedOn", finished}}}}}};
+      {"runDetails",
+       doc::Map{{"builder", doc::Map{{"id", origin.house}}},
+                {"metadata", doc::Map{{"invocationId", fmt::format("{}/#/runs/{}", origin.house, origin.run)},
+                                      {"startedOn", origin.started},
+                                      {"finishedOn", finished}}}}}};
 }
 
 }  // namespace slipway::engine

@@ -110,9 +110,10 @@ Result<> verify_images(const Ctx& ctx, House& house, const kube::Object& before,
           return check(own, house, policy, *image);
         }();
         if (verdict) continue;
-        auto why = fmt::format("container {}: image {}: image policy {}: {}", container.str_at({"name"}), given, policy.name,
-                               verdict.error().what());
-        if (policy.enforce) return Fail(Error(verdict.error().is(Kind::unavailable) ? Kind::unavailable : Kind::denied, why));
+        auto why = fmt::format("container {}: image {}: image policy {}: {}", container.str_at({"name"}), given,
+                               policy.name, verdict.error().what());
+        if (policy.enforce)
+          return Fail(Error(verdict.error().is(Kind::unavailable) ? Kind::unavailable : Kind::denied, why));
         LOG(warn, "image_policy.would_refuse", {"pod", pod.str_at({"metadata", "name"})}, {"why", why});
         pod["metadata"]["annotations"][std::string(mark)] = why;
       }

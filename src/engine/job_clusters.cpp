@@ -28,7 +28,8 @@ struct One {
 
 // Ranges of its own, out of a block that neither Docker nor Kubernetes takes by default.
 std::vector<std::string> network_arguments(int number) {
-  return {"--bridge",       fmt::format("slpk{}", number), "--pod-cidr", fmt::format("10.{}.0.0/17", 160 + number),
+  return {"--bridge",       fmt::format("slpk{}", number),
+          "--pod-cidr",     fmt::format("10.{}.0.0/17", 160 + number),
           "--service-cidr", fmt::format("10.{}.128.0/17", 160 + number)};
 }
 
@@ -54,8 +55,7 @@ Result<std::string> as_kind(const std::string& kubeconfig, const std::string& na
   document["current-context"] = called;
   for (auto* list : {"clusters", "users", "contexts"})
     for (auto& entry : document[list].list()) entry["name"] = called;
-  for (auto& entry : document["contexts"].list())
-    entry["context"] = doc::Map{{"cluster", called}, {"user", called}};
+  for (auto& entry : document["contexts"].list()) entry["context"] = doc::Map{{"cluster", called}, {"user", called}};
   return doc::print_yaml(document);
 }
 

@@ -21,7 +21,8 @@ std::string stamp(WallTime now, const char* form) {
 // Sorted, each name and value encoded anew.
 std::string canonical_query(const Url& url) {
   std::vector<std::string> parts;
-  for (auto& [name, value] : parse_query(url.query)) parts.push_back(percent_encode(name) + "=" + percent_encode(value));
+  for (auto& [name, value] : parse_query(url.query))
+    parts.push_back(percent_encode(name) + "=" + percent_encode(value));
   std::sort(parts.begin(), parts.end());
   return join(std::span<const std::string>(parts), "&");
 }
@@ -49,9 +50,8 @@ Result<> sign_for_aws(ClientRequest& request, const AwsKeys& keys, const std::st
   auto key = hmac_sha256("AWS4" + keys.secret, day);
   for (std::string_view part : {std::string_view(region), std::string_view(service), std::string_view("aws4_request")})
     key = hmac_sha256(key, part);
-  request.headers.set("Authorization",
-                      fmt::format("AWS4-HMAC-SHA256 Credential={}/{}, SignedHeaders={}, Signature={}", keys.id, scope,
-                                  names, to_hex(hmac_sha256(key, text))));
+  request.headers.set("Authorization", fmt::format("AWS4-HMAC-SHA256 Credential={}/{}, SignedHeaders={}, Signature={}",
+                                                   keys.id, scope, names, to_hex(hmac_sha256(key, text))));
   return {};
 }
 

@@ -45,8 +45,8 @@ class FakeCloud {
 class CloudTest : public ::testing::Test {
  protected:
   Result<std::optional<CloudGrant>> sign_in(const std::string& host) {
-    CloudPlace place{.env = [this](const std::string& name) { return env[name]; },
-                     .home = dir.path(), .dmi = dir.path() / "dmi"};
+    CloudPlace place{
+        .env = [this](const std::string& name) { return env[name]; }, .home = dir.path(), .dmi = dir.path() / "dmi"};
     return cloud_credentials(Ctx{}, client, host, fake.url(), place);
   }
   // "user:secret", "nothing", or what is wrong.
@@ -112,10 +112,14 @@ TEST_F(CloudTest, EcrPublic) {
 TEST_F(CloudTest, EcrByTheIdentityOfAPod) {
   fake.answers["POST /"] = {200, keys_xml};
   file("token", "ey.pod\n");
-  env = {{"AWS_ENDPOINT_URL", fake.url()}, {"AWS_ROLE_ARN", "arn:aws:iam::1:role/r"}, {"AWS_WEB_IDENTITY_TOKEN_FILE", path("token")}};
+  env = {{"AWS_ENDPOINT_URL", fake.url()},
+         {"AWS_ROLE_ARN", "arn:aws:iam::1:role/r"},
+         {"AWS_WEB_IDENTITY_TOKEN_FILE", path("token")}};
   (void)outcome(ecr);  // the fake has one answer for both services
   auto first = fake.asked().at(0);
-  EXPECT_TRUE(first.body.contains("Action=AssumeRoleWithWebIdentity") && first.body.contains("WebIdentityToken=ey.pod&")) << first.body;
+  EXPECT_TRUE(first.body.contains("Action=AssumeRoleWithWebIdentity") &&
+              first.body.contains("WebIdentityToken=ey.pod&"))
+      << first.body;
   EXPECT_EQ(first.authorization, "");
   EXPECT_TRUE(fake.asked().at(1).authorization.contains("Credential=ASIA/"));
 }
@@ -123,8 +127,13 @@ TEST_F(CloudTest, EcrByTheIdentityOfAPod) {
 TEST_F(CloudTest, EcrByAProfile) {
   fake.answers["POST /"] = {200, ecr_answer()};
   env["AWS_ENDPOINT_URL_ECR"] = fake.url();
-  file(".aws/credentials", "# mine\n[default]\naws_access_key_id = AKIA1\naws_secret_access_key=x=y\n[other]\naws_access_key_id=AKIA2\naws_secret_access_key=z\n");
-  file(".aws/config", "[profile made]\ncredential_process = echo '{\"Version\":1,\"AccessKeyId\":\"AKIA3\",\"SecretAccessKey\":\"p\"}'\n[profile sso]\nsso_session = s\n[profile round]\nrole_arn=r\nsource_profile=round\n");
+  file(".aws/credentials",
+       "# mine\n[default]\naws_access_key_id = "
+       "AKIA1\naws_secret_access_key=x=y\n[other]\naws_access_key_id=AKIA2\naws_secret_access_key=z\n");
+  file(".aws/config",
+       "[profile made]\ncredential_process = echo "
+       "'{\"Version\":1,\"AccessKeyId\":\"AKIA3\",\"SecretAccessKey\":\"p\"}'\n[profile sso]\nsso_session = "
+       "s\n[profile round]\nrole_arn=r\nsource_profile=round\n");
   for (auto& [profile, key] : {std::pair{"", "AKIA1"}, {"other", "AKIA2"}, {"made", "AKIA3"}}) {
     env["AWS_PROFILE"] = profile;
     EXPECT_EQ(outcome(ecr), "AWS:pw") << profile;
@@ -139,7 +148,8 @@ TEST_F(CloudTest, EcrByAProfile) {
 TEST_F(CloudTest, EcrByTheMachine) {
   fake.answers = {{"PUT /latest/api/token", {200, "v2"}},
                   {"GET /latest/meta-data/iam/security-credentials/", {200, "role-a"}},
-                  {"GET /latest/meta-data/iam/security-credentials/role-a", {200, R"({"AccessKeyId":"ASIA","SecretAccessKey":"s","Token":"t"})"}},
+                  {"GET /latest/meta-data/iam/security-credentials/role-a",
+                   {200, R"({"AccessKeyId":"ASIA","SecretAccessKey":"s","Token":"t"})"}},
                   {"POST /", {200, ecr_answer()}}};
   env = {{"AWS_ENDPOINT_URL_ECR", fake.url()}, {"AWS_EC2_METADATA_SERVICE_ENDPOINT", fake.url()}};
   EXPECT_EQ(outcome(ecr), "AWS:pw");
@@ -148,7 +158,8 @@ TEST_F(CloudTest, EcrByTheMachine) {
 }
 
 TEST_F(CloudTest, EcrSaysNo) {
-  fake.answers["POST /"] = {400, R"({"__type":"UnrecognizedClientException","message":"The security token is invalid."})"};
+  fake.answers["POST /"] = {400,
+                            R"({"__type":"UnrecognizedClientException","message":"The security token is invalid."})"};
   env = {{"AWS_ENDPOINT_URL", fake.url()}, {"AWS_ACCESS_KEY_ID", "AKIA"}, {"AWS_SECRET_ACCESS_KEY", "hush"}};
   auto said = outcome(ecr);
   EXPECT_TRUE(said.contains(ecr) && said.contains("The security token is invalid")) << said;
@@ -162,15 +173,23 @@ TEST_F(CloudTest, GoogleByItsFiles) {
                   {"POST /as", {200, R"({"accessToken":"as-account"})"}},
                   {"GET /oidc", {200, R"({"value":"ey.job"})"}}};
   env["GOOGLE_APPLICATION_CREDENTIALS"] = path("key.json");
-  file("key.json", doc::print_json(doc::Map{{"type", "service_account"}, {"client_email", "ci@p"}, {"private_key", pem}, {"token_uri", fake.url() + "/token"}}));
+  file("key.json", doc::print_json(doc::Map{{"type", "service_account"},
+                                            {"client_email", "ci@p"},
+                                            {"private_key", pem},
+                                            {"token_uri", fake.url() + "/token"}}));
   EXPECT_EQ(outcome("europe-docker.pkg.dev"), "oauth2accesstoken:ya29");
   EXPECT_TRUE(fake.asked().back().body.contains("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer"));
 
-  file("key.json", doc::print_json(doc::Map{{"type", "authorized_user"}, {"client_id", "c"}, {"client_secret", "s"}, {"refresh_token", "r"}, {"token_uri", fake.url() + "/token"}}));
+  file("key.json", doc::print_json(doc::Map{{"type", "authorized_user"},
+                                            {"client_id", "c"},
+                                            {"client_secret", "s"},
+                                            {"refresh_token", "r"},
+                                            {"token_uri", fake.url() + "/token"}}));
   EXPECT_EQ(outcome("eu.gcr.io"), "oauth2accesstoken:ya29");
   EXPECT_EQ(fake.asked().back().body, "grant_type=refresh_token&client_id=c&client_secret=s&refresh_token=r");
 
-  doc::Value external = doc::Map{{"type", "external_account"}, {"audience", "//iam"}, {"token_url", fake.url() + "/sts"}};
+  doc::Value external =
+      doc::Map{{"type", "external_account"}, {"audience", "//iam"}, {"token_url", fake.url() + "/sts"}};
   external["credential_source"]["url"] = fake.url() + "/oidc";
   external["credential_source"]["format"] = doc::Map{{"type", "json"}, {"subject_token_field_name", "value"}};
   file("key.json", doc::print_json(external));
@@ -188,7 +207,8 @@ TEST_F(CloudTest, GoogleByItsFiles) {
 }
 
 TEST_F(CloudTest, GoogleByTheMachine) {
-  fake.answers["GET /computeMetadata/v1/instance/service-accounts/default/token"] = {200, R"({"access_token":"ya29.m","expires_in":600})"};
+  fake.answers["GET /computeMetadata/v1/instance/service-accounts/default/token"] = {
+      200, R"({"access_token":"ya29.m","expires_in":600})"};
   env["GCE_METADATA_HOST"] = fake.url().substr(7);
   EXPECT_EQ(outcome("gcr.io"), "oauth2accesstoken:ya29.m");
 }
@@ -197,9 +217,13 @@ TEST_F(CloudTest, AzureExchangesTheTokenOfEntra) {
   fake.answers = {{"POST /tenant-1/oauth2/v2.0/token", {200, R"({"access_token":"entra"})"}},
                   {"POST /oauth2/exchange", {200, R"({"refresh_token":"acr"})"}},
                   {"GET /metadata/identity/oauth2/token", {200, R"({"access_token":"of-machine"})"}}};
-  env = {{"AZURE_CLIENT_ID", "c"}, {"AZURE_TENANT_ID", "tenant-1"}, {"AZURE_CLIENT_SECRET", "s"}, {"AZURE_AUTHORITY_HOST", fake.url() + "/"}};
+  env = {{"AZURE_CLIENT_ID", "c"},
+         {"AZURE_TENANT_ID", "tenant-1"},
+         {"AZURE_CLIENT_SECRET", "s"},
+         {"AZURE_AUTHORITY_HOST", fake.url() + "/"}};
   EXPECT_EQ(outcome("shop.azurecr.io"), "<token>:acr");
-  EXPECT_EQ(fake.asked().back().body, "grant_type=access_token&service=shop.azurecr.io&access_token=entra&tenant=tenant-1");
+  EXPECT_EQ(fake.asked().back().body,
+            "grant_type=access_token&service=shop.azurecr.io&access_token=entra&tenant=tenant-1");
   env.erase("AZURE_CLIENT_SECRET");
   file("token", "ey.pod");
   env["AZURE_FEDERATED_TOKEN_FILE"] = path("token");

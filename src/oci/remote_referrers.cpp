@@ -64,7 +64,8 @@ Result<std::vector<Descriptor>> Remote::referrers(const Ctx& ctx, const Referenc
 Result<std::string> Remote::blob(const Ctx& ctx, const Reference& repository, const Descriptor& blob,
                                  std::size_t limit) {
   auto doing = fmt::format("{}: blob {}", repository.name(), blob.digest.short_hex());
-  if (blob.size > limit) return fail(Kind::invalid, "{}: {} bytes are more than the {} that fit", doing, blob.size, limit);
+  if (blob.size > limit)
+    return fail(Kind::invalid, "{}: {} bytes are more than the {} that fit", doing, blob.size, limit);
   std::string bytes;
   Call call{.target = fmt::format("/v2/{}/blobs/{}", repository.repository, blob.digest.str())};
   call.sink = [&](std::string_view piece) {
@@ -105,7 +106,8 @@ Result<> Remote::put(const Ctx& ctx, const Reference& to, const std::vector<std:
   auto bytes = print(manifest);
   Descriptor stored{.media_type = manifest.media_type, .digest = Digest::of(bytes), .size = bytes.size()};
   bool lists = false;
-  TRY_OK(rep_->put_manifest(ctx, to, to.tag.empty() ? stored.digest.str() : to.tag, manifest.media_type, bytes, &lists));
+  TRY_OK(
+      rep_->put_manifest(ctx, to, to.tag.empty() ? stored.digest.str() : to.tag, manifest.media_type, bytes, &lists));
   if (!manifest.subject || lists) return {};
   TRY(auto index, rep_->referrers_tag(ctx, to, manifest.subject->digest));
   for (const auto& known : index.manifests)

@@ -24,10 +24,14 @@ TEST(SigningKeys, OneThatIsSealedOpensWithItsPasswordAlone) {
 
 TEST(SigningKeys, WhatIsNoKeyIsRefused) {
   auto sealed = [](const std::string& json) {
-    return "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n" + to_base64(json) + "\n-----END ENCRYPTED SIGSTORE PRIVATE KEY-----\n";
+    return "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n" + to_base64(json) +
+           "\n-----END ENCRYPTED SIGSTORE PRIVATE KEY-----\n";
   };
-  for (auto& text : {std::string(), std::string("no key"), sealed("{}"), sealed("no json"),
-                     sealed(R"({"kdf":{"name":"scrypt","params":{"N":4294967296,"r":8,"p":1},"salt":"AAAA"},"cipher":{"name":"nacl/secretbox","nonce":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"},"ciphertext":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"})")}) {
+  for (
+      auto& text :
+      {std::string(), std::string("no key"), sealed("{}"), sealed("no json"),
+       sealed(
+           R"({"kdf":{"name":"scrypt","params":{"N":4294967296,"r":8,"p":1},"salt":"AAAA"},"cipher":{"name":"nacl/secretbox","nonce":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"},"ciphertext":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"})")}) {
     auto key = SigningKey::load(text);
     ASSERT_FALSE(key) << text;
     EXPECT_TRUE(key.error().is(Kind::invalid)) << key.error().print();
@@ -52,7 +56,8 @@ class SigningTest : public ::testing::Test {
   std::string seen(ImagePlace& at, const Digest& of) {
     auto all = must(endorsements(Ctx{}, at, of, keys));
     int classic = 0, bundles = 0, statements = 0;
-    for (auto& one : all.found) ++(one.classic ? classic : one.predicate_type == predicate::signature ? bundles : statements);
+    for (auto& one : all.found)
+      ++(one.classic ? classic : one.predicate_type == predicate::signature ? bundles : statements);
     return fmt::format("{} classic, {} bundles, {} statements, {} others", classic, bundles, statements, all.others);
   }
 
@@ -101,7 +106,8 @@ TEST_F(SigningTest, AForgeryCountsForNothing) {
   other.layers = {{.media_type = std::string(media::layer_tar), .digest = Digest::of("other"), .size = 5}};
   auto victim = must(registry->put_manifest("shop/web", "2", other.media_type, print(other))).digest;
   auto signature = must(registry->manifest("shop/web", fmt::format("sha256-{}.sig", image.hex())));
-  must(registry->put_manifest("shop/web", fmt::format("sha256-{}.sig", victim.hex()), signature->descriptor.media_type, signature->bytes));
+  must(registry->put_manifest("shop/web", fmt::format("sha256-{}.sig", victim.hex()), signature->descriptor.media_type,
+                              signature->bytes));
   for (auto& referrer : must(registry->referrers("shop/web", image))) {
     auto manifest = must(parse_manifest(must(registry->manifest("shop/web", referrer.digest.str()))->bytes));
     manifest.subject->digest = victim, manifest.subject->size = print(other).size();
@@ -112,14 +118,19 @@ TEST_F(SigningTest, AForgeryCountsForNothing) {
 
 TEST_F(SigningTest, RubbishCountsForNothing) {
   must(sign_image(Ctx{}, *place, image, key, {}));
-  for (auto* bytes : {"", "{", "[]", R"({"dsseEnvelope":{"payload":"!","payloadType":"application/vnd.in-toto+json","signatures":[{"sig":"!"}]}})",
-                      R"({"dsseEnvelope":{"payload":"e30=","payloadType":"text/plain","signatures":[{}]}})"})
+  for (auto* bytes :
+       {"", "{", "[]",
+        R"({"dsseEnvelope":{"payload":"!","payloadType":"application/vnd.in-toto+json","signatures":[{"sig":"!"}]}})",
+        R"({"dsseEnvelope":{"payload":"e30=","payloadType":"text/plain","signatures":[{}]}})"})
     must(registry->attach("shop/web", image, bundle_type, bundle_type, bytes));
   EXPECT_EQ(seen(*place, image), "1 classic, 1 bundles, 0 statements, 5 others");
 }
 
 TEST_F(SigningTest, AcrossTheNetwork) {
-  auto server = must(net::Server::start({.threads = 4}, [routes = registry->routes()](const Ctx& ctx, net::Request& request) { return routes(ctx, request); }));
+  auto server =
+      must(net::Server::start({.threads = 4}, [routes = registry->routes()](const Ctx& ctx, net::Request& request) {
+        return routes(ctx, request);
+      }));
   Remote remote({.credentials = [](const std::string&) { return std::nullopt; }});
   auto there = place_at(remote, must(parse_reference(server->address() + "/shop/web")));
   must(sign_image(Ctx{}, *there, image, key, {}));
@@ -130,12 +141,13 @@ TEST_F(SigningTest, AcrossTheNetwork) {
 
 // A registry of before 1.1: the list of referrers is a tag, which the client keeps.
 TEST_F(SigningTest, WhereTheRegistryKeepsNoList) {
-  auto server = must(net::Server::start({.threads = 4}, [routes = registry->routes()](const Ctx& ctx, net::Request& request) {
-    if (request.path.contains("/referrers/")) return net::Response::json(404, "{}");
-    auto response = routes(ctx, request);
-    response.headers.erase("OCI-Subject");
-    return response;
-  }));
+  auto server =
+      must(net::Server::start({.threads = 4}, [routes = registry->routes()](const Ctx& ctx, net::Request& request) {
+        if (request.path.contains("/referrers/")) return net::Response::json(404, "{}");
+        auto response = routes(ctx, request);
+        response.headers.erase("OCI-Subject");
+        return response;
+      }));
   Remote remote({.credentials = [](const std::string&) { return std::nullopt; }});
   auto there = place_at(remote, must(parse_reference(server->address() + "/shop/web")));
   must(sign_image(Ctx{}, *there, image, key, {}));

@@ -94,7 +94,8 @@ Result<int> attest(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto target, target_of(ctx, arguments));
   TRY(auto key, signing_key(*target.store, arguments));
   auto type = predicate_type(arguments.get("type"));
-  if (!type.contains("://")) return fail(Kind::invalid, "--type \"{}\": want slsaprovenance1, cyclonedx, spdxjson or a URI", type);
+  if (!type.contains("://"))
+    return fail(Kind::invalid, "--type \"{}\": want slsaprovenance1, cyclonedx, spdxjson or a URI", type);
   auto file = arguments.get("predicate");
   if (file.empty()) return fail(Kind::invalid, "--predicate: want the file of what is said, as JSON");
   TRY(auto text, read_file(file, 64 << 20));
@@ -122,16 +123,18 @@ Result<int> verify(const Ctx& ctx, const Arguments& arguments, Io& io) {
   for (const auto& one : all.found) {
     if (one.predicate_type != wanted) continue;
     rows.push_back({one.classic ? "signature" : one.predicate_type, files[one.key]});
-    found.push_back(doc::Map{{"predicateType", one.predicate_type}, {"key", files[one.key]}, {"predicate", one.predicate}});
+    found.push_back(
+        doc::Map{{"predicateType", one.predicate_type}, {"key", files[one.key]}, {"predicate", one.predicate}});
   }
   if (rows.empty())
-    return Fail(Error(Kind::denied, fmt::format("{}@{}: none of {} keys has signed {}{}", target.place->name(),
-                                                target.digest.str(), keys.size(),
-                                                wanted == oci::predicate::signature ? "it" : wanted,
-                                                all.others > 0 ? fmt::format("; {} by others", all.others) : ""))
+    return Fail(Error(Kind::denied,
+                      fmt::format("{}@{}: none of {} keys has signed {}{}", target.place->name(), target.digest.str(),
+                                  keys.size(), wanted == oci::predicate::signature ? "it" : wanted,
+                                  all.others > 0 ? fmt::format("; {} by others", all.others) : ""))
                     .with_hint("slipway image sign, or cosign sign --key"));
   if (io.json())
-    io.document(doc::Map{{"image", target.place->name()}, {"digest", target.digest.str()}, {"found", std::move(found)}});
+    io.document(
+        doc::Map{{"image", target.place->name()}, {"digest", target.digest.str()}, {"found", std::move(found)}});
   else
     io.table({"WHAT", "KEY"}, rows);
   return 0;
@@ -152,19 +155,27 @@ std::vector<Command> signing_commands() {
           {"image sign",
            "signs an image, as cosign does",
            "slipway image sign shop/web:1 --key cosign.key",
-           {key, {"--annotation,-a", "NAME=VALUE", false, true}, {"--format", "both, bundle or classic", false, false, "both"}, data},
+           {key,
+            {"--annotation,-a", "NAME=VALUE", false, true},
+            {"--format", "both, bundle or classic", false, false, "both"},
+            data},
            {image},
            sign},
           {"image attest",
            "attaches a signed statement about an image",
            "slipway image attest shop/web:1 --type cyclonedx --predicate sbom.json",
-           {key, {"--type", "slsaprovenance1, cyclonedx, spdxjson or a URI", false, false, "slsaprovenance1"}, {"--predicate", "file of what is said, JSON"}, data},
+           {key,
+            {"--type", "slsaprovenance1, cyclonedx, spdxjson or a URI", false, false, "slsaprovenance1"},
+            {"--predicate", "file of what is said, JSON"},
+            data},
            {image},
            attest},
           {"image verify",
            "whether a key has signed an image, or a statement about it",
            "slipway image verify shop/web:1 --key cosign.pub",
-           {{"--key", "public key (the house's own)", false, true}, {"--type", "of a statement, instead of a signature"}, data},
+           {{"--key", "public key (the house's own)", false, true},
+            {"--type", "of a statement, instead of a signature"},
+            data},
            {image},
            verify}};
 }

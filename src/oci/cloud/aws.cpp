@@ -1,10 +1,10 @@
 // Rules: ECR's GetAuthorizationToken (2015-09-21), ECR Public's (2020-10-30), STS 2011-06-15, the chain of credentials
 // of AWS's SDKs, IMDSv2.
+#include "net/aws.h"
 #include "base/encode.h"
 #include "base/process.h"
 #include "base/text.h"
 #include "doc/json.h"
-#include "net/aws.h"
 #include "oci/cloud/cloud.h"
 
 namespace slipway::oci::cloud {
@@ -69,9 +69,9 @@ Result<Keys> assume(const Call& call, const std::string& region, Fields fields, 
 Result<Keys> by_web_identity(const Call& call, const std::string& region, const std::string& role,
                              const std::string& file) {
   TRY_IN(auto token, "AWS web identity token", read_file(file, 1 << 16));
-  return assume(call, region,
-                {{"Action", "AssumeRoleWithWebIdentity"}, {"RoleArn", role}, {"WebIdentityToken", std::string(trim(token))}},
-                {});
+  return assume(
+      call, region,
+      {{"Action", "AssumeRoleWithWebIdentity"}, {"RoleArn", role}, {"WebIdentityToken", std::string(trim(token))}}, {});
 }
 
 using Profile = std::map<std::string, std::string>;
@@ -80,7 +80,8 @@ using Profile = std::map<std::string, std::string>;
 std::map<std::string, Profile> profiles(const Call& call) {
   std::map<std::string, Profile> out;
   auto folder = call.place.home / ".aws";
-  for (auto [variable, fallback] : {std::pair{"AWS_CONFIG_FILE", "config"}, {"AWS_SHARED_CREDENTIALS_FILE", "credentials"}}) {
+  for (auto [variable, fallback] :
+       {std::pair{"AWS_CONFIG_FILE", "config"}, {"AWS_SHARED_CREDENTIALS_FILE", "credentials"}}) {
     auto file = call.env(variable);
     auto text = read_file(file.empty() ? folder / fallback : fs::path(file), 1 << 20).value_or("");
     Profile* current = nullptr;
@@ -195,8 +196,9 @@ Grant aws(const Call& call, const std::string& host) {
   if (!ecr) return std::optional<CloudGrant>();
   TRY_IN(auto keys, host, find_keys(call, ecr->region));
   if (!keys) return std::optional<CloudGrant>();  // the public one is read without
-  auto at = first_of(call, {ecr->service == "ecr" ? "AWS_ENDPOINT_URL_ECR" : "AWS_ENDPOINT_URL_ECR_PUBLIC", "AWS_ENDPOINT_URL"},
-                     ecr->endpoint);
+  auto at = first_of(
+      call, {ecr->service == "ecr" ? "AWS_ENDPOINT_URL_ECR" : "AWS_ENDPOINT_URL_ECR_PUBLIC", "AWS_ENDPOINT_URL"},
+      ecr->endpoint);
   net::ClientRequest request{.method = "POST", .url = at + "/"};
   request.body = "{}";
   request.headers.set("Content-Type", "application/x-amz-json-1.1");
@@ -211,8 +213,7 @@ Grant aws(const Call& call, const std::string& host) {
   auto colon = pair ? pair->find(':') : std::string::npos;
   if (colon == std::string::npos) return fail(Kind::unavailable, "{}: {} gives no token", host, at);
   // Good for twelve hours.
-  return CloudGrant{{pair->substr(0, colon), pair->substr(colon + 1)},
-                    call.ctx.clock->wall() + std::chrono::hours(11)};
+  return CloudGrant{{pair->substr(0, colon), pair->substr(colon + 1)}, call.ctx.clock->wall() + std::chrono::hours(11)};
 }
 
 }  // namespace slipway::oci::cloud

@@ -48,7 +48,8 @@ Token by_principal(const Call& call, const Cloud& cloud) {
 // The identity of the machine. The tag is the same on every machine of Azure.
 Token by_machine(const Call& call, const Cloud& cloud) {
   auto at = call.env("AZURE_POD_IDENTITY_AUTHORITY_HOST");
-  if (at.empty() && !call.says("chassis_asset_tag", "7783-7084-3265-9085-8269-3286-77")) return std::optional<std::string>();
+  if (at.empty() && !call.says("chassis_asset_tag", "7783-7084-3265-9085-8269-3286-77"))
+    return std::optional<std::string>();
   if (at.empty()) at = "http://169.254.169.254";
   while (at.ends_with('/')) at.pop_back();
   auto url = fmt::format("{}/metadata/identity/oauth2/token?api-version=2018-02-01&resource={}", at,

@@ -11,7 +11,8 @@ namespace {
 constexpr std::string_view scope = "https://www.googleapis.com/auth/cloud-platform";
 
 CloudGrant granted(const Call& call, const std::string& token, std::int64_t seconds) {
-  return {{"oauth2accesstoken", token}, call.ctx.clock->wall() + std::chrono::seconds(std::max<std::int64_t>(seconds - 60, 30))};
+  return {{"oauth2accesstoken", token},
+          call.ctx.clock->wall() + std::chrono::seconds(std::max<std::int64_t>(seconds - 60, 30))};
 }
 
 Grant grant_in(const Call& call, const doc::Value& value, const std::string& at) {
@@ -27,10 +28,10 @@ Grant by_key(const Call& call, doc::View file) {
   auto now = std::chrono::system_clock::to_time_t(call.ctx.clock->wall());
   auto mail = file["client_email"].str_or("");
   TRY(auto assertion,
-      key.sign(doc::print_json(doc::Map{
-          {"iss", mail}, {"sub", mail}, {"aud", at}, {"scope", scope}, {"iat", now}, {"exp", now + 3600}})));
-  TRY(auto answer, call.json(form(at, {{"grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"},
-                                       {"assertion", assertion}})));
+      key.sign(doc::print_json(
+          doc::Map{{"iss", mail}, {"sub", mail}, {"aud", at}, {"scope", scope}, {"iat", now}, {"exp", now + 3600}})));
+  TRY(auto answer,
+      call.json(form(at, {{"grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"}, {"assertion", assertion}})));
   return grant_in(call, answer, at);
 }
 
@@ -64,13 +65,13 @@ Result<std::string> subject_token(const Call& call, doc::View source) {
 Grant by_exchange(const Call& call, doc::View file) {
   auto at = file["token_url"].str_or("https://sts.googleapis.com/v1/token");
   TRY(auto subject, subject_token(call, file["credential_source"]));
-  TRY(auto answer,
-      call.json(form(at, {{"grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"},
-                          {"audience", file["audience"].str_or("")},
-                          {"scope", std::string(scope)},
-                          {"requested_token_type", "urn:ietf:params:oauth:token-type:access_token"},
-                          {"subject_token_type", file["subject_token_type"].str_or("urn:ietf:params:oauth:token-type:jwt")},
-                          {"subject_token", subject}})));
+  TRY(auto answer, call.json(form(at, {{"grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"},
+                                       {"audience", file["audience"].str_or("")},
+                                       {"scope", std::string(scope)},
+                                       {"requested_token_type", "urn:ietf:params:oauth:token-type:access_token"},
+                                       {"subject_token_type",
+                                        file["subject_token_type"].str_or("urn:ietf:params:oauth:token-type:jwt")},
+                                       {"subject_token", subject}})));
   auto as = file["service_account_impersonation_url"].str_or("");
   if (as.empty()) return grant_in(call, answer, at);
   net::ClientRequest request{.method = "POST", .url = as};

@@ -44,7 +44,8 @@ struct Remote::Rep {
       auto mirror = session(ref.host + " mirror", base);
       auto response = mirror->send(ctx, mirrored);
       if (response && response->ok()) return response;
-      // Images without a namespace are in "library" at Docker's hub alone; other registries keep them as they are named.
+      // Images without a namespace are in "library" at Docker's hub alone; other registries keep them as they are
+      // named.
       constexpr std::string_view hub = "/v2/library/";
       if (ref.host == "docker.io" && response && response->status == 404 && mirrored.target.starts_with(hub)) {
         mirrored.target = "/v2/" + mirrored.target.substr(hub.size());

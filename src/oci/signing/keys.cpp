@@ -20,8 +20,7 @@ using Key = Owned<EVP_PKEY, EVP_PKEY_free>;
 using Bio = Owned<BIO, BIO_free_all>;
 using Digester = Owned<EVP_MD_CTX, EVP_MD_CTX_free>;
 
-constexpr std::string_view sealed_label = "ENCRYPTED SIGSTORE PRIVATE KEY",
-                           old_label = "ENCRYPTED COSIGN PRIVATE KEY";
+constexpr std::string_view sealed_label = "ENCRYPTED SIGSTORE PRIVATE KEY", old_label = "ENCRYPTED COSIGN PRIVATE KEY";
 struct Scrypt {
   std::uint64_t n = 65536;
   std::uint32_t r = 8, p = 1;
@@ -83,9 +82,10 @@ Result<std::string> unseal(std::string_view json, std::string_view password) {
   if (!salt || !nonce || nonce->size() != crypto_secretbox_NONCEBYTES || !box ||
       box->size() <= crypto_secretbox_MACBYTES)
     return fail(Kind::invalid, "cosign.key: salt, nonce or ciphertext is broken");
-  TRY(auto key, derive(password, *salt,
-                       {static_cast<std::uint64_t>(cost["N"].num_or(0)), static_cast<std::uint32_t>(cost["r"].num_or(0)),
-                        static_cast<std::uint32_t>(cost["p"].num_or(0))}));
+  TRY(auto key,
+      derive(password, *salt,
+             {static_cast<std::uint64_t>(cost["N"].num_or(0)), static_cast<std::uint32_t>(cost["r"].num_or(0)),
+              static_cast<std::uint32_t>(cost["p"].num_or(0))}));
   std::string der(box->size() - crypto_secretbox_MACBYTES, '\0');
   if (crypto_secretbox_open_easy(bytes_of(der), bytes_of(*box), box->size(), bytes_of(*nonce), bytes_of(key)) != 0)
     return Fail(Error(Kind::denied, "cosign.key: the password does not open it")
@@ -132,7 +132,9 @@ Result<SigningKey> SigningKey::load(std::string_view text, std::string_view pass
     key = Key(PEM_read_bio_PrivateKey(in.get(), nullptr, no_passphrase, nullptr));
     ERR_clear_error();
   }
-  if (!key) return Fail(Error(Kind::invalid, "no private key that can be read: want a file of cosign's, or PEM without a passphrase"));
+  if (!key)
+    return Fail(
+        Error(Kind::invalid, "no private key that can be read: want a file of cosign's, or PEM without a passphrase"));
   return SigningKey(key.release());
 }
 
@@ -144,21 +146,20 @@ SigningKey& SigningKey::operator=(SigningKey&& other) noexcept {
 SigningKey::~SigningKey() { EVP_PKEY_free(key_of(key_)); }
 
 Result<std::string> SigningKey::sealed(std::string_view password) const {
-  auto der = written([&](BIO* out) {
-    return i2d_PKCS8PrivateKey_bio(out, key_of(key_), nullptr, nullptr, 0, nullptr, nullptr);
-  });
+  auto der = written(
+      [&](BIO* out) { return i2d_PKCS8PrivateKey_bio(out, key_of(key_), nullptr, nullptr, 0, nullptr, nullptr); });
   if (der.empty()) return refused("write a key");
   Scrypt cost;
   auto salt = random_bytes(32), nonce = random_bytes(crypto_secretbox_NONCEBYTES);
   TRY(auto key, derive(password, salt, cost));
   std::string box(der.size() + crypto_secretbox_MACBYTES, '\0');
   crypto_secretbox_easy(bytes_of(box), bytes_of(der), der.size(), bytes_of(nonce), bytes_of(key));
-  auto json = doc::print_json(
-      doc::Map{{"kdf", doc::Map{{"name", "scrypt"},
-                                {"params", doc::Map{{"N", static_cast<std::int64_t>(cost.n)}, {"r", cost.r}, {"p", cost.p}}},
-                                {"salt", to_base64(salt)}}},
-               {"cipher", doc::Map{{"name", "nacl/secretbox"}, {"nonce", to_base64(nonce)}}},
-               {"ciphertext", to_base64(box)}});
+  auto json = doc::print_json(doc::Map{
+      {"kdf", doc::Map{{"name", "scrypt"},
+                       {"params", doc::Map{{"N", static_cast<std::int64_t>(cost.n)}, {"r", cost.r}, {"p", cost.p}}},
+                       {"salt", to_base64(salt)}}},
+      {"cipher", doc::Map{{"name", "nacl/secretbox"}, {"nonce", to_base64(nonce)}}},
+      {"ciphertext", to_base64(box)}});
   return to_pem(sealed_label, json);
 }
 
@@ -196,8 +197,9 @@ VerificationKey::~VerificationKey() { EVP_PKEY_free(key_of(key_)); }
 
 bool VerificationKey::verifies(std::string_view bytes, std::string_view signature) const {
   Digester digester(EVP_MD_CTX_new());
-  bool good = EVP_DigestVerifyInit(digester.get(), nullptr, hash_for(key_of(key_)), nullptr, key_of(key_)) == 1 &&
-              EVP_DigestVerify(digester.get(), bytes_of(signature), signature.size(), bytes_of(bytes), bytes.size()) == 1;
+  bool good =
+      EVP_DigestVerifyInit(digester.get(), nullptr, hash_for(key_of(key_)), nullptr, key_of(key_)) == 1 &&
+      EVP_DigestVerify(digester.get(), bytes_of(signature), signature.size(), bytes_of(bytes), bytes.size()) == 1;
   ERR_clear_error();
   return good;
 }

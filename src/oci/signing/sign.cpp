@@ -29,11 +29,10 @@ std::string simple_payload(const std::string& name, const Digest& image,
                            const std::map<std::string, std::string>& annotations) {
   doc::Value optional;
   for (const auto& [key, value] : annotations) optional[key] = value;
-  return doc::print_json(
-      doc::Map{{"critical", doc::Map{{"identity", doc::Map{{"docker-reference", name}}},
-                                     {"image", doc::Map{{"docker-manifest-digest", image.str()}}},
-                                     {"type", "cosign container image signature"}}},
-               {"optional", optional}});
+  return doc::print_json(doc::Map{{"critical", doc::Map{{"identity", doc::Map{{"docker-reference", name}}},
+                                                        {"image", doc::Map{{"docker-manifest-digest", image.str()}}},
+                                                        {"type", "cosign container image signature"}}},
+                                  {"optional", optional}});
 }
 
 // Whom a payload of this form is about. Errors: invalid.
