@@ -158,7 +158,8 @@ void sign_dispatch(const House& house, const cluster::ApiOptions::User& user, do
 Result<> admit(const Ctx& ctx, House& house, const cluster::ApiOptions::User& user, const std::string& subresource,
                const kube::Object& before, doc::Value& next) {
   if (next.str_at({"apiVersion"}) == "v1") {
-    if (!subresource.empty()) return {};
+    bool whole = subresource.empty() || subresource == "ephemeralcontainers";  // `kubectl debug` brings images as well
+    if (!whole) return {};
     TRY_OK(check_registry_settings(next));
     return next.str_at({"kind"}) == "Pod" ? verify_images(ctx, house, before, next) : Result<>();
   }

@@ -1,6 +1,6 @@
 #pragma once
-// What the house says of the images it builds: a signature, and where they come from, by a key of its own. Stock cosign
-// verifies both with DATA/pki/images.pub.
+// What the house says of the images it builds: a signature, and where they come from, by a key of its own.
+// DATA/pki/images.pub verifies both.
 #include <memory>
 
 #include "oci/signing.h"

@@ -92,4 +92,20 @@ def test_run_on_the_working_tree(house):
     check(failed.returncode == 1 and "127.0.0.1:1" in failed.all, failed.all)
 
 
+KIND = """      - uses: helm/kind-action@v1
+      - run: |
+          kubectl run app --image=acme/tried:1 --command -- /bin/busybox sh -c 'trap exit TERM; cat /made; sleep 60 & wait'
+          kubectl wait --for=condition=Ready pod/app --timeout=20s
+          kubectl logs app
+"""
+
+
+def test_a_cluster_of_a_job_runs_what_it_built(house):
+    house.push_busybox()
+    harness.need("kubectl")
+    run, of = jobs(house, "tried", HEAD + BUILD % "registry.slipway.local/acme/tried:1" + KIND, [("Dockerfile", "FROM base/busybox:1\nRUN echo it was built here >/made\n")])
+    log = house.http("GET", f"/logs/{run['metadata']['name']}/build")[1]
+    check(phase(run) == "Succeeded" and " 1 it was built here" in log, log)
+
+
 harness.main(globals())

@@ -64,6 +64,10 @@ def test_what_the_house_builds_is_signed(house):
     for word in ("container app", "registry.slipway.local/base/busybox:1", "image policy base", "no signature"):
         check(word in result.stderr, f"{word}: {result.stderr}")
     check(result.returncode != 0, "it is admitted")
+    # Nor by the way that `kubectl debug` takes.
+    brought = json.dumps({"spec": {"ephemeralContainers": [{"name": "look", "image": "registry.slipway.local/base/busybox:1"}]}})
+    status, text = house.http("PATCH", "/api/v1/namespaces/guarded/pods/good/ephemeralcontainers", brought, {"Content-Type": "application/strategic-merge-patch+json"})
+    check(status == 403 and "image policy base" in text, (status, text))
 
 
 def test_a_key_of_our_own(house):

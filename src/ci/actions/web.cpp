@@ -20,12 +20,6 @@ std::string reason(std::string_view body) {
 
 }  // namespace
 
-std::string text_in_xml(std::string_view xml, std::string_view tag) {
-  auto rest = cut(xml, fmt::format("<{}>", tag));
-  auto inner = rest ? cut(rest->second, fmt::format("</{}>", tag)) : std::nullopt;
-  return inner ? std::string(trim(inner->first)) : std::string();
-}
-
 std::string variable(const ActionUse& use, const std::string& name) {
   return use.job.scope(*use.step.frame, &use.step).context("env").member(name).text();
 }
@@ -70,13 +64,6 @@ Result<doc::Value> github_call(const Ctx& ctx, std::string method, std::string u
   if (trim(answer.body).empty()) return doc::Value();
   TRY_IN(auto value, answer.url, doc::parse_json(answer.body, "answer"));
   return value;
-}
-
-std::string form_of(const std::vector<std::pair<std::string, std::string>>& fields) {
-  std::string out;
-  for (const auto& [name, value] : fields)
-    out += fmt::format("{}{}={}", out.empty() ? "" : "&", percent_encode(name), percent_encode(value));
-  return out;
 }
 
 }  // namespace slipway::ci

@@ -3,6 +3,7 @@
 #include "ci/detail/job_run.h"
 #include "doc/view.h"
 #include "net/client.h"
+#include "net/forms.h"
 
 namespace slipway::ci {
 
@@ -17,10 +18,9 @@ Result<net::ClientResponse> send(const Ctx& ctx, net::ClientRequest request);
 // JSON to and fro, as GitHub's API has it.
 Result<doc::Value> github_call(const Ctx& ctx, std::string method, std::string url, const std::string& token,
                                const doc::Value& body = {});
-std::string form_of(const std::vector<std::pair<std::string, std::string>>& fields);
+using net::form_of;
 // A variable of the step, "" when it is not set.
 std::string variable(const ActionUse& use, const std::string& name);
-// What a tag of XML holds, without entities; "" when it is not there.
-std::string text_in_xml(std::string_view xml, std::string_view tag);
+using net::text_in_xml;
 
 }  // namespace slipway::ci

@@ -5,6 +5,7 @@
 #include "base/process.h"
 #include "base/text.h"
 #include "doc/json.h"
+#include "net/forms.h"
 #include "oci/cloud/cloud.h"
 
 namespace slipway::oci::cloud {
@@ -43,14 +44,6 @@ std::string first_of(const Call& call, std::initializer_list<const char*> names,
   return fallback;
 }
 
-std::string in_xml(std::string_view xml, std::string_view tag) {
-  auto open = fmt::format("<{}>", tag), close = fmt::format("</{}>", tag);
-  auto from = xml.find(open);
-  auto to = from == std::string_view::npos ? from : xml.find(close, from);
-  return to == std::string_view::npos ? std::string()
-                                      : std::string(xml.substr(from + open.size(), to - from - open.size()));
-}
-
 // signer: whose keys ask; none for a web identity, which proves itself.
 Result<Keys> assume(const Call& call, const std::string& region, Fields fields, const Keys& signer) {
   auto at = first_of(call, {"AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"},
@@ -60,8 +53,8 @@ Result<Keys> assume(const Call& call, const std::string& region, Fields fields, 
   auto request = form(at + "/", fields);
   if (signer) TRY_OK(net::sign_for_aws(request, *signer, region, "sts", call.ctx.clock->wall()));
   TRY(auto answer, call.send(std::move(request)));
-  net::AwsKeys keys{in_xml(answer.body, "AccessKeyId"), in_xml(answer.body, "SecretAccessKey"),
-                    in_xml(answer.body, "SessionToken")};
+  net::AwsKeys keys{net::text_in_xml(answer.body, "AccessKeyId"), net::text_in_xml(answer.body, "SecretAccessKey"),
+                    net::text_in_xml(answer.body, "SessionToken")};
   if (keys.id.empty() || keys.secret.empty()) return fail(Kind::unavailable, "{}: the answer holds no keys", at);
   return keys;
 }

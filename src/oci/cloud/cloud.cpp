@@ -2,9 +2,9 @@
 
 #include <cstdlib>
 
-#include "base/encode.h"
 #include "base/text.h"
 #include "doc/json.h"
+#include "net/forms.h"
 
 namespace slipway::oci {
 namespace cloud {
@@ -35,8 +35,7 @@ Result<doc::Value> Call::json(net::ClientRequest request) const {
 
 net::ClientRequest form(std::string url, const Fields& fields) {
   net::ClientRequest request{.method = "POST", .url = std::move(url)};
-  for (const auto& [name, value] : fields)
-    request.body += (request.body.empty() ? "" : "&") + percent_encode(name) + "=" + percent_encode(value);
+  request.body = net::form_of(fields);
   request.headers.set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8");
   return request;
 }
