@@ -492,21 +492,6 @@ TEST_F(RunnerTest, SLOW_TheExampleShopPasses) {
   }
 }
 
-// 30 steps that do nothing: what is left is ours.
-TEST_F(RunnerTest, SLOW_StepsAreCheap) {
-  isolate();
-  if (IsSkipped()) return;
-  std::string text;
-  for (int i = 0; i < 30; ++i) text += "- run: ':'\n";
-  auto r = steps(text);
-  ASSERT_EQ(r.conclusions(), "j=success") << r.words;
-  Millis total{0};
-  for (auto& s : r.job("j").steps) total += s.duration;
-  RecordProperty("millis", static_cast<int>(total.count()));
-  fmt::print("30 steps: {} ms in steps, {} ms in all\n", total.count(), r.job("j").duration.count());
-  EXPECT_LT(total.count(), 30 * 20);
-}
-
 TEST_F(RunnerTest, RowsThatWereAskedForAlone) {
   options.only_matrix = {{"OS", "debian"}, {"node", "8"}, {"node", "9"}};
   auto r = run(R"(on: push
