@@ -111,7 +111,9 @@ std::vector<Command> build_commands();
 std::vector<Command> image_commands();
 std::vector<Command> signing_commands();  // key, image sign, attest, verify
 std::vector<Command> db_commands();
-std::vector<Command> secret_commands();
+std::vector<Command> secret_commands();   // of workflow runs
+std::vector<Command> sealing_commands();  // secrets in Git, and their keys
+std::vector<Command> key_commands();      // part of those
 std::vector<Command> promote_commands();  // promote, app rollback, rollout undo
 std::vector<Command> app_diff_commands();
 std::vector<Command> cache_commands();

@@ -18,7 +18,7 @@ std::vector<Command> all() {
   std::vector<Command> commands;
   for (auto list : {server_commands, path_commands, pr_commands, app_commands, rollout_commands, local_commands,
                     init_commands, scan_commands, build_commands, image_commands, signing_commands, db_commands,
-                    secret_commands, promote_commands, app_diff_commands})
+                    secret_commands, sealing_commands, promote_commands, app_diff_commands})
     for (auto& command : list()) commands.push_back(std::move(command));
   return commands;
 }
@@ -251,16 +251,6 @@ TEST(Build, ADockerfileThatIsWrongFailsTheBuildAndNotTheCommandLine) {
                              {"push", "true"}});
   ASSERT_FALSE(push);
   EXPECT_EQ(exit_code(push.error()), 2);
-}
-
-TEST(NotThereYet, IsSaidWithWhatToDoInstead) {
-  for (const char* name : {"secret seal", "secret rotate", "secret check"}) {
-    auto refused = call(name, {});
-    ASSERT_FALSE(refused) << name;
-    EXPECT_EQ(exit_code(refused.error()), 4) << name;
-    EXPECT_TRUE(refused.error().what().contains("not there yet")) << name;
-    EXPECT_FALSE(refused.error().hint().empty()) << name;
-  }
 }
 
 }  // namespace

@@ -21,27 +21,6 @@ path::Finding error_at(std::string rule, path::Place place, std::string message)
   return finding;
 }
 
-// Files of people: no hidden folders, no installed packages, no templates of charts.
-Result<> walk(const Ctx& ctx, const fs::path& root, const fs::path& below,
-              const std::function<void(const fs::path& file, const std::string& shown)>& take) {
-  TRY_OK(ctx.alive());
-  if (!fs::is_directory(root / below)) {
-    take(root / below, below.empty() ? root.string() : below.string());
-    return {};
-  }
-  TRY(auto names, list_dir(root / below));
-  for (const auto& name : names) {
-    auto path = below / name;
-    auto status = fs::symlink_status(root / path);
-    bool chart = name == "templates" && path_exists(root / below / "Chart.yaml");
-    if (fs::is_regular_file(status))
-      take(root / path, path.string());
-    else if (fs::is_directory(status) && !name.starts_with('.') && name != "node_modules" && !chart)
-      TRY_OK(walk(ctx, root, path, take));
-  }
-  return {};
-}
-
 // "FILE:3:1: what" as its parts.
 path::Finding from_error(const std::string& rule, const std::string& shown, const Error& error) {
   auto text = error.what();
@@ -126,6 +105,26 @@ void check_object(const doc::Value& object, const std::string& shown, std::vecto
 
 }  // namespace
 
+Result<> walk_files(const Ctx& ctx, const fs::path& root, const fs::path& below,
+              const std::function<void(const fs::path& file, const std::string& shown)>& take) {
+  TRY_OK(ctx.alive());
+  if (!fs::is_directory(root / below)) {
+    take(root / below, below.empty() ? root.string() : below.string());
+    return {};
+  }
+  TRY(auto names, list_dir(root / below));
+  for (const auto& name : names) {
+    auto path = below / name;
+    auto status = fs::symlink_status(root / path);
+    bool chart = name == "templates" && path_exists(root / below / "Chart.yaml");
+    if (fs::is_regular_file(status))
+      take(root / path, path.string());
+    else if (fs::is_directory(status) && !name.starts_with('.') && name != "node_modules" && !chart)
+      TRY_OK(walk_files(ctx, root, path, take));
+  }
+  return {};
+}
+
 Result<> lint_workflows(const fs::path& root, std::vector<path::Finding>& findings) {
   auto add = [&](const fs::path& file, const std::string& shown, ci::LintOptions options) -> Result<> {
     TRY(auto text, read_file(file, kLargestFile));
@@ -157,7 +156,7 @@ Result<> lint_workflows(const fs::path& root, std::vector<path::Finding>& findin
 }
 
 Result<> lint_dockerfiles(const Ctx& ctx, const fs::path& root, std::vector<path::Finding>& findings) {
-  return walk(ctx, root, "", [&](const fs::path& file, const std::string& shown) {
+  return walk_files(ctx, root, "", [&](const fs::path& file, const std::string& shown) {
     if (!is_dockerfile(file.filename().string())) return;
     auto text = read_file(file, kLargestFile);
     auto parsed = text ? image::parse_dockerfile(*text, shown) : Result<image::Dockerfile>(Fail(text.error()));
@@ -167,7 +166,7 @@ Result<> lint_dockerfiles(const Ctx& ctx, const fs::path& root, std::vector<path
 }
 
 Result<> lint_schemas(const Ctx& ctx, const fs::path& root, std::vector<path::Finding>& findings) {
-  return walk(ctx, root, "", [&](const fs::path& file, const std::string& shown) {
+  return walk_files(ctx, root, "", [&](const fs::path& file, const std::string& shown) {
     if (!shown.ends_with(".yaml") && !shown.ends_with(".yml")) return;
     auto text = read_file(file, kLargestFile);
     if (!text) return;

@@ -1,5 +1,6 @@
 #pragma once
 // What `slipway lint` checks beside the lint stage: whether files can be read at all by who will read them.
+#include <functional>
 #include <vector>
 
 #include "base/ctx.h"
@@ -7,6 +8,10 @@
 #include "path/types.h"
 
 namespace slipway::cli {
+
+// Files of people below `root` (or it itself): no hidden folders, no installed packages, no templates of charts.
+Result<> walk_files(const Ctx& ctx, const fs::path& root, const fs::path& below,
+                    const std::function<void(const fs::path& file, const std::string& shown)>& take);
 
 // Workflow files below .github/workflows and .gitlab-ci.yml, each with all its problems.
 Result<> lint_workflows(const fs::path& root, std::vector<path::Finding>& findings);

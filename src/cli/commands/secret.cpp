@@ -102,18 +102,10 @@ Result<int> rm(const Ctx& ctx, const Arguments& arguments, Io& io) {
   return 0;
 }
 
-Run missing(std::string what, std::string instead) {
-  return [what, instead](const Ctx&, const Arguments&, Io&) -> Result<int> {
-    return Fail(Error(Kind::unavailable, what + ": not there yet: secrets sealed in Git are not decrypted here so far")
-                    .with_hint(instead));
-  };
-}
-
 }  // namespace
 
 std::vector<Command> secret_commands() {
   Positional repository{"repository", "source repository"}, name{"name", "NAME of ${{ secrets.NAME }}"};
-  std::string by_hand = "slipway secret set REPOSITORY NAME for workflows; kubectl create secret for what runs";
   return {
       {"secret set",
        "gives the workflows of a repository a secret",
@@ -133,24 +125,6 @@ std::vector<Command> secret_commands() {
        with_connection(),
        {repository, name},
        rm},
-      {"secret seal",
-       "seals a Secret for Git (not there yet)",
-       "slipway secret seal secret.yaml",
-       {},
-       {{"file", "manifest", false}},
-       missing("secret seal", by_hand)},
-      {"secret rotate",
-       "seals again with a new key (not there yet)",
-       "slipway secret rotate",
-       {},
-       {},
-       missing("secret rotate", by_hand)},
-      {"secret check",
-       "what cannot be decrypted (not there yet)",
-       "slipway secret check overlays/production",
-       {},
-       {{"path", "folder", false}},
-       missing("secret check", by_hand)},
   };
 }
 
