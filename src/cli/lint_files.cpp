@@ -106,7 +106,7 @@ void check_object(const doc::Value& object, const std::string& shown, std::vecto
 }  // namespace
 
 Result<> walk_files(const Ctx& ctx, const fs::path& root, const fs::path& below,
-              const std::function<void(const fs::path& file, const std::string& shown)>& take) {
+                    const std::function<void(const fs::path& file, const std::string& shown)>& take) {
   TRY_OK(ctx.alive());
   if (!fs::is_directory(root / below)) {
     take(root / below, below.empty() ? root.string() : below.string());

@@ -3,8 +3,8 @@
 #include <cstdlib>
 
 #include "base/text.h"
-#include "gitops/keys.h"
 #include "gitops/application.h"
+#include "gitops/keys.h"
 
 namespace slipway::cli {
 namespace {
@@ -77,7 +77,8 @@ Result<std::optional<FoundRules>> configured_rules(const fs::path& file) {
 }
 
 std::vector<Option> with_keys(std::vector<Option> options) {
-  options.push_back({"--key-file", "an age key file (else SOPS_AGE_KEY, SOPS_AGE_KEY_FILE, sops/age/keys.txt)", false, true});
+  options.push_back(
+      {"--key-file", "an age key file (else SOPS_AGE_KEY, SOPS_AGE_KEY_FILE, sops/age/keys.txt)", false, true});
   options.push_back({"--server", "use the keys of the running slipway as well", true});
   return with_connection(std::move(options));
 }

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/text.h"
+#include "gitops/front.h"
 
 namespace slipway::gitops {
 namespace {
@@ -170,6 +171,8 @@ Result<Application> application_from(const kube::Object& object) {
   Application app;
   app.key = object.key();
   app.uid = object.uid();
+  app.front = &argo_front();
+  app.owner = tracking_name(app.key);
   auto spec = object["spec"];
   TRY(app.project, text_or(spec["project"], "default"));
   if (app.project.empty()) app.project = "default";

@@ -1,13 +1,17 @@
 #pragma once
 // An Argo CD Application, read into values. Fields and defaults as Argo CD 3 has them.
+#include <functional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "gitops/options.h"
 #include "kube/object.h"
+#include "secret/age.h"
 
 namespace slipway::gitops {
+
+class Front;
 
 // Where Argo CD's Applications and AppProjects live; Applications may live elsewhere too.
 inline constexpr std::string_view home_namespace = "argocd";
@@ -17,6 +21,11 @@ struct SourceSpec {
   bool recurse = false;
   std::string include, exclude;
   doc::Value kustomize;  // the kustomize block, applied as an overlay on the path
+  // As Flux has it: a folder without a kustomization gets one of everything below, fields are laid over it as they
+  // are, labels and annotations go to every object, and ${variables} are put in last.
+  bool generate = false;
+  doc::Value overlay, metadata;
+  std::optional<std::map<std::string, std::string>> variables;
 };
 
 struct RetrySpec {
@@ -35,9 +44,18 @@ struct IgnoreDifference {
   std::set<std::string> managers;     // field managers whose fields are left alone
 };
 
+// What must be healthy before a sync has succeeded.
+struct HealthGate {
+  bool all = false;  // everything that was applied
+  std::vector<std::pair<kube::Type, kube::Key>> objects;
+  Millis timeout{300000};
+};
+
 struct Application {
   kube::Key key;
   std::string uid;
+  const Front* front = nullptr;  // the language it is written in
+  std::string owner;             // how its objects name it
   std::string project = "default";
   std::vector<SourceSpec> sources;
   doc::Value source_doc;                 // spec.source, or the list spec.sources
@@ -48,6 +66,12 @@ struct Application {
   RetrySpec retry;
   std::vector<IgnoreDifference> ignore;
   std::int64_t history_limit = 10;
+  std::vector<kube::Key> depends_on;  // others of the same kind, ready before this one is synced
+  HealthGate gate;
+  std::string source_name;    // of the object that the revision comes from
+  std::string revision_text;  // how the revision is shown where it is not the commit alone
+  // The keys for sealed files, asked for when one is met.
+  std::function<Result<std::vector<secret::AgeIdentity>>(const Ctx&)> keys;
   std::string deletion_approved;  // when a person agreed to deletions that ask for it
 };
 

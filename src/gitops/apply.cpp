@@ -36,13 +36,21 @@ Result<kube::Object> replace(const Ctx& ctx, kube::Client& client, doc::Value ob
   return client.update(ctx, std::move(object), writing());
 }
 
-// What `kubectl apply` owns becomes ours, as its own --server-side does it: else a field that Git drops would stay,
-// held by a manager that nobody uses any more. Rule: client-go's csaupgrade.
+// The field managers of Argo CD and Flux.
+bool is_deployer(doc::View entry) {
+  auto manager = entry["manager"].text();
+  bool applied = entry["operation"].text() == "Apply";
+  return (manager == "argocd-controller" || (manager == "kustomize-controller" && applied)) &&
+         entry["subresource"].text().empty();
+}
+
+// What `kubectl apply`, Argo CD or Flux owns becomes ours, as its own --server-side does it: else a field that Git
+// drops would stay, held by a manager that nobody uses any more. Rule: client-go's csaupgrade.
 Result<> take_over(const Ctx& ctx, kube::Client& client, const kube::Object& live) {
-  static constexpr std::string_view former = "kubectl-client-side-apply";
   auto entries = live["metadata"]["managedFields"].items();
   auto is_former = [](doc::View e) {
-    return e["manager"].text() == former && e["operation"].text() == "Update" && e["subresource"].text().empty();
+    bool kubectl = e["manager"].text() == "kubectl-client-side-apply" && e["operation"].text() == "Update";
+    return (kubectl || is_deployer(e)) && e["subresource"].text().empty();
   };
   auto is_ours = [](doc::View e) {
     return e["manager"].text() == field_manager && e["operation"].text() == "Apply" && e["subresource"].text().empty();
@@ -156,3 +164,12 @@ Result<> check_all(const Ctx& ctx, Work& work) {
 }
 
 }  // namespace slipway::gitops::detail
+
+namespace slipway::gitops {
+
+bool has_former_manager(const kube::Object& live) {
+  auto entries = live["metadata"]["managedFields"].items();
+  return std::any_of(entries.begin(), entries.end(), [](doc::View entry) { return detail::is_deployer(entry); });
+}
+
+}  // namespace slipway::gitops

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "doc/json.h"
 #include "doc/patch.h"
+#include "gitops/front.h"
 #include "kube/apply.h"
 
 namespace slipway::gitops {
@@ -141,6 +142,12 @@ std::string tracking_id(const Application& app, const Task& task) {
 }
 
 std::string owner_of(const kube::Object& live) {
+  auto flux = live.label(flux_name_label);
+  auto argo = tracked_owner(live);
+  return !argo.empty() || flux.empty() ? argo : flux_front().owner({live.label(flux_namespace_label), flux});
+}
+
+std::string tracked_owner(const kube::Object& live) {
   auto id = live.annotation(tracking_annotation);
   auto head = cut(id, ":");
   if (!head) return "";
@@ -156,9 +163,8 @@ std::string owner_of(const kube::Object& live) {
 doc::Value applied_object(const Application& app, const Task& task) {
   auto object = task.object;
   object.map().erase("status");
-  auto& meta = object["metadata"].map();
-  meta.erase("creationTimestamp");
-  if (task.type.kind != "CustomResourceDefinition") meta["annotations"][tracking_annotation] = tracking_id(app, task);
+  object["metadata"].map().erase("creationTimestamp");
+  app.front->mark(object, app, task);
   return object;
 }
 
@@ -173,6 +179,12 @@ Result<Compared> Comparer::compare(const Ctx& ctx, kube::Client& client, const A
   Compared result{task.type, task.key};
   result.task = &task;
   TRY(auto live, client.get(ctx, task.type, task.key));
+  if (task.leave || (live && task.only_create)) {
+    result.state = SyncState::synced;
+    if (live) result.live = *live;
+    if (live && !task.ignore_health) result.health = health_of(*live);
+    return result;
+  }
   if (!live) {
     result.state = SyncState::out_of_sync;
     result.missing = true;
@@ -180,7 +192,7 @@ Result<Compared> Comparer::compare(const Ctx& ctx, kube::Client& client, const A
     return result;
   }
   result.live = *live;
-  if (auto owner = owner_of(*live); !owner.empty() && owner != tracking_name(app.key)) result.shared_with = owner;
+  if (auto owner = owner_of(*live); !owner.empty() && owner != app.owner) result.shared_with = owner;
   if (!task.ignore_health) result.health = health_of(*live);
   TRY(auto desired, applied_over(app, task, *live));
   auto digest = sha256_hex(doc::print_json(desired));
@@ -209,6 +221,8 @@ Result<Compared> Comparer::compare(const Ctx& ctx, kube::Client& client, const A
     if (result.fields.size() == 20) break;
     result.fields.push_back(std::move(change.path));
   }
+  // Held by a controller that came before us: taken over, or a field that Git drops would stay.
+  if (task.options.migrate && has_former_manager(*live)) result.fields.emplace_back(".metadata.managedFields");
   result.state = result.fields.empty() ? SyncState::synced : SyncState::out_of_sync;
   result.dropped = dropped_fields(desired, would->value());
   (*known_.lock())[slot] = {digest, live->resource_version(), result.state, result.fields, result.dropped};

@@ -18,6 +18,10 @@ namespace slipway::gitops {
 inline constexpr std::string_view field_manager = "slipway-gitops";
 inline constexpr std::string_view tracking_annotation = "argocd.argoproj.io/tracking-id";
 
+// How Flux's objects name their Kustomization.
+inline constexpr std::string_view flux_name_label = "kustomize.toolkit.fluxcd.io/name";
+inline constexpr std::string_view flux_namespace_label = "kustomize.toolkit.fluxcd.io/namespace";
+
 enum class SyncState { synced, out_of_sync, unknown };
 std::string_view to_string(SyncState state);  // Synced, OutOfSync, Unknown
 
@@ -64,6 +68,10 @@ Result<doc::Value> applied_over(const Application& app, const Task& task, const 
 std::string tracking_id(const Application& app, const Task& task);
 // The Application that a live object says it belongs to, in its tracking name; "" for none, and for an annotation that
 // was copied from another object.
+std::string tracked_owner(const kube::Object& live);
+// That, or the Kustomization of Flux that its labels name; in the form of Front::owner.
 std::string owner_of(const kube::Object& live);
+// Whether another deployer (Argo CD, Flux) owns fields of it by server-side apply.
+bool has_former_manager(const kube::Object& live);
 
 }  // namespace slipway::gitops

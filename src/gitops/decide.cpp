@@ -85,6 +85,10 @@ Decision after_failure(const Ctx& ctx, Work& work) {
 
 Decision automatic_decision(const Ctx& ctx, Work& work) {
   const auto& op = work.status.operation;
+  if (!work.blocked.empty()) {
+    work.status.conditions.push_back({"DependencyNotReady", work.blocked});
+    return {Plan::wait, Millis(30000), false};
+  }
   auto held = work.project.held_back(work.app, ctx.clock->wall(), false);
   // Windows open and close on the minute.
   if (!held.empty()) {

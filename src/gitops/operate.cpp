@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "gitops/detail/operate.h"
+#include "gitops/front.h"
 
 namespace slipway::gitops::detail {
 namespace {
@@ -195,7 +196,8 @@ Result<std::optional<Millis>> run_operation(const Ctx& ctx, Work& work) {
     TRY(auto progress, advance(ctx, work));
     if (!progress.done()) return progress;
     if (op.selective()) return progress;
-    return prune(ctx, work);
+    TRY(auto pruned, prune(ctx, work));
+    return pruned.done() ? await_health(ctx, work) : pruned;
   };
   auto progress = step();
   if (!progress) {
@@ -226,7 +228,8 @@ TaskResult& result_of(Operation& op, const kube::Type& type, const kube::Key& ke
 
 Result<> record(const Ctx& ctx, Work& work, Recorded what) {
   bool started = what == Recorded::start;
-  auto before = status_from(work.application).inventory;
+  const auto& front = *work.app.front;
+  auto before = front.status_from(work.application).inventory;
   if (what == Recorded::inventory && before == work.status.inventory) return {};
   auto saved = work.status;
   saved.inventory.insert(saved.inventory.end(), before.begin(), before.end());
@@ -240,10 +243,12 @@ Result<> record(const Ctx& ctx, Work& work, Recorded what) {
     if (work.application.value().find("operation") != nullptr)
       patch.emplace_back(doc::Map{{"op", "remove"}, {"path", "/operation"}});
   }
-  patch.emplace_back(doc::Map{
-      {"op", "add"}, {"path", "/status"}, {"value", to_doc(saved, work.application, rfc3339(ctx.clock->wall()))}});
-  auto written = work.context.client.patch(ctx, work.application.type(), work.application.key(), kube::PatchType::json,
-                                           std::move(patch), {.field_manager = std::string(status_manager)});
+  patch.emplace_back(doc::Map{{"op", "add"},
+                              {"path", "/status"},
+                              {"value", front.to_doc(saved, work.application, rfc3339(ctx.clock->wall()))}});
+  auto written = work.context.home().patch(
+      ctx, work.application.type(), work.application.key(), kube::PatchType::json, std::move(patch),
+      {.field_manager = std::string(status_manager), .subresource = front.status_subresource()});
   if (!written) return Fail(std::move(written).error());
   work.request_taken = work.request_taken || started;
   return {};

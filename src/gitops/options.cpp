@@ -89,6 +89,9 @@ SyncOptions options_of(const SyncOptions& application, const kube::Object& objec
   options.create_namespace = application.create_namespace, options.fail_on_shared = application.fail_on_shared;
   options.propagation = application.propagation;
   if (object.annotation("helm.sh/resource-policy") == "keep") options.remove = Permission::no;
+  if (object.annotation("kustomize.toolkit.fluxcd.io/prune") == "disabled")
+    options.prune = options.remove = Permission::no;
+  if (object.annotation("kustomize.toolkit.fluxcd.io/force") == "enabled") options.force = true;
   return options;
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "gitops/detail/operate.h"
+#include "gitops/front.h"
 
 namespace slipway::gitops::detail {
 namespace {
@@ -99,8 +100,11 @@ Result<Progress> prune(const Ctx& ctx, Work& work) {
 Result<Looked> tear_down(const Ctx& ctx, const SyncContext& context, const kube::Object& application,
                          AppStatus status) {
   Looked looked;
-  auto propagation = cascade_of(application);
-  if (!propagation) return looked;
+  const auto& front = front_of(application.type());
+  auto propagation = front.cascade_of(application);
+  auto finalizers = application["metadata"]["finalizers"].items();
+  if (std::none_of(finalizers.begin(), finalizers.end(), [&](doc::View f) { return front.is_our_finalizer(f.text()); }))
+    return looked;
   auto now = rfc3339(ctx.clock->wall());
   SyncOptions options;
   for (const auto& text : application["spec"]["syncPolicy"]["syncOptions"].items())
@@ -109,11 +113,12 @@ Result<Looked> tear_down(const Ctx& ctx, const SyncContext& context, const kube:
   std::vector<InventoryEntry> left;
   std::string waiting;
   for (const auto& entry : status.inventory) {
-    if (entry.type.kind == "CustomResourceDefinition") continue;  // as Argo CD: never with the application
+    if (!propagation) continue;
+    if (entry.type.kind == "CustomResourceDefinition" && !front.takes_definitions()) continue;
     auto live = context.client.get(ctx, entry.type, entry.key);
     if (!live && live.error().is(Kind::not_found)) continue;
     if (!live) return Fail(std::move(live).error());
-    if (!*live || owner_of(**live) != tracking_name(application.key())) continue;
+    if (!*live || owner_of(**live) != front.owner(application.key())) continue;
     auto permission = options_of(options, **live).remove;
     if (permission == Permission::no) continue;
     left.push_back(entry);
@@ -126,12 +131,12 @@ Result<Looked> tear_down(const Ctx& ctx, const SyncContext& context, const kube:
       objects.push_back(**live);
   }
   std::set<std::string> gone;  // uids
-  TRY(auto deleting, remove_waves(ctx, context.client, objects, *propagation, gone));
+  TRY(auto deleting, remove_waves(ctx, context.client, objects, propagation.value_or(options.propagation), gone));
   if (waiting.empty()) waiting = deleting;
   if (!waiting.empty()) {
     status.inventory = left;
     status.conditions = {{"DeletionWarning", "waiting for " + waiting}};
-    looked.status = to_doc(status, application, now);
+    looked.status = front.to_doc(status, application, now);
     looked.again = Millis(1000);
     for (const auto& entry : left) looked.types.push_back(entry.type);
     return looked;
@@ -139,12 +144,12 @@ Result<Looked> tear_down(const Ctx& ctx, const SyncContext& context, const kube:
   context.comparer.forget(application.key().str());
   context.renderer.forget(application.key());
   auto freed = kube::modify(
-      ctx, context.client, application.type(), application.key(), {}, [](doc::Value& object) -> Result<bool> {
+      ctx, context.home(), application.type(), application.key(), {}, [&front](doc::Value& object) -> Result<bool> {
         auto* meta = object.if_map()->find("metadata");
-        auto* finalizers = meta != nullptr && meta->if_map() != nullptr ? meta->if_map()->find("finalizers") : nullptr;
-        if (finalizers == nullptr || finalizers->if_list() == nullptr) return false;
-        return std::erase_if(*finalizers->if_list(), [](const doc::Value& f) {
-                 return f.if_string() != nullptr && is_cascade_finalizer(*f.if_string());
+        auto* list = meta != nullptr && meta->if_map() != nullptr ? meta->if_map()->find("finalizers") : nullptr;
+        if (list == nullptr || list->if_list() == nullptr) return false;
+        return std::erase_if(*list->if_list(), [&front](const doc::Value& f) {
+                 return f.if_string() != nullptr && front.is_our_finalizer(*f.if_string());
                }) > 0;
       });
   if (!freed && !freed.error().is(Kind::not_found)) return Fail(std::move(freed).error());

@@ -1,7 +1,12 @@
 #include "gitops/source.h"
 
+#include "base/encode.h"
+#include "base/hash.h"
 #include "base/text.h"
 #include "doc/json.h"
+#include "gitops/flux/generate.h"
+#include "gitops/flux/substitute.h"
+#include "gitops/sealed_source.h"
 #include "manifest/kustomize.h"
 #include "manifest/load.h"
 
@@ -49,8 +54,13 @@ doc::Value overrides_of(const doc::Value& block) {
 }
 
 std::string spec_print(const SourceSpec& source) {
-  return fmt::format("{}|{}|{}|{}|{}|{}\n", source.repo_url, source.path, source.recurse, source.include,
-                     source.exclude, doc::print_json(source.kustomize));
+  auto text =
+      fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}|{}\n", source.repo_url, source.path, source.recurse, source.include,
+                  source.exclude, doc::print_json(source.kustomize), source.generate, doc::print_json(source.overlay),
+                  doc::print_json(source.metadata), source.variables.has_value());
+  if (source.variables)
+    for (const auto& [name, value] : *source.variables) text += fmt::format("{}={}\n", name, value);
+  return sha256_hex(text);
 }
 
 // What stands at paths of one commit, folder by folder.
@@ -104,10 +114,27 @@ struct RenderedSource {
   std::set<std::string> paths;
 };
 
+struct Sealed {
+  FindKeys keys;
+  std::function<void(std::string_view)> learned;
+};
+
+// A kustomization, or one of everything below the folder; Flux's fields over it.
+Result<std::vector<doc::Value>> build(const Ctx& ctx, manifest::FileSource& files, const std::string& folder,
+                                      const SourceSpec& source, bool there) {
+  manifest::KustomizeOptions options;
+  options.overrides = source.overlay.is_null() ? overrides_of(source.kustomize) : source.overlay;
+  if (there) return manifest::kustomize_build(ctx, files, folder, options);
+  TRY(auto text, flux::generate_kustomization(ctx, files, folder));
+  flux::WithKustomization with(files, folder, std::move(text));
+  return manifest::kustomize_build(ctx, with, folder, options);
+}
+
 Result<RenderedSource> render_source(const Ctx& ctx, const git::Repository& repository, const git::Oid& commit,
-                                     const SourceSpec& source) {
+                                     const SourceSpec& source, const Sealed& sealed) {
   manifest::GitSource plain(repository, commit);
-  manifest::RecordingSource files(plain);
+  SealedSource opened(plain, sealed.keys, sealed.learned);
+  manifest::RecordingSource files(opened);
   RenderedSource result;
   auto folder = manifest::join_path("", source.path.empty() ? "." : source.path);
   if (!folder)
@@ -117,11 +144,11 @@ Result<RenderedSource> render_source(const Ctx& ctx, const git::Repository& repo
     return fail(Kind::not_found, "{}: {}: app path does not exist at {}", source.repo_url, source.path,
                 commit.substr(0, 12));
   TRY(auto kustomization, manifest::find_kustomization(files, *folder));
-  if (kustomization) {
-    manifest::KustomizeOptions options;
-    options.overrides = overrides_of(source.kustomize);
+  if (kustomization || source.generate) {
     result.type = "Kustomize";
-    TRY(result.objects, manifest::kustomize_build(ctx, files, *folder, options));
+    TRY(result.objects, build(ctx, files, *folder, source, kustomization.has_value()));
+    flux::set_metadata(result.objects, source.metadata);
+    if (source.variables) TRY_OK(flux::substitute(result.objects, *source.variables));
   } else {
     if (!source.kustomize.is_null() && !overrides_of(source.kustomize).is_null())
       return fail(Kind::invalid, "{}: {}: has no kustomization for the Application's kustomize block", source.repo_url,
@@ -135,6 +162,13 @@ Result<RenderedSource> render_source(const Ctx& ctx, const git::Repository& repo
 }
 
 }  // namespace
+
+Result<git::Repository> Repositories::at(const Ctx& ctx, const std::string& url, const git::Oid&) {
+  return open(ctx, url);
+}
+Result<Artifact> Repositories::artifact(const Ctx&, const ArtifactRequest& request) {
+  return fail(Kind::unavailable, "{}: OCI artifacts are not read here", request.url);
+}
 
 // Whether what was read stands unchanged in another commit.
 Result<bool> Renderer::holds(const Read& read, const git::Repository& repository, const git::Oid& commit,
@@ -161,7 +195,9 @@ Result<std::shared_ptr<const Rendered>> Renderer::render(const Ctx& ctx, const A
   std::vector<git::Repository> repositories;
   for (std::size_t i = 0; i < app.sources.size(); ++i) {
     const auto& source = app.sources[i];
-    TRY(auto repository, repositories_.open(ctx, source.repo_url));
+    bool pinned = source.target_revision.size() == 40 && from_hex(source.target_revision);
+    TRY(auto repository, pinned ? repositories_.at(ctx, source.repo_url, source.target_revision)
+                                : repositories_.open(ctx, source.repo_url));
     TRY(auto commit, repository.resolve(source.target_revision));
     if (!commit) return fail(Kind::not_found, "{}: no revision {}", source.repo_url, source.target_revision);
     TRY(auto tree, repository.tree_of(*commit));
@@ -180,7 +216,10 @@ Result<std::shared_ptr<const Rendered>> Renderer::render(const Ctx& ctx, const A
   } else {
     auto objects = std::make_shared<std::vector<doc::Value>>();
     for (std::size_t i = 0; i < app.sources.size(); ++i) {
-      TRY(auto one, render_source(ctx, repositories[i], rendered->revisions[i], app.sources[i]));
+      FindKeys keys;
+      if (app.keys) keys = [&] { return app.keys(ctx); };
+      TRY(auto one,
+          render_source(ctx, repositories[i], rendered->revisions[i], app.sources[i], {std::move(keys), learned_}));
       rendered->types.push_back(std::move(one.type));
       for (auto& object : one.objects) objects->push_back(std::move(object));
       TreeIds ids(repositories[i], rendered->revisions[i]);

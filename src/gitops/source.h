@@ -11,12 +11,29 @@
 
 namespace slipway::gitops {
 
+struct ArtifactRequest {
+  std::string url;            // oci://host/name
+  std::string tag, digest;    // the digest wins; neither: latest
+  std::string media_type;     // of the layer; "": the first
+  bool copy = false;          // the layer is a file of its own, not an archive
+  std::string docker_config;  // a dockerconfigjson to sign in with; "": the house's own
+  bool insecure = false;      // plain HTTP
+};
+struct Artifact {
+  std::string repository, revision, digest;  // revision: latest@sha256:...
+  git::Oid commit;
+};
+
 // Where repositories are found; engine maps the embedded host's addresses to folders and mirrors the rest.
 class Repositories {
  public:
   virtual ~Repositories() = default;
   // Errors: not_found, denied, unavailable.
   virtual Result<git::Repository> open(const Ctx& ctx, const std::string& url) = 0;
+  // The repository with this commit in it: nobody is asked when it is here already.
+  virtual Result<git::Repository> at(const Ctx& ctx, const std::string& url, const git::Oid& commit);
+  // An OCI artifact (Flux's OCIRepository) as a commit that at() knows under its `repository`.
+  virtual Result<Artifact> artifact(const Ctx& ctx, const ArtifactRequest& request);
 };
 
 struct Rendered {
@@ -31,7 +48,9 @@ struct Rendered {
 // any.
 class Renderer {
  public:
-  explicit Renderer(Repositories& repositories) : repositories_(repositories) {}
+  // `learned` is told what sealed files say, for a redaction set.
+  explicit Renderer(Repositories& repositories, std::function<void(std::string_view)> learned = {})
+      : repositories_(repositories), learned_(std::move(learned)) {}
   // Errors: invalid (file:line:col), not_found (repository, revision, path), unavailable.
   Result<std::shared_ptr<const Rendered>> render(const Ctx& ctx, const Application& app);
   // The next render reads everything anew.
@@ -51,6 +70,7 @@ class Renderer {
   static Result<bool> holds(const Read& read, const git::Repository& repository, const git::Oid& commit,
                             const git::Oid& tree);
   Repositories& repositories_;
+  std::function<void(std::string_view)> learned_;
   Guarded<std::map<kube::Key, Cached>> cache_;  // by application
 };
 

@@ -79,6 +79,8 @@ TaskResult result_from(doc::View view) {
   return result;
 }
 
+}  // namespace
+
 doc::Value operation_doc(const Operation& op) {
   doc::Map state{{"phase", op.phase}, {"message", op.message}, {"startedAt", op.started_at}};
   if (!op.finished_at.empty()) state.set("finishedAt", op.finished_at);
@@ -104,6 +106,8 @@ Operation operation_from(doc::View view) {
   for (const auto& r : view["syncResult"]["resources"].items()) op.results.push_back(result_from(r));
   return op;
 }
+
+namespace {
 
 doc::Value history_doc(const HistoryEntry& h) {
   doc::Map map{{"id", h.id}};

@@ -59,6 +59,10 @@ struct AppStatus {
   std::vector<std::string> images;
   std::string revision() const { return revisions.empty() ? "" : revisions.front(); }
 };
+// status.operationState and back.
+doc::Value operation_doc(const Operation& op);
+Operation operation_from(doc::View view);
+
 AppStatus status_from(const kube::Object& application);
 // `now` stands in for times that change only with what they date.
 doc::Value to_doc(const AppStatus& status, const kube::Object& before, const std::string& now);

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "gitops/detail/operate.h"
+#include "gitops/front.h"
 
 namespace slipway::gitops {
 namespace {
@@ -85,7 +86,7 @@ Result<std::vector<Compared>> find_extras(const Ctx& ctx, kube::Client& client, 
     auto live = client.get(ctx, entry.type, entry.key);
     if (!live && live.error().is(Kind::not_found)) continue;  // the kind itself is gone
     if (!live) return Fail(std::move(live).error());
-    if (!*live || owner_of(**live) != tracking_name(app.key)) continue;
+    if (!*live || owner_of(**live) != app.owner) continue;
     Compared extra{entry.type, entry.key, SyncState::out_of_sync};
     extra.extra = true;
     auto words = (*live)->annotation("argocd.argoproj.io/compare-options");
@@ -111,6 +112,9 @@ void summarize(AppStatus& status, const std::vector<doc::Value>& objects) {
   for (const auto& r : status.resources) {
     if (r.state != SyncState::synced && !r.extraneous) synced = false;
     if (r.extra || !r.health) continue;
+    // A child Application that nobody looked at yet says nothing of its parent.
+    bool child = r.type.kind == "Application" && r.type.group() == "argoproj.io";
+    if (child && (r.health->health == Health::missing || r.health->health == Health::unknown)) continue;
     ++counted;
     if (r.health->health == Health::missing) {
       ++missing;
@@ -152,7 +156,8 @@ Looked unknown(const Ctx& ctx, const kube::Object& application, AppStatus status
     status.operation = std::move(op);
   }
   add_condition(status, std::move(type), std::move(message));
-  Looked result{to_doc(status, application, rfc3339(ctx.clock->wall())), again, types_of(status, {}), false};
+  auto shown = front_of(application.type()).to_doc(status, application, rfc3339(ctx.clock->wall()));
+  Looked result{std::move(shown), again, types_of(status, {}), false};
   for (auto key : {"resources", "summary", "sourceType", "sourceTypes"})
     if (auto old = application["status"][key]; old.present()) result.status.map().set(key, old.value());
   return result;
@@ -180,8 +185,8 @@ Result<> compare_all(const Ctx& ctx, const SyncContext& context, const Applicati
     if (!compared) return Fail(std::move(compared).error());
     if (!compared->shared_with.empty())
       add_condition(status, "SharedResourceWarning",
-                    fmt::format("{} {} is part of applications {} and {}", task.type.kind, task.key.str(),
-                                tracking_name(app.key), compared->shared_with));
+                    fmt::format("{} {} is part of applications {} and {}", task.type.kind, task.key.str(), app.owner,
+                                compared->shared_with));
     if (!compared->dropped.empty() && task.options.validate)
       add_condition(status, "UnknownFieldWarning",
                     fmt::format("{} {}: the cluster knows no {} and leaves it out", task.type.kind, task.key.str(),
@@ -194,11 +199,17 @@ Result<> compare_all(const Ctx& ctx, const SyncContext& context, const Applicati
 }  // namespace
 
 Result<Looked> look(const Ctx& ctx, const SyncContext& context, const kube::Object& application) {
-  auto status = status_from(application);
+  const auto& front = front_of(application.type());
+  auto status = front.status_from(application);
   if (application.deleting()) return detail::tear_down(ctx, context, application, std::move(status));
-  auto app = application_from(application);
-  if (!app) return unknown(ctx, application, std::move(status), "InvalidSpecError", app.error().what(), Millis(180000));
-  auto project = Project::read(ctx, context.client, *app);
+  auto app = front.read(ctx, context.home(), application);
+  if (!app) {
+    if (app.error().is(Kind::cancelled)) return Fail(std::move(app).error());
+    auto again = app.error().retryable() ? Millis(5000) : Millis(180000);
+    return unknown(ctx, application, std::move(status), front.condition_of(app.error()), app.error().what(), again);
+  }
+  TRY(auto blocked, detail::unready_dependency(ctx, context.home(), *app));
+  auto project = &front == &argo_front() ? Project::read(ctx, context.home(), *app) : Result<Project>();
   if (!project && !project.error().is(Kind::denied) && !project.error().is(Kind::invalid))
     return Fail(std::move(project).error());
   auto allowed = project ? project->check(*app) : Result<>(Fail(project.error()));
@@ -218,17 +229,18 @@ Result<Looked> look(const Ctx& ctx, const SyncContext& context, const kube::Obje
   drop_repeated(objects, status);
   TRY_OK(place_objects(ctx, context.client, *app, objects, status));
   std::vector<std::string> warnings;
-  auto tasks = tasks_of(objects, app->options, warnings);
+  auto tasks = front.tasks(objects, *app, warnings);
   for (auto& warning : warnings) add_condition(status, "HookWarning", std::move(warning));
   drop_nameless(tasks, status);
-  status.revisions = (*rendered)->revisions, status.source_types = (*rendered)->types;
+  status.revisions = app->revision_text.empty() ? (*rendered)->revisions : Revisions{app->revision_text};
+  status.source_types = (*rendered)->types;
   TRY_OK(compare_all(ctx, context, *app, *project, tasks, status));
   TRY(auto extras, find_extras(ctx, context.client, *app, tasks, status));
   status.resources.insert(status.resources.end(), extras.begin(), extras.end());
-  detail::Work work{context, *app, application, *project, tasks, status, false};
+  detail::Work work{context, *app, application, *project, tasks, status, blocked, false};
   TRY(auto again, detail::operate(ctx, work));
   summarize(status, objects);
-  return Looked{to_doc(status, application, rfc3339(ctx.clock->wall())), again, types_of(status, tasks),
+  return Looked{front.to_doc(status, application, rfc3339(ctx.clock->wall())), again, types_of(status, tasks),
                 work.request_taken};
 }
 

@@ -28,6 +28,8 @@ struct SyncContext {
   Comparer& comparer;
   HealPacer& pacer;
   std::function<void(const Drift&)> drift;  // may be empty
+  kube::Client* away = nullptr;             // where the Application itself lives, when its objects live elsewhere
+  kube::Client& home() const { return away != nullptr ? *away : client; }
 };
 
 struct Looked {

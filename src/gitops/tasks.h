@@ -24,7 +24,9 @@ struct Task {
   std::set<DeletePolicy> delete_policies;  // hooks only
   SyncOptions options;
   bool ignore_health = false;
-  std::string id() const;  // group/kind:namespace/name
+  bool only_create = false;  // left alone once it is there
+  bool leave = false;        // neither made nor changed, but still a part of it
+  std::string id() const;    // group/kind:namespace/name
 };
 
 // Hooks named for more than one phase give a task each; hook Skip and unknown hook words give none. A hook word that

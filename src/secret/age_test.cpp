@@ -53,8 +53,9 @@ TEST(Age, AgreesWithTheTestKit) {
   auto root = corpora();
   if (!root || !path_exists(*root / "osv/secret-vectors/age-testkit.tar.zst")) GTEST_SKIP() << "no corpora here";
   auto folder = must(TempDir::make("age"));
-  auto unpacked = run(Ctx{}, {.argv = {"tar", "-I", "zstd", "-xf", (*root / "osv/secret-vectors/age-testkit.tar.zst").native(),
-                                       "-C", folder.path().native()}});
+  auto unpacked =
+      run(Ctx{}, {.argv = {"tar", "-I", "zstd", "-xf", (*root / "osv/secret-vectors/age-testkit.tar.zst").native(),
+                           "-C", folder.path().native()}});
   if (!unpacked || !unpacked->ok()) GTEST_SKIP() << "tar cannot read zstd here";
   int agreed = 0;
   for (const auto& name : must(list_dir(folder.path() / "age/testdata"))) {
@@ -62,9 +63,12 @@ TEST(Age, AgreesWithTheTestKit) {
     ASSERT_TRUE(one) << name;
     // Big ones are packed with zlib; post-quantum recipients are not read here.
     if (one->compressed || name.starts_with("hybrid")) continue;
-    auto got = one->passphrase.empty() ? age_decrypt(one->file, one->identities) : age_decrypt(one->file, one->passphrase);
+    auto got =
+        one->passphrase.empty() ? age_decrypt(one->file, one->identities) : age_decrypt(one->file, one->passphrase);
     EXPECT_TRUE(fits(one->expect, got)) << name << ": " << one->expect << ", got "
-                                        << (got ? "plaintext" : std::string(to_string(got.error().kind())) + " " + got.error().what());
+                                        << (got ? "plaintext"
+                                                : std::string(to_string(got.error().kind())) + " " +
+                                                      got.error().what());
     if (got && !one->payload.empty()) {
       EXPECT_EQ(sha256_hex(*got), one->payload) << name;
     }
@@ -121,11 +125,11 @@ TEST_P(BadRecipient, IsRefusedWithWhatIsWrong) {
 }
 INSTANTIATE_TEST_SUITE_P(
     Table, BadRecipient,
-    testing::ValuesIn(std::to_array<BadKey>(
-        {{"Empty", "", "not complete"},
-         {"Cut", "age1vqgccscqt3lclshscm7q", "check sum"},
-         {"Mixed", "age1Vqgccscqt3lclshscm7qjq3wlp5kf2lr6jr43hqtnzpkpcnye48s6wnenq", "upper and lower"},
-         {"SshKey", "ssh-ed25519 AAAA", "upper and lower"}})),
+    testing::ValuesIn(std::to_array<BadKey>({{"Empty", "", "not complete"},
+                                             {"Cut", "age1vqgccscqt3lclshscm7q", "check sum"},
+                                             {"Mixed", "age1Vqgccscqt3lclshscm7qjq3wlp5kf2lr6jr43hqtnzpkpcnye48s6wnenq",
+                                              "upper and lower"},
+                                             {"SshKey", "ssh-ed25519 AAAA", "upper and lower"}})),
     [](const auto& i) { return i.param.name; });
 
 // The stock tool and ours read each other's files.
@@ -138,7 +142,8 @@ TEST(Age, StockAgeReadsOurs) {
   auto read = run(Ctx{}, {.argv = {"age", "-d", "-i", "key", "ours"}, .cwd = folder.path().native()});
   if (!read) GTEST_SKIP() << "age is not installed";
   EXPECT_EQ(read->out, "hello") << read->err;
-  auto theirs = must(run(Ctx{}, {.argv = {"age", "-r", identity.recipient()}, .cwd = folder.path().native(), .input = "back"}));
+  auto theirs =
+      must(run(Ctx{}, {.argv = {"age", "-r", identity.recipient()}, .cwd = folder.path().native(), .input = "back"}));
   EXPECT_EQ(must(age_decrypt(theirs.out, {&identity, 1})), "back");
 }
 

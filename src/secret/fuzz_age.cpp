@@ -9,7 +9,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const auto identity = secret::AgeIdentity::generate();
   SLP_ASSERT(!secret::age_decrypt(text, {&identity, 1}));
   if (auto key = secret::detail::decode_bech32(text))
-    SLP_ASSERT(secret::detail::decode_bech32(secret::detail::encode_bech32(key->prefix, key->bytes))->bytes == key->bytes);
+    SLP_ASSERT(secret::detail::decode_bech32(secret::detail::encode_bech32(key->prefix, key->bytes))->bytes ==
+               key->bytes);
   if (auto header = secret::detail::parse_header(text)) {
     std::string again = "age-encryption.org/v1\n";
     for (const auto& stanza : header->stanzas) again += secret::detail::print_stanza(stanza);

@@ -83,7 +83,8 @@ TEST_P(Stock, SealedAgainUnchangedOnlyTheMacIsNew) {
 INSTANTIATE_TEST_SUITE_P(Table, Stock,
                          testing::ValuesIn(std::to_array<Case>({{"All", "all.yaml", "secret.plain.yaml"},
                                                                 {"Regex", "regex.yaml", "secret.plain.yaml"},
-                                                                {"MacOnlyEncrypted", "maconly.yaml", "secret.plain.yaml"},
+                                                                {"MacOnlyEncrypted", "maconly.yaml",
+                                                                 "secret.plain.yaml"},
                                                                 {"Nothing", "nothing.yaml", "secret.plain.yaml"},
                                                                 {"Json", "sealed.json", "plain.json"},
                                                                 {"Dotenv", "sealed.env", "plain.env"},
@@ -105,8 +106,9 @@ TEST(Sops, SealingKeepsCommentsAndNames) {
   auto r = rules();
   r.encrypted_regex = "^(data|stringData)$";
   auto out = must(sops_seal({plain, "db.yaml", SopsFormat::yaml}, r, now()));
-  EXPECT_TRUE(out.starts_with("# who owns this\napiVersion: v1\nkind: Secret\nmetadata: {name: db}  # flow\nstringData:\n"
-                              "  # the first\n  user: ENC[AES256_GCM,data:"))
+  EXPECT_TRUE(
+      out.starts_with("# who owns this\napiVersion: v1\nkind: Secret\nmetadata: {name: db}  # flow\nstringData:\n"
+                      "  # the first\n  user: ENC[AES256_GCM,data:"))
       << out;
   EXPECT_EQ(out.find("shop"), std::string::npos);
   auto opened = must(sops_unseal({out, "db.yaml", SopsFormat::yaml}, keys()));
@@ -128,13 +130,14 @@ TEST_P(Harmed, FilesAreRefusedWithThePlace) {
   EXPECT_TRUE(opened.error().is(Kind::corrupt)) << opened.error().what();
   EXPECT_NE(opened.error().what().find(GetParam().error), std::string::npos) << opened.error().what();
 }
-INSTANTIATE_TEST_SUITE_P(
-    Table, Harmed,
-    testing::ValuesIn(std::to_array<Harm>({{"ReadableValueChanged", "name: db", "name: other", "its MAC does not fit"},
-                                           {"ValueMoved", "    user: ENC", "    loser: ENC", "regex.yaml:10:12: stringData.loser: does not open"},
-                                           {"ValueInTheClear", "    empty: \"\"", "    empty: x", "is not sealed although"},
-                                           {"ValueAdded", "    app: shop", "    app: shop\n        b: c", "its MAC does not fit"}})),
-    [](const auto& i) { return i.param.name; });
+INSTANTIATE_TEST_SUITE_P(Table, Harmed,
+                         testing::ValuesIn(std::to_array<Harm>(
+                             {{"ReadableValueChanged", "name: db", "name: other", "its MAC does not fit"},
+                              {"ValueMoved", "    user: ENC", "    loser: ENC",
+                               "regex.yaml:10:12: stringData.loser: does not open"},
+                              {"ValueInTheClear", "    empty: \"\"", "    empty: x", "is not sealed although"},
+                              {"ValueAdded", "    app: shop", "    app: shop\n        b: c", "its MAC does not fit"}})),
+                         [](const auto& i) { return i.param.name; });
 
 TEST(Sops, FilesPutOneAfterAnotherAreOpenedEach) {
   auto one = must(sops_seal({"a: one\n", "1", SopsFormat::yaml}, rules(), now()));

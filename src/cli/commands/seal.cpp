@@ -1,5 +1,5 @@
-// secret seal, unseal, edit, rotate, check: secrets in Git, as SOPS files. The plaintext is in memory, and for an editor
-// in a file of a memory file system.
+// secret seal, unseal, edit, rotate, check: secrets in Git, as SOPS files. The plaintext is in memory, and for an
+// editor in a file of a memory file system.
 #include <linux/magic.h>
 #include <signal.h>
 #include <sys/vfs.h>
@@ -37,14 +37,15 @@ bool is_manifest(const secret::SopsText& text) {
   if (text.format != secret::SopsFormat::yaml && text.format != secret::SopsFormat::json) return false;
   auto documents = doc::parse_yaml_all(text.text);
   return documents && !documents->empty() && std::all_of(documents->begin(), documents->end(), [](const auto& d) {
-    return !d.str_at({"kind"}).empty() && !d.str_at({"apiVersion"}).empty();
-  });
+           return !d.str_at({"kind"}).empty() && !d.str_at({"apiVersion"}).empty();
+         });
 }
 
 // The newest key of the running Slipway: what it will open files with.
 Result<std::string> server_recipient(const Ctx& ctx, const Arguments& arguments) {
   TRY(auto client, connect(ctx, arguments));
-  TRY(auto there, client->get(ctx, {"v1", "Secret"}, {arguments.get("namespace", "argocd"), std::string(gitops::sops_keys_name)}));
+  TRY(auto there,
+      client->get(ctx, {"v1", "Secret"}, {arguments.get("namespace", "argocd"), std::string(gitops::sops_keys_name)}));
   if (there) {
     TRY(auto identities, gitops::identities_of(*there));
     if (!identities.empty()) return identities.back().recipient();
@@ -127,7 +128,7 @@ Result<int> rotate(const Ctx& ctx, const Arguments& arguments, Io& io) {
 }
 
 bool is_in_memory(const fs::path& folder) {
-  struct statfs info {};
+  struct statfs info{};
   return ::statfs(folder.c_str(), &info) == 0 && (info.f_type == TMPFS_MAGIC || info.f_type == RAMFS_MAGIC);
 }
 
@@ -141,7 +142,8 @@ Result<> run_editor(const Ctx& ctx, const fs::path& file) {
   const char* editor = std::getenv("EDITOR");
   if (editor == nullptr || *editor == '\0')
     return Fail(Error(Kind::unavailable, "no editor is named").with_hint("EDITOR=vi slipway secret edit FILE"));
-  TRY(auto child, Child::start({.argv = {"sh", "-c", std::string(editor) + " \"$1\"", "sh", file.native()}}, {0, 1, 2}));
+  TRY(auto child,
+      Child::start({.argv = {"sh", "-c", std::string(editor) + " \"$1\"", "sh", file.native()}}, {0, 1, 2}));
   // The terminal is the editor's as long as it runs.
   auto former = ::signal(SIGTTOU, SIG_IGN);
   ::tcsetpgrp(0, child.pid());
@@ -191,11 +193,12 @@ void check_plain(const secret::SopsText& text, const std::string& shown, std::ve
     for (auto key : {"data", "stringData"}) {
       const auto* values = secret ? document.find(key) : nullptr;
       if (values == nullptr || !values->is_map() || values->if_map()->empty()) continue;
-      found.push_back(finding("secret-in-the-clear", path::Severity::error,
-                              {shown, static_cast<int>(values->mark().line), static_cast<int>(values->mark().column)},
-                              fmt::format("Secret {} can be read by everybody who reads the repository, want it sealed: "
-                                          "slipway secret seal",
-                                          document.str_at({"metadata", "name"}))));
+      found.push_back(
+          finding("secret-in-the-clear", path::Severity::error,
+                  {shown, static_cast<int>(values->mark().line), static_cast<int>(values->mark().column)},
+                  fmt::format("Secret {} can be read by everybody who reads the repository, want it sealed: "
+                              "slipway secret seal",
+                              document.str_at({"metadata", "name"}))));
     }
   }
 }
@@ -255,9 +258,10 @@ Result<int> check(const Ctx& ctx, const Arguments& arguments, Io& io) {
     }));
   }
   if (!io.json())
-    io.note(identities.empty()
-                ? fmt::format("{} sealed files, not opened: no key here (--key-file, --server)", count.sealed)
-                : fmt::format("{} sealed files, {} opened with {} keys", count.sealed, count.opened, identities.size()));
+    io.note(
+        identities.empty()
+            ? fmt::format("{} sealed files, not opened: no key here (--key-file, --server)", count.sealed)
+            : fmt::format("{} sealed files, {} opened with {} keys", count.sealed, count.opened, identities.size()));
   return show(io, std::move(found), "");
 }
 
@@ -268,21 +272,41 @@ std::vector<Command> sealing_commands() {
   std::vector<Option> in_place{{"--in-place,-i", "write the file itself, not standard output", true}};
   auto sealing = in_place;
   sealing.push_back({"--age", "recipient, age1...; else those of .sops.yaml, else the running slipway", false, true});
-  sealing.push_back({"--encrypted-regex", "keys whose values are sealed; else .sops.yaml, else data and stringData of manifests"});
+  sealing.push_back(
+      {"--encrypted-regex", "keys whose values are sealed; else .sops.yaml, else data and stringData of manifests"});
   sealing.push_back({"--namespace", "where the running slipway's key is", false, false, "argocd"});
   std::vector<Command> commands{
-      {"secret seal", "seals the values of a file for Git (SOPS with age)", "slipway secret seal -i overlays/production/db.yaml",
-       with_connection(sealing), {file}, seal},
-      {"secret unseal", "prints what a sealed file says", "slipway secret unseal overlays/production/db.yaml",
-       with_keys(in_place), {file}, unseal},
-      {"secret edit", "opens a sealed file in EDITOR and seals it again", "slipway secret edit overlays/production/db.yaml",
-       with_keys({}), {file}, edit},
-      {"secret rotate", "gives sealed files a new key, and other recipients",
+      {"secret seal",
+       "seals the values of a file for Git (SOPS with age)",
+       "slipway secret seal -i overlays/production/db.yaml",
+       with_connection(sealing),
+       {file},
+       seal},
+      {"secret unseal",
+       "prints what a sealed file says",
+       "slipway secret unseal overlays/production/db.yaml",
+       with_keys(in_place),
+       {file},
+       unseal},
+      {"secret edit",
+       "opens a sealed file in EDITOR and seals it again",
+       "slipway secret edit overlays/production/db.yaml",
+       with_keys({}),
+       {file},
+       edit},
+      {"secret rotate",
+       "gives sealed files a new key, and other recipients",
        "slipway secret rotate --add-age age1new --rm-age age1old db.yaml",
-       with_keys({{"--add-age", "a recipient to add", false, true}, {"--rm-age", "a recipient to take away", false, true}}),
-       {files}, rotate},
-      {"secret check", "what cannot be opened, was changed, or lies in the clear", "slipway secret check overlays",
-       with_keys({}), {{"path", "files or folders", false, true}}, check},
+       with_keys(
+           {{"--add-age", "a recipient to add", false, true}, {"--rm-age", "a recipient to take away", false, true}}),
+       {files},
+       rotate},
+      {"secret check",
+       "what cannot be opened, was changed, or lies in the clear",
+       "slipway secret check overlays",
+       with_keys({}),
+       {{"path", "files or folders", false, true}},
+       check},
   };
   for (auto& command : key_commands()) commands.push_back(std::move(command));
   return commands;

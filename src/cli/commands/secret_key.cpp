@@ -31,8 +31,9 @@ Result<> add(const Ctx& ctx, const Arguments& arguments, const std::vector<secre
   TRY(auto there, client->get(ctx, secret_type, key));
   if (there) {
     doc::Map label{{std::string(gitops::sops_keys_label), "true"}};
-    auto patched = client->patch(ctx, secret_type, key, kube::PatchType::merge,
-                                 doc::Map{{"metadata", doc::Map{{"labels", std::move(label)}}}, {"data", std::move(data)}}, {});
+    auto patched =
+        client->patch(ctx, secret_type, key, kube::PatchType::merge,
+                      doc::Map{{"metadata", doc::Map{{"labels", std::move(label)}}}, {"data", std::move(data)}}, {});
     return patched ? Result<>{} : Result<>(Fail(std::move(patched).error()));
   }
   auto object = kube::make_object(secret_type, key);
@@ -135,15 +136,31 @@ std::vector<Command> key_commands() {
     return with_connection(std::move(more));
   };
   return {
-      {"secret key new", "makes a key for the running slipway and prints whom to seal for", "slipway secret key new",
-       options(), {}, create},
+      {"secret key new",
+       "makes a key for the running slipway and prints whom to seal for",
+       "slipway secret key new",
+       options(),
+       {},
+       create},
       {"secret key ls", "whom files are sealed for", "slipway secret key ls", options(), {}, list},
-      {"secret key export", "prints the keys, for a backup", "slipway secret key export --passphrase-file pass > keys.age",
-       options({{"--passphrase-file", "seal the backup with what this file says"}}), {}, export_keys},
-      {"secret key import", "gives a new cluster the keys of a backup", "slipway secret key import keys.age", options(),
-       {{"file", "an age key file, or one with a passphrase (SLIPWAY_AGE_PASSPHRASE)"}}, import},
-      {"secret key rm", "takes a key away that nothing is sealed for any more", "slipway secret key rm age1old", options(),
-       {{"recipient", "age1..."}}, remove},
+      {"secret key export",
+       "prints the keys, for a backup",
+       "slipway secret key export --passphrase-file pass > keys.age",
+       options({{"--passphrase-file", "seal the backup with what this file says"}}),
+       {},
+       export_keys},
+      {"secret key import",
+       "gives a new cluster the keys of a backup",
+       "slipway secret key import keys.age",
+       options(),
+       {{"file", "an age key file, or one with a passphrase (SLIPWAY_AGE_PASSPHRASE)"}},
+       import},
+      {"secret key rm",
+       "takes a key away that nothing is sealed for any more",
+       "slipway secret key rm age1old",
+       options(),
+       {{"recipient", "age1..."}},
+       remove},
   };
 }
 

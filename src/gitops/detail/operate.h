@@ -13,6 +13,7 @@ struct Work {
   const Project& project;
   const std::vector<Task>& tasks;
   AppStatus& status;
+  std::string blocked;         // by which dependency, "" for none
   bool request_taken = false;  // the Application's `operation` is recorded and removed
 };
 
@@ -54,6 +55,11 @@ Result<> check_all(const Ctx& ctx, Work& work);
 Result<Progress> prune(const Ctx& ctx, Work& work);
 // Which waves are deleted first, and within one which kinds.
 bool deleted_before(const kube::Object& a, const kube::Object& b);
+
+// Waits for what the Application wants healthy. Errors: invalid (degraded, or the time is up).
+Result<Progress> await_health(const Ctx& ctx, Work& work);
+// Which dependency is not ready and why; "" when all are.
+Result<std::string> unready_dependency(const Ctx& ctx, kube::Client& home, const Application& app);
 
 // Hooks of one step. Running ones are waited for by looking again.
 enum class HookState { done, running, failed };

@@ -196,7 +196,8 @@ Result<std::string> age_decrypt(std::string_view file, std::string_view passphra
   if (header.stanzas.size() != 1 || !salt || salt->size() != 16 || !cost || *cost < 1 ||
       std::to_string(*cost) != stanza.arguments[2] || stanza.body.size() != 32)
     return fail(Kind::invalid, "age file: its passphrase recipient is not well formed");
-  if (*cost > most_cost) return fail(Kind::denied, "age file: wants 2^{} rounds of scrypt, at most 2^{} here", *cost, most_cost);
+  if (*cost > most_cost)
+    return fail(Kind::denied, "age file: wants 2^{} rounds of scrypt, at most 2^{} here", *cost, most_cost);
   TRY(auto wrapping, scrypt(passphrase, *salt, static_cast<int>(*cost)));
   auto file_key = open_key(wrapping, stanza.body);
   if (!file_key) return fail(Kind::denied, "age file: the passphrase does not open it");

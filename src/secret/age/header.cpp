@@ -74,7 +74,8 @@ Result<std::string> take_armor(std::string_view text) {
   auto all = split(text, '\n');
   for (auto& line : all)
     if (line.ends_with('\r')) line.remove_suffix(1);
-  if (all.size() < 2 || all.front() != armor_begin || all.back() != armor_end) return broken("its armor is not complete");
+  if (all.size() < 2 || all.front() != armor_begin || all.back() != armor_end)
+    return broken("its armor is not complete");
   for (std::size_t i = 1; i + 1 < all.size(); ++i) {
     bool last = i + 2 == all.size();
     if (all[i].empty() || all[i].size() > 64 || (!last && all[i].size() != 64))

@@ -29,7 +29,8 @@ Result<SopsRules> rules_from(doc::View rule) {
     add_recipients(group["age"], rules.age);
   }
   add_recipients(rule["age"], rules.age);
-  rules.unencrypted_suffix = rule["unencrypted_suffix"].text(), rules.encrypted_suffix = rule["encrypted_suffix"].text();
+  rules.unencrypted_suffix = rule["unencrypted_suffix"].text(),
+  rules.encrypted_suffix = rule["encrypted_suffix"].text();
   rules.unencrypted_regex = rule["unencrypted_regex"].text(), rules.encrypted_regex = rule["encrypted_regex"].text();
   rules.unencrypted_comment_regex = rule["unencrypted_comment_regex"].text();
   rules.encrypted_comment_regex = rule["encrypted_comment_regex"].text();

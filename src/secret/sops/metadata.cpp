@@ -23,7 +23,8 @@ void read_keys(doc::View view, Metadata& metadata) {
   for (const auto& entry : view["age"].items())
     metadata.age.push_back({entry["recipient"].text(), entry["enc"].text()});
   for (const auto& [list, name, id] : other_keys)
-    for (const auto& entry : view[list].items()) metadata.others.push_back(fmt::format("{} {}", name, entry[id].text()));
+    for (const auto& entry : view[list].items())
+      metadata.others.push_back(fmt::format("{} {}", name, entry[id].text()));
 }
 
 bool truth(doc::View view) { return view.bool_or(false) || view.text() == "true"; }
@@ -41,7 +42,8 @@ Result<Metadata> metadata_from(doc::View view) {
   if (metadata.mac.empty()) return view["mac"].wrong("want the file's MAC");
   auto& rules = metadata.rules;
   for (const auto& key : metadata.age) rules.age.push_back(key.recipient);
-  rules.unencrypted_suffix = view["unencrypted_suffix"].text(), rules.encrypted_suffix = view["encrypted_suffix"].text();
+  rules.unencrypted_suffix = view["unencrypted_suffix"].text(),
+  rules.encrypted_suffix = view["encrypted_suffix"].text();
   rules.unencrypted_regex = view["unencrypted_regex"].text(), rules.encrypted_regex = view["encrypted_regex"].text();
   rules.unencrypted_comment_regex = view["unencrypted_comment_regex"].text();
   rules.encrypted_comment_regex = view["encrypted_comment_regex"].text();
@@ -83,8 +85,8 @@ doc::Value to_doc(const Metadata& metadata) {
 
 Result<Secret> data_key_of(const Metadata& metadata, std::span<const AgeIdentity> identities, std::string_view source) {
   if (metadata.shared)
-    return Fail(Error(Kind::denied, fmt::format("{}: its key is split among key groups (Shamir), which is not supported",
-                                                source))
+    return Fail(Error(Kind::denied,
+                      fmt::format("{}: its key is split among key groups (Shamir), which is not supported", source))
                     .with_hint("seal it with one key group: sops updatekeys"));
   for (const auto& key : metadata.age) {
     auto opened = age_decrypt(key.enc, identities);
@@ -94,9 +96,10 @@ Result<Secret> data_key_of(const Metadata& metadata, std::span<const AgeIdentity
     return Secret(*std::move(opened));
   }
   if (metadata.age.empty())
-    return Fail(Error(Kind::denied, fmt::format("{}: is sealed for {}, want an age key: no others are used here", source,
-                                                metadata.others.empty() ? "nobody" : join(metadata.others, ", ")))
-                    .with_hint("add one with sops: sops rotate --add-age RECIPIENT"));
+    return Fail(
+        Error(Kind::denied, fmt::format("{}: is sealed for {}, want an age key: no others are used here", source,
+                                        metadata.others.empty() ? "nobody" : join(metadata.others, ", ")))
+            .with_hint("add one with sops: sops rotate --add-age RECIPIENT"));
   return Fail(Error(Kind::denied, fmt::format("{}: is sealed for {}; none of the {} keys here opens it", source,
                                               join(metadata.rules.age, ", "), identities.size()))
                   .with_hint("a holder of one of those keys adds yours: slipway secret rotate --add-age RECIPIENT"));

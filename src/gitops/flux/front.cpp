@@ -1,0 +1,136 @@
+// Flux's Kustomization as a front of the engine: its status as `flux get` and kubectl read it.
+#include "gitops/front.h"
+
+#include "base/text.h"
+#include "gitops/flux/kustomization.h"
+#include "gitops/flux/objects.h"
+
+namespace slipway::gitops {
+namespace {
+
+using namespace flux;
+
+bool is_error(const AppCondition& condition) { return !condition.type.ends_with("Warning"); }
+
+// Flux's word for what is wrong.
+std::string reason_of(const AppStatus& status, const AppCondition* wrong) {
+  if (wrong != nullptr && wrong->type == "DependencyNotReady") return "DependencyNotReady";
+  if (wrong != nullptr && wrong->type == "ArtifactFailed") return "ArtifactFailed";
+  if (wrong != nullptr && wrong->type == "InvalidSpecError") return "InvalidSpec";
+  if (wrong != nullptr && wrong->type == "ComparisonError") return "BuildFailed";
+  return status.operation.message.starts_with("health check failed") ? "HealthCheckFailed" : "ReconciliationFailed";
+}
+
+void ready_conditions(const AppStatus& status, const kube::Object& before, Conditions& conditions) {
+  const auto& op = status.operation;
+  const AppCondition* wrong = nullptr;
+  for (const auto& condition : status.conditions)
+    if (wrong == nullptr && is_error(condition)) wrong = &condition;
+  bool running = op.running(), failed = !op.phase.empty() && !running && op.phase != "Succeeded";
+  bool gate = before["spec"]["wait"].bool_or(false) || !before["spec"]["healthChecks"].items().empty();
+  bool sick = wrong == nullptr && op.phase == "Succeeded" && before["spec"]["wait"].bool_or(false) &&
+              status.health == "Degraded";
+  auto message = wrong != nullptr ? wrong->message : op.message;
+  if (wrong != nullptr && wrong->type == "InvalidSpecError")
+    conditions.set("Stalled", "True", "InvalidSpec", message);
+  else if (running)
+    conditions.set("Reconciling", "True", "Progressing", message.empty() ? "Reconciliation in progress" : message);
+  else if (wrong != nullptr || failed || sick)
+    conditions.set("Reconciling", "True", "ProgressingWithRetry", message);
+  if (wrong != nullptr || failed)
+    conditions.set("Ready", "False", reason_of(status, wrong), message);
+  else if (sick)
+    conditions.set("Ready", "False", "HealthCheckFailed", "health check failed: " + status.health_message);
+  else if (running || op.phase.empty())
+    conditions.set("Ready", "Unknown", "Progressing", "Reconciliation in progress");
+  else
+    conditions.set("Ready", "True", "ReconciliationSucceeded", "Applied revision: " + op.revision());
+  if (gate && wrong == nullptr && op.phase == "Succeeded")
+    conditions.set("Healthy", sick ? "False" : "True", sick ? "HealthCheckFailed" : "Succeeded",
+                   sick ? status.health_message : "Health check passed");
+}
+
+class FluxFront final : public Front {
+ public:
+  kube::Type type() const override { return kustomization_type; }
+  std::string owner(const kube::Key& key) const override { return fmt::format("Kustomization/{}", key.str()); }
+
+  Result<Application> read(const Ctx& ctx, kube::Client& home, const kube::Object& object) const override {
+    return read_kustomization(ctx, home, object);
+  }
+  std::string condition_of(const Error& error) const override {
+    return error.is(Kind::invalid) ? "InvalidSpecError" : "ArtifactFailed";
+  }
+  std::vector<Task> tasks(const std::vector<doc::Value>& objects, const Application& app,
+                          std::vector<std::string>&) const override {
+    return kustomization_tasks(objects, app.options);
+  }
+  void mark(doc::Value& object, const Application& app, const Task&) const override {
+    auto& labels = object["metadata"].map()["labels"].map();
+    labels.set(flux_name_label, app.key.name), labels.set(flux_namespace_label, app.key.ns);
+  }
+
+  AppStatus status_from(const kube::Object& object) const override {
+    AppStatus status;
+    auto view = object["status"];
+    for (const auto& entry : view["inventory"]["entries"].items())
+      if (auto id = inventory_id(entry)) status.inventory.push_back({id->type, id->key});
+    status.operation = operation_from(view["operationState"]);
+    // Written by Flux itself: what it applied last is what was done last.
+    if (auto applied = view["lastAppliedRevision"].text(); status.operation.phase.empty() && !applied.empty())
+      status.operation.phase = "Succeeded", status.operation.revisions = {applied};
+    if (auto attempted = view["lastAttemptedRevision"].text(); !attempted.empty()) status.revisions = {attempted};
+    return status;
+  }
+
+  doc::Value to_doc(const AppStatus& status, const kube::Object& before, const std::string& now) const override {
+    doc::Map map;
+    Conditions conditions(before, now);
+    ready_conditions(status, before, conditions);
+    map.set("conditions", conditions.take());
+    doc::List entries;
+    for (const auto& entry : status.inventory) entries.push_back(inventory_entry(entry.type, entry.key));
+    map.set("inventory", doc::Map{{"entries", std::move(entries)}});
+    const auto& op = status.operation;
+    auto applied = op.phase == "Succeeded" ? op.revision() : before["status"]["lastAppliedRevision"].text();
+    if (!applied.empty()) map.set("lastAppliedRevision", applied);
+    if (!status.revision().empty()) map.set("lastAttemptedRevision", status.revision());
+    auto handled = before.annotation(requested_at);
+    if (handled.empty()) handled = before["status"]["lastHandledReconcileAt"].text();
+    if (!handled.empty()) map.set("lastHandledReconcileAt", handled);
+    map.set("observedGeneration", before.generation());
+    if (!op.phase.empty()) map.set("operationState", operation_doc(op));
+    return map;
+  }
+  std::string status_subresource() const override { return "status"; }
+
+  std::optional<kube::RemoveOptions::Propagation> cascade_of(const kube::Object& object) const override {
+    auto spec = object["spec"];
+    auto policy = spec["deletionPolicy"].str_or("MirrorPrune");
+    bool takes = policy == "Delete" || policy == "WaitForTermination" ||
+                 (policy == "MirrorPrune" && spec["prune"].bool_or(false));
+    if (!takes || spec["suspend"].bool_or(false)) return std::nullopt;
+    return kube::RemoveOptions::Propagation::background;
+  }
+  bool is_our_finalizer(std::string_view name) const override { return name == finalizer; }
+  bool takes_definitions() const override { return true; }
+
+  std::string unready(const kube::Object& dependency, const Application& waiting) const override {
+    auto status = dependency["status"];
+    if (status["observedGeneration"].num_or(-1) != dependency.generation() ||
+        kube::condition_status(dependency, "Ready") != "True")
+      return "is not ready";
+    bool same_source = waiting.source_name == source_name_of(dependency);
+    return same_source && status["lastAppliedRevision"].text() != waiting.revision_text ? "revision is not up to date"
+                                                                                        : "";
+  }
+};
+
+}  // namespace
+
+const Front& flux_front() {
+  static const FluxFront front;
+  return front;
+}
+
+}  // namespace slipway::gitops
