@@ -13,9 +13,9 @@ namespace slipway::gitops {
 // AppProjects (globs, comma between).
 inline constexpr std::string_view sops_keys_label = "slipway.dev/sops-keys";
 inline constexpr std::string_view sops_projects_annotation = "slipway.dev/projects";
-inline constexpr std::string_view sops_keys_name = "sops-age";  // the one that `slipway secret key new` makes
+inline constexpr std::string_view sops_keys_name = "sops-age";  // the one that `slipway secret new-key` makes
 
-// By the entries' names, so the newest of those that `slipway secret key new` made is last. Errors: invalid.
+// By the entries' names, so the newest of those that `slipway secret new-key` made is last. Errors: invalid.
 Result<std::vector<secret::AgeIdentity>> identities_of(const kube::Object& secret);
 // All keys for Applications of `project` in this namespace. Errors: those of a list; a broken entry is invalid.
 Result<std::vector<secret::AgeIdentity>> keys_for_project(const Ctx& ctx, kube::Client& client, const std::string& ns,

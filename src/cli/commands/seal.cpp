@@ -50,7 +50,7 @@ Result<std::string> server_recipient(const Ctx& ctx, const Arguments& arguments)
     TRY(auto identities, gitops::identities_of(*there));
     if (!identities.empty()) return identities.back().recipient();
   }
-  return Fail(Error(Kind::not_found, "the running slipway has no key to seal for").with_hint("slipway secret key new"));
+  return Fail(Error(Kind::not_found, "the running slipway has no key to seal for").with_hint("slipway secret new-key"));
 }
 
 Result<secret::SopsRules> rules_for(const Ctx& ctx, const Arguments& arguments, const secret::SopsText& text) {

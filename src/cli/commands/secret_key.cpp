@@ -1,4 +1,4 @@
-// secret key new, ls, export, import, rm: the keys of the running Slipway. They are one Secret in the namespace of its
+// secret new-key, ls, export, import, rm: the keys of the running Slipway. They are one Secret in the namespace of its
 // Applications; old ones stay until nothing is sealed for them any more.
 #include <unistd.h>
 
@@ -47,7 +47,7 @@ Result<int> create(const Ctx& ctx, const Arguments& arguments, Io& io) {
   std::vector identities{secret::AgeIdentity::generate()};
   TRY_OK(add(ctx, arguments, identities));
   io.said(identities[0].recipient(), doc::Map{{"recipient", identities[0].recipient()}});
-  io.note("keep a copy where the cluster cannot lose it: slipway secret key export");
+  io.note("keep a copy where the cluster cannot lose it: slipway secret export-keys");
   return 0;
 }
 
@@ -67,7 +67,7 @@ Result<std::vector<secret::AgeIdentity>> stored(const Ctx& ctx, const Arguments&
   TRY(auto there, client->get(ctx, secret_type, place(arguments)));
   if (!there)
     return Fail(Error(Kind::not_found, fmt::format("there is no Secret {}", place(arguments).str()))
-                    .with_hint("slipway secret key new"));
+                    .with_hint("slipway secret new-key"));
   return gitops::identities_of(*there);
 }
 
@@ -97,7 +97,7 @@ Result<int> export_keys(const Ctx& ctx, const Arguments& arguments, Io& io) {
     TRY(text, secret::age_encrypt(text, trim_end(passphrase), secret::Armor::yes));
   } else if (io.terminal()) {
     return Fail(Error(Kind::invalid, "keys are not shown on a terminal")
-                    .with_hint("slipway secret key export > keys.txt, or --passphrase-file FILE"));
+                    .with_hint("slipway secret export-keys > keys.txt, or --passphrase-file FILE"));
   }
   io.print(text);
   return 0;
@@ -136,28 +136,28 @@ std::vector<Command> key_commands() {
     return with_connection(std::move(more));
   };
   return {
-      {"secret key new",
+      {"secret new-key",
        "makes a key for the running slipway and prints whom to seal for",
-       "slipway secret key new",
+       "slipway secret new-key",
        options(),
        {},
        create},
-      {"secret key ls", "whom files are sealed for", "slipway secret key ls", options(), {}, list},
-      {"secret key export",
+      {"secret keys", "whom files are sealed for", "slipway secret keys", options(), {}, list},
+      {"secret export-keys",
        "prints the keys, for a backup",
-       "slipway secret key export --passphrase-file pass > keys.age",
+       "slipway secret export-keys --passphrase-file pass > keys.age",
        options({{"--passphrase-file", "seal the backup with what this file says"}}),
        {},
        export_keys},
-      {"secret key import",
+      {"secret import-keys",
        "gives a new cluster the keys of a backup",
-       "slipway secret key import keys.age",
+       "slipway secret import-keys keys.age",
        options(),
        {{"file", "an age key file, or one with a passphrase (SLIPWAY_AGE_PASSPHRASE)"}},
        import},
-      {"secret key rm",
+      {"secret rm-key",
        "takes a key away that nothing is sealed for any more",
-       "slipway secret key rm age1old",
+       "slipway secret rm-key age1old",
        options(),
        {{"recipient", "age1..."}},
        remove},

@@ -13,7 +13,8 @@ Result<std::string> generate_kustomization(const Ctx& ctx, manifest::FileSource&
 class WithKustomization final : public manifest::FileSource {
  public:
   WithKustomization(manifest::FileSource& below, const std::string& folder, std::string text)
-      : below_(&below), path_(folder.empty() ? "kustomization.yaml" : folder + "/kustomization.yaml"),
+      : below_(&below),
+        path_(folder.empty() ? "kustomization.yaml" : folder + "/kustomization.yaml"),
         text_(std::move(text)) {}
   Result<std::optional<std::string>> read(const std::string& path) override {
     return path == path_ ? std::optional(text_) : below_->read(path);

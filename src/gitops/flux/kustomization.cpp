@@ -17,21 +17,33 @@ namespace {
 constexpr std::string_view disabled = "disabled";
 
 Result<> check_supported(doc::View spec) {
-  constexpr std::array known{
-      std::string_view("sourceRef"),     std::string_view("path"),
-      std::string_view("interval"),      std::string_view("retryInterval"),
-      std::string_view("timeout"),       std::string_view("prune"),
-      std::string_view("deletionPolicy"), std::string_view("force"),
-      std::string_view("wait"),          std::string_view("healthChecks"),
-      std::string_view("dependsOn"),     std::string_view("suspend"),
-      std::string_view("targetNamespace"), std::string_view("commonMetadata"),
-      std::string_view("namePrefix"),    std::string_view("nameSuffix"),
-      std::string_view("patches"),       std::string_view("patchesStrategicMerge"),
-      std::string_view("patchesJson6902"), std::string_view("images"),
-      std::string_view("components"),    std::string_view("postBuild"),
-      std::string_view("decryption"),    std::string_view("serviceAccountName"),
-      std::string_view("kubeConfig"),    std::string_view("healthCheckExprs"),
-      std::string_view("ignoreMissingComponents")};
+  constexpr std::array known{std::string_view("sourceRef"),
+                             std::string_view("path"),
+                             std::string_view("interval"),
+                             std::string_view("retryInterval"),
+                             std::string_view("timeout"),
+                             std::string_view("prune"),
+                             std::string_view("deletionPolicy"),
+                             std::string_view("force"),
+                             std::string_view("wait"),
+                             std::string_view("healthChecks"),
+                             std::string_view("dependsOn"),
+                             std::string_view("suspend"),
+                             std::string_view("targetNamespace"),
+                             std::string_view("commonMetadata"),
+                             std::string_view("namePrefix"),
+                             std::string_view("nameSuffix"),
+                             std::string_view("patches"),
+                             std::string_view("patchesStrategicMerge"),
+                             std::string_view("patchesJson6902"),
+                             std::string_view("images"),
+                             std::string_view("components"),
+                             std::string_view("postBuild"),
+                             std::string_view("decryption"),
+                             std::string_view("serviceAccountName"),
+                             std::string_view("kubeConfig"),
+                             std::string_view("healthCheckExprs"),
+                             std::string_view("ignoreMissingComponents")};
   for (const auto& [key, value] : spec.members())
     if (std::find(known.begin(), known.end(), key) == known.end() && value.present())
       return value.wrong("this field of a Kustomization is not supported");
@@ -57,14 +69,14 @@ Result<> read_source(const Ctx& ctx, kube::Client& home, const kube::Object& kus
   if (!source) return fail(Kind::not_found, "{} '{}' not found", ref.type.kind, ref.key.str());
   auto artifact = (*source)["status"]["artifact"];
   auto revision = artifact["revision"].text();
-  if (revision.empty())
-    return fail(Kind::unavailable, "{} '{}' has no artifact yet", ref.type.kind, ref.key.str());
+  if (revision.empty()) return fail(Kind::unavailable, "{} '{}' has no artifact yet", ref.type.kind, ref.key.str());
   auto& to = app.sources.emplace_back();
   // What was stored stands in an annotation of the artifact: where it is here, and as which commit.
   auto stored = artifact["metadata"];
   to.repo_url = stored["slipway.dev/repository"].str_or((*source)["spec"]["url"].text());
   auto at = revision.rfind("sha1:");
-  to.target_revision = stored["slipway.dev/commit"].str_or(at == std::string::npos ? revision : revision.substr(at + 5));
+  to.target_revision =
+      stored["slipway.dev/commit"].str_or(at == std::string::npos ? revision : revision.substr(at + 5));
   app.revision_text = revision, app.source_name = source_name_of(kustomization);
   return {};
 }
@@ -81,7 +93,8 @@ doc::Value overlay_of(doc::View spec) {
   for (const auto& patch : spec["patchesStrategicMerge"].items())
     patches.emplace_back(doc::Map{{"patch", doc::print_json(patch.value())}});
   for (const auto& patch : spec["patchesJson6902"].items())
-    patches.emplace_back(doc::Map{{"patch", doc::print_json(patch["patch"].value())}, {"target", patch["target"].value()}});
+    patches.emplace_back(
+        doc::Map{{"patch", doc::print_json(patch["patch"].value())}, {"target", patch["target"].value()}});
   if (!patches.empty()) over.set("patches", std::move(patches));
   return over.empty() ? doc::Value() : doc::Value(std::move(over));
 }

@@ -14,8 +14,8 @@ Result<Millis> duration(doc::View view, Millis fallback) {
     auto number = digits == 0 || digits == std::string_view::npos ? std::nullopt : to_double(rest.substr(0, digits));
     if (!number) return view.wrong("want a duration such as 10m or 1h30m");
     rest.remove_prefix(digits);
-    static constexpr std::pair<std::string_view, double> units[] = {
-        {"ms", 1}, {"us", 0.001}, {"ns", 0.000001}, {"h", 3600000}, {"m", 60000}, {"s", 1000}};
+    static constexpr std::pair<std::string_view, double> units[] = {{"ms", 1},      {"us", 0.001}, {"ns", 0.000001},
+                                                                    {"h", 3600000}, {"m", 60000},  {"s", 1000}};
     bool known = false;
     for (const auto& [unit, millis] : units) {
       if (known || !rest.starts_with(unit)) continue;

@@ -60,7 +60,8 @@ class Expander {
 
  private:
   Fail wrong(std::string_view what) const {
-    auto line = 1 + std::count(text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(std::min(at_, text_.size())), '\n');
+    auto line =
+        1 + std::count(text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(std::min(at_, text_.size())), '\n');
     return fail(Kind::invalid, "line {}: {}", line, what);
   }
   bool take(std::string_view word) {
