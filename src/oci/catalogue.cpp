@@ -73,11 +73,12 @@ constexpr std::string_view add_link =
 
 Result<std::unique_ptr<Catalogue>> Catalogue::open(const fs::path& file) {
   TRY(auto db, store::Database::open(file, migrations));
+  TRY_OK(db->read_aside());
   return std::unique_ptr<Catalogue>(new Catalogue(std::move(db)));
 }
 
 Result<> Catalogue::link_blob(std::string_view repository, const Digest& digest, std::uint64_t size) {
-  return db_->transact([&](store::Database& db) {
+  return db_->transact_together([&](store::Database& db) {
     return execute(db, add_link, repository, digest.str(), static_cast<std::int64_t>(size), now());
   });
 }
@@ -137,7 +138,7 @@ Result<bool> Catalogue::unlink_blob(std::string_view repository, const Digest& d
 }
 
 Result<> Catalogue::alias(const Digest& digest, const Digest& stored) {
-  return db_->transact([&](store::Database& db) {
+  return db_->transact_together([&](store::Database& db) {
     return execute(db, "INSERT OR REPLACE INTO alias VALUES(?, ?)", digest.str(), stored.str());
   });
 }
@@ -158,14 +159,14 @@ Result<std::optional<Digest>> Catalogue::stored(const Digest& digest) const {
 }
 
 Result<> Catalogue::expect(const Digest& stored) {
-  return db_->transact([&](store::Database& db) {
+  return db_->transact_together([&](store::Database& db) {
     return execute(db, "INSERT OR REPLACE INTO garbage VALUES(?, ?)", stored.str(), now());
   });
 }
 
 Result<> Catalogue::put(std::string_view repository, const ManifestRow& row, const std::vector<std::string>& tags,
                         const PutTerms& terms) {
-  return db_->transact([&](store::Database& db) -> Result<> {
+  return db_->transact_together([&](store::Database& db) -> Result<> {
     if (!terms.present(row.stored)) return fail(Kind::conflict, "manifest {}: freed meanwhile", row.digest.str());
     for (const auto& blob : terms.named) {
       if (terms.blobs == PutTerms::Blobs::link)
@@ -229,7 +230,7 @@ Result<std::optional<ManifestRow>> Catalogue::manifest(std::string_view reposito
 
 Result<bool> Catalogue::tag(std::string_view repository, std::string_view tag, const Digest& digest, bool immutable) {
   bool found = false;
-  TRY_OK(db_->transact([&](store::Database& db) -> Result<> {
+  TRY_OK(db_->transact_together([&](store::Database& db) -> Result<> {
     TRY(found, exists(db, "SELECT 1 FROM held WHERE repository = ? AND digest = ?", repository, digest.str()));
     return found ? set_tag(db, repository, tag, digest, immutable) : Result<>();
   }));
@@ -257,78 +258,6 @@ Result<bool> Catalogue::remove_manifest(std::string_view repository, const Diges
   });
   if (!done) return Fail(std::move(done).error());
   return found;
-}
-
-Result<std::vector<std::string>> Catalogue::tags_of(std::string_view repository, const Digest& digest) const {
-  std::vector<std::string> out;
-  TRY_OK(db_->read([&](store::Database& db) -> Result<> {
-    TRY(auto statement, bound(db, "SELECT tag FROM tag WHERE repository = ? AND digest = ?", repository, digest.str()));
-    TRY(out, column(statement));
-    return {};
-  }));
-  return out;
-}
-
-Result<std::vector<std::string>> Catalogue::repositories(const Page& page) const {
-  std::vector<std::string> out;
-  TRY_OK(db_->read([&](store::Database& db) -> Result<> {
-    TRY(auto statement,
-        db.prepare("SELECT DISTINCT repository FROM held WHERE repository > ? ORDER BY repository LIMIT ?"));
-    statement.bind(1, page.after).bind(2, page.limit.value_or(-1));
-    TRY(out, column(statement));
-    return {};
-  }));
-  return out;
-}
-
-Result<std::optional<std::vector<std::string>>> Catalogue::tags(std::string_view repository, const Page& page) const {
-  std::optional<std::vector<std::string>> out;
-  TRY_OK(db_->read([&](store::Database& db) -> Result<> {
-    {
-      TRY(auto statement, db.prepare("SELECT tag FROM tag WHERE repository = ? AND tag > ? ORDER BY tag LIMIT ?"));
-      statement.bind(1, repository).bind(2, page.after).bind(3, page.limit.value_or(-1));
-      TRY(out, column(statement));
-    }
-    if (!out->empty()) return {};
-    TRY(bool known,
-        exists(db, "SELECT 1 FROM held WHERE repository = ?1 UNION ALL SELECT 1 FROM blob WHERE repository = ?2",
-               repository, repository));
-    if (!known) out.reset();
-    return {};
-  }));
-  return out;
-}
-
-Result<std::vector<std::string>> Catalogue::referrers(std::string_view repository, const Digest& subject,
-                                                      std::string_view artifact_type) const {
-  std::vector<std::string> out;
-  TRY_OK(db_->read([&](store::Database& db) -> Result<> {
-    TRY(auto statement,
-        db.prepare(
-            "SELECT referrer FROM manifest m JOIN held h ON h.digest = m.digest "
-            "WHERE m.subject = ?1 AND h.repository = ?2 AND (?3 = '' OR m.artifact_type = ?3) ORDER BY m.digest"));
-    statement.bind(1, subject.str()).bind(2, repository).bind(3, artifact_type);
-    TRY(out, column(statement));
-    return {};
-  }));
-  return out;
-}
-
-Result<std::vector<Digest>> Catalogue::reachable() const {
-  std::vector<std::string> names;
-  TRY_OK(db_->read([&](store::Database& db) -> Result<> {
-    TRY(auto statement, db.prepare("SELECT stored FROM manifest UNION SELECT coalesce(a.stored, c.digest) FROM child c "
-                                   "LEFT JOIN alias a ON a.digest = c.digest"));
-    TRY(names, column(statement));
-    return {};
-  }));
-  std::vector<Digest> out;
-  out.reserve(names.size());
-  for (const auto& name : names) {
-    TRY(auto digest, Digest::parse(name));
-    out.push_back(std::move(digest));
-  }
-  return out;
 }
 
 }  // namespace slipway::oci::detail

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "doc/json.h"
 #include "oci/detail/registry_rep.h"
 #include "oci/detail/session.h"
 #include "oci/remote.h"
@@ -150,6 +151,47 @@ Result<std::vector<std::string>> Mirror::tags(const Ctx& ctx, const Upstream& up
   return std::move(here).value_or(std::vector<std::string>());
 }
 
+Result<std::vector<std::string>> Mirror::referrers(const Ctx& ctx, const Upstream& up, const std::string& repository,
+                                                   const Digest& subject, std::string_view artifact_type) {
+  TRY(auto here, rep_.referrers(repository, subject, artifact_type));
+  auto to = line(up);
+  if (to->away + away_for > now()) return here;
+  asked.add(1, {{"what", "referrers"}});
+  auto list = to->remote.referrers(ctx.within(when_cached), to->reference(up, repository, subject.str()), subject);
+  if (!list) {
+    if (list.error().retryable()) to->away = now();
+    LOG(warn, "oci.mirror.referrers", {"repository", repository}, {"error", list.error().what()});
+    return here;
+  }
+  for (const auto& one : *list) {
+    if (!artifact_type.empty() && one.artifact_type != artifact_type) continue;
+    bool known =
+        std::any_of(here.begin(), here.end(), [&](const std::string& text) { return text.contains(one.digest.str()); });
+    if (!known) here.push_back(doc::print_json(to_doc(one)));
+  }
+  return here;
+}
+
+bool Mirror::is_here(const Digest& digest) const {
+  auto stored = rep_.catalogue->stored(digest);
+  return stored && *stored && rep_.blobs.contains(**stored);
+}
+
+Result<> Mirror::keep(const std::string& repository, const Digest& digest, std::uint64_t size,
+                      store::BlobStore::Writer& writer) {
+  if (digest.algorithm() == "sha256") {
+    // The name first: killed in between, the next collection finds it.
+    TRY_OK(rep_.catalogue->link_blob(repository, digest, size));
+    auto done = writer.commit(digest);
+    if (done) return {};
+    TRY_OK(rep_.catalogue->unlink_blob(repository, digest));
+    return Fail(std::move(done).error());
+  }
+  TRY(auto stored, writer.commit());
+  TRY_OK(rep_.catalogue->alias(digest, stored));
+  return rep_.catalogue->link_blob(repository, digest, size);
+}
+
 Result<std::optional<std::uint64_t>> Mirror::size_of(const std::string& repository, const Digest& digest) const {
   TRY(auto manifests, rep_.catalogue->naming(repository, digest));
   for (const auto& stored : manifests) {
@@ -169,6 +211,8 @@ Result<> Mirror::download(const Ctx& ctx, const Upstream& up, const std::string&
   auto name = fmt::format("{}/{}: blob {}", up.host, there(up, repository), digest.short_hex());
   TRY(auto writer, rep_.blobs.begin());
   std::string held;  // the last piece: it goes when the digest is right
+  std::optional<Hasher> sha512;
+  if (digest.algorithm() == "sha512") sha512.emplace(Hasher::Algorithm::sha512);
   std::optional<Error> broken;
   auto sink = [&](std::string_view piece) {
     if (writer.size() + piece.size() > size) {
@@ -179,6 +223,7 @@ Result<> Mirror::download(const Ctx& ctx, const Upstream& up, const std::string&
       broken = std::move(r).error();
       return false;
     }
+    if (sha512) sha512->update(piece);
     // Who asked may be gone: the next one will be glad of it.
     if (client != nullptr && !held.empty() && !client->write(ctx, held)) client = nullptr;
     held = piece;
@@ -202,8 +247,9 @@ Result<> Mirror::download(const Ctx& ctx, const Upstream& up, const std::string&
                  : Fail(std::move(response).error().in(name));
     TRY_OK(sleep(ctx, Millis(200 << attempt)));
   }
-  if (auto done = writer.commit(digest); !done) return fail(Kind::corrupt, "{}: {}", name, done.error().what());
-  TRY_OK(rep_.catalogue->link_blob(repository, digest, size));
+  if (sha512 && sha512->finish() != digest) return fail(Kind::corrupt, "{}: other bytes come", name);
+  if (auto done = keep(repository, digest, size, writer); !done)
+    return done.error().is(Kind::invalid) ? fail(Kind::corrupt, "{}: {}", name, done.error().what()) : done;
   if (client != nullptr && !held.empty()) TRY_OK(client->write(ctx, held));
   return {};
 }
@@ -211,9 +257,10 @@ Result<> Mirror::download(const Ctx& ctx, const Upstream& up, const std::string&
 Result<> Mirror::relay(const Ctx& ctx, const Upstream& up, const std::string& repository, const Digest& digest,
                        std::uint64_t size, net::BodyWriter* client) {
   for (;;) {
-    if (rep_.blobs.contains(digest)) {
+    if (is_here(digest)) {
       TRY_OK(rep_.catalogue->link_blob(repository, digest, size));
-      TRY(auto fd, rep_.blobs.open_blob(digest));
+      TRY(auto stored, rep_.catalogue->stored(digest));
+      TRY(auto fd, rep_.blobs.open_blob(stored.value_or(digest)));
       return client != nullptr ? send_file(ctx, fd, *client) : Result<>();
     }
     std::shared_ptr<Flight> other;
@@ -242,8 +289,7 @@ Result<std::optional<net::Response>> Mirror::blob(const Ctx& ctx, const Upstream
                                                   const Digest& digest, bool whole_first) {
   TRY(auto size, size_of(repository, digest));
   if (!size) return std::optional<net::Response>();
-  if (digest.algorithm() != "sha256") return fail(Kind::invalid, "{}: only sha256 is pulled through", digest.str());
-  if (whole_first || rep_.blobs.contains(digest)) {
+  if (whole_first || is_here(digest)) {
     TRY_OK(relay(ctx, up, repository, digest, *size, nullptr));
     return std::optional<net::Response>(net::Response{.status = 200, .headers = {}, .body = std::string()});
   }

@@ -13,7 +13,8 @@ struct Pair {
   std::atomic<int> manifests = 0, blobs = 0;
   std::atomic<bool> away = false, cut = false;
   std::function<net::Response(const Ctx&, net::Request&)> instead;  // for one blob
-  std::unique_ptr<net::Server> door;                                // to the origin, counted
+  std::function<net::Response(const Ctx&, net::Request&)> instead_of_lists;
+  std::unique_ptr<net::Server> door;  // to the origin, counted
   std::unique_ptr<Host> mirror;
   std::string name = "hub.test/team/web";
 
@@ -23,6 +24,7 @@ struct Pair {
       if (r.path.find("/manifests/") != std::string::npos) ++manifests;
       if (r.path.find("/blobs/") != std::string::npos) ++blobs;
       if (instead && r.path.find("/blobs/") != std::string::npos) return instead(ctx, r);
+      if (instead_of_lists && r.path.find("/referrers/") != std::string::npos) return instead_of_lists(ctx, r);
       return routes(ctx, r);
     }));
     auto yaml = fmt::format("mirrors:\n- {{host: hub.test, url: 'http://{}', fresh: {}}}\n", door->address(), fresh);
@@ -174,6 +176,62 @@ TEST(Mirror, FetchesIndexesOneImageAtATime) {
   EXPECT_EQ(image.digest, index.manifests[1].digest);
   EXPECT_FALSE(must(p.mirror->registry->manifest(p.name, index.manifests[0].digest.str())))
       << "nobody has asked for the other one";
+}
+
+// What is said of an image comes along: by the list, by the tag that stood for it, and when the other is away.
+TEST(Mirror, SLOW_WhatRefersToAnImage) {
+  for (bool has_list : {true, false}) {
+    Pair p;
+    if (!has_list) p.instead_of_lists = [](const Ctx&, net::Request&) { return net::Response::json(404, "{}"); };
+    auto bytes = p.push("v1", "layer");
+    auto subject = Digest::of(bytes);
+    auto attached = must(p.origin.registry->attach("team/web", subject, "x/sbom", "x/sbom", "an sbom"));
+    if (!has_list) {
+      Index index;
+      index.manifests.push_back(attached);
+      index.manifests[0].artifact_type = "x/sbom";
+      must(p.origin.registry->put_manifest("team/web", fmt::format("sha256-{}", subject.hex()), media::index,
+                                           print(index)));
+    }
+    auto list = [&](const std::string& query) {
+      auto got = p.get(fmt::format("referrers/{}{}", subject.str(), query));
+      EXPECT_EQ(got.status, 200);
+      std::string shown;
+      for (const auto& one : must(parse_index(got.body)).manifests) shown += one.artifact_type + " ";
+      return shown;
+    };
+    EXPECT_EQ(list(""), "x/sbom ") << has_list;
+    EXPECT_EQ(list("?artifactType=x/sbom"), "x/sbom ");
+    EXPECT_EQ(list("?artifactType=x/other"), "");
+    EXPECT_EQ(p.get("manifests/" + attached.digest.str()).status, 200);
+    EXPECT_EQ(p.get("blobs/" + Digest::of("an sbom").str()).body, "an sbom");
+    p.away = true;
+    EXPECT_EQ(list(""), "x/sbom ") << "what was fetched is known here";
+  }
+}
+
+TEST(Mirror, NamesBySha512) {
+  Pair p;
+  std::string layer(300'000, 'z');
+  auto name = [](const std::string& bytes) { return Hasher(Hasher::Algorithm::sha512).update(bytes).finish(); };
+  for (const auto& bytes : {std::string("{}"), layer})
+    EXPECT_EQ(
+        p.origin.send("POST", fmt::format("/v2/team/web/blobs/uploads/?digest={}", name(bytes).str()), bytes).status,
+        201);
+  Manifest manifest;
+  manifest.config = {.media_type = std::string(media::config), .digest = name("{}"), .size = 2};
+  manifest.layers = {{.media_type = std::string(media::layer_tar), .digest = name(layer), .size = layer.size()}};
+  auto bytes = print(manifest);
+  EXPECT_EQ(p.origin.put("team/web", name(bytes).str(), bytes).status, 201);
+  EXPECT_EQ(p.get("manifests/" + name(bytes).str()).body, bytes);
+  EXPECT_EQ(p.get("blobs/" + name(layer).str()).body, layer);
+  EXPECT_EQ(p.get("blobs/" + name(layer).str(), {{"Range", "bytes=0-0"}}).body, "z");
+  EXPECT_EQ(p.blobs, 1) << "kept";
+  p.instead = [](const Ctx&, net::Request&) { return net::Response::text(200, "[]"); };
+  auto r = p.mirror->client.send(p.mirror->ctx,
+                                 {.url = p.mirror->url(fmt::format("/v2/{}/blobs/{}", p.name, name("{}").str()))});
+  EXPECT_TRUE(!r || r->status != 200) << "other bytes";
+  EXPECT_FALSE(p.mirror->blobs->contains(Digest::of("[]")));
 }
 
 }  // namespace

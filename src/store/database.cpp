@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <condition_variable>
+#include <exception>
 
 #include "base/hash.h"
 
@@ -44,11 +46,26 @@ Kind kind_of(int code, int system_error) {
 
 }  // namespace
 
+struct Database::Waiting {
+  const std::function<Result<>(Database&)>* work;
+  Result<> result;
+  std::exception_ptr thrown;
+  bool done = false, leads = false;
+};
+
 struct Database::Rep {
   fs::path file;
+  std::size_t version = 0;
   Connection db;
   std::recursive_mutex mutex;
+  std::atomic<std::thread::id> inside;  // who works with the connection
   int depth = 0;
+  // Of transact_together: one leads, who come meanwhile wait, and the first of them leads next.
+  std::mutex queue_mutex;
+  std::condition_variable turn;
+  std::vector<Waiting*> queue;
+  bool led = false;
+  std::unique_ptr<Database> aside;  // of read_aside
   std::unordered_map<std::string, std::vector<Prepared>> idle;
 
   Fail error(int code, std::string_view doing) const {
@@ -138,7 +155,9 @@ bool Statement::is_null(int column) const { return sqlite3_column_type(rep_->sta
 
 Database::Database(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
 Database::~Database() {
-  if (rep_) rep_->idle.clear();  // statements before their connection
+  if (!rep_) return;
+  rep_->aside.reset();
+  rep_->idle.clear();  // statements before their connection
 }
 
 namespace {
@@ -182,6 +201,7 @@ Result<std::unique_ptr<Database>> Database::open(const fs::path& file, const std
     TRY_OK(rep->exec(sql));
   std::unique_ptr<Database> database(new Database(std::move(rep)));
   TRY_OK(migrate(*database, file, migrations));
+  database->rep_->version = migrations.size();
   return database;
 }
 
@@ -191,12 +211,13 @@ Result<> Database::transact(const std::function<Result<>(Database&)>& work) {
   bool outer = rep_->depth == 0;
   TRY_OK(rep_->exec(outer ? "BEGIN IMMEDIATE" : "SAVEPOINT part"));
   ++rep_->depth;
+  auto before = rep_->inside.exchange(std::this_thread::get_id());
   auto undo = [&] {
     // After SQLITE_FULL and the like SQLite has rolled back by itself.
     if (sqlite3_get_autocommit(rep_->db.get()) != 0) return;
     (void)rep_->exec(outer ? "ROLLBACK" : "ROLLBACK TO part; RELEASE part");
   };
-  Finally leave([&] { --rep_->depth; });
+  Finally leave([&] { --rep_->depth, rep_->inside = before; });
   Result<> result;
   try {
     result = work(*this);
@@ -207,6 +228,53 @@ Result<> Database::transact(const std::function<Result<>(Database&)>& work) {
   if (result) result = rep_->exec(outer ? "COMMIT" : "RELEASE part");
   if (!result) undo();
   return result;
+}
+
+void Database::commit_together(const std::vector<Waiting*>& group) {
+  auto all = transact([&](Database&) -> Result<> {
+    for (auto* one : group) {
+      if (sqlite3_get_autocommit(rep_->db.get()) != 0)  // the one before was undone with everything: the disk is full
+        return fail(Kind::unavailable, "{}: undone with another's work", rep_->file.native());
+      try {
+        one->result = transact(*one->work);
+      } catch (...) {
+        one->thrown = std::current_exception();
+      }
+    }
+    return {};
+  });
+  if (all) return;
+  for (auto* one : group)
+    if (one->result && !one->thrown) one->result = all;
+}
+
+Result<> Database::transact_together(const std::function<Result<>(Database&)>& work) {
+  if (rep_->inside.load() == std::this_thread::get_id()) return transact(work);
+  Waiting mine{&work, {}, {}};
+  std::unique_lock hold(rep_->queue_mutex);
+  rep_->queue.push_back(&mine);
+  rep_->turn.wait(hold, [&] { return mine.done || mine.leads || !rep_->led; });
+  if (!mine.done) {
+    rep_->led = true;
+    hold.unlock();
+    std::vector<Waiting*> group;
+    {
+      // Whoever comes until the connection is free comes along.
+      std::lock_guard connection(rep_->mutex);
+      hold.lock();
+      group.swap(rep_->queue);
+      hold.unlock();
+      commit_together(group);
+    }
+    hold.lock();
+    for (auto* one : group) one->done = true;
+    rep_->led = !rep_->queue.empty();
+    if (rep_->led) rep_->queue.front()->leads = true;
+    rep_->turn.notify_all();
+  }
+  hold.unlock();
+  if (mine.thrown) std::rethrow_exception(mine.thrown);
+  return std::move(mine.result);
 }
 
 Result<Statement> Database::prepare(std::string_view sql) {
@@ -226,8 +294,16 @@ Result<Statement> Database::prepare(std::string_view sql) {
   return Statement(std::move(rep));
 }
 
+Result<> Database::read_aside() {
+  TRY(rep_->aside, open(rep_->file, std::vector<std::string>(rep_->version)));
+  return {};
+}
+
 Result<> Database::read(const std::function<Result<>(Database&)>& work) {
+  if (rep_->aside && rep_->inside.load() != std::this_thread::get_id()) return rep_->aside->read(work);
   std::lock_guard hold(rep_->mutex);
+  auto before = rep_->inside.exchange(std::this_thread::get_id());
+  Finally leave([&] { rep_->inside = before; });
   return work(*this);
 }
 

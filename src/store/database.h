@@ -44,14 +44,22 @@ class Database {
   ~Database();
   // Runs `work` in one transaction; an error rolls back.
   Result<> transact(const std::function<Result<>(Database&)>& work);
+  // The same for many at once: those that wait for the disk meanwhile share the next commit. An error undoes its own
+  // work alone. Each runs once, maybe on the thread of another that waits as well.
+  Result<> transact_together(const std::function<Result<>(Database&)>& work);
   Result<Statement> prepare(std::string_view sql);  // cached; call only inside transact or read
   Result<> read(const std::function<Result<>(Database&)>& work);
+  // From now on reads outside of transactions have a connection of their own: they see what is committed, and do not
+  // wait for the disk while others commit. Before the database is shared between threads.
+  Result<> read_aside();
   Result<> exec(std::string_view sql);
   Result<> backup_to(const fs::path& file);
 
  private:
   friend class Statement;
   struct Rep;
+  struct Waiting;
+  void commit_together(const std::vector<Waiting*>& group);
   explicit Database(std::unique_ptr<Rep> rep);
   std::unique_ptr<Rep> rep_;
 };

@@ -323,6 +323,62 @@ TEST(Database, ThreadsShareIt) {
 }
 
 // What a killed process had acknowledged is there, and only whole transactions are.
+// Many at once: each is done once, an error undoes its own work alone, and what is in another is a part of it.
+TEST(Database, ThoseWhoWaitCommitTogether) {
+  TempDir dir = must(TempDir::make());
+  auto db = must(Database::open(dir.path() / "d", {"CREATE TABLE t(who INTEGER, n INTEGER)"}));
+  std::atomic<int> refused = 0, thrown = 0;
+  auto add = [](Database& d, int who, int n) -> Result<> {
+    TRY(auto statement, d.prepare("INSERT INTO t VALUES(?, ?)"));
+    return statement.bind(1, std::int64_t{who}).bind(2, std::int64_t{n}).run();
+  };
+  std::vector<std::thread> threads;
+  for (int who = 0; who < 16; ++who)
+    threads.emplace_back([&, who] {
+      for (int n = 0; n < 50; ++n) {
+        auto work = [&](Database& d) -> Result<> {
+          TRY_OK(add(d, who, n));
+          if (n % 10 == 3) return fail(Kind::denied, "no");
+          if (n % 10 == 4) throw std::runtime_error("no");
+          if (n % 10 == 5) return d.transact_together([&](Database& inner) { return add(inner, who, 1000 + n); });
+          return {};
+        };
+        try {
+          auto done = n % 10 == 6 ? db->transact(work) : db->transact_together(work);
+          if (!done) ++refused;
+        } catch (const std::runtime_error&) {
+          ++thrown;
+        }
+      }
+    });
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(refused, 16 * 5);
+  EXPECT_EQ(thrown, 16 * 5);
+  must(db->read_aside());
+  std::int64_t rows = 0, different = 0;
+  must(db->read([&](Database& d) -> Result<> {
+    TRY(auto statement, d.prepare("SELECT count(*), count(DISTINCT who * 10000 + n) FROM t"));
+    TRY(bool row, statement.step());
+    EXPECT_TRUE(row);
+    rows = statement.number(0), different = statement.number(1);
+    return {};
+  }));
+  EXPECT_EQ(rows, 16 * (50 - 10 + 5));
+  EXPECT_EQ(different, rows);
+  EXPECT_TRUE(db->read([&](Database& d) {
+    return d.transact_together([&](Database& inner) { return add(inner, 99, 1); });
+  })) << "from within a read as well";
+  must(db->transact([&](Database& d) -> Result<> {
+    TRY_OK(add(d, 98, 1));
+    return d.read([&](Database& inner) -> Result<> {
+      TRY(auto statement, inner.prepare("SELECT 1 FROM t WHERE who = 98"));
+      TRY(bool there, statement.step());
+      EXPECT_TRUE(there) << "a transaction reads what it wrote";
+      return {};
+    });
+  }));
+}
+
 TEST(Database, KilledWriterLosesNothingAcknowledged) {
   auto dir = must(TempDir::make());
   auto file = dir.path() / "a.db";

@@ -29,12 +29,20 @@ class Mirror {
                                             const Digest& digest, bool whole_first);
   // Those of the other registry; when it is away, those that are here.
   Result<std::vector<std::string>> tags(const Ctx& ctx, const Upstream& up, const std::string& repository);
+  // What refers to the manifest there, by either way that registries have, and what is known here; when it is away,
+  // the latter alone. Descriptors as JSON.
+  Result<std::vector<std::string>> referrers(const Ctx& ctx, const Upstream& up, const std::string& repository,
+                                             const Digest& subject, std::string_view artifact_type);
 
  private:
   struct Line;    // to one registry
   struct Flight;  // one blob on its way
   std::shared_ptr<Line> line(const Upstream& up);
   Result<Found> fetch(const Ctx& ctx, const Upstream& up, const std::string& repository, const std::string& reference);
+  bool is_here(const Digest& digest) const;
+  // The bytes get their names. Errors: corrupt (they have another digest).
+  Result<> keep(const std::string& repository, const Digest& digest, std::uint64_t size,
+                store::BlobStore::Writer& writer);
   Result<std::optional<std::uint64_t>> size_of(const std::string& repository, const Digest& digest) const;
   // Brings the blob into the store, its bytes to `client` as they come: all but the last piece before they are known
   // to be right.
