@@ -117,6 +117,34 @@ INSTANTIATE_TEST_SUITE_P(
     }),
     [](const auto& i) { return i.param.name; });
 
+// However the chunks lie in what is read at once, and whatever follows the last.
+TEST(Server, ChunksOfEverySizeAreTheirPayload) {
+  auto server = serve_with([](const Ctx& ctx, Request& request) {
+    std::string all, buffer(70'000, '\0');
+    for (;;) {
+      auto got = request.body->read(ctx, buffer);
+      if (!got || *got == 0) return Response::text(got ? 200 : 400, fmt::format("{} {}", all.size(), sha256_hex(all)));
+      all.append(buffer.data(), *got);
+    }
+  });
+  std::string body;
+  for (int i = 0; i < 400'000; ++i) body += static_cast<char>(i * 31 + i / 7);
+  for (std::size_t piece : {1UL, 7UL, 4096UL, 32768UL, 69'999UL, 400'000UL}) {
+    std::string sent = "POST /1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    auto of = body.substr(0, piece == 1 ? 3000 : body.size());
+    for (std::size_t at = 0; at < of.size(); at += piece) {
+      auto part = of.substr(at, piece);
+      sent += fmt::format("{:x};ext=1\r\n{}\r\n", part.size(), part);
+    }
+    sent += "0\r\nTrailer: x\r\n\r\nPOST /2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 3\r\n\r\nend";
+    Raw raw(server->port());
+    raw.send(sent);
+    auto answers = raw.read_to_end();
+    EXPECT_NE(answers.find(fmt::format("{} {}", of.size(), sha256_hex(of))), std::string::npos) << piece;
+    EXPECT_NE(answers.find("3 " + sha256_hex("end")), std::string::npos) << piece;
+  }
+}
+
 TEST(Server, AnswersPipelinedRequestsInOrder) {
   auto server = serve_with(echo);
   Raw raw(server->port());

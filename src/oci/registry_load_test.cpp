@@ -64,6 +64,36 @@ TEST(Load, SLOW_TenThousandTagsAreListed) {
   EXPECT_EQ(pages, 10u);
 }
 
+// Sizes around those of the buffers that are filled and hashed in turn, of known length and in the chunked coding, by
+// both algorithms.
+TEST(Load, BodiesOfEverySizeAreTheirDigests) {
+  Host host;
+  constexpr std::size_t piece = 128 << 10;
+  for (std::size_t size : {std::size_t{0}, std::size_t{1}, piece - 1, piece, piece + 1, 2 * piece, 2 * piece + 1,
+                           5 * piece + 7, std::size_t{9'000'001}}) {
+    std::string body(size, '\0');
+    for (std::size_t i = 0; i < size; ++i) body[i] = static_cast<char>(i * 7 + i / 251);
+    for (auto algorithm : {Hasher::Algorithm::sha256, Hasher::Algorithm::sha512}) {
+      auto digest = Hasher(algorithm).update(body).finish();
+      for (bool known : {true, false}) {
+        auto repository = fmt::format("r{}/{}", size, known ? "known" : "chunked");
+        net::ClientRequest post{
+            .method = "POST",
+            .url = host.url(fmt::format("/v2/{}/blobs/uploads/?digest={}", repository, digest.str()))};
+        post.upload = [&body, at = std::size_t{0}](std::span<char> buffer) mutable {
+          auto n = std::min(buffer.size(), body.size() - at);
+          body.copy(buffer.data(), n, at);
+          at += n;
+          return n;
+        };
+        post.upload_size = known ? static_cast<std::int64_t>(size) : -1;
+        EXPECT_EQ(must(host.client.send(host.ctx, std::move(post))).status, 201) << size << " " << digest.algorithm();
+        EXPECT_TRUE(host.send("GET", fmt::format("/v2/{}/blobs/{}", repository, digest.str())).body == body) << size;
+      }
+    }
+  }
+}
+
 // The connection ends in the middle of a body: nothing of it is a blob; what came can be gone on with.
 TEST(Load, TruncatedBodiesAreNoBlobs) {
   Host host;

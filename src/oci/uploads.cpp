@@ -8,6 +8,7 @@
 #include <ctime>
 
 #include "base/text.h"
+#include "oci/detail/hash_beside.h"
 
 namespace slipway::oci::detail {
 
@@ -15,8 +16,38 @@ namespace {
 constexpr std::size_t piece = 256 << 10;
 constexpr std::time_t abandoned_after = 7 * 24 * 3600;
 
+constexpr std::uint64_t stretch = 8 << 20;
+
+enum class Body { goes_on, over };
+
+// Fills the buffer as far as the body goes. What came before it broke off counts as well.
+std::pair<std::size_t, Result<Body>> fill(const Ctx& ctx, net::BodyReader& body, std::span<char> buffer) {
+  std::size_t size = 0;
+  while (size < buffer.size()) {
+    auto got = body.read(ctx, buffer.subspan(size));
+    if (!got && got.error().is(Kind::unavailable))  // the client's end
+      return {size, Fail(std::move(got).error().as(Kind::invalid))};
+    if (!got) return {size, Fail(std::move(got).error())};
+    if (*got == 0) return {size, Body::over};
+    size += *got;
+  }
+  return {size, Body::goes_on};
+}
+
 std::string mark_of(std::string_view repository) { return sha256_hex(repository).substr(0, 16); }
 }  // namespace
+
+// Bytes that the disk did not take whole are none of the upload.
+Result<> Upload::write(std::string_view bytes) {
+  if (auto r = write_all(fd_.get(), bytes); !r) {
+    auto size = static_cast<off_t>(size_.load());
+    if (::ftruncate(fd_.get(), size) < 0 || ::lseek(fd_.get(), size, SEEK_SET) < 0)
+      return fail_errno(errno, file_.native());
+    return Fail(std::move(r).error().in("upload"));
+  }
+  size_ += bytes.size();
+  return {};
+}
 
 Result<std::unique_ptr<Uploads>> Uploads::open(store::BlobStore& blobs, fs::path folder) {
   TRY_OK(make_dirs(folder, 0700));
@@ -76,24 +107,29 @@ Result<> Uploads::append(const Ctx& ctx, const std::shared_ptr<Upload>& session,
   std::unique_lock lock(upload.mutex_, std::try_to_lock);
   if (!lock) return fail(Kind::conflict, "another request writes to this upload");
   if (at && *at != upload.size_) return fail(Kind::invalid, "chunk starts at {}, want {}", *at, upload.size_.load());
-  std::string buffer(piece, '\0');
-  std::uint64_t taken = 0;
+  HashBeside hashing([&upload](std::string_view bytes) {
+    upload.sha256_.update(bytes);
+    if (upload.sha512_) upload.sha512_->update(bytes);
+  });
+  std::uint64_t taken = 0, told = upload.size_;
   for (;;) {
-    auto got = body.read(ctx, buffer);
-    if (!got && got.error().is(Kind::unavailable))
-      return Fail(std::move(got).error().as(Kind::invalid));  // the client's end
-    TRY(auto n, std::move(got));
-    if (n == 0) break;
+    auto buffer = hashing.buffer();
+    auto [n, end] = fill(ctx, body, buffer);
     if (n > most - std::min<std::uint64_t>(most, upload.size_)) {
       forget(upload);
       return fail(Kind::denied, "no room for more than {} bytes of this upload", most);
     }
-    std::string_view bytes(buffer.data(), n);
-    TRY_OK_IN("upload", write_all(upload.fd_.get(), bytes));
-    upload.sha256_.update(bytes);
-    if (upload.sha512_) upload.sha512_->update(bytes);
-    upload.size_ += n;
+    if (n > 0) TRY_OK(upload.write({buffer.data(), n}));
+    if (n > 0) hashing.hand_over(n);
     taken += n;
+    if (upload.size_ - told >= stretch) {
+      // The disk has work meanwhile; what it does not take now, the sync at the end waits for.
+      ::sync_file_range(upload.fd_.get(), static_cast<off_t>(told), static_cast<off_t>(upload.size_ - told),
+                        SYNC_FILE_RANGE_WRITE);
+      told = upload.size_;
+    }
+    if (!end) return Fail(std::move(end).error());
+    if (*end == Body::over) break;
   }
   if (length && taken != *length)
     return fail(Kind::invalid, "chunk has {} bytes, its Content-Range says {}", taken, *length);

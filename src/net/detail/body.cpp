@@ -59,19 +59,19 @@ Result<std::size_t> RequestBody::fill(const Ctx& ctx, std::span<char> buffer) {
   return got;
 }
 
+// Decoded where it lies: what comes goes into the caller's buffer, and its payload is moved together there.
 Result<std::size_t> RequestBody::read_chunked(const Ctx& ctx, std::span<char> buffer) {
   for (;;) {
-    if (conn_.in.empty()) {
-      std::array<char, 16384> raw;
-      TRY(auto got, fill(ctx, raw));
-      conn_.in.assign(raw.data(), got);
+    TRY(auto got, fill(ctx, buffer));
+    std::string_view raw(buffer.data(), got);
+    std::size_t size = 0;
+    while (!raw.empty() && !chunks_.done()) {
+      TRY(auto piece, chunks_.next(raw));
+      if (!piece.payload.empty()) std::memmove(buffer.data() + size, piece.payload.data(), piece.payload.size());
+      size += piece.payload.size();
+      raw.remove_prefix(piece.consumed);
     }
-    // No more than fits: the payload is moved once, from `in` to the caller.
-    auto view = std::string_view(conn_.in);
-    TRY(auto piece, chunks_.next(view.substr(0, std::max<std::size_t>(buffer.size(), 1))));
-    auto size = piece.payload.size();
-    std::copy_n(piece.payload.data(), size, buffer.data());
-    conn_.in.erase(0, piece.consumed);
+    conn_.in.insert(0, raw);  // of the next request
     if (chunks_.done()) end();
     if (size > 0 || chunks_.done()) return size;
   }

@@ -16,6 +16,7 @@ class Upload {
 
  private:
   friend class Uploads;
+  Result<> write(std::string_view bytes);
   std::mutex mutex_;
   std::string id_;
   fs::path file_;
