@@ -18,12 +18,14 @@ struct Transfer {
   ClientResponse response;
   bool over_limit = false, stopped = false;
   std::exception_ptr thrown;
+  std::uint64_t moved = 0;  // calls with bytes, either way
 
   bool passes_on() const { return sink != nullptr && response.ok(); }
 };
 
 std::size_t on_header(char* data, std::size_t, std::size_t size, void* user) {
   auto& transfer = *static_cast<Transfer*>(user);
+  ++transfer.moved;
   std::string_view line(data, size);
   while (line.ends_with('\n') || line.ends_with('\r')) line.remove_suffix(1);
   if (line.starts_with("HTTP/")) {  // also after a 100, or a proxy's answer: the last head counts
@@ -38,6 +40,7 @@ std::size_t on_header(char* data, std::size_t, std::size_t size, void* user) {
 
 std::size_t on_body(char* data, std::size_t, std::size_t size, void* user) {
   auto& transfer = *static_cast<Transfer*>(user);
+  ++transfer.moved;
   if (transfer.passes_on()) {
     try {
       transfer.stopped = !(*transfer.sink)({data, size});
@@ -57,6 +60,7 @@ std::size_t on_body(char* data, std::size_t, std::size_t size, void* user) {
 
 std::size_t on_upload(char* data, std::size_t, std::size_t size, void* user) {
   auto& transfer = *static_cast<Transfer*>(user);
+  ++transfer.moved;
   try {
     return transfer.request.upload({data, size});
   } catch (...) {
@@ -216,7 +220,7 @@ void Client::Rep::configure(CURL* easy, const ClientRequest& request) const {
 Result<ClientResponse> Client::Rep::once(const Ctx& ctx, const ClientRequest& request, const Sink* sink) {
   TRY_OK(ctx.alive());
   TRY(auto headers, header_list(request));
-  Transfer transfer{request, sink, {}, false, false, nullptr};
+  Transfer transfer{.request = request, .sink = sink, .response = {}, .thrown = nullptr};
   auto line = take();
   CURL* easy = line->easy();
   configure(easy, request);
@@ -226,7 +230,7 @@ Result<ClientResponse> Client::Rep::once(const Ctx& ctx, const ClientRequest& re
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
-  auto done = line->perform(ctx);
+  auto done = line->perform(ctx, {.after = request.stall, .moved = &transfer.moved});
   line->reset();
   give(std::move(line));
   if (transfer.thrown) std::rethrow_exception(transfer.thrown);

@@ -25,6 +25,7 @@ struct ClientRequest {
   std::int64_t upload_size = -1;
   int redirects = 10;  // credentials are not sent on to another host
   std::size_t limit = std::size_t{256} << 20;
+  Millis stall{0};  // when no byte has moved either way for so long: timeout; 0: who asks has time
 };
 struct ClientResponse {
   int status = 0;

@@ -61,7 +61,7 @@ Result<StoredManifest> Remote::Rep::manifest(const Ctx& ctx, const Reference& re
   stored.descriptor.media_type = trim(type.substr(0, type.find(';')));
   stored.descriptor.digest = Digest::of(stored.bytes);
   stored.descriptor.size = stored.bytes.size();
-  if (!ref.digest.empty() && ref.digest.algorithm() == "sha256" && ref.digest != stored.descriptor.digest)
+  if (!ref.digest.empty() && !detail::fits(ref.digest, stored.bytes))
     return fail(Kind::corrupt, "{}: the registry sends a manifest with the digest {}", ref.print(),
                 stored.descriptor.digest.str());
   return stored;
@@ -83,7 +83,7 @@ Result<> Remote::Rep::fetch_blob(const Ctx& ctx, const Reference& ref, const Des
     auto start = writer->size();
     if (start > 0) call.headers.set("Range", fmt::format("bytes={}-", start));
     call.sink = [&](std::string_view bytes) {
-      if (writer->size() + bytes.size() > d.size && d.size > 0) {
+      if (writer->size() + bytes.size() > d.size) {
         broken = Error(Kind::corrupt, fmt::format("{}: more than {} bytes come", doing, d.size));
         return false;
       }

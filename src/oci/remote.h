@@ -23,6 +23,7 @@ struct RemoteOptions {
   net::ClientOptions http;
   std::shared_ptr<const CloudPlace> cloud;     // null: here
   std::map<std::string, std::string> mirrors;  // host -> base URL tried first
+  Millis stall{60'000};                        // a registry that sends nothing for so long is asked once more
 };
 // Threads: any.
 class Remote {

@@ -193,6 +193,9 @@ Result<net::ClientResponse> Session::once(const Ctx& ctx, const Call& call) {
         .method = call.method, .url = absolute(call.target), .headers = call.headers, .body = call.body};
     // An upload may have been sent elsewhere (a storage service with a signed URL): our token is not for it.
     bool ours = request.url.starts_with(base_ + "/");
+    // What was sent may take long to be stored.
+    bool reads = call.method == "GET" || call.method == "HEAD";
+    request.stall = reads ? options_.stall : options_.stall * 10;
     if (!authorization.empty() && ours) request.headers.set("Authorization", authorization);
     if (call.upload) {
       request.upload = call.upload();

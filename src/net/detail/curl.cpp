@@ -62,20 +62,47 @@ Result<> CurlLine::finished() {
   return fail(Kind::internal, "curl ended without a result");
 }
 
-Result<> CurlLine::perform(const Ctx& ctx) {
+namespace {
+
+// Measured on the real clock: a peer does not live in a simulation.
+class Watch {
+ public:
+  explicit Watch(const CurlLine::Stall& stall) : stall_(stall) {}
+  // Milliseconds until it is time to look again. Errors: timeout.
+  Result<int> look() {
+    constexpr int at_most = 60'000;
+    if (stall_.after.count() <= 0) return at_most;
+    auto now = real_clock().now();
+    if (*stall_.moved != seen_) seen_ = *stall_.moved, since_ = now;
+    auto left = std::chrono::duration_cast<Millis>(since_ + stall_.after - now).count();
+    if (left <= 0) return fail(Kind::timeout, "the peer did nothing for {} ms", stall_.after.count());
+    return static_cast<int>(std::min<std::int64_t>(left + 1, at_most));
+  }
+
+ private:
+  const CurlLine::Stall& stall_;
+  std::uint64_t seen_ = 0;
+  Clock::time_point since_ = real_clock().now();
+};
+
+}  // namespace
+
+Result<> CurlLine::perform(const Ctx& ctx, const Stall& stall) {
   error_[0] = '\0';
   curl_easy_setopt(easy_, CURLOPT_ERRORBUFFER, error_);
   curl_multi_add_handle(multi_, easy_);
   Finally remove([&] { curl_multi_remove_handle(multi_, easy_); });
   std::stop_callback wake(ctx.stop, [this] { curl_multi_wakeup(multi_); });
+  Watch watch(stall);
   for (;;) {
     int running = 0;
     if (auto code = curl_multi_perform(multi_, &running); code != CURLM_OK)
       return fail(Kind::internal, "curl: {}", curl_multi_strerror(code));
     if (running == 0) return finished();
     TRY_OK(ctx.alive());
+    TRY(int wait, watch.look());
     int left = ctx.millis_left();
-    curl_multi_poll(multi_, nullptr, 0, left < 0 ? 60000 : std::min(left, 60000), nullptr);
+    curl_multi_poll(multi_, nullptr, 0, left < 0 ? wait : std::min(left, wait), nullptr);
     TRY_OK(ctx.alive());
   }
 }

@@ -17,8 +17,14 @@ class CurlLine {
   CurlLine(const CurlLine&) = delete;
   CurlLine& operator=(const CurlLine&) = delete;
   CURL* easy() { return easy_; }
+  // When `moved` has not changed for `after`, the peer has stalled.
+  struct Stall {
+    Millis after{0};  // 0: never
+    const std::uint64_t* moved = nullptr;
+  };
   // Errors: unavailable, timeout, cancelled, denied, invalid.
-  Result<> perform(const Ctx& ctx);
+  Result<> perform(const Ctx& ctx, const Stall& stall);
+  Result<> perform(const Ctx& ctx) { return perform(ctx, {}); }
   // Forgets the request's options, keeps the connections.
   void reset();
 

@@ -7,6 +7,14 @@
 namespace slipway::oci {
 
 namespace detail {
+// Whether the digest is that of the bytes, by its own algorithm.
+inline bool fits(const Digest& digest, std::string_view bytes) {
+  Hasher hasher(digest.algorithm() == "sha512" ? Hasher::Algorithm::sha512 : Hasher::Algorithm::sha256);
+  return hasher.update(bytes).finish() == digest;
+}
+}  // namespace detail
+
+namespace detail {
 // The registry's own words, when it has any.
 Fail refusal(const net::ClientResponse& response, std::string_view doing);
 }  // namespace detail
@@ -39,11 +47,17 @@ struct Remote::Rep {
     if (auto it = options.mirrors.find(ref.host); it != options.mirrors.end()) {
       auto mirrored = call;
       mirrored.retries = false;
+      bool moved = false;
+      if (call.sink)
+        mirrored.sink = [&](std::string_view bytes) {
+          moved = true;
+          return call.sink(bytes);
+        };
       auto base = it->second;
       while (base.ends_with('/')) base.pop_back();
       auto mirror = session(ref.host + " mirror", base);
       auto response = mirror->send(ctx, mirrored);
-      if (response && response->ok()) return response;
+      if ((response && response->ok()) || moved) return response;  // who has some of the bytes asks for the rest
       // Images without a namespace are in "library" at Docker's hub alone; other registries keep them as they are
       // named.
       constexpr std::string_view hub = "/v2/library/";
@@ -51,7 +65,7 @@ struct Remote::Rep {
         mirrored.target = "/v2/" + mirrored.target.substr(hub.size());
         mirrored.repository = ref.repository.substr(std::string_view("library/").size());
         response = mirror->send(ctx, mirrored);
-        if (response && response->ok()) return response;
+        if ((response && response->ok()) || moved) return response;
       }
     }
     return session(ref.host)->send(ctx, call);
