@@ -2,6 +2,7 @@
 
 #include <archive.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "oci/detail/codec.h"
@@ -55,13 +56,22 @@ Result<> unpack_stream(const Ctx& ctx, Source& source, detail::UnpackTarget targ
   return done;
 }
 
+Result<UnpackLimits> limits_for(int blob, UnpackLimits limits) {
+  struct stat st{};
+  if (::fstat(blob, &st) < 0) return fail_errno(errno, "layer");
+  auto grown = static_cast<std::uint64_t>(st.st_size) * limits.growth;
+  limits.bytes = std::min(limits.bytes, std::max(limits.free_growth, grown));
+  return limits;
+}
+
 }  // namespace
 
 Result<> unpack_layer(const Ctx& ctx, const store::BlobStore& blobs, const Descriptor& layer,
                       const std::optional<Digest>& diff_id, const fs::path& folder, Whiteouts whiteouts,
-                      const UnpackLimits& limits) {
+                      const UnpackLimits& given) {
   TRY(auto fd, blobs.open_blob(layer.digest));
   auto doing = fmt::format("unpack layer {}", layer.digest.short_hex());
+  TRY(auto limits, limits_for(fd.get(), given));
   // 1 KiB of header for every entry, over the bytes of the files.
   Source source{detail::Decoder(fd.get()), Hasher(), 0, limits.bytes + limits.entries * 2048, {}};
   TRY_OK_IN(doing, unpack_stream(ctx, source,

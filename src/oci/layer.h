@@ -18,6 +18,8 @@ struct Layer {
 };
 struct UnpackLimits {
   std::uint64_t bytes = std::uint64_t{32} << 30;
+  // A layer of more than `free_growth` bytes may be `growth` times as large as its blob: 10 GB of zeros fit into 10 MB.
+  std::uint64_t growth = 200, free_growth = std::uint64_t{1} << 30;
   std::uint64_t entries = 2'000'000;
 };
 enum class Whiteouts {

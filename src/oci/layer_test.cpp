@@ -11,6 +11,7 @@
 #include "base/process.h"
 #include "base/testing/golden.h"
 #include "base/text.h"
+#include "oci/detail/codec.h"
 
 namespace slipway::oci {
 namespace {
@@ -184,6 +185,41 @@ TEST(Layer, RefusesBombs) {
             std::string::npos);
   EXPECT_NE(unpack({{"a"}, {"b"}, {"c"}, {"d"}}).find("more than 3 entries"), std::string::npos);
   EXPECT_EQ(unpack({{"a"}, {"b"}, {"c"}}), "fine");
+}
+
+// 10 GB of zeros in 10 MB: members of gzip one after the other are one stream (RFC 1952).
+TEST(Layer, TenGigabytesOfZerosAreRefused) {
+  Bench bench;
+  constexpr std::uint64_t size = 10'000'000'000, member = 64'000'000;
+  Owned<archive, archive_write_free> a(archive_write_new());
+  std::string head(4096, '\0');
+  std::size_t used = 0;
+  archive_write_set_format_pax_restricted(a.get());
+  archive_write_set_bytes_per_block(a.get(), 512);
+  archive_write_open_memory(a.get(), head.data(), head.size(), &used);
+  Owned<archive_entry, archive_entry_free> e(archive_entry_new());
+  archive_entry_set_pathname(e.get(), "zeros");
+  archive_entry_set_filetype(e.get(), AE_IFREG);
+  archive_entry_set_size(e.get(), size);
+  archive_write_header(a.get(), e.get());
+  head.resize(used);
+  auto gzip = [](std::string_view bytes) {
+    std::string out;
+    auto encoder = detail::Encoder(Compression::gzip, [&](std::string_view piece) -> Result<> {
+      out += piece;
+      return {};
+    });
+    must(encoder.write(bytes));
+    must(encoder.finish());
+    return out;
+  };
+  auto blob = gzip(head), zeros = gzip(std::string(member, '\0'));
+  for (std::uint64_t at = 0; at < size; at += member) blob += zeros;
+  auto done = unpack_layer(bench.ctx, *bench.blobs, bench.put(blob), {}, bench.folder("root"), Whiteouts::overlay);
+  ASSERT_FALSE(done) << blob.size();
+  EXPECT_NE(done.error().what().find("/zeros: 10000000000 bytes, want at most "), std::string::npos)
+      << done.error().what();
+  EXPECT_FALSE(path_exists(bench.dir.path() / "root/zeros"));
 }
 
 TEST(Layer, SaysWhenBytesAreNotTheDiffId) {
