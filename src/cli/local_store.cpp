@@ -2,20 +2,35 @@
 
 #include <algorithm>
 
+#include "base/log.h"
 #include "base/text.h"
+#include "engine/registry_settings.h"
 #include "engine/settings.h"
 
 namespace slipway::cli {
 namespace {
 constexpr std::string_view no_host = "no-host.invalid";
+
+// The rules of the slipway whose store this is, read when a name is about to change.
+std::function<std::shared_ptr<const oci::RegistryRules>()> rules_in(const fs::path& data) {
+  return [data, rules = std::shared_ptr<const oci::RegistryRules>(), once = std::make_shared<std::mutex>()]() mutable {
+    std::lock_guard hold(*once);
+    if (rules) return rules;
+    auto read = engine::stored_registry_rules(data);
+    if (!read) LOG(error, "registry.settings", {"error", read.error().what()});
+    rules = std::make_shared<const oci::RegistryRules>(read ? *std::move(read) : engine::closed_registry());
+    return rules;
+  };
 }
+}  // namespace
 
 Result<std::unique_ptr<LocalStore>> LocalStore::open(const Arguments& arguments) {
   auto local = std::make_unique<LocalStore>();
   local->data = data_dir(arguments);
   TRY_OK_IN("data directory", make_dirs(local->data, 0700));
   TRY(local->blobs, store::BlobStore::open(local->data / "blobs"));
-  TRY(local->registry, oci::Registry::open(*local->blobs, local->data / "registry.db"));
+  TRY(local->registry, oci::Registry::open(*local->blobs, local->data / "registry.db",
+                                           {.sign_in = {}, .rules = rules_in(local->data), .pushed = {}}));
   local->remote = std::make_unique<oci::Remote>();
   local->names = {engine::Settings{}.registry_name};
   if (auto address = read_file(local->data / "address")) {

@@ -10,7 +10,7 @@
 namespace slipway::cli {
 
 struct LocalStore {
-  // Errors: denied, unavailable, corrupt.
+  // Its slipway's rules hold (docs/registry.md): immutable tags, quotas. Errors: denied, unavailable, corrupt.
   static Result<std::unique_ptr<LocalStore>> open(const Arguments& arguments);
 
   fs::path data;

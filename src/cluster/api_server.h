@@ -23,8 +23,8 @@ struct ApiOptions {
   std::vector<std::string> namespaces;  // present from the start, beside default and the kube-* ones
   std::string service_cidr = "10.96.0.0/16";
   std::string token_key_pem;  // signs tokens of service accounts (net/jwt.h); "": there are none
-  // Looks at each write of a custom object before it is made: may complete `next`, or refuse. `before` is empty for a
-  // new one. The in-process clients are not in the group system:authenticated.
+  // Looks at each write of a custom object, a pod or a ConfigMap before it is made: may complete `next`, or refuse.
+  // `before` is empty for a new one. The in-process clients are not in the group system:authenticated.
   std::function<Result<>(const Ctx&, const User&, const std::string& subresource, const kube::Object& before,
                          doc::Value& next)>
       admit;
@@ -57,5 +57,10 @@ class ApiServer {
   explicit ApiServer(std::unique_ptr<Rep> rep);
   std::unique_ptr<Rep> rep_;
 };
+
+// An object as it lies in an ApiServer's database, for programs beside one that runs or has stopped. `table`: the
+// plural of its kind, with its group ("configmaps", "deployments.apps"). Nothing: no such object, or no database.
+// Errors: denied, corrupt, conflict (the database is of a newer program).
+Result<std::optional<doc::Value>> stored_object(const fs::path& database, std::string_view table, const kube::Key& key);
 
 }  // namespace slipway::cluster

@@ -1,6 +1,7 @@
 #include "engine/registry_settings.h"
 
 #include "base/log.h"
+#include "cluster/api_server.h"
 #include "engine/house.h"
 #include "engine/recorder.h"
 #include "engine/render.h"
@@ -14,13 +15,6 @@ constexpr std::string_view settings_key = "settings.yaml";
 constexpr Millis look_again{500};
 
 std::string source() { return fmt::format("ConfigMap {}/{}: {}", home, settings_name, settings_key); }
-
-oci::RegistryRules closed() {
-  oci::RegistryRules rules;
-  rules.anonymous_pulls = false;
-  rules.has_rights = true;
-  return rules;
-}
 
 // Every `image: ...` of an object, wherever its kind has pods.
 void images_of(const doc::Value& value, std::set<std::string>& out) {
@@ -55,6 +49,20 @@ Result<oci::RegistryRules> read_registry_rules(const Ctx& ctx, kube::Client& cli
   return oci::parse_registry_rules(text, source());
 }
 
+Result<oci::RegistryRules> stored_registry_rules(const fs::path& data) {
+  TRY(auto found, cluster::stored_object(data / "cluster.db", "configmaps", {home, std::string(settings_name)}));
+  auto text = found ? found->str_at({"data", settings_key}) : std::string();
+  return oci::parse_registry_rules(text, source());
+}
+
+oci::RegistryRules closed_registry() {
+  oci::RegistryRules rules;
+  rules.anonymous_pulls = false;
+  rules.has_rights = true;
+  rules.immutable = {{.repositories = {"**"}, .tags = {"*"}}};
+  return rules;
+}
+
 Result<> check_registry_settings(const doc::Value& object) {
   if (object.str_at({"kind"}) != "ConfigMap" || object.str_at({"metadata", "name"}) != settings_name ||
       object.str_at({"metadata", "namespace"}) != home)
@@ -73,7 +81,7 @@ std::shared_ptr<const oci::RegistryRules> RegistrySettings::rules(kube::Client* 
     rules_ = std::make_shared<const oci::RegistryRules>(*std::move(read));
   } else {
     LOG(error, "registry.settings", {"error", read.error().what()});
-    if (!rules_) rules_ = std::make_shared<const oci::RegistryRules>(closed());
+    if (!rules_) rules_ = std::make_shared<const oci::RegistryRules>(closed_registry());
   }
   return rules_;
 }

@@ -14,8 +14,13 @@ struct House;
 
 // Absent: the defaults. Errors: invalid with the place in the ConfigMap.
 Result<oci::RegistryRules> read_registry_rules(const Ctx& ctx, kube::Client& client);
-// A ConfigMap that cannot be read as rules is not written. Others: fine.
+// The same out of the house's data directory, for commands beside a house that runs or has stopped.
+Result<oci::RegistryRules> stored_registry_rules(const fs::path& data);
+// A ConfigMap that cannot be read as rules is not written. Others: fine. Errors: invalid with the place in it.
 Result<> check_registry_settings(const doc::Value& object);
+
+// What holds while nobody can say what the rules are: only administrators, and no tag moves.
+oci::RegistryRules closed_registry();
 
 // What requests ask for: read anew when the last look is half a second old. Rules that cannot be read leave those
 // from before in force; from the start they let nobody in but administrators. Threads: any.

@@ -46,6 +46,28 @@ TEST_F(RegistrySettingsTest, AreReadFromTheConfigMap) {
   EXPECT_TRUE(closed->may({"root", {"system:masters"}}, "a", "push"));
 }
 
+// What commands beside a house go by, whether it runs or not.
+TEST_F(RegistrySettingsTest, LieInTheDataDirectory) {
+  auto data = dir.path() / "beside";
+  must(make_dirs(data));
+  EXPECT_FALSE(must(stored_registry_rules(data)).is_immutable("shop/web", "v1")) << "no database, no rules";
+  auto write_there = [&](const std::string& text) {
+    auto api = must(cluster::ApiServer::open({.database = data / "cluster.db", .namespaces = {home}}));
+    doc::Value map = doc::Map{{"apiVersion", "v1"},
+                              {"kind", "ConfigMap"},
+                              {"metadata", doc::Map{{"name", "registry"}, {"namespace", home}}},
+                              {"data", doc::Map{{"settings.yaml", text}}}};
+    must(api->client("test")->apply(ctx, map, {.field_manager = "test", .force = true}));
+    if (text.empty()) return;
+    EXPECT_TRUE(must(stored_registry_rules(data)).is_immutable("shop/web", "v1")) << "while it runs";
+  };
+  write_there("immutable:\n- {repositories: 'shop/*', tags: 'v*'}\n");
+  EXPECT_TRUE(must(stored_registry_rules(data)).is_immutable("shop/web", "v1")) << "when it has stopped";
+  write_there("");
+  EXPECT_FALSE(must(stored_registry_rules(data)).is_immutable("shop/web", "v1"));
+  EXPECT_TRUE(closed_registry().is_immutable("any/where", "latest"));
+}
+
 TEST_F(RegistrySettingsTest, WrongOnesAreNotWritten) {
   auto object = [](const char* name, const char* ns, const char* text) {
     return doc::Value(doc::Map{{"apiVersion", "v1"},

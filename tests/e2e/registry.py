@@ -18,9 +18,9 @@ def digest(data):
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
-def rules(house, text):
+def rules(house, text, check_it=True):
     config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "registry", "namespace": HOME}, "data": {"settings.yaml": text}}
-    house.kubectl("apply", "-f", "-", input=json.dumps(config))
+    return house.kubectl("apply", "-f", "-", input=json.dumps(config), check_it=check_it)
 
 
 def add_user(house, name):
@@ -49,9 +49,10 @@ def test_rules():
         check(push(house, "shop/web", "v1", b"one", who)[0] == 201, "without rules every user pushes")
         check(house.http("GET", "/v2/shop/web/manifests/v1", token=False)[0] == 200, "and everybody pulls")
 
-        rules(house, "anonymousPulls: false\nrights:\n- {who: ada, repositories: 'shop/**', may: [write]}\n")
-        until(lambda: house.http("GET", "/v2/shop/web/manifests/v1", token=False) and "settings.yaml:3:" in house.log_end() and "want pull, push or delete" in house.log_end(), "the log says what is wrong")
-        check(house.http("GET", "/v2/shop/web/manifests/v1", token=False)[0] == 200, "what cannot be read changes nothing")
+        refused = rules(house, "anonymousPulls: false\nrights:\n- {who: ada, repositories: 'shop/**', may: [write]}\n", check_it=False)
+        for word in ("ConfigMap slipway-system/registry: settings.yaml:3:", ".rights[0].may", "want pull, push or delete"):
+            check(refused.returncode != 0 and word in refused.stderr, f"{word}: {refused.all}")
+        check(house.kubectl("get", "configmap", "registry", "-n", HOME, check_it=False).returncode != 0, "what cannot be read is not written")
         rules(house, """anonymousPulls: false
 rights:
 - {who: "group:people", repositories: "shop/**", may: [pull, push]}
@@ -71,6 +72,9 @@ keep:
         status, text = push(house, "shop/small", "v1", b"x" * 2000, who)
         check(status == 403 and "quota of 1000" in text, text)
         check(house.http("DELETE", "/v2/shop/web/manifests/v1", token=who)[0] == 403, "she may not delete")
+        refused = rules(house, "keep: 1\n", check_it=False)
+        check(refused.returncode != 0 and "settings.yaml:1:" in refused.stderr, refused.all)
+        check(push(house, "shop/web", "v1", b"two", who)[0] == 403, "the rules from before hold")
 
         check(push(house, "shop/web", "old", b"of no rule" * 1000, who)[0] == 201, "another tag")
         looked = house.cli("image", "expire", "--dry-run", "--output", "json")
@@ -83,6 +87,17 @@ keep:
         freed = json.loads(house.cli("image", "gc", "--grace", "0s", "--output", "json").stdout)
         check(freed["bytes"] >= 10000, freed)
         check(house.http("GET", f"/v2/shop/web/blobs/{digest(b'one')}")[0] == 200, "what is tagged stays")
+
+        # Commands on the store ask the same rules, beside a running slipway and without one.
+        check(push(house, "shop/web", "next", b"three" * 500, who)[0] == 201, "another tag")
+        for running in (True, False):
+            if not running:
+                house.stop()
+            one_error(house.cli("image", "rm", "shop/web:v1"), 3, "shop/web:v1: this tag is immutable")
+            one_error(house.cli("image", "copy", "shop/web:next", "shop/web:v1"), 3, "this tag is immutable")
+            one_error(house.cli("image", "copy", "shop/web:next", "shop/small:1"), 3, "of its quota of 1000")
+            check(house.cli("image", "copy", "shop/web:next", f"shop/web:again{running}").returncode == 0, "others are free")
+            check(house.cli("image", "rm", f"shop/web:again{running}").returncode == 0, "and go")
 
 
 def test_clients_sign_in():

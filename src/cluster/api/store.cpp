@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/time.h"
+#include "cluster/api_server.h"
 #include "doc/json.h"
 
 namespace slipway::cluster {
@@ -465,6 +466,22 @@ Result<> ObjectStore::await_changes(const Ctx& ctx, const std::string& table, Re
 void ObjectStore::on_publish(std::function<void()> call) {
   std::lock_guard hold(rep_->mutex);
   rep_->published = std::move(call);
+}
+
+Result<std::optional<doc::Value>> stored_object(const fs::path& database, std::string_view table,
+                                                const kube::Key& key) {
+  std::optional<doc::Value> out;
+  if (!path_exists(database)) return out;
+  TRY(auto opened, store::Database::open(database, migrations));
+  TRY_OK(opened->read([&](store::Database& db) -> Result<> {
+    TRY(auto row, db.prepare("SELECT body FROM objects WHERE kind = ?1 AND ns = ?2 AND name = ?3"));
+    row.bind(1, table).bind(2, key.ns).bind(3, key.name);
+    TRY(bool there, row.step());
+    if (!there) return {};
+    TRY(out, doc::parse_json(row.text(0), key.name));
+    return {};
+  }));
+  return out;
 }
 
 }  // namespace slipway::cluster

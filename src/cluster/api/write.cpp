@@ -23,6 +23,8 @@ Revision revision_of(const kube::Object& object) {
 }
 
 bool is_pod(const KindInfo& kind) { return kind.table == "pods"; }
+// Kinds of the core that the house has rules for: see ApiOptions::admit.
+bool is_looked_at(const KindInfo& kind) { return kind.custom || is_pod(kind) || kind.table == "configmaps"; }
 bool is_definition(const KindInfo& kind) { return kind.table == "customresourcedefinitions.apiextensions.k8s.io"; }
 
 // Everything that a spec's generation counts: all but metadata and status.
@@ -120,7 +122,7 @@ ApiResult<> Machinery::admit_namespace(const KindInfo& kind, const std::string& 
 
 ApiResult<> Machinery::admit(const Ctx& ctx, const KindInfo& kind, const Caller* caller, const std::string& sub,
                              const kube::Object& before, doc::Value& next) const {
-  if (!admit_ || caller == nullptr || !(kind.custom || is_pod(kind))) return {};
+  if (!admit_ || caller == nullptr || !is_looked_at(kind)) return {};
   auto admitted = admit_(ctx, {caller->user, caller->groups}, sub, before, next);
   if (admitted) return {};
   auto name = next.str_at({"metadata", "name"});
