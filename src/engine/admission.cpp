@@ -90,6 +90,7 @@ Result<> check_environment(doc::Value& next) {
 Result<> check_policy(const doc::Value& next) {
   TRY(auto policy, path::image_policy_from(doc::View(next)));
   for (const auto& key : policy.keys) TRY_OK_IN("spec.keys", oci::VerificationKey::load(key));
+  if (!policy.identities.empty()) TRY_OK_IN("spec.keyless.trustedRoot", oci::TrustRoot::load(policy.trusted_root));
   return {};
 }
 

@@ -37,7 +37,8 @@ Result<> Endorser::endorse(const Ctx& ctx, const path::BuildRequest& request, co
         oci::attest_image(ctx, *place, image, oci::predicate::provenance, provenance(request, origin, now), key_, now));
   }
   if (classic && bundle) return {};
-  return oci::sign_image(ctx, *place, image, key_, {.classic = !classic, .bundle = !bundle, .created = now});
+  return oci::sign_image(ctx, *place, image, key_,
+                         {.classic = !classic, .bundle = !bundle, .created = now, .first_bundle = true});
 }
 
 doc::Value provenance(const path::BuildRequest& request, const Origin& origin, const std::string& finished) {

@@ -61,18 +61,28 @@ Result<std::vector<oci::VerificationKey>> keys_of(const House& house, const path
   return out;
 }
 
+Result<std::optional<oci::Keyless>> keyless_of(const path::ImagePolicy& policy) {
+  if (policy.identities.empty()) return std::optional<oci::Keyless>();
+  TRY_IN(auto trust, "spec.keyless.trustedRoot", oci::TrustRoot::load(policy.trusted_root));
+  oci::Keyless out{std::move(trust), {}};
+  for (const auto& one : policy.identities) out.identities.push_back({one.subject, one.issuer});
+  return std::optional(std::move(out));
+}
+
 Result<> check(const Ctx& ctx, const House& house, const path::ImagePolicy& policy, const Found& image) {
   TRY(auto keys, keys_of(house, policy));
-  TRY(auto all, oci::endorsements(ctx, *image.place, image.digest, keys));
+  TRY(auto keyless, keyless_of(policy));
+  TRY(auto all, oci::endorsements(ctx, *image.place, image.digest, keys, keyless ? &*keyless : nullptr));
   auto wanted = policy.attestations;
   if (wanted.empty()) wanted.emplace_back(oci::predicate::signature);
   for (const auto& type : wanted) {
     bool there = std::any_of(all.found.begin(), all.found.end(), [&](auto& one) { return one.predicate_type == type; });
     if (there) continue;
-    auto others = all.others > 0 ? fmt::format(" ({} by other keys)", all.others) : std::string();
+    auto others = all.others > 0 ? fmt::format(" ({} by others{})", all.others, all.why.empty() ? "" : ": " + all.why)
+                                 : std::string();
     return type == oci::predicate::signature
-               ? fail(Kind::denied, "{} has no signature by a key of the policy{}", image.digest.str(), others)
-               : fail(Kind::denied, "{} has no {} signed by a key of the policy{}", image.digest.str(), type, others);
+               ? fail(Kind::denied, "{} has no signature that the policy takes{}", image.digest.str(), others)
+               : fail(Kind::denied, "{} has no {} signed by whom the policy takes{}", image.digest.str(), type, others);
   }
   return {};
 }

@@ -1,6 +1,7 @@
 #pragma once
-// Signatures and attestations of images, as stock cosign makes and reads them: by keys, without a transparency log.
-// Formats: cosign's "simple signing" in the tag sha256-HEX.sig, and Sigstore bundles v0.3 as referrers.
+// Signatures and attestations of images, as stock cosign makes and reads them: made by keys, without a transparency
+// log; verified by keys, or by a trust root of Sigstore's ("keyless": a certificate says who signed). Formats: cosign's
+// "simple signing" in the tag sha256-HEX.sig, and Sigstore bundles v0.3 as referrers.
 #include <map>
 #include <memory>
 
@@ -43,6 +44,29 @@ class VerificationKey {
   void* key_ = nullptr;
 };
 
+namespace signing {
+struct TrustParts;
+}
+// Whom keyless signatures are believed by: authorities of certificates and timestamps, and logs. Threads: any.
+class TrustRoot {
+ public:
+  // Sigstore's trusted_root.json. Errors: invalid, with the field.
+  static Result<TrustRoot> load(std::string_view json);
+  const signing::TrustParts& parts() const { return *parts_; }
+
+ private:
+  explicit TrustRoot(std::shared_ptr<const signing::TrustParts> parts) : parts_(std::move(parts)) {}
+  std::shared_ptr<const signing::TrustParts> parts_;
+};
+struct Identity {
+  std::string subject;  // mail address or URI; a glob when it has a star
+  std::string issuer;   // by whose word: the URL of an OpenID provider
+};
+struct Keyless {
+  TrustRoot trust;
+  std::vector<Identity> identities;  // who counts
+};
+
 // A repository, here or elsewhere.
 class ImagePlace {
  public:
@@ -70,6 +94,8 @@ struct SignOptions {
   bool classic = true, bundle = true;  // which of the two formats are written
   std::map<std::string, std::string> annotations;
   std::string created;  // RFC 3339
+  // endorsements() has just found no bundle by this key: it is not looked for again.
+  bool first_bundle = false;
 };
 // Signs the manifest with this digest, which is there. Once more by the same key changes nothing.
 Result<> sign_image(const Ctx& ctx, ImagePlace& place, const Digest& image, const SigningKey& key,
@@ -81,17 +107,27 @@ Result<> attest_image(const Ctx& ctx, ImagePlace& place, const Digest& image, st
 struct Endorsement {
   std::string predicate_type;  // predicate::signature for a signature
   std::size_t key = 0;         // which of the keys
+  std::string signer;          // of a keyless one: who; then `key` means nothing
   bool classic = false;
   doc::Value predicate;                            // of an attestation
   std::map<std::string, std::string> annotations;  // of a classic signature
 };
-// What these keys say of the image. What others say, or is broken, is left out and counted in `others`.
+// What these keys say of the image, or who else counts. What others say, or is broken, is left out and counted in
+// `others`; why the last keyless one of them did not count is in `why`.
 // Errors: unavailable, denied. Nothing found is an empty list.
 struct Endorsements {
   std::vector<Endorsement> found;
   std::size_t others = 0;
+  std::string why;
 };
 Result<Endorsements> endorsements(const Ctx& ctx, ImagePlace& place, const Digest& image,
-                                  const std::vector<VerificationKey>& keys);
+                                  const std::vector<VerificationKey>& keys, const Keyless* keyless = nullptr);
+
+// Whether a tag holds what is said about an image and no image: cosign's sha256-HEX.sig, .att and .sbom, and the list
+// of referrers as distribution-spec 1.1 has it in a tag.
+bool is_attachment_tag(std::string_view tag);
+// Whether anybody has attached a signature (cosign's two formats, Notation's); whose, and whether it holds, is another
+// question.
+Result<bool> has_signature(const Registry& registry, std::string_view repository, const Digest& image);
 
 }  // namespace slipway::oci

@@ -1,10 +1,11 @@
 """Signatures and provenance of images, and policies that want them. Beside stock cosign where it is installed."""
+import base64
 import json
 import os
 import shutil
 
 import harness
-from harness import House, check, folder, need_root, one_error, phase, run, write
+from harness import House, check, folder, need, need_root, one_error, phase, run, write
 
 WORKFLOW = """on: push
 jobs:
@@ -74,22 +75,19 @@ def test_a_key_of_our_own(house):
     need_root()
     house.push_busybox("mine/tool", "1")
     place = folder()
-    env = {**harness.ENV, "COSIGN_PASSWORD": "open sesame"}
+    env = sign_in(house, place)
     prefix = os.path.join(place, "team")
     check(run(harness.PROGRAM, "key", "new", prefix, env=env).returncode == 0, "a key")
     one_error(harness.slipway("key", "new", prefix), 1, "is there already")
     name = f"127.0.0.1:{house.port}/mine/tool:1"
-    docker = write(place, "docker/config.json", json.dumps({"auths": {f"127.0.0.1:{house.port}": {"auth": __import__("base64").b64encode(f"admin:{house.token}".encode()).decode()}}}))
-    env["DOCKER_CONFIG"] = os.path.dirname(docker)
-    other = {**env, "SLIPWAY_DATA": os.path.join(place, "data")}
-    one_error(run(harness.PROGRAM, "image", "sign", name, "--key", prefix + ".key", env={**other, "COSIGN_PASSWORD": "wrong"}), 3, "the password does not open it")
-    result = run(harness.PROGRAM, "image", "sign", name, "--key", prefix + ".key", "-a", "team=a", env=other)
+    one_error(run(harness.PROGRAM, "image", "sign", name, "--key", prefix + ".key", env={**env, "COSIGN_PASSWORD": "wrong"}), 3, "the password does not open it")
+    result = run(harness.PROGRAM, "image", "sign", name, "--key", prefix + ".key", "-a", "team=a", env=env)
     check(result.returncode == 0, result.all)
     sbom = write(place, "sbom.json", '{"bomFormat": "CycloneDX", "specVersion": "1.5"}')
-    result = run(harness.PROGRAM, "image", "attest", name, "--key", prefix + ".key", "--type", "cyclonedx", "--predicate", sbom, env=other)
+    result = run(harness.PROGRAM, "image", "attest", name, "--key", prefix + ".key", "--type", "cyclonedx", "--predicate", sbom, env=env)
     check(result.returncode == 0, result.all)
     for words in ([], ["--type", "cyclonedx"]):
-        result = run(harness.PROGRAM, "image", "verify", name, "--key", prefix + ".pub", *words, env=other)
+        result = run(harness.PROGRAM, "image", "verify", name, "--key", prefix + ".pub", *words, env=env)
         check(result.returncode == 0, result.all)
     house.kubectl("create", "namespace", "guarded", check_it=False)
     key = "".join("      " + line for line in open(prefix + ".pub").readlines())
@@ -99,6 +97,64 @@ def test_a_key_of_our_own(house):
     check(result.returncode != 0 and "no public key" in result.stderr, result.all)
 
 
+def sign_in(house, place):
+    """Docker's configuration with the administrator's token: an environment."""
+    auth = base64.b64encode(f"admin:{house.token}".encode()).decode()
+    write(place, "docker/config.json", json.dumps({"auths": {f"127.0.0.1:{house.port}": {"auth": auth}}}))
+    return {**harness.ENV, "COSIGN_PASSWORD": "open sesame", "DOCKER_CONFIG": os.path.join(place, "docker"), "REGISTRY_AUTH_FILE": os.path.join(place, "docker/config.json"),
+            "HOME": place, "SLIPWAY_DATA": os.path.join(place, "data")}
+
+
+def test_containers_policy_agrees(house):
+    """What podman, CRI-O and skopeo verify by: containers-policy.json with sigstoreSigned, and what they sign."""
+    need("skopeo")
+    place = folder()
+    env = sign_in(house, place)
+    for name in ("signed", "plain", "others"):
+        house.push_busybox(f"checked/{name}", "1")
+    ours = lambda *words: run(harness.PROGRAM, *words, env=env)
+    key, other = os.path.join(place, "team"), os.path.join(place, "other")
+    for prefix in (key, other):
+        check(ours("key", "new", prefix).returncode == 0, "a key")
+    at = f"127.0.0.1:{house.port}/checked"
+    for name, by in (("signed", key), ("others", other)):
+        result = ours("image", "sign", f"{at}/{name}:1", "--key", by + ".key")
+        check(result.returncode == 0, result.all)
+    write(place, "registries.d/default.yaml", "default-docker:\n  use-sigstore-attachments: true\n")
+    policy = write(place, "policy.json", json.dumps({"default": [{"type": "reject"}], "transports": {"docker": {
+        at: [{"type": "sigstoreSigned", "keyPath": key + ".pub", "signedIdentity": {"type": "matchRepository"}}]}}}))
+
+    def skopeo(*words):
+        return run("skopeo", "--policy", policy, "--registries.d", os.path.join(place, "registries.d"), "copy", "--src-tls-verify=false", *words, env=env, cwd=place)
+
+    result = skopeo("--remove-signatures", f"docker://{at}/signed:1", "dir:signed")
+    if "sigstore disabled" in result.stderr:
+        harness.skip("skopeo is built without sigstore, as Debian has it")
+    check(result.returncode == 0, f"skopeo verifies what we signed: {result.all}")
+    for name, why in (("plain", "signature was required, but no signature exists"), ("others", "signature")):
+        result = skopeo("--remove-signatures", f"docker://{at}/{name}:1", f"dir:{name}")
+        check(result.returncode != 0 and why in result.stderr, result.all)
+
+    if "--sign-by-sigstore-private-key" not in run("skopeo", "copy", "--help").all:
+        return  # one that only verifies
+    passphrase = write(place, "passphrase", "open sesame")
+    write(place, "policy.json", '{"default": [{"type": "insecureAcceptAnything"}]}')
+    result = skopeo("--dest-tls-verify=false", "--sign-by-sigstore-private-key", key + ".key", "--sign-passphrase-file", passphrase, f"docker://{at}/plain:1", f"docker://{at}/plain:2")
+    check(result.returncode == 0, f"skopeo signs with our key: {result.all}")
+    result = ours("image", "verify", f"{at}/plain:2", "--key", key + ".pub")
+    check(result.returncode == 0, f"we verify what skopeo signed: {result.all}")
+    one_error(ours("image", "verify", f"{at}/plain:2", "--key", other + ".pub"), 3, "has signed it; 1 by others")
+
+
+def test_signatures_are_no_images_of_their_own(house):
+    house.push_busybox("listed/tool", "1")
+    shown = lambda *words: {(i["repository"], i["tag"]): i["signed"] for i in json.loads(house.cli("image", "ls", "listed/*", *words, "--output", "json").stdout)}
+    check(shown() == {("listed/tool", "1"): False}, shown())
+    check(house.cli("image", "sign", "listed/tool:1").returncode == 0, "signed by the house's key")
+    check(shown() == {("listed/tool", "1"): True}, shown())
+    check(len(shown("--all")) == 2, shown("--all"))
+
+
 def test_stock_cosign_agrees(house):
     need_root()
     if not shutil.which("cosign"):
@@ -106,8 +162,7 @@ def test_stock_cosign_agrees(house):
     house.push_busybox("both/tool", "1")
     place = folder()
     name = f"127.0.0.1:{house.port}/both/tool"
-    docker = write(place, "docker/config.json", json.dumps({"auths": {f"127.0.0.1:{house.port}": {"auth": __import__("base64").b64encode(f"admin:{house.token}".encode()).decode()}}}))
-    env = {**harness.ENV, "COSIGN_PASSWORD": "open sesame", "DOCKER_CONFIG": os.path.dirname(docker), "HOME": place}
+    env = sign_in(house, place)
     trusted = write(place, "root.json", '{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}')
 
     def cosign(*words):
@@ -119,9 +174,8 @@ def test_stock_cosign_agrees(house):
     image = f"{name}@{digest}"
     # Its key signs by us; ours by it.
     cosign("generate-key-pair")
-    env_ours = {**env, "SLIPWAY_DATA": os.path.join(place, "data")}
     key = os.path.join(place, "cosign.key")
-    ours = lambda *words: run(harness.PROGRAM, *words, env=env_ours)
+    ours = lambda *words: run(harness.PROGRAM, *words, env=env)
     result = ours("image", "sign", image, "--key", key)
     check(result.returncode == 0, result.all)
     write(place, "p.json", '{"builder": {"id": "x"}}')

@@ -8,6 +8,7 @@
 #include "doc/view.h"
 #include "image/scratch.h"
 #include "oci/layout.h"
+#include "oci/signing.h"
 
 namespace slipway::cli {
 namespace {
@@ -66,24 +67,31 @@ Result<int> ls(const Ctx& ctx, const Arguments& arguments, Io& io) {
     TRY_OK(ctx.alive());
     TRY(auto tags, store->registry->tags(repository));
     for (const auto& tag : tags) {
+      bool attachment = oci::is_attachment_tag(tag);
+      if (attachment && !arguments.has("all")) continue;
       TRY(auto stored, store->registry->manifest(repository, tag));
       if (!stored) continue;
       std::vector<std::string> platforms;
       TRY(auto bytes, size_of(*store->registry, repository, *stored, platforms));
-      rows.push_back(
-          {repository, tag, stored->descriptor.digest.str().substr(0, 19), human_bytes(bytes), join(platforms, " ")});
+      bool with_signature = false;
+      if (!attachment) {
+        TRY(with_signature, oci::has_signature(*store->registry, repository, stored->descriptor.digest));
+      }
+      rows.push_back({repository, tag, stored->descriptor.digest.str().substr(0, 19), human_bytes(bytes),
+                      with_signature ? "yes" : "-", join(platforms, " ")});
       documents.emplace_back(doc::Map{{"repository", repository},
                                       {"tag", tag},
                                       {"digest", stored->descriptor.digest.str()},
                                       {"bytes", bytes},
                                       {"mediaType", stored->descriptor.media_type},
+                                      {"signed", with_signature},
                                       {"platforms", doc::List(platforms.begin(), platforms.end())}});
     }
   }
   if (io.json())
     io.document(documents);
   else
-    io.table({"REPOSITORY", "TAG", "DIGEST", "SIZE", "PLATFORM"}, rows);
+    io.table({"REPOSITORY", "TAG", "DIGEST", "SIZE", "SIGNED", "PLATFORM"}, rows);
   return 0;
 }
 
@@ -303,7 +311,7 @@ std::vector<Command> image_commands() {
       {"image ls",
        "images of the local store",
        "slipway image ls 'shop/*'",
-       with_data({}),
+       with_data({{"--all,-a", "also the tags that hold signatures and lists of referrers", true}}),
        {{"name", "only this repository, or a pattern", false}},
        ls},
       {"image inspect",

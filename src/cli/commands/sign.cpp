@@ -106,37 +106,58 @@ Result<int> attest(const Ctx& ctx, const Arguments& arguments, Io& io) {
   return 0;
 }
 
+// Whom a certificate must name, by cosign's words for it.
+Result<std::optional<oci::Keyless>> keyless_in(const Arguments& arguments) {
+  auto file = arguments.get("trusted-root"), subject = arguments.get("certificate-identity"),
+       issuer = arguments.get("certificate-oidc-issuer");
+  if (file.empty() && subject.empty() && issuer.empty()) return std::optional<oci::Keyless>();
+  if (file.empty() || subject.empty() || issuer.empty())
+    return Fail(Error(Kind::invalid,
+                      "a keyless signature wants all of --trusted-root, --certificate-identity and "
+                      "--certificate-oidc-issuer")
+                    .with_hint("`cosign trusted-root create`, or Sigstore's own trusted_root.json"));
+  TRY(auto text, read_file(file, 16 << 20));
+  TRY_IN(auto trust, file, oci::TrustRoot::load(text));
+  return std::optional(oci::Keyless{std::move(trust), {{subject, issuer}}});
+}
+
 Result<int> verify(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto target, target_of(ctx, arguments));
+  TRY(auto keyless, keyless_in(arguments));
   auto files = arguments.all("key");
-  if (files.empty()) files.push_back((target.store->data / "pki" / "images.pub").native());
+  if (files.empty() && !keyless) files.push_back((target.store->data / "pki" / "images.pub").native());
   std::vector<oci::VerificationKey> keys;
   for (const auto& file : files) {
     TRY(auto text, read_file(file, 1 << 20));
     TRY_IN(auto key, file, oci::VerificationKey::load(text));
     keys.push_back(std::move(key));
   }
-  TRY(auto all, oci::endorsements(ctx, *target.place, target.digest, keys));
+  TRY(auto all, oci::endorsements(ctx, *target.place, target.digest, keys, keyless ? &*keyless : nullptr));
   auto wanted = arguments.has("type") ? predicate_type(arguments.get("type")) : std::string(oci::predicate::signature);
   doc::List found;
   std::vector<std::vector<std::string>> rows;
   for (const auto& one : all.found) {
     if (one.predicate_type != wanted) continue;
-    rows.push_back({one.classic ? "signature" : one.predicate_type, files[one.key]});
-    found.push_back(
-        doc::Map{{"predicateType", one.predicate_type}, {"key", files[one.key]}, {"predicate", one.predicate}});
+    auto by = one.signer.empty() ? files[one.key] : one.signer;
+    rows.push_back({one.classic ? "signature" : one.predicate_type, by});
+    doc::Map shown{{"predicateType", one.predicate_type}};
+    shown.set(one.signer.empty() ? "key" : "signer", by);
+    shown.set("predicate", one.predicate);
+    found.emplace_back(std::move(shown));
   }
   if (rows.empty())
     return Fail(Error(Kind::denied,
-                      fmt::format("{}@{}: none of {} keys has signed {}{}", target.place->name(), target.digest.str(),
-                                  keys.size(), wanted == oci::predicate::signature ? "it" : wanted,
-                                  all.others > 0 ? fmt::format("; {} by others", all.others) : ""))
+                      fmt::format("{}@{}: {} has signed {}{}{}", target.place->name(), target.digest.str(),
+                                  keyless ? "nobody of this identity" : fmt::format("none of {} keys", keys.size()),
+                                  wanted == oci::predicate::signature ? "it" : wanted,
+                                  all.others > 0 ? fmt::format("; {} by others", all.others) : "",
+                                  all.why.empty() ? "" : ": " + all.why))
                     .with_hint("slipway image sign, or cosign sign --key"));
   if (io.json())
     io.document(
         doc::Map{{"image", target.place->name()}, {"digest", target.digest.str()}, {"found", std::move(found)}});
   else
-    io.table({"WHAT", "KEY"}, rows);
+    io.table({"WHAT", "BY"}, rows);
   return 0;
 }
 
@@ -174,6 +195,9 @@ std::vector<Command> signing_commands() {
            "whether a key has signed an image, or a statement about it",
            "slipway image verify shop/web:1 --key cosign.pub",
            {{"--key", "public key (the house's own)", false, true},
+            {"--trusted-root", "of a keyless signature: Sigstore's trusted_root.json"},
+            {"--certificate-identity", "who must have signed: mail address or URI, or a pattern of it"},
+            {"--certificate-oidc-issuer", "by whose word: the URL of an OpenID provider"},
             {"--type", "of a statement, instead of a signature"},
             data},
            {image},

@@ -9,6 +9,8 @@ namespace {
 
 constexpr std::string_view statement_type = "https://in-toto.io/Statement/v1";
 
+}  // namespace
+
 std::string to_be_signed(std::string_view type, std::string_view body) {
   return fmt::format("DSSEv1 {} {} {} {}", type.size(), type, body.size(), body);
 }
@@ -24,8 +26,6 @@ std::optional<Statement> read_statement(std::string_view json) {
   for (const auto& subject : view["subject"].items()) out.sha256.push_back(subject["digest"]["sha256"].str_or(""));
   return out;
 }
-
-}  // namespace
 
 std::string print_statement(const std::string& name, const Digest& image, std::string_view predicate_type,
                             const doc::Value& predicate) {

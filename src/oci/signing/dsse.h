@@ -11,6 +11,10 @@ struct Statement {
   std::string predicate_type;
   doc::Value predicate;
 };
+// DSSE's pre-authentication encoding: what is signed.
+std::string to_be_signed(std::string_view type, std::string_view body);
+// Nothing: it is none.
+std::optional<Statement> read_statement(std::string_view json);
 std::string print_statement(const std::string& name, const Digest& image, std::string_view predicate_type,
                             const doc::Value& predicate);
 // A bundle's JSON. `public_pem` gives the hint of the key.

@@ -1,8 +1,10 @@
+#include <algorithm>
+
 #include "base/encode.h"
 #include "base/text.h"
 #include "doc/json.h"
 #include "doc/view.h"
-#include "oci/signing/dsse.h"
+#include "oci/signing/keyless.h"
 
 namespace slipway::oci {
 namespace {
@@ -55,14 +57,18 @@ Result<Manifest> manifest_at(const Ctx& ctx, ImagePlace& place, const std::strin
 
 class Reader {
  public:
-  Reader(const Ctx& ctx, ImagePlace& place, const Digest& image, const std::vector<VerificationKey>& keys)
-      : ctx_(ctx), place_(place), image_(image), keys_(keys) {}
+  Reader(const Ctx& ctx, ImagePlace& place, const Digest& image, const std::vector<VerificationKey>& keys,
+         const Keyless* keyless)
+      : ctx_(ctx), place_(place), image_(image), keys_(keys), keyless_(keyless) {}
 
   Result<Endorsements> read() {
     for (const auto* suffix : {"sig", "att"}) {
       TRY(auto manifest, manifest_at(ctx_, place_, tag_of(image_, suffix)));
       for (const auto& layer : manifest.layers) TRY_OK(read_layer(layer));
     }
+    return read_bundles();
+  }
+  Result<Endorsements> read_bundles() {
     TRY(auto referrers, place_.referrers(ctx_, image_));
     for (const auto& referrer : referrers)
       if (referrer.artifact_type.starts_with("application/vnd.dev.sigstore.bundle")) TRY_OK(read_bundle(referrer));
@@ -90,8 +96,31 @@ class Reader {
       out_.found.push_back(*std::move(read));
       return {};
     }
+    if (signature && keyless_ != nullptr) {
+      auto signer = signing::check_annotations(layer.annotations, *bytes, *signature, keyless_->trust.parts());
+      auto read = counts(signer) ? read_simple(*bytes, image_) : Result<Endorsement>(fail(Kind::denied, "others"));
+      if (read) {
+        read->signer = shown(*signer);
+        out_.found.push_back(*std::move(read));
+        return {};
+      }
+    }
     ++out_.others;
     return {};
+  }
+
+  // Whether a keyless signature holds, and is by somebody who counts.
+  bool counts(const Result<signing::Signer>& signer) {
+    if (!signer) {
+      if (signer.error().is(Kind::denied)) out_.why = signer.error().what();
+      return false;
+    }
+    if (signing::is_one_of(*signer, keyless_->identities)) return true;
+    out_.why = "signed by " + shown(*signer);
+    return false;
+  }
+  static std::string shown(const signing::Signer& signer) {
+    return fmt::format("{} ({})", signer.subject, signer.issuer);
   }
 
   Result<> read_bundle(const Descriptor& referrer) {
@@ -110,16 +139,25 @@ class Reader {
 
   void take(std::string_view json) {
     auto opened = signing::open_bundle(json, keys_);
-    auto names_it = [&](const signing::Statement& statement) {
-      return std::find(statement.sha256.begin(), statement.sha256.end(), image_.hex()) != statement.sha256.end();
-    };
-    if (!opened || !names_it(opened->first)) {
+    if (opened && names_it(opened->first)) {
+      Endorsement one{.predicate_type = opened->first.predicate_type, .key = opened->second};
+      one.predicate = std::move(opened->first.predicate);
+      out_.found.push_back(std::move(one));
+    } else if (opened || keyless_ == nullptr || !take_keyless(json)) {
       ++out_.others;
-      return;
     }
-    Endorsement one{.predicate_type = opened->first.predicate_type, .key = opened->second};
+  }
+  bool take_keyless(std::string_view json) {
+    auto opened = signing::open_keyless(json, keyless_->trust.parts());
+    if (!counts(opened ? Result<signing::Signer>(opened->second) : Fail(opened.error()))) return false;
+    if (!names_it(opened->first)) return false;
+    Endorsement one{.predicate_type = opened->first.predicate_type, .signer = shown(opened->second)};
     one.predicate = std::move(opened->first.predicate);
     out_.found.push_back(std::move(one));
+    return true;
+  }
+  bool names_it(const signing::Statement& statement) const {
+    return std::find(statement.sha256.begin(), statement.sha256.end(), image_.hex()) != statement.sha256.end();
   }
 
   // What somebody attached may be any rubbish: it counts for nothing. A registry that does not answer is another thing.
@@ -135,6 +173,7 @@ class Reader {
   ImagePlace& place_;
   const Digest& image_;
   const std::vector<VerificationKey>& keys_;
+  const Keyless* keyless_;  // null: keys alone count
   Endorsements out_;
 };
 
@@ -154,6 +193,15 @@ Result<> sign_classic(const Ctx& ctx, ImagePlace& place, const Digest& image, co
   layer.annotations[std::string(signature_mark)] = to_base64(signature);
   manifest.layers.push_back(std::move(layer));
   return place.put(ctx, {"{}", payload}, manifest, tag);
+}
+
+Result<bool> has_bundle(const Ctx& ctx, ImagePlace& place, const Digest& image, const SigningKey& key) {
+  std::vector<VerificationKey> own;
+  TRY(auto verifier, VerificationKey::load(key.public_pem()));
+  own.push_back(std::move(verifier));
+  TRY(auto bundles, Reader(ctx, place, image, own, nullptr).read_bundles());
+  return std::any_of(bundles.found.begin(), bundles.found.end(),
+                     [](const Endorsement& one) { return one.predicate_type == predicate::signature; });
 }
 
 Result<> attach_bundle(const Ctx& ctx, ImagePlace& place, const Digest& image, std::string_view type,
@@ -178,12 +226,10 @@ Result<> sign_image(const Ctx& ctx, ImagePlace& place, const Digest& image, cons
                     const SignOptions& options) {
   if (options.classic) TRY_OK(sign_classic(ctx, place, image, key, options));
   if (!options.bundle) return {};
-  std::vector<VerificationKey> own;
-  TRY(auto verifier, VerificationKey::load(key.public_pem()));
-  own.push_back(std::move(verifier));
-  TRY(auto before, endorsements(ctx, place, image, own));
-  for (const auto& one : before.found)
-    if (!one.classic && one.predicate_type == predicate::signature) return {};
+  if (!options.first_bundle) {
+    TRY(bool there, has_bundle(ctx, place, image, key));
+    if (there) return {};
+  }
   return attach_bundle(ctx, place, image, predicate::signature, doc::Map{}, key, options.created);
 }
 
@@ -193,8 +239,30 @@ Result<> attest_image(const Ctx& ctx, ImagePlace& place, const Digest& image, st
 }
 
 Result<Endorsements> endorsements(const Ctx& ctx, ImagePlace& place, const Digest& image,
-                                  const std::vector<VerificationKey>& keys) {
-  return Reader(ctx, place, image, keys).read();
+                                  const std::vector<VerificationKey>& keys, const Keyless* keyless) {
+  return Reader(ctx, place, image, keys, keyless).read();
+}
+
+bool is_attachment_tag(std::string_view tag) {
+  auto dash = tag.find('-');
+  if (dash == std::string_view::npos) return false;
+  auto algorithm = tag.substr(0, dash), rest = tag.substr(dash + 1);
+  auto hex = rest.substr(0, rest.find('.'));
+  auto suffix = rest.substr(hex.size());
+  bool named = (algorithm == "sha256" || algorithm == "sha512") && hex.size() >= 64 &&
+               hex.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+  return named && (suffix.empty() || suffix == ".sig" || suffix == ".att" || suffix == ".sbom");
+}
+
+Result<bool> has_signature(const Registry& registry, std::string_view repository, const Digest& image) {
+  TRY(auto classic, registry.manifest(repository, tag_of(image, "sig")));
+  if (classic) return true;
+  TRY(auto referrers, registry.referrers(repository, image));
+  return std::any_of(referrers.begin(), referrers.end(), [](const Descriptor& one) {
+    if (one.artifact_type == "application/vnd.cncf.notary.signature") return true;
+    auto type = one.annotations.find("dev.sigstore.bundle.predicateType");
+    return type != one.annotations.end() && type->second == predicate::signature;
+  });
 }
 
 }  // namespace slipway::oci
