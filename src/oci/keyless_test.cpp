@@ -177,7 +177,8 @@ INSTANTIATE_TEST_SUITE_P(
     Table, Certificates,
     testing::ValuesIn(std::to_array<Signed>({
         {"Good", [] { return sigstore().issue(workflow, provider); }, Sigstore::now, "fine"},
-        {"Over", [] { return sigstore().issue(workflow, provider); }, Sigstore::now + 3600, "vouches for it at the time"},
+        {"Over", [] { return sigstore().issue(workflow, provider); }, Sigstore::now + 3600,
+         "vouches for it at the time"},
         {"NotYet", [] { return sigstore().issue(workflow, provider, Sigstore::now + 60); }, Sigstore::now,
          "vouches for it at the time"},
         {"NotLogged", [] { return sigstore().issue(workflow, provider, Sigstore::now - 60, false); }, Sigstore::now,
@@ -257,14 +258,17 @@ TEST(TrustRoots, WrongOnesSayWhere) {
   EXPECT_EQ(without([](doc::Value&) {}), "fine");
   EXPECT_NE(without([](doc::Value& v) { v.map().erase("mediaType"); }).find("want application/vnd.dev.sigstore"),
             std::string::npos);
-  EXPECT_NE(without([](doc::Value& v) { (*at(v, {"tlogs", "0"}))["publicKey"]["rawBytes"] = "AAAA"; })
-                .find(".tlogs[0].publicKey.rawBytes: want a public key"),
+  EXPECT_NE(without([](doc::Value& v) {
+              (*at(v, {"tlogs", "0"}))["publicKey"]["rawBytes"] = "AAAA";
+            }).find(".tlogs[0].publicKey.rawBytes: want a public key"),
             std::string::npos);
-  EXPECT_NE(without([](doc::Value& v) { (*at(v, {"certificateAuthorities", "0"}))["certChain"] = doc::Map{}; })
-                .find("want certificates"),
+  EXPECT_NE(without([](doc::Value& v) {
+              (*at(v, {"certificateAuthorities", "0"}))["certChain"] = doc::Map{};
+            }).find("want certificates"),
             std::string::npos);
-  EXPECT_NE(without([](doc::Value& v) { (*at(v, {"ctlogs", "0"}))["publicKey"]["validFor"]["start"] = "soon"; })
-                .find("want a time as"),
+  EXPECT_NE(without([](doc::Value& v) {
+              (*at(v, {"ctlogs", "0"}))["publicKey"]["validFor"]["start"] = "soon";
+            }).find("want a time as"),
             std::string::npos);
   EXPECT_FALSE(TrustRoot::load("{"));
 }

@@ -115,7 +115,7 @@ TEST(Clients, SLOW_PodmanPullsAndPushes) {
 }
 
 TEST(Clients, SLOW_OrasPushesAttachesAndDiscovers) {
-  if (!find_program("oras")) GTEST_SKIP() << "no oras: Debian 12 has none; go install oras.land/oras/cmd/oras@latest";
+  if (!find_program("oras")) GTEST_SKIP() << "no oras: Debian 12 has none; script/setup builds it where Go is";
   Host host(rights());
   auto address = host.server->address();
   auto folder = host.dir.path() / "work";

@@ -83,7 +83,9 @@ INSTANTIATE_TEST_SUITE_P(
          "manifest"},
         {"NotThere", "layer", [](const Door&) { return net::Response::text(404, "no"); }, "404 Not Found"},
         {"NotForYou", "layer",
-         [](const Door&) { return net::Response::json(403, R"({"errors":[{"code":"DENIED","message":"pay first"}]})"); },
+         [](const Door&) {
+           return net::Response::json(403, R"({"errors":[{"code":"DENIED","message":"pay first"}]})");
+         },
          "403 Forbidden: DENIED pay first"},
     })),
     [](const auto& i) { return i.param.name; });
@@ -92,9 +94,8 @@ TEST(Remote, ADigestIsHeldToItsWord) {
   for (auto algorithm : {Hasher::Algorithm::sha256, Hasher::Algorithm::sha512}) {
     Door door;
     door.instead = [&](const net::Request& r) {
-      return r.path.contains("/manifests/")
-                 ? std::optional(net::Response::text(200, door.manifest, media::manifest))
-                 : std::nullopt;
+      return r.path.contains("/manifests/") ? std::optional(net::Response::text(200, door.manifest, media::manifest))
+                                            : std::nullopt;
     };
     auto wanted = Hasher(algorithm).update("another").finish();
     auto got = door.pull({}, "/a@" + wanted.str());
@@ -225,10 +226,11 @@ class KeptCredentials : public testing::TestWithParam<Kept> {
     must(make_dirs(dir_.path() / "bin"));
     // A helper as docker-credential-helpers specify them: the server's name comes in, JSON goes out.
     auto helper = dir_.path() / "bin/docker-credential-test";
-    must(write_file(helper, "#!/bin/sh\nread server\n[ \"$1\" = get ] || exit 2\n[ \"$server\" != none.test ] || { echo "
-                            "'credentials not found in native keychain'; exit 1; }\n[ \"$server\" != broken.test ] || "
-                            "{ echo '{'; exit 0; }\necho \"{\\\"ServerURL\\\":\\\"$server\\\",\\\"Username\\\":\\\"of "
-                            "$server\\\",\\\"Secret\\\":\\\"s3cret\\\"}\"\n",
+    must(write_file(helper,
+                    "#!/bin/sh\nread server\n[ \"$1\" = get ] || exit 2\n[ \"$server\" != none.test ] || { echo "
+                    "'credentials not found in native keychain'; exit 1; }\n[ \"$server\" != broken.test ] || "
+                    "{ echo '{'; exit 0; }\necho \"{\\\"ServerURL\\\":\\\"$server\\\",\\\"Username\\\":\\\"of "
+                    "$server\\\",\\\"Secret\\\":\\\"s3cret\\\"}\"\n",
                     0755));
     must(write_file(dir_.path() / "config.json", GetParam().config));
     before_ = {std::getenv("PATH"), std::getenv("HOME") != nullptr ? std::getenv("HOME") : ""};

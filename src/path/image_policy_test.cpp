@@ -28,7 +28,8 @@ INSTANTIATE_TEST_SUITE_P(
     testing::ValuesIn(std::to_array<Case>({
         {"OfTheHouse", "{images: ['shop/*'], house: true}", "0 keys, house true, enforce"},
         {"OfKeys", "{images: ['shop/*'], keys: [a, b], mode: warn}", "2 keys, house false, warn"},
-        {"Keyless", "{images: ['**'], keyless: {trustedRoot: '{}', identities: [{subject: me@x, issuer: 'https://i'}]}}",
+        {"Keyless",
+         "{images: ['**'], keyless: {trustedRoot: '{}', identities: [{subject: me@x, issuer: 'https://i'}]}}",
          "0 keys, house false, enforce, me@x by https://i"},
         {"OfNobody", "{images: ['shop/*']}", ".spec.keys: want public keys (PEM), keyless identities, or house: true"},
         {"OfNothing", "{house: true}", ".spec.images: want patterns"},

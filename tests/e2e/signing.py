@@ -158,35 +158,50 @@ def test_signatures_are_no_images_of_their_own(house):
 def test_stock_cosign_agrees(house):
     need_root()
     if not shutil.which("cosign"):
-        harness.skip("cosign is not installed: Debian 12 has none")
+        harness.skip("cosign is not installed: SLIPWAY_TEST_TOOLS=1 SLIPWAY_COSIGN=1 script/setup none builds it where Go is")
     house.push_busybox("both/tool", "1")
     place = folder()
     name = f"127.0.0.1:{house.port}/both/tool"
     env = sign_in(house, place)
     trusted = write(place, "root.json", '{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}')
 
-    def cosign(*words):
+    def cosign(*words, want=0):
         result = run("cosign", *words, env=env, cwd=place, timeout=60)
-        check(result.returncode == 0, f"cosign {' '.join(words)}: {result.all}")
+        check((result.returncode == 0) == (want == 0), f"cosign {' '.join(words)}: {result.all}")
         return result
 
     digest = json.loads(house.cli("image", "inspect", "both/tool:1", "--output", "json").stdout)["digest"]
     image = f"{name}@{digest}"
-    # Its key signs by us; ours by it.
+    offline = ["--insecure-ignore-tlog=true", "--allow-http-registry"]
+    bundles = [*offline, "--new-bundle-format", "--trusted-root", trusted]
+
+    def ours(*words, want=0):
+        result = run(harness.PROGRAM, *words, env=env)
+        check(result.returncode == want, f"slipway {' '.join(words)}: {result.all}")
+
+    # We sign by its key, it verifies: both formats.
     cosign("generate-key-pair")
-    key = os.path.join(place, "cosign.key")
-    ours = lambda *words: run(harness.PROGRAM, *words, env=env)
-    result = ours("image", "sign", image, "--key", key)
-    check(result.returncode == 0, result.all)
+    cosign("verify", "--key", "cosign.pub", *offline, image, want=1)
     write(place, "p.json", '{"builder": {"id": "x"}}')
-    result = ours("image", "attest", image, "--key", key, "--predicate", os.path.join(place, "p.json"))
-    check(result.returncode == 0, result.all)
-    cosign("verify", "--key", "cosign.pub", "--insecure-ignore-tlog=true", "--allow-http-registry", image)
-    cosign("verify-attestation", "--key", "cosign.pub", "--insecure-ignore-tlog=true", "--allow-http-registry", "--new-bundle-format", "--trusted-root", trusted, "--type", "slsaprovenance1", image)
-    check(ours("key", "new", os.path.join(place, "mine")).returncode == 0, "a key")
+    ours("image", "sign", image, "--key", os.path.join(place, "cosign.key"), "-a", "team=a")
+    ours("image", "attest", image, "--key", os.path.join(place, "cosign.key"), "--predicate", os.path.join(place, "p.json"))
+    said = json.loads(cosign("verify", "--key", "cosign.pub", *offline, image).stdout)
+    check(said[0]["optional"] == {"team": "a"}, said)
+    for kind in ("slsaprovenance1", "https://sigstore.dev/cosign/sign/v1"):
+        cosign("verify-attestation", "--key", "cosign.pub", *bundles, "--type", kind, image)
+    # It signs by our key, we verify: both formats.
+    ours("key", "new", os.path.join(place, "mine"))
+    mine = ["--key", os.path.join(place, "mine.pub")]
+    cosign("verify", "--key", "mine.pub", *offline, image, want=1)
+    ours("image", "verify", image, *mine, want=3)
     cosign("sign", "--key", "mine.key", "--tlog-upload=false", "--allow-http-registry", "--yes", image)
-    result = ours("image", "verify", image, "--key", os.path.join(place, "mine.pub"))
-    check(result.returncode == 0, result.all)
+    ours("image", "verify", image, *mine)
+    write(place, "cyclonedx", '{"bomFormat": "CycloneDX", "specVersion": "1.5"}')
+    write(place, "spdxjson", '{"spdxVersion": "SPDX-2.3"}')
+    for form, kind in (([], "cyclonedx"), (["--new-bundle-format"], "spdxjson")):
+        ours("image", "verify", image, *mine, "--type", kind, want=3)
+        cosign("attest", "--key", "mine.key", "--tlog-upload=false", "--allow-http-registry", "--yes", *form, "--type", kind, "--predicate", kind, image)
+        ours("image", "verify", image, *mine, "--type", kind)
 
 
 harness.main(globals())

@@ -1,6 +1,6 @@
 #pragma once
-// Hashes what comes on a thread of its own, so that the next bytes are received and written meanwhile: sha256 of a layer
-// takes longer than both.
+// Hashes what comes on a thread of its own, so that the next bytes are received and written meanwhile: sha256 of a
+// layer takes longer than both.
 #include <array>
 #include <functional>
 #include <memory>

@@ -50,7 +50,7 @@ Result<std::optional<Digest>> Face::look_at_blob(const std::string& repository, 
 
 // From the other registry, where it is not here yet. Nothing: go on as if it were.
 std::optional<Response> Face::get_blob_there(const Ctx& ctx, const Request& request, const Route& route,
-                                       const Digest& digest) {
+                                             const Digest& digest) {
   auto range = request.headers.get("range").has_value();
   auto got = rep_.mirror->blob(ctx, *upstream_, route.repository, digest, range && request.method == "GET");
   if (!got) return problem(got.error(), "BLOB_UNKNOWN");

@@ -31,8 +31,7 @@ void link_next(Response& response, std::vector<std::string>& list, std::int64_t 
   if (static_cast<std::int64_t>(list.size()) <= n) return;
   list.resize(static_cast<std::size_t>(n));
   if (n > 0)
-    response.headers.set("Link",
-                         fmt::format("<{}?n={}&last={}>; rel=\"next\"", path, n, percent_encode(list.back())));
+    response.headers.set("Link", fmt::format("<{}?n={}&last={}>; rel=\"next\"", path, n, percent_encode(list.back())));
 }
 doc::Value strings(const std::vector<std::string>& list) {
   doc::List out;
@@ -58,7 +57,7 @@ Response Face::catalog(const Request& request) {
 }
 
 Result<std::optional<std::vector<std::string>>> Face::tags_there(const Ctx& ctx, const Route& route,
-                                                           const detail::Page& page) {
+                                                                 const detail::Page& page) {
   TRY(auto list, rep_.mirror->tags(ctx, *upstream_, route.repository));
   std::erase_if(list, [&](const std::string& tag) { return tag <= page.after; });
   if (page.limit && static_cast<std::int64_t>(list.size()) > *page.limit)

@@ -91,13 +91,11 @@ Response Face::put_manifest(const Ctx& ctx, Request& request, const Route& route
 
 Response Face::delete_manifest(const Route& route) {
   if (route.last.find(':') != std::string::npos)
-    if (auto digest = Digest::parse(route.last); !digest)
-      return problem(400, "DIGEST_INVALID", digest.error().what());
+    if (auto digest = Digest::parse(route.last); !digest) return problem(400, "DIGEST_INVALID", digest.error().what());
   auto found = rep_.remove(route.repository, route.last);
   if (!found && found.error().is(Kind::denied)) return problem(403, "DENIED", found.error().what());
   if (!found) return problem(found.error(), "UNKNOWN");
-  if (!*found)
-    return problem(404, "MANIFEST_UNKNOWN", fmt::format("{}: no manifest {}", route.repository, route.last));
+  if (!*found) return problem(404, "MANIFEST_UNKNOWN", fmt::format("{}: no manifest {}", route.repository, route.last));
   return Response{.status = 202, .headers = {}, .body = std::string()};
 }
 

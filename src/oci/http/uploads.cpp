@@ -37,9 +37,8 @@ Chunk chunk_of(const Request& request) {
   if (!parts) return {.at = {}, .length = {}, .bad = true};
   auto first = to_int(parts->first), last = to_int(parts->second);
   if (!first || !last || *first < 0 || *last + 1 < *first) return {.at = {}, .length = {}, .bad = true};
-  return {.at = static_cast<std::uint64_t>(*first),
-          .length = static_cast<std::uint64_t>(*last - *first + 1),
-          .bad = false};
+  return {
+      .at = static_cast<std::uint64_t>(*first), .length = static_cast<std::uint64_t>(*last - *first + 1), .bad = false};
 }
 
 }  // namespace
@@ -122,8 +121,8 @@ Response Face::upload_status(const Route& route) {
 }
 
 // The body, as far as the repository's quota has room for it: said before it is sent, where its length is known.
-Result<> Face::receive(const Ctx& ctx, Request& request, const Route& route, const Session& upload,
-                 const Chunk& chunk, const std::optional<Digest>& named) {
+Result<> Face::receive(const Ctx& ctx, Request& request, const Route& route, const Session& upload, const Chunk& chunk,
+                       const std::optional<Digest>& named) {
   constexpr auto endless = std::numeric_limits<std::uint64_t>::max();
   TRY(auto room, rep_.room(route.repository));
   if (room && named) {
@@ -142,9 +141,8 @@ Result<> Face::receive(const Ctx& ctx, Request& request, const Route& route, con
   return {};
 }
 
-std::optional<Response> Face::take_body(const Ctx& ctx, Request& request, const Route& route,
-                                  const Session& session,
-                                  const std::optional<Digest>& named) {
+std::optional<Response> Face::take_body(const Ctx& ctx, Request& request, const Route& route, const Session& session,
+                                        const std::optional<Digest>& named) {
   auto& upload = *session;
   auto chunk = chunk_of(request);
   if (chunk.bad) return problem(400, "BLOB_UPLOAD_INVALID", "Content-Range: want <first>-<last>");
@@ -152,8 +150,7 @@ std::optional<Response> Face::take_body(const Ctx& ctx, Request& request, const 
     auto refused = progress(416, route, upload);
     refused.headers.set("Content-Type", "application/json");
     refused.body = std::get<std::string>(
-        problem(416, "BLOB_UPLOAD_INVALID", fmt::format("chunk starts at {}, want {}", *chunk.at, upload.size()))
-            .body);
+        problem(416, "BLOB_UPLOAD_INVALID", fmt::format("chunk starts at {}, want {}", *chunk.at, upload.size())).body);
     return refused;
   }
   if (auto r = receive(ctx, request, route, session, chunk, named); !r)

@@ -25,8 +25,7 @@ Certificate issuer_under(const Authority& authority, X509* leaf, Seconds at) {
   Store anchors(X509_STORE_new());
   References between(sk_X509_new_null());
   X509_STORE_add_cert(anchors.get(), authority.chain.back().get());
-  for (std::size_t i = 0; i + 1 < authority.chain.size(); ++i)
-    sk_X509_push(between.get(), authority.chain[i].get());
+  for (std::size_t i = 0; i + 1 < authority.chain.size(); ++i) sk_X509_push(between.get(), authority.chain[i].get());
   StoreContext context(X509_STORE_CTX_new());
   Finally clean([] { ERR_clear_error(); });
   if (X509_STORE_CTX_init(context.get(), anchors.get(), leaf, between.get()) != 1) return {};
@@ -60,8 +59,7 @@ std::optional<std::string> logged_form(const SCT& sct, const X509& leaf, const X
   unsigned char* key = nullptr;
   int key_size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(&issuer), &key);
   if (key_size <= 0) return {};
-  auto issuer_hash =
-      Hasher().update({reinterpret_cast<char*>(key), static_cast<std::size_t>(key_size)}).finish_raw();
+  auto issuer_hash = Hasher().update({reinterpret_cast<char*>(key), static_cast<std::size_t>(key_size)}).finish_raw();
   OPENSSL_free(key);
   unsigned char* more = nullptr;
   auto more_size = SCT_get0_extensions(&sct, &more);
@@ -98,7 +96,8 @@ bool is_logged(const TrustParts& trust, const X509& leaf, const X509& issuer) {
 }
 
 std::string text_of(const ASN1_STRING* text) {
-  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)), static_cast<std::size_t>(ASN1_STRING_length(text))};
+  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
+          static_cast<std::size_t>(ASN1_STRING_length(text))};
 }
 
 std::string object_id(const ASN1_OBJECT* object) {
@@ -143,7 +142,8 @@ Signer signer_in(const X509& leaf) {
 }  // namespace
 
 Result<Signer> check_certificate(const TrustParts& trust, X509* leaf, Seconds at) {
-  if ((X509_get_extension_flags(leaf) & EXFLAG_XKUSAGE) == 0 || (X509_get_extended_key_usage(leaf) & XKU_CODE_SIGN) == 0)
+  if ((X509_get_extension_flags(leaf) & EXFLAG_XKUSAGE) == 0 ||
+      (X509_get_extended_key_usage(leaf) & XKU_CODE_SIGN) == 0)
     return fail(Kind::denied, "certificate: not for signing code");
   Certificate issuer;
   for (const auto& authority : trust.certificates) {
@@ -151,7 +151,9 @@ Result<Signer> check_certificate(const TrustParts& trust, X509* leaf, Seconds at
     issuer = issuer_under(authority, leaf, at);
     if (issuer) break;
   }
-  if (!issuer) return fail(Kind::denied, "certificate: no authority of the trust root vouches for it at the time of the signature");
+  if (!issuer)
+    return fail(Kind::denied,
+                "certificate: no authority of the trust root vouches for it at the time of the signature");
   if (!trust.certificate_logs.empty() && !is_logged(trust, *leaf, *issuer))
     return fail(Kind::denied, "certificate: in no log that the trust root names");
   auto signer = signer_in(*leaf);

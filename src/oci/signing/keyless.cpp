@@ -46,7 +46,8 @@ Result<Evidence> evidence_in(doc::View material) {
   if (!out.leaf) return fail(Kind::invalid, "bundle: its certificate cannot be read");
   auto entries = material["tlogEntries"].items(),
        timestamps = material["timestampVerificationData"]["rfc3161Timestamps"].items();
-  if (entries.size() > most || timestamps.size() > most) return fail(Kind::invalid, "bundle: more than {} proofs", most);
+  if (entries.size() > most || timestamps.size() > most)
+    return fail(Kind::invalid, "bundle: more than {} proofs", most);
   for (const auto& item : entries) out.entries.push_back(entry_in(item));
   for (const auto& item : timestamps) out.timestamps.push_back(bytes_at(item["signedTimestamp"]));
   return out;

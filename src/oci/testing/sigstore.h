@@ -26,19 +26,20 @@ struct Sigstore {
   Key root_key{EVP_EC_gen("P-256")}, rekor{EVP_EC_gen("P-256")}, certificate_log{EVP_EC_gen("P-256")},
       time_key{EVP_EC_gen("P-256")}, time_root_key{EVP_EC_gen("P-256")};
   Certificate root = make("root", root_key.get(), nullptr, root_key.get(), now - 1000, now + 1'000'000,
-                          {{NID_basic_constraints, "critical,CA:TRUE"}, {NID_key_usage, "critical,keyCertSign,cRLSign"},
+                          {{NID_basic_constraints, "critical,CA:TRUE"},
+                           {NID_key_usage, "critical,keyCertSign,cRLSign"},
                            {NID_subject_key_identifier, "hash"}});
-  Certificate time_root = make("time root", time_root_key.get(), nullptr, time_root_key.get(), now - 1000,
-                               now + 1'000'000,
-                               {{NID_basic_constraints, "critical,CA:TRUE"},
-                                {NID_key_usage, "critical,keyCertSign,cRLSign"},
-                                {NID_subject_key_identifier, "hash"}});
-  Certificate time_authority = make("time", time_key.get(), time_root.get(), time_root_key.get(), now - 1000,
-                                    now + 1'000'000,
-                                    {{NID_key_usage, "critical,digitalSignature"},
-                                     {NID_ext_key_usage, "critical,timeStamping"},
-                                     {NID_subject_key_identifier, "hash"},
-                                     {NID_authority_key_identifier, "keyid"}});
+  Certificate time_root =
+      make("time root", time_root_key.get(), nullptr, time_root_key.get(), now - 1000, now + 1'000'000,
+           {{NID_basic_constraints, "critical,CA:TRUE"},
+            {NID_key_usage, "critical,keyCertSign,cRLSign"},
+            {NID_subject_key_identifier, "hash"}});
+  Certificate time_authority =
+      make("time", time_key.get(), time_root.get(), time_root_key.get(), now - 1000, now + 1'000'000,
+           {{NID_key_usage, "critical,digitalSignature"},
+            {NID_ext_key_usage, "critical,timeStamping"},
+            {NID_subject_key_identifier, "hash"},
+            {NID_authority_key_identifier, "keyid"}});
 
   static Certificate make(const char* name, EVP_PKEY* key, X509* issuer, EVP_PKEY* issuer_key, std::int64_t from,
                           std::int64_t until, const std::vector<std::pair<int, std::string>>& extensions) {
@@ -128,8 +129,8 @@ struct Sigstore {
     };
     auto millis = static_cast<std::uint64_t>(at) * 1000;
     auto signature = sign(certificate_log.get(), std::string(2, '\0') + number(millis, 8) + number(1, 2) +
-                                                     sha256(public_der(root_key.get())) + number(body.size(), 3) + body +
-                                                     number(0, 2));
+                                                     sha256(public_der(root_key.get())) + number(body.size(), 3) +
+                                                     body + number(0, 2));
     auto sct = std::string(1, '\0') + id_of(certificate_log.get()) + number(millis, 8) + number(0, 2) +
                std::string("\x04\x03", 2) + number(signature.size(), 2) + signature;
     auto list = number(sct.size() + 2, 2) + number(sct.size(), 2) + sct;
@@ -200,12 +201,12 @@ struct Sigstore {
                       {"hashAlgorithm", "SHA2_256"},
                       {"logId", doc::Map{{"keyId", to_base64(id_of(key))}}}};
     };
-    return doc::print_json(doc::Map{{"mediaType", "application/vnd.dev.sigstore.trustedroot+json;version=0.1"},
-                                    {"tlogs", doc::List{log_of(rekor.get())}},
-                                    {"certificateAuthorities", doc::List{authority({root.get()})}},
-                                    {"ctlogs", doc::List{log_of(certificate_log.get())}},
-                                    {"timestampAuthorities",
-                                     doc::List{authority({time_authority.get(), time_root.get()})}}});
+    return doc::print_json(
+        doc::Map{{"mediaType", "application/vnd.dev.sigstore.trustedroot+json;version=0.1"},
+                 {"tlogs", doc::List{log_of(rekor.get())}},
+                 {"certificateAuthorities", doc::List{authority({root.get()})}},
+                 {"ctlogs", doc::List{log_of(certificate_log.get())}},
+                 {"timestampAuthorities", doc::List{authority({time_authority.get(), time_root.get()})}}});
   }
 
   static std::string pem_of(const X509& certificate) {
@@ -223,13 +224,12 @@ struct Sigstore {
   // A statement signed, logged and stamped; the document before it is printed, to be spoiled.
   doc::Value bundle(const Identity& by, const std::string& statement, std::int64_t at = now) const {
     auto signature = sign(by.key.get(), signing::to_be_signed(signing::payload_type, statement));
-    auto body = doc::print_json(
-        doc::Map{{"apiVersion", "0.0.1"},
-                 {"kind", "dsse"},
-                 {"spec", doc::Map{{"payloadHash", doc::Map{{"algorithm", "sha256"}, {"value", sha256_hex(statement)}}},
-                                   {"signatures", doc::List{doc::Map{
-                                                      {"signature", to_base64(signature)},
-                                                      {"verifier", to_base64(pem_of(*by.certificate))}}}}}}});
+    auto body = doc::print_json(doc::Map{
+        {"apiVersion", "0.0.1"},
+        {"kind", "dsse"},
+        {"spec", doc::Map{{"payloadHash", doc::Map{{"algorithm", "sha256"}, {"value", sha256_hex(statement)}}},
+                          {"signatures", doc::List{doc::Map{{"signature", to_base64(signature)},
+                                                            {"verifier", to_base64(pem_of(*by.certificate))}}}}}}});
     // The second of three leaves.
     auto leaf = [](std::string_view bytes) { return sha256(std::string(1, '\0') + std::string(bytes)); };
     auto pair = [](const std::string& a, const std::string& b) { return sha256("\1" + a + b); };
@@ -237,12 +237,12 @@ struct Sigstore {
     auto top = pair(pair(first, leaf(body)), third);
     auto note = fmt::format("rekor.test - 1\n3\n{}\n", to_base64(top));
     auto mark = id_of(rekor.get()).substr(0, 4) + sign(rekor.get(), note);
-    doc::Map proof{{"logIndex", "1"},
-                   {"treeSize", "3"},
-                   {"rootHash", to_base64(top)},
-                   {"hashes", doc::List{to_base64(first), to_base64(third)}},
-                   {"checkpoint", doc::Map{{"envelope", fmt::format("{}\n\xe2\x80\x94 rekor.test {}\n", note,
-                                                                    to_base64(mark))}}}};
+    doc::Map proof{
+        {"logIndex", "1"},
+        {"treeSize", "3"},
+        {"rootHash", to_base64(top)},
+        {"hashes", doc::List{to_base64(first), to_base64(third)}},
+        {"checkpoint", doc::Map{{"envelope", fmt::format("{}\n\xe2\x80\x94 rekor.test {}\n", note, to_base64(mark))}}}};
     doc::Map entry{{"logIndex", "1001"},
                    {"logId", doc::Map{{"keyId", to_base64(id_of(rekor.get()))}}},
                    {"kindVersion", doc::Map{{"kind", "dsse"}, {"version", "0.0.1"}}},
@@ -250,11 +250,11 @@ struct Sigstore {
                    {"inclusionPromise", doc::Map{{"signedEntryTimestamp", to_base64(promise(body, at, 1001))}}},
                    {"inclusionProof", std::move(proof)},
                    {"canonicalizedBody", to_base64(body)}};
-    doc::Map material{
-        {"certificate", doc::Map{{"rawBytes", to_base64(signing::der_of(*by.certificate))}}},
-        {"tlogEntries", doc::List{std::move(entry)}},
-        {"timestampVerificationData",
-         doc::Map{{"rfc3161Timestamps", doc::List{doc::Map{{"signedTimestamp", to_base64(timestamp(signature, at))}}}}}}};
+    doc::Map material{{"certificate", doc::Map{{"rawBytes", to_base64(signing::der_of(*by.certificate))}}},
+                      {"tlogEntries", doc::List{std::move(entry)}},
+                      {"timestampVerificationData",
+                       doc::Map{{"rfc3161Timestamps",
+                                 doc::List{doc::Map{{"signedTimestamp", to_base64(timestamp(signature, at))}}}}}}};
     return doc::Map{{"mediaType", bundle_type},
                     {"verificationMaterial", std::move(material)},
                     {"dsseEnvelope", doc::Map{{"payload", to_base64(statement)},
@@ -265,20 +265,18 @@ struct Sigstore {
   std::map<std::string, std::string> annotations(const Identity& by, const std::string& payload,
                                                  std::int64_t at = now) const {
     auto signature = sign(by.key.get(), payload);
-    auto body = doc::print_json(
-        doc::Map{{"apiVersion", "0.0.1"},
-                 {"kind", "hashedrekord"},
-                 {"spec", doc::Map{{"data", doc::Map{{"hash", doc::Map{{"algorithm", "sha256"},
-                                                                       {"value", sha256_hex(payload)}}}}},
-                                   {"signature",
-                                    doc::Map{{"content", to_base64(signature)},
-                                             {"publicKey", doc::Map{{"content", to_base64(pem_of(*by.certificate))}}}}}}}});
-    auto logged = doc::print_json(
-        doc::Map{{"SignedEntryTimestamp", to_base64(promise(body, at, 7))},
-                 {"Payload", doc::Map{{"body", to_base64(body)},
-                                      {"integratedTime", at},
-                                      {"logIndex", 7},
-                                      {"logID", to_hex(id_of(rekor.get()))}}}});
+    auto body = doc::print_json(doc::Map{
+        {"apiVersion", "0.0.1"},
+        {"kind", "hashedrekord"},
+        {"spec",
+         doc::Map{{"data", doc::Map{{"hash", doc::Map{{"algorithm", "sha256"}, {"value", sha256_hex(payload)}}}}},
+                  {"signature", doc::Map{{"content", to_base64(signature)},
+                                         {"publicKey", doc::Map{{"content", to_base64(pem_of(*by.certificate))}}}}}}}});
+    auto logged = doc::print_json(doc::Map{{"SignedEntryTimestamp", to_base64(promise(body, at, 7))},
+                                           {"Payload", doc::Map{{"body", to_base64(body)},
+                                                                {"integratedTime", at},
+                                                                {"logIndex", 7},
+                                                                {"logID", to_hex(id_of(rekor.get()))}}}});
     return {{"dev.cosignproject.cosign/signature", to_base64(signature)},
             {"dev.sigstore.cosign/certificate", pem_of(*by.certificate)},
             {"dev.sigstore.cosign/bundle", logged}};
