@@ -138,6 +138,27 @@ TEST(Db, AnImportIsSeenByTheNextScan) {
   EXPECT_FALSE(call("scan", {{"data", data}, {"target", "no/such:1"}}));
 }
 
+TEST(Images, AKeylessSignatureWantsAllThatNamesIt) {
+  auto folder = must(TempDir::make("images"));
+  auto data = (folder.path() / "data").native();
+  must(make_dirs(folder.path() / "root"));
+  must(call("image import",
+            {{"data", data}, {"from", (folder.path() / "root").native()}, {"image", "shop/web:1"}, {"root", "true"}}));
+  auto verify = [&](std::vector<std::pair<std::string, std::string>> more) {
+    more.insert(more.end(), {{"data", data}, {"image", "shop/web:1"}});
+    auto done = call("image verify", more);
+    return done ? std::string("fine") : fmt::format("{} {}", exit_code(done.error()), done.error().what());
+  };
+  EXPECT_TRUE(verify({{"certificate-identity", "me@shop.test"}}).starts_with("2 a keyless signature wants all of"));
+  auto root = (folder.path() / "root.json").native();
+  must(write_file(root, "{}"));
+  std::vector<std::pair<std::string, std::string>> all{
+      {"trusted-root", root}, {"certificate-identity", "me@shop.test"}, {"certificate-oidc-issuer", "https://id.test"}};
+  EXPECT_TRUE(verify(all).contains("want application/vnd.dev.sigstore.trustedroot")) << verify(all);
+  must(write_file(root, R"({"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"})"));
+  EXPECT_TRUE(verify(all).contains("nobody of this identity has signed it")) << verify(all);
+}
+
 TEST(Images, WrongNamesAndMissingOnesSaySo) {
   auto folder = must(TempDir::make("images"));
   auto data = folder.path().native();

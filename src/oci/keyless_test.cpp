@@ -232,7 +232,10 @@ TEST(KeylessEndorsements, CountByWhoSigned) {
   EXPECT_EQ(seen({{"https://github.test/shop/*", provider}}), not_them) << "a star does not cross a slash";
   EXPECT_EQ(seen({{workflow, "https://token.github.test.evil"}}), not_them);
   EXPECT_EQ(seen({}), not_them);
-  EXPECT_EQ(must(endorsements(Ctx{}, *place, image, {})).others, 2U) << "without a trust root they are others'";
+  auto without = must(endorsements(Ctx{}, *place, image, {}));
+  EXPECT_EQ(without.others, 2U) << "without a trust root they are others'";
+  EXPECT_EQ(without.why, "a keyless signature wants a trust root and an identity");
+  EXPECT_TRUE(must(has_signature(*registry, "shop/web", image)));
 
   // Copied to another image, they say nothing of it.
   manifest.annotations["other"] = "image";
@@ -245,6 +248,21 @@ TEST(KeylessEndorsements, CountByWhoSigned) {
   auto of_victim = must(endorsements(Ctx{}, *place, victim, {}, &keyless));
   EXPECT_EQ(of_victim.found.size(), 0U);
   EXPECT_EQ(of_victim.others, 2U);
+}
+
+TEST(KeylessEndorsements, NotationsAreNamed) {
+  TempDir dir = must(TempDir::make());
+  auto blobs = must(store::BlobStore::open(dir.path() / "blobs"));
+  auto registry = must(Registry::open(*blobs, dir.path() / "registry.db"));
+  Manifest manifest;
+  manifest.config = {.media_type = std::string(media::empty), .digest = must(blobs->put("{}")), .size = 2};
+  auto image = must(registry->put_manifest("shop/web", "1", manifest.media_type, print(manifest))).digest;
+  EXPECT_FALSE(must(has_signature(*registry, "shop/web", image)));
+  must(registry->attach("shop/web", image, "application/vnd.cncf.notary.signature", "application/jose+json", "{}"));
+  auto found = must(endorsements(Ctx{}, *place_in(*registry, "shop/web", "web"), image, {}));
+  EXPECT_EQ(found.others, 1U);
+  EXPECT_EQ(found.why, "Notation's signatures are not verified here");
+  EXPECT_TRUE(must(has_signature(*registry, "shop/web", image)));
 }
 
 TEST(TrustRoots, WrongOnesSayWhere) {

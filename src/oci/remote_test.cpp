@@ -1,6 +1,11 @@
 // The client and registries that lie, stall, are tired, or keep credentials elsewhere.
 #include "oci/remote.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+
 #include <cstdlib>
 #include <thread>
 
@@ -198,6 +203,102 @@ TEST(Remote, SLOW_ABrokenMirrorSpoilsNothing) {
   auto got = origin.pull({.mirrors = {{origin.server->address(), "http://" + mirror.server->address()}}});
   ASSERT_TRUE(got) << got.error().what();
   EXPECT_EQ(rest, "bytes=100000-");
+}
+
+// A wire to a server that tears once, after so many bytes to it.
+class Wire {
+ public:
+  Wire(int to, std::size_t tears_after) : to_(to), left_(tears_after), listener_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    auto address = at(0);
+    socklen_t size = sizeof address;
+    SLP_ASSERT(::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), size) == 0);
+    SLP_ASSERT(::listen(listener_.get(), 16) == 0);
+    SLP_ASSERT(::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    port_ = ntohs(address.sin_port);
+    thread_ = std::thread([this] { accept_all(); });
+  }
+  ~Wire() {
+    ::shutdown(listener_.get(), SHUT_RDWR);
+    thread_.join();
+  }
+  std::string address() const { return fmt::format("127.0.0.1:{}", port_); }
+  std::string heads() {
+    std::lock_guard hold(mutex_);
+    return heads_;
+  }
+
+ private:
+  static sockaddr_in at(int port) {
+    sockaddr_in out{};
+    out.sin_family = AF_INET;
+    out.sin_port = htons(static_cast<std::uint16_t>(port));
+    out.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return out;
+  }
+  void accept_all() {
+    std::vector<std::thread> lines;
+    for (;;) {
+      Fd near(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+      if (!near) break;
+      lines.emplace_back([this, near = std::move(near)] { relay(near.get()); });
+    }
+    for (auto& line : lines) line.join();
+  }
+  void relay(int near) {
+    Fd far(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    auto address = at(to_);
+    if (::connect(far.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return;
+    std::array<pollfd, 2> ends{pollfd{near, POLLIN, 0}, pollfd{far.get(), POLLIN, 0}};
+    std::string buffer(65536, '\0');
+    for (;;) {
+      if (::poll(ends.data(), ends.size(), 10'000) <= 0) return;
+      for (int i = 0; i < 2; ++i) {
+        if (ends[i].revents == 0) continue;
+        auto got = ::recv(ends[i].fd, buffer.data(), buffer.size(), 0);
+        if (got <= 0) return;
+        if (i == 0 && !pass({buffer.data(), static_cast<std::size_t>(got)})) return;
+        if (!write_all(ends[1 - i].fd, {buffer.data(), static_cast<std::size_t>(got)})) return;
+      }
+    }
+  }
+  bool pass(std::string_view bytes) {
+    std::lock_guard hold(mutex_);
+    if (bytes.starts_with("P") || bytes.starts_with("GET")) heads_ += bytes.substr(0, bytes.find("\r\n\r\n"));
+    if (torn_ || left_ > bytes.size()) {
+      left_ -= std::min(left_, bytes.size());
+      return true;
+    }
+    torn_ = true;
+    return false;
+  }
+
+  int to_, port_ = 0;
+  std::size_t left_;
+  bool torn_ = false;
+  std::mutex mutex_;
+  std::string heads_;
+  Fd listener_;
+  std::thread thread_;
+};
+
+TEST(Remote, SLOW_UploadsGoOnWhereTheyBroke) {
+  Host there, here;
+  std::string layer(3'000'000, '\0');
+  for (std::size_t i = 0; i < layer.size(); ++i) layer[i] = static_cast<char>(i * 31 + i / 509);
+  auto manifest = here.image("a", layer);
+  EXPECT_EQ(here.put("a", "v1", manifest).status, 201);
+  Wire wire(there.server->port(), 1'000'000);
+  Remote remote({.credentials = [](const std::string&) { return std::nullopt; }});
+  auto pushed = remote.push(here.ctx, *here.registry, "a", "v1", must(parse_reference(wire.address() + "/b:v1")));
+  ASSERT_TRUE(pushed) << pushed.error().what();
+  EXPECT_EQ(there.send("GET", "/v2/b/manifests/v1").body, manifest);
+  EXPECT_TRUE(there.send("GET", "/v2/b/blobs/" + Digest::of(layer).str()).body == layer);
+  auto heads = wire.heads();
+  auto patch = heads.find("PATCH /v2/b/blobs/uploads/");
+  ASSERT_NE(patch, std::string::npos) << heads;
+  auto range = heads.find("Content-Range: ", patch);
+  ASSERT_NE(range, std::string::npos) << heads;
+  EXPECT_GT(to_int(heads.substr(range + 15, heads.find('-', range + 15) - range - 15)).value_or(0), 500'000) << heads;
 }
 
 TEST(Remote, LayersNamedBySha512SaySo) {

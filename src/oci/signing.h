@@ -113,7 +113,7 @@ struct Endorsement {
   std::map<std::string, std::string> annotations;  // of a classic signature
 };
 // What these keys say of the image, or who else counts. What others say, or is broken, is left out and counted in
-// `others`; why the last keyless one of them did not count is in `why`.
+// `others`; why the last of them that is no key's did not count is in `why`.
 // Errors: unavailable, denied. Nothing found is an empty list.
 struct Endorsements {
   std::vector<Endorsement> found;

@@ -125,6 +125,13 @@ Result<Signer> check_annotations(const std::map<std::string, std::string>& annot
   return verify(trust, evidence, {payload, payload, signature, false});
 }
 
+bool is_keyless(std::string_view bundle) {
+  auto value = doc::parse_json(bundle, "bundle");
+  if (!value) return false;
+  auto material = doc::View(*value)["verificationMaterial"];
+  return material["certificate"].present() || material["x509CertificateChain"].present();
+}
+
 bool is_one_of(const Signer& signer, const std::vector<Identity>& identities) {
   return std::any_of(identities.begin(), identities.end(), [&](const Identity& one) {
     return one.issuer == signer.issuer &&

@@ -11,6 +11,8 @@ Result<std::pair<Statement, Signer>> open_keyless(std::string_view bundle, const
 // Errors: invalid (no keyless signature), denied (what does not hold).
 Result<Signer> check_annotations(const std::map<std::string, std::string>& annotations, std::string_view payload,
                                  std::string_view signature, const TrustParts& trust);
+// Whether a bundle brings a certificate in place of a key.
+bool is_keyless(std::string_view bundle);
 bool is_one_of(const Signer& signer, const std::vector<Identity>& identities);
 
 }  // namespace slipway::oci::signing

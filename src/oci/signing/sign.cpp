@@ -11,7 +11,8 @@ namespace {
 
 constexpr std::string_view simple_type = "application/vnd.dev.cosign.simplesigning.v1+json",
                            envelope_type = "application/vnd.dsse.envelope.v1+json",
-                           signature_mark = "dev.cosignproject.cosign/signature";
+                           signature_mark = "dev.cosignproject.cosign/signature",
+                           notation_type = "application/vnd.cncf.notary.signature";
 
 std::string tag_of(const Digest& image, std::string_view suffix) {
   return fmt::format("{}-{}.{}", image.algorithm(), image.hex(), suffix);
@@ -55,6 +56,8 @@ Result<Manifest> manifest_at(const Ctx& ctx, ImagePlace& place, const std::strin
   return stored ? parse_manifest(stored->bytes) : empty_manifest();
 }
 
+constexpr std::string_view wants_root = "a keyless signature wants a trust root and an identity";
+
 class Reader {
  public:
   Reader(const Ctx& ctx, ImagePlace& place, const Digest& image, const std::vector<VerificationKey>& keys,
@@ -70,8 +73,13 @@ class Reader {
   }
   Result<Endorsements> read_bundles() {
     TRY(auto referrers, place_.referrers(ctx_, image_));
-    for (const auto& referrer : referrers)
+    for (const auto& referrer : referrers) {
       if (referrer.artifact_type.starts_with("application/vnd.dev.sigstore.bundle")) TRY_OK(read_bundle(referrer));
+      if (referrer.artifact_type == notation_type) {
+        ++out_.others;
+        out_.why = "Notation's signatures are not verified here";
+      }
+    }
     return std::move(out_);
   }
 
@@ -105,6 +113,7 @@ class Reader {
         return {};
       }
     }
+    if (keyless_ == nullptr && layer.annotations.contains("dev.sigstore.cosign/certificate")) out_.why = wants_root;
     ++out_.others;
     return {};
   }
@@ -144,6 +153,7 @@ class Reader {
       one.predicate = std::move(opened->first.predicate);
       out_.found.push_back(std::move(one));
     } else if (opened || keyless_ == nullptr || !take_keyless(json)) {
+      if (!opened && keyless_ == nullptr && signing::is_keyless(json)) out_.why = wants_root;
       ++out_.others;
     }
   }
@@ -259,7 +269,7 @@ Result<bool> has_signature(const Registry& registry, std::string_view repository
   if (classic) return true;
   TRY(auto referrers, registry.referrers(repository, image));
   return std::any_of(referrers.begin(), referrers.end(), [](const Descriptor& one) {
-    if (one.artifact_type == "application/vnd.cncf.notary.signature") return true;
+    if (one.artifact_type == notation_type) return true;
     auto type = one.annotations.find("dev.sigstore.bundle.predicateType");
     return type != one.annotations.end() && type->second == predicate::signature;
   });
