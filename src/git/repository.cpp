@@ -11,17 +11,14 @@ std::string Commit::subject() const {
   return {};
 }
 
-Repository::Repository(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
-Repository::Repository(Repository&&) noexcept = default;
-Repository& Repository::operator=(Repository&&) noexcept = default;
-Repository::~Repository() = default;
+Repository::Repository(std::shared_ptr<Rep> rep) : rep_(std::move(rep)) {}
 const fs::path& Repository::path() const { return rep_->path; }
 
 Result<Repository> Repository::open(const fs::path& bare) { return open_with(bare, {}); }
 
 Result<Repository> Repository::open_with(const fs::path& bare, const fs::path& extra_objects) {
   start_library();
-  auto rep = std::make_unique<Rep>();
+  auto rep = std::make_shared<Rep>();
   rep->path = bare;
   rep->extra_objects = extra_objects;
   RepoHandle handle;

@@ -52,7 +52,7 @@ struct MergeResult {
   std::vector<std::string> conflicts;  // paths
 };
 
-// Threads: any; every call opens what it needs.
+// Threads: any; every call opens what it needs. A copy is the same repository.
 class Repository {
  public:
   static Result<Repository> open(const fs::path& bare);
@@ -61,9 +61,6 @@ class Repository {
   static Result<Repository> init(const fs::path& bare, std::string_view default_branch = "main");
   // A clone or an update of a mirror of any URL git reaches (http, https, ssh, file), bare.
   static Result<Repository> mirror(const Ctx& ctx, const std::string& url, const fs::path& bare);
-  Repository(Repository&&) noexcept;
-  Repository& operator=(Repository&&) noexcept;
-  ~Repository();
   const fs::path& path() const;
 
   // A ref, tag, short or full id; "main", "refs/heads/main", "HEAD". Nothing: unknown.
@@ -75,10 +72,15 @@ class Repository {
   Result<std::vector<TreeEntry>> list(const Oid& commit_or_tree, std::string_view path = {},
                                       bool recursive = true) const;
   Result<std::optional<std::string>> read(const Oid& commit_or_tree, std::string_view path) const;
-  Result<std::string> blob(const Oid& id) const;
+  // One folder by its tree's id: sorted by name, without sizes. Errors: corrupt (it is not there, though named).
+  Result<std::vector<TreeEntry>> folder(const Oid& tree) const;
+  // Errors: invalid (larger than `most`), corrupt (not there).
+  Result<std::string> blob(const Oid& id, std::size_t most = std::string::npos) const;
   Result<std::vector<Commit>> log(const Oid& from, std::size_t limit, const Oid& until = {}) const;
   // `from` may be empty or zero: everything is added.
   Result<std::vector<FileChange>> diff(const Oid& from, const Oid& to) const;
+  // Files whose content, kind or presence differs between two commits or trees; a rename is two of them.
+  Result<std::vector<std::string>> changed_paths(const Oid& from, const Oid& to) const;
   Result<std::string> diff_text(const Oid& from, const Oid& to) const;
   Result<std::optional<Oid>> merge_base(const Oid& a, const Oid& b) const;
   Result<bool> is_ancestor(const Oid& ancestor, const Oid& of) const;
@@ -103,8 +105,8 @@ class Repository {
 
  private:
   struct Rep;
-  explicit Repository(std::unique_ptr<Rep> rep);
-  std::unique_ptr<Rep> rep_;
+  explicit Repository(std::shared_ptr<Rep> rep);
+  std::shared_ptr<Rep> rep_;
 };
 
 }  // namespace slipway::git

@@ -69,7 +69,7 @@ FileChange::Type type_of(git_delta_t status) {
   }
 }
 
-Result<DiffHandle> diff_of(git_repository* repo, const Oid& from, const Oid& to) {
+Result<DiffHandle> plain_diff(git_repository* repo, const Oid& from, const Oid& to) {
   TreeHandle before, after;
   if (!is_zero(from)) {
     TRY(before, peel_tree(repo, from));
@@ -81,11 +81,22 @@ Result<DiffHandle> diff_of(git_repository* repo, const Oid& from, const Oid& to)
   options.flags = GIT_DIFF_INCLUDE_TYPECHANGE;
   DiffHandle diff;
   GIT_OK("diff", git_diff_tree_to_tree(out(diff), repo, before.get(), after.get(), &options));
+  return diff;
+}
+
+Result<DiffHandle> diff_of(git_repository* repo, const Oid& from, const Oid& to) {
+  TRY(auto diff, plain_diff(repo, from, to));
   git_diff_find_options find = GIT_DIFF_FIND_OPTIONS_INIT;
   find.flags = GIT_DIFF_FIND_RENAMES;
   find.rename_limit = 400;
   GIT_OK("diff", git_diff_find_similar(diff.get(), &find));
   return diff;
+}
+
+// An object that another names and that is not there: a damaged repository, never the same as an absent path.
+Fail lost(const fs::path& repository, std::string_view what, std::string_view id) {
+  return fail(Kind::corrupt, "{}: the repository has lost the {} {}; fetch it anew or restore it", repository.string(),
+              what, id);
 }
 
 }  // namespace
@@ -122,11 +133,43 @@ Result<std::optional<std::string>> Repository::read(const Oid& commit_or_tree, s
                                    static_cast<std::size_t>(git_blob_rawsize(blob.get()))));
 }
 
-Result<std::string> Repository::blob(const Oid& id) const {
+Result<std::vector<TreeEntry>> Repository::folder(const Oid& tree) const {
+  TRY(auto repo, rep_->borrow());
+  TRY(auto oid, oid_of(tree));
+  TreeHandle handle;
+  int rc = git_tree_lookup(out(handle), repo, &oid);
+  if (rc == GIT_ENOTFOUND) return lost(rep_->path, "folder", tree);
+  GIT_OK(tree, rc);
+  std::vector<TreeEntry> found;
+  auto count = git_tree_entrycount(handle.get());
+  found.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const git_tree_entry* entry = git_tree_entry_byindex(handle.get(), i);
+    bool below = git_tree_entry_type(entry) == GIT_OBJECT_TREE;
+    found.push_back({git_tree_entry_name(entry), text_of(*git_tree_entry_id(entry)),
+                     below ? 040000U : static_cast<unsigned>(git_tree_entry_filemode_raw(entry)), 0});
+  }
+  std::sort(found.begin(), found.end(), [](const TreeEntry& a, const TreeEntry& b) { return a.path < b.path; });
+  return found;
+}
+
+Result<std::string> Repository::blob(const Oid& id, std::size_t most) const {
   TRY(auto repo, rep_->borrow());
   TRY(auto oid, oid_of(id));
+  if (most != std::string::npos) {
+    OdbHandle odb;
+    GIT_OK(id, git_repository_odb(out(odb), repo));
+    std::size_t size = 0;
+    git_object_t ignored;
+    int rc = git_odb_read_header(&size, &ignored, odb.get(), &oid);
+    if (rc == GIT_ENOTFOUND) return lost(rep_->path, "file", id);
+    GIT_OK(id, rc);
+    if (size > most) return fail(Kind::invalid, "larger than {} MiB", most >> 20);
+  }
   BlobHandle blob;
-  GIT_OK(id, git_blob_lookup(out(blob), repo, &oid));
+  int rc = git_blob_lookup(out(blob), repo, &oid);
+  if (rc == GIT_ENOTFOUND) return lost(rep_->path, "file", id);
+  GIT_OK(id, rc);
   return std::string(static_cast<const char*>(git_blob_rawcontent(blob.get())),
                      static_cast<std::size_t>(git_blob_rawsize(blob.get())));
 }
@@ -146,6 +189,17 @@ Result<std::vector<FileChange>> Repository::diff(const Oid& from, const Oid& to)
     changes.push_back(std::move(change));
   }
   return changes;
+}
+
+Result<std::vector<std::string>> Repository::changed_paths(const Oid& from, const Oid& to) const {
+  TRY(auto repo, rep_->borrow());
+  TRY(auto diff, plain_diff(repo, from, to));
+  std::vector<std::string> paths;
+  for (std::size_t i = 0; i < git_diff_num_deltas(diff.get()); ++i) {
+    const git_diff_delta* delta = git_diff_get_delta(diff.get(), i);
+    paths.emplace_back(delta->status == GIT_DELTA_DELETED ? delta->old_file.path : delta->new_file.path);
+  }
+  return paths;
 }
 
 Result<std::string> Repository::diff_text(const Oid& from, const Oid& to) const {

@@ -95,32 +95,42 @@ Result<std::vector<FileSource::Entry>> DiskSource::list(const std::string& folde
   return entries;
 }
 
-Result<const GitSource::Folder*> GitSource::folder(const std::string& path) {
-  auto known = folders_.find(path);
-  if (known == folders_.end()) {
-    std::optional<Folder> entries;
-    auto listed = repository_->list(commit_, path, false);
-    if (listed) {
-      entries.emplace();
-      for (auto& found : *listed) {
-        auto name = found.path;
-        entries->emplace(std::move(name), std::move(found));
-      }
-    } else if (!listed.error().is(Kind::not_found)) {
-      return Fail(std::move(listed).error());
+Result<git::FolderCache::FolderPtr> GitSource::folder(const std::string& path) {
+  if (auto known = folders_.find(path); known != folders_.end()) return known->second;
+  git::FolderCache::FolderPtr found;
+  if (path.empty()) {
+    TRY(auto tree, repository_->tree_of(commit_));
+    TRY(found, cache_->get(*repository_, tree));
+  } else {
+    TRY(auto there, entry(path));
+    if (there && there->is_tree()) {
+      TRY_IN(found, path, cache_->get(*repository_, there->id));
     }
-    known = folders_.emplace(path, std::move(entries)).first;
   }
-  return known->second ? &*known->second : nullptr;
+  folders_.emplace(path, found);
+  return found;
 }
 
 Result<std::optional<git::TreeEntry>> GitSource::entry(const std::string& path) {
   auto slash = path.rfind('/');
-  TRY(const auto* parent, folder(slash == std::string::npos ? "" : path.substr(0, slash)));
+  TRY(auto parent, folder(slash == std::string::npos ? "" : path.substr(0, slash)));
   if (parent == nullptr) return std::nullopt;
-  auto found = parent->find(slash == std::string::npos ? path : path.substr(slash + 1));
-  if (found == parent->end()) return std::nullopt;
-  return found->second;
+  const auto* found = parent->find(slash == std::string::npos ? path : path.substr(slash + 1));
+  if (found == nullptr) return std::nullopt;
+  return *found;
+}
+
+Result<std::optional<git::Oid>> GitSource::id_at(const std::string& path) {
+  if (path.empty()) {
+    TRY(auto tree, repository_->tree_of(commit_));
+    return std::optional(std::move(tree));
+  }
+  for (std::size_t end = path.find('/');; end = path.find('/', end + 1)) {
+    TRY(auto step, entry(path.substr(0, end)));
+    if (!step) return std::optional<git::Oid>("");
+    if (step->is_link()) return std::optional<git::Oid>();
+    if (end == std::string::npos) return std::optional(step->id);
+  }
 }
 
 Result<std::optional<std::string>> GitSource::real_path(const std::string& path, int links) {
@@ -149,8 +159,7 @@ Result<std::optional<std::string>> GitSource::read(const std::string& path) {
   if (!real || real->empty()) return std::nullopt;
   TRY(auto found, entry(*real));
   if (!found || found->is_tree() || found->mode == 0160000) return std::nullopt;
-  if (found->size > largest_file) return fail(Kind::invalid, "{}: larger than 64 MiB", path);
-  TRY(auto text, repository_->blob(found->id));
+  TRY_IN(auto text, path, repository_->blob(found->id, largest_file));
   return text;
 }
 
@@ -164,17 +173,23 @@ Result<bool> GitSource::is_dir(const std::string& path) {
 
 Result<std::vector<FileSource::Entry>> GitSource::list(const std::string& path) {
   TRY(auto real, real_path(path));
-  const Folder* entries = nullptr;
+  git::FolderCache::FolderPtr entries;
   if (real) {
     TRY(entries, folder(*real));
   }
   if (entries == nullptr)
     return fail(Kind::not_found, "{}: no such folder in {}", display(path), commit_.substr(0, 12));
   std::vector<Entry> result;
-  for (const auto& [name, found] : *entries) {
+  for (const auto& found : entries->entries()) {
     bool is_folder = found.is_tree();
-    if (found.is_link()) is_folder = is_dir(path.empty() ? name : fmt::format("{}/{}", path, name)).value_or(false);
-    result.push_back({name, is_folder});
+    if (found.is_link()) {
+      auto beyond = is_dir(path.empty() ? found.path : fmt::format("{}/{}", path, found.path));
+      // A link that leads outside or round in circles is no folder; a damaged repository is an error.
+      if (!beyond && !beyond.error().is(Kind::denied) && !beyond.error().is(Kind::invalid))
+        return Fail(std::move(beyond).error());
+      is_folder = beyond && *beyond;
+    }
+    result.push_back({found.path, is_folder});
   }
   return result;
 }

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/files.h"
-#include "git/repository.h"
+#include "git/folder_cache.h"
 
 namespace slipway::manifest {
 
@@ -43,22 +43,26 @@ class DiskSource final : public FileSource {
 
 class GitSource final : public FileSource {
  public:
-  // The repository must outlive the source.
-  GitSource(const git::Repository& repository, git::Oid commit)
-      : repository_(&repository), commit_(std::move(commit)) {}
+  // The repository must outlive the source; folders are kept in `cache`, which many sources may share.
+  GitSource(const git::Repository& repository, git::Oid commit, std::shared_ptr<git::FolderCache> cache = nullptr)
+      : repository_(&repository),
+        commit_(std::move(commit)),
+        cache_(cache ? std::move(cache) : std::make_shared<git::FolderCache>()) {}
   Result<std::optional<std::string>> read(const std::string& path) override;
   Result<std::vector<Entry>> list(const std::string& folder) override;
   Result<bool> is_dir(const std::string& path) override;
+  // The id of what stands there, "" for nothing; no value when a link is in the way, whose target it would not tell.
+  Result<std::optional<git::Oid>> id_at(const std::string& path);
 
  private:
-  using Folder = std::map<std::string, git::TreeEntry>;
-  Result<const Folder*> folder(const std::string& path);  // null: no such folder
+  Result<git::FolderCache::FolderPtr> folder(const std::string& path);  // null: no such folder
   // Follows links in every step; nothing when absent.
   Result<std::optional<std::string>> real_path(const std::string& path, int links = 0);
   Result<std::optional<git::TreeEntry>> entry(const std::string& path);
   const git::Repository* repository_;
   git::Oid commit_;
-  std::map<std::string, std::optional<Folder>> folders_;
+  std::shared_ptr<git::FolderCache> cache_;
+  std::map<std::string, git::FolderCache::FolderPtr> folders_;
 };
 
 // Remembers what was asked for, found or not: a render whose read paths did not change need not run again.
