@@ -5,6 +5,7 @@
 #include "base/files.h"
 #include "base/guarded.h"
 #include "base/hash.h"
+#include "base/keyed_queue.h"
 #include "base/pool.h"
 #include "base/process.h"
 #include "base/testing/clock.h"
@@ -163,6 +164,56 @@ TEST(FakeClock, WakesSleepersWhenMoved) {
   std::jthread sleeper([&] { must(sleep(ctx, Millis(1000))); });
   clock.await_sleepers(1);
   clock.advance(Millis(1000));
+}
+
+TEST(KeyedQueue, GivesWhatIsDueInTurnAndWhatIsUrgentFirst) {
+  FakeClock clock;
+  KeyedQueue<std::string> queue(clock);
+  auto pop = [&] { return must(queue.pop(Ctx())); };
+  queue.add("b");
+  clock.advance(Millis(1));
+  queue.add("a");
+  queue.add_after("later", Millis(100));
+  queue.add_first("urgent");
+  queue.add("b");  // waits already
+  EXPECT_EQ(queue.size(), 4U);
+  EXPECT_EQ(queue.at_work(10), 3U);
+  EXPECT_EQ(pop(), "urgent");
+  EXPECT_EQ(pop(), "b");
+  EXPECT_EQ(pop(), "a");
+  EXPECT_EQ(queue.at_work(10), 3U) << "handed out and not given back";
+  clock.advance(Millis(100));
+  EXPECT_EQ(pop(), "later");
+}
+
+TEST(KeyedQueue, GivesABusyKeyToNobodyElse) {
+  FakeClock clock;
+  KeyedQueue<std::string> queue(clock);
+  queue.add("a");
+  queue.add("b");
+  EXPECT_EQ(must(queue.pop(Ctx())), "a");
+  queue.add("a");
+  queue.add_first("a");
+  EXPECT_EQ(must(queue.pop(Ctx())), "b");
+  queue.done("a");
+  EXPECT_EQ(must(queue.pop(Ctx())), "a");
+  queue.done("a");
+  queue.done("b");
+  EXPECT_EQ(queue.at_work(10), 0U);
+}
+
+TEST(KeyedQueue, AnEarlierTimeStands) {
+  FakeClock clock;
+  KeyedQueue<std::string> queue(clock);
+  queue.add_after("a", Millis(10));
+  queue.add_after("a", Millis(1000));
+  queue.add_after("b", Millis(1000));
+  queue.add_after("b", Millis(20));
+  clock.advance(Millis(15));
+  EXPECT_EQ(must(queue.pop(Ctx())), "a");
+  EXPECT_EQ(queue.at_work(10), 1U);
+  clock.advance(Millis(5));
+  EXPECT_EQ(must(queue.pop(Ctx())), "b");
 }
 
 }  // namespace
