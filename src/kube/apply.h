@@ -47,6 +47,11 @@ struct ApplyOutcome {
 // Errors: invalid (a list item without its keys, managedFields in what is applied).
 Result<ApplyOutcome> server_side_apply(const ApplyRequest& request);
 
+// Whether applying a configuration as `manager` would leave `live` as it is: every field stands there as it is applied,
+// and the manager owns these and no others. Told from the object alone, without a schema: false may also mean that only
+// the server can tell (a quantity that it writes otherwise, an item whose place differs).
+bool changes_nothing(const doc::Value& applied, const doc::Value& live, std::string_view manager);
+
 struct UpdateRecord {
   const doc::Value* before = nullptr;  // null: created
   std::string manager, subresource, now;

@@ -43,8 +43,12 @@ TEST_P(Apply, EndsIn) {
       live = config;
       continue;
     }
+    bool nothing = !live.is_null() && changes_nothing(config, live, step.manager);
     auto out = must(
         server_side_apply({live.is_null() ? nullptr : &live, &config, step.manager, "", now, schema, step.force, {}}));
+    if (nothing) {
+      EXPECT_EQ(doc::print_json(out.object), doc::print_json(live)) << "said to change nothing";
+    }
     for (const auto& c : out.conflicts)
       conflicts += fmt::format("{}{}: {}", conflicts.empty() ? "" : "; ", c.message, c.field);
     if (out.conflicts.empty()) live = out.object;
@@ -128,6 +132,67 @@ INSTANTIATE_TEST_SUITE_P(
               {"b", "{metadata: {labels: {x: '2'}}}"}},
              "{metadata: {labels: {x: '2'}}}",
              ""}),
+    [](const auto& i) { return i.param.name; });
+
+struct Unchanged {
+  const char* name;
+  const char* applied;  // by "a", twice; by "b" once, in between
+  const char* between;  // "" for nobody
+  const char* again;    // "" for the same
+  bool nothing;
+};
+class ChangesNothing : public testing::TestWithParam<Unchanged> {};
+TEST_P(ChangesNothing, IsToldFromTheObject) {
+  const auto* schema = builtin_schema({"v1", "Pod"});
+  auto config = [](std::string_view text) {
+    auto value = yaml(text);
+    value["apiVersion"] = "v1", value["kind"] = "Pod", value["metadata"]["name"] = "p";
+    return value;
+  };
+  auto first = config(GetParam().applied);
+  auto live = must(server_side_apply({nullptr, &first, "a", "", "T1", schema, true, {}})).object;
+  if (std::string_view other = GetParam().between; !other.empty()) {
+    auto changed = doc::merge_patch(live, yaml(other));
+    track_update(changed, {.before = &live, .manager = "b", .subresource = "", .now = "T2", .schema = schema});
+    live = changed;
+  }
+  auto again = std::string_view(GetParam().again).empty() ? first : config(GetParam().again);
+  EXPECT_EQ(changes_nothing(again, live, "a"), GetParam().nothing) << doc::print_json(live);
+  EXPECT_FALSE(changes_nothing(again, live, "nobody"));
+  auto out = must(server_side_apply({&live, &again, "a", "", "T3", schema, true, {}})).object;
+  if (GetParam().nothing) {
+    EXPECT_EQ(doc::print_json(out), doc::print_json(live));
+  }
+}
+constexpr const char* two_ports =
+    "{spec: {containers: [{name: c, ports: [{containerPort: 53}, {containerPort: 53, protocol: UDP}]}]}}";
+INSTANTIATE_TEST_SUITE_P(
+    Table, ChangesNothing,
+    testing::ValuesIn(std::to_array<Unchanged>({
+        {"TheSame", "{metadata: {labels: {x: '1'}}, spec: {nodeName: n}}", "", "", true},
+        {"NothingIsOwned", "{}", "", "", false},
+        {"ItemsByKey", "{spec: {containers: [{name: c, image: i}, {name: d, image: j}]}}", "", "", true},
+        {"KeysThatTheServerFillsIn", "{spec: {containers: [{name: c, ports: [{containerPort: 80}]}]}}",
+         "{spec: {containers: [{name: c, ports: [{containerPort: 80, protocol: TCP}]}]}}", "", true},
+        {"KeysThatMayMeanTwo", two_ports, "", "", false},
+        {"AtomicLists", "{spec: {containers: [{name: c, command: [a, b]}]}}", "", "", true},
+        {"ListsOfValues", "{metadata: {finalizers: [x/a, x/b]}}", "", "", true},
+        {"SomebodyAddsAField", "{metadata: {labels: {x: '1'}}}", "{metadata: {labels: {y: '2'}}}", "", true},
+        {"SomebodyChangesAField", "{metadata: {labels: {x: '1'}}}", "{metadata: {labels: {x: '2'}}}", "", false},
+        {"SomebodyRemovesAField", "{metadata: {labels: {x: '1', y: '2'}}}", "{metadata: {labels: {x: null}}}", "",
+         false},
+        {"OneFieldMore", "{metadata: {labels: {x: '1'}}}", "", "{metadata: {labels: {x: '1', y: '2'}}}", false},
+        {"OneFieldLess", "{metadata: {labels: {x: '1', y: '2'}}}", "", "{metadata: {labels: {x: '1'}}}", false},
+        {"NoFieldOfAPartLeft", "{metadata: {labels: {x: '1'}}, spec: {nodeName: n}}", "", "{spec: {nodeName: n}}",
+         false},
+        {"AnItemLess", "{spec: {containers: [{name: c}, {name: d}]}}", "", "{spec: {containers: [{name: d}]}}", false},
+        {"AnItemMore", "{spec: {containers: [{name: c}]}}", "", "{spec: {containers: [{name: c}, {name: d}]}}", false},
+        {"AnItemOfAnotherName", "{spec: {containers: [{name: c}]}}", "", "{spec: {containers: [{name: d}]}}", false},
+        {"ItemsInAnotherOrder", "{spec: {containers: [{name: c}, {name: d}]}}", "",
+         "{spec: {containers: [{name: d}, {name: c}]}}", false},
+        {"AnAtomicListLonger", "{spec: {containers: [{name: c, command: [a]}]}}", "",
+         "{spec: {containers: [{name: c, command: [a, b]}]}}", false},
+    })),
     [](const auto& i) { return i.param.name; });
 
 TEST(Apply, RefusesItemsWithoutTheirKey) {
