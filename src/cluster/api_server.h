@@ -12,7 +12,8 @@
 namespace slipway::cluster {
 
 struct ApiOptions {
-  fs::path database;  // the SQLite file
+  fs::path database;    // the SQLite file
+  bool durable = true;  // false: objects live in memory alone, for simulations
   // The user behind a request: name and groups; nothing: 401. Sees bearer token and client certificate.
   struct User {
     std::string name;

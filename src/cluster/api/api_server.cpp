@@ -34,7 +34,7 @@ Result<std::unique_ptr<ApiServer>> ApiServer::open(ApiOptions options) {
   auto rep = std::make_unique<Rep>();
   rep->core = std::make_shared<Core>();
   auto& core = *rep->core;
-  TRY(core.store, ObjectStore::open({.database = options.database}));
+  TRY(core.store, ObjectStore::open({.database = options.database, .durable = options.durable}));
   core.machinery = std::make_unique<Machinery>(*core.store, core.kinds, options.service_cidr);
   core.machinery->set_admit(std::move(options.admit));
   TRY_OK(

@@ -69,7 +69,7 @@ struct ObjectStore::Rep {
     if (!slot) {
       slot = std::make_unique<Table>();
       slot->name = name;
-      slot->journal = journal_of(name);
+      slot->journal = options.durable ? journal_of(name) : Journal::none;
       slot->floor = slot->last = opened;  // nothing happened to it since
     }
     return *slot;

@@ -36,6 +36,7 @@ using ChangePtr = std::shared_ptr<const Change>;
 
 struct StoreOptions {
   fs::path database;
+  bool durable = true;         // false: nothing is written, all is lost with the process
   std::size_t history = 8192;  // changes kept a table, at most
   std::size_t events = 2000;   // Event objects kept, at most
   Millis history_age{300000}, event_age{3600000};
