@@ -6,6 +6,7 @@
 
 #include "base/ctx.h"
 #include "doc/value.h"
+#include "manifest/remote.h"
 #include "manifest/source.h"
 
 namespace slipway::manifest {
@@ -16,6 +17,8 @@ struct KustomizeOptions {
   enum class Order { legacy, none } order = Order::legacy;  // when the kustomization has no sortOptions
   // Laid over the root kustomization, as Argo CD and Flux do: a map of kustomization fields; lists are appended.
   doc::Value overrides;
+  // Who brings what is elsewhere; null: naming it is an error.
+  Remotes* remotes = nullptr;
 };
 
 // The objects of the kustomization in `folder` of the source. Errors: not_found (no kustomization, a file it

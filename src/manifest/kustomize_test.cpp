@@ -4,33 +4,10 @@
 #include "base/text.h"
 #include "doc/json.h"
 #include "doc/yaml.h"
+#include "manifest/testing/tree.h"
 
 namespace slipway::manifest {
 namespace {
-
-class Tree {
- public:
-  Tree() : dir_(must(TempDir::make("kustomize"))) {}
-  Tree& file(const std::string& path, std::string_view text) {
-    auto full = dir_.path() / path;
-    must(make_dirs(full.parent_path()));
-    must(write_file(full, text));
-    return *this;
-  }
-  const fs::path& path() const { return dir_.path(); }
-  // Errors without the folder's own name.
-  std::string build(const std::string& folder, const KustomizeOptions& options = {}) const;
-
- private:
-  TempDir dir_;
-};
-
-std::string built(const fs::path& root, const std::string& folder, const KustomizeOptions& options = {}) {
-  DiskSource source(root);
-  auto objects = kustomize_build(Ctx{}, source, folder, options);
-  if (!objects) return "error: " + objects.error().what();
-  return print_objects(*objects);
-}
 
 // The corpus: what kustomize 5.5 printed, or that it refused. The number of cases that agree may only grow.
 TEST(Kustomize, SLOW_AgreesWithTheCorpus) {
@@ -49,8 +26,10 @@ TEST(Kustomize, SLOW_AgreesWithTheCorpus) {
     }
     auto got = built(folder / "input", meta.str_at({"target"}), options);
     auto want = read_file(folder / "expected.yaml");
+    // What 5.5 refuses and later ones do is in a table of its own.
+    if (status == "newer-than-5.5" && !want) continue;
     bool same = want ? got == *want : got.starts_with("error: ");
-    if (!same && want && status == "agree-semantic" && !got.starts_with("error: ")) {
+    if (!same && want && status != "agree" && !got.starts_with("error: ")) {
       // The expectation was written by hand there: compared as data.
       auto a = doc::parse_yaml_all(got), b = doc::parse_yaml_all(*want);
       same = a && b && *a == *b;
@@ -75,10 +54,6 @@ TEST(Kustomize, SLOW_AgreesWithTheCorpus) {
   auto floor = read_file(floor_file);
   EXPECT_GE(agreed, floor ? to_int(trim(*floor)).value_or(0) : 0) << "fewer cases agree than did:\n" << failed;
   if (std::getenv("SLIPWAY_UPDATE") != nullptr) (void)write_file(floor_file, fmt::format("{}\n", agreed));
-}
-
-std::string Tree::build(const std::string& folder, const KustomizeOptions& options) const {
-  return replace_all(built(path(), folder, options), path().string() + "/", "");
 }
 
 constexpr std::string_view config_map =
@@ -202,32 +177,6 @@ TEST(Kustomize, LinksOnDiskStayWithinTheRoot) {
   tree.file("app/kustomization.yaml", "resources: [link.yaml]\n");
   fs::create_symlink("/etc/hostname", tree.path() / "app/link.yaml");
   EXPECT_EQ(tree.build("app"), "error: app/kustomization.yaml:1:12: app/link.yaml: no such file");
-}
-
-// Ten times the objects take about ten times as long, not a hundred.
-TEST(Kustomize, SLOW_TimeIsLinearInObjects) {
-  auto time = [](int n) {
-    Tree tree;
-    std::string objects;
-    for (int i = 0; i < n; ++i) {
-      objects += fmt::format(
-          "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: d{0}}}\nspec:\n  template:\n    spec:\n      "
-          "containers:\n      - name: c\n"
-          "        image: web:1\n        envFrom:\n        - configMapRef: {{name: c{0}}}\n---\napiVersion: v1\nkind: "
-          "ConfigMap\nmetadata: {{name: c{0}}}\n---\n",
-          i);
-    }
-    tree.file("kustomization.yaml",
-              "resources: [all.yaml]\nnamePrefix: p-\nnamespace: x\ncommonLabels: {a: b}\nimages: [{name: web, newTag: "
-              "'2'}]\n");
-    tree.file("all.yaml", objects);
-    auto start = std::chrono::steady_clock::now();
-    auto text = tree.build("");
-    EXPECT_TRUE(text.starts_with("apiVersion"));
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  };
-  double small = time(300), large = time(3000);
-  EXPECT_LT(large, small * 40) << small << " s and " << large << " s";
 }
 
 }  // namespace

@@ -5,27 +5,47 @@
 #include "lint/lint.h"
 #include "manifest/kustomize.h"
 #include "manifest/load.h"
+#include "net/client.h"
 #include "path/findings.h"
 
 namespace slipway::cli {
 namespace {
 
-Result<int> render(const Ctx& ctx, const Arguments& arguments, Io& io) {
-  fs::path folder = arguments.get("folder");
+Result<std::string> fetched(const Ctx& ctx, const std::string& url) {
+  net::Client client;
+  TRY(auto answer, client.get(ctx.within(Millis(27000)), url));
+  if (answer.ok()) return std::move(answer.body);
+  return fail(answer.status == 404 ? Kind::not_found : Kind::unavailable, "{}: answered {}", url, answer.status);
+}
+
+Result<std::vector<doc::Value>> render_folder(const Ctx& ctx, const fs::path& folder, bool recursive,
+                                              manifest::Remotes& remotes) {
   manifest::DiskSource source(folder);
   TRY(auto kustomization, manifest::find_kustomization(source, ""));
+  manifest::KustomizeOptions options;
+  options.remotes = &remotes;
+  if (kustomization) return manifest::kustomize_build(ctx, folder, options);
   std::vector<doc::Value> objects;
-  if (kustomization) {
-    TRY(objects, manifest::kustomize_build(ctx, folder));
-  } else {
-    TRY(auto loaded, manifest::load_folder(ctx, source, "",
-                                           {.recursive = arguments.has("recursive"), .include = "", .exclude = ""}));
-    for (auto& entry : loaded) objects.push_back(std::move(entry.object));
-  }
-  if (io.json())
-    io.document(doc::List(objects.begin(), objects.end()));
-  else
+  TRY(auto loaded, manifest::load_folder(ctx, source, "", {.recursive = recursive, .include = "", .exclude = ""}));
+  for (auto& entry : loaded) objects.push_back(std::move(entry.object));
+  return objects;
+}
+
+Result<int> render(const Ctx& ctx, const Arguments& arguments, Io& io) {
+  doc::List all;
+  bool first = true;
+  manifest::MirroredRemotes remotes(data_dir(arguments) / "remotes", arguments.all("remote-host"), fetched);
+  for (const auto& folder : arguments.all("folder")) {
+    TRY(auto objects, render_folder(ctx, folder, arguments.has("recursive"), remotes));
+    if (io.json()) {
+      all.insert(all.end(), std::make_move_iterator(objects.begin()), std::make_move_iterator(objects.end()));
+      continue;
+    }
+    if (objects.empty()) continue;
+    if (!std::exchange(first, false)) io.print("---\n");
     io.print(manifest::print_objects(objects));
+  }
+  if (io.json()) io.document(std::move(all));
   return 0;
 }
 
@@ -58,8 +78,10 @@ std::vector<Command> local_commands() {
       {"render",
        "Kustomize or plain manifests to YAML on stdout",
        "slipway render overlays/production",
-       {{"--recursive,-R", "folders below too, without a kustomization", true}},
-       {{"folder", "folder"}},
+       {{"--recursive,-R", "folders below too, without a kustomization", true},
+        {"--remote-host", "host that remote bases may come from, a glob; without it any may", false, true},
+        {"--data", "data directory, for mirrors of remote bases"}},
+       {{"folder", "folder", true, true}},
        render},
   };
 }

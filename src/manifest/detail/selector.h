@@ -7,6 +7,10 @@
 #include "manifest/detail/input.h"
 #include "manifest/detail/resource.h"
 
+namespace re2 {
+class RE2;
+}
+
 namespace slipway::manifest {
 
 // A Kubernetes label selector: "app=web,tier in (a, b),!legacy". Empty matches everything.
@@ -23,6 +27,24 @@ class LabelSelector {
     std::vector<std::string> values;
   };
   std::vector<Term> terms_;
+};
+
+// Parts of an object's identity, each as it is written or as a regular expression of the whole; empty parts match all.
+class IdPattern {
+ public:
+  IdPattern() = default;
+  // Errors: invalid, naming the part.
+  static Result<IdPattern> of(const ResId& id);
+  bool matches(const ResId& id) const;
+  bool empty() const;
+
+ private:
+  struct Part {
+    std::string text;
+    std::shared_ptr<const re2::RE2> regex;  // null: nothing but the text itself
+    bool matches(std::string_view value) const;
+  };
+  Part group_, version_, kind_, name_, space_;
 };
 
 struct Selector {

@@ -60,11 +60,17 @@ struct FieldOptions {
 struct Replacement {
   struct Target {
     Selector select;
-    std::vector<Selector> reject;
+    IdPattern pattern;  // of select
+    struct Reject {
+      Selector select;
+      IdPattern pattern;
+    };
+    std::vector<Reject> reject;
     std::vector<std::string> paths;
     FieldOptions options;
   };
   bool has_source = false, has_targets = false;
+  std::optional<std::string> value;  // sourceValue, instead of a source
   ResId source;
   std::string source_path;
   FieldOptions source_options;

@@ -30,6 +30,22 @@ bool is_local_only(const Resource& resource) {
   return found != nullptr && scalar_text(*found) != "false";
 }
 
+// A commit of another repository. Errors name its address.
+class RemoteSource final : public FileSource {
+ public:
+  RemoteSource(git::Repository repository, const git::Oid& commit, std::string url)
+      : repository_(std::move(repository)), files_(repository_, commit), url_(std::move(url)) {}
+  Result<std::optional<std::string>> read(const std::string& path) override { return files_.read(path); }
+  Result<std::vector<Entry>> list(const std::string& folder) override { return files_.list(folder); }
+  Result<bool> is_dir(const std::string& path) override { return files_.is_dir(path); }
+  std::string display(const std::string& path) const override { return path.empty() ? url_ : url_ + "//" + path; }
+
+ private:
+  git::Repository repository_;
+  GitSource files_;
+  std::string url_;
+};
+
 class Builder {
  public:
   Builder(const Ctx& ctx, FileSource& source, const KustomizeOptions& options)
@@ -40,7 +56,7 @@ class Builder {
     TRY(auto metadata, target.strings("buildMetadata"));
     shared_.track = !metadata.empty();
     Gathered all;
-    chain_.push_back(folder);
+    chain_.push_back({&source_, folder});
     TRY_OK(gather(target, all));
     TRY_OK(add_hashes(all.map));
     Rules merged;
@@ -102,9 +118,11 @@ class Builder {
   }
 
   Result<> resource(const Target& target, const std::string& path, Gathered& all) {
+    bool elsewhere = is_remote(path) && options_.remotes != nullptr;
+    if (elsewhere && !is_remote_file(path)) return base(target, path, all, false);
     TRY_IN(bool folder, target.place("resources"), target.loader().is_dir(path));
     if (folder) return base(target, path, all, false);
-    auto text = target.loader().load(path);
+    auto text = elsewhere ? options_.remotes->file(ctx_, path) : target.loader().load(path);
     if (!text) return Fail(std::move(text).error().in(target.place("resources")));
     TRY(auto found, read_resources(*text, target.loader().display(path)));
     for (auto& object : found) {
@@ -117,25 +135,26 @@ class Builder {
 
   Result<> base(const Target& target, const std::string& path, Gathered& all, bool component) {
     auto what = component ? "components" : "resources";
-    auto folder = target.loader().resolve(path);
-    if (!folder) return Fail(std::move(folder).error().in(target.place(what)));
+    TRY_IN(auto place, target.place(what), place_of(target, path));
+    auto& [source, folder] = place;
     for (const auto& visited : chain_) {
-      bool above = folder->empty() || visited == *folder || visited.starts_with(*folder + "/");
+      bool above = visited.source == source &&
+                   (folder.empty() || visited.folder == folder || visited.folder.starts_with(folder + "/"));
       if (above) {
         return fail(Kind::invalid, "{}: cycle detected: '{}' contains '{}', which is being built", target.place(what),
-                    source_.display(*folder), source_.display(visited));
+                    source->display(folder), source->display(visited.folder));
       }
     }
     if (chain_.size() > deepest_base)
       return fail(Kind::invalid, "{}: bases are nested deeper than {} levels", target.file(), deepest_base);
-    auto opened = Target::open(source_, *folder, options_, shared_, Value());
+    auto opened = Target::open(*source, folder, options_, shared_, Value());
     if (!opened) return Fail(std::move(opened).error().in(target.place(what)));
     if (opened->component() != component) {
-      return fail(Kind::invalid, "{}: '{}' is {} Component", target.place(what), source_.display(*folder),
+      return fail(Kind::invalid, "{}: '{}' is {} Component", target.place(what), source->display(folder),
                   component ? "no" : "a");
     }
     opened->set_relative(target.relative(), path);
-    chain_.push_back(*folder);
+    chain_.push_back(place);
     if (component) {
       TRY_OK(gather(*opened, all));
     } else {
@@ -150,6 +169,28 @@ class Builder {
     }
     chain_.pop_back();
     return {};
+  }
+
+  struct Place {
+    FileSource* source;
+    std::string folder;
+  };
+  // Where a base is: in the same source, or in a repository of its own.
+  Result<Place> place_of(const Target& target, const std::string& path) {
+    if (!is_remote(path) || options_.remotes == nullptr) {
+      TRY(auto folder, target.loader().resolve(path));
+      return Place{&target.loader().source(), std::move(folder)};
+    }
+    TRY(auto wanted, remote_folder(path));
+    TRY(auto repository, options_.remotes->repository(ctx_, wanted));
+    auto revision = wanted.revision.empty() ? "HEAD" : wanted.revision;
+    TRY_IN(auto commit, wanted.url, repository.resolve(revision));
+    if (!commit) return fail(Kind::not_found, "{}: no revision {}", wanted.url, revision);
+    auto& source = remotes_[fmt::format("{}@{}", wanted.url, *commit)];
+    if (!source) source = std::make_unique<RemoteSource>(std::move(repository), *commit, wanted.url);
+    auto folder = join_path("", wanted.folder);
+    if (!folder) return fail(Kind::denied, "'{}' is outside the repository", path);
+    return Place{source.get(), *std::move(folder)};
   }
 
   Result<> generators(const Target& target, Gathered& all) {
@@ -212,7 +253,8 @@ class Builder {
   const Ctx& ctx_;
   FileSource& source_;
   const KustomizeOptions& options_;
-  std::vector<std::string> chain_;
+  std::vector<Place> chain_;
+  std::map<std::string, std::unique_ptr<RemoteSource>> remotes_;  // by address and commit
   Shared shared_;
 };
 

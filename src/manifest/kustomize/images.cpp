@@ -99,7 +99,7 @@ Result<ImageChange> ImageChange::read(const Input& in) {
 
 Result<> set_image(ResMap& map, const ImageChange& change, const FieldSpecs& specs) {
   Updater updater(change);
-  if (!updater.usable()) return fail(Kind::invalid, "images: '{}' is no pattern of image names", change.name);
+  if (!updater.usable()) return {};  // as kustomize since 5.6: what is no pattern names no image
   for (const auto& resource : map.all()) {
     auto kind = resource->gvk().kind;
     if (kind == "CustomResourceDefinition") continue;

@@ -9,12 +9,6 @@ namespace {
 
 using doc::Value;
 
-bool is_remote(std::string_view path) {
-  return path.find("://") != std::string_view::npos || path.starts_with("git@") || path.starts_with("git::") ||
-         path.starts_with("github.com/") || path.starts_with("bitbucket.org/") || path.starts_with("gitlab.com/") ||
-         path.find("?ref=") != std::string_view::npos;
-}
-
 Fail remote(std::string_view where, std::string_view path) {
   return Fail(Error(Kind::invalid, fmt::format("{}: '{}' is remote: builds read the repository only", where, path))
                   .with_hint("copy it into the repository, or vendor it with a commit of its own"));

@@ -119,13 +119,11 @@ Result<Patch> read_patch(std::string_view text, std::string_view source) {
   Patch patch;
   patch.origin = source;
   TRY(auto documents, doc::parse_yaml_all(text, {.source = source, .duplicate_keys = false}));
-  if (documents.empty()) return fail(Kind::invalid, "{}: the patch is empty", source);
   if (documents.size() == 1 && documents[0].is_list()) {
     TRY(patch.operations, read_operations(text, source));
     return patch;
   }
-  TRY(patch.merges, read_resources(text, source));
-  if (patch.merges.empty()) return fail(Kind::invalid, "{}: the patch is empty", source);
+  TRY(patch.merges, read_resources(text, source));  // none in a file of comments: nothing to do
   return patch;
 }
 
@@ -136,6 +134,7 @@ Result<> apply_patch(ResMap& map, const Patch& patch) {
     for (auto* resource : selected) TRY_OK(apply_operations(map, *resource, patch));
     return {};
   }
+  if (patch.merges.empty()) return {};
   if (patch.target) {
     if (patch.merges.size() > 1) {
       return fail(Kind::invalid, "{}: several strategic merge patches in one entry cannot have a target", patch.origin);
@@ -152,7 +151,10 @@ Result<> apply_patch(ResMap& map, const Patch& patch) {
       TRY_OK(merge_selected(map, {*found}, *merge, patch.schemas.get()));
     } else {
       TRY_OK(merge_into(**found, *merge, patch.schemas.get()));
-      map.note(**found);
+      if ((*found)->empty())
+        map.drop_empty();
+      else
+        map.note(**found);
     }
   }
   return {};

@@ -162,6 +162,7 @@ Result<> run_transformer(const Loader& loader, const Resource& config, ResMap& m
   if (kind == "HashTransformer") return add_hashes(map);
   if (kind == "PatchTransformer") {
     TRY(auto patch, load_patch(loader, in));
+    if (!patch.operations && patch.merges.empty()) return fail(Kind::invalid, "{}: the patch is empty", patch.origin);
     return apply_patch(map, patch);
   }
   if (kind == "PatchJson6902Transformer") {

@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "doc/json.h"
 #include "doc/yaml.h"
 #include "manifest/detail/overlay.h"
+#include "manifest/detail/splice.h"
 #include "manifest/detail/transform.h"
 
 namespace slipway::manifest {
@@ -32,10 +34,17 @@ Result<std::pair<std::string, std::string>> split_match(std::string_view step) {
 
 enum class Shape { none, scalar, list, map };
 
+// A text that holds JSON or YAML itself, and the rest of a path that leads into it.
+struct Inside {
+  Value* text;
+  std::vector<std::string> path;
+};
+
 // All places a path names, with wildcards and matches; absent ones are made in the shape of the value when asked.
 class Matcher {
  public:
-  explicit Matcher(Shape create) : create_(create) {}
+  // Texts that the path leads into go to `inside`; null: they are an error.
+  explicit Matcher(Shape create, std::vector<Inside>* inside = nullptr) : create_(create), inside_(inside) {}
 
   Result<> collect(Value& node, Path path, std::vector<Value*>& found) {
     if (path.empty()) {
@@ -43,6 +52,10 @@ class Matcher {
       return {};
     }
     const auto& step = path[0];
+    if (inside_ != nullptr && node.is_string()) {
+      inside_->push_back({&node, {path.begin(), path.end()}});
+      return {};
+    }
     if (is_index(step)) return at_index(node, path, found);
     if (is_match(step)) return at_matches(node, path, found);
     if (step == "*") {
@@ -118,9 +131,11 @@ class Matcher {
   }
 
   Shape create_;
+  std::vector<Inside>* inside_;
 };
 
 Result<Value> source_value(ResMap& map, const Replacement& replacement) {
+  if (replacement.value) return Value(*replacement.value);
   Resource* source = nullptr;
   for (const auto& resource : map.all()) {
     auto now = resource->id();
@@ -200,34 +215,88 @@ Result<> put(Value& field, Value value, const FieldOptions& options) {
   return {};
 }
 
+Shape shape_of(const Value& value, bool create) {
+  if (!create) return Shape::none;
+  return value.is_map() ? Shape::map : value.is_list() ? Shape::list : Shape::scalar;
+}
+
+void sort_all_keys(Value& value) {
+  if (auto* map = value.if_map()) {
+    map->sort_keys();
+    for (auto& [key, below] : *map) sort_all_keys(below);
+  } else if (auto* list = value.if_list()) {
+    for (auto& item : *list) sort_all_keys(item);
+  }
+}
+
+// JSON is written anew, with its keys sorted, over several lines if it was: as kustomize writes it.
+Result<std::string> put_in_json(const std::string& text, const Inside& inside, const Value& value,
+                                const FieldOptions& options) {
+  TRY(auto root, doc::parse_json(text));
+  std::vector<Value*> found;
+  TRY_OK(Matcher(shape_of(value, options.create)).collect(root, inside.path, found));
+  if (found.empty()) return fail(Kind::not_found, "it has no such field");
+  for (auto* field : found) TRY_OK(put(*field, value, options));
+  sort_all_keys(root);
+  return text.contains('\n') && text.contains("  ") ? doc::print_json_pretty(root) : doc::print_json(root);
+}
+
+// Of YAML only the scalar changes: comments, order and quotes stay.
+Result<std::string> put_in_yaml(const std::string& text, const Inside& inside, const Value& value,
+                                const FieldOptions& options) {
+  TRY(auto splicer, Splicer::open(text, "text", Splicer::Documents::one));
+  auto& root = splicer.tree().front();
+  if (!root.is_map() && !root.is_list()) return fail(Kind::invalid, "want a map, got a {}", to_string(root.type()));
+  std::vector<Value*> found;
+  TRY_OK(Matcher(Shape::none).collect(root, inside.path, found));
+  if (found.empty()) return fail(Kind::not_found, "it has no such field");
+  for (auto* field : found) {
+    if (field->is_map() || field->is_list() || value.is_map() || value.is_list())
+      return fail(Kind::invalid, "within YAML text only scalars can be replaced");
+    auto next = *field;
+    TRY_OK(put(next, value, options));
+    TRY_OK(splicer.set_scalar(*field, scalar_text(next)));
+  }
+  return splicer.finish();
+}
+
+Result<> put_inside(const Inside& inside, const Value& value, const FieldOptions& options) {
+  auto text = scalar_text(*inside.text);
+  auto start = trim(text);
+  bool json = (start.starts_with('{') || start.starts_with('[')) && doc::parse_json(text);
+  TRY(auto next, json ? put_in_json(text, inside, value, options) : put_in_yaml(text, inside, value, options));
+  *inside.text = Value(std::move(next));
+  return {};
+}
+
 Result<> copy_to(Resource& resource, const Value& value, const Replacement::Target& target) {
-  Shape create = !target.options.create ? Shape::none
-                 : value.is_map()       ? Shape::map
-                 : value.is_list()      ? Shape::list
-                                        : Shape::scalar;
+  Shape create = shape_of(value, target.options.create);
   for (const auto& text : target.paths) {
     auto path = split_field_path(text);
     std::vector<Value*> found;
-    auto collected = Matcher(create).collect(resource.node, path, found);
+    std::vector<Inside> texts;
+    auto done = Matcher(create, &texts).collect(resource.node, path, found);
+    for (const auto& inside : texts)
+      if (done) done = put_inside(inside, value, target.options);
     auto what = create == Shape::none ? "find" : "find or create";
-    if (!collected) {
+    if (!done) {
       return fail(Kind::invalid, "replacements: unable to {} field \"{}\" in {}: {}", what, text, resource.id().print(),
-                  collected.error().what());
+                  done.error().what());
     }
-    if (found.empty())
+    if (found.empty() && texts.empty())
       return fail(Kind::not_found, "replacements: unable to {} field \"{}\" in {}", what, text, resource.id().print());
     for (auto* field : found) TRY_OK(put(*field, value, target.options));
   }
   return {};
 }
 
-bool rejected(const Resource& resource, const std::vector<ResId>& ids, const std::vector<Selector>& rejects) {
-  for (const auto& reject : rejects) {
-    bool marks = !reject.annotation_text.empty() || !reject.label_text.empty();
-    if (marks && reject.matches_marks(resource)) return true;
-    bool empty = reject.id.gvk == Gvk{} && reject.id.name.empty() && reject.id.space.empty();
-    if (empty) continue;
-    if (std::any_of(ids.begin(), ids.end(), [&](const ResId& id) { return id.selected_by(reject.id); })) return true;
+bool rejected(const Resource& resource, const std::vector<ResId>& ids,
+              const std::vector<Replacement::Target::Reject>& rejects) {
+  for (const auto& [select, pattern] : rejects) {
+    bool marks = !select.annotation_text.empty() || !select.label_text.empty();
+    if (marks && select.matches_marks(resource)) return true;
+    if (pattern.empty()) continue;
+    if (std::any_of(ids.begin(), ids.end(), [&](const ResId& id) { return pattern.matches(id); })) return true;
   }
   return false;
 }
@@ -313,6 +382,11 @@ Result<Replacement> Replacement::read(const Input& in) {
     if (replacement.source_path.empty()) replacement.source_path = "metadata.name";
     TRY(replacement.source_options, read_options(*source));
   }
+  if (in.find("sourceValue") != nullptr) {
+    if (source) return in.wrong("sourceValue", "a replacement has a source or a sourceValue, not both");
+    replacement.has_source = true;
+    TRY(replacement.value, in.str("sourceValue"));
+  }
   replacement.has_targets = in.find("targets") != nullptr;
   TRY(auto targets, in.items("targets", {"select", "reject", "fieldPaths", "options"}));
   for (const auto& item : targets) {
@@ -323,8 +397,13 @@ Result<Replacement> Replacement::read(const Input& in) {
     TRY(auto rejects, item.items("reject", Selector::fields));
     for (const auto& reject : rejects) {
       TRY(auto selector, Selector::read(reject));
-      target.reject.push_back(std::move(selector));
+      auto pattern = IdPattern::of(selector.id);
+      if (!pattern) return reject.wrong("", pattern.error().what());
+      target.reject.push_back({std::move(selector), *std::move(pattern)});
     }
+    auto pattern = IdPattern::of(target.select.id);
+    if (!pattern) return chosen->wrong("", pattern.error().what());
+    target.pattern = *std::move(pattern);
     TRY(target.paths, item.strings("fieldPaths"));
     if (target.paths.empty()) target.paths.emplace_back("metadata.name");
     TRY(target.options, read_options(item));
@@ -344,8 +423,7 @@ Result<> apply_replacement(ResMap& map, const Replacement& replacement) {
       std::vector<ResId> ids{resource->id()};
       ids[0].outside = false;
       for (std::size_t i = 0; i < resource->previous.size(); ++i) ids.push_back(resource->previous_id(i));
-      bool selected =
-          std::any_of(ids.begin(), ids.end(), [&](const ResId& id) { return id.selected_by(target.select.id); });
+      bool selected = std::any_of(ids.begin(), ids.end(), [&](const ResId& id) { return target.pattern.matches(id); });
       if (!selected || rejected(*resource, ids, target.reject)) continue;
       TRY_OK(copy_to(*resource, value, target));
       map.note(resource);

@@ -224,6 +224,7 @@ Rules make_default_rules() {
     for (auto list : {"containers[]", "initContainers[]"}) {
       rules.images.push_back(spec(fmt::format("{}/{}/image", where, list), "", "", "", true));
     }
+    rules.images.push_back(spec(fmt::format("{}/volumes[]/image/reference", where), "", "", "", true));
   }
   for (auto kind : {"Deployment", "ReplicationController", "ReplicaSet", "StatefulSet"}) {
     rules.replicas.push_back(spec("spec/replicas", kind, "", "", true));

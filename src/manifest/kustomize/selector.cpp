@@ -46,6 +46,36 @@ bool is_literal(std::string_view text) { return text.find_first_of("\\.+*?()|[]{
 
 }  // namespace
 
+bool IdPattern::Part::matches(std::string_view value) const {
+  return text.empty() || text == value || (regex != nullptr && re2::RE2::FullMatch(value, *regex));
+}
+
+Result<IdPattern> IdPattern::of(const ResId& id) {
+  auto part = [](std::string_view what, const std::string& text) -> Result<Part> {
+    if (is_literal(text)) return Part{text, nullptr};
+    auto regex = std::make_shared<const re2::RE2>(text, Pattern::quiet());
+    if (!regex->ok()) return fail(Kind::invalid, "selector: {} '{}': {}", what, text, regex->error());
+    return Part{text, std::move(regex)};
+  };
+  IdPattern pattern;
+  TRY(pattern.group_, part("group", id.gvk.group));
+  TRY(pattern.version_, part("version", id.gvk.version));
+  TRY(pattern.kind_, part("kind", id.gvk.kind));
+  TRY(pattern.name_, part("name", id.name));
+  TRY(pattern.space_, part("namespace", id.space));
+  return pattern;
+}
+
+bool IdPattern::matches(const ResId& id) const {
+  return group_.matches(id.gvk.group) && version_.matches(id.gvk.version) && kind_.matches(id.gvk.kind) &&
+         name_.matches(id.name) && space_.matches(id.effective_space());
+}
+
+bool IdPattern::empty() const {
+  return group_.text.empty() && version_.text.empty() && kind_.text.empty() && name_.text.empty() &&
+         space_.text.empty();
+}
+
 Result<LabelSelector> LabelSelector::parse(std::string_view text) {
   LabelSelector selector;
   if (trim(text).empty()) return selector;

@@ -229,7 +229,8 @@ Result<> Target::name(ResMap& map, const Input& in, const Rules& rules) const {
 }
 
 Result<> Target::label(ResMap& map, const Input& in, const Rules& rules) const {
-  TRY(auto labels, in.items("labels", {"pairs", "includeSelectors", "includeTemplates", "fields"}));
+  TRY(auto labels,
+      in.items("labels", {"pairs", "includeSelectors", "includeTemplates", "includeVolumeClaimTemplates", "fields"}));
   for (const auto& item : labels) {
     TRY(auto pairs, item.string_map("pairs"));
     TRY(auto specs, item.field_specs("fields"));
@@ -243,6 +244,12 @@ Result<> Target::label(ResMap& map, const Input& in, const Rules& rules) const {
         TRY_OK_IN(place("labels"), merge_specs(specs, rules.template_labels));
       }
       TRY_OK_IN(place("labels"), merge_specs(specs, {{{}, "metadata/labels", true}}));
+    }
+    TRY(bool claims, item.flag("includeVolumeClaimTemplates"));
+    if (claims) {
+      FieldSpec claim_labels{{}, "spec/volumeClaimTemplates[]/metadata/labels", true};
+      claim_labels.gvk.kind = "StatefulSet", claim_labels.gvk.group = "apps";
+      TRY_OK_IN(place("labels"), merge_specs(specs, {claim_labels}));
     }
     TRY_OK(set_strings(map, pairs, specs));
     changed(map, "LabelTransformer");
@@ -279,7 +286,7 @@ Result<> Target::adjust(ResMap& map, const Input& in, const Rules& rules) const 
       changed(map, "ImageTagTransformer");
     }
   }
-  TRY(auto replacements, in.items("replacements", {"path", "source", "targets"}));
+  TRY(auto replacements, in.items("replacements", {"path", "source", "sourceValue", "targets"}));
   for (const auto& item : replacements) {
     TRY(auto loaded, load_replacement(loader_, item));
     for (const auto& replacement : loaded) TRY_OK_IN(place("replacements"), apply_replacement(map, replacement));
