@@ -1,5 +1,7 @@
 #include "path/objects.h"
 
+#include "base/cron_window.h"
+
 namespace slipway::path {
 namespace {
 
@@ -301,6 +303,20 @@ Result<ServiceSource> service_from(const doc::View& view) {
   return r.done(std::move(s));
 }
 
+Result<PromotionWindow> window_from(const doc::View& view) {
+  PromotionWindow w;
+  auto kind = view["kind"].text();
+  if (kind != "allow" && kind != "deny") return view["kind"].wrong("want allow or deny");
+  w.allow = kind == "allow";
+  TRY(w.schedule, view["schedule"].str());
+  if (!is_cron(w.schedule))
+    return view["schedule"].wrong(fmt::format("got \"{}\", want five cron fields of numbers, in UTC", w.schedule));
+  TRY(w.duration, view["duration"].duration());
+  if (w.duration <= Millis(0) || w.duration > std::chrono::hours(24 * 31))
+    return view["duration"].wrong("want a time above 0, at most 31 days");
+  return w;
+}
+
 Result<Environment> environment_from(const doc::View& view) {
   Environment e;
   Reader r(view);
@@ -309,7 +325,8 @@ Result<Environment> environment_from(const doc::View& view) {
   r.flag("automatic", e.automatic);
   r.strings("approvers", e.approvers);
   r.duration("soak", e.soak);
-  r.flag("pullRequest", e.pull_request);
+  r.flag("pullRequest", e.pull_request), r.flag("together", e.together);
+  r.each("windows", e.windows, window_from);
   r.text("application", e.application);
   return r.done(std::move(e));
 }

@@ -40,6 +40,12 @@ Result<Promotion> promotion_from(doc::View view);
 Result<Verdict> verdict_from(doc::View view);
 Result<Notice> notice_from(doc::View view);
 
+// Hours in which promotions may or may not happen: a cron schedule, in UTC, that opens for a while.
+struct PromotionWindow {
+  bool allow = false;  // else deny, which wins
+  std::string schedule;
+  Millis duration{0};
+};
 // One stage of the chain in a Pipeline.
 struct Environment {
   std::string name;                    // dev
@@ -50,7 +56,9 @@ struct Environment {
   std::vector<std::string> approvers;  // empty: anybody
   Millis soak{0};
   bool pull_request = false;  // promote by pull request instead of commit
-  std::string application;    // Argo CD Application that deploys it
+  bool together = false;      // what is due at the same time goes as one commit
+  std::vector<PromotionWindow> windows;
+  std::string application;  // Argo CD Application that deploys it
 };
 struct ServiceSource {
   std::string name;                // web

@@ -1,5 +1,6 @@
 #include "promote/chain.h"
 
+#include "base/cron_window.h"
 #include "base/text.h"
 
 namespace slipway::promote {
@@ -77,7 +78,7 @@ class Chain {
       if (holding.verdict != Outcome::pass) continue;
       auto ready = holding.since + environment.soak;
       if (ready <= now_) return true;
-      if (!next_.look_again || ready < *next_.look_again) next_.look_again = ready;
+      look_again_at(ready);
     }
     return false;
   }
@@ -99,7 +100,20 @@ class Chain {
                                                  : "passed in " + environment.after;
     if (environment.pull_request) promotion.message = "by pull request";
     if (!environment.automatic) ask(environment, promotion);
-    next_.promotions.push_back(std::move(promotion));
+    auto held = promotion.phase == path::Phase::waiting ? std::string() : held_back(environment, now_);
+    if (held.empty()) {
+      next_.promotions.push_back(std::move(promotion));
+      return;
+    }
+    promotion.phase = path::Phase::waiting, promotion.message = "held back: " + held;
+    next_.held.push_back(std::move(promotion));
+    for (const auto& window : environment.windows)
+      look_again_at(cron_changes(window.schedule, window.duration, now_, std::chrono::hours(24)));
+    look_again_at(now_ + std::chrono::hours(24));
+  }
+
+  void look_again_at(std::optional<WallTime> when) {
+    if (when && (!next_.look_again || *when < *next_.look_again)) next_.look_again = when;
   }
 
   void ask(const path::Environment& environment, path::Promotion& promotion) const {
@@ -125,6 +139,22 @@ class Chain {
 };
 
 }  // namespace
+
+std::string held_back(const path::Environment& environment, WallTime now) {
+  const path::PromotionWindow* closed = nullptr;
+  bool allowed = false;
+  auto print = [](const path::PromotionWindow& w) {
+    return fmt::format("\"{}\" (UTC) for {}", w.schedule, print_duration(w.duration));
+  };
+  for (const auto& window : environment.windows) {
+    bool open = is_cron_open(window.schedule, window.duration, now);
+    if (!window.allow && open) return "no promotions during " + print(window);
+    if (!window.allow) continue;
+    allowed = allowed || open;
+    if (closed == nullptr) closed = &window;
+  }
+  return closed != nullptr && !allowed ? "promotions only during " + print(*closed) : "";
+}
 
 bool may_approve(const path::Environment& environment, std::string_view person) {
   if (person.empty()) return false;

@@ -29,7 +29,8 @@ struct Passed {
 };
 struct Next {
   std::vector<path::Promotion> promotions;  // pending: do it; waiting: needs an approval, see message
-  std::optional<WallTime> look_again;       // when a soak time ends
+  std::vector<path::Promotion> held;        // due but for a window; waiting, see message
+  std::optional<WallTime> look_again;       // when a soak time ends, or a window opens or closes
 };
 
 // `artifacts` of all services, in the order in which they passed. A promotion that is there already (the environment
@@ -37,6 +38,10 @@ struct Next {
 // environment has held is promoted: what people took back in Git stays back until there is something newer.
 Next next_promotions(const path::Pipeline& pipeline, const std::vector<Passed>& artifacts,
                      const std::vector<Holding>& holdings, const std::vector<Approval>& approvals, WallTime now);
+
+// Which window holds promotions back now, in words; "" for none. A denial that is open wins, and where any hours are
+// allowed, all others are not. Rule: Argo CD's sync windows.
+std::string held_back(const path::Environment& environment, WallTime now);
 
 // True when the person may approve for this environment.
 bool may_approve(const path::Environment& environment, std::string_view person);

@@ -336,6 +336,34 @@ TEST_F(ChainTest, BytesThatComeBackArePromotedAgain) {
   EXPECT_FALSE(next(12).contains("dev")) << next(12);
 }
 
+// Minute 1,000,000 of the epoch is 1971-11-26, a Friday, 10:40.
+TEST_F(ChainTest, WindowsHoldBack) {
+  auto& dev = pipeline.environments[0];
+  dev.windows = {{.allow = true, .schedule = "0 11 * * 1-5", .duration = std::chrono::hours(1)}};
+  EXPECT_EQ(next(0), "again at 20") << "nothing before eleven";
+  auto held = next_promotions(pipeline, artifacts, holdings, approvals, at(0)).held;
+  ASSERT_EQ(held.size(), 1U);
+  EXPECT_EQ(held[0].phase, path::Phase::waiting);
+  EXPECT_EQ(held[0].message, "held back: promotions only during \"0 11 * * 1-5\" (UTC) for 1h0m0s");
+  EXPECT_EQ(next(20), "dev sha-2 Pending []; ");
+  dev.windows.push_back({.allow = false, .schedule = "30 11 * * *", .duration = std::chrono::minutes(5)});
+  EXPECT_EQ(next(50), "again at 55") << "a denial wins, until it ends";
+  EXPECT_EQ(next(55), "dev sha-2 Pending []; ");
+  EXPECT_EQ(next(80), "again at 1490") << "noon: closed; the next thing to happen is tomorrow's denial";
+}
+
+// Who may approve is asked first; the hours count when it would happen.
+TEST_F(ChainTest, AnApprovalWaitsForItsWindow) {
+  hold("staging", 2, Verdict::pass, 0);
+  hold("dev", 2, Verdict::pass, 0);
+  auto& prod = pipeline.environments[2];
+  prod.windows = {{.allow = true, .schedule = "0 11 * * *", .duration = std::chrono::hours(1)}};
+  EXPECT_EQ(next(1), "prod sha-2 Waiting [waiting for approval by ada or bob]; ");
+  approvals.push_back({"web", "prod", artifact("web", 2).digest, "bob"});
+  EXPECT_EQ(next(1), "again at 20");
+  EXPECT_EQ(next(20), "prod sha-2 Pending [by pull request] by bob; ");
+}
+
 TEST(MayApprove, NamesOrAnybody) {
   EXPECT_TRUE(may_approve({.name = "x"}, "eve"));
   EXPECT_FALSE(may_approve({.name = "x"}, ""));
