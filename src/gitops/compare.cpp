@@ -175,6 +175,44 @@ Result<doc::Value> applied_over(const Application& app, const Task& task, const 
   return with_ignored(app, task, std::move(desired), live);
 }
 
+namespace {
+
+// Of all that decides what is applied over a given live object.
+std::string fingerprint(const Application& app, const Task& task) {
+  Hasher hasher;
+  hasher.update(doc::print_json(task.object)).update(tracking_id(app, task)).update(app.owner);
+  hasher.update(task.options.migrate ? "m" : "");
+  for (const auto& ignore : app.ignore) {
+    if (!concerns(ignore, task)) continue;
+    for (const auto& pointer : ignore.pointers) hasher.update("|" + pointer);
+    for (const auto& manager : ignore.managers) hasher.update("@" + manager);
+  }
+  return hasher.finish_raw().substr(0, 15);  // fits into the string itself
+}
+
+}  // namespace
+
+void Comparer::remember(const Application& app, const Task& task, Known known) {
+  (*known_.lock())[app.key.str()][task.id()] = std::move(known);
+}
+
+void Comparer::applied(const Application& app, const Task& task, const kube::Object& live) {
+  remember(app, task,
+           {fingerprint(app, task),
+            live.resource_version(),
+            SyncState::synced,
+            {},
+            dropped_fields(applied_object(app, task), live.value())});
+}
+
+bool Comparer::knows(const kube::Key& application, const std::string& object, const std::string& version) const {
+  auto known = known_.lock();
+  auto objects = known->find(application.str());
+  if (objects == known->end()) return false;
+  auto found = objects->second.find(object);
+  return found != objects->second.end() && found->second.live_version == version;
+}
+
 Result<Compared> Comparer::compare(const Ctx& ctx, kube::Client& client, const Application& app, const Task& task) {
   Compared result{task.type, task.key};
   result.task = &task;
@@ -194,44 +232,49 @@ Result<Compared> Comparer::compare(const Ctx& ctx, kube::Client& client, const A
   result.live = *live;
   if (auto owner = owner_of(*live); !owner.empty() && owner != app.owner) result.shared_with = owner;
   if (!task.ignore_health) result.health = health_of(*live);
-  TRY(auto desired, applied_over(app, task, *live));
-  auto digest = sha256_hex(doc::print_json(desired));
-  auto slot = app.key.str() + "|" + task.id();
+  Known found{fingerprint(app, task), live->resource_version(), SyncState::synced, {}, {}};
   {
     auto known = known_.lock();
-    auto found = known->find(slot);
-    if (found != known->end() && found->second.desired == digest &&
-        found->second.live_version == live->resource_version()) {
-      result.state = found->second.state;
-      result.fields = found->second.fields, result.dropped = found->second.dropped;
+    const auto& objects = (*known)[app.key.str()];
+    auto before = objects.find(task.id());
+    if (before != objects.end() && before->second.desired == found.desired &&
+        before->second.live_version == found.live_version) {
+      result.state = before->second.state;
+      result.fields = before->second.fields, result.dropped = before->second.dropped;
       return result;
     }
   }
-  auto would =
-      client.apply(ctx, desired, {.field_manager = std::string(field_manager), .dry_run = true, .force = true});
-  if (!would) {
-    if (would.error().is(Kind::invalid) || would.error().is(Kind::denied)) {
-      result.state = SyncState::out_of_sync;
-      result.message = would.error().what();
-      return result;
+  TRY(auto desired, applied_over(app, task, *live));
+  if (!kube::changes_nothing(desired, live->value(), field_manager)) {
+    auto would =
+        client.apply(ctx, desired, {.field_manager = std::string(field_manager), .dry_run = true, .force = true});
+    if (!would) {
+      if (would.error().is(Kind::invalid) || would.error().is(Kind::denied)) {
+        result.state = SyncState::out_of_sync;
+        result.message = would.error().what();
+        return result;
+      }
+      return Fail(std::move(would).error());
     }
-    return Fail(std::move(would).error());
-  }
-  for (auto& change : doc::diff(stripped(live->value()), stripped(would->value()))) {
-    if (result.fields.size() == 20) break;
-    result.fields.push_back(std::move(change.path));
+    if (would->shared() != live->shared()) {
+      for (auto& change : doc::diff(stripped(live->value()), stripped(would->value()))) {
+        if (found.fields.size() == 20) break;
+        found.fields.push_back(std::move(change.path));
+      }
+    }
+    found.state = found.fields.empty() ? SyncState::synced : SyncState::out_of_sync;
+    found.dropped = dropped_fields(desired, would->value());
   }
   // Held by a controller that came before us: taken over, or a field that Git drops would stay.
-  if (task.options.migrate && has_former_manager(*live)) result.fields.emplace_back(".metadata.managedFields");
-  result.state = result.fields.empty() ? SyncState::synced : SyncState::out_of_sync;
-  result.dropped = dropped_fields(desired, would->value());
-  (*known_.lock())[slot] = {digest, live->resource_version(), result.state, result.fields, result.dropped};
+  if (task.options.migrate && has_former_manager(*live)) {
+    found.fields.emplace_back(".metadata.managedFields");
+    found.state = SyncState::out_of_sync;
+  }
+  result.state = found.state, result.fields = found.fields, result.dropped = found.dropped;
+  remember(app, task, std::move(found));
   return result;
 }
 
-void Comparer::forget(const std::string& application) {
-  auto known = known_.lock();
-  std::erase_if(*known, [&](const auto& entry) { return entry.first.starts_with(application + "|"); });
-}
+void Comparer::forget(const std::string& application) { known_.lock()->erase(application); }
 
 }  // namespace slipway::gitops

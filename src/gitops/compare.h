@@ -1,10 +1,12 @@
 #pragma once
 // Desired against live. Equality is what the server itself says: a dry-run of our apply that changes nothing means
 // synced, so defaults, quantities and webhooks never show as differences. What was compared is remembered by the
-// desired object's digest and the live resourceVersion: an unchanged pair costs no call.
+// desired object's digest and the live resourceVersion: an unchanged pair costs no call. Neither does one whose
+// managedFields say that the server would find nothing to do.
 #include <map>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/guarded.h"
@@ -46,15 +48,21 @@ struct Compared {
 class Comparer {
  public:
   Result<Compared> compare(const Ctx& ctx, kube::Client& client, const Application& app, const Task& task);
+  // The task was applied just now and this is what the server has since: nothing differs.
+  void applied(const Application& app, const Task& task, const kube::Object& live);
+  // Whether this very version of an object was compared with what the Application wants.
+  bool knows(const kube::Key& application, const std::string& object, const std::string& version) const;
   void forget(const std::string& application);
 
  private:
   struct Known {
     std::string desired, live_version;
-    SyncState state;
+    SyncState state = SyncState::unknown;
     std::vector<std::string> fields, dropped;
   };
-  Guarded<std::map<std::string, Known>> known_;
+  void remember(const Application& app, const Task& task, Known known);
+  using Objects = std::map<std::string, Known>;              // by Task::id()
+  Guarded<std::unordered_map<std::string, Objects>> known_;  // by application
 };
 
 // Fields of `wanted` that `stored` does not have although it could: misspelt ones, which the server drops.

@@ -55,7 +55,17 @@ TEST(Compare, AnUnchangedObjectCostsNoDryRun) {
   EXPECT_TRUE(calls.empty()) << join(calls, ", ");
   w.merge(config, {"shop", "a"}, "{metadata: {labels: {x: y}}}");
   w.look_once();
+  EXPECT_TRUE(calls.empty()) << "its managedFields say that nothing of ours changed: " << join(calls, ", ");
+  w.application("syncPolicy: {automated: {}}");
+  w.merge(config, {"shop", "a"}, "{data: {v: '2'}}");
+  w.look_once();
   EXPECT_EQ(join(calls, ", "), "apply ConfigMap shop/a") << "only what changed is asked about";
+  // A new controller knows what is in sync from the objects alone, and asks about the rest.
+  calls.clear();
+  w.restart();
+  w.look_once();
+  EXPECT_EQ(join(calls, ", "), "apply ConfigMap shop/a, apply Deployment shop/web")
+      << "the Deployment's items are for the server to tell";
 }
 
 struct Drifted {

@@ -39,7 +39,9 @@ Result<std::optional<kube::Object>> live_hook(const Ctx& ctx, Work& work, const 
   auto ours = object.str_at({"metadata", "annotations", operation_annotation});
   TRY(auto live, client.get(ctx, task.type, key));
   bool former = live && live->annotation(operation_annotation) != ours;
-  if (former && (live->deleting() || task.delete_policies.contains(DeletePolicy::before_creation))) {
+  // Whatever its policy says: how an earlier operation's came out is no answer for this one. (Argo CD applies over it
+  // where the policy is HookSucceeded or HookFailed alone, and takes the old outcome.)
+  if (former) {
     TRY_OK(drop(ctx, client, *live));
     TRY(live, client.get(ctx, task.type, key));
     if (live) {
@@ -50,7 +52,6 @@ Result<std::optional<kube::Object>> live_hook(const Ctx& ctx, Work& work, const 
   if (!live && result.outcome == "Running" && result.message != former_message)
     return fail(Kind::invalid, "{} hook {} was deleted before it completed", to_string(task.phase), key.name);
   if (live && !former) return live;
-  // Without a policy that deletes it, a former hook is applied over, as Argo CD does.
   TRY(live, client.apply(ctx, object, {.field_manager = std::string(field_manager), .force = true}));
   return live;
 }

@@ -18,7 +18,8 @@ bool out_of_sync(const Compared& r) { return !r.extra && r.state != SyncState::s
 // An error that the next look may not meet: the operation goes on then.
 bool may_pass(const Error& error) { return error.retryable() || error.is(Kind::conflict); }
 
-void now_synced(Compared& r, kube::Object live) {
+void now_synced(Work& work, Compared& r, kube::Object live) {
+  if (r.task != nullptr) work.context.comparer.applied(work.app, *r.task, live);
   r.live = std::move(live);
   r.state = SyncState::synced, r.missing = false, r.fields.clear(), r.message.clear(), r.shared_with.clear();
   r.health.reset();
@@ -56,7 +57,7 @@ Result<Progress> heal(const Ctx& ctx, Work& work) {
         {"deleted", r.missing});
     if (work.context.drift)
       work.context.drift({work.app.key, r.type, r.key, r.missing, r.fields, work.status.revision(), true});
-    now_synced(r, *std::move(applied));
+    now_synced(work, r, *std::move(applied));
   }
   return progress;
 }
@@ -84,7 +85,7 @@ Result<> advance_object(const Ctx& ctx, Work& work, const Task& task, bool gated
     result.status = applied ? "Synced" : "SyncFailed", result.outcome = applied ? "Running" : "Failed";
     result.message = applied ? (r->missing ? "created" : "configured") : applied.error().what();
     if (!applied) return Fail(std::move(applied).error().in(fmt::format("{} {}", task.type.kind, task.key.str())));
-    now_synced(*r, *std::move(applied));
+    now_synced(work, *r, *std::move(applied));
   }
   if (!gated || !r->health) return {};
   if (r->health->health == Health::degraded)
@@ -250,6 +251,7 @@ Result<> record(const Ctx& ctx, Work& work, Recorded what) {
       ctx, work.application.type(), work.application.key(), kube::PatchType::json, std::move(patch),
       {.field_manager = std::string(status_manager), .subresource = front.status_subresource()});
   if (!written) return Fail(std::move(written).error());
+  work.versions.insert(written->resource_version());
   work.request_taken = work.request_taken || started;
   return {};
 }

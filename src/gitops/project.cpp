@@ -63,14 +63,18 @@ Result<> Project::check(const Application& app) const {
   for (const auto& item : object_["spec"]["sourceNamespaces"].items()) namespaces.push_back(item.text());
   if (app.key.ns != home_namespace && !permitted(namespaces, app.key.ns))
     return fail(Kind::denied, "applications of namespace {} are not permitted in project '{}'", app.key.ns, name_);
-  std::vector<std::string> repositories;
-  for (const auto& item : object_["spec"]["sourceRepos"].items()) repositories.push_back(item.text());
-  for (const auto& source : app.sources)
-    if (!permitted(repositories, source.repo_url))
-      return fail(Kind::denied, "application repo {} is not permitted in project '{}'", source.repo_url, name_);
+  for (const auto& source : app.sources) TRY_OK(check_source(source.repo_url));
   if (!permits_namespace(app.ns))
     return fail(Kind::denied, "application destination namespace {} is not permitted in project '{}'", app.ns, name_);
   return {};
+}
+
+Result<> Project::check_source(const std::string& url) const {
+  if (!object_) return {};
+  std::vector<std::string> repositories;
+  for (const auto& item : object_["spec"]["sourceRepos"].items()) repositories.push_back(item.text());
+  if (permitted(repositories, url)) return {};
+  return fail(Kind::denied, "application repo {} is not permitted in project '{}'", url, name_);
 }
 
 std::string Project::refusal(const kube::Type& type, const std::string& ns) const {

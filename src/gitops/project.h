@@ -12,6 +12,8 @@ class Project {
 
   // Errors: denied, naming the source, or the destination namespace.
   Result<> check(const Application& app) const;
+  // Whether this repository, or file, may be read. Errors: denied.
+  Result<> check_source(const std::string& url) const;
   // Whether an object of this type may be put into this namespace ("" for cluster-scoped): "" or why not.
   std::string refusal(const kube::Type& type, const std::string& ns) const;
   // Whether syncing is held back now: "" or by which window.

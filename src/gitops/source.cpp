@@ -63,49 +63,33 @@ std::string spec_print(const SourceSpec& source) {
   return sha256_hex(text);
 }
 
-// What stands at paths of one commit, folder by folder.
-class TreeIds {
+// What kustomizations name beyond their repository comes from where all repositories do. It has no place in what a
+// commit says: a render that used it is never taken for unchanged.
+class Elsewhere final : public manifest::Remotes {
  public:
-  TreeIds(const git::Repository& repository, git::Oid commit) : repository_(repository), commit_(std::move(commit)) {}
-  // "" when there is nothing; no value when a link stands in the way, whose target the id would not tell.
-  Result<std::optional<std::string>> at(std::string_view path) {
-    std::string folder;
-    std::string id;
-    if (path.empty()) {
-      TRY(auto tree, repository_.tree_of(commit_));
-      return std::optional(tree);
-    }
-    for (auto step : split(path, '/')) {
-      TRY(const auto* entries, entries_of(folder));
-      auto found = entries->find(step);
-      if (found == entries->end()) return std::optional<std::string>("");
-      if (found->second.is_link()) return std::optional<std::string>();
-      id = found->second.id;
-      if (!folder.empty()) folder += '/';
-      folder += step;
-    }
-    return std::optional(id);
+  Elsewhere(Repositories& repositories, const Renderer::Permit& permit)
+      : repositories_(repositories), permit_(permit) {}
+  bool used() const { return used_; }
+
+  Result<git::Repository> repository(const Ctx& ctx, const manifest::RemoteFolder& folder) override {
+    used_ = true;
+    if (permit_) TRY_OK(permit_(folder.url));
+    auto bounded = ctx.within(folder.timeout);
+    TRY(auto known, repositories_.open(bounded, folder.url));
+    if (manifest::is_commit_id(folder.revision) && known.commit(folder.revision)) return known;
+    TRY_OK(repositories_.refresh(bounded, folder.url));
+    return repositories_.open(bounded, folder.url);
+  }
+  Result<std::string> file(const Ctx& ctx, const std::string& url) override {
+    used_ = true;
+    if (permit_) TRY_OK(permit_(url));
+    return repositories_.file(ctx, url);
   }
 
  private:
-  using Entries = std::map<std::string, git::TreeEntry, std::less<>>;
-  Result<const Entries*> entries_of(const std::string& folder) {
-    auto known = folders_.find(folder);
-    if (known != folders_.end()) return &known->second;
-    Entries entries;
-    auto list = repository_.list(commit_, folder, false);
-    // A file where a folder was asked for has nothing below it.
-    if (!list && !list.error().is(Kind::not_found)) return Fail(std::move(list).error());
-    if (list)
-      for (auto& entry : *list) {
-        auto name = entry.path;
-        entries.emplace(std::move(name), std::move(entry));
-      }
-    return &folders_.emplace(folder, std::move(entries)).first->second;
-  }
-  const git::Repository& repository_;
-  git::Oid commit_;
-  std::map<std::string, Entries> folders_;
+  Repositories& repositories_;
+  const Renderer::Permit& permit_;
+  bool used_ = false;
 };
 
 struct RenderedSource {
@@ -121,8 +105,9 @@ struct Sealed {
 
 // A kustomization, or one of everything below the folder; Flux's fields over it.
 Result<std::vector<doc::Value>> build(const Ctx& ctx, manifest::FileSource& files, const std::string& folder,
-                                      const SourceSpec& source, bool there) {
+                                      const SourceSpec& source, bool there, manifest::Remotes& remotes) {
   manifest::KustomizeOptions options;
+  options.remotes = &remotes;
   options.overrides = source.overlay.is_null() ? overrides_of(source.kustomize) : source.overlay;
   if (there) return manifest::kustomize_build(ctx, files, folder, options);
   TRY(auto text, flux::generate_kustomization(ctx, files, folder));
@@ -130,9 +115,8 @@ Result<std::vector<doc::Value>> build(const Ctx& ctx, manifest::FileSource& file
   return manifest::kustomize_build(ctx, with, folder, options);
 }
 
-Result<RenderedSource> render_source(const Ctx& ctx, const git::Repository& repository, const git::Oid& commit,
-                                     const SourceSpec& source, const Sealed& sealed) {
-  manifest::GitSource plain(repository, commit);
+Result<RenderedSource> render_source(const Ctx& ctx, const git::Oid& commit, manifest::GitSource& plain,
+                                     const SourceSpec& source, const Sealed& sealed, manifest::Remotes& remotes) {
   SealedSource opened(plain, sealed.keys, sealed.learned);
   manifest::RecordingSource files(opened);
   RenderedSource result;
@@ -146,7 +130,7 @@ Result<RenderedSource> render_source(const Ctx& ctx, const git::Repository& repo
   TRY(auto kustomization, manifest::find_kustomization(files, *folder));
   if (kustomization || source.generate) {
     result.type = "Kustomize";
-    TRY(result.objects, build(ctx, files, *folder, source, kustomization.has_value()));
+    TRY(result.objects, build(ctx, files, *folder, source, kustomization.has_value(), remotes));
     flux::set_metadata(result.objects, source.metadata);
     if (source.variables) TRY_OK(flux::substitute(result.objects, *source.variables));
   } else {
@@ -170,73 +154,218 @@ Result<Artifact> Repositories::artifact(const Ctx&, const ArtifactRequest& reque
   return fail(Kind::unavailable, "{}: OCI artifacts are not read here", request.url);
 }
 
+std::string plain_url(std::string_view url) {
+  while (url.ends_with('/')) url.remove_suffix(1);
+  if (url.ends_with(".git")) url.remove_suffix(4);
+  return std::string(url);
+}
+
+void Renderer::State::leave(const kube::Key& application) {
+  auto known = cache.find(application);
+  auto forget_reads = [&](Base& base) {
+    for (const auto& read : known->second->reads) {
+      for (const auto& [path, id] : read.ids) {
+        auto readers = base.readers.find(path);
+        if (readers == base.readers.end()) continue;
+        readers->second.erase(application);
+        if (readers->second.empty()) base.readers.erase(readers);
+      }
+    }
+  };
+  for (auto& [key, base] : bases) {
+    base.unsure.erase(application);
+    if (base.members.erase(application) > 0 && known != cache.end()) forget_reads(base);
+  }
+  std::erase_if(bases, [](const auto& entry) { return entry.second.members.empty() && entry.second.unsure.empty(); });
+}
+
+// What was rendered at a commit that the base has left meanwhile may be out of date already.
+void Renderer::State::join(const BaseKey& key, const std::string& tree, const kube::Key& application,
+                           const Read& read) {
+  auto& base = bases[key];
+  if (base.tree.empty()) base.tree = tree;
+  if (base.tree != tree || !read.complete) {
+    base.unsure.insert(application);
+    return;
+  }
+  for (const auto& [path, id] : read.ids) base.readers[path].insert(application);
+  base.members.insert(application);
+}
+
+bool Renderer::stands_on(const BaseKey& key, const git::Oid& tree, const kube::Key& application) const {
+  auto state = state_.lock();
+  auto base = state->bases.find(key);
+  return base != state->bases.end() && base->second.tree == tree && base->second.members.contains(application) &&
+         !base->second.unsure.contains(application);
+}
+
+// Moves a base to another tree. Who read a file that differs, or a folder above one, is no longer sure.
+void Renderer::advance(const git::Repository& repository, const BaseKey& key, const git::Oid& tree) {
+  std::string from;
+  {
+    auto state = state_.lock();
+    auto& base = state->bases[key];
+    if (base.tree.empty()) base.tree = tree;
+    if (base.tree == tree) return;
+    from = base.tree;
+  }
+  auto changed = repository.changed_paths(from, tree);
+  auto state = state_.lock();
+  auto& base = state->bases[key];
+  if (base.tree != from) return;  // another thread was faster; whoever it left out looks again
+  base.tree = tree;
+  if (!changed) {  // the old tree is gone: nothing is known any more
+    base.unsure.insert(base.members.begin(), base.members.end());
+    return;
+  }
+  base.add_readers(*changed, base.unsure);
+}
+
+// Who read one of the files, or a folder above one.
+void Renderer::Base::add_readers(const std::vector<std::string>& changed, std::set<kube::Key>& found) const {
+  std::set<std::string_view> seen;
+  auto touch = [&](std::string_view path) {
+    if (!seen.insert(path).second) return false;
+    if (auto who = readers.find(path); who != readers.end()) found.insert(who->second.begin(), who->second.end());
+    return true;
+  };
+  for (std::string_view path : changed)
+    while (touch(path) && !path.empty()) path = path.substr(0, path.contains('/') ? path.rfind('/') : 0);
+}
+
+Result<std::vector<kube::Key>> Renderer::concerned(const git::Repository& repository, const std::string& url,
+                                                   const git::Oid& from, const git::Oid& to) const {
+  TRY(auto changed, repository.changed_paths(from, to));
+  auto state = state_.lock();
+  std::set<kube::Key> found;
+  for (auto base = state->bases.lower_bound({plain_url(url), ""});
+       base != state->bases.end() && base->first.first == plain_url(url); ++base) {
+    base->second.add_readers(changed, found);
+    found.insert(base->second.unsure.begin(), base->second.unsure.end());
+  }
+  return std::vector<kube::Key>(found.begin(), found.end());
+}
+
 // Whether what was read stands unchanged in another commit.
-Result<bool> Renderer::holds(const Read& read, const git::Repository& repository, const git::Oid& commit,
-                             const git::Oid& tree) {
-  if (read.tree == tree) return true;
+Result<bool> Renderer::holds(const Read& read, const git::Repository& repository, const git::Oid& commit) const {
   if (!read.complete) return false;
-  TreeIds ids(repository, commit);
+  manifest::GitSource files(repository, commit, folders_);
   for (const auto& [path, id] : read.ids) {
-    TRY(auto now, ids.at(path));
+    TRY(auto now, files.id_at(path));
     if (!now || *now != id) return false;
   }
   return true;
 }
 
-Result<std::shared_ptr<const Rendered>> Renderer::render(const Ctx& ctx, const Application& app) {
-  Cached before, next;
+std::vector<kube::Key> Renderer::moved(const Ctx& ctx, const std::string& url) {
+  std::vector<BaseKey> keys;
   {
-    auto cache = cache_.lock();
-    if (auto found = cache->find(app.key); found != cache->end()) before = found->second;
+    auto state = state_.lock();
+    for (auto base = state->bases.lower_bound({plain_url(url), ""});
+         base != state->bases.end() && base->first.first == plain_url(url); ++base)
+      keys.push_back(base->first);
   }
-  for (const auto& source : app.sources) next.spec += spec_print(source);
-  bool same = before.spec == next.spec;
+  if (keys.empty()) return {};
+  auto repository = repositories_.open(ctx, url);
+  std::set<kube::Key> found;
+  for (const auto& key : keys) {
+    if (manifest::is_commit_id(key.second)) {  // does not move; who misses it may find it now
+      auto state = state_.lock();
+      const auto& base = state->bases[key];
+      found.insert(base.unsure.begin(), base.unsure.end());
+      continue;
+    }
+    auto commit = repository ? repository->resolve(key.second) : Result<std::optional<git::Oid>>(std::nullopt);
+    auto tree = commit && *commit ? repository->tree_of(**commit) : Result<git::Oid>(git::Oid());
+    bool known = tree && !tree->empty();
+    if (known) advance(*repository, key, *tree);
+    auto state = state_.lock();
+    const auto& base = state->bases[key];
+    found.insert(base.unsure.begin(), base.unsure.end());
+    if (!known) found.insert(base.members.begin(), base.members.end());  // each has to say so
+  }
+  return {found.begin(), found.end()};
+}
+
+Result<std::shared_ptr<const Rendered>> Renderer::render(const Ctx& ctx, const Application& app, const Permit& permit) {
+  auto next = std::make_shared<Cached>();
+  std::vector<BaseKey> bases;
+  for (const auto& source : app.sources) {
+    next->spec += spec_print(source);
+    bases.emplace_back(plain_url(source.repo_url), source.target_revision);
+  }
+  std::shared_ptr<const Cached> before;
+  {
+    auto state = state_.lock();
+    if (auto found = state->cache.find(app.key); found != state->cache.end()) before = found->second;
+    if (before && before->spec != next->spec) {
+      state->leave(app.key);
+      state->cache.erase(app.key);
+      before = nullptr;
+    }
+    // Until it is known what is read, every move of the branch concerns it.
+    for (const auto& key : bases)
+      if (!state->bases[key].members.contains(app.key)) state->bases[key].unsure.insert(app.key);
+  }
+  bool same = before != nullptr;
   auto rendered = std::make_shared<Rendered>();
   std::vector<git::Repository> repositories;
+  std::vector<git::Oid> trees;
   for (std::size_t i = 0; i < app.sources.size(); ++i) {
     const auto& source = app.sources[i];
-    bool pinned = source.target_revision.size() == 40 && from_hex(source.target_revision);
+    bool pinned = manifest::is_commit_id(source.target_revision);
     TRY(auto repository, pinned ? repositories_.at(ctx, source.repo_url, source.target_revision)
                                 : repositories_.open(ctx, source.repo_url));
     TRY(auto commit, repository.resolve(source.target_revision));
     if (!commit) return fail(Kind::not_found, "{}: no revision {}", source.repo_url, source.target_revision);
     TRY(auto tree, repository.tree_of(*commit));
-    if (same) {
-      TRY(same, holds(before.reads[i], repository, *commit, tree));
+    advance(repository, bases[i], tree);
+    if (same && !stands_on(bases[i], tree, app.key)) {
+      TRY(same, holds(before->reads[i], repository, *commit));
     }
     rendered->revisions.push_back(*commit);
-    next.reads.push_back({tree, {}, false});
+    trees.push_back(std::move(tree));
     repositories.push_back(std::move(repository));
   }
-  if (same && before.rendered->revisions == rendered->revisions) return before.rendered;
   if (same) {
-    rendered->types = before.rendered->types, rendered->objects = before.rendered->objects;
-    for (std::size_t i = 0; i < next.reads.size(); ++i)
-      next.reads[i].ids = before.reads[i].ids, next.reads[i].complete = before.reads[i].complete;
+    rendered->types = before->rendered->types, rendered->objects = before->rendered->objects;
+    next->reads = before->reads;
+    if (before->rendered->revisions == rendered->revisions) rendered = nullptr;
   } else {
     auto objects = std::make_shared<std::vector<doc::Value>>();
     for (std::size_t i = 0; i < app.sources.size(); ++i) {
       FindKeys keys;
       if (app.keys) keys = [&] { return app.keys(ctx); };
-      TRY(auto one,
-          render_source(ctx, repositories[i], rendered->revisions[i], app.sources[i], {std::move(keys), learned_}));
+      manifest::GitSource files(repositories[i], rendered->revisions[i], folders_);
+      Elsewhere elsewhere(repositories_, permit);
+      TRY(auto one, render_source(ctx, rendered->revisions[i], files, app.sources[i], {std::move(keys), learned_},
+                                  elsewhere));
       rendered->types.push_back(std::move(one.type));
       for (auto& object : one.objects) objects->push_back(std::move(object));
-      TreeIds ids(repositories[i], rendered->revisions[i]);
-      next.reads[i].complete = true;
+      auto& read = next->reads.emplace_back();
+      read.complete = !elsewhere.used();
       for (const auto& path : one.paths) {
-        TRY(auto id, ids.at(path));
-        if (!id) next.reads[i].complete = false;
-        next.reads[i].ids.emplace(path, id.value_or(""));
+        TRY(auto id, files.id_at(path));
+        if (!id) read.complete = false;
+        read.ids.emplace(path, id.value_or(""));
       }
     }
     rendered->objects = std::move(objects);
   }
-  next.rendered = rendered;
-  (*cache_.lock())[app.key] = std::move(next);
-  return std::shared_ptr<const Rendered>(std::move(rendered));
+  next->rendered = rendered ? std::shared_ptr<const Rendered>(std::move(rendered)) : before->rendered;
+  auto result = next->rendered;
+  auto state = state_.lock();
+  if (!same) state->leave(app.key);
+  for (const auto& key : bases) state->bases[key].unsure.erase(app.key);
+  for (std::size_t i = 0; i < bases.size(); ++i) state->join(bases[i], trees[i], app.key, next->reads[i]);
+  state->cache[app.key] = std::move(next);
+  return result;
 }
 
-void Renderer::forget(const kube::Key& application) { cache_.lock()->erase(application); }
+void Renderer::forget(const kube::Key& application) {
+  auto state = state_.lock();
+  state->leave(application);
+  state->cache.erase(application);
+}
 
 }  // namespace slipway::gitops

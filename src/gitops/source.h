@@ -1,12 +1,14 @@
 #pragma once
 // From an Application's sources to the objects they describe.
+#include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/guarded.h"
-#include "git/repository.h"
+#include "git/folder_cache.h"
 #include "gitops/application.h"
 
 namespace slipway::gitops {
@@ -24,16 +26,26 @@ struct Artifact {
   git::Oid commit;
 };
 
-// Where repositories are found; engine maps the embedded host's addresses to folders and mirrors the rest.
+// "http://host/git/shop-config.git" and ".../shop-config/" name the same repository.
+std::string plain_url(std::string_view url);
+
+// Where repositories are found; engine maps the embedded host's addresses to folders and mirrors the rest. What others
+// host stands as it was brought here last.
 class Repositories {
  public:
   virtual ~Repositories() = default;
+  // Brings what others host up to date; nothing to do for what is hosted here. Errors: as open.
+  virtual Result<> refresh(const Ctx&, const std::string& /*url*/) { return {}; }
   // Errors: not_found, denied, unavailable.
   virtual Result<git::Repository> open(const Ctx& ctx, const std::string& url) = 0;
   // The repository with this commit in it: nobody is asked when it is here already.
   virtual Result<git::Repository> at(const Ctx& ctx, const std::string& url, const git::Oid& commit);
   // An OCI artifact (Flux's OCIRepository) as a commit that at() knows under its `repository`.
   virtual Result<Artifact> artifact(const Ctx& ctx, const ArtifactRequest& request);
+  // A single file behind a URL. Errors: not_found, denied, unavailable, invalid (files are not fetched).
+  virtual Result<std::string> file(const Ctx&, const std::string& url) {
+    return fail(Kind::invalid, "{}: files are not fetched from here: name a folder of a repository", url);
+  }
 };
 
 struct Rendered {
@@ -44,21 +56,28 @@ struct Rendered {
 };
 
 // Renders from the bare repository, without a checkout. What was rendered is remembered with the ids of the files and
-// folders it read, found or not: a commit that changes none of them costs nothing, whatever else it changes. Threads:
-// any.
+// folders it read, found or not: a commit that changes none of them costs nothing, whatever else it changes. All that
+// was rendered of one branch stands on one base, a commit that all of it holds for: when the branch moves, one
+// difference of two trees says whose files it touches. Threads: any.
 class Renderer {
  public:
   // `learned` is told what sealed files say, for a redaction set.
   explicit Renderer(Repositories& repositories, std::function<void(std::string_view)> learned = {})
       : repositories_(repositories), learned_(std::move(learned)) {}
-  // Errors: invalid (file:line:col), not_found (repository, revision, path), unavailable.
-  Result<std::shared_ptr<const Rendered>> render(const Ctx& ctx, const Application& app);
+  // Whether another repository or a file elsewhere may be read that a kustomization names. Errors: denied.
+  using Permit = std::function<Result<>(const std::string& url)>;
+  // Errors: invalid (file:line:col), not_found (repository, revision, path), unavailable, corrupt, denied.
+  Result<std::shared_ptr<const Rendered>> render(const Ctx& ctx, const Application& app, const Permit& permit = {});
   // The next render reads everything anew.
   void forget(const kube::Key& application);
+  // The Applications that would be rendered otherwise now than they were, or could not be.
+  std::vector<kube::Key> moved(const Ctx& ctx, const std::string& url);
+  // The Applications on a repository that read what differs between two of its commits or trees, or may.
+  Result<std::vector<kube::Key>> concerned(const git::Repository& repository, const std::string& url,
+                                           const git::Oid& from, const git::Oid& to) const;
 
  private:
   struct Read {
-    std::string tree;                        // of the commit
     std::map<std::string, std::string> ids;  // path -> id, "" for nothing there
     bool complete = false;                   // every read is known by its id
   };
@@ -67,11 +86,28 @@ class Renderer {
     std::vector<Read> reads;  // a source
     std::shared_ptr<const Rendered> rendered;
   };
-  static Result<bool> holds(const Read& read, const git::Repository& repository, const git::Oid& commit,
-                            const git::Oid& tree);
+  // A repository and the revision that Applications name of it.
+  using BaseKey = std::pair<std::string, std::string>;
+  struct Base {
+    std::string tree;                                                 // what the readers' renders hold for
+    std::map<std::string, std::set<kube::Key>, std::less<>> readers;  // path -> who read it
+    std::set<kube::Key> members;                                      // all readers
+    std::set<kube::Key> unsure;                                       // must look again when the branch moves
+    void add_readers(const std::vector<std::string>& changed, std::set<kube::Key>& found) const;
+  };
+  struct State {
+    std::map<kube::Key, std::shared_ptr<const Cached>> cache;  // by application
+    std::map<BaseKey, Base> bases;
+    void leave(const kube::Key& application);
+    void join(const BaseKey& key, const std::string& tree, const kube::Key& application, const Read& read);
+  };
+  void advance(const git::Repository& repository, const BaseKey& key, const git::Oid& tree);
+  bool stands_on(const BaseKey& key, const git::Oid& tree, const kube::Key& application) const;
+  Result<bool> holds(const Read& read, const git::Repository& repository, const git::Oid& commit) const;
   Repositories& repositories_;
   std::function<void(std::string_view)> learned_;
-  Guarded<std::map<kube::Key, Cached>> cache_;  // by application
+  std::shared_ptr<git::FolderCache> folders_ = std::make_shared<git::FolderCache>();
+  Guarded<State> state_;
 };
 
 }  // namespace slipway::gitops

@@ -64,6 +64,70 @@ INSTANTIATE_TEST_SUITE_P(Source, Reads,
                          })),
                          [](const auto& i) { return i.param.name; });
 
+// Who is to look again when the branch moves.
+std::string moved(Renderer& renderer) {
+  std::vector<std::string> names;
+  for (const auto& key : renderer.moved(Ctx(), "http://git/config")) names.push_back(key.name);
+  return join(names, " ");
+}
+
+TEST(Source, AMoveConcernsWhoReadWhatItChanged) {
+  TestRepositories repositories;
+  Renderer renderer(repositories);
+  repositories.commit("http://git/config", monorepo);
+  std::map<std::string, Application> apps{
+      {"dev", app_of("path: overlays/dev")}, {"plain", app_of("path: plain")}, {"prod", app_of("path: overlays/prod")}};
+  auto render = [&](const std::string& name) { (void)renderer.render(Ctx(), apps.at(name)); };
+  for (auto& [name, app] : apps) {
+    app.key.name = name;
+    render(name);
+  }
+  struct {
+    const char *file, *content, *concerned;
+  } steps[] = {{"docs/readme.md", "other", ""},
+               {"overlays/dev/kustomization.yaml", "resources: [../../base]\nnamePrefix: d-\n", "dev"},
+               {"base/web.yaml", nullptr, "dev prod"},
+               {"docs/readme.md", "once more", "dev prod"},  // neither can be rendered: every commit may mend it
+               {"base/web.yaml", "{apiVersion: v1, kind: Secret, metadata: {name: s}}", "dev prod"},
+               {"plain/sub/c.yaml", "x: 1", "plain"}};
+  for (const auto& step : steps) {
+    auto content = step.content == nullptr ? std::nullopt : std::optional<std::string>(step.content);
+    repositories.commit("http://git/config", {{step.file, content}});
+    auto concerned = moved(renderer);
+    EXPECT_EQ(concerned, step.concerned) << step.file;
+    EXPECT_EQ(moved(renderer), concerned) << "until they have looked";
+    for (auto name : split(concerned, ' '))
+      if (!name.empty()) render(std::string(name));
+  }
+  renderer.forget({"argocd", "dev"});
+  repositories.commit("http://git/config", {{"base/web.yaml", "{apiVersion: v1, kind: Secret, metadata: {name: t}}"}});
+  EXPECT_EQ(moved(renderer), "prod");
+}
+
+TEST(Source, AMoveSeenByOneRenderIsToldToTheOthers) {
+  TestRepositories repositories;
+  Renderer renderer(repositories);
+  repositories.commit("http://git/config", monorepo);
+  auto dev = app_of("path: overlays/dev"), prod = app_of("path: overlays/prod");
+  dev.key.name = "dev", prod.key.name = "prod";
+  must(renderer.render(Ctx(), dev));
+  must(renderer.render(Ctx(), prod));
+  repositories.commit("http://git/config", {{"base/web.yaml", config_map("changed")}});
+  EXPECT_EQ(names(*must(renderer.render(Ctx(), dev))), "dev-changed ");
+  EXPECT_EQ(moved(renderer), "prod");
+}
+
+TEST(Source, WhoCannotReadTheRepositoryIsConcernedByEveryMove) {
+  TestRepositories repositories;
+  Renderer renderer(repositories);
+  repositories.commit("http://git/config", monorepo);
+  must(renderer.render(Ctx(), app_of("path: plain")));
+  repositories.gone = true;
+  EXPECT_EQ(moved(renderer), "shop");
+  repositories.gone = false;
+  EXPECT_EQ(moved(renderer), "");
+}
+
 TEST(Source, LinksAreNeverTakenForUnchanged) {
   TestRepositories repositories;
   Renderer renderer(repositories);

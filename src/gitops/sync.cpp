@@ -219,12 +219,18 @@ Result<Looked> look(const Ctx& ctx, const SyncContext& context, const kube::Obje
     context.renderer.forget(app->key);
     context.comparer.forget(app->key.str());
   }
-  auto rendered = context.renderer.render(ctx, *app);
+  // What a kustomization names elsewhere is a source as well.
+  auto rendered =
+      context.renderer.render(ctx, *app, [&](const std::string& url) { return project->check_source(url); });
   if (!rendered) {
     if (rendered.error().is(Kind::cancelled)) return Fail(std::move(rendered).error());
     auto again = rendered.error().retryable() ? Millis(5000) : Millis(180000);
     return unknown(ctx, application, std::move(status), "ComparisonError", rendered.error().print(), again);
   }
+  if (context.unreachable)
+    for (const auto& source : app->sources)
+      if (auto why = context.unreachable(source.repo_url); !why.empty())
+        add_condition(status, "RepositoryWarning", "kept as it was known last: " + why);
   auto objects = *(*rendered)->objects;
   drop_repeated(objects, status);
   TRY_OK(place_objects(ctx, context.client, *app, objects, status));
@@ -237,11 +243,11 @@ Result<Looked> look(const Ctx& ctx, const SyncContext& context, const kube::Obje
   TRY_OK(compare_all(ctx, context, *app, *project, tasks, status));
   TRY(auto extras, find_extras(ctx, context.client, *app, tasks, status));
   status.resources.insert(status.resources.end(), extras.begin(), extras.end());
-  detail::Work work{context, *app, application, *project, tasks, status, blocked, false};
+  detail::Work work{context, *app, application, *project, tasks, status, blocked, false, {}};
   TRY(auto again, detail::operate(ctx, work));
   summarize(status, objects);
   return Looked{front.to_doc(status, application, rfc3339(ctx.clock->wall())), again, types_of(status, tasks),
-                work.request_taken};
+                work.request_taken, std::move(work.versions)};
 }
 
 }  // namespace slipway::gitops

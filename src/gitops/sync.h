@@ -30,13 +30,16 @@ struct SyncContext {
   std::function<void(const Drift&)> drift;  // may be empty
   kube::Client* away = nullptr;             // where the Application itself lives, when its objects live elsewhere
   kube::Client& home() const { return away != nullptr ? *away : client; }
+  // Why a repository could not be brought up to date, "" when it is; may be empty.
+  std::function<std::string(const std::string& url)> unreachable = {};
 };
 
 struct Looked {
   doc::Value status;  // to be written; null: the application is gone
   std::optional<Millis> again;
-  std::vector<kube::Type> types;  // to be watched
-  bool request_taken = false;     // the `operation` field is answered and removed already
+  std::vector<kube::Type> types;        // to be watched
+  bool request_taken = false;           // the `operation` field is answered and removed already
+  std::set<std::string> versions = {};  // of the Application, as the look wrote it: their events tell nothing
 };
 // `application` as read just now. Errors: unavailable and the like; what is wrong with the application itself goes
 // into its conditions.

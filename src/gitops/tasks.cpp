@@ -94,7 +94,9 @@ int kind_rank(std::string_view kind) {
   return static_cast<int>(at - std::begin(kinds_in_order));
 }
 
-std::string Task::id() const { return fmt::format("{}/{}:{}/{}", type.group(), type.kind, key.ns, key.name); }
+std::string Task::id(const kube::Type& type, const kube::Key& key) {
+  return fmt::format("{}/{}:{}/{}", type.group(), type.kind, key.ns, key.name);
+}
 
 std::vector<Task> tasks_of(const std::vector<doc::Value>& objects, const SyncOptions& options,
                            std::vector<std::string>& warnings) {

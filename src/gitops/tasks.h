@@ -26,7 +26,8 @@ struct Task {
   bool ignore_health = false;
   bool only_create = false;  // left alone once it is there
   bool leave = false;        // neither made nor changed, but still a part of it
-  std::string id() const;    // group/kind:namespace/name
+  std::string id() const { return id(type, key); }
+  static std::string id(const kube::Type& type, const kube::Key& key);  // group/kind:namespace/name
 };
 
 // Hooks named for more than one phase give a task each; hook Skip and unknown hook words give none. A hook word that

@@ -13,8 +13,9 @@ struct Work {
   const Project& project;
   const std::vector<Task>& tasks;
   AppStatus& status;
-  std::string blocked;         // by which dependency, "" for none
-  bool request_taken = false;  // the Application's `operation` is recorded and removed
+  std::string blocked;             // by which dependency, "" for none
+  bool request_taken = false;      // the Application's `operation` is recorded and removed
+  std::set<std::string> versions;  // of the Application, as this look wrote it
 };
 
 // Takes the next steps that are possible now; updates the status to what is then live. Gives when to look again even

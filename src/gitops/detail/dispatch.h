@@ -1,0 +1,85 @@
+#pragma once
+// Who is looked at and when: events of watches and repositories in, one look at a time out. The controller's threads
+// and the simulation's dice call the same functions. All of it may be lost at any time: a new one starts from the
+// watches' first events.
+#include <atomic>
+#include <functional>
+
+#include "base/keyed_queue.h"
+#include "gitops/controller.h"
+#include "gitops/sync.h"
+
+namespace slipway::gitops::detail {
+
+inline const kube::Type application_type{"argoproj.io/v1alpha1", "Application"};
+
+// Threads: any.
+class Dispatch {
+ public:
+  Dispatch(std::shared_ptr<kube::Client> client, Repositories& repositories, ControllerOptions options,
+           const Clock& clock);
+
+  void application_event(const kube::Event& event);
+  // An event of a managed object wakes the Application that its tracking id names, unless a look has seen that version.
+  void object_event(const kube::Event& event);
+  void missed_events();  // of any kind
+  void repository_changed(const std::string& url);
+
+  KeyedQueue<kube::Key>& applications() { return queue_; }
+  KeyedQueue<std::string>& repositories() { return urls_; }
+  // Looks at an Application that the queue gave, and gives it back. What is to be watched goes to `watch`.
+  void look_at(const Ctx& ctx, const kube::Key& key, const std::function<void(const kube::Type&)>& watch);
+  // Brings a repository that the queue gave up to date, wakes the Applications whose files it changed.
+  void check_repository(const Ctx& ctx, const std::string& plain_url);
+  Renderer& renderer() { return renderer_; }
+
+ private:
+  // Why an Application is in the queue. Nothing: its time has come.
+  struct Wake {
+    bool certain = false;                                      // something that no look has seen yet
+    std::vector<std::string> versions;                         // of the Application, seen by its watch
+    std::vector<std::pair<std::string, std::string>> objects;  // Task::id() and version, seen by theirs
+  };
+  struct Known {
+    Wake wake;
+    std::set<std::string> own;  // versions that our last look wrote
+    Clock::time_point again;    // when to look though nothing happens
+    Millis pause{50};           // before the next try after an error
+  };
+  struct Source {
+    std::string url;          // as it was written
+    std::string unreachable;  // why, "" when it is not
+    Millis pause{1000};       // before the next try after an error
+  };
+  struct State {
+    std::map<kube::Key, Known> applications;
+    std::map<std::string, Source> sources;  // by plain_url
+  };
+  bool wake(const kube::Key& key, const std::function<void(Wake&)>& note);
+  void forget(const kube::Key& key);
+  void note_sources(const kube::Object& application);
+  Result<> refresh(const Ctx& ctx, const std::string& url);
+  void refresh_sources(const Ctx& ctx, const kube::Object& application);
+  Result<> update_repository(const Ctx& ctx, const std::string& plain_url);
+  std::optional<Millis> nothing_new(const kube::Key& key);
+  void look_and_plan(const Ctx& ctx, const kube::Key& key, const std::function<void(const kube::Type&)>& watch);
+  Result<std::optional<Millis>> look_once(const Ctx& ctx, const kube::Key& key,
+                                          const std::function<void(const kube::Type&)>& watch);
+  Result<> write_status(const Ctx& ctx, const kube::Object& application, Looked& looked);
+  Millis resync_pause(std::string_view of) const;
+  void count();
+
+  std::shared_ptr<kube::Client> client_;
+  Repositories& repositories_;
+  Renderer renderer_;
+  Comparer comparer_;
+  HealPacer pacer_;
+  ControllerOptions options_;
+  const Clock& clock_;
+  KeyedQueue<kube::Key> queue_;
+  KeyedQueue<std::string> urls_;  // repositories that moved or are to be polled, by plain_url
+  Guarded<State> state_;
+  std::atomic<std::int64_t> counted_at_ = 0;
+};
+
+}  // namespace slipway::gitops::detail

@@ -1,0 +1,284 @@
+#include "gitops/detail/dispatch.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/metrics.h"
+
+namespace slipway::gitops::detail {
+namespace {
+
+Histogram look_seconds("slipway_gitops_look_seconds", "time to look at one Application");
+Histogram recheck_seconds("slipway_gitops_recheck_seconds",
+                          "time to find out which Applications a moved repository concerns",
+                          {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1});
+Counter heals("slipway_gitops_drifts_total", "managed objects found changed or deleted by hand");
+Gauge applications_due("slipway_gitops_applications_due", "Applications that are to be looked at now");
+
+constexpr std::string_view refresh_annotation = "argocd.argoproj.io/refresh";
+
+void for_each_source(const kube::Object& application, const std::function<void(const std::string&)>& call) {
+  auto one = [&](doc::View source) {
+    if (auto url = source["repoURL"].text(); !url.empty()) call(url);
+  };
+  one(application["spec"]["source"]);
+  for (const auto& source : application["spec"]["sources"].items()) one(source);
+}
+
+}  // namespace
+
+Dispatch::Dispatch(std::shared_ptr<kube::Client> client, Repositories& repositories, ControllerOptions options,
+                   const Clock& clock)
+    : client_(std::move(client)),
+      repositories_(repositories),
+      renderer_(repositories),
+      pacer_(clock),
+      options_(std::move(options)),
+      clock_(clock),
+      queue_(clock),
+      urls_(clock) {}
+
+void Dispatch::application_event(const kube::Event& event) {
+  auto key = event.object.key();
+  if (event.type == kube::Event::Type::deleted) return forget(key);
+  state_.lock()->applications.try_emplace(key);
+  note_sources(event.object);
+  wake(key, [&](Wake& why) { why.versions.push_back(event.object.resource_version()); });
+  // Somebody waits for an answer.
+  if (event.object["operation"].present() || !event.object.annotation(refresh_annotation).empty())
+    queue_.add_first(key);
+  else
+    queue_.add(key);
+}
+
+void Dispatch::object_event(const kube::Event& event) {
+  auto name = owner_of(event.object);
+  if (name.empty()) return;
+  auto key = application_key(name);
+  auto id = Task::id(event.object.type(), event.object.key());
+  auto version = event.object.resource_version();
+  bool deleted = event.type == kube::Event::Type::deleted;
+  if (!deleted && comparer_.knows(key, id, version)) return;
+  bool ours = wake(key, [&](Wake& why) {
+    if (deleted)
+      why.certain = true;
+    else
+      why.objects.emplace_back(id, version);
+  });
+  if (ours) queue_.add(key);
+}
+
+void Dispatch::missed_events() {
+  std::vector<kube::Key> keys;
+  {
+    auto state = state_.lock();
+    for (auto& [key, known] : state->applications) {
+      known.wake.certain = true;
+      keys.push_back(key);
+    }
+  }
+  for (const auto& key : keys) queue_.add(key);
+}
+
+void Dispatch::repository_changed(const std::string& url) { urls_.add_first(plain_url(url)); }
+
+// Notes why an Application is to be looked at. False: it is none of ours.
+bool Dispatch::wake(const kube::Key& key, const std::function<void(Wake&)>& note) {
+  constexpr std::size_t most = 64;
+  auto state = state_.lock();
+  auto known = state->applications.find(key);
+  if (known == state->applications.end()) return false;
+  auto& why = known->second.wake;
+  note(why);
+  if (why.versions.size() + why.objects.size() > most) why = {true, {}, {}};
+  return true;
+}
+
+void Dispatch::forget(const kube::Key& key) {
+  comparer_.forget(key.str());
+  renderer_.forget(key);
+  state_.lock()->applications.erase(key);
+}
+
+void Dispatch::note_sources(const kube::Object& application) {
+  for_each_source(application, [&](const std::string& url) {
+    auto plain = plain_url(url);
+    if (state_.lock()->sources.emplace(plain, Source{url, {}}).second) urls_.add_after(plain, resync_pause(plain));
+  });
+}
+
+Result<> Dispatch::refresh(const Ctx& ctx, const std::string& url) {
+  auto refreshed = repositories_.refresh(ctx, url);
+  auto state = state_.lock();
+  auto& source = state->sources.try_emplace(plain_url(url), Source{url, {}}).first->second;
+  source.unreachable = refreshed ? "" : refreshed.error().what();
+  if (refreshed) source.pause = Millis(1000);
+  return refreshed;
+}
+
+void Dispatch::refresh_sources(const Ctx& ctx, const kube::Object& application) {
+  for_each_source(application, [&](const std::string& url) { (void)refresh(ctx, url); });  // errors become a condition
+}
+
+// Spread, so that what was added together does not come back together.
+Millis Dispatch::resync_pause(std::string_view of) const {
+  auto share = static_cast<std::int64_t>(std::hash<std::string_view>()(of) % 256);
+  return options_.resync + Millis(share * options_.resync.count() / 1024);
+}
+
+Result<> Dispatch::update_repository(const Ctx& ctx, const std::string& plain) {
+  std::string url;
+  {
+    auto state = state_.lock();
+    auto known = state->sources.find(plain);
+    if (known == state->sources.end()) return {};  // nobody reads it
+    url = known->second.url;
+  }
+  TRY_OK(refresh(ctx, url));
+  ScopedTimer timer(recheck_seconds);
+  for (const auto& key : renderer_.moved(ctx, url))
+    if (wake(key, [](Wake& why) { why.certain = true; })) queue_.add_first(key);
+  return {};
+}
+
+// Pushes and webhooks come at once; polling repairs what was missed, once for all Applications of a repository.
+void Dispatch::check_repository(const Ctx& ctx, const std::string& plain) {
+  auto updated = update_repository(ctx, plain);
+  auto wait = resync_pause(plain);
+  if (!updated && !updated.error().is(Kind::cancelled)) {
+    {
+      auto state = state_.lock();
+      auto& pause = state->sources[plain].pause;
+      wait = std::min(pause, options_.resync);
+      pause = std::min(pause * 2, Millis(60000));
+    }
+    LOG(warn, "gitops.repository_unreachable", {"repository", plain}, {"error", updated.error().what()},
+        {"again_ms", wait.count()});
+  }
+  urls_.add_after(plain, wait);
+  urls_.done(plain);
+}
+
+Result<> Dispatch::write_status(const Ctx& ctx, const kube::Object& application, Looked& looked) {
+  if (looked.status.is_null()) return {};
+  doc::List patch;
+  const auto* old = application.value().find("status");
+  if (old == nullptr || *old != looked.status)
+    patch.emplace_back(doc::Map{{"op", "add"}, {"path", "/status"}, {"value", std::move(looked.status)}});
+  // A taken request is cleared in the same write that records its operation.
+  if (!looked.request_taken && application.value().find("operation") != nullptr)
+    patch.emplace_back(doc::Map{{"op", "remove"}, {"path", "/operation"}});
+  if (!application.annotation(refresh_annotation).empty())
+    patch.emplace_back(doc::Map{{"op", "remove"}, {"path", "/metadata/annotations/argocd.argoproj.io~1refresh"}});
+  if (patch.empty()) return {};
+  auto written = client_->patch(ctx, application_type, application.key(), kube::PatchType::json, std::move(patch),
+                                {.field_manager = std::string(status_manager)});
+  if (!written && !written.error().is(Kind::not_found)) return Fail(std::move(written).error());
+  if (written) looked.versions.insert(written->resource_version());
+  return {};
+}
+
+Result<std::optional<Millis>> Dispatch::look_once(const Ctx& ctx, const kube::Key& key,
+                                                  const std::function<void(const kube::Type&)>& watch) {
+  ScopedTimer timer(look_seconds);
+  TRY(auto application, client_->get(ctx, application_type, key));
+  if (!application) {
+    forget(key);
+    return std::optional<Millis>();
+  }
+  if (application->annotation("argocd.argoproj.io/skip-reconcile") == "true") return std::optional<Millis>();
+  SyncContext context{*client_,
+                      renderer_,
+                      comparer_,
+                      pacer_,
+                      [&](const Drift& drift) {
+                        heals.add(1, {{"healed", drift.healed ? "true" : "false"}});
+                        if (options_.drift) options_.drift(drift);
+                      },
+                      [&](const std::string& url) {
+                        auto state = state_.lock();
+                        auto source = state->sources.find(plain_url(url));
+                        return source == state->sources.end() ? std::string() : source->second.unreachable;
+                      }};
+  // Who asks for a refresh wants what the repositories hold now.
+  if (!application->annotation(refresh_annotation).empty()) refresh_sources(ctx, *application);
+  TRY(auto looked, look(ctx, context, *application));
+  for (const auto& type : looked.types) watch(type);
+  auto written = write_status(ctx, *application, looked);
+  {
+    auto state = state_.lock();
+    if (auto known = state->applications.find(key); known != state->applications.end())
+      known->second.own = std::move(looked.versions);
+  }
+  if (!written) return Fail(std::move(written).error());
+  return looked.again;
+}
+
+// Whether all that woke the Application is of our own making, or was seen by a look meanwhile. Gives how long to wait
+// then.
+std::optional<Millis> Dispatch::nothing_new(const kube::Key& key) {
+  Wake why;
+  Clock::time_point again;
+  {
+    auto state = state_.lock();
+    auto found = state->applications.find(key);
+    if (found == state->applications.end()) return std::nullopt;
+    auto& known = found->second;
+    why = std::exchange(known.wake, {});
+    again = known.again;
+    if (why.certain || (why.versions.empty() && why.objects.empty())) return std::nullopt;
+    for (const auto& version : why.versions)
+      if (!known.own.contains(version)) return std::nullopt;
+  }
+  for (const auto& [id, version] : why.objects)
+    if (!comparer_.knows(key, id, version)) return std::nullopt;
+  auto now = clock_.now();
+  if (again <= now) return std::nullopt;
+  return std::chrono::ceil<Millis>(again - now);
+}
+
+void Dispatch::look_and_plan(const Ctx& ctx, const kube::Key& key,
+                             const std::function<void(const kube::Type&)>& watch) {
+  if (auto wait = nothing_new(key)) return queue_.add_after(key, *wait);
+  auto again = look_once(ctx, key, watch);
+  if (!again && again.error().is(Kind::cancelled)) return;
+  Millis wait;
+  {
+    auto state = state_.lock();
+    auto found = state->applications.find(key);
+    if (found == state->applications.end()) return;  // deleted meanwhile
+    auto& known = found->second;
+    if (again) {
+      known.pause = Millis(50);
+      wait = again->value_or(resync_pause(key.name));
+    } else {
+      wait = std::max(known.pause, again.error().retry_after().value_or(Millis(0)));
+      known.pause = std::min(known.pause * 2, Millis(30000));
+      known.wake.certain = true;
+    }
+    known.again = clock_.now() + wait;
+  }
+  if (!again) {
+    if (again.error().is(Kind::conflict))
+      LOG(debug, "gitops.look_conflict", {"app", key.str()}, {"error", again.error().what()});
+    else
+      LOG(warn, "gitops.look_failed", {"app", key.str()}, {"error", again.error().what()}, {"again_ms", wait.count()});
+  }
+  queue_.add_after(key, wait);
+}
+
+void Dispatch::look_at(const Ctx& ctx, const kube::Key& key, const std::function<void(const kube::Type&)>& watch) {
+  look_and_plan(ctx, key, watch);
+  queue_.done(key);
+  count();
+}
+
+// How many are due; with thousands not after each of them.
+void Dispatch::count() {
+  auto now = std::chrono::duration_cast<Millis>(clock_.now().time_since_epoch()).count();
+  auto due = queue_.at_work(2);
+  if (due > 1 && now - counted_at_.load() < 100) return;
+  counted_at_ = now;
+  applications_due.set(static_cast<double>(due > 1 ? queue_.at_work(1'000'000) : due));
+}
+
+}  // namespace slipway::gitops::detail

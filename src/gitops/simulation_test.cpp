@@ -1,0 +1,543 @@
+// Deterministic simulation of the controllers: dice decide whose turn it is, what fails and who is killed; what must
+// never happen is looked for at every write, and when the faults stop everything must be as Git has it.
+//
+//   SLIPWAY_SIMULATE=SEED     one world, told step by step on stderr
+//   SLIPWAY_SIMULATE_STEPS=N  how far to go; a million by default
+#include <cstdlib>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "gitops/testing/sim_parts.h"
+#include "path/crds.h"
+
+namespace slipway::gitops::sim {
+namespace {
+
+constexpr const char* url = "http://git/config";
+
+// One controller with its watches' places in the log.
+struct Seat {
+  std::shared_ptr<SimClient> client;
+  std::unique_ptr<detail::Dispatch> dispatch;
+  struct Place {
+    std::size_t next = 0;
+    std::vector<kube::Event> first;  // `added` for what was there when it began
+  };
+  std::map<kube::Type, Place> watches;
+  std::size_t heads_at_look = 0;
+};
+
+// One API for all worlds: making one costs as much as a thousand steps.
+cluster::TestApi& api() {
+  static auto shared = cluster::make_test_api({.durable = false, .crds = path::builtin_crds(), .namespaces = {"argocd"}});
+  return shared;
+}
+
+struct Rules {
+  std::size_t seats = 1;
+  unsigned faults = 20;  // of a thousand calls
+  bool chaos = true;     // what people and the outside do
+};
+
+class World {
+ public:
+  World(std::uint64_t seed, Rules rules, std::uint64_t& steps, bool told)
+      : seed_(seed),
+        rules_(rules),
+        steps_(steps),
+        told_(told),
+        dice_(seed),
+        repositories_(dice_),
+        ns_(fmt::format("w{}", seed)),
+        person_(api().client("ada"), log_) {
+    if (!person_.get({"v1", "Namespace"}, {"", ns_})) person_.create(kube::make_object({"v1", "Namespace"}, {"", ns_}));
+    for (int i = 0; i < 2; ++i) apps_.push_back(fmt::format("w{}-a{}", seed, i));
+    Commit first;
+    for (const auto& app : apps_) first[app] = some(app);
+    repositories_.commit(std::move(first));
+    for (const auto& app : apps_) add_application(app);
+    for (std::size_t i = 0; i < rules.seats; ++i) restart(seats_.emplace_back());
+  }
+  ~World() {
+    for (const auto& app : apps_) {
+      person_.merge(detail::application_type, {"argocd", app}, "{metadata: {finalizers: null}}");
+      person_.remove(detail::application_type, {"argocd", app});
+    }
+    for (const auto& type : {config_map_type, job_type})
+      for (const auto& object : must(person_.client().list(Ctx(), type, {.ns = ns_})).items)
+        person_.remove(type, object.key());
+  }
+
+  void run(std::uint64_t until) {
+    while (steps_ < until && wrong_.empty()) {
+      ++steps_;
+      act(dice_.pick(seats_));
+    }
+  }
+  // No more faults: everything comes to rest as Git has it. Gives what is wrong, "" for nothing.
+  std::string settle();
+  const std::string& wrong() const { return wrong_; }
+  std::vector<Seat>& seats() { return seats_; }
+  std::size_t hooks_run() const { return hooks_.size(); }
+  void restart(Seat& seat);
+  void drain(Seat& seat);
+  void commit_something();
+  Ctx ctx() const {
+    Ctx context;
+    context.clock = &clock_;
+    return context;
+  }
+
+ private:
+  template <class... Parts>
+  void tell(fmt::format_string<Parts...> format, Parts&&... parts) const {
+    if (told_) fmt::print(stderr, "{:6} {}\n", steps_, fmt::format(format, std::forward<Parts>(parts)...));
+  }
+  void violate(std::string what) {
+    if (wrong_.empty()) wrong_ = fmt::format("seed {}, step {}: {}", seed_, steps_, what);
+  }
+  Desired some(const std::string& app);
+  void add_application(const std::string& app);
+  void act(Seat& seat);
+  void act_outside();
+  void edit_by_hand();
+  void finish_jobs(bool well);
+  void subscribe(Seat& seat, const kube::Type& type);
+  bool deliver(Seat& seat, bool twice);
+  bool look(Seat& seat);
+  bool check_repository(Seat& seat);
+  void revive(Seat& seat) {
+    if (!seat.client->dead()) return;
+    tell("a controller was killed");
+    restart(seat);
+  }
+  void about_to_write(Seat& seat, const std::string& verb, const kube::Object& object);
+  void check_removal(const Seat& seat, const std::string& app, const kube::Object& application,
+                     const kube::Object& object);
+  void check_content(const std::string& app, const kube::Object& application, const kube::Object& object);
+  void note_hook(const kube::Object& before, const kube::Object& after);
+  std::string app_of(const kube::Object& object) const;
+  std::string rest() const;
+
+  std::uint64_t seed_;
+  Rules rules_;
+  std::uint64_t& steps_;
+  bool told_;
+  Dice dice_;
+  SimClock clock_;
+  SimRepositories repositories_;
+  std::string ns_;
+  Log log_;
+  mutable Person person_;
+  std::vector<std::string> apps_;
+  std::vector<Seat> seats_ = [] {
+    std::vector<Seat> list;
+    list.reserve(4);  // their clients' callbacks know them by place
+    return list;
+  }();
+  std::map<std::string, int> hooks_;  // operation and name -> how often it was made
+  std::string wrong_;
+  int value_ = 0;
+  bool inside_ = false;
+};
+
+Desired World::some(const std::string& app) {
+  Desired desired;
+  auto count = 1 + dice_.below(3);
+  for (std::uint64_t i = 0; i < count; ++i)
+    desired.maps[fmt::format("{}-m{}", app, dice_.below(4))] = std::to_string(++value_);
+  desired.hooks = dice_.chance(400);
+  constexpr const char* policies[] = {"", "HookSucceeded", "BeforeHookCreation"};
+  desired.hook_policy = policies[dice_.below(std::size(policies))];
+  return desired;
+}
+
+void World::add_application(const std::string& app) {
+  auto text = fmt::format(
+      "{{apiVersion: argoproj.io/v1alpha1, kind: Application, metadata: {{name: {}, namespace: argocd, finalizers: "
+      "[resources-finalizer.argocd.argoproj.io/background]}}, spec: {{destination: {{server: "
+      "'https://kubernetes.default.svc', namespace: {}}}, source: {{repoURL: '{}', path: {}, targetRevision: main}}, "
+      "syncPolicy: {{automated: {{prune: true, selfHeal: true}}, retry: {{limit: -1, backoff: {{duration: 1s, "
+      "maxDuration: 10s}}}}}}}}}}",
+      app, ns_, url, app);
+  person_.create(must(doc::parse_yaml(text)));
+}
+
+void World::restart(Seat& seat) {
+  Surroundings around{&steps_, &dice_, &log_, rules_.faults, {}, {}, {}};
+  around.about_to_write = [this, &seat](const std::string& verb, const kube::Object& object) {
+    about_to_write(seat, verb, object);
+  };
+  around.wrote = [this](const kube::Object& before, const kube::Object& after) { note_hook(before, after); };
+  around.meanwhile = [this, &seat] {
+    // In the middle of what one does the other has its turn, and so have people.
+    if (inside_ || !dice_.chance(30)) return;
+    inside_ = true;
+    if (auto& other = dice_.pick(seats_); &other != &seat && dice_.chance(700))
+      act(other);
+    else if (rules_.chaos)
+      act_outside();
+    inside_ = false;
+  };
+  seat.client = std::make_shared<SimClient>(api().client("slipway-gitops"), std::move(around));
+  seat.dispatch = std::make_unique<detail::Dispatch>(
+      seat.client, repositories_, ControllerOptions{.ns = "argocd", .workers = 1, .resync = Millis(180000), .drift = {}},
+      clock_);
+  seat.watches.clear();
+  subscribe(seat, detail::application_type);
+}
+
+void World::subscribe(Seat& seat, const kube::Type& type) {
+  auto& place = seat.watches[type];
+  place.next = log_.events.size();
+  place.first.clear();
+  auto ns = type == detail::application_type ? "argocd" : ns_;
+  for (auto& object : must(person_.client().list(Ctx(), type, {.ns = ns})).items)
+    if (type != detail::application_type || object.name().starts_with(ns_ + "-"))
+      place.first.push_back({kube::Event::Type::added, std::move(object)});
+}
+
+// The next event of one of its watches; false when there is none.
+bool World::deliver(Seat& seat, bool twice) {
+  if (seat.watches.empty()) return false;
+  auto skip = dice_.below(seat.watches.size());
+  for (std::size_t n = 0; n < seat.watches.size(); ++n) {
+    auto& [type, place] = *std::next(seat.watches.begin(), static_cast<long>((skip + n) % seat.watches.size()));
+    std::optional<kube::Event> event;
+    if (!place.first.empty()) {
+      event = place.first.back();
+      if (!twice) place.first.pop_back();
+    } else {
+      while (place.next < log_.events.size() && log_.events[place.next].object.type() != type) ++place.next;
+      if (place.next == log_.events.size()) continue;
+      event = log_.events[place.next];
+      if (!twice) ++place.next;
+    }
+    if (type == detail::application_type)
+      seat.dispatch->application_event(*event);
+    else
+      seat.dispatch->object_event(*event);
+    return true;
+  }
+  return false;
+}
+
+bool World::look(Seat& seat) {
+  auto key = seat.dispatch->applications().try_pop();
+  if (!key) return false;
+  seat.heads_at_look = repositories_.heads();
+  std::set<kube::Type> wanted;
+  seat.dispatch->look_at(ctx(), *key, [&](const kube::Type& type) { wanted.insert(type); });
+  for (const auto& type : wanted)
+    if (!seat.watches.contains(type)) subscribe(seat, type);
+  if (told_) {
+    auto app = person_.get(detail::application_type, *key);
+    if (app)
+      tell("looked at {}: {} {} {} {}", key->name, (*app)["status"]["sync"]["status"].text(),
+           (*app)["status"]["sync"]["revision"].text().substr(0, 7), (*app)["status"]["operationState"]["phase"].text(),
+           (*app)["status"]["operationState"]["message"].text());
+  }
+  return true;
+}
+
+bool World::check_repository(Seat& seat) {
+  auto plain = seat.dispatch->repositories().try_pop();
+  if (plain) seat.dispatch->check_repository(ctx(), *plain);
+  return plain.has_value();
+}
+
+void World::act(Seat& seat) {
+  auto turn = dice_.below(100);
+  if (turn < 45) {
+    deliver(seat, dice_.chance(50));
+  } else if (turn < 80) {
+    if (rules_.faults > 0 && dice_.chance(60)) seat.client->kill_after(1 + dice_.below(40));
+    look(seat);
+  } else if (turn < 86) {
+    check_repository(seat);
+  } else if (turn < 92) {
+    clock_.advance(Millis(dice_.below(dice_.chance(100) ? 200000 : 3000)));
+  } else if (turn < 93 && dice_.chance(300)) {
+    tell("a watch lost its place");
+    seat.dispatch->missed_events();
+    for (auto& [type, place] : seat.watches) subscribe(seat, type);
+  } else if (rules_.chaos) {
+    act_outside();
+  }
+  revive(seat);
+}
+
+void World::commit_something() {
+  auto next = repositories_.head();
+  for (auto& [app, desired] : next)
+    if (dice_.chance(600)) desired = some(app);
+  auto& any = dice_.pick(next).second;
+  any.broken = dice_.chance(100);
+  if (dice_.chance(80))
+    repositories_.force_back(std::move(next));
+  else
+    repositories_.commit(std::move(next));
+  tell("a commit: {}", repositories_.head_id().substr(0, 7));
+  for (auto& seat : seats_)
+    if (seat.dispatch && dice_.chance(700)) seat.dispatch->repository_changed(url);
+}
+
+void World::edit_by_hand() {
+  auto& app = dice_.pick(apps_);
+  kube::Key key{ns_, fmt::format("{}-m{}", app, dice_.below(4))};
+  tell("by hand: {}", key.name);
+  if (dice_.chance(500))
+    person_.remove(config_map_type, key);
+  else
+    person_.merge(config_map_type, key, "{data: {v: by-hand}}");
+}
+
+void World::finish_jobs(bool well) {
+  for (const auto& job : must(person_.client().list(Ctx(), job_type, {.ns = ns_})).items) {
+    if (job["status"]["conditions"].present()) continue;
+    person_.merge(job_type, job.key(),
+                  well ? "{status: {conditions: [{type: Complete, status: 'True'}]}}"
+                       : "{status: {conditions: [{type: Failed, status: 'True', message: no}]}}",
+                  "status");
+  }
+}
+
+void World::act_outside() {
+  auto& app = dice_.pick(apps_);
+  kube::Key key{"argocd", app};
+  switch (dice_.below(14)) {
+    case 0:
+    case 1:
+      if (!repositories_.rotten()) commit_something();
+      break;
+    case 2:
+    case 3:
+      edit_by_hand();
+      break;
+    case 4:
+    case 5:
+    case 6:
+      finish_jobs(!dice_.chance(150));
+      break;
+    case 7:
+      repositories_.gone = !repositories_.gone;
+      break;
+    case 8:
+      if (repositories_.rotten())
+        repositories_.restore();
+      else if (dice_.chance(300))
+        repositories_.rot();
+      break;
+    case 9:
+      person_.merge(detail::application_type, key, "{operation: {sync: {}, initiatedBy: {username: ada}}}");
+      break;
+    case 10:
+      person_.merge(detail::application_type, key, "{metadata: {annotations: {argocd.argoproj.io/refresh: hard}}}");
+      break;
+    case 11:
+      if (dice_.chance(100)) {
+        tell("{} is deleted", app);
+        person_.remove(detail::application_type, key);
+      } else if (!person_.get(detail::application_type, key)) {
+        add_application(app);
+      }
+      break;
+    case 12:
+      if (dice_.chance(100))
+        person_.merge(detail::application_type, key, "{status: {operationState: {phase: Terminating}}}");
+      break;
+    default:
+      for (auto& seat : seats_)
+        if (seat.dispatch) seat.dispatch->repository_changed(url);
+  }
+}
+
+// -- what must never happen ---------------------------------------------------------------------------------------------
+
+std::string World::app_of(const kube::Object& object) const {
+  auto id = object.annotation(tracking_annotation);
+  auto head = cut(id, ":");
+  return head ? std::string(head->first) : "";
+}
+
+void World::about_to_write(Seat& seat, const std::string& verb, const kube::Object& object) {
+  if (object.kind() == "Application" || object.kind() == "Namespace") return;
+  tell("{} {} {}", verb, object.kind(), object.name());
+  auto app = app_of(object);
+  if (app.empty()) return;  // a patch of managedFields
+  auto application = person_.get(detail::application_type, {"argocd", app});
+  if (!application) return violate(fmt::format("{} {} for an Application that is not there", verb, object.name()));
+  if (verb == "remove") return check_removal(seat, app, *application, object);
+  check_content(app, *application, object);
+}
+
+// Never a prune from a partial render: some commit that was the head during this look does not want it.
+void World::check_removal(const Seat& seat, const std::string& app, const kube::Object& application,
+                          const kube::Object& object) {
+  bool hook = !object.annotation("argocd.argoproj.io/hook").empty();
+  if (hook || application.deleting()) return;
+  for (const auto* commit : repositories_.heads_since(seat.heads_at_look)) {
+    auto desired = commit->find(app);
+    if (desired != commit->end() && !desired->second.broken && !desired->second.maps.contains(object.name())) return;
+  }
+  violate(fmt::format("{} {} is pruned, and every commit since the look began wants it", object.kind(), object.name()));
+}
+
+// An operation is recorded before its first write, and what is written is what its commit says.
+void World::check_content(const std::string& app, const kube::Object& application, const kube::Object& object) {
+  auto status = application["status"];
+  auto operation = status["operationState"];
+  if (operation["phase"].text().empty())
+    return violate(fmt::format("{} {} is written before any operation is recorded", object.kind(), object.name()));
+  if (rules_.seats > 1) return;  // a second controller may have recorded another since
+  for (const auto& revision : {operation["syncResult"]["revision"].text(), status["sync"]["revision"].text()}) {
+    const auto* commit = repositories_.at(revision);
+    if (commit == nullptr) continue;
+    const auto& desired = commit->at(app);
+    if (!object.annotation("argocd.argoproj.io/hook").empty() && desired.hooks) return;
+    auto wanted = desired.maps.find(object.name());
+    if (wanted != desired.maps.end() && wanted->second == object["data"]["v"].text()) return;
+  }
+  violate(fmt::format("{} {} is written as \"{}\", which no recorded commit says", object.kind(), object.name(),
+                      object["data"]["v"].text()));
+}
+
+// A hook is made once in an operation.
+void World::note_hook(const kube::Object& before, const kube::Object& after) {
+  auto operation = after.annotation(operation_annotation);
+  if (operation.empty() || (before && before.annotation(operation_annotation) == operation)) return;
+  auto application = person_.get(detail::application_type, {"argocd", app_of(after)});
+  auto times = ++hooks_[fmt::format("{} {} {}", application ? application->uid() : "", operation, after.name())];
+  if (times > 1 && rules_.seats == 1)
+    violate(fmt::format("hook {} was run {} times in operation {}", after.name(), times, operation));
+}
+
+// -- the end ------------------------------------------------------------------------------------------------------------
+
+// What keeps it from being at rest, "" for nothing.
+std::string World::rest() const {
+  for (const auto& app : apps_) {
+    auto application = person_.get(detail::application_type, {"argocd", app});
+    if (!application) return app + " is not there";
+    auto status = (*application)["status"];
+    if (status["sync"]["status"].text() != "Synced" || status["operationState"]["phase"].text() != "Succeeded" ||
+        (*application)["operation"].present())
+      return fmt::format("{} is {} at {} and its operation {}: {}\n{}", app, status["sync"]["status"].text(),
+                         status["sync"]["revision"].text(), status["operationState"]["phase"].text(),
+                         status["operationState"]["message"].text(), doc::print_yaml(status.value()));
+  }
+  std::map<std::string, std::string> wanted, found;
+  for (const auto& [app, desired] : repositories_.head()) wanted.insert(desired.maps.begin(), desired.maps.end());
+  for (const auto& object : must(person_.client().list(Ctx(), config_map_type, {.ns = ns_})).items)
+    if (!app_of(object).empty() && object.annotation("argocd.argoproj.io/hook").empty())
+      found[object.name()] = object["data"]["v"].text();
+  if (wanted == found) return "";
+  std::string text = "the cluster is not as Git has it:";
+  for (const auto& [name, value] : wanted) text += fmt::format(" want {}={}", name, value);
+  for (const auto& [name, value] : found) text += fmt::format(" have {}={}", name, value);
+  return text;
+}
+
+void World::drain(Seat& seat) {
+  while (deliver(seat, false)) ++steps_;
+  while (check_repository(seat)) ++steps_;
+  while (wrong_.empty() && look(seat)) {
+    ++steps_;
+    while (deliver(seat, false)) ++steps_;
+    revive(seat);
+  }
+}
+
+std::string World::settle() {
+  tell("no more faults");
+  rules_.chaos = false, rules_.faults = 0;
+  repositories_.gone = false;
+  repositories_.restore();
+  auto last = repositories_.head();
+  for (auto& [app, desired] : last) desired.broken = false;
+  repositories_.commit(std::move(last));
+  for (auto& seat : seats_) seat.client->set_fault_rate(0);
+  std::string why;
+  auto end = clock_.now() + std::chrono::hours(2);
+  while (wrong_.empty() && clock_.now() < end) {
+    for (auto& seat : seats_) drain(seat);
+    finish_jobs(true);
+    for (const auto& app : apps_)
+      if (!person_.get(detail::application_type, {"argocd", app})) add_application(app);
+    for (auto& seat : seats_) drain(seat);
+    if (why = rest(); why.empty()) return wrong_;
+    clock_.advance(Millis(5000));
+  }
+  if (wrong_.empty()) violate("not at rest two hours after the last fault: " + why);
+  return wrong_;
+}
+
+// -- the tests ----------------------------------------------------------------------------------------------------------
+
+std::uint64_t number(const char* name, std::uint64_t otherwise) {
+  const auto* text = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): tests read it before any thread is there
+  return text == nullptr ? otherwise : static_cast<std::uint64_t>(to_int(text).value_or(0));
+}
+
+Rules rules_of(std::uint64_t seed) {
+  // Most worlds have one controller; every fifth has two that know nothing of each other.
+  return {.seats = seed % 5 == 4 ? 2U : 1U, .faults = static_cast<unsigned>(seed % 3 * 20), .chaos = true};
+}
+
+std::string simulate(std::uint64_t seed, std::uint64_t& steps, bool told) {
+  World world(seed, rules_of(seed), steps, told);
+  world.run(steps + 3000);
+  return world.wrong().empty() ? world.settle() : world.wrong();
+}
+
+class Simulation : public testing::Test {
+ protected:
+  Simulation() { set_log_level(Level::error); }
+};
+
+// In slices, so that they run side by side.
+class Worlds : public Simulation, public testing::WithParamInterface<int> {};
+constexpr int slices = 8;
+TEST_P(Worlds, SLOW_KeepTheirPromises) {
+  if (auto seed = number("SLIPWAY_SIMULATE", 0); seed > 0) {
+    if (GetParam() > 0) return;
+    std::uint64_t steps = 0;
+    EXPECT_EQ(simulate(seed, steps, true), "");
+    return;
+  }
+  auto wanted = number("SLIPWAY_SIMULATE_STEPS", 1'000'000) / slices;
+  std::uint64_t steps = 0, worlds = 0;
+  for (auto seed = static_cast<std::uint64_t>(GetParam()) + 1; steps < wanted; seed += slices, ++worlds) {
+    auto wrong = simulate(seed, steps, false);
+    ASSERT_EQ(wrong, "") << "again with SLIPWAY_SIMULATE=" << seed;
+  }
+  RecordProperty("steps", std::to_string(steps));
+  RecordProperty("worlds", std::to_string(worlds));
+}
+INSTANTIATE_TEST_SUITE_P(Simulation, Worlds, testing::Range(0, slices));
+
+// One scenario, killed at each of its calls in turn.
+TEST_F(Simulation, AKillAtEveryCall) {
+  for (std::uint64_t at = 1;; ++at) {
+    std::uint64_t steps = 0;
+    World world(1'000'000 + at, {.seats = 1, .faults = 0, .chaos = false}, steps, false);
+    world.seats().front().client->kill_after(at);
+    auto killed = world.seats().front().client;
+    world.drain(world.seats().front());
+    world.commit_something();
+    world.drain(world.seats().front());
+    ASSERT_EQ(world.settle(), "") << "killed at call " << at;
+    if (!killed->dead()) break;
+    ASSERT_LT(at, 1000U);
+  }
+}
+
+TEST_F(Simulation, IsTheSameForOneSeed) {
+  std::uint64_t first = 0, second = 0;
+  EXPECT_EQ(simulate(7, first, false), "");
+  EXPECT_EQ(simulate(7, second, false), "");
+  EXPECT_EQ(first, second);
+}
+
+}  // namespace
+}  // namespace slipway::gitops::sim
