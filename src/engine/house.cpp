@@ -148,6 +148,7 @@ Result<> open_stages(const Ctx& ctx, House& house) {
   const auto& data = house.settings.data;
   house.repositories = make_repositories(house);
   gitops::ControllerOptions options;
+  options.workers = 8;  // most of a look is waiting for the disk: writes of several share a commit
   options.drift = [&house](const gitops::Drift& drift) { report_drift(house, drift); };
   house.gitops = std::make_unique<gitops::Controller>(house.api->client("slipway-gitops"), *house.repositories,
                                                       std::move(options));

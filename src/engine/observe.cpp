@@ -22,6 +22,16 @@ Result<bool> is_held(const Ctx& ctx, House& house, const std::string& of_service
   });
 }
 
+// A promotion whose pull request brought this to the branch.
+Result<std::string> proposed(const Ctx& ctx, House& house, const std::string& of_service, const std::string& digest) {
+  TRY(auto promotions, all(ctx, *house.client, "Promotion", of_service));
+  for (const auto& p : promotions)
+    if (p["status"]["pullRequest"].present() && !path::is_final(phase_of(p)) &&
+        p["spec"]["artifact"]["digest"].text() == digest)
+      return p.name();
+  return std::string();
+}
+
 // False: to be looked at again when the promotion under way has ended.
 Result<bool> observe(const Ctx& ctx, House& house, const git::Repository& repository, const git::Oid& tip,
                      const path::Pipeline& pipeline, const path::ServiceSource& service,
@@ -51,7 +61,12 @@ Result<bool> observe(const Ctx& ctx, House& house, const git::Repository& reposi
                 {"run", artifact.run},
                 {"commit", tip},
                 {"configRepository", pipeline.config_repository}};
+  TRY(auto promotion, proposed(ctx, house, of_service, digest.str()));
+  if (!promotion.empty()) spec.set("promotion", promotion);
   TRY_OK(begin_release(ctx, house, release_name(service.name, environment.name, digest), std::move(spec)));
+  if (!promotion.empty())
+    TRY_OK(set_status(ctx, *house.client, "Promotion", promotion,
+                      doc::Map{{"phase", "Running"}, {"commit", tip}, {"message", ""}}));
   return true;
 }
 

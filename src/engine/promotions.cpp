@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "engine/house.h"
 #include "engine/notices.h"
+#include "engine/pull_requests.h"
 #include "engine/recorder.h"
 #include "engine/render.h"
 #include "promote/chain.h"
@@ -106,33 +108,52 @@ Result<std::string> name_for(const Ctx& ctx, House& house, const path::Promotion
   return name_of(promotion);
 }
 
-Result<> record_promotion(const Ctx& ctx, House& house, const path::Promotion& promotion) {
+// Its object, with nothing said of it yet when it is new.
+Result<kube::Object> record_promotion(const Ctx& ctx, House& house, const path::Promotion& promotion) {
   TRY(auto name, name_for(ctx, house, promotion));
   auto spec = promotion;
   spec.phase = path::Phase::pending, spec.message.clear(), spec.approved_by.clear();
   TRY(auto recorded, record(ctx, *house.client, "Promotion", name, to_doc(spec),
                             {{"slipway.dev/service", object_name(promotion.service)},
                              {"slipway.dev/environment", object_name(promotion.environment)}}));
-  auto now = phase_of(recorded.object);
-  bool known = !recorded.object["status"]["phase"].text().empty();
-  if (promotion.phase == path::Phase::waiting) {
-    if (known) return {};
-    TRY_OK(set_status(ctx, *house.client, "Promotion", name,
-                      doc::Map{{"phase", "Waiting"}, {"message", promotion.message}}));
-    return announce(ctx, house,
-                    {.id = "waiting-" + name,
-                     .event = "promotion.waiting",
-                     .title = fmt::format("{} waits for approval for {}", promotion.service, promotion.environment),
-                     .text = fmt::format("{}@{}", promotion.artifact.image, promotion.artifact.digest.str()),
-                     .link = fmt::format("{}/#/promotion/{}", house.url(), name),
-                     .facts = {{"service", promotion.service},
-                               {"environment", promotion.environment},
-                               {"commit", promotion.artifact.commit}}});
-  }
-  if (known && now != path::Phase::waiting) return {};
-  doc::Map status{{"phase", "Pending"}, {"message", ""}};
+  return std::move(recorded.object);
+}
+
+Result<> ask_for_approval(const Ctx& ctx, House& house, const path::Promotion& promotion, const std::string& name) {
+  TRY_OK(set_status(ctx, *house.client, "Promotion", name,
+                    doc::Map{{"phase", "Waiting"}, {"message", promotion.message}}));
+  return announce(ctx, house,
+                  {.id = "waiting-" + name,
+                   .event = "promotion.waiting",
+                   .title = fmt::format("{} waits for approval for {}", promotion.service, promotion.environment),
+                   .text = fmt::format("{}@{}", promotion.artifact.image, promotion.artifact.digest.str()),
+                   .link = fmt::format("{}/#/promotion/{}", house.url(), name),
+                   .facts = {{"service", promotion.service},
+                             {"environment", promotion.environment},
+                             {"commit", promotion.artifact.commit}}});
+}
+
+// Says of a recorded promotion what is to be done with it; of one that is under way nothing.
+Result<> say(const Ctx& ctx, House& house, const path::Promotion& promotion, const kube::Object& object) {
+  auto status = object["status"];
+  bool known = !status["phase"].text().empty(), waits = phase_of(object) == path::Phase::waiting;
+  if (status["pullRequest"].present()) return {};
+  if (promotion.phase == path::Phase::waiting)
+    return known ? Result<>{} : ask_for_approval(ctx, house, promotion, object.name());
+  if (known && !waits) return {};
+  doc::Map next{{"phase", "Pending"}, {"message", ""}};
+  if (!promotion.approved_by.empty()) next.set("approvedBy", promotion.approved_by);
+  return set_status(ctx, *house.client, "Promotion", object.name(), next);
+}
+
+// Due, and kept back by a window.
+Result<> hold_back(const Ctx& ctx, House& house, const path::Promotion& promotion) {
+  TRY(auto object, record_promotion(ctx, house, promotion));
+  bool known = !object["status"]["phase"].text().empty();
+  if (known && phase_of(object) != path::Phase::waiting) return {};
+  doc::Map status{{"phase", "Waiting"}, {"message", promotion.message}};
   if (!promotion.approved_by.empty()) status.set("approvedBy", promotion.approved_by);
-  return set_status(ctx, *house.client, "Promotion", name, status);
+  return set_status(ctx, *house.client, "Promotion", object.name(), status);
 }
 
 }  // namespace
@@ -203,12 +224,135 @@ Result<std::optional<Millis>> plan_promotions(const Ctx& ctx, House& house, cons
   TRY(auto approved, approvals(ctx, house));
   auto now = ctx.clock->wall();
   auto next = promote::next_promotions(*pipeline, artifacts, held, approved, now);
-  for (auto& promotion : next.promotions) {
-    TRY_OK(record_promotion(ctx, house, promotion));
+  // All are there before the first is carried out: some go together.
+  std::vector<kube::Object> recorded;
+  for (const auto& promotion : next.promotions) {
+    TRY(auto one, record_promotion(ctx, house, promotion));
+    recorded.push_back(std::move(one));
   }
+  for (std::size_t i = 0; i < recorded.size(); ++i) TRY_OK(say(ctx, house, next.promotions[i], recorded[i]));
+  for (const auto& promotion : next.held) TRY_OK(hold_back(ctx, house, promotion));
   if (next.look_again) later = std::chrono::duration_cast<Millis>(*next.look_again - now) + Millis(10);
   return later;
 }
+
+namespace {
+
+// What is carried out in one go.
+struct Batch {
+  std::vector<promote::Request> requests;
+  path::Environment environment;  // its rules; none: a promotion by hand
+  promote::ConfigRepo config;
+  std::string repository;
+};
+
+// Others that are due for the same environment, when its rules say that they go as one commit.
+Result<> add_others(const Ctx& ctx, House& house, Batch& batch) {
+  const auto first = batch.requests.front();
+  TRY(auto objects,
+      all(ctx, *house.client, "Promotion", "slipway.dev/environment=" + object_name(first.promotion.environment)));
+  for (const auto& object : objects) {
+    auto phase = object["status"]["phase"].text();
+    bool due = phase == "Pending" || (phase.empty() && batch.environment.automatic);
+    if (!due || object.name() == first.id) continue;
+    auto other = path::promotion_from(object.view());
+    if (!other || other->revert || other->config_repository != batch.repository ||
+        other->environment != first.promotion.environment)
+      continue;
+    batch.requests.push_back({*std::move(other), object.name()});
+  }
+  return {};
+}
+
+Result<Batch> batch_of(const Ctx& ctx, House& house, path::Promotion promotion, const std::string& name) {
+  Batch batch;
+  batch.repository = promotion.config_repository;
+  bool alone = promotion.revert;
+  batch.requests.push_back({std::move(promotion), name});
+  const auto& first = batch.requests.front().promotion;
+  TRY(auto known, pipelines(ctx, house));
+  for (const auto& pipeline : known) {
+    if (pipeline.config_repository != batch.repository) continue;
+    batch.config.branch = pipeline.branch;
+    bool ours = std::any_of(pipeline.services.begin(), pipeline.services.end(),
+                            [&](const auto& service) { return service.name == first.service; });
+    for (const auto& environment : pipeline.environments)
+      if (ours && environment.name == first.environment) batch.environment = environment;
+  }
+  batch.config.move = [&house, repository = batch.repository](const Ctx& inner, const std::string& ref,
+                                                              const git::Oid& before, const git::Oid& after) {
+    return house.git->update(inner, repository, {ref, before, after, false}, "slipway");
+  };
+  if (batch.environment.together && !alone) TRY_OK(add_others(ctx, house, batch));
+  return batch;
+}
+
+// The commit becomes a pull request. One that was opened before a kill is found again: it has the same author, parent
+// and subject.
+Result<> propose(const Ctx& ctx, House& house, git::Repository& repository, const Batch& batch) {
+  auto config = batch.config;
+  config.proposal_branch = "promotions/" + batch.requests.front().id;  // no branch: the request's own ref holds it
+  config.move = [](const Ctx&, const std::string&, const git::Oid&, const git::Oid&) { return Result<>{}; };
+  TRY(auto outcome, promote::promote(ctx, repository, config, batch.requests));
+  if (!outcome.changed) {
+    for (const auto& request : batch.requests)
+      TRY_OK(set_status(ctx, *house.client, "Promotion", request.id,
+                        doc::Map{{"phase", "Succeeded"}, {"commit", outcome.commit}, {"message", outcome.message}}));
+    return {};
+  }
+  git::RefUpdate update{"refs/for/" + config.branch, std::string(git::zero_oid), outcome.commit, false, {}};
+  git::Push push{batch.repository, "slipway", {update}, {}};
+  TRY(auto ref, review_ref(ctx, house, push, update, repository));
+  TRY_OK(repository.update_ref(ref, outcome.commit, std::nullopt, "promotion"));
+  TRY(auto said, review_pushed(ctx, house, push, {ref, update.before, update.after, false, update.ref}));
+  LOG(info, "promote.proposed", {"promotion", batch.requests.front().id}, {"said", said});
+  auto number = to_int(split(ref, '/')[2]).value_or(0);
+  for (const auto& request : batch.requests)
+    TRY_OK(set_status(
+        ctx, *house.client, "Promotion", request.id,
+        doc::Map{{"phase", "Waiting"},
+                 {"commit", outcome.commit},
+                 {"pullRequest", number},
+                 {"message", fmt::format("pull request {} of {} waits to be merged", number, batch.repository)}}));
+  return {};
+}
+
+Result<> begin_release_of(const Ctx& ctx, House& house, const promote::Request& request, const git::Oid& commit) {
+  const auto& promotion = request.promotion;
+  auto release = release_name(promotion.service, promotion.environment, promotion.artifact.digest);
+  doc::Map spec{{"service", promotion.service},
+                {"environment", promotion.environment},
+                {"digest", promotion.artifact.digest.str()},
+                {"image", promotion.artifact.image},
+                {"sourceCommit", promotion.artifact.commit},
+                {"repository", promotion.artifact.repository},
+                {"run", promotion.artifact.run},
+                {"commit", commit},
+                {"promotion", request.id},
+                {"configRepository", promotion.config_repository}};
+  return begin_release(ctx, house, release, std::move(spec));
+}
+
+// On the branch itself.
+Result<> commit_batch(const Ctx& ctx, House& house, git::Repository& repository, const Batch& batch) {
+  const auto& first = batch.requests.front();
+  bool revert = first.promotion.revert;
+  TRY(auto outcome, revert ? promote::revert(ctx, repository, batch.config, first, first.promotion.reason)
+                           : promote::promote(ctx, repository, batch.config, batch.requests));
+  LOG(info, "promote.done", {"promotion", first.id}, {"count", batch.requests.size()}, {"commit", outcome.commit},
+      {"changed", outcome.changed});
+  for (const auto& request : batch.requests) {
+    if (!revert) TRY_OK(begin_release_of(ctx, house, request, outcome.commit));
+    TRY_OK(set_status(
+        ctx, *house.client, "Promotion", request.id,
+        doc::Map{
+            {"phase", revert ? "Succeeded" : "Running"}, {"commit", outcome.commit}, {"message", outcome.message}}));
+  }
+  house.gitops->repository_changed(repository_url(batch.repository));
+  return {};
+}
+
+}  // namespace
 
 Result<std::optional<Millis>> execute_promotion(const Ctx& ctx, House& house, const std::string& name) {
   std::optional<Millis> later;
@@ -216,43 +360,21 @@ Result<std::optional<Millis>> execute_promotion(const Ctx& ctx, House& house, co
   if (!object || (*object)["status"]["phase"].text() != "Pending") return later;
   TRY(auto promotion, path::promotion_from(object->view()));
   TRY(auto repository, house.git->repository(promotion.config_repository));
-  promote::ConfigRepo config;
-  TRY(auto known, pipelines(ctx, house));
-  for (const auto& pipeline : known)
-    if (pipeline.config_repository == promotion.config_repository) config.branch = pipeline.branch;
-  config.move = [&](const Ctx& inner, const std::string& ref, const git::Oid& before, const git::Oid& after) {
-    return house.git->update(inner, promotion.config_repository, {ref, before, after, false}, "slipway");
+  TRY(auto batch, batch_of(ctx, house, std::move(promotion), name));
+  auto carry_out = [&] {
+    return batch.environment.pull_request && !batch.requests.front().promotion.revert
+               ? propose(ctx, house, repository, batch)
+               : commit_batch(ctx, house, repository, batch);
   };
-  auto fail_it = [&](const Error& error) {
-    return set_status(ctx, *house.client, "Promotion", name, doc::Map{{"phase", "Failed"}, {"message", error.print()}});
-  };
-  auto outcome = promotion.revert ? promote::revert(ctx, repository, config, {promotion, name}, promotion.reason)
-                                  : promote::promote(ctx, repository, config, {{promotion, name}});
-  if (!outcome) {
-    if (outcome.error().retryable() || outcome.error().is(Kind::cancelled)) return Fail(std::move(outcome).error());
-    TRY_OK(fail_it(outcome.error()));
-    return later;
+  auto done = carry_out();
+  if (!done && !done.error().retryable() && batch.requests.size() > 1) {
+    batch.requests.resize(1);  // what is wrong with another must not keep this one
+    done = carry_out();
   }
-  LOG(info, "promote.done", {"promotion", name}, {"commit", outcome->commit}, {"changed", outcome->changed});
-  doc::Map status{{"phase", promotion.revert ? "Succeeded" : "Running"},
-                  {"commit", outcome->commit},
-                  {"message", outcome->message}};
-  if (!promotion.revert) {
-    auto release = release_name(promotion.service, promotion.environment, promotion.artifact.digest);
-    doc::Map spec{{"service", promotion.service},
-                  {"environment", promotion.environment},
-                  {"digest", promotion.artifact.digest.str()},
-                  {"image", promotion.artifact.image},
-                  {"sourceCommit", promotion.artifact.commit},
-                  {"repository", promotion.artifact.repository},
-                  {"run", promotion.artifact.run},
-                  {"commit", outcome->commit},
-                  {"promotion", name},
-                  {"configRepository", promotion.config_repository}};
-    TRY_OK(begin_release(ctx, house, release, std::move(spec)));
-  }
-  TRY_OK(set_status(ctx, *house.client, "Promotion", name, status));
-  house.gitops->repository_changed(repository_url(promotion.config_repository));
+  if (done) return later;
+  if (done.error().retryable() || done.error().is(Kind::cancelled)) return Fail(std::move(done).error());
+  TRY_OK(set_status(ctx, *house.client, "Promotion", name,
+                    doc::Map{{"phase", "Failed"}, {"message", done.error().print()}}));
   return later;
 }
 

@@ -2,6 +2,7 @@
 
 #include "ci/actions_source.h"
 
+#include "base/guarded.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -9,6 +10,7 @@
 #include "engine/notices.h"
 #include "manifest/kustomize.h"
 #include "manifest/load.h"
+#include "net/client.h"
 
 namespace slipway::engine {
 namespace {
@@ -17,16 +19,73 @@ class HouseRepositories final : public gitops::Repositories {
  public:
   explicit HouseRepositories(House& house) : house_(house) {}
 
+  // A mirror is fetched when it is first asked for; later by refresh alone, once for all that read it.
   Result<git::Repository> open(const Ctx& ctx, const std::string& url) override {
     auto ours = embedded_repository(house_, url);
-    if (!ours.empty()) return house_.git->repository(ours);
-    auto folder = house_.settings.data / "mirrors" / sha256_hex(url).substr(0, 16);
-    TRY_OK(make_dirs(folder.parent_path()));
-    return git::Repository::mirror(ctx.within(Millis(120000)), url, folder);
+    if (!ours.empty()) {
+      if (auto held = held_.lock()->find(ours); held) return *held;
+      TRY(auto repository, house_.git->repository(ours));
+      held_.lock()->keep(ours, repository);
+      return repository;
+    }
+    if (auto held = held_.lock()->find(url); held) return *held;
+    // One fetches, the others wait for it; a host that does not answer is not asked by each of them.
+    auto door = held_.lock()->door(url);
+    std::lock_guard hold(*door);
+    if (auto held = held_.lock()->find(url); held) return *held;
+    if (auto failed = held_.lock()->failed(url); failed) return Fail(*std::move(failed));
+    return fetch(ctx, url);
+  }
+  Result<std::string> file(const Ctx& ctx, const std::string& url) override {
+    net::Client client;
+    TRY(auto answer, client.get(ctx.within(Millis(27000)), url));
+    if (answer.ok()) return std::move(answer.body);
+    return fail(answer.status == 404 ? Kind::not_found : Kind::unavailable, "{}: answered {}", url, answer.status);
+  }
+  Result<> refresh(const Ctx& ctx, const std::string& url) override {
+    if (!embedded_repository(house_, url).empty()) return {};
+    TRY(auto repository, fetch(ctx, url));
+    return {};
   }
 
  private:
+  struct Held {
+    std::map<std::string, git::Repository> repositories;  // by name or URL; handles are kept open in them
+    std::optional<git::Repository> find(const std::string& name) const {
+      auto found = repositories.find(name);
+      if (found == repositories.end() || !path_exists(found->second.path() / "HEAD")) return std::nullopt;
+      return found->second;
+    }
+    void keep(const std::string& name, git::Repository repository) {
+      repositories.insert_or_assign(name, std::move(repository));
+      failures.erase(name);
+    }
+    std::shared_ptr<std::mutex> door(const std::string& url) {
+      auto& one = doors[url];
+      if (!one) one = std::make_shared<std::mutex>();
+      return one;
+    }
+    std::optional<Error> failed(const std::string& url) const {
+      auto found = failures.find(url);
+      if (found == failures.end() || real_clock().now() - found->second.first > Millis(5000)) return std::nullopt;
+      return found->second.second;
+    }
+    std::map<std::string, std::shared_ptr<std::mutex>> doors;
+    std::map<std::string, std::pair<Clock::time_point, Error>> failures;
+  };
+  Result<git::Repository> fetch(const Ctx& ctx, const std::string& url) {
+    auto folder = house_.settings.data / "mirrors" / sha256_hex(url).substr(0, 16);
+    TRY_OK(make_dirs(folder.parent_path()));
+    auto repository = git::Repository::mirror(ctx.within(Millis(120000)), url, folder);
+    auto held = held_.lock();
+    if (repository)
+      held->keep(url, *repository);
+    else
+      held->failures.insert_or_assign(url, std::pair(real_clock().now(), repository.error()));
+    return repository;
+  }
   House& house_;
+  Guarded<Held> held_;
 };
 
 Result<std::vector<doc::Value>> render_source(const Ctx& ctx, manifest::FileSource& source, const std::string& folder) {

@@ -1,12 +1,11 @@
 #include "engine/report.h"
 
-#include "doc/patch.h"
 #include "engine/house.h"
 #include "engine/promotions.h"
 #include "engine/recorder.h"
 #include "engine/render.h"
+#include "engine/rendered_changes.h"
 #include "manifest/edit.h"
-#include "manifest/kustomize.h"
 
 namespace slipway::engine {
 namespace {
@@ -69,24 +68,45 @@ std::string findings_list(const std::vector<kube::Object>& runs) {
 }
 
 // The difference that the images make in one environment, as rendered manifests.
-Result<std::string> environment_difference(const Ctx& ctx, git::Repository& repository, const git::Oid& tip,
-                                           const path::Environment& environment, const std::vector<Built>& images) {
+Result<RenderedChange> environment_difference(const Ctx& ctx, git::Repository& repository, const git::Oid& tip,
+                                              const path::Environment& environment, const std::vector<Built>& images) {
   auto file = environment.path + "/kustomization.yaml";
   TRY(auto text, repository.read(tip, file));
-  if (!text) return std::string();
+  if (!text) return RenderedChange{environment.name, {}, {}, {}};
   auto edited = *text;
   for (const auto& built : images) {
     TRY(edited,
         manifest::set_kustomize_image(
             edited, {.name = built.image, .new_name = "", .tag = built.tag, .digest = built.digest.str()}, file));
   }
-  if (edited == *text) return std::string();
+  if (edited == *text) return RenderedChange{environment.name, {}, {}, {}};
   TRY(auto base, repository.tree_of(tip));
   TRY(auto tree, repository.write_tree(base, {{file, edited, 0}}));
   TRY(auto before, render_at(ctx, repository, tip, environment.path));
   TRY(auto after, render_at(ctx, repository, tree, environment.path));
-  return doc::unified_diff(manifest::print_objects(before), manifest::print_objects(after), environment.name + " now",
-                           environment.name + " after the merge");
+  return rendered_change(environment.name, before, after);
+}
+
+// Comments of forges end at 65,536 characters.
+constexpr std::size_t longest_difference = 20'000, longest_comment = 60'000;
+
+std::string section(const RenderedChange& change) {
+  auto text = fmt::format("\n### {}\n\n", cell(change.name));
+  if (!change.error.empty()) return text + fmt::format("cannot be rendered: {}\n", cell(change.error, 1000));
+  if (change.difference.empty()) return text + "nothing\n";
+  auto difference = change.difference;
+  if (difference.size() > longest_difference) {
+    auto cut_at = difference.rfind('\n', longest_difference);
+    difference.resize(cut_at == std::string::npos ? longest_difference : cut_at + 1);
+    difference += fmt::format("... {} bytes more\n", change.difference.size() - difference.size());
+  }
+  auto fence = std::string(difference.contains("```") ? "````````" : "```");
+  text += fmt::format("{}diff\n{}{}\n", fence, difference, fence);
+  if (change.findings.empty()) return text;
+  text += "\nWhat the policies find in it and did not before:\n\n";
+  for (const auto& finding : change.findings)
+    text += fmt::format("- {} {}: {}\n", to_string(finding.severity), cell(finding.rule), cell(finding.message, 1000));
+  return text;
 }
 
 }  // namespace
@@ -97,7 +117,12 @@ Result<std::string> pull_request_comment(const Ctx& ctx, House& house, const pat
   auto images = images_of(runs);
   auto text =
       fmt::format("## Checks of {}\n\n{}", change.after.substr(0, 12), checks_table(runs)) + findings_list(runs);
-  if (images.empty()) return text;
+  std::vector<RenderedChange> changes;
+  if (auto rendered = rendered_changes(ctx, house, change))
+    changes = *std::move(rendered);
+  else
+    return Fail(std::move(rendered).error());
+  if (images.empty() && changes.empty()) return text;
   text += "\n## What merging changes\n";
   for (const auto& built : images) {
     auto image = house.registry->image(built.image, built.digest.str());
@@ -113,17 +138,18 @@ Result<std::string> pull_request_comment(const Ctx& ctx, House& house, const pat
     TRY(auto tip, repository.resolve("refs/heads/" + pipeline.branch));
     if (!tip) continue;
     for (const auto& environment : pipeline.environments) {
-      auto difference = environment_difference(ctx, repository, *tip, environment, images);
-      text += fmt::format("\n### {}\n\n", environment.name);
-      if (!difference)
-        text += fmt::format("cannot be rendered: {}\n", difference.error().what());
-      else if (difference->empty())
-        text += "nothing\n";
-      else {
-        auto fence = std::string(difference->contains("```") ? "````````" : "```");
-        text += fmt::format("{}diff\n{}{}\n", fence, *difference, fence);
-      }
+      if (images.empty()) break;
+      auto one = environment_difference(ctx, repository, *tip, environment, images);
+      changes.push_back(one ? *std::move(one) : RenderedChange{environment.name, {}, {}, one.error().what()});
     }
+  }
+  for (const auto& one : changes) {
+    auto next = section(one);
+    if (text.size() + next.size() > longest_comment) {
+      text += "\nMore environments are changed than fit here.\n";
+      break;
+    }
+    text += next;
   }
   return text;
 }

@@ -1,0 +1,145 @@
+// Passed artifacts become promotions, and those become commits or pull requests.
+#include "engine/promotions.h"
+
+#include "base/text.h"
+#include "doc/yaml.h"
+#include "engine/pull_requests.h"
+#include "engine/testing.h"
+#include "promote/promote.h"
+
+namespace slipway::engine {
+namespace {
+
+struct Promotions : HouseTest {
+  void SetUp() override {
+    HouseTest::SetUp();
+    std::string images;
+    for (const auto* service : {"api", "web"}) images += fmt::format("- name: shop/{}\n  newTag: old\n", service);
+    first = commit("config", "main", {{"dev/kustomization.yaml", "resources: []\nimages:\n" + images}});
+  }
+  // `rules` of the one environment, in YAML.
+  void pipeline(std::string_view rules) {
+    auto text = fmt::format(
+        "{{apiVersion: slipway.dev/v1, kind: Pipeline, metadata: {{name: shop, namespace: {}}}, spec: {{repository: "
+        "config, services: [{{name: api, image: shop/api}}, {{name: web, image: shop/web}}], environments: [{{name: "
+        "dev, path: dev, namespace: shop-dev{}}}]}}}}",
+        home, rules);
+    must(house.client->apply(ctx, must(doc::parse_yaml(text)), {.force = true}));
+  }
+  void passed(const std::string& service, int n) {
+    path::Artifact artifact{.service = service, .image = "shop/" + service, .digest = Digest::of(fmt::format("{}{}", service, n))};
+    artifact.tags = {fmt::format("sha-{}", n)};
+    must(record(ctx, *house.client, "Artifact", name_of(artifact), to_doc(artifact)));
+    EXPECT_TRUE(set_status(ctx, *house.client, "Artifact", name_of(artifact),
+                           doc::Map{{"phase", "Succeeded"}, {"passedAt", rfc3339_micro(ctx.clock->wall())}}));
+  }
+  void plan() { must(plan_promotions(ctx, house, "shop")); }
+  void execute_all() {
+    for (const auto& promotion : must(all(ctx, *house.client, "Promotion"))) must(execute_promotion(ctx, house, promotion.name()));
+  }
+  // "api Running; web Waiting: why; "
+  std::string promotions() {
+    std::string text;
+    for (const auto& p : must(all(ctx, *house.client, "Promotion"))) {
+      auto message = p["status"]["message"].text();
+      text += fmt::format("{} {}{}; ", p["spec"]["service"].text(), p["status"]["phase"].text(), message.empty() ? "" : ": " + message);
+    }
+    return text;
+  }
+  git::Repository repository() { return must(house.git->repository("config")); }
+  std::string tip() { return *must(repository().resolve("refs/heads/main")); }
+  std::size_t commits() { return must(repository().log(tip(), 100, first)).size(); }
+  bool holds(const std::string& service, int n, const std::string& commit) {
+    auto said = must(promote::image_at(repository(), commit, "dev", "shop/" + service));
+    return said && said->digest == Digest::of(fmt::format("{}{}", service, n));
+  }
+  std::string first;
+};
+
+TEST_F(Promotions, AreACommitEach) {
+  pipeline("");
+  passed("api", 1), passed("web", 1);
+  plan();
+  EXPECT_EQ(promotions(), "api Pending; web Pending; ");
+  execute_all();
+  EXPECT_EQ(promotions(), "api Running; web Running; ");
+  EXPECT_EQ(commits(), 2U);
+  EXPECT_TRUE(holds("api", 1, tip()) && holds("web", 1, tip()));
+  execute_all();
+  plan();
+  EXPECT_EQ(commits(), 2U);
+}
+
+TEST_F(Promotions, GoTogetherWhenAsked) {
+  pipeline(", together: true");
+  passed("api", 1), passed("web", 1);
+  plan();
+  execute_all();
+  EXPECT_EQ(promotions(), "api Running; web Running; ");
+  EXPECT_EQ(commits(), 1U);
+  EXPECT_TRUE(holds("api", 1, tip()) && holds("web", 1, tip()));
+  EXPECT_EQ(must(all(ctx, *house.client, "Release")).size(), 2U);
+  passed("api", 2);
+  plan();
+  execute_all();
+  EXPECT_EQ(commits(), 2U) << "the other is there already";
+}
+
+TEST_F(Promotions, OneThatCannotBeWrittenKeepsNoOther) {
+  pipeline(", together: true");
+  commit("config", "main", {{"dev/kustomization.yaml", "resources: []\nimages:\n- name: shop/web\n  newTag: old\n"}});
+  passed("web", 1);
+  path::Promotion lost{.service = "api", .environment = "dev", .artifact = {.service = "api", .image = "shop/api", .digest = Digest::of("x")},
+                       .config_repository = "config", .config_path = "nowhere"};
+  must(record(ctx, *house.client, "Promotion", "lost", to_doc(lost), {{"slipway.dev/environment", "dev"}, {"slipway.dev/service", "api"}}));
+  EXPECT_TRUE(set_status(ctx, *house.client, "Promotion", "lost", doc::Map{{"phase", "Pending"}}));
+  plan();
+  execute_all();
+  EXPECT_TRUE(holds("web", 1, tip()));
+  EXPECT_EQ(phase_of(object("Promotion", "lost")), path::Phase::failed);
+}
+
+TEST_F(Promotions, AWindowHoldsThemBack) {
+  pipeline(", windows: [{kind: deny, schedule: '* * * * *', duration: 1h}]");
+  passed("api", 1);
+  auto later = must(plan_promotions(ctx, house, "shop"));
+  EXPECT_TRUE(later) << "somebody must look when it ends";
+  EXPECT_EQ(promotions(), "api Waiting: held back: no promotions during \"* * * * *\" (UTC) for 1h0m0s; ");
+  execute_all();
+  EXPECT_EQ(commits(), 0U);
+  pipeline("");
+  plan();
+  execute_all();
+  EXPECT_EQ(promotions(), "api Running; ");
+}
+
+TEST_F(Promotions, ArePullRequestsWhenAsked) {
+  pipeline(", pullRequest: true, together: true");
+  passed("api", 1), passed("web", 1);
+  plan();
+  execute_all();
+  const std::string waits = ": pull request 1 of config waits to be merged; ";
+  EXPECT_EQ(promotions(), "api Waiting" + waits + "web Waiting" + waits);
+  EXPECT_EQ(commits(), 0U) << "nothing on the branch";
+  // Again, and again after a kill before it was noted: the same request.
+  plan();
+  execute_all();
+  for (const auto& p : must(all(ctx, *house.client, "Promotion")))
+    EXPECT_TRUE(set_status(ctx, *house.client, "Promotion", p.name(), doc::Map{{"phase", "Pending"}, {"pullRequest", nullptr}}));
+  execute_all();
+  auto requests = must(all(ctx, *house.client, "PullRequest"));
+  ASSERT_EQ(requests.size(), 1U);
+  auto head = requests[0]["spec"]["head"].text();
+  EXPECT_TRUE(holds("api", 1, head) && holds("web", 1, head));
+  EXPECT_EQ(requests[0]["spec"]["author"].text(), "slipway");
+
+  auto tip_before = tip();
+  EXPECT_TRUE(repository().update_ref("refs/heads/main", head, tip_before, "merged by a person"));
+  plan();
+  EXPECT_EQ(promotions(), "api Running; web Running; ");
+  for (const auto& release : must(all(ctx, *house.client, "Release")))
+    EXPECT_FALSE(release["spec"]["promotion"].text().empty());
+}
+
+}  // namespace
+}  // namespace slipway::engine

@@ -1,0 +1,102 @@
+#include "engine/rendered_changes.h"
+
+#include <algorithm>
+
+#include "doc/patch.h"
+#include "engine/house.h"
+#include "engine/promotions.h"
+#include "engine/render.h"
+#include "lint/lint.h"
+#include "manifest/kustomize.h"
+
+namespace slipway::engine {
+namespace {
+
+const kube::Type application_type{"argoproj.io/v1alpha1", "Application"};
+
+// What is found now and was not, each as often as it is more.
+std::vector<path::Finding> new_findings(const std::string& before, const std::string& after) {
+  auto find = [](const std::string& text) {
+    const lint::Source source{"rendered", text};
+    return lint::lint_manifests(std::span(&source, 1));
+  };
+  std::map<std::pair<std::string, std::string>, int> known;
+  for (const auto& finding : find(before)) ++known[{finding.rule, finding.message}];
+  auto found = find(after);
+  std::erase_if(found, [&](const path::Finding& finding) { return known[{finding.rule, finding.message}]-- > 0; });
+  return found;
+}
+
+// The Applications that deploy this branch of the repository.
+Result<std::vector<gitops::Application>> applications_of(const Ctx& ctx, House& house, const path::Change& change,
+                                                         const git::Repository& repository) {
+  auto branch = change.base_ref.starts_with("refs/heads/") ? change.base_ref.substr(11) : change.base_ref;
+  auto trunk = default_branch(repository);
+  TRY(auto list, house.client->list(ctx, application_type, {.ns = std::string(gitops::home_namespace)}));
+  std::vector<gitops::Application> found;
+  for (const auto& object : list.items) {
+    auto app = gitops::application_from(object);
+    if (!app) continue;
+    bool reads = std::any_of(app->sources.begin(), app->sources.end(), [&](const gitops::SourceSpec& source) {
+      const auto& revision = source.target_revision;
+      return embedded_repository(house, source.repo_url) == change.repository &&
+             (revision == branch || revision == change.base_ref || (revision == "HEAD" && branch == trunk));
+    });
+    if (reads) found.push_back(*std::move(app));
+  }
+  return found;
+}
+
+// As it would be with the repository at a commit.
+Result<std::vector<doc::Value>> render_with(const Ctx& ctx, House& house, gitops::Application app,
+                                            const std::string& repository, const git::Oid& commit) {
+  for (auto& source : app.sources)
+    if (embedded_repository(house, source.repo_url) == repository) source.target_revision = commit;
+  gitops::Renderer renderer(*house.repositories);
+  TRY(auto rendered, renderer.render(ctx, app));
+  return *rendered->objects;
+}
+
+RenderedChange change_of(const std::string& name, Result<std::vector<doc::Value>> before,
+                         Result<std::vector<doc::Value>> after) {
+  if (!after) return {name, {}, {}, after.error().print()};
+  // What could not be rendered before is new as a whole.
+  return rendered_change(name, before ? *before : std::vector<doc::Value>(), *after);
+}
+
+}  // namespace
+
+RenderedChange rendered_change(const std::string& name, const std::vector<doc::Value>& before,
+                               const std::vector<doc::Value>& after) {
+  auto now = manifest::print_objects(before), then = manifest::print_objects(after);
+  if (now == then) return {name, {}, {}, {}};
+  return {name, doc::unified_diff(now, then, name + " now", name + " after the merge"), new_findings(now, then), {}};
+}
+
+Result<std::vector<RenderedChange>> rendered_changes(const Ctx& ctx, House& house, const path::Change& change) {
+  std::vector<RenderedChange> changes;
+  if (change.base.empty()) return changes;
+  TRY(auto repository, house.git->repository(change.repository));
+  TRY(auto applications, applications_of(ctx, house, change, repository));
+  TRY(auto concerned, house.gitops->renderer().concerned(repository, repository_url(change.repository), change.base,
+                                                         change.after));
+  std::set<std::string> covered;  // paths
+  for (const auto& app : applications) {
+    for (const auto& source : app.sources) covered.insert(source.path);
+    if (std::find(concerned.begin(), concerned.end(), app.key) == concerned.end()) continue;
+    changes.push_back(change_of(app.key.name, render_with(ctx, house, app, change.repository, change.base),
+                                render_with(ctx, house, app, change.repository, change.after)));
+  }
+  TRY(auto known, pipelines(ctx, house));
+  for (const auto& pipeline : known) {
+    if (pipeline.config_repository != change.repository || "refs/heads/" + pipeline.branch != change.base_ref) continue;
+    for (const auto& environment : pipeline.environments)
+      if (covered.insert(environment.path).second)
+        changes.push_back(change_of(environment.name, render_at(ctx, repository, change.base, environment.path),
+                                    render_at(ctx, repository, change.after, environment.path)));
+  }
+  std::erase_if(changes, [](const RenderedChange& c) { return c.error.empty() && c.difference.empty(); });
+  return changes;
+}
+
+}  // namespace slipway::engine
