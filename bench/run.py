@@ -13,12 +13,12 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 from figures import machine, save, table  # noqa: E402
 
-GROUPS = ("micro", "up", "path", "cache")
+GROUPS = ("micro", "up", "path", "cache", "gitops")
 
 
 def main():
     parser = argparse.ArgumentParser(prog="script/bench", description=__doc__.split("\n")[0])
-    parser.add_argument("filter", nargs="*", help=f"only figures whose group or name begins so: {', '.join(GROUPS)}, micro/render ...")
+    parser.add_argument("filter", nargs="*", help=f"only figures whose group or name begins so: {', '.join(GROUPS)}, gitops/render ...")
     parser.add_argument("--quick", action="store_true", help="fewer repetitions: under three minutes")
     parser.add_argument("--json", metavar="FILE", help="writes the figures with their samples as JSON")
     parser.add_argument("--program", required=True, help=argparse.SUPPRESS)

@@ -1,90 +1,14 @@
-"""bench/micro: parts alone. Rendering as a person calls it, beside kubectl; the rest in one process by Google Benchmark,
-beside what disk and hash allow."""
+"""bench/micro: parts alone, in one process by Google Benchmark, beside what disk and hash allow."""
 import json
 import os
 import shutil
 import subprocess
 import sys
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, ".."))
-from figures import Figure, at_most, median, number, share_of, spread  # noqa: E402
+from figures import Figure, at_most, number, share_of  # noqa: E402
 from house import scratch  # noqa: E402
-
-DEPLOYMENT = """apiVersion: apps/v1
-kind: Deployment
-metadata:
-  name: service-{n}
-spec:
-  replicas: 1
-  selector:
-    matchLabels: {{app: service-{n}}}
-  template:
-    metadata:
-      labels: {{app: service-{n}}}
-    spec:
-      containers:
-      - name: app
-        image: shop/api:1
-        ports:
-        - containerPort: 8080
-        envFrom:
-        - configMapRef: {{name: settings}}
-"""
-OVERLAY = """resources:
-- ../base
-namespace: production
-namePrefix: prod-
-labels:
-- pairs: {tier: web}
-images:
-- name: shop/api
-  newTag: "2"
-configMapGenerator:
-- name: settings
-  literals: [mode=fast]
-"""
-
-
-def tree(root, count):
-    for path, text in {"base/all.yaml": "---\n".join(DEPLOYMENT.format(n=n) for n in range(count)), "base/kustomization.yaml": "resources:\n- all.yaml\n", "overlay/kustomization.yaml": OVERLAY}.items():
-        os.makedirs(os.path.join(root, os.path.dirname(path)), exist_ok=True)
-        open(os.path.join(root, path), "w").write(text)
-    return os.path.join(root, "overlay")
-
-
-def timed(argv):
-    began = time.perf_counter()
-    result = subprocess.run(argv, capture_output=True)
-    if result.returncode:
-        raise RuntimeError(f"{' '.join(argv)}: exit {result.returncode}\n{result.stderr.decode()[-2000:]}")
-    return (time.perf_counter() - began) * 1000, result.stdout
-
-
-def render(slipway, quick, say):
-    figures = []
-    for count in (100, 1000):
-        root = scratch("render")
-        overlay = tree(root, count)
-        ours, theirs = [], []
-        for _ in range(3 if quick else 7):
-            took, mine = timed([slipway, "render", overlay])
-            ours.append(took)
-            if shutil.which("kubectl"):
-                took, other = timed(["kubectl", "kustomize", overlay])
-                theirs.append(took)
-                if mine != other:
-                    raise RuntimeError(f"slipway render and kubectl kustomize differ: {overlay}")
-        shutil.rmtree(root)
-        say(f"micro: {count} objects rendered in {median(ours):.0f} ms" + (f", kubectl {median(theirs):.0f} ms" if theirs else ""))
-        name = f"micro/render-{count}"
-        if theirs:
-            figures.append(share_of(name, median(ours), "ms", median(theirs), "kubectl kustomize", 0.2 if count == 100 else 0.1, samples=ours, note=f"{spread(ours)}; the output is the same to the byte"))
-        else:
-            figures.append(Figure(name, median(ours), "ms", peer="not measured: no kubectl", samples=ours))
-    return figures
-
 
 def runs(ms, told):
     """What the engine adds to the commands of a workflow. A run of `true` in bash is the least that a step can be."""
@@ -111,8 +35,6 @@ def runs(ms, told):
 
 
 def measure(program, quick, say):
-    slipway = os.path.join(os.path.dirname(os.path.dirname(program)), "slipway")
-    figures = render(slipway, quick, say)
     root = scratch("micro")
     try:
         seconds = "0.2s" if quick else "1s"
@@ -128,7 +50,7 @@ def measure(program, quick, say):
     one, many = ms["create_object/real_time/threads:1"], ms["create_object/real_time/threads:64"]
     # Google Benchmark gives wall time over all threads' iterations.
     say(f"micro: a durable write {number(sync)} ms, an object {number(one)} ms alone, {number(many)} ms with 64 at once")
-    return figures + runs(ms, told) + [
+    return runs(ms, told) + [
         share_of("micro/create-one", one, "ms", sync, "append + fdatasync", 4, note="acknowledged when it is on disk"),
         share_of("micro/create-of-64", many, "ms", sync, "append + fdatasync", 1, note="64 writers at once share commits"),
         at_most("micro/read", ms["read_object"], "ms", 0.005),
