@@ -1,5 +1,6 @@
 #pragma once
-// Cron schedules that open for a while: sync windows, hours in which promotions may happen. Five fields of numbers, UTC.
+// Cron schedules that open for a while: sync windows, hours in which promotions may happen. Five fields of numbers,
+// UTC.
 #include <optional>
 #include <string_view>
 

@@ -27,7 +27,8 @@ struct Promotions : HouseTest {
     must(house.client->apply(ctx, must(doc::parse_yaml(text)), {.force = true}));
   }
   void passed(const std::string& service, int n) {
-    path::Artifact artifact{.service = service, .image = "shop/" + service, .digest = Digest::of(fmt::format("{}{}", service, n))};
+    path::Artifact artifact{
+        .service = service, .image = "shop/" + service, .digest = Digest::of(fmt::format("{}{}", service, n))};
     artifact.tags = {fmt::format("sha-{}", n)};
     must(record(ctx, *house.client, "Artifact", name_of(artifact), to_doc(artifact)));
     EXPECT_TRUE(set_status(ctx, *house.client, "Artifact", name_of(artifact),
@@ -35,14 +36,16 @@ struct Promotions : HouseTest {
   }
   void plan() { must(plan_promotions(ctx, house, "shop")); }
   void execute_all() {
-    for (const auto& promotion : must(all(ctx, *house.client, "Promotion"))) must(execute_promotion(ctx, house, promotion.name()));
+    for (const auto& promotion : must(all(ctx, *house.client, "Promotion")))
+      must(execute_promotion(ctx, house, promotion.name()));
   }
   // "api Running; web Waiting: why; "
   std::string promotions() {
     std::string text;
     for (const auto& p : must(all(ctx, *house.client, "Promotion"))) {
       auto message = p["status"]["message"].text();
-      text += fmt::format("{} {}{}; ", p["spec"]["service"].text(), p["status"]["phase"].text(), message.empty() ? "" : ": " + message);
+      text += fmt::format("{} {}{}; ", p["spec"]["service"].text(), p["status"]["phase"].text(),
+                          message.empty() ? "" : ": " + message);
     }
     return text;
   }
@@ -89,9 +92,13 @@ TEST_F(Promotions, OneThatCannotBeWrittenKeepsNoOther) {
   pipeline(", together: true");
   commit("config", "main", {{"dev/kustomization.yaml", "resources: []\nimages:\n- name: shop/web\n  newTag: old\n"}});
   passed("web", 1);
-  path::Promotion lost{.service = "api", .environment = "dev", .artifact = {.service = "api", .image = "shop/api", .digest = Digest::of("x")},
-                       .config_repository = "config", .config_path = "nowhere"};
-  must(record(ctx, *house.client, "Promotion", "lost", to_doc(lost), {{"slipway.dev/environment", "dev"}, {"slipway.dev/service", "api"}}));
+  path::Promotion lost{.service = "api",
+                       .environment = "dev",
+                       .artifact = {.service = "api", .image = "shop/api", .digest = Digest::of("x")},
+                       .config_repository = "config",
+                       .config_path = "nowhere"};
+  must(record(ctx, *house.client, "Promotion", "lost", to_doc(lost),
+              {{"slipway.dev/environment", "dev"}, {"slipway.dev/service", "api"}}));
   EXPECT_TRUE(set_status(ctx, *house.client, "Promotion", "lost", doc::Map{{"phase", "Pending"}}));
   plan();
   execute_all();
@@ -125,7 +132,8 @@ TEST_F(Promotions, ArePullRequestsWhenAsked) {
   plan();
   execute_all();
   for (const auto& p : must(all(ctx, *house.client, "Promotion")))
-    EXPECT_TRUE(set_status(ctx, *house.client, "Promotion", p.name(), doc::Map{{"phase", "Pending"}, {"pullRequest", nullptr}}));
+    EXPECT_TRUE(set_status(ctx, *house.client, "Promotion", p.name(),
+                           doc::Map{{"phase", "Pending"}, {"pullRequest", nullptr}}));
   execute_all();
   auto requests = must(all(ctx, *house.client, "PullRequest"));
   ASSERT_EQ(requests.size(), 1U);

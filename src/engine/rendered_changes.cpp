@@ -78,8 +78,8 @@ Result<std::vector<RenderedChange>> rendered_changes(const Ctx& ctx, House& hous
   if (change.base.empty()) return changes;
   TRY(auto repository, house.git->repository(change.repository));
   TRY(auto applications, applications_of(ctx, house, change, repository));
-  TRY(auto concerned, house.gitops->renderer().concerned(repository, repository_url(change.repository), change.base,
-                                                         change.after));
+  TRY(auto concerned,
+      house.gitops->renderer().concerned(repository, repository_url(change.repository), change.base, change.after));
   std::set<std::string> covered;  // paths
   for (const auto& app : applications) {
     for (const auto& source : app.sources) covered.insert(source.path);

@@ -11,7 +11,8 @@ namespace {
 std::string deployment(std::string_view image, bool privileged = false) {
   return fmt::format(
       "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web}}\nspec:\n  selector: {{matchLabels: {{app: "
-      "web}}}}\n  template:\n    metadata: {{labels: {{app: web}}}}\n    spec:\n      containers:\n      - name: web\n   "
+      "web}}}}\n  template:\n    metadata: {{labels: {{app: web}}}}\n    spec:\n      containers:\n      - name: web\n "
+      "  "
       "     image: {}\n        securityContext: {{privileged: {}}}\n",
       image, privileged);
 }
@@ -70,7 +71,7 @@ TEST_F(RenderedChanges, NamesWhatPoliciesFindInThemNow) {
 TEST_F(RenderedChanges, SaysWhatCannotBeRendered) {
   application("shop-dev", "dev");
   auto text = comment({{"dev/kustomization.yaml", "resources: [gone.yaml]\n"}});
-  EXPECT_TRUE(text.contains("cannot be rendered: dev/kustomization.yaml:1:13")) << text;
+  EXPECT_TRUE(text.contains("cannot be rendered: dev/kustomization.yaml:1:12")) << text;
 }
 
 TEST_F(RenderedChanges, EnvironmentsOfPipelinesToo) {

@@ -194,6 +194,7 @@ Result<std::optional<Millis>> Dispatch::look_once(const Ctx& ctx, const kube::Ke
                         heals.add(1, {{"healed", drift.healed ? "true" : "false"}});
                         if (options_.drift) options_.drift(drift);
                       },
+                      nullptr,
                       [&](const std::string& url) {
                         auto state = state_.lock();
                         auto source = state->sources.find(plain_url(url));

@@ -15,10 +15,12 @@ std::string config_map_text(const std::string& name, const std::string& value, i
 std::string hook_text(const std::string& app, const std::string& policy) {
   auto policies = policy.empty() ? "" : fmt::format(", argocd.argoproj.io/hook-delete-policy: {}", policy);
   return fmt::format(
-      "apiVersion: batch/v1\nkind: Job\nmetadata: {{name: {0}-pre, annotations: {{argocd.argoproj.io/hook: PreSync{1}}}}}\n"
+      "apiVersion: batch/v1\nkind: Job\nmetadata: {{name: {0}-pre, annotations: {{argocd.argoproj.io/hook: "
+      "PreSync{1}}}}}\n"
       "spec: {{template: {{spec: {{restartPolicy: Never, containers: [{{name: c, image: i}}]}}}}}}\n"
       "---\n"
-      "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {0}-post, annotations: {{argocd.argoproj.io/hook: PostSync{1}}}}}\n"
+      "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {0}-post, annotations: {{argocd.argoproj.io/hook: "
+      "PostSync{1}}}}}\n"
       "data: {{v: hook}}\n",
       app, policies);
 }
@@ -98,7 +100,7 @@ void SimRepositories::restore() {
   lost_.clear();
 }
 
-const Commit* SimRepositories::at(const std::string& id) const {
+const Commit* SimRepositories::wanted_at(const std::string& id) const {
   auto found = commits_.find(id);
   return found == commits_.end() ? nullptr : &found->second;
 }
@@ -109,7 +111,8 @@ std::vector<const Commit*> SimRepositories::heads_since(std::size_t number) cons
   return found;
 }
 
-// -- the client ---------------------------------------------------------------------------------------------------------
+// -- the client
+// ---------------------------------------------------------------------------------------------------------
 
 Result<SimClient::Fate> SimClient::call(bool write) {
   if (dead_) return fail(Kind::cancelled, "killed");
@@ -153,7 +156,8 @@ Result<kube::Object> SimClient::write(const Ctx& ctx, const std::string& verb, c
   if (!before || before->resource_version() != after.resource_version())
     around_.log->events.push_back({before ? kube::Event::Type::modified : kube::Event::Type::added, after});
   if (around_.wrote) around_.wrote(before.value_or(kube::Object()), after);
-  if (fate == Fate::lost_answer) return dead_ ? fail(Kind::cancelled, "killed") : fail(Kind::timeout, "no answer in time");
+  if (fate == Fate::lost_answer)
+    return dead_ ? fail(Kind::cancelled, "killed") : fail(Kind::timeout, "no answer in time");
   return after;
 }
 
@@ -178,8 +182,9 @@ Result<kube::Object> SimClient::update(const Ctx& ctx, doc::Value object, const 
   return write(ctx, "update", probe.type(), probe.key(), options.dry_run, object,
                [&] { return behind_->update(ctx, object, options); });
 }
-Result<kube::Object> SimClient::patch(const Ctx& ctx, const kube::Type& type, const kube::Key& key, kube::PatchType kind,
-                                      const doc::Value& patch, const kube::WriteOptions& options) {
+Result<kube::Object> SimClient::patch(const Ctx& ctx, const kube::Type& type, const kube::Key& key,
+                                      kube::PatchType kind, const doc::Value& patch,
+                                      const kube::WriteOptions& options) {
   return write(ctx, "patch", type, key, options.dry_run, kube::make_object(type, key),
                [&] { return behind_->patch(ctx, type, key, kind, patch, options); });
 }
@@ -202,7 +207,8 @@ Result<> SimClient::remove(const Ctx& ctx, const kube::Type& type, const kube::K
     around_.log->events.push_back({kube::Event::Type::deleted, *before});
   else
     around_.log->events.push_back({kube::Event::Type::modified, *after});
-  if (fate == Fate::lost_answer) return dead_ ? fail(Kind::cancelled, "killed") : fail(Kind::timeout, "no answer in time");
+  if (fate == Fate::lost_answer)
+    return dead_ ? fail(Kind::cancelled, "killed") : fail(Kind::timeout, "no answer in time");
   return {};
 }
 Result<kube::Client::Resource> SimClient::resource(const Ctx& ctx, const kube::Type& type) {
@@ -210,7 +216,8 @@ Result<kube::Client::Resource> SimClient::resource(const Ctx& ctx, const kube::T
   return behind_->resource(ctx, type);
 }
 
-// -- people -------------------------------------------------------------------------------------------------------------
+// -- people
+// -------------------------------------------------------------------------------------------------------------
 
 std::optional<kube::Object> Person::get(const kube::Type& type, const kube::Key& key) {
   return must(client_->get(Ctx(), type, key));
@@ -228,8 +235,7 @@ void Person::remove(const kube::Type& type, const kube::Key& key) {
   auto before = get(type, key);
   if (!before || !client_->remove(Ctx(), type, key, {})) return;
   auto after = get(type, key);
-  log_.events.push_back(
-      {after ? kube::Event::Type::modified : kube::Event::Type::deleted, after ? *after : *before});
+  log_.events.push_back({after ? kube::Event::Type::modified : kube::Event::Type::deleted, after ? *after : *before});
 }
 
 }  // namespace slipway::gitops::sim

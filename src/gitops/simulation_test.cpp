@@ -29,7 +29,8 @@ struct Seat {
 
 // One API for all worlds: making one costs as much as a thousand steps.
 cluster::TestApi& api() {
-  static auto shared = cluster::make_test_api({.durable = false, .crds = path::builtin_crds(), .namespaces = {"argocd"}});
+  static auto shared =
+      cluster::make_test_api({.durable = false, .crds = path::builtin_crds(), .namespaces = {"argocd"}});
   return shared;
 }
 
@@ -181,8 +182,8 @@ void World::restart(Seat& seat) {
   };
   seat.client = std::make_shared<SimClient>(api().client("slipway-gitops"), std::move(around));
   seat.dispatch = std::make_unique<detail::Dispatch>(
-      seat.client, repositories_, ControllerOptions{.ns = "argocd", .workers = 1, .resync = Millis(180000), .drift = {}},
-      clock_);
+      seat.client, repositories_,
+      ControllerOptions{.ns = "argocd", .workers = 1, .resync = Millis(180000), .drift = {}}, clock_);
   seat.watches.clear();
   subscribe(seat, detail::application_type);
 }
@@ -352,7 +353,8 @@ void World::act_outside() {
   }
 }
 
-// -- what must never happen ---------------------------------------------------------------------------------------------
+// -- what must never happen
+// ---------------------------------------------------------------------------------------------
 
 std::string World::app_of(const kube::Object& object) const {
   auto id = object.annotation(tracking_annotation);
@@ -391,7 +393,7 @@ void World::check_content(const std::string& app, const kube::Object& applicatio
     return violate(fmt::format("{} {} is written before any operation is recorded", object.kind(), object.name()));
   if (rules_.seats > 1) return;  // a second controller may have recorded another since
   for (const auto& revision : {operation["syncResult"]["revision"].text(), status["sync"]["revision"].text()}) {
-    const auto* commit = repositories_.at(revision);
+    const auto* commit = repositories_.wanted_at(revision);
     if (commit == nullptr) continue;
     const auto& desired = commit->at(app);
     if (!object.annotation("argocd.argoproj.io/hook").empty() && desired.hooks) return;
@@ -412,7 +414,8 @@ void World::note_hook(const kube::Object& before, const kube::Object& after) {
     violate(fmt::format("hook {} was run {} times in operation {}", after.name(), times, operation));
 }
 
-// -- the end ------------------------------------------------------------------------------------------------------------
+// -- the end
+// ------------------------------------------------------------------------------------------------------------
 
 // What keeps it from being at rest, "" for nothing.
 std::string World::rest() const {
@@ -420,7 +423,9 @@ std::string World::rest() const {
     auto application = person_.get(detail::application_type, {"argocd", app});
     if (!application) return app + " is not there";
     auto status = (*application)["status"];
-    if (status["sync"]["status"].text() != "Synced" || status["operationState"]["phase"].text() != "Succeeded" ||
+    // A request that could not be answered, or was stopped, ends in Error or Failed though all is well since.
+    auto phase = status["operationState"]["phase"].text();
+    if (status["sync"]["status"].text() != "Synced" || phase.empty() || phase == "Running" || phase == "Terminating" ||
         (*application)["operation"].present())
       return fmt::format("{} is {} at {} and its operation {}: {}\n{}", app, status["sync"]["status"].text(),
                          status["sync"]["revision"].text(), status["operationState"]["phase"].text(),
@@ -472,7 +477,8 @@ std::string World::settle() {
   return wrong_;
 }
 
-// -- the tests ----------------------------------------------------------------------------------------------------------
+// -- the tests
+// ----------------------------------------------------------------------------------------------------------
 
 std::uint64_t number(const char* name, std::uint64_t otherwise) {
   const auto* text = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): tests read it before any thread is there

@@ -338,8 +338,8 @@ Result<std::shared_ptr<const Rendered>> Renderer::render(const Ctx& ctx, const A
       if (app.keys) keys = [&] { return app.keys(ctx); };
       manifest::GitSource files(repositories[i], rendered->revisions[i], folders_);
       Elsewhere elsewhere(repositories_, permit);
-      TRY(auto one, render_source(ctx, rendered->revisions[i], files, app.sources[i], {std::move(keys), learned_},
-                                  elsewhere));
+      TRY(auto one,
+          render_source(ctx, rendered->revisions[i], files, app.sources[i], {std::move(keys), learned_}, elsewhere));
       rendered->types.push_back(std::move(one.type));
       for (auto& object : one.objects) objects->push_back(std::move(object));
       auto& read = next->reads.emplace_back();

@@ -59,7 +59,8 @@ class Walk {
     return count == children(owned);
   }
 
-  // Items by their keys, k:{"name":"web"}, or themselves, v:"a". They must stand in the order in which they are applied.
+  // Items by their keys, k:{"name":"web"}, or themselves, v:"a". They must stand in the order in which they are
+  // applied.
   bool list(const doc::List& applied, const doc::Value& live, const doc::Value& owned) {
     if (!live.is_list() || children(owned) != applied.size()) return false;
     const auto& have = *live.if_list();

@@ -44,10 +44,9 @@ const std::string host = "source: {kind: ConfigMap, name: settings, fieldPath: d
                   port = "source: {kind: ConfigMap, name: settings, fieldPath: data.port}";
 INSTANTIATE_TEST_SUITE_P(
     Table, Newer_,
-    testing::Values(
-        Newer{"AValueOfItsOwn", "sourceValue: own", "data.host", "{}", "  host: own\n"},
-        Newer{"NotBoth", host + "\n  sourceValue: own", "data.host", "{}", "not both"},
-        Newer{"Json", host, "data.text\\.json.db.host", "{}", R"(  text.json: |-
+    testing::Values(Newer{"AValueOfItsOwn", "sourceValue: own", "data.host", "{}", "  host: own\n"},
+                    Newer{"NotBoth", host + "\n  sourceValue: own", "data.host", "{}", "not both"},
+                    Newer{"Json", host, "data.text\\.json.db.host", "{}", R"(  text.json: |-
     {
       "db": {
         "host": "prod.example.com",
@@ -60,18 +59,19 @@ INSTANTIATE_TEST_SUITE_P(
       "debug": false
     }
 )"},
-        Newer{"JsonKeepsTheType", port, "data.text\\.json.db.port", "{}", "\"port\": 5432"},
-        Newer{"JsonList", host, "data.text\\.json.db.names.1", "{}", "\"prod.example.com\"\n        ]"},
-        Newer{"JsonOnOneLine", host, "data.flat\\.json.a.host", "{}",
-              R"(flat.json: '{"a":{"host":"prod.example.com"},"b":1}')"},
-        Newer{"JsonNewField", host, "data.flat\\.json.a.new", "{create: true}", R"("new":"prod.example.com")"},
-        Newer{"JsonNoField", host, "data.flat\\.json.a.new", "{}", "unable to find field"},
-        Newer{"YamlKeepsItsText", host, "data.text\\.yaml.db.host", "{}",
-              "    # of the team\n    db:\n      host: \"prod.example.com\"  # here\n"},
-        Newer{"YamlPart", host, "data.text\\.yaml.db.url", "{delimiter: /, index: 2}",
-              "url: https://prod.example.com/app\n"},
-        Newer{"YamlList", port, "data.text\\.yaml.db.ports.0", "{}", "- 5432\n"},
-        Newer{"PlainText", host, "data.host.x", "{}", "unable to find field \"data.host.x\""}),
+                    Newer{"JsonKeepsTheType", port, "data.text\\.json.db.port", "{}", "\"port\": 5432"},
+                    Newer{"JsonList", host, "data.text\\.json.db.names.1", "{}", "\"prod.example.com\"\n        ]"},
+                    Newer{"JsonOnOneLine", host, "data.flat\\.json.a.host", "{}",
+                          R"(flat.json: '{"a":{"host":"prod.example.com"},"b":1}')"},
+                    Newer{"JsonNewField", host, "data.flat\\.json.a.new", "{create: true}",
+                          R"("new":"prod.example.com")"},
+                    Newer{"JsonNoField", host, "data.flat\\.json.a.new", "{}", "unable to find field"},
+                    Newer{"YamlKeepsItsText", host, "data.text\\.yaml.db.host", "{}",
+                          "    # of the team\n    db:\n      host: \"prod.example.com\"  # here\n"},
+                    Newer{"YamlPart", host, "data.text\\.yaml.db.url", "{delimiter: /, index: 2}",
+                          "url: https://prod.example.com/app\n"},
+                    Newer{"YamlList", port, "data.text\\.yaml.db.ports.0", "{}", "- 5432\n"},
+                    Newer{"PlainText", host, "data.host.x", "{}", "unable to find field \"data.host.x\""}),
     [](const auto& i) { return i.param.name; });
 
 constexpr std::string_view set = R"(apiVersion: apps/v1

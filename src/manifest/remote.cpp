@@ -66,9 +66,8 @@ Result<> read_query(std::string_view query, RemoteFolder& folder, std::string_vi
 }  // namespace
 
 bool is_commit_id(std::string_view revision) {
-  return revision.size() == 40 && std::all_of(revision.begin(), revision.end(), [](char c) {
-           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-         });
+  return revision.size() == 40 && std::all_of(revision.begin(), revision.end(),
+                                              [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
 bool is_remote(std::string_view text) {

@@ -358,9 +358,9 @@ TEST_F(ChainTest, AnApprovalWaitsForItsWindow) {
   hold("dev", 2, Verdict::pass, 0);
   auto& prod = pipeline.environments[2];
   prod.windows = {{.allow = true, .schedule = "0 11 * * *", .duration = std::chrono::hours(1)}};
-  EXPECT_EQ(next(1), "prod sha-2 Waiting [waiting for approval by ada or bob]; ");
+  EXPECT_EQ(next(11), "prod sha-2 Waiting [waiting for approval by ada or bob]; ");
   approvals.push_back({"web", "prod", artifact("web", 2).digest, "bob"});
-  EXPECT_EQ(next(1), "again at 20");
+  EXPECT_EQ(next(11), "again at 20");
   EXPECT_EQ(next(20), "prod sha-2 Pending [by pull request] by bob; ");
 }
 

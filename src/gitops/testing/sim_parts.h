@@ -63,7 +63,7 @@ class SimRepositories final : public Repositories {
   void restore();
   const Commit& head() const { return commits_.at(heads_.back()); }
   const std::string& head_id() const { return heads_.back(); }
-  const Commit* at(const std::string& id) const;
+  const Commit* wanted_at(const std::string& id) const;
   // Every commit that was the head since the one of that number, which is what heads() was then.
   std::size_t heads() const { return heads_.size(); }
   std::vector<const Commit*> heads_since(std::size_t number) const;
@@ -92,8 +92,8 @@ struct Surroundings {
   std::uint64_t* steps = nullptr;
   Dice* dice = nullptr;
   Log* log = nullptr;
-  unsigned fault_rate = 0;                                             // of a thousand calls
-  std::function<void()> meanwhile;                                     // others act, now and then
+  unsigned fault_rate = 0;                                                           // of a thousand calls
+  std::function<void()> meanwhile;                                                   // others act, now and then
   std::function<void(const std::string& verb, const kube::Object&)> about_to_write;  // real writes only
   std::function<void(const kube::Object& before, const kube::Object& after)> wrote;
 };

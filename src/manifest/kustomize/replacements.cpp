@@ -255,7 +255,13 @@ Result<std::string> put_in_yaml(const std::string& text, const Inside& inside, c
       return fail(Kind::invalid, "within YAML text only scalars can be replaced");
     auto next = *field;
     TRY_OK(put(next, value, options));
-    TRY_OK(splicer.set_scalar(*field, scalar_text(next)));
+    if (next.is_string()) {
+      TRY_OK(splicer.set_scalar(*field, scalar_text(next)));
+    } else {
+      auto mark = field->mark();
+      splicer.splice(mark.begin, mark.end, scalar_text(next));
+      *field = std::move(next);
+    }
   }
   return splicer.finish();
 }
