@@ -163,8 +163,9 @@ Result<TimeZone> TimeZone::find(std::string_view name) {
   if (!well_formed(name)) return fail(Kind::invalid, "time zone \"{}\": no such name, want one as Europe/Berlin", name);
   auto bytes = read_file(fs::path("/usr/share/zoneinfo") / name);
   if (!bytes)
-    return Fail(Error(Kind::invalid, fmt::format("time zone \"{}\": not in this system's time zone database", name))
-                    .with_hint("names are those of the IANA database, as Europe/Berlin; they come with package tzdata"));
+    return Fail(
+        Error(Kind::invalid, fmt::format("time zone \"{}\": not in this system's time zone database", name))
+            .with_hint("names are those of the IANA database, as Europe/Berlin; they come with package tzdata"));
   return parse(name, *bytes);
 }
 
@@ -190,8 +191,8 @@ Result<TimeZone> TimeZone::parse(std::string_view name, std::string_view bytes) 
     auto from = static_cast<std::size_t>(static_cast<unsigned char>(bytes[row + 5]));
     if (from >= counts.letters) return bad();
     auto abbreviation = bytes.substr(letters + from, counts.letters - from);
-    rep->locals.push_back({seconds(big_endian(bytes, row, 4)), std::string(abbreviation.substr(0, abbreviation.find('\0'))),
-                           bytes[row + 4] != 0});
+    rep->locals.push_back({seconds(big_endian(bytes, row, 4)),
+                           std::string(abbreviation.substr(0, abbreviation.find('\0'))), bytes[row + 4] != 0});
   }
   for (std::size_t i = 0; i < counts.times; ++i) {
     auto local = static_cast<std::size_t>(static_cast<unsigned char>(bytes[indexes + i]));

@@ -21,8 +21,8 @@ Result<bool> same(const Value& a, const Value& b) {
       return wrong("incompatible types for comparison: {} and {}", go_type(a), go_type(b));
     return false;
   }
-  if (basic(a) != Basic::none) return deep_equal(a.if_int() ? Value(Int{a.if_int()->n}) : a,
-                                                 b.if_int() ? Value(Int{b.if_int()->n}) : b);
+  if (basic(a) != Basic::none)
+    return deep_equal(a.if_int() ? Value(Int{a.if_int()->n}) : a, b.if_int() ? Value(Int{b.if_int()->n}) : b);
   if (a.nothing() || b.nothing()) return a.nothing() == b.nothing();
   if (go_kind(a) != go_kind(b))
     return wrong("non-comparable types {}: {}, {}: {}", print(a), go_type(a), go_type(b), print(b));
@@ -43,10 +43,14 @@ Result<bool> less(const Value& a, const Value& b) {
     if (basic(*v) == Basic::none) return wrong("invalid type for comparison");
   if (basic(a) != basic(b)) return wrong("incompatible types for comparison: {} and {}", go_type(a), go_type(b));
   switch (basic(a)) {
-    case Basic::integer: return a.if_int()->n < b.if_int()->n;
-    case Basic::real: return *a.if_float() < *b.if_float();
-    case Basic::text: return *a.if_string() < *b.if_string();
-    default: return wrong("invalid type for comparison");
+    case Basic::integer:
+      return a.if_int()->n < b.if_int()->n;
+    case Basic::real:
+      return *a.if_float() < *b.if_float();
+    case Basic::text:
+      return *a.if_string() < *b.if_string();
+    default:
+      return wrong("invalid type for comparison");
   }
 }
 
@@ -132,13 +136,26 @@ std::string html(std::string_view text) {
   std::string out;
   for (char c : text) {
     switch (c) {
-      case '\0': out += "\uFFFD"; break;
-      case '"': out += "&#34;"; break;
-      case '\'': out += "&#39;"; break;
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      default: out += c;
+      case '\0':
+        out += "\uFFFD";
+        break;
+      case '"':
+        out += "&#34;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
@@ -198,7 +215,9 @@ const Functions& builtin_functions() {
       {"println", {"a*", [](const Items& a) -> Result<Value> { return Value(print_line(a)); }}},
       {"printf",
        {"sa*",
-        [](const Items& a) -> Result<Value> { return Value(format(*a[0].if_string(), Items(a.begin() + 1, a.end()))); }}},
+        [](const Items& a) -> Result<Value> {
+          return Value(format(*a[0].if_string(), Items(a.begin() + 1, a.end())));
+        }}},
       {"html", {"a*", [](const Items& a) -> Result<Value> { return Value(html(text_of(a))); }}},
       {"js", {"a*", [](const Items& a) -> Result<Value> { return Value(js(text_of(a))); }}},
       {"urlquery", {"a*", [](const Items& a) -> Result<Value> { return Value(urlquery(text_of(a))); }}},

@@ -20,14 +20,22 @@ enum class Flow { on, broken, continued };
 
 std::string_view type_of_letter(char letter) {
   switch (letter) {
-    case 's': return "string";
-    case 'i': return "int";
-    case 'I': return "int64";
-    case 'f': return "float64";
-    case 'b': return "bool";
-    case 'd': return "map[string]interface {}";
-    case 'S': return "[]string";
-    default: return "interface {}";
+    case 's':
+      return "string";
+    case 'i':
+      return "int";
+    case 'I':
+      return "int64";
+    case 'f':
+      return "float64";
+    case 'b':
+      return "bool";
+    case 'd':
+      return "map[string]interface {}";
+    case 'S':
+      return "[]string";
+    default:
+      return "interface {}";
   }
 }
 
@@ -49,7 +57,8 @@ class Execution {
     auto line = before.rfind('\n');
     auto column = line == std::string_view::npos ? before.size() : before.size() - line - 1;
     return fail(Kind::invalid, "template: {}:{}:{}: executing {} at <{}>: {}", tree_->parsed_as,
-                1 + std::count(before.begin(), before.end(), '\n'), column, go_quote(tree_->name), detail::print(*node_), what);
+                1 + std::count(before.begin(), before.end(), '\n'), column, go_quote(tree_->name),
+                detail::print(*node_), what);
   }
   void at(const Node& node) { node_ = &node; }
 
@@ -109,7 +118,9 @@ class Execution {
     at(node);
     TRY_OK(step());
     switch (node.kind) {
-      case K::text: TRY_OK(write(node.text)); return Flow::on;
+      case K::text:
+        TRY_OK(write(node.text));
+        return Flow::on;
       case K::action: {
         TRY(auto value, pipeline(dot, *node.pipe));
         if (!node.pipe->declared.empty()) return Flow::on;
@@ -117,13 +128,20 @@ class Execution {
         TRY_OK(write(value.nothing() ? "<no value>" : print(value)));
         return Flow::on;
       }
-      case K::break_: return Flow::broken;
-      case K::continue_: return Flow::continued;
+      case K::break_:
+        return Flow::broken;
+      case K::continue_:
+        return Flow::continued;
       case K::if_:
-      case K::with: return choose(dot, node);
-      case K::range: return range(dot, node);
-      case K::call_template: TRY_OK(call_template(dot, node)); return Flow::on;
-      default: return wrong("unknown node: " + detail::print(node));
+      case K::with:
+        return choose(dot, node);
+      case K::range:
+        return range(dot, node);
+      case K::call_template:
+        TRY_OK(call_template(dot, node));
+        return Flow::on;
+      default:
+        return wrong("unknown node: " + detail::print(node));
     }
   }
 
@@ -214,8 +232,7 @@ class Execution {
   Result<> call_template(const Value& dot, const Node& node) {
     auto found = trees_.find(node.value);
     if (found == trees_.end()) return wrong(fmt::format("template {} not defined", go_quote(node.value)));
-    if (templates_ >= limits_.depth)
-      return wrong(fmt::format("exceeded maximum template depth ({})", limits_.depth));
+    if (templates_ >= limits_.depth) return wrong(fmt::format("exceeded maximum template depth ({})", limits_.depth));
     Value inner;
     if (node.pipe) {
       TRY(inner, pipeline(dot, *node.pipe));
@@ -270,17 +287,20 @@ class Execution {
     const auto& first = *node.nodes.front();
     switch (first.kind) {
       case K::field:
-      case K::chain: return fields(dot, first, &node, final);
+      case K::chain:
+        return fields(dot, first, &node, final);
       case K::variable:
         if (first.names.size() > 1) return fields(dot, first, &node, final);
         at(first);
         TRY_OK(no_arguments(node, final));
         return variable(first.names.front());
-      case K::identifier: return call(dot, first, node, &node, final);
+      case K::identifier:
+        return call(dot, first, node, &node, final);
       case K::pipe:
         TRY_OK(no_arguments(node, final));
         return pipeline(dot, first);
-      default: break;
+      default:
+        break;
     }
     at(first);
     TRY_OK(no_arguments(node, final));
@@ -292,17 +312,22 @@ class Execution {
   Result<Value> constant(const Value& dot, const Node& node) {
     at(node);
     switch (node.kind) {
-      case K::boolean: return Value(node.is_true);
-      case K::dot: return dot;
-      case K::string: return Value(node.value);
-      case K::nil: return Value(Value::Nil{});
+      case K::boolean:
+        return Value(node.is_true);
+      case K::dot:
+        return dot;
+      case K::string:
+        return Value(node.value);
+      case K::nil:
+        return Value(Value::Nil{});
       case K::number: {
         bool hex = node.text.starts_with("0x") || node.text.starts_with("0X");
         bool real = !hex && node.text[0] != '\'' && node.text.find_first_of(".eEpP") != std::string::npos;
         if (real || !node.is_int) return Value(node.real);
         return Value(Int{node.integer, false});
       }
-      default: return wrong("can't evaluate command " + go_quote(detail::print(node)));
+      default:
+        return wrong("can't evaluate command " + go_quote(detail::print(node)));
     }
   }
 
@@ -347,8 +372,8 @@ class Execution {
       return missing_ == MissingKey::zero ? Value(Value::Nil{}) : Value();
     }
     if (const auto* object = receiver.if_object()) return member(dot, node, name, *object, command, final);
-    return wrong(fmt::format("can't evaluate field {} in type {}", name,
-                             receiver.boxed ? "interface {}" : go_type(receiver)));
+    return wrong(
+        fmt::format("can't evaluate field {} in type {}", name, receiver.boxed ? "interface {}" : go_type(receiver)));
   }
 
   Result<Value> member(const Value& dot, const Node& node, const std::string& name, const Object& object,
@@ -441,7 +466,8 @@ class Execution {
     at(node);
     Value value;
     switch (node.kind) {
-      case K::dot: return fitting(dot, letter);
+      case K::dot:
+        return fitting(dot, letter);
       case K::nil:
         if (letter == 'a' || letter == 'd' || letter == 'S') return Value(Value::Nil{});
         return wrong(fmt::format("cannot assign nil to {}", type_of_letter(letter)));
@@ -466,7 +492,8 @@ class Execution {
         TRY(value, call(dot, node, node, nullptr, nullptr));
         return fitting(std::move(value), letter);
       }
-      default: return literal(dot, letter, node);
+      default:
+        return literal(dot, letter, node);
     }
   }
 
@@ -475,18 +502,21 @@ class Execution {
       return wrong(fmt::format("expected {}; found {}", what, detail::print(node)));
     };
     switch (letter) {
-      case 's': return node.kind == K::string ? Result<Value>(Value(node.value)) : expected("string");
-      case 'b': return node.kind == K::boolean ? Result<Value>(Value(node.is_true)) : expected("bool");
-      case 'f': return node.kind == K::number && node.is_float ? Result<Value>(Value(node.real)) : expected("float");
+      case 's':
+        return node.kind == K::string ? Result<Value>(Value(node.value)) : expected("string");
+      case 'b':
+        return node.kind == K::boolean ? Result<Value>(Value(node.is_true)) : expected("bool");
+      case 'f':
+        return node.kind == K::number && node.is_float ? Result<Value>(Value(node.real)) : expected("float");
       case 'i':
       case 'I':
         return node.kind == K::number && node.is_int ? Result<Value>(Value(Int{node.integer, letter == 'I'}))
                                                      : expected("integer");
       case 'd':
       case 'S':
-        return wrong(
-            fmt::format("can't handle {} for arg of type {}", detail::print(node), type_of_letter(letter)));
-      default: return constant(dot, node);
+        return wrong(fmt::format("can't handle {} for arg of type {}", detail::print(node), type_of_letter(letter)));
+      default:
+        return constant(dot, node);
     }
   }
 

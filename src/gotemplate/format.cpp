@@ -44,12 +44,21 @@ std::string print_integer(std::int64_t n, const Verb& v) {
   bool negative = n < 0;
   auto size = negative ? ~static_cast<std::uint64_t>(n) + 1 : static_cast<std::uint64_t>(n);
   switch (v.verb) {
-    case 'b': digits = fmt::format("{:b}", size); break;
+    case 'b':
+      digits = fmt::format("{:b}", size);
+      break;
     case 'o':
-    case 'O': digits = fmt::format("{:o}", size); break;
-    case 'x': digits = fmt::format("{:x}", size); break;
-    case 'X': digits = fmt::format("{:X}", size); break;
-    default: digits = fmt::format("{}", size);
+    case 'O':
+      digits = fmt::format("{:o}", size);
+      break;
+    case 'x':
+      digits = fmt::format("{:x}", size);
+      break;
+    case 'X':
+      digits = fmt::format("{:X}", size);
+      break;
+    default:
+      digits = fmt::format("{}", size);
   }
   if (v.precision) {
     if (*v.precision == 0 && n == 0) return padded("", v, false);
@@ -76,11 +85,16 @@ std::string format_integer(const Value& value, std::int64_t n, const Verb& v) {
     case 'o':
     case 'O':
     case 'x':
-    case 'X': return print_integer(n, v);
-    case 'c': return padded(detail::encode_rune(n), v, false);
-    case 'q': return padded("'" + detail::escape_rune(n, '\'') + "'", v, false);
-    case 'U': return padded(fmt::format("U+{:04X}", static_cast<std::uint64_t>(n)), v, false);
-    default: return bad_verb(value, v);
+    case 'X':
+      return print_integer(n, v);
+    case 'c':
+      return padded(detail::encode_rune(n), v, false);
+    case 'q':
+      return padded("'" + detail::escape_rune(n, '\'') + "'", v, false);
+    case 'U':
+      return padded(fmt::format("U+{:04X}", static_cast<std::uint64_t>(n)), v, false);
+    default:
+      return bad_verb(value, v);
   }
 }
 
@@ -115,14 +129,17 @@ std::string format_string(const Value& value, std::string_view text, const Verb&
     case 'v':
       if (v.sharp) return padded(go_quote(text), used, false);
       [[fallthrough]];
-    case 's': return padded(std::string(text), used, false);
+    case 's':
+      return padded(std::string(text), used, false);
     case 'q':
       if (v.sharp && text.find('`') == std::string_view::npos && text.find('\n') == std::string_view::npos)
         return padded(fmt::format("`{}`", text), used, false);
       return padded(go_quote(text), used, false);
     case 'x':
-    case 'X': return padded(hex(text, v), used, false);
-    default: return bad_verb(value, v);
+    case 'X':
+      return padded(hex(text, v), used, false);
+    default:
+      return bad_verb(value, v);
   }
 }
 
@@ -229,12 +246,23 @@ class Formatter {
   void flags(Verb& v) {
     for (; more(); ++at_) {
       switch (p_[at_]) {
-        case '+': v.plus = true; continue;
-        case '-': v.minus = true; continue;
-        case '#': v.sharp = true; continue;
-        case ' ': v.space = true; continue;
-        case '0': v.zero = true; continue;
-        default: return;
+        case '+':
+          v.plus = true;
+          continue;
+        case '-':
+          v.minus = true;
+          continue;
+        case '#':
+          v.sharp = true;
+          continue;
+        case ' ':
+          v.space = true;
+          continue;
+        case '0':
+          v.zero = true;
+          continue;
+        default:
+          return;
       }
     }
   }

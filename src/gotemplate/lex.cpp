@@ -17,17 +17,25 @@ bool is_space(std::int64_t c) { return c == ' ' || c == '\t' || c == '\r' || c =
 // Letters and digits; of other scripts whatever is no punctuation that text has.
 bool is_word(std::int64_t c) {
   if (c < 0x80) return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-  return c >= 0xAA && c != 0xAB && c != 0xBB && c != 0xD7 && c != 0xF7 && c != 0xFFFD && !(c >= 0x2000 && c <= 0x206F) &&
-         !(c >= 0x2190 && c <= 0x2BFF) && !(c >= 0x3000 && c <= 0x3004) && !(c >= 0x1F000 && c <= 0x1FAFF);
+  return c >= 0xAA && c != 0xAB && c != 0xBB && c != 0xD7 && c != 0xF7 && c != 0xFFFD &&
+         !(c >= 0x2000 && c <= 0x206F) && !(c >= 0x2190 && c <= 0x2BFF) && !(c >= 0x3000 && c <= 0x3004) &&
+         !(c >= 0x1F000 && c <= 0x1FAFF);
 }
 bool marks_left(std::string_view s) { return s.size() >= 2 && s[0] == '-' && is_space(s[1]); }
 bool marks_right(std::string_view s) { return s.size() >= 2 && is_space(s[0]) && s[1] == '-'; }
 
 const std::map<std::string_view, T>& keywords() {
-  static const std::map<std::string_view, T> table{
-      {"block", T::block}, {"break", T::break_}, {"continue", T::continue_}, {"define", T::define},
-      {"else", T::else_},  {"end", T::end},      {"if", T::if_},             {"range", T::range},
-      {"nil", T::nil},     {"template", T::template_}, {"with", T::with}};
+  static const std::map<std::string_view, T> table{{"block", T::block},
+                                                   {"break", T::break_},
+                                                   {"continue", T::continue_},
+                                                   {"define", T::define},
+                                                   {"else", T::else_},
+                                                   {"end", T::end},
+                                                   {"if", T::if_},
+                                                   {"range", T::range},
+                                                   {"nil", T::nil},
+                                                   {"template", T::template_},
+                                                   {"with", T::with}};
   return table;
 }
 
@@ -37,7 +45,8 @@ std::string describe(const Token& token) {
   if (token.type == T::eof) return "EOF";
   if (token.type == T::error) return token.text;
   if (token.keyword()) return "<" + token.text + ">";
-  if (token.text.size() > 10) return go_quote(std::string_view(token.text).substr(0, offset_of(token.text, 10))) + "...";
+  if (token.text.size() > 10)
+    return go_quote(std::string_view(token.text).substr(0, offset_of(token.text, 10))) + "...";
   return go_quote(token.text);
 }
 
@@ -157,11 +166,16 @@ Token Lexer::inside() {
     return emit(type);
   };
   switch (c) {
-    case '=': return take(T::assign);
-    case '|': return take(T::pipe);
-    case '"': return quote('"', "unterminated quoted string", T::string);
-    case '`': return quote('`', "unterminated raw quoted string", T::raw_string);
-    case '\'': return quote('\'', "unterminated character constant", T::character);
+    case '=':
+      return take(T::assign);
+    case '|':
+      return take(T::pipe);
+    case '"':
+      return quote('"', "unterminated quoted string", T::string);
+    case '`':
+      return quote('`', "unterminated raw quoted string", T::raw_string);
+    case '\'':
+      return quote('\'', "unterminated character constant", T::character);
     case ':':
       ++pos_;
       if (peek_rune() != '=') return error("expected :=");
@@ -175,7 +189,8 @@ Token Lexer::inside() {
     case ')':
       if (--parens_ < 0) return error("unexpected right paren");
       return take(T::right_paren);
-    default: break;
+    default:
+      break;
   }
   if (c == '.' && pos_ + 1 < input_.size() && !(input_[pos_ + 1] >= '0' && input_[pos_ + 1] <= '9')) {
     ++pos_;

@@ -40,31 +40,47 @@ std::string pipeline(const Node& node) {
 std::string print(const Node& node) {
   using K = Node::Kind;
   switch (node.kind) {
-    case K::action: return "{{" + print(*node.pipe) + "}}";
-    case K::if_: return control(node, "if");
-    case K::range: return control(node, "range");
-    case K::with: return control(node, "with");
+    case K::action:
+      return "{{" + print(*node.pipe) + "}}";
+    case K::if_:
+      return control(node, "if");
+    case K::range:
+      return control(node, "range");
+    case K::with:
+      return control(node, "with");
     case K::call_template:
       return fmt::format("{{{{template {}{}}}}}", go_quote(node.value), node.pipe ? " " + print(*node.pipe) : "");
-    case K::break_: return "{{break}}";
-    case K::continue_: return "{{continue}}";
-    case K::pipe: return pipeline(node);
-    case K::command: return all(node.nodes, " ");
-    case K::dot: return ".";
-    case K::nil: return "nil";
-    case K::boolean: return node.is_true ? "true" : "false";
-    case K::field: return dotted(node.names, 0);
-    case K::variable: return node.names.front() + dotted(node.names, 1);
+    case K::break_:
+      return "{{break}}";
+    case K::continue_:
+      return "{{continue}}";
+    case K::pipe:
+      return pipeline(node);
+    case K::command:
+      return all(node.nodes, " ");
+    case K::dot:
+      return ".";
+    case K::nil:
+      return "nil";
+    case K::boolean:
+      return node.is_true ? "true" : "false";
+    case K::field:
+      return dotted(node.names, 0);
+    case K::variable:
+      return node.names.front() + dotted(node.names, 1);
     case K::chain: {
       auto start = print(*node.pipe);
       return (node.pipe->kind == K::pipe ? "(" + start + ")" : start) + dotted(node.names, 0);
     }
-    case K::end: return "{{end}}";
-    case K::else_: return "{{else}}";
+    case K::end:
+      return "{{end}}";
+    case K::else_:
+      return "{{else}}";
     case K::text:
     case K::number:
     case K::string:
-    case K::identifier: break;
+    case K::identifier:
+      break;
   }
   return node.text;
 }

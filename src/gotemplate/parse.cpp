@@ -52,7 +52,10 @@ std::optional<std::int64_t> parse_integer(std::string_view text) {
 class Parser {
  public:
   Parser(std::string_view name, std::string_view text, const std::function<bool(std::string_view)>& has_function)
-      : name_(name), source_(std::make_shared<const std::string>(text)), lexer_(*source_), has_function_(has_function) {}
+      : name_(name),
+        source_(std::make_shared<const std::string>(text)),
+        lexer_(*source_),
+        has_function_(has_function) {}
 
   Result<std::vector<Tree>> run() {
     Tree own{name_, name_, source_, {}};
@@ -186,19 +189,28 @@ class Parser {
   Result<NodePtr> action() {
     auto token = next_non_space();
     switch (token.type) {
-      case T::block: return block();
-      case T::break_: return jump(K::break_, token, "{{break}}");
-      case T::continue_: return jump(K::continue_, token, "{{continue}}");
-      case T::else_: return else_control();
+      case T::block:
+        return block();
+      case T::break_:
+        return jump(K::break_, token, "{{break}}");
+      case T::continue_:
+        return jump(K::continue_, token, "{{continue}}");
+      case T::else_:
+        return else_control();
       case T::end: {
         TRY(auto end, expect(T::right, "end"));
         return make(K::end, end.pos);
       }
-      case T::if_: return control(K::if_, "if");
-      case T::range: return control(K::range, "range");
-      case T::with: return control(K::with, "with");
-      case T::template_: return call_template();
-      default: break;
+      case T::if_:
+        return control(K::if_, "if");
+      case T::range:
+        return control(K::range, "range");
+      case T::with:
+        return control(K::with, "with");
+      case T::template_:
+        return call_template();
+      default:
+        break;
     }
     push_back(token);
     auto node = make(K::action, token.pos);
@@ -339,7 +351,8 @@ class Parser {
           pipe->nodes.push_back(std::move(one));
           break;
         }
-        default: return unexpected(token, context);
+        default:
+          return unexpected(token, context);
       }
     }
     if (pipe->nodes.empty()) return wrong(fmt::format("missing value for {}", context));
@@ -389,8 +402,10 @@ class Parser {
       case T::identifier:
         if (!has_function_(token.text)) return wrong(fmt::format("function {} not defined", go_quote(token.text)));
         return make(K::identifier, token.pos, std::move(token.text));
-      case T::dot: return make(K::dot, token.pos);
-      case T::nil: return make(K::nil, token.pos);
+      case T::dot:
+        return make(K::dot, token.pos);
+      case T::nil:
+        return make(K::nil, token.pos);
       case T::variable: {
         if (std::find(variables_.begin(), variables_.end(), token.text) == variables_.end())
           return wrong(fmt::format("undefined variable {}", go_quote(token.text)));
@@ -410,15 +425,19 @@ class Parser {
       }
       case T::character:
       case T::complex:
-      case T::number: return number(token);
-      case T::left_paren: return pipeline("parenthesized pipeline", T::right_paren);
+      case T::number:
+        return number(token);
+      case T::left_paren:
+        return pipeline("parenthesized pipeline", T::right_paren);
       case T::string:
       case T::raw_string: {
         auto node = make(K::string, token.pos, token.text);
         TRY(node->value, literal(token.text));
         return node;
       }
-      default: push_back(token); return NodePtr();
+      default:
+        push_back(token);
+        return NodePtr();
     }
   }
 
@@ -427,8 +446,7 @@ class Parser {
     if (token.type == T::character) {
       TRY(auto text, literal(token.text));
       auto rune = text.empty() ? Rune{} : rune_at(text, 0);
-      if (text.empty() || rune.bytes != text.size())
-        return wrong("malformed character constant: " + token.text);
+      if (text.empty() || rune.bytes != text.size()) return wrong("malformed character constant: " + token.text);
       node->is_int = node->is_float = true, node->integer = rune.code, node->real = static_cast<double>(rune.code);
       return node;
     }

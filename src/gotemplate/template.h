@@ -21,9 +21,9 @@ enum class MissingKey { invalid, zero, error };
 Result<MissingKey> parse_option(std::string_view option);
 
 struct Limits {
-  std::size_t steps = 2'000'000;     // statements, operands and turns of loops
-  std::size_t output = 16u << 20;    // bytes
-  int depth = 200;                   // templates in templates
+  std::size_t steps = 2'000'000;   // statements, operands and turns of loops
+  std::size_t output = 16u << 20;  // bytes
+  int depth = 200;                 // templates in templates
 };
 
 // A template and those it defines. Threads: execute from any.

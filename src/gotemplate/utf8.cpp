@@ -44,15 +44,24 @@ std::string encode_rune(std::int64_t code) {
 
 std::string escape_rune(std::int64_t code, char quote) {
   switch (code) {
-    case '\a': return "\\a";
-    case '\b': return "\\b";
-    case '\f': return "\\f";
-    case '\n': return "\\n";
-    case '\r': return "\\r";
-    case '\t': return "\\t";
-    case '\v': return "\\v";
-    case '\\': return "\\\\";
-    default: break;
+    case '\a':
+      return "\\a";
+    case '\b':
+      return "\\b";
+    case '\f':
+      return "\\f";
+    case '\n':
+      return "\\n";
+    case '\r':
+      return "\\r";
+    case '\t':
+      return "\\t";
+    case '\v':
+      return "\\v";
+    case '\\':
+      return "\\\\";
+    default:
+      break;
   }
   if (code == quote) return {'\\', quote};
   if (code < 0x20 || code == 0x7F) return fmt::format("\\x{:02x}", code);

@@ -97,8 +97,8 @@ Value from_doc(const doc::Value& value);
 // Objects become their text. Errors: invalid (deeper than documents may be, which is how a dict in itself shows).
 Result<doc::Value> to_doc(const Value& value);
 
-bool truth(const Value& value);       // what `if` takes it for
-bool is_empty(const Value& value);    // what sprig's `default` takes it for
+bool truth(const Value& value);           // what `if` takes it for
+bool is_empty(const Value& value);        // what sprig's `default` takes it for
 std::string go_type(const Value& value);  // int, []interface {}, map[string]interface {} ...
 std::string go_kind(const Value& value);  // int, slice, map ...
 bool deep_equal(const Value& a, const Value& b);
@@ -110,6 +110,6 @@ std::string format(std::string_view pattern, const Items& arguments);
 std::string print_all(const Items& values);
 std::string print_line(const Items& values);
 std::string print_float(double value, char verb = 'g', int precision = -1);  // strconv.FormatFloat
-std::string go_quote(std::string_view text);                                    // strconv.Quote
+std::string go_quote(std::string_view text);                                 // strconv.Quote
 
 }  // namespace slipway::gotemplate

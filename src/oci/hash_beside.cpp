@@ -2,6 +2,8 @@
 
 #include <pthread.h>
 
+#include <system_error>
+
 namespace slipway::oci::detail {
 
 std::span<char> HashBeside::buffer() {
@@ -14,7 +16,7 @@ std::span<char> HashBeside::buffer() {
 void HashBeside::hand_over(std::size_t size) {
   auto& slot = slots_[filling_];
   taken_ = false;
-  if (!std::exchange(began_, true)) {
+  if (!std::exchange(began_, true) || !start()) {
     update_({slot.bytes.get(), size});
     free_.release();
     return;
@@ -22,7 +24,17 @@ void HashBeside::hand_over(std::size_t size) {
   slot.size = size;
   filled_.release();
   filling_ = 1 - filling_;
-  if (!worker_.joinable()) worker_ = std::thread([this, first = 1 - filling_] { work(first); });
+}
+
+// False: there are no more threads to be had, and it is done here.
+bool HashBeside::start() {
+  if (worker_.joinable()) return true;
+  try {
+    worker_ = std::thread([this, first = filling_] { work(first); });
+  } catch (const std::system_error&) {
+    return false;
+  }
+  return true;
 }
 
 // A slot of size 0 is the end.

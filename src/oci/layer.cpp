@@ -74,8 +74,17 @@ Result<> unpack_layer(const Ctx& ctx, const store::BlobStore& blobs, const Descr
   TRY(auto limits, limits_for(fd.get(), given));
   // 1 KiB of header for every entry, over the bytes of the files.
   Source source{detail::Decoder(fd.get()), Hasher(), 0, limits.bytes + limits.entries * 2048, {}};
-  TRY_OK_IN(doing, unpack_stream(ctx, source,
-                                 {.folder = folder, .whiteouts = whiteouts, .limits = limits, .uid = {}, .gid = {}}));
+  auto done =
+      unpack_stream(ctx, source, {.folder = folder, .whiteouts = whiteouts, .limits = limits, .uid = {}, .gid = {}});
+  if (!done) {
+    auto error = std::move(done).error().in(doing);
+    bool of_growth = limits.bytes < given.bytes && error.what().contains(std::to_string(limits.bytes));
+    if (of_growth)
+      error = std::move(error).with_hint(
+          fmt::format("a layer of more than {} bytes may be {} times as large as its blob: more is taken for a bomb",
+                      given.free_growth, given.growth));
+    return Fail(std::move(error));
+  }
   for (;;) {  // what follows the end mark is part of the diff id
     TRY_OK(ctx.alive());
     TRY_IN(auto piece, doing, source.next());

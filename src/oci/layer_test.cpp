@@ -219,6 +219,7 @@ TEST(Layer, TenGigabytesOfZerosAreRefused) {
   ASSERT_FALSE(done) << blob.size();
   EXPECT_NE(done.error().what().find("/zeros: 10000000000 bytes, want at most "), std::string::npos)
       << done.error().what();
+  EXPECT_NE(done.error().print().find("200 times as large as its blob"), std::string::npos) << done.error().print();
   EXPECT_FALSE(path_exists(bench.dir.path() / "root/zeros"));
 }
 

@@ -7,10 +7,39 @@ namespace slipway::gotemplate::detail {
 
 struct Token {
   enum class Type {
-    error, eof, text, left, right,
-    boolean, character, complex, dot, field, identifier, number, nil, raw_string, string, variable,
-    assign, declare, pipe, left_paren, right_paren, space, sign,
-    block, break_, continue_, define, else_, end, if_, range, template_, with
+    error,
+    eof,
+    text,
+    left,
+    right,
+    boolean,
+    character,
+    complex,
+    dot,
+    field,
+    identifier,
+    number,
+    nil,
+    raw_string,
+    string,
+    variable,
+    assign,
+    declare,
+    pipe,
+    left_paren,
+    right_paren,
+    space,
+    sign,
+    block,
+    break_,
+    continue_,
+    define,
+    else_,
+    end,
+    if_,
+    range,
+    template_,
+    with
   };
   Type type = Type::eof;
   std::string text;

@@ -12,10 +12,27 @@ using Nodes = std::vector<NodePtr>;
 
 struct Node {
   enum class Kind {
-    text, action, if_, range, with, call_template, break_, continue_,              // statements
-    pipe, command,                                                                 // pipelines
-    dot, nil, boolean, number, string, identifier, field, variable, chain,         // operands
-    end, else_                                                                     // what ends a list
+    text,
+    action,
+    if_,
+    range,
+    with,
+    call_template,
+    break_,
+    continue_,  // statements
+    pipe,
+    command,  // pipelines
+    dot,
+    nil,
+    boolean,
+    number,
+    string,
+    identifier,
+    field,
+    variable,
+    chain,  // operands
+    end,
+    else_  // what ends a list
   };
   Kind kind;
   std::size_t pos = 0;             // byte in the source
@@ -41,9 +58,9 @@ std::string print(const Node& node);
 
 // One named template: the body, and the source that its positions count in.
 struct Tree {
-  std::string name;                          // of the template
-  std::string parsed_as;                     // of the source
-  std::shared_ptr<const std::string> text;   // the source
+  std::string name;                         // of the template
+  std::string parsed_as;                    // of the source
+  std::shared_ptr<const std::string> text;  // the source
   Nodes body;
   bool blank() const;  // nothing but space and definitions
 };

@@ -9,8 +9,8 @@ namespace {
 
 // As strconv.ParseInt reads with base 0, without a fraction of zeros.
 std::int64_t parse_integer(std::string_view text) {
-  if (auto dot = text.find('.'); dot != std::string_view::npos &&
-                                 text.find_first_not_of('0', dot + 1) == std::string_view::npos)
+  if (auto dot = text.find('.');
+      dot != std::string_view::npos && text.find_first_not_of('0', dot + 1) == std::string_view::npos)
     text = text.substr(0, dot);
   std::string digits(text);
   bool negative = digits.starts_with('-');
@@ -84,13 +84,13 @@ Result<> within(std::size_t size, std::size_t most, std::string_view what) {
 
 Rows absent_rows() {
   Rows rows;
-  for (std::string_view name :
-       {"bcrypt", "htpasswd", "genPrivateKey", "derivePassword", "buildCustomCert", "genCA", "genCAWithKey",
-        "genSelfSignedCert", "genSelfSignedCertWithKey", "genSignedCert", "genSignedCertWithKey", "encryptAES",
-        "decryptAES"})
-    rows.emplace_back(name, Function{"a*", [](const Items&) -> Result<Value> {
-                        return wrong("keys and certificates are not made by templates here: bring them as a Secret");
-                      }});
+  for (std::string_view name : {"bcrypt", "htpasswd", "genPrivateKey", "derivePassword", "buildCustomCert", "genCA",
+                                "genCAWithKey", "genSelfSignedCert", "genSelfSignedCertWithKey", "genSignedCert",
+                                "genSignedCertWithKey", "encryptAES", "decryptAES"})
+    rows.emplace_back(
+        name, Function{"a*", [](const Items&) -> Result<Value> {
+                         return wrong("keys and certificates are not made by templates here: bring them as a Secret");
+                       }});
   return rows;
 }
 

@@ -36,23 +36,66 @@ Parts parts_of(WallTime t, const TimeZone& zone) {
 
 // The words of a layout that stand for something; longer ones first where one begins another.
 enum class Word {
-  long_month, short_month, month2, month1, long_day, short_day, day2, day_space, day1, yearday, hour24, hour12_2,
-  hour12, minute2, minute1, second2, second1, year4, year2, pm_upper, pm_lower, zone, colon_z, number_z, hour_z,
-  colon_plain, number_plain, hour_plain
+  long_month,
+  short_month,
+  month2,
+  month1,
+  long_day,
+  short_day,
+  day2,
+  day_space,
+  day1,
+  yearday,
+  hour24,
+  hour12_2,
+  hour12,
+  minute2,
+  minute1,
+  second2,
+  second1,
+  year4,
+  year2,
+  pm_upper,
+  pm_lower,
+  zone,
+  colon_z,
+  number_z,
+  hour_z,
+  colon_plain,
+  number_plain,
+  hour_plain
 };
 struct Spelling {
   std::string_view text;
   Word word;
 };
-constexpr Spelling spellings[] = {{"January", Word::long_month}, {"Jan", Word::short_month}, {"Monday", Word::long_day},
-                                  {"Mon", Word::short_day},      {"MST", Word::zone},        {"2006", Word::year4},
-                                  {"002", Word::yearday},        {"01", Word::month2},       {"02", Word::day2},
-                                  {"03", Word::hour12_2},        {"04", Word::minute2},      {"05", Word::second2},
-                                  {"06", Word::year2},           {"15", Word::hour24},       {"_2", Word::day_space},
-                                  {"PM", Word::pm_upper},        {"pm", Word::pm_lower},     {"Z07:00", Word::colon_z},
-                                  {"Z0700", Word::number_z},     {"Z07", Word::hour_z},      {"-07:00", Word::colon_plain},
-                                  {"-0700", Word::number_plain}, {"-07", Word::hour_plain},  {"1", Word::month1},
-                                  {"2", Word::day1},             {"3", Word::hour12},        {"4", Word::minute1},
+constexpr Spelling spellings[] = {{"January", Word::long_month},
+                                  {"Jan", Word::short_month},
+                                  {"Monday", Word::long_day},
+                                  {"Mon", Word::short_day},
+                                  {"MST", Word::zone},
+                                  {"2006", Word::year4},
+                                  {"002", Word::yearday},
+                                  {"01", Word::month2},
+                                  {"02", Word::day2},
+                                  {"03", Word::hour12_2},
+                                  {"04", Word::minute2},
+                                  {"05", Word::second2},
+                                  {"06", Word::year2},
+                                  {"15", Word::hour24},
+                                  {"_2", Word::day_space},
+                                  {"PM", Word::pm_upper},
+                                  {"pm", Word::pm_lower},
+                                  {"Z07:00", Word::colon_z},
+                                  {"Z0700", Word::number_z},
+                                  {"Z07", Word::hour_z},
+                                  {"-07:00", Word::colon_plain},
+                                  {"-0700", Word::number_plain},
+                                  {"-07", Word::hour_plain},
+                                  {"1", Word::month1},
+                                  {"2", Word::day1},
+                                  {"3", Word::hour12},
+                                  {"4", Word::minute1},
                                   {"5", Word::second1}};
 
 std::string offset_text(seconds offset, Word word) {
@@ -68,29 +111,52 @@ std::string offset_text(seconds offset, Word word) {
 std::string part_text(const Parts& p, Word word) {
   auto twelve = p.hour % 12 == 0 ? 12 : p.hour % 12;
   switch (word) {
-    case Word::long_month: return std::string(months[p.month - 1]);
-    case Word::short_month: return std::string(months[p.month - 1].substr(0, 3));
-    case Word::month2: return fmt::format("{:02}", p.month);
-    case Word::month1: return std::to_string(p.month);
-    case Word::long_day: return std::string(weekdays[p.weekday]);
-    case Word::short_day: return std::string(weekdays[p.weekday].substr(0, 3));
-    case Word::day2: return fmt::format("{:02}", p.day);
-    case Word::day_space: return fmt::format("{:2}", p.day);
-    case Word::day1: return std::to_string(p.day);
-    case Word::yearday: return fmt::format("{:03}", p.yearday);
-    case Word::hour24: return fmt::format("{:02}", p.hour);
-    case Word::hour12_2: return fmt::format("{:02}", twelve);
-    case Word::hour12: return std::to_string(twelve);
-    case Word::minute2: return fmt::format("{:02}", p.minute);
-    case Word::minute1: return std::to_string(p.minute);
-    case Word::second2: return fmt::format("{:02}", p.second);
-    case Word::second1: return std::to_string(p.second);
-    case Word::year4: return fmt::format("{:04}", p.year);
-    case Word::year2: return fmt::format("{:02}", p.year % 100);
-    case Word::pm_upper: return p.hour >= 12 ? "PM" : "AM";
-    case Word::pm_lower: return p.hour >= 12 ? "pm" : "am";
-    case Word::zone: return p.zone.starts_with('+') || p.zone.starts_with('-') ? offset_text(p.offset, Word::hour_plain) : p.zone;
-    default: return offset_text(p.offset, word);
+    case Word::long_month:
+      return std::string(months[p.month - 1]);
+    case Word::short_month:
+      return std::string(months[p.month - 1].substr(0, 3));
+    case Word::month2:
+      return fmt::format("{:02}", p.month);
+    case Word::month1:
+      return std::to_string(p.month);
+    case Word::long_day:
+      return std::string(weekdays[p.weekday]);
+    case Word::short_day:
+      return std::string(weekdays[p.weekday].substr(0, 3));
+    case Word::day2:
+      return fmt::format("{:02}", p.day);
+    case Word::day_space:
+      return fmt::format("{:2}", p.day);
+    case Word::day1:
+      return std::to_string(p.day);
+    case Word::yearday:
+      return fmt::format("{:03}", p.yearday);
+    case Word::hour24:
+      return fmt::format("{:02}", p.hour);
+    case Word::hour12_2:
+      return fmt::format("{:02}", twelve);
+    case Word::hour12:
+      return std::to_string(twelve);
+    case Word::minute2:
+      return fmt::format("{:02}", p.minute);
+    case Word::minute1:
+      return std::to_string(p.minute);
+    case Word::second2:
+      return fmt::format("{:02}", p.second);
+    case Word::second1:
+      return std::to_string(p.second);
+    case Word::year4:
+      return fmt::format("{:04}", p.year);
+    case Word::year2:
+      return fmt::format("{:02}", p.year % 100);
+    case Word::pm_upper:
+      return p.hour >= 12 ? "PM" : "AM";
+    case Word::pm_lower:
+      return p.hour >= 12 ? "pm" : "am";
+    case Word::zone:
+      return p.zone.starts_with('+') || p.zone.starts_with('-') ? offset_text(p.offset, Word::hour_plain) : p.zone;
+    default:
+      return offset_text(p.offset, word);
   }
 }
 
@@ -216,23 +282,36 @@ class Reader {
         ++p_.month;
         return true;
       case Word::long_day:
-      case Word::short_day: return name(weekdays, word == Word::long_day, ignored);
-      case Word::month2: return number(p_.month, 2, 2);
-      case Word::month1: return number(p_.month, 2);
-      case Word::day2: return number(p_.day, 2, 2);
+      case Word::short_day:
+        return name(weekdays, word == Word::long_day, ignored);
+      case Word::month2:
+        return number(p_.month, 2, 2);
+      case Word::month1:
+        return number(p_.month, 2);
+      case Word::day2:
+        return number(p_.day, 2, 2);
       case Word::day_space:
         if (text_.starts_with(' ')) text_.remove_prefix(1);
         return number(p_.day, 2);
-      case Word::day1: return number(p_.day, 2);
-      case Word::yearday: return number(ignored, 3, 3);
+      case Word::day1:
+        return number(p_.day, 2);
+      case Word::yearday:
+        return number(ignored, 3, 3);
       case Word::hour24:
-      case Word::hour12_2: return number(p_.hour, 2, 2);
-      case Word::hour12: return number(p_.hour, 2);
-      case Word::minute2: return number(p_.minute, 2, 2);
-      case Word::minute1: return number(p_.minute, 2);
-      case Word::second2: return number(p_.second, 2, 2);
-      case Word::second1: return number(p_.second, 2);
-      case Word::year4: return number(p_.year, 4, 4);
+      case Word::hour12_2:
+        return number(p_.hour, 2, 2);
+      case Word::hour12:
+        return number(p_.hour, 2);
+      case Word::minute2:
+        return number(p_.minute, 2, 2);
+      case Word::minute1:
+        return number(p_.minute, 2);
+      case Word::second2:
+        return number(p_.second, 2, 2);
+      case Word::second1:
+        return number(p_.second, 2);
+      case Word::year4:
+        return number(p_.year, 4, 4);
       case Word::year2:
         if (!number(p_.year, 2, 2)) return false;
         p_.year += p_.year >= 69 ? 1900 : 2000;
@@ -248,7 +327,8 @@ class Reader {
         text_.remove_prefix(end);
         return end >= 3;
       }
-      default: return zone(word);
+      default:
+        return zone(word);
     }
   }
   std::string_view layout_, text_;
@@ -260,7 +340,9 @@ class Time final : public Object {
  public:
   explicit Time(WallTime at) : at_(at) {}
   std::string go_type() const override { return "time.Time"; }
-  std::string print() const override { return formatted(at_, "2006-01-02 15:04:05.999999999 -0700 MST", TimeZone::utc()); }
+  std::string print() const override {
+    return formatted(at_, "2006-01-02 15:04:05.999999999 -0700 MST", TimeZone::utc());
+  }
   std::optional<Result<Value>> call(std::string_view name, const Items& a) const override {
     auto whole = [&](WallTime::duration::rep unit) { return Value(int64(at_.time_since_epoch().count() / unit)); };
     if (name == "Unix") return whole(1'000'000'000);
@@ -327,7 +409,8 @@ std::string rounded(const Value& value) {
     hours size;
     std::string_view name;
   };
-  for (auto [size, name] : {Unit{hours(24 * 365), "y"}, Unit{hours(24 * 30), "mo"}, Unit{hours(24), "d"}, Unit{hours(1), "h"}})
+  for (auto [size, name] :
+       {Unit{hours(24 * 365), "y"}, Unit{hours(24 * 30), "mo"}, Unit{hours(24), "d"}, Unit{hours(1), "h"}})
     if (d > size) return fmt::format("{}{}", d / size, name);
   if (d > minutes(1)) return fmt::format("{}m", d / minutes(1));
   return d > seconds(1) ? fmt::format("{}s", d / seconds(1)) : "0s";
@@ -361,12 +444,13 @@ Rows date_rows() {
       {"must_date_modify", modify},
       {"toDate", {"ss", [](const Items& a) { return to_date(a, false); }}},
       {"mustToDate", {"ss", [](const Items& a) { return to_date(a, true); }}},
-      {"unixEpoch",
-       strings_to("a", [](const Items& a) { return std::to_string(floor<seconds>(time_of(a[0])).time_since_epoch().count()); })},
-      {"ago", strings_to("a",
-                         [](const Items& a) {
-                           return print_duration(floor<seconds>(real_clock().wall() - time_of(a[0])));
-                         })},
+      {"unixEpoch", strings_to("a",
+                               [](const Items& a) {
+                                 return std::to_string(floor<seconds>(time_of(a[0])).time_since_epoch().count());
+                               })},
+      {"ago",
+       strings_to("a",
+                  [](const Items& a) { return print_duration(floor<seconds>(real_clock().wall() - time_of(a[0]))); })},
       {"duration", strings_to("a", [](const Items& a) { return duration_text(a[0]); })},
       {"durationRound", strings_to("a", [](const Items& a) { return rounded(a[0]); })},
   };

@@ -10,7 +10,8 @@ const Dict& dict_of(const Value& value) { return value.if_dict() != nullptr ? *v
 Result<Value> make_dict(const Items& a) {
   Dict dict;
   for (std::size_t i = 0; i < a.size(); i += 2)
-    dict.insert_or_assign(strval(a[i]), i + 1 < a.size() ? (a[i + 1].nothing() ? Value(Value::Nil{}) : a[i + 1]) : Value(""));
+    dict.insert_or_assign(strval(a[i]),
+                          i + 1 < a.size() ? (a[i + 1].nothing() ? Value(Value::Nil{}) : a[i + 1]) : Value(""));
   return Value(std::move(dict));
 }
 
@@ -28,7 +29,8 @@ void merge_into(Dict& into, const Dict& from, bool overwrite, int depth) {
     if (found == into.end()) {
       into.emplace(key, value);
     } else if (found->second.if_dict() != nullptr && value.if_dict() != nullptr) {
-      if (!found->second.same_place(value)) merge_into(*found->second.if_dict(), *value.if_dict(), overwrite, depth + 1);
+      if (!found->second.same_place(value))
+        merge_into(*found->second.if_dict(), *value.if_dict(), overwrite, depth + 1);
     } else if (overwrite ? !is_empty(value) : is_empty(found->second)) {
       found->second = value;
     }

@@ -34,8 +34,7 @@ Result<Value> sliced(const Items& items, const Items& a) {
   if (items.empty()) return Value(Value::Nil{});
   auto size = static_cast<std::int64_t>(items.size());
   auto from = a.size() > 1 ? to_int64(a[1]) : 0, to = a.size() > 2 ? to_int64(a[2]) : size;
-  if (from < 0 || to > size || from > to)
-    return wrong("reflect.Value.Slice: slice index out of bounds");
+  if (from < 0 || to > size || from > to) return wrong("reflect.Value.Slice: slice index out of bounds");
   return Value(Items(items.begin() + from, items.begin() + to), a[0].if_list()->of);
 }
 
@@ -120,19 +119,18 @@ Rows list_rows() {
       {"slice", of_list("aa*", 0, "list should be type of slice or array but", sliced)},
       {"chunk", of_list("ia", 1, "Cannot chunk type", chunks)},
   };
-  Rows rows{{"list", list},
-            {"tuple", list},
-            {"concat", {"a*", concat}},
-            {"sortAlpha", strings_to("a", [](const Items& a) {
-               auto sorted = to_strings(a[0]);
-               if (a[0].if_list()) std::sort(sorted.begin(), sorted.end());
-               return strings(std::move(sorted));
-             })}};
+  Rows rows{
+      {"list", list}, {"tuple", list}, {"concat", {"a*", concat}}, {"sortAlpha", strings_to("a", [](const Items& a) {
+                                                                      auto sorted = to_strings(a[0]);
+                                                                      if (a[0].if_list())
+                                                                        std::sort(sorted.begin(), sorted.end());
+                                                                      return strings(std::move(sorted));
+                                                                    })}};
   // Names live as long as the program.
   static const std::map<std::string_view, std::string_view> long_names{
-      {"append", "mustAppend"},   {"push", "mustPush"},       {"prepend", "mustPrepend"}, {"first", "mustFirst"},
-      {"last", "mustLast"},       {"rest", "mustRest"},       {"initial", "mustInitial"}, {"reverse", "mustReverse"},
-      {"compact", "mustCompact"}, {"uniq", "mustUniq"},       {"without", "mustWithout"}, {"has", "mustHas"},
+      {"append", "mustAppend"},   {"push", "mustPush"},  {"prepend", "mustPrepend"}, {"first", "mustFirst"},
+      {"last", "mustLast"},       {"rest", "mustRest"},  {"initial", "mustInitial"}, {"reverse", "mustReverse"},
+      {"compact", "mustCompact"}, {"uniq", "mustUniq"},  {"without", "mustWithout"}, {"has", "mustHas"},
       {"slice", "mustSlice"},     {"chunk", "mustChunk"}};
   for (auto& [name, function] : must) {
     rows.emplace_back(long_names.at(name), function);

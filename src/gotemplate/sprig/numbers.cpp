@@ -147,8 +147,7 @@ Rows number_rows() {
       {"floor", strings_to("a", [](const Items& a) { return std::floor(to_float(a[0])); })},
       {"ceil", strings_to("a", [](const Items& a) { return std::ceil(to_float(a[0])); })},
       {"round", {"aif*", rounded}},
-      {"until",
-       {"i", [](const Items& a) { return numbers(until_step(0, num(a[0]), num(a[0]) < 0 ? -1 : 1)); }}},
+      {"until", {"i", [](const Items& a) { return numbers(until_step(0, num(a[0]), num(a[0]) < 0 ? -1 : 1)); }}},
       {"untilStep", {"iii", [](const Items& a) { return numbers(until_step(num(a[0]), num(a[1]), num(a[2]))); }}},
       {"seq", {"i*", seq}},
   };

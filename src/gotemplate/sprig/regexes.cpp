@@ -12,19 +12,32 @@ using Regex = std::unique_ptr<RE2>;
 // What Go calls the same mistakes.
 std::string_view words_of(RE2::ErrorCode code) {
   switch (code) {
-    case RE2::ErrorMissingParen: return "missing closing )";
-    case RE2::ErrorMissingBracket: return "missing closing ]";
-    case RE2::ErrorRepeatArgument: return "missing argument to repetition operator";
-    case RE2::ErrorRepeatSize: return "invalid repeat count";
-    case RE2::ErrorRepeatOp: return "invalid nested repetition operator";
-    case RE2::ErrorBadEscape: return "invalid escape sequence";
-    case RE2::ErrorBadCharClass: return "invalid character class";
-    case RE2::ErrorBadCharRange: return "invalid character class range";
-    case RE2::ErrorTrailingBackslash: return "trailing backslash at end of expression";
-    case RE2::ErrorBadUTF8: return "invalid UTF-8";
-    case RE2::ErrorBadNamedCapture: return "invalid named capture";
-    case RE2::ErrorPatternTooLarge: return "expression too large";
-    default: return "invalid or unsupported Perl syntax";
+    case RE2::ErrorMissingParen:
+      return "missing closing )";
+    case RE2::ErrorMissingBracket:
+      return "missing closing ]";
+    case RE2::ErrorRepeatArgument:
+      return "missing argument to repetition operator";
+    case RE2::ErrorRepeatSize:
+      return "invalid repeat count";
+    case RE2::ErrorRepeatOp:
+      return "invalid nested repetition operator";
+    case RE2::ErrorBadEscape:
+      return "invalid escape sequence";
+    case RE2::ErrorBadCharClass:
+      return "invalid character class";
+    case RE2::ErrorBadCharRange:
+      return "invalid character class range";
+    case RE2::ErrorTrailingBackslash:
+      return "trailing backslash at end of expression";
+    case RE2::ErrorBadUTF8:
+      return "invalid UTF-8";
+    case RE2::ErrorBadNamedCapture:
+      return "invalid named capture";
+    case RE2::ErrorPatternTooLarge:
+      return "expression too large";
+    default:
+      return "invalid or unsupported Perl syntax";
   }
 }
 
@@ -70,7 +83,8 @@ std::string expand(const RE2& regex, std::string_view replacement, const std::ve
     }
     bool braces = i < replacement.size() && replacement[i] == '{';
     auto from = braces ? i + 1 : i, end = from;
-    while (end < replacement.size() && (std::isalnum(static_cast<unsigned char>(replacement[end])) || replacement[end] == '_'))
+    while (end < replacement.size() &&
+           (std::isalnum(static_cast<unsigned char>(replacement[end])) || replacement[end] == '_'))
       ++end;
     bool good = end > from && (!braces || (end < replacement.size() && replacement[end] == '}'));
     if (!good) {
@@ -99,9 +113,8 @@ Result<Value> find_all(const Items& a) {
   TRY(auto regex, compile(text(a[0])));
   std::vector<std::string> out;
   const auto& s = text(a[1]);
-  each_match(*regex, s, num(a[2]), [&](const auto&, std::size_t from, std::size_t to) {
-    out.push_back(s.substr(from, to - from));
-  });
+  each_match(*regex, s, num(a[2]),
+             [&](const auto&, std::size_t from, std::size_t to) { out.push_back(s.substr(from, to - from)); });
   return strings(std::move(out));
 }
 
@@ -144,8 +157,10 @@ Result<Value> split(const Items& a) {
     if (to != 0) out.push_back(s.substr(at, from - at));
     at = to;
   });
-  if (last != s.size() || n > 0) out.push_back(s.substr(at));
-  else if (at != s.size()) out.push_back(s.substr(at));
+  if (last != s.size() || n > 0)
+    out.push_back(s.substr(at));
+  else if (at != s.size())
+    out.push_back(s.substr(at));
   return strings(std::move(out));
 }
 

@@ -17,7 +17,8 @@ std::string trim_set(std::string_view s, std::string_view set) {
 Result<Value> repeat(const Items& a) {
   auto count = num(a[0]);
   if (count < 0) return wrong("strings: negative Repeat count");
-  TRY_OK(within(text(a[1]).empty() ? 0 : static_cast<std::size_t>(count), most_bytes / std::max<std::size_t>(text(a[1]).size(), 1), "the count of repeat"));
+  TRY_OK(within(text(a[1]).empty() ? 0 : static_cast<std::size_t>(count),
+                most_bytes / std::max<std::size_t>(text(a[1]).size(), 1), "the count of repeat"));
   std::string out;
   for (std::int64_t i = 0; i < count && !text(a[1]).empty(); ++i) out += text(a[1]);
   return Value(std::move(out));
@@ -46,8 +47,10 @@ Result<Value> substr(const Items& a) {
   auto from = num(a[0]), to = num(a[1]);
   const auto& s = text(a[2]);
   auto size = static_cast<std::int64_t>(s.size());
-  if (from < 0) from = 0;
-  else if (to < 0 || to > size) to = size;
+  if (from < 0)
+    from = 0;
+  else if (to < 0 || to > size)
+    to = size;
   if (from > to || to > size || to < 0) return wrong("slice bounds out of range [{}:{}]", from, to);
   return Value(s.substr(static_cast<std::size_t>(from), static_cast<std::size_t>(to - from)));
 }
@@ -117,8 +120,9 @@ Function random_of(std::string_view letters) {
 }
 constexpr std::string_view digits = "0123456789", alpha = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
                            alnum = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
-                           ascii = " !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`"
-                                   "abcdefghijklmnopqrstuvwxyz{|}~";
+                           ascii =
+                               " !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`"
+                               "abcdefghijklmnopqrstuvwxyz{|}~";
 
 }  // namespace
 
@@ -142,8 +146,7 @@ Rows string_rows() {
       {"repeat", {"is", repeat}},
       {"substr", {"iis", substr}},
       {"trunc", {"is", trunc}},
-      {"contains",
-       strings_to("ss", [](const Items& a) { return text(a[1]).find(text(a[0])) != std::string::npos; })},
+      {"contains", strings_to("ss", [](const Items& a) { return text(a[1]).find(text(a[0])) != std::string::npos; })},
       {"hasPrefix", strings_to("ss", [](const Items& a) { return text(a[1]).starts_with(text(a[0])); })},
       {"hasSuffix", strings_to("ss", [](const Items& a) { return text(a[1]).ends_with(text(a[0])); })},
       {"quote", strings_to("a*", [](const Items& a) { return quoted_all(a, false); })},

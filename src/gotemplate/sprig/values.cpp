@@ -7,8 +7,7 @@ namespace slipway::gotemplate::sprig {
 
 Rows value_rows() {
   return {
-      {"default",
-       strings_to("aa*", [](const Items& a) { return a.size() < 2 || is_empty(a[1]) ? a[0] : a[1]; })},
+      {"default", strings_to("aa*", [](const Items& a) { return a.size() < 2 || is_empty(a[1]) ? a[0] : a[1]; })},
       {"empty", strings_to("a", [](const Items& a) { return is_empty(a[0]); })},
       {"coalesce", strings_to("a*",
                               [](const Items& a) {

@@ -13,7 +13,8 @@ struct Version {
   std::array<std::int64_t, 3> n{};
   std::string pre, build, original;
   std::string str() const {
-    return fmt::format("{}.{}.{}{}{}", n[0], n[1], n[2], pre.empty() ? "" : "-" + pre, build.empty() ? "" : "+" + build);
+    return fmt::format("{}.{}.{}{}{}", n[0], n[1], n[2], pre.empty() ? "" : "-" + pre,
+                       build.empty() ? "" : "+" + build);
   }
 };
 

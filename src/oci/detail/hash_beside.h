@@ -32,6 +32,7 @@ class HashBeside {
     std::unique_ptr<char[]> bytes;
     std::size_t size = 0;
   };
+  bool start();
   void work(std::size_t first);
 
   Update update_;
