@@ -1,6 +1,6 @@
 // Keyless signatures against a Sigstore of the test's own, whole and spoiled in each part.
 #include "doc/view.h"
-#include "oci/testing/sigstore.h"
+#include "oci/testing/detail/sigstore.h"
 
 namespace slipway::oci {
 namespace {

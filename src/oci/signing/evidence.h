@@ -1,7 +1,7 @@
 #pragma once
 // What comes with a keyless signature, and each part's own check. Nothing here is believed before its check.
 // Private to oci.
-#include "oci/signing/trust.h"
+#include "oci/signing/detail/trust.h"
 
 namespace slipway::oci::signing {
 

@@ -1,4 +1,4 @@
-#include "oci/signing/trust.h"
+#include "oci/signing/detail/trust.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
