@@ -8,6 +8,7 @@
 #include "engine/notices.h"
 #include "engine/pull_requests.h"
 #include "engine/push_notes.h"
+#include "engine/render.h"
 #include "engine/recorder.h"
 #include "engine/workflows.h"
 #include "intake/intake.h"
@@ -162,7 +163,7 @@ std::vector<std::string> accepted(const Ctx& ctx, House& house, const git::Push&
           {"error", noted.error().what()});
       said.push_back("the push is kept, its run starts when this is mended: " + noted.error().what());
     }
-    house.gitops->repository_changed(fmt::format("http://slipway/git/{}", push.repository));
+    repository_changed(house, repository_url(push.repository));
     if (auto told = tell_pipelines(ctx, house, push.repository, update.after); !told)
       LOG(warn, "promote.not_told", {"repository", push.repository}, {"error", told.error().what()});
   }

@@ -5,6 +5,7 @@
 #include "base/metrics.h"
 #include "engine/house.h"
 #include "engine/recorder.h"
+#include "engine/render.h"
 #include "engine/workflows.h"
 #include "forge/hook.h"
 #include "intake/intake.h"
@@ -40,7 +41,7 @@ Result<> take(const Ctx& ctx, House& house, const forge::Hook& hook) {
   change->repository = hook.repository;
   TRY_OK(record(ctx, *house.client, "Change", name_of(*change), to_doc(*change),
                 {{"slipway.dev/repository", object_name(hook.repository)}}));
-  house.gitops->repository_changed(hook.clone_url);
+  repository_changed(house, hook.clone_url);
   return {};
 }
 

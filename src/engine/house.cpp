@@ -24,6 +24,7 @@
 #include "engine/running_runs.h"
 #include "engine/test_history.h"
 #include "engine/wake.h"
+#include "gitops/restricted.h"
 #include "image/builder.h"
 #include "path/crds.h"
 #include "path/objects.h"
@@ -150,8 +151,13 @@ Result<> open_stages(const Ctx& ctx, House& house) {
   gitops::ControllerOptions options;
   options.workers = 8;  // most of a look is waiting for the disk: writes of several share a commit
   options.drift = [&house](const gitops::Drift& drift) { report_drift(house, drift); };
-  house.gitops = std::make_unique<gitops::Controller>(house.api->client("slipway-gitops"), *house.repositories,
-                                                      std::move(options));
+  options.learned = [&house](std::string_view value) { house.redaction->add(value); };
+  options.as_user = [&house](const std::string& user) {
+    return gitops::restrict_to(house.api->client("slipway-gitops"), house.api->client(user), user);
+  };
+  auto client = house.api->client("slipway-gitops");
+  house.gitops = std::make_unique<gitops::Controller>(client, *house.repositories, options);
+  house.flux = std::make_unique<gitops::FluxController>(client, *house.repositories, std::move(options));
   scan::ScannerOptions scanner;
   scanner.registry = house.registry.get();
   TRY(scanner.advisories, open_advisories(ctx, house.settings));

@@ -348,7 +348,7 @@ Result<> commit_batch(const Ctx& ctx, House& house, git::Repository& repository,
         doc::Map{
             {"phase", revert ? "Succeeded" : "Running"}, {"commit", outcome.commit}, {"message", outcome.message}}));
   }
-  house.gitops->repository_changed(repository_url(batch.repository));
+  repository_changed(house, repository_url(batch.repository));
   return {};
 }
 

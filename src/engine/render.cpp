@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "engine/audit.h"
 #include "engine/notices.h"
+#include "gitops/artifact.h"
 #include "manifest/kustomize.h"
 #include "manifest/load.h"
 #include "net/client.h"
@@ -48,6 +49,22 @@ class HouseRepositories final : public gitops::Repositories {
     return {};
   }
 
+  Result<git::Repository> at(const Ctx& ctx, const std::string& url, const git::Oid& commit) override {
+    auto folder = url.starts_with("oci://") ? artifacts_of(url) : house_.settings.data / "mirrors" / name_of(url);
+    if (embedded_repository(house_, url).empty() && path_exists(folder)) {
+      TRY(auto here, git::Repository::open(folder));
+      TRY(auto known, here.resolve(commit));
+      if (known || url.starts_with("oci://")) return here;
+    }
+    return open(ctx, url);
+  }
+
+  Result<gitops::Artifact> artifact(const Ctx& ctx, const gitops::ArtifactRequest& request) override {
+    auto folder = artifacts_of(request.url);
+    TRY_OK(make_dirs(folder.parent_path()));
+    return gitops::import_artifact(ctx, request, {.mirrors = house_.settings.mirrors}, folder);
+  }
+
  private:
   struct Held {
     std::map<std::string, git::Repository> repositories;  // by name or URL; handles are kept open in them
@@ -74,7 +91,7 @@ class HouseRepositories final : public gitops::Repositories {
     std::map<std::string, std::pair<Clock::time_point, Error>> failures;
   };
   Result<git::Repository> fetch(const Ctx& ctx, const std::string& url) {
-    auto folder = house_.settings.data / "mirrors" / sha256_hex(url).substr(0, 16);
+    auto folder = house_.settings.data / "mirrors" / name_of(url);
     TRY_OK(make_dirs(folder.parent_path()));
     auto repository = git::Repository::mirror(ctx.within(Millis(120000)), url, folder);
     auto held = held_.lock();
@@ -84,6 +101,8 @@ class HouseRepositories final : public gitops::Repositories {
       held->failures.insert_or_assign(url, std::pair(real_clock().now(), repository.error()));
     return repository;
   }
+  static std::string name_of(const std::string& url) { return sha256_hex(url).substr(0, 16); }
+  fs::path artifacts_of(const std::string& url) const { return house_.settings.data / "artifacts" / name_of(url); }
   House& house_;
   Guarded<Held> held_;
 };
@@ -138,6 +157,16 @@ ci::SourceTree source_tree(const git::Repository& repository, const git::Oid& co
 
 std::unique_ptr<gitops::Repositories> make_repositories(House& house) {
   return std::make_unique<HouseRepositories>(house);
+}
+
+void repository_changed(House& house, const std::string& url) {
+  std::vector<std::string> addresses{url};
+  if (auto name = embedded_repository(house, url); !name.empty())
+    addresses = {repository_url(name), fmt::format("{}/git/{}", house.url(), name)};
+  for (const auto& address : addresses) {
+    house.gitops->repository_changed(address);
+    if (house.flux) house.flux->repository_changed(address);
+  }
 }
 
 Result<std::vector<doc::Value>> render_at(const Ctx& ctx, const git::Repository& repository,

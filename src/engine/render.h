@@ -18,6 +18,8 @@ ci::SourceTree source_tree(const git::Repository& repository, const git::Oid& co
 std::string embedded_repository(const House& house, std::string_view url);
 std::string repository_url(std::string_view name);
 std::unique_ptr<gitops::Repositories> make_repositories(House& house);
+// Whatever reads the repository is looked at now, by whichever of its addresses it does.
+void repository_changed(House& house, const std::string& url);
 std::vector<std::string> registry_names(const Settings& settings);
 
 // The objects of a preview's overlay, from a folder or from the tip of a configuration repository.

@@ -9,7 +9,13 @@ struct ControllerOptions {
   std::size_t workers = 2;
   Millis resync{180000};  // repair of missed events, with jitter
   std::function<void(const Drift&)> drift;
+  std::function<void(std::string_view)> learned;  // told what sealed files say, for a redaction set
+  // For Kustomizations with a serviceAccountName: a client that may do what this user may. Absent: they are refused.
+  std::function<std::shared_ptr<kube::Client>(const std::string& user)> as_user;
 };
+
+// "http://host/git/shop-config.git" and ".../shop-config" name the same repository.
+std::string plain_url(std::string_view url);
 
 // Threads: any.
 class Controller {

@@ -10,8 +10,9 @@ Result<std::optional<std::string>> SealedSource::read(const std::string& path) {
   }
   auto format = secret::sops_format(path, *text);
   TRY(auto opened, secret::sops_unseal({*std::move(text), display(path), format}, *keys_));
-  if (learned_)
-    for (const auto& value : opened.values) learned_(value);
+  // Shorter ones are user names and words: masked, logs would say nothing any more.
+  for (const auto& value : opened.values)
+    if (learned_ && value.size() >= 8) learned_(value);
   return std::optional(std::move(opened.text));
 }
 

@@ -53,6 +53,14 @@ doc::Value overrides_of(const doc::Value& block) {
   return over.empty() ? doc::Value() : doc::Value(std::move(over));
 }
 
+// As errors name it: without who signs in.
+std::string shown(const std::string& url) {
+  auto scheme = url.find("://"), at = url.rfind('@');
+  return scheme == std::string::npos || at == std::string::npos || at < scheme
+             ? url
+             : url.substr(0, scheme + 3) + url.substr(at + 1);
+}
+
 std::string spec_print(const SourceSpec& source) {
   auto text =
       fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}|{}\n", source.repo_url, source.path, source.recurse, source.include,
@@ -122,10 +130,10 @@ Result<RenderedSource> render_source(const Ctx& ctx, const git::Oid& commit, man
   RenderedSource result;
   auto folder = manifest::join_path("", source.path.empty() ? "." : source.path);
   if (!folder)
-    return fail(Kind::invalid, "{}: {}: leaves the repository, want a folder in it", source.repo_url, source.path);
+    return fail(Kind::invalid, "{}: {}: leaves the repository, want a folder in it", shown(source.repo_url), source.path);
   TRY(auto there, files.is_dir(*folder));
   if (!there)
-    return fail(Kind::not_found, "{}: {}: app path does not exist at {}", source.repo_url, source.path,
+    return fail(Kind::not_found, "{}: {}: app path does not exist at {}", shown(source.repo_url), source.path,
                 commit.substr(0, 12));
   TRY(auto kustomization, manifest::find_kustomization(files, *folder));
   if (kustomization || source.generate) {
@@ -135,7 +143,7 @@ Result<RenderedSource> render_source(const Ctx& ctx, const git::Oid& commit, man
     if (source.variables) TRY_OK(flux::substitute(result.objects, *source.variables));
   } else {
     if (!source.kustomize.is_null() && !overrides_of(source.kustomize).is_null())
-      return fail(Kind::invalid, "{}: {}: has no kustomization for the Application's kustomize block", source.repo_url,
+      return fail(Kind::invalid, "{}: {}: has no kustomization for the Application's kustomize block", shown(source.repo_url),
                   source.path);
     result.type = "Directory";
     TRY(auto loaded, manifest::load_folder(ctx, files, *folder, {source.recurse, source.include, source.exclude}));
@@ -317,7 +325,7 @@ Result<std::shared_ptr<const Rendered>> Renderer::render(const Ctx& ctx, const A
     TRY(auto repository, pinned ? repositories_.at(ctx, source.repo_url, source.target_revision)
                                 : repositories_.open(ctx, source.repo_url));
     TRY(auto commit, repository.resolve(source.target_revision));
-    if (!commit) return fail(Kind::not_found, "{}: no revision {}", source.repo_url, source.target_revision);
+    if (!commit) return fail(Kind::not_found, "{}: no revision {}", shown(source.repo_url), source.target_revision);
     TRY(auto tree, repository.tree_of(*commit));
     advance(repository, bases[i], tree);
     if (same && !stands_on(bases[i], tree, app.key)) {

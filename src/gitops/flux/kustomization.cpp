@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "doc/json.h"
+#include "gitops/flux/sources.h"
 #include "gitops/flux/substitute.h"
 #include "gitops/front.h"
 #include "gitops/keys.h"
@@ -71,9 +72,11 @@ Result<> read_source(const Ctx& ctx, kube::Client& home, const kube::Object& kus
   auto revision = artifact["revision"].text();
   if (revision.empty()) return fail(Kind::unavailable, "{} '{}' has no artifact yet", ref.type.kind, ref.key.str());
   auto& to = app.sources.emplace_back();
-  // What was stored stands in an annotation of the artifact: where it is here, and as which commit.
   auto stored = artifact["metadata"];
-  to.repo_url = stored["slipway.dev/repository"].str_or((*source)["spec"]["url"].text());
+  to.repo_url = (*source)["spec"]["url"].text();
+  if (ref.type.kind == "GitRepository") {
+    TRY(to.repo_url, git_url(ctx, home, *source));
+  }
   auto at = revision.rfind("sha1:");
   to.target_revision =
       stored["slipway.dev/commit"].str_or(at == std::string::npos ? revision : revision.substr(at + 5));

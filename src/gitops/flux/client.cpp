@@ -1,0 +1,66 @@
+// As whom, and where, a Kustomization's objects are applied.
+#include <algorithm>
+#include <array>
+
+#include "base/encode.h"
+#include "base/text.h"
+#include "doc/yaml.h"
+#include "gitops/flux/objects.h"
+#include "kube/http_client.h"
+
+namespace slipway::gitops::flux {
+namespace {
+
+// A kubeconfig from a Secret is somebody else's: it must not make us read our own files.
+Result<> names_no_files(const doc::Value& value) {
+  static constexpr std::array files{std::string_view("certificate-authority"), std::string_view("client-certificate"),
+                                    std::string_view("client-key"), std::string_view("tokenFile")};
+  if (const auto* map = value.if_map()) {
+    for (const auto& [key, member] : *map) {
+      if (std::find(files.begin(), files.end(), key) != files.end())
+        return fail(Kind::denied, "a kubeconfig in a Secret may not name files ({}), want {}-data", key, key);
+      TRY_OK(names_no_files(member));
+    }
+  }
+  if (const auto* list = value.if_list())
+    for (const auto& item : *list) TRY_OK(names_no_files(item));
+  return {};
+}
+
+Result<kube::Kubeconfig> kubeconfig_of(const Ctx& ctx, kube::Client& home, const kube::Object& kustomization) {
+  auto ref = kustomization["spec"]["kubeConfig"]["secretRef"];
+  if (ref["name"].text().empty())
+    return kustomization["spec"]["kubeConfig"].wrong("want secretRef: sign-in by cloud providers is not supported");
+  TRY(auto secret, home.get(ctx, {"v1", "Secret"}, {kustomization.ns(), ref["name"].text()}));
+  if (!secret)
+    return fail(Kind::not_found, "Secret '{}/{}' of kubeConfig not found", kustomization.ns(), ref["name"].text());
+  auto data = (*secret)["data"];
+  auto key = ref["key"].text();
+  if (key.empty()) key = data["value"].present() ? "value" : "value.yaml";
+  TRY_IN(auto text, secret->describe() + " " + key, from_base64(data[key].text()));
+  TRY(auto document, doc::parse_yaml(text, {.source = secret->describe()}));
+  TRY_OK_IN(secret->describe(), names_no_files(document));
+  return kube::parse_kubeconfig(text, "/");
+}
+
+}  // namespace
+
+Result<std::shared_ptr<kube::Client>> client_of(const Ctx& ctx, kube::Client& home, const kube::Object& kustomization,
+                                                const AsUser& as_user) {
+  auto spec = kustomization["spec"];
+  auto account = spec["serviceAccountName"].text();
+  auto user = account.empty() ? "" : fmt::format("system:serviceaccount:{}:{}", kustomization.ns(), account);
+  if (spec["kubeConfig"].present()) {
+    TRY(auto config, kubeconfig_of(ctx, home, kustomization));
+    config.impersonate = user;
+    TRY(auto client, kube::connect(config));
+    return std::shared_ptr<kube::Client>(std::move(client));
+  }
+  if (user.empty()) return std::shared_ptr<kube::Client>();
+  if (!as_user) return spec["serviceAccountName"].wrong("nobody can be impersonated here");
+  TRY(auto there, home.get(ctx, {"v1", "ServiceAccount"}, {kustomization.ns(), account}));
+  if (!there) return fail(Kind::not_found, "ServiceAccount '{}/{}' not found", kustomization.ns(), account);
+  return as_user(user);
+}
+
+}  // namespace slipway::gitops::flux
