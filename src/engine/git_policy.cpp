@@ -8,8 +8,8 @@
 #include "engine/notices.h"
 #include "engine/pull_requests.h"
 #include "engine/push_notes.h"
-#include "engine/render.h"
 #include "engine/recorder.h"
+#include "engine/render.h"
 #include "engine/workflows.h"
 #include "intake/intake.h"
 

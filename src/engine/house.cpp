@@ -257,12 +257,17 @@ bool House::is_config_repository(const Ctx& ctx, const std::string& name) const 
   auto pipelines = client->list(ctx, kind("Pipeline"), {.ns = home});
   auto named = [&](const kube::Object& pipeline) { return pipeline["spec"]["repository"].text() == name; };
   if (pipelines && std::any_of(pipelines->items.begin(), pipelines->items.end(), named)) return true;
+  auto sources = client->list(ctx, {"source.toolkit.fluxcd.io/v1", "GitRepository"}, {});
+  auto has_url = [&](const kube::Object& source) {
+    return embedded_repository(*this, source["spec"]["url"].text()) == name;
+  };
+  if (sources && std::any_of(sources->items.begin(), sources->items.end(), has_url)) return true;
   auto applications = client->list(ctx, {"argoproj.io/v1alpha1", "Application"}, {});
   if (!applications) return false;
   auto is_it = [&](doc::View source) { return embedded_repository(*this, source["repoURL"].text()) == name; };
   return std::any_of(applications->items.begin(), applications->items.end(), [&](const kube::Object& application) {
-    auto sources = application["spec"]["sources"].items();
-    return is_it(application["spec"]["source"]) || std::any_of(sources.begin(), sources.end(), is_it);
+    auto many = application["spec"]["sources"].items();
+    return is_it(application["spec"]["source"]) || std::any_of(many.begin(), many.end(), is_it);
   });
 }
 

@@ -86,7 +86,7 @@ struct House {
   fs::path logs() const { return settings.data / "logs"; }
   // http://host:port, for links that people follow.
   std::string url() const;
-  // The configuration repositories: those that Pipelines name or Applications read.
+  // The configuration repositories: those that Pipelines name or Applications and GitRepositories read.
   bool is_config_repository(const Ctx& ctx, const std::string& name) const;
 };
 

@@ -96,7 +96,9 @@ Decision automatic_decision(const Ctx& ctx, Work& work) {
     return {Plan::wait, Millis(30000), false};
   }
   bool tried = !op.phase.empty() && (same_target(work) || (op.phase == "Succeeded" && was_in_sync(work)));
-  if (tried && !differs(work)) return {};
+  // What was waited for may do better now: then everything is as it should be, but nobody said so.
+  bool gated = op.phase == "Failed" && (work.app.gate.all || !work.app.gate.objects.empty());
+  if (tried && !differs(work) && !gated) return {};
   if (tried)
     return op.phase == "Succeeded" ? Decision{work.app.self_heal ? Plan::heal : Plan::nothing, Millis(0), false}
                                    : after_failure(ctx, work);

@@ -214,6 +214,7 @@ const std::map<std::pair<std::string_view, std::string_view>, Check>& checks() {
       {{"autoscaling", "HorizontalPodAutoscaler"}, autoscaler},
       {{"batch", "CronJob"}, cron_job},
       {{"apiregistration.k8s.io", "APIService"}, api_service},
+      {{"argoproj.io", "Application"}, application},
       {{"argoproj.io", "Rollout"}, rollout},
       {{"argoproj.io", "AnalysisRun"}, analysis_run},
       {{"argoproj.io", "Experiment"}, experiment},

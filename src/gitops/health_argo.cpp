@@ -95,6 +95,24 @@ HealthStatus experiment(const kube::Object& o) {
   return health;
 }
 
+// Argo CD has no check of its own for this, so waves do not wait for child Applications there unless an owner writes
+// one. Here they do: as the child says itself, of what its spec says now.
+HealthStatus application(const kube::Object& o) {
+  auto status = o["status"], spec = o["spec"];
+  auto compared = status["sync"]["comparedTo"];
+  std::string_view sources = spec["sources"].present() ? "sources" : "source";
+  if (status["sync"]["status"].text().empty()) return progressing("Waiting for the Application to be looked at");
+  if (compared[sources].value() != spec[sources].value() ||
+      compared["destination"].value() != spec["destination"].value())
+    return progressing("Waiting for the Application to be compared with its new spec");
+  if (status["operationState"]["phase"].text() == "Running")
+    return progressing(status["operationState"]["message"].text());
+  if (spec["syncPolicy"]["automated"].exists() && status["sync"]["status"].text() == "OutOfSync")
+    return progressing("Waiting for the Application to be synced");
+  auto health = parse_health(status["health"]["status"].text());
+  return {health.value_or(Health::progressing), status["health"]["message"].text()};
+}
+
 HealthStatus workflow(const kube::Object& o) {
   auto phase = o["status"]["phase"].text(), message = o["status"]["message"].text();
   if (phase == "Failed" || phase == "Error") return {Health::degraded, message};

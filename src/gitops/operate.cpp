@@ -53,6 +53,11 @@ Result<Progress> heal(const Ctx& ctx, Work& work) {
       wait("an object that could not be healed", Millis(5000));
       continue;
     }
+    // Taking over from another deployer changes no field.
+    if (r.fields == std::vector<std::string>{".metadata.managedFields"}) {
+      now_synced(r, *std::move(applied));
+      continue;
+    }
     LOG(warn, "gitops.drift", {"app", work.app.key.name}, {"object", fmt::format("{} {}", r.type.kind, r.key.str())},
         {"deleted", r.missing});
     if (work.context.drift)

@@ -71,7 +71,8 @@ class Restricted final : public kube::Client {
       (*answers_.lock())[question] = may;
     }
     if (may) return {};
-    return fail(Kind::denied, "{} cannot {} {}{}{}", user_, verb, resource.plural, ns.empty() ? "" : " in namespace ", ns);
+    return fail(Kind::denied, "{} cannot {} {}{}{}", user_, verb, resource.plural, ns.empty() ? "" : " in namespace ",
+                ns);
   }
   Result<bool> review(const Ctx& ctx, const std::string& verb, const std::string& group, const std::string& resource,
                       const std::string& ns) {

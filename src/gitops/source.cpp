@@ -130,7 +130,8 @@ Result<RenderedSource> render_source(const Ctx& ctx, const git::Oid& commit, man
   RenderedSource result;
   auto folder = manifest::join_path("", source.path.empty() ? "." : source.path);
   if (!folder)
-    return fail(Kind::invalid, "{}: {}: leaves the repository, want a folder in it", shown(source.repo_url), source.path);
+    return fail(Kind::invalid, "{}: {}: leaves the repository, want a folder in it", shown(source.repo_url),
+                source.path);
   TRY(auto there, files.is_dir(*folder));
   if (!there)
     return fail(Kind::not_found, "{}: {}: app path does not exist at {}", shown(source.repo_url), source.path,
@@ -143,8 +144,8 @@ Result<RenderedSource> render_source(const Ctx& ctx, const git::Oid& commit, man
     if (source.variables) TRY_OK(flux::substitute(result.objects, *source.variables));
   } else {
     if (!source.kustomize.is_null() && !overrides_of(source.kustomize).is_null())
-      return fail(Kind::invalid, "{}: {}: has no kustomization for the Application's kustomize block", shown(source.repo_url),
-                  source.path);
+      return fail(Kind::invalid, "{}: {}: has no kustomization for the Application's kustomize block",
+                  shown(source.repo_url), source.path);
     result.type = "Directory";
     TRY(auto loaded, manifest::load_folder(ctx, files, *folder, {source.recurse, source.include, source.exclude}));
     for (auto& entry : loaded) result.objects.push_back(std::move(entry.object));

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "cluster/api/rbac.h"
 #include "cluster/api/service_tokens.h"
 
 namespace slipway::cluster {
@@ -96,6 +97,8 @@ class LocalClient final : public kube::Client {
   Result<kube::Object> create(const Ctx& ctx, doc::Value object, const kube::WriteOptions& options) override {
     if (options.subresource == "token") return create_token(ctx, std::move(object));
     TRY(auto kind, kind_of(object));
+    if (kind->type.kind == "SubjectAccessReview")
+      return kube::Object(review_access(machinery_->store(), std::move(object)));
     if (!options.subresource.empty()) return create_sub(ctx, *kind, object, options);
     return written(machinery_->create(ctx, *kind, "", std::move(object), args(options)));
   }

@@ -10,6 +10,8 @@ struct Attributes {
 };
 // Members of system:masters may everything. Threads: any.
 bool allowed(const ObjectStore& store, const Caller& caller, const Attributes& what);
+// A SubjectAccessReview with its answer.
+doc::Value review_access(const ObjectStore& store, doc::Value review);
 // The rules that apply to a caller in a namespace: of SelfSubjectRulesReview.
 std::vector<doc::Value> rules_of(const ObjectStore& store, const Caller& caller, const std::string& ns);
 // cluster-admin, admin, edit and view, as they are in every cluster.

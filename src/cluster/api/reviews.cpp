@@ -23,8 +23,8 @@ Attributes attributes_of(const doc::View& spec) {
   return a;
 }
 
-doc::Value access(const Call& call, doc::Value review, const Caller& who) {
-  bool yes = allowed(call.machinery.store(), who, attributes_of(doc::View(review)["spec"]));
+doc::Value access(const ObjectStore& store, doc::Value review, const Caller& who) {
+  bool yes = allowed(store, who, attributes_of(doc::View(review)["spec"]));
   review["status"] = doc::Map{{"allowed", yes}};
   if (!yes) review["status"]["reason"] = "no RBAC rule allows it";
   return review;
@@ -51,6 +51,13 @@ doc::Value token_review(const Call& call, doc::Value review) {
 
 }  // namespace
 
+doc::Value review_access(const ObjectStore& store, doc::Value review) {
+  doc::View spec = doc::View(review)["spec"];
+  Caller who{spec["user"].text(), {}, {}};
+  for (const auto& group : spec["groups"].items()) who.groups.push_back(group.text());
+  return access(store, std::move(review), who);
+}
+
 net::Response serve_review(Call& call) {
   auto body = call.body();
   if (!body) return answer(body.error());
@@ -61,12 +68,9 @@ net::Response serve_review(Call& call) {
     review["status"] =
         doc::Map{{"userInfo", doc::Map{{"username", call.caller.user}, {"groups", list_of(call.caller.groups)}}}};
   } else if (kind == "SelfSubjectAccessReview") {
-    review = access(call, std::move(review), call.caller);
+    review = access(call.machinery.store(), std::move(review), call.caller);
   } else if (kind == "SubjectAccessReview" || kind == "LocalSubjectAccessReview") {
-    doc::View spec = doc::View(review)["spec"];
-    Caller who{spec["user"].text(), {}, {}};
-    for (const auto& group : spec["groups"].items()) who.groups.push_back(group.text());
-    review = access(call, std::move(review), who);
+    review = review_access(call.machinery.store(), std::move(review));
   } else if (kind == "SelfSubjectRulesReview") {
     doc::List resources, paths;
     for (auto& rule : rules_of(call.machinery.store(), call.caller, doc::View(review)["spec"]["namespace"].text()))

@@ -18,6 +18,7 @@ HealthStatus analysis_run(const kube::Object& object);
 HealthStatus experiment(const kube::Object& object);
 HealthStatus application_set(const kube::Object& object);
 HealthStatus workflow(const kube::Object& object);
+HealthStatus application(const kube::Object& object);
 
 // Kinds of other projects whose conditions say how they do. Nothing: not one of them.
 std::optional<HealthStatus> health_by_conditions(const kube::Object& object);

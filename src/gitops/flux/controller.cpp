@@ -62,8 +62,8 @@ struct FluxController::Rep {
   struct Watched {
     std::map<kube::Type, std::jthread> threads;
     std::map<Item, std::string> said, offered;
-    std::map<Item, std::set<kube::Key>> waiting;      // source or Kustomization -> Kustomizations
-    std::map<std::string, std::set<Item>> by_url;     // repository -> sources
+    std::map<Item, std::set<kube::Key>> waiting;   // source or Kustomization -> Kustomizations
+    std::map<std::string, std::set<Item>> by_url;  // repository -> sources
     std::set<kube::Key> kustomizations;
   };
   Guarded<Watched> watched;
@@ -158,23 +158,26 @@ Result<std::optional<Millis>> FluxController::Rep::look_at_kustomization(const k
       value["metadata"].map()["finalizers"].list().emplace_back(finalizer);
       return true;
     };
-    TRY_OK(kube::modify(ctx, *client, object.type(), object.key(), {.field_manager = std::string(status_manager)}, add));
+    TRY_OK(
+        kube::modify(ctx, *client, object.type(), object.key(), {.field_manager = std::string(status_manager)}, add));
     return std::optional<Millis>();
   }
   TRY(auto interval, duration(object["spec"]["interval"], Millis(600000)));
-  auto target = client_of(ctx, *client, object, options.as_user);
-  if (!target) {
-    if (target.error().retryable() || target.error().is(Kind::cancelled)) return Fail(std::move(target).error());
+  TRY(auto retry, duration(object["spec"]["retryInterval"], interval));
+  // What cannot be done at all is told where people look for it.
+  auto refused = [&](const Error& error, std::string type) -> Result<std::optional<Millis>> {
+    if (error.retryable() || error.is(Kind::cancelled) || error.is(Kind::conflict)) return Fail(error);
     auto status = flux_front().status_from(object);
-    status.conditions.push_back({"InvalidSpecError", target.error().what()});
+    status.conditions.push_back({std::move(type), error.what()});
     TRY_OK(write(object, flux_front().to_doc(status, object, rfc3339(ctx.clock->wall()))));
-    return std::optional(interval);
-  }
-  auto drift = [&](const Drift& found) {
-    if (options.drift) options.drift(found);
+    return std::optional(retry);
   };
-  SyncContext context{*target ? **target : *client, renderer, comparer, pacer, drift, client.get()};
-  TRY(auto looked, look(ctx, context, object));
+  auto target = client_of(ctx, *client, object, options.as_user);
+  if (!target) return refused(target.error(), "InvalidSpecError");
+  SyncContext context{*target ? **target : *client, renderer, comparer, pacer, options.drift, client.get()};
+  auto found = look(ctx, context, object);
+  if (!found) return refused(found.error(), "SyncError");
+  auto& looked = *found;
   // Objects of another cluster are not watched: they are compared at the interval.
   if (!object["spec"]["kubeConfig"].present()) watch_types(looked.types);
   if (!looked.status.is_null()) TRY_OK(write(object, looked.status));
@@ -237,7 +240,8 @@ Result<> FluxController::run(const Ctx& ctx) {
   std::vector<std::jthread> threads;
   auto follow = [&](const kube::Type& type) {
     threads.emplace_back([this, type] {
-      detail::follow(rep_->ctx, *rep_->client, type, "", [this](const kube::Event& event) { rep_->take(event); }, [] {});
+      detail::follow(
+          rep_->ctx, *rep_->client, type, "", [this](const kube::Event& event) { rep_->take(event); }, [] {});
     });
   };
   follow(kustomization_type);

@@ -1,6 +1,8 @@
 // Flux's Kustomization as a front of the engine: its status as `flux get` and kubectl read it.
 #include "gitops/front.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "gitops/flux/kustomization.h"
 #include "gitops/flux/objects.h"
@@ -19,6 +21,14 @@ std::string reason_of(const AppStatus& status, const AppCondition* wrong) {
   if (wrong != nullptr && wrong->type == "InvalidSpecError") return "InvalidSpec";
   if (wrong != nullptr && wrong->type == "ComparisonError") return "BuildFailed";
   return status.operation.message.starts_with("health check failed") ? "HealthCheckFailed" : "ReconciliationFailed";
+}
+
+// The newest revision that everything is equal to: a commit that changes nothing needs no operation.
+std::string applied_revision(const AppStatus& status, const kube::Object& before) {
+  const auto& op = status.operation;
+  if (op.phase != "Succeeded") return before["status"]["lastAppliedRevision"].text();
+  bool wrong = std::any_of(status.conditions.begin(), status.conditions.end(), is_error);
+  return status.sync == "Synced" && !wrong && !status.revision().empty() ? status.revision() : op.revision();
 }
 
 void ready_conditions(const AppStatus& status, const kube::Object& before, Conditions& conditions) {
@@ -44,7 +54,7 @@ void ready_conditions(const AppStatus& status, const kube::Object& before, Condi
   else if (running || op.phase.empty())
     conditions.set("Ready", "Unknown", "Progressing", "Reconciliation in progress");
   else
-    conditions.set("Ready", "True", "ReconciliationSucceeded", "Applied revision: " + op.revision());
+    conditions.set("Ready", "True", "ReconciliationSucceeded", "Applied revision: " + applied_revision(status, before));
   if (gate && wrong == nullptr && op.phase == "Succeeded")
     conditions.set("Healthy", sick ? "False" : "True", sick ? "HealthCheckFailed" : "Succeeded",
                    sick ? status.health_message : "Health check passed");
@@ -92,7 +102,7 @@ class FluxFront final : public Front {
     for (const auto& entry : status.inventory) entries.push_back(inventory_entry(entry.type, entry.key));
     map.set("inventory", doc::Map{{"entries", std::move(entries)}});
     const auto& op = status.operation;
-    auto applied = op.phase == "Succeeded" ? op.revision() : before["status"]["lastAppliedRevision"].text();
+    auto applied = applied_revision(status, before);
     if (!applied.empty()) map.set("lastAppliedRevision", applied);
     if (!status.revision().empty()) map.set("lastAttemptedRevision", status.revision());
     auto handled = before.annotation(requested_at);

@@ -9,8 +9,8 @@ namespace {
 
 // Fields that would change what is read, and are not acted on.
 Result<> check_supported(doc::View spec) {
-  for (auto key : {"ignore", "include", "verify", "proxySecretRef", "certSecretRef", "sparseCheckout",
-                   "serviceAccountName"})
+  for (auto key :
+       {"ignore", "include", "verify", "proxySecretRef", "certSecretRef", "sparseCheckout", "serviceAccountName"})
     if (spec[key].present() && !(spec[key].text().empty() && spec[key].items().empty() && spec[key].members().empty()))
       return spec[key].wrong("this field of a source is not supported");
   if (spec["recurseSubmodules"].bool_or(false))
@@ -92,10 +92,11 @@ Result<Stored> store_oci(const Ctx& ctx, kube::Client& home, Repositories& repos
 doc::Value artifact_doc(const kube::Object& source, const Stored& stored, const std::string& now) {
   auto before = source["status"]["artifact"];
   bool same = before["revision"].text() == stored.revision;
-  doc::Map artifact{{"lastUpdateTime", same ? before["lastUpdateTime"].str_or(now) : now},
-                    {"path", fmt::format("{}/{}/{}/{}", lower(source.kind()), source.ns(), source.name(), stored.commit)},
-                    {"revision", stored.revision},
-                    {"url", source["spec"]["url"].text()}};
+  doc::Map artifact{
+      {"lastUpdateTime", same ? before["lastUpdateTime"].str_or(now) : now},
+      {"path", fmt::format("{}/{}/{}/{}", lower(source.kind()), source.ns(), source.name(), stored.commit)},
+      {"revision", stored.revision},
+      {"url", source["spec"]["url"].text()}};
   if (!stored.digest.empty()) artifact.set("digest", stored.digest);
   doc::Map metadata{{"slipway.dev/commit", stored.commit}};
   artifact.set("metadata", std::move(metadata));
@@ -130,8 +131,7 @@ void finish_status(doc::Value& status, const kube::Object& source) {
 
 Result<GitRef> git_ref(doc::View spec) {
   auto ref = spec["ref"];
-  auto commit = ref["commit"].text(), name = ref["name"].text(), tag = ref["tag"].text(),
-       branch = ref["branch"].text();
+  auto commit = ref["commit"].text(), name = ref["name"].text(), tag = ref["tag"].text(), branch = ref["branch"].text();
   if (!commit.empty()) return GitRef{commit, branch};
   if (!name.empty()) return GitRef{name, name};
   if (!ref["semver"].text().empty())
@@ -177,10 +177,12 @@ Result<SourceLooked> look_at_source(const Ctx& ctx, kube::Client& home, Reposito
 }
 
 doc::Value unsupported(const kube::Object& object, const std::string& now) {
-  auto what = object.kind() == "Bucket" ? std::string("buckets are not read by Slipway, want a GitRepository or an "
-                                                      "OCIRepository")
-                                        : std::string("Helm charts are not rendered by Slipway yet, want a "
-                                                      "Kustomization");
+  auto what = object.kind() == "Bucket" ? std::string(
+                                              "buckets are not read by Slipway, want a GitRepository or an "
+                                              "OCIRepository")
+                                        : std::string(
+                                              "Helm charts are not rendered by Slipway yet, want a "
+                                              "Kustomization");
   Conditions conditions(object, now);
   conditions.set("Stalled", "True", "Unsupported", what);
   conditions.set("Ready", "False", "Unsupported", what);
