@@ -26,7 +26,8 @@ struct Place {
     auto blob = must(run_ok(Ctx{}, {.argv = {"tar", "-czf", "-", "-C", from.path().native(), "."}}));
     std::string config = "{}";
     oci::Manifest manifest;
-    manifest.config = {.media_type = "application/vnd.cncf.flux.config.v1+json", .digest = Digest::of(config), .size = config.size()};
+    manifest.config = {
+        .media_type = "application/vnd.cncf.flux.config.v1+json", .digest = Digest::of(config), .size = config.size()};
     manifest.layers.push_back({.media_type = std::string(layer_type), .digest = Digest::of(blob), .size = blob.size()});
     oci::Remote remote;
     auto to = must(oci::parse_reference(url.substr(6) + ":" + tag));

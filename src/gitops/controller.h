@@ -14,9 +14,6 @@ struct ControllerOptions {
   std::function<std::shared_ptr<kube::Client>(const std::string& user)> as_user;
 };
 
-// "http://host/git/shop-config.git" and ".../shop-config" name the same repository.
-std::string plain_url(std::string_view url);
-
 // Threads: any.
 class Controller {
  public:

@@ -30,7 +30,7 @@ Dispatch::Dispatch(std::shared_ptr<kube::Client> client, Repositories& repositor
                    const Clock& clock)
     : client_(std::move(client)),
       repositories_(repositories),
-      renderer_(repositories),
+      renderer_(repositories, options.learned),
       pacer_(clock),
       options_(std::move(options)),
       clock_(clock),

@@ -1,9 +1,9 @@
 // Flux's objects against the embedded API: looks taken by hand, as the controller would.
 #include "gitops/flux.h"
-#include "gitops/flux/sources.h"
-#include "gitops/restricted.h"
 #include "gitops/flux/kustomization.h"
+#include "gitops/flux/sources.h"
 #include "gitops/flux/substitute.h"
+#include "gitops/restricted.h"
 #include "gitops/testing/world.h"
 #include "secret/sops.h"
 
@@ -19,16 +19,18 @@ struct FluxWorld : World {
 
   FluxWorld() {
     must(person->create(ctx(), kube::make_object({"v1", "Namespace"}, {"", "flux-system"}), {}));
-    apply(fmt::format("apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: {{name: config, namespace: "
-                      "flux-system}}\nspec: {{url: '{}', interval: 1m, ref: {{branch: main}}}}\n",
-                      url));
+    apply(fmt::format(
+        "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: {{name: config, namespace: "
+        "flux-system}}\nspec: {{url: '{}', interval: 1m, ref: {{branch: main}}}}\n",
+        url));
   }
   void apply(std::string_view yaml) { must(person->apply(ctx(), must(doc::parse_yaml(yaml)), {.force = true})); }
   void kustomization(std::string_view spec = "", std::string_view name = "shop") {
-    apply(fmt::format("apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: {}, namespace: "
-                      "flux-system, finalizers: [finalizers.fluxcd.io]}}\nspec:\n  interval: 10m\n  prune: true\n  "
-                      "targetNamespace: shop\n  sourceRef: {{kind: GitRepository, name: config}}\n{}",
-                      name, indented(spec)));
+    apply(
+        fmt::format("apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: {}, namespace: "
+                    "flux-system, finalizers: [finalizers.fluxcd.io]}}\nspec:\n  interval: 10m\n  prune: true\n  "
+                    "targetNamespace: shop\n  sourceRef: {{kind: GitRepository, name: config}}\n{}",
+                    name, indented(spec)));
   }
   static std::string indented(std::string_view text) {
     std::string out;
@@ -76,7 +78,8 @@ std::string ready(const kube::Object& object) { return condition(object, "Ready"
 
 TEST(Flux, AFolderWithoutAKustomizationBecomesWhatRuns) {
   FluxWorld w;
-  auto commit = w.commit({{"app/a.yaml", config_map("a")}, {"app/deep/b.yml", config_map("b")}, {"other.yaml", config_map("c")}});
+  auto commit =
+      w.commit({{"app/a.yaml", config_map("a")}, {"app/deep/b.yml", config_map("b")}, {"other.yaml", config_map("c")}});
   w.kustomization("path: ./app\ncommonMetadata: {labels: {team: web}, annotations: {note: '1'}}");
   auto ks = w.look_flux();
   EXPECT_EQ(ready(ks), fmt::format("Ready=True ReconciliationSucceeded: Applied revision: main@sha1:{}", commit));
@@ -102,12 +105,14 @@ TEST(Flux, AFolderWithoutAKustomizationBecomesWhatRuns) {
 TEST(Flux, FieldsOfTheKustomizationAreLaidOver) {
   FluxWorld w;
   w.commit({{"kustomization.yaml", "resources: [d.yaml]\n"},
-            {"more/kustomization.yaml", "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\ncommonLabels: {c: d}\n"},
+            {"more/kustomization.yaml",
+             "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\ncommonLabels: {c: d}\n"},
             {"d.yaml",
              "{apiVersion: apps/v1, kind: Deployment, metadata: {name: d}, spec: {selector: {matchLabels: {a: b}}, "
              "template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: 'web:1'}]}}}}"}});
   w.kustomization(
-      "namePrefix: p-\nnameSuffix: -s\ncomponents: [more]\nimages: [{name: web, newName: shop/web, newTag: '2'}]\npatches:\n- "
+      "namePrefix: p-\nnameSuffix: -s\ncomponents: [more]\nimages: [{name: web, newName: shop/web, newTag: "
+      "'2'}]\npatches:\n- "
       "target: {kind: Deployment}\n  patch: |\n    - op: add\n      path: /spec/replicas\n      value: 0");
   auto ks = w.look_flux();
   EXPECT_TRUE(ready(ks).starts_with("Ready=True")) << ready(ks);
@@ -120,7 +125,8 @@ TEST(Flux, FieldsOfTheKustomizationAreLaidOver) {
 
 TEST(Flux, ANewCommitPrunesAndDriftIsHealed) {
   FluxWorld w;
-  w.commit({{"a.yaml", config_map("a")}, {"b.yaml", config_map("b")},
+  w.commit({{"a.yaml", config_map("a")},
+            {"b.yaml", config_map("b")},
             {"k.yaml", config_map("k", "1", "kustomize.toolkit.fluxcd.io/prune: disabled")}});
   w.kustomization();
   w.look_flux();
@@ -130,7 +136,8 @@ TEST(Flux, ANewCommitPrunesAndDriftIsHealed) {
   ASSERT_EQ(w.drifts.size(), 1U);
   auto commit = w.commit({{"b.yaml", std::nullopt}, {"k.yaml", std::nullopt}});
   auto before = w.look_alone();
-  EXPECT_NE(before["status"]["lastAppliedRevision"].text(), "main@sha1:" + commit) << "the source was not looked at yet";
+  EXPECT_NE(before["status"]["lastAppliedRevision"].text(), "main@sha1:" + commit)
+      << "the source was not looked at yet";
   auto ks = w.look_flux();
   EXPECT_EQ(ks["status"]["lastAppliedRevision"].text(), "main@sha1:" + commit);
   EXPECT_FALSE(w.has("b"));
@@ -139,11 +146,11 @@ TEST(Flux, ANewCommitPrunesAndDriftIsHealed) {
 
 TEST(Flux, WhatFluxManagesIsTakenOverWithoutATouch) {
   FluxWorld w;
-  auto commit = w.commit(
-      {{"d.yaml",
-        "{apiVersion: apps/v1, kind: Deployment, metadata: {name: d}, spec: {replicas: 0, selector: {matchLabels: {a: b}}, "
-        "template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: 'web:1'}]}}}}"},
-       {"a.yaml", config_map("a")}});
+  auto commit = w.commit({{"d.yaml",
+                           "{apiVersion: apps/v1, kind: Deployment, metadata: {name: d}, spec: {replicas: 0, selector: "
+                           "{matchLabels: {a: b}}, "
+                           "template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: 'web:1'}]}}}}"},
+                          {"a.yaml", config_map("a")}});
   // As kustomize-controller left them: labels, its field manager, its status.
   auto flux = [&](std::string_view text) {
     auto value = must(doc::parse_yaml(text));
@@ -152,16 +159,19 @@ TEST(Flux, WhatFluxManagesIsTakenOverWithoutATouch) {
                                            {"kustomize.toolkit.fluxcd.io/namespace", "flux-system"}};
     must(w.person->apply(w.ctx(), value, {.field_manager = "kustomize-controller", .force = true}));
   };
-  flux("{apiVersion: apps/v1, kind: Deployment, metadata: {name: d}, spec: {replicas: 0, selector: {matchLabels: {a: b}}, "
-       "template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: 'web:1'}]}}}}");
+  flux(
+      "{apiVersion: apps/v1, kind: Deployment, metadata: {name: d}, spec: {replicas: 0, selector: {matchLabels: {a: "
+      "b}}, "
+      "template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: 'web:1'}]}}}}");
   flux("{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {v: '1', dropped: x}}");
   flux("{apiVersion: v1, kind: ConfigMap, metadata: {name: old}, data: {v: '1'}}");
   w.kustomization();
   auto at = w.object(kustomization_type, w.ks);
-  w.write(at, must(doc::parse_yaml(fmt::format(
-                  "{{lastAppliedRevision: 'main@sha1:{}', observedGeneration: 1, inventory: {{entries: [{{id: shop_d_apps_Deployment, v: "
-                  "v1}}, {{id: shop_a__ConfigMap, v: v1}}, {{id: shop_old__ConfigMap, v: v1}}]}}}}",
-                  commit))));
+  w.write(at, must(doc::parse_yaml(
+                  fmt::format("{{lastAppliedRevision: 'main@sha1:{}', observedGeneration: 1, inventory: {{entries: "
+                              "[{{id: shop_d_apps_Deployment, v: "
+                              "v1}}, {{id: shop_a__ConfigMap, v: v1}}, {{id: shop_old__ConfigMap, v: v1}}]}}}}",
+                              commit))));
   auto before = *w.live({"apps/v1", "Deployment"}, "d");
   auto ks = w.look_flux();
   ks = w.look_alone();
@@ -171,7 +181,8 @@ TEST(Flux, WhatFluxManagesIsTakenOverWithoutATouch) {
   EXPECT_EQ(after["spec"].value(), before["spec"].value());
   auto managers = doc::View(after["metadata"]["managedFields"].value());
   for (const auto& entry : managers.items()) EXPECT_NE(entry["manager"].text(), "kustomize-controller");
-  EXPECT_FALSE((*w.live({"v1", "ConfigMap"}, "a"))["data"]["dropped"].present()) << "a field that Git does not have goes";
+  EXPECT_FALSE((*w.live({"v1", "ConfigMap"}, "a"))["data"]["dropped"].present())
+      << "a field that Git does not have goes";
   for (const auto& drift : w.drifts) EXPECT_EQ(drift.key.name, "a") << "only what differs from Git is drift";
   EXPECT_FALSE(w.has("old")) << "what is in its inventory and no longer in Git goes";
 }
@@ -189,7 +200,8 @@ TEST(Flux, DependenciesAreWaitedFor) {
   EXPECT_TRUE(w.has("b"));
   // A newer commit waits until the dependency has it as well.
   w.commit({{"app/b.yaml", config_map("b", "2")}});
-  EXPECT_EQ(ready(w.look_flux()), "Ready=False DependencyNotReady: dependency 'flux-system/base' revision is not up to date");
+  EXPECT_EQ(ready(w.look_flux()),
+            "Ready=False DependencyNotReady: dependency 'flux-system/base' revision is not up to date");
   w.look_alone("base");
   w.look_alone();
   EXPECT_EQ((*w.live({"v1", "ConfigMap"}, "b"))["data"]["v"].text(), "2");
@@ -207,8 +219,9 @@ TEST(Flux, HealthIsWaitedForUntilTheTimeIsUp) {
             "Reconciling=True Progressing: waiting for health: [Deployment/shop/d is Progressing]");
   w.clock.advance(std::chrono::minutes(3));
   ks = w.look_alone();
-  EXPECT_EQ(ready(ks), "Ready=False HealthCheckFailed: health check failed after 120s: timeout waiting for: [Deployment/shop/d "
-                       "is Progressing]");
+  EXPECT_EQ(ready(ks),
+            "Ready=False HealthCheckFailed: health check failed after 120s: timeout waiting for: [Deployment/shop/d "
+            "is Progressing]");
   EXPECT_EQ(ks["status"]["lastAppliedRevision"].text(), "");
   w.clock.advance(std::chrono::minutes(1));
   w.look_alone();
@@ -224,12 +237,19 @@ TEST(Flux, HealthIsWaitedForUntilTheTimeIsUp) {
 
 TEST(Flux, VariablesComeFromObjectsAndFromTheSpec) {
   FluxWorld w;
-  w.commit({{"a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {v: '${who:=nobody} in ${place}', n: \"$${x}\"}\n"},
-            {"b.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: b, annotations: {kustomize.toolkit.fluxcd.io/substitute: "
-                       "disabled}}\ndata: {v: '${who}'}\n"}});
-  w.apply("{apiVersion: v1, kind: ConfigMap, metadata: {name: vars, namespace: flux-system}, data: {place: here, who: '1'}}");
-  w.kustomization("postBuild: {substitute: {who: ada}, substituteFrom: [{kind: ConfigMap, name: vars}, {kind: Secret, name: "
-                  "none, optional: true}]}");
+  w.commit(
+      {{"a.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {v: '${who:=nobody} in ${place}', n: "
+        "\"$${x}\"}\n"},
+       {"b.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: b, annotations: {kustomize.toolkit.fluxcd.io/substitute: "
+        "disabled}}\ndata: {v: '${who}'}\n"}});
+  w.apply(
+      "{apiVersion: v1, kind: ConfigMap, metadata: {name: vars, namespace: flux-system}, data: {place: here, who: "
+      "'1'}}");
+  w.kustomization(
+      "postBuild: {substitute: {who: ada}, substituteFrom: [{kind: ConfigMap, name: vars}, {kind: Secret, name: "
+      "none, optional: true}]}");
   EXPECT_TRUE(ready(w.look_flux()).starts_with("Ready=True"));
   EXPECT_EQ((*w.live({"v1", "ConfigMap"}, "a"))["data"]["v"].text(), "ada in here");
   EXPECT_EQ((*w.live({"v1", "ConfigMap"}, "a"))["data"]["n"].text(), "${x}");
@@ -243,24 +263,31 @@ TEST(Flux, VariablesComeFromObjectsAndFromTheSpec) {
 TEST(Flux, SealedFilesAreOpenedWithTheKeyThatIsNamed) {
   FluxWorld w;
   auto identity = secret::AgeIdentity::generate();
-  auto sealed = must(secret::sops_seal({"apiVersion: v1\nkind: Secret\nmetadata: {name: db}\nstringData: {password: open sesame}\n",
-                                        "db.yaml", secret::SopsFormat::yaml},
-                                       {.age = {identity.recipient()}, .encrypted_regex = "^stringData$"}, WallTime{}));
-  auto env = must(secret::sops_seal({"TOKEN=hidden\n", "t.env", secret::SopsFormat::dotenv}, {.age = {identity.recipient()}}, WallTime{}));
+  auto sealed = must(
+      secret::sops_seal({"apiVersion: v1\nkind: Secret\nmetadata: {name: db}\nstringData: {password: open sesame}\n",
+                         "db.yaml", secret::SopsFormat::yaml},
+                        {.age = {identity.recipient()}, .encrypted_regex = "^stringData$"}, WallTime{}));
+  auto env = must(secret::sops_seal({"TOKEN=hidden\n", "t.env", secret::SopsFormat::dotenv},
+                                    {.age = {identity.recipient()}}, WallTime{}));
   w.commit({{"db.yaml", sealed},
             {"t.env", env},
-            {"kustomization.yaml", "resources: [db.yaml]\nsecretGenerator: [{name: t, envs: [t.env], options: {disableNameSuffixHash: true}}]\n"}});
+            {"kustomization.yaml",
+             "resources: [db.yaml]\nsecretGenerator: [{name: t, envs: [t.env], options: {disableNameSuffixHash: "
+             "true}}]\n"}});
   w.kustomization("decryption: {provider: sops, secretRef: {name: sops-age}}");
   EXPECT_EQ(ready(w.look_flux()),
-            "Ready=False BuildFailed: kustomization.yaml:1:12: db.yaml: Secret 'flux-system/sops-age' of decryption.secretRef not found");
-  w.apply(fmt::format("{{apiVersion: v1, kind: Secret, metadata: {{name: sops-age, namespace: flux-system}}, stringData: "
-                      "{{age.agekey: {}}}}}",
-                      secret::AgeIdentity::generate().text()));
+            "Ready=False BuildFailed: kustomization.yaml:1:12: db.yaml: Secret 'flux-system/sops-age' of "
+            "decryption.secretRef not found");
+  w.apply(
+      fmt::format("{{apiVersion: v1, kind: Secret, metadata: {{name: sops-age, namespace: flux-system}}, stringData: "
+                  "{{age.agekey: {}}}}}",
+                  secret::AgeIdentity::generate().text()));
   auto other = ready(w.look_alone());
   EXPECT_TRUE(other.find(": db.yaml: is sealed for " + identity.recipient()) != std::string::npos) << other;
-  w.apply(fmt::format("{{apiVersion: v1, kind: Secret, metadata: {{name: sops-age, namespace: flux-system}}, stringData: "
-                      "{{age.agekey: {}}}}}",
-                      identity.text()));
+  w.apply(
+      fmt::format("{{apiVersion: v1, kind: Secret, metadata: {{name: sops-age, namespace: flux-system}}, stringData: "
+                  "{{age.agekey: {}}}}}",
+                  identity.text()));
   auto ks = w.look_alone();
   EXPECT_TRUE(ready(ks).starts_with("Ready=True")) << ready(ks);
   EXPECT_EQ((*w.live({"v1", "Secret"}, "db"))["data"]["password"].text(), "b3BlbiBzZXNhbWU=");
@@ -271,16 +298,21 @@ TEST(Flux, SealedFilesAreOpenedWithTheKeyThatIsNamed) {
 TEST(Flux, AnApplicationOpensThemWithKeysForItsProject) {
   World w;
   auto identity = secret::AgeIdentity::generate();
-  w.commit({{"db.yaml", must(secret::sops_seal({"apiVersion: v1\nkind: Secret\nmetadata: {name: db}\nstringData: {p: abc}\n", "db.yaml",
-                                                secret::SopsFormat::yaml},
-                                               {.age = {identity.recipient()}, .encrypted_regex = "^stringData$"}, WallTime{}))}});
+  w.commit({{"db.yaml",
+             must(secret::sops_seal({"apiVersion: v1\nkind: Secret\nmetadata: {name: db}\nstringData: {p: abc}\n",
+                                     "db.yaml", secret::SopsFormat::yaml},
+                                    {.age = {identity.recipient()}, .encrypted_regex = "^stringData$"}, WallTime{}))}});
   w.application();
   auto app = w.look_once();
   EXPECT_TRUE(conditions_of(app).starts_with("ComparisonError: db.yaml: is sealed for age1")) << conditions_of(app);
   auto key = [&](std::string_view projects) {
-    must(w.person->apply(w.ctx(), must(doc::parse_yaml(fmt::format(
-        "{{apiVersion: v1, kind: Secret, metadata: {{name: sops-age, namespace: argocd, labels: {{slipway.dev/sops-keys: "
-        "'true'}}, annotations: {{slipway.dev/projects: '{}'}}}}, stringData: {{a.agekey: {}}}}}", projects, identity.text()))), {.force = true}));
+    must(w.person->apply(w.ctx(),
+                         must(doc::parse_yaml(fmt::format(
+                             "{{apiVersion: v1, kind: Secret, metadata: {{name: sops-age, namespace: argocd, labels: "
+                             "{{slipway.dev/sops-keys: "
+                             "'true'}}, annotations: {{slipway.dev/projects: '{}'}}}}, stringData: {{a.agekey: {}}}}}",
+                             projects, identity.text()))),
+                         {.force = true}));
   };
   key("team-*");
   EXPECT_TRUE(conditions_of(w.look_once()).starts_with("ComparisonError: ")) << "the key is for others";
@@ -338,13 +370,15 @@ TEST_P(FluxRefuses, WithTheFieldInItsCondition) {
 INSTANTIATE_TEST_SUITE_P(
     Table, FluxRefuses,
     testing::ValuesIn(std::to_array<Wrong>(
-        {{"CelHealth", "healthCheckExprs: [{apiVersion: v1, kind: X, current: 'true'}]", "InvalidSpec: .spec.healthCheckExprs: CEL"},
+        {{"CelHealth", "healthCheckExprs: [{apiVersion: v1, kind: X, current: 'true'}]",
+          "InvalidSpec: .spec.healthCheckExprs: CEL"},
          {"CelReady", "dependsOn: [{name: b, readyExpr: 'true'}]", ".spec.dependsOn[0].readyExpr: CEL"},
          {"UnknownField", "something: 1", ".spec.something: this field of a Kustomization is not supported"},
          {"Pgp", "decryption: {provider: sops}", "only age keys"},
          {"Provider", "decryption: {provider: vault, secretRef: {name: x}}", "got \"vault\", want sops"},
          {"Duration", "timeout: soon", ".spec.timeout: want a duration such as 10m"},
-         {"Variables", "postBuild: {substituteFrom: [{kind: Secret, name: v}]}", "ArtifactFailed: Secret 'flux-system/v' of postBuild"},
+         {"Variables", "postBuild: {substituteFrom: [{kind: Secret, name: v}]}",
+          "ArtifactFailed: Secret 'flux-system/v' of postBuild"},
          {"VariableName", "postBuild: {substitute: {a-b: c}}", "\"a-b\" cannot be a variable"},
          {"Path", "path: nowhere", "BuildFailed: http://git/config: nowhere: app path does not exist"},
          {"Outside", "path: ../..", "leaves the repository"}})),
@@ -368,7 +402,8 @@ INSTANTIATE_TEST_SUITE_P(
          {"TagWins", "{branch: main, tag: v1}", "refs/tags/v1", "v1"},
          {"Name", "{name: refs/pull/1/head, tag: v1}", "refs/pull/1/head", "refs/pull/1/head"},
          {"Commit", "{commit: abc, branch: main}", "abc", "main"},
-         {"Semver", "{semver: '>=1'}", "error: .ref.semver: ranges of versions are not resolved, want tag, branch, name or commit", ""}})),
+         {"Semver", "{semver: '>=1'}",
+          "error: .ref.semver: ranges of versions are not resolved, want tag, branch, name or commit", ""}})),
     [](const auto& i) { return i.param.name; });
 
 struct Expansion {
@@ -380,26 +415,27 @@ TEST_P(Substitution, IsAsFluxHasIt) {
   auto got = flux::expand(GetParam().text, variables);
   EXPECT_EQ(got ? *got : "error: " + got.error().what(), GetParam().want);
 }
-INSTANTIATE_TEST_SUITE_P(
-    Table, Substitution,
-    testing::ValuesIn(std::to_array<Expansion>({{"Plain", "x ${w} y", "x word y"},
-                                                {"WithoutBraces", "$w $(w) $", "$w $(w) $"},
-                                                {"Escaped", "$${w}", "${w}"},
-                                                {"Missing", "[${none}]", "[]"},
-                                                {"Default", "${none:=d}${none:-d}${none-d}${none=d}", "dddd"},
-                                                {"DefaultOfEmpty", "[${e:-d}][${e-d}]", "[d][]"},
-                                                {"DefaultUnused", "${w:=d}", "word"},
-                                                {"NestedDefault", "${none:=${w}-${none:=x}}", "word-x"},
-                                                {"Instead", "${w:+s}${none:+s}", "s"},
-                                                {"Length", "${#w}", "4"},
-                                                {"Case", "${w^}${w^^}${w,}${w,,}", "WordWORDwordword"},
-                                                {"Part", "${w:1}-${w:1:2}-${w:0:-1}", "ord-or-wor"},
-                                                {"Prefix", "${a#*/}-${a##*o}", "two.three-.three"},
-                                                {"Suffix", "${a%.*}-${a%%/*}", "one/two-one"},
-                                                {"Replace", "${w/o/0}-${a//o/0}-${w/#w/W}-${w/%d/D}", "w0rd-0ne/tw0.three-Word-worD"},
-                                                {"Unclosed", "${w", "error: line 1: a ${ has an operation that is not known"},
-                                                {"NoName", "${}", "error: line 1: a ${ is not followed by a name; write $${ for the text itself"}})),
-    [](const auto& i) { return i.param.name; });
+INSTANTIATE_TEST_SUITE_P(Table, Substitution,
+                         testing::ValuesIn(std::to_array<Expansion>(
+                             {{"Plain", "x ${w} y", "x word y"},
+                              {"WithoutBraces", "$w $(w) $", "$w $(w) $"},
+                              {"Escaped", "$${w}", "${w}"},
+                              {"Missing", "[${none}]", "[]"},
+                              {"Default", "${none:=d}${none:-d}${none-d}${none=d}", "dddd"},
+                              {"DefaultOfEmpty", "[${e:-d}][${e-d}]", "[d][]"},
+                              {"DefaultUnused", "${w:=d}", "word"},
+                              {"NestedDefault", "${none:=${w}-${none:=x}}", "word-x"},
+                              {"Instead", "${w:+s}${none:+s}", "s"},
+                              {"Length", "${#w}", "4"},
+                              {"Case", "${w^}${w^^}${w,}${w,,}", "WordWORDwordword"},
+                              {"Part", "${w:1}-${w:1:2}-${w:0:-1}", "ord-or-wor"},
+                              {"Prefix", "${a#*/}-${a##*o}", "two.three-.three"},
+                              {"Suffix", "${a%.*}-${a%%/*}", "one/two-one"},
+                              {"Replace", "${w/o/0}-${a//o/0}-${w/#w/W}-${w/%d/D}", "w0rd-0ne/tw0.three-Word-worD"},
+                              {"Unclosed", "${w", "error: line 1: a ${ has an operation that is not known"},
+                              {"NoName", "${}",
+                               "error: line 1: a ${ is not followed by a name; write $${ for the text itself"}})),
+                         [](const auto& i) { return i.param.name; });
 
 TEST(FluxInventory, IdsReadAsTheyAreWritten) {
   for (const auto& [type, key] : std::vector<std::pair<kube::Type, kube::Key>>{
@@ -424,13 +460,17 @@ TEST(FluxInventory, IdsReadAsTheyAreWritten) {
 TEST(DependsOn, AnApplicationWaitsUntilAnotherIsSyncedAndHealthy) {
   World w;
   w.commit({{"a.yaml", config_map("a")}});
-  w.application("syncPolicy: {automated: {prune: true, selfHeal: true}}", ", annotations: {slipway.dev/depends-on: database}");
+  w.application("syncPolicy: {automated: {prune: true, selfHeal: true}}",
+                ", annotations: {slipway.dev/depends-on: database}");
   auto app = w.look_once();
   EXPECT_EQ(conditions_of(app), "DependencyNotReady: dependency 'argocd/database' is not there");
   EXPECT_FALSE(w.has("a"));
-  must(w.person->apply(w.ctx(), must(doc::parse_yaml("{apiVersion: argoproj.io/v1alpha1, kind: Application, metadata: {name: database, "
-                                                     "namespace: argocd}, spec: {}, status: {sync: {status: Synced}, health: {status: "
-                                                     "Progressing}}}")), {.force = true}));
+  must(w.person->apply(
+      w.ctx(),
+      must(doc::parse_yaml("{apiVersion: argoproj.io/v1alpha1, kind: Application, metadata: {name: database, "
+                           "namespace: argocd}, spec: {}, status: {sync: {status: Synced}, health: {status: "
+                           "Progressing}}}")),
+      {.force = true}));
   EXPECT_EQ(conditions_of(w.look_once()), "DependencyNotReady: dependency 'argocd/database' is Progressing");
   w.merge(application_type, {"argocd", "database"}, "{status: {health: {status: Healthy}}}");
   EXPECT_EQ(conditions_of(w.look_once()), "");
@@ -442,22 +482,25 @@ TEST(Waves, ChildApplicationsAreWaitedFor) {
   auto child = [](std::string_view name, int wave) {
     return fmt::format(
         "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: {}, namespace: argocd, annotations: "
-        "{{argocd.argoproj.io/sync-wave: '{}'}}}}\nspec: {{source: {{repoURL: http://git/config, path: {}}}, destination: "
+        "{{argocd.argoproj.io/sync-wave: '{}'}}}}\nspec: {{source: {{repoURL: http://git/config, path: {}}}, "
+        "destination: "
         "{{namespace: shop}}, syncPolicy: {{automated: {{}}}}}}\n",
         name, wave, name);
   };
   w.commit({{"apps/database.yaml", child("database", 0)}, {"apps/web.yaml", child("web", 1)}});
-  w.application("source: {repoURL: http://git/config, path: apps}\nsyncPolicy: {automated: {prune: true, selfHeal: true}}");
+  w.application(
+      "source: {repoURL: http://git/config, path: apps}\nsyncPolicy: {automated: {prune: true, selfHeal: true}}");
   auto app = w.look_once();
   EXPECT_EQ(message_of(app), "waiting for healthy state of Application/database");
   EXPECT_FALSE(w.live(application_type, "web", "argocd"));
   auto say = [&](std::string_view health) {
     auto live = *w.live(application_type, "database", "argocd");
     auto value = live.copy();
-    value["status"] = doc::Map{{"sync", doc::Map{{"status", "Synced"},
-                                                 {"comparedTo", doc::Map{{"source", live["spec"]["source"].value()},
-                                                                         {"destination", live["spec"]["destination"].value()}}}}},
-                               {"health", doc::Map{{"status", health}}}};
+    value["status"] =
+        doc::Map{{"sync", doc::Map{{"status", "Synced"},
+                                   {"comparedTo", doc::Map{{"source", live["spec"]["source"].value()},
+                                                           {"destination", live["spec"]["destination"].value()}}}}},
+                 {"health", doc::Map{{"status", health}}}};
     must(w.person->update(w.ctx(), value, {}));
   };
   say("Progressing");
@@ -473,8 +516,9 @@ TEST(FluxController, FollowsCommitsEditsAndDeletion) {
   FluxWorld w;
   w.commit({{"a.yaml", config_map("a", "1")}});
   std::stop_source stop;
-  FluxController controller(w.api.client("slipway-gitops"), w.repositories,
-                            {.as_user = [&](const std::string& user) { return restrict_to(w.api.client("asks"), w.api.client(user), user); }});
+  FluxController controller(w.api.client("slipway-gitops"), w.repositories, {.as_user = [&](const std::string& user) {
+                              return restrict_to(w.api.client("asks"), w.api.client(user), user);
+                            }});
   Ctx running;
   running.stop = stop.get_token();
   std::jthread thread([&] { (void)controller.run(running); });
@@ -490,10 +534,13 @@ TEST(FluxController, FollowsCommitsEditsAndDeletion) {
     ADD_FAILURE() << got.error().print() << "\n" << (now ? doc::print_yaml(now->value()) : "absent");
   };
   auto until_value = [&](std::string_view value) {
-    until({"v1", "ConfigMap"}, {"shop", "a"}, [&](const kube::Object& o) { return o && o["data"]["v"].text() == value; });
+    until({"v1", "ConfigMap"}, {"shop", "a"},
+          [&](const kube::Object& o) { return o && o["data"]["v"].text() == value; });
   };
-  w.apply("{apiVersion: kustomize.toolkit.fluxcd.io/v1, kind: Kustomization, metadata: {name: shop, namespace: flux-system}, spec: "
-          "{interval: 10m, prune: true, targetNamespace: shop, sourceRef: {kind: GitRepository, name: config}}}");
+  w.apply(
+      "{apiVersion: kustomize.toolkit.fluxcd.io/v1, kind: Kustomization, metadata: {name: shop, namespace: "
+      "flux-system}, spec: "
+      "{interval: 10m, prune: true, targetNamespace: shop, sourceRef: {kind: GitRepository, name: config}}}");
   until_value("1");
   w.commit({{"a.yaml", config_map("a", "2")}});
   controller.repository_changed("http://git/config.git");
@@ -501,22 +548,29 @@ TEST(FluxController, FollowsCommitsEditsAndDeletion) {
   w.merge({"v1", "ConfigMap"}, {"shop", "a"}, "{data: {v: by-hand}}");
   until_value("2");
   w.merge(kustomization_type, w.ks, "{metadata: {annotations: {reconcile.fluxcd.io/requestedAt: now}}}");
-  until(kustomization_type, w.ks, [](const kube::Object& o) { return o["status"]["lastHandledReconcileAt"].text() == "now"; });
+  until(kustomization_type, w.ks,
+        [](const kube::Object& o) { return o["status"]["lastHandledReconcileAt"].text() == "now"; });
   // A service account that may nothing, then one that may.
   w.apply("{apiVersion: v1, kind: ServiceAccount, metadata: {name: deployer, namespace: flux-system}}");
   w.commit({{"a.yaml", config_map("a", "3")}});
   w.merge(kustomization_type, w.ks, "{spec: {serviceAccountName: deployer, retryInterval: 1s}}");
   controller.repository_changed("http://git/config");
   until(kustomization_type, w.ks, [](const kube::Object& o) {
-    return ready(o).find("system:serviceaccount:flux-system:deployer cannot get configmaps in namespace shop") != std::string::npos;
+    return ready(o).find("system:serviceaccount:flux-system:deployer cannot get configmaps in namespace shop") !=
+           std::string::npos;
   });
-  w.apply("{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: deployer, namespace: shop}, roleRef: "
-          "{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: admin}, subjects: [{kind: ServiceAccount, name: deployer, "
-          "namespace: flux-system}]}");
+  w.apply(
+      "{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: deployer, namespace: shop}, "
+      "roleRef: "
+      "{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: admin}, subjects: [{kind: ServiceAccount, name: "
+      "deployer, "
+      "namespace: flux-system}]}");
   w.merge(kustomization_type, w.ks, "{metadata: {annotations: {reconcile.fluxcd.io/requestedAt: again}}}");
   until_value("3");
   // What is not acted on says so.
-  w.apply("{apiVersion: helm.toolkit.fluxcd.io/v2, kind: HelmRelease, metadata: {name: h, namespace: flux-system}, spec: {interval: 1m}}");
+  w.apply(
+      "{apiVersion: helm.toolkit.fluxcd.io/v2, kind: HelmRelease, metadata: {name: h, namespace: flux-system}, spec: "
+      "{interval: 1m}}");
   until({"helm.toolkit.fluxcd.io/v2", "HelmRelease"}, {"flux-system", "h"},
         [](const kube::Object& o) { return ready(o).starts_with("Ready=False Unsupported: Helm charts"); });
   must(w.person->remove(w.ctx(), kustomization_type, w.ks, {}));

@@ -55,7 +55,7 @@ Result<Progress> heal(const Ctx& ctx, Work& work) {
     }
     // Taking over from another deployer changes no field.
     if (r.fields == std::vector<std::string>{".metadata.managedFields"}) {
-      now_synced(r, *std::move(applied));
+      now_synced(work, r, *std::move(applied));
       continue;
     }
     LOG(warn, "gitops.drift", {"app", work.app.key.name}, {"object", fmt::format("{} {}", r.type.kind, r.key.str())},

@@ -56,7 +56,8 @@ Result<Stored> store_git(const Ctx& ctx, kube::Client& home, Repositories& repos
   auto spec = source["spec"];
   TRY(auto ref, git_ref(spec));
   TRY(auto url, git_url(ctx, home, source));
-  auto opened = repositories.open(ctx, url);
+  auto fresh = repositories.refresh(ctx, url);
+  auto opened = fresh ? repositories.open(ctx, url) : Result<git::Repository>(Fail(std::move(fresh).error()));
   if (!opened) {
     // Whatever the message quotes is without the password.
     auto what = replace_all(opened.error().what(), url, spec["url"].text());
