@@ -1,11 +1,10 @@
 // One sealed value: ENC[AES256_GCM,data:...,iv:...,tag:...,type:...].
-#include <openssl/evp.h>
-
 #include <charconv>
 
 #include "base/encode.h"
 #include "base/hash.h"
 #include "base/text.h"
+#include "secret/detail/crypt.h"
 #include "secret/detail/sops.h"
 
 namespace slipway::secret::detail {
@@ -13,14 +12,6 @@ namespace {
 
 constexpr std::string_view head = "ENC[AES256_GCM,data:";
 constexpr std::size_t nonce_size = 32, tag_size = 16;
-
-struct FreeContext {
-  void operator()(EVP_CIPHER_CTX* context) const { EVP_CIPHER_CTX_free(context); }
-};
-using Context = std::unique_ptr<EVP_CIPHER_CTX, FreeContext>;
-
-const unsigned char* raw(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
-unsigned char* raw(std::string& text) { return reinterpret_cast<unsigned char*>(text.data()); }
 
 struct Parts {
   std::string data, nonce, tag, type;
@@ -43,27 +34,6 @@ std::optional<Parts> parts_of(std::string_view text) {
   auto bytes = from_base64(*data), nonce = from_base64(*iv), mark = from_base64(*tag);
   if (!bytes || !nonce || !mark) return {};
   return Parts{*bytes, *nonce, *mark, std::string(*type)};
-}
-
-// AES-256-GCM with a nonce of any length; one direction or the other.
-bool crypt(bool sealing, std::string_view key, std::string_view nonce, std::string_view context, std::string_view in,
-           std::string& out, std::string& tag) {
-  Context c(EVP_CIPHER_CTX_new());
-  int written = 0, direction = sealing ? 1 : 0;
-  out.resize(in.size());
-  if (!c || key.size() != 32 || nonce.empty() || nonce.size() > 64 ||
-      EVP_CipherInit_ex(c.get(), EVP_aes_256_gcm(), nullptr, nullptr, nullptr, direction) != 1 ||
-      EVP_CIPHER_CTX_ctrl(c.get(), EVP_CTRL_AEAD_SET_IVLEN, static_cast<int>(nonce.size()), nullptr) != 1 ||
-      EVP_CipherInit_ex(c.get(), nullptr, nullptr, raw(key), raw(nonce), direction) != 1 ||
-      EVP_CipherUpdate(c.get(), nullptr, &written, raw(context), static_cast<int>(context.size())) != 1 ||
-      EVP_CipherUpdate(c.get(), raw(out), &written, raw(in), static_cast<int>(in.size())) != 1)
-    return false;
-  if (!sealing && EVP_CIPHER_CTX_ctrl(c.get(), EVP_CTRL_AEAD_SET_TAG, tag_size, tag.data()) != 1) return false;
-  unsigned char rest[16];
-  if (EVP_CipherFinal_ex(c.get(), rest, &written) != 1) return false;
-  if (!sealing) return true;
-  tag.resize(tag_size);
-  return EVP_CIPHER_CTX_ctrl(c.get(), EVP_CTRL_AEAD_GET_TAG, tag_size, tag.data()) == 1;
 }
 
 // As Go prints them with 'f' and -1: the fewest digits that read back, never an exponent.
@@ -105,7 +75,7 @@ std::string seal_leaf(const Leaf& leaf, std::string_view key, std::string_view c
   if (leaf.bytes.empty() && leaf.type == "str") return "";
   if (nonce.size() != nonce_size) nonce = random_bytes(nonce_size);
   std::string data, tag;
-  SLP_ASSERT(crypt(true, key, nonce, context, leaf.bytes, data, tag));
+  SLP_ASSERT(crypt_gcm(true, {key, nonce, context}, leaf.bytes, data, tag));
   return fmt::format("{}{},iv:{},tag:{},type:{}]", head, to_base64(data), to_base64(nonce), to_base64(tag), leaf.type);
 }
 
@@ -115,7 +85,7 @@ Result<Leaf> open_leaf(std::string_view text, std::string_view key, std::string_
   if (!parts || parts->tag.size() != tag_size)
     return fail(Kind::corrupt, "is not sealed although the file's rules want it to be");
   std::string plain;
-  if (!crypt(false, key, parts->nonce, context, parts->data, plain, parts->tag))
+  if (!crypt_gcm(false, {key, parts->nonce, context}, parts->data, plain, parts->tag))
     return fail(Kind::corrupt, "does not open with the file's key: it was changed, or belongs to another place");
   if (nonce != nullptr) *nonce = parts->nonce;
   return Leaf{std::move(plain), parts->type};

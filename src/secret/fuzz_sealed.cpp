@@ -1,0 +1,16 @@
+// A SealedSecret from anybody, as YAML: read without a crash, and opened by no key it was not made for.
+#include "base/text.h"
+#include "doc/yaml.h"
+#include "secret/sealed.h"
+
+using namespace slipway;
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  std::string_view text(reinterpret_cast<const char*>(data), std::min<std::size_t>(size, 16384));
+  static const auto key = secret::SealingKey::generate(WallTime{});
+  auto object = doc::parse_yaml(text);
+  if (!object || !object->is_map()) return 0;
+  auto opened = secret::unseal_secret(*object, {&*key, 1});
+  if (opened) SLP_ASSERT(opened->find_path({"data"})->if_map()->empty());
+  return 0;
+}
