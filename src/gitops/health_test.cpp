@@ -33,7 +33,8 @@ INSTANTIATE_TEST_SUITE_P(
     Health, Rules,
     testing::ValuesIn(std::to_array<Case>({
         {"NoCheck", "{apiVersion: v1, kind: ConfigMap, metadata: {name: c}}", "none"},
-        {"ApplicationHasNone", "{apiVersion: argoproj.io/v1alpha1, kind: Application, metadata: {name: c}}", "none"},
+        {"ApplicationNotLookedAt", "{apiVersion: argoproj.io/v1alpha1, kind: Application, metadata: {name: c}}",
+         "Progressing: Waiting for the Application to be looked at"},
         {"Terminating",
          "{apiVersion: v1, kind: ConfigMap, metadata: {name: c, deletionTimestamp: '2026-01-01T00:00:00Z'}}",
          "Progressing: Pending deletion"},

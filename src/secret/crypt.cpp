@@ -29,8 +29,10 @@ bool crypt_gcm(bool sealing, const GcmKey& key, std::string_view in, std::string
   if (!key.context.empty() &&
       EVP_CipherUpdate(c.get(), nullptr, &written, raw(key.context), static_cast<int>(key.context.size())) != 1)
     return false;
-  if (!in.empty() && EVP_CipherUpdate(c.get(), raw(out), &written, raw(in), static_cast<int>(in.size())) != 1) return false;
-  if (!sealing && (tag.size() != tag_size || EVP_CIPHER_CTX_ctrl(c.get(), EVP_CTRL_AEAD_SET_TAG, tag_size, tag.data()) != 1))
+  if (!in.empty() && EVP_CipherUpdate(c.get(), raw(out), &written, raw(in), static_cast<int>(in.size())) != 1)
+    return false;
+  if (!sealing &&
+      (tag.size() != tag_size || EVP_CIPHER_CTX_ctrl(c.get(), EVP_CTRL_AEAD_SET_TAG, tag_size, tag.data()) != 1))
     return false;
   unsigned char rest[16];
   if (EVP_CipherFinal_ex(c.get(), rest, &written) != 1) return false;

@@ -37,7 +37,8 @@ TEST(SealedSecret, AgreesWithTheVectors) {
 TEST(SealedSecret, ASecretComesBackAsItWas) {
   auto secret = must(doc::parse_yaml(
       "apiVersion: v1\nkind: Secret\nmetadata: {name: db, namespace: shop, labels: {a: b}, annotations: "
-      "{kubectl.kubernetes.io/last-applied-configuration: leak}}\ntype: example.org/x\ndata: {user: c2hvcA==}\nstringData: "
+      "{kubectl.kubernetes.io/last-applied-configuration: leak}}\ntype: example.org/x\ndata: {user: "
+      "c2hvcA==}\nstringData: "
       "{password: open sesame, empty: ''}\n"));
   for (auto scope : {SealScope::strict, SealScope::namespace_wide, SealScope::cluster_wide}) {
     auto sealed = must(seal_secret(secret, key().certificate_pem(), scope));
@@ -73,8 +74,9 @@ TEST(SealedSecret, KeysReadAsTheyAreWritten) {
 }
 
 TEST(SealedSecret, WhatIsNotSupportedSaysSo) {
-  auto sealed = must(seal_secret(must(doc::parse_yaml("{apiVersion: v1, kind: Secret, metadata: {name: a, namespace: b}}")),
-                                 key().certificate_pem(), SealScope::strict));
+  auto sealed =
+      must(seal_secret(must(doc::parse_yaml("{apiVersion: v1, kind: Secret, metadata: {name: a, namespace: b}}")),
+                       key().certificate_pem(), SealScope::strict));
   sealed["spec"]["template"]["data"] = doc::Map{{"x", "{{ .y }}"}};
   EXPECT_EQ(unseal_secret(sealed, keys()).error().what(),
             ".spec.template.data: templates are not supported, want the values in encryptedData");

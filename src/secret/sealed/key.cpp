@@ -53,7 +53,8 @@ std::string written(Write write) {
 // RSA-OAEP with SHA-256 for the hash and for the mask.
 Owned<EVP_PKEY_CTX> oaep(EVP_PKEY* key, bool sealing, std::string_view label) {
   Owned<EVP_PKEY_CTX> context(EVP_PKEY_CTX_new(key, nullptr));
-  bool ready = context && (sealing ? EVP_PKEY_encrypt_init(context.get()) : EVP_PKEY_decrypt_init(context.get())) == 1 &&
+  bool ready = context &&
+               (sealing ? EVP_PKEY_encrypt_init(context.get()) : EVP_PKEY_decrypt_init(context.get())) == 1 &&
                EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_OAEP_PADDING) == 1 &&
                EVP_PKEY_CTX_set_rsa_oaep_md(context.get(), EVP_sha256()) == 1 &&
                EVP_PKEY_CTX_set_rsa_mgf1_md(context.get(), EVP_sha256()) == 1;
@@ -126,9 +127,8 @@ Result<SealingKey> SealingKey::load(std::string_view certificate_pem, std::strin
 }
 
 Secret SealingKey::key_pem() const {
-  return Secret(written([&](BIO* out) {
-    return PEM_write_bio_PrivateKey(out, key_of(key_), nullptr, nullptr, 0, nullptr, nullptr);
-  }));
+  return Secret(written(
+      [&](BIO* out) { return PEM_write_bio_PrivateKey(out, key_of(key_), nullptr, nullptr, 0, nullptr, nullptr); }));
 }
 
 Result<std::string> seal_value(std::string_view certificate_pem, std::string_view plain, std::string_view label) {
@@ -153,17 +153,17 @@ Result<std::string> seal_value(std::string_view certificate_pem, std::string_vie
 
 Result<Secret> unseal_value(std::span<const SealingKey> keys, std::string_view sealed, std::string_view label) {
   auto bytes = from_base64(sealed);
-  auto size = bytes && bytes->size() > 2
-                  ? static_cast<std::size_t>(static_cast<unsigned char>((*bytes)[0]) << 8U |
-                                             static_cast<unsigned char>((*bytes)[1]))
-                  : 0;
+  auto size = bytes && bytes->size() > 2 ? static_cast<std::size_t>(static_cast<unsigned char>((*bytes)[0]) << 8U |
+                                                                    static_cast<unsigned char>((*bytes)[1]))
+                                         : 0;
   if (size == 0 || bytes->size() < 2 + size + gcm_tag) return fail(Kind::invalid, "is no sealed value");
   auto wrapped = std::string_view(*bytes).substr(2, size), rest = std::string_view(*bytes).substr(2 + size);
   for (const auto& key : keys) {
     auto session = open_session(key_of(key.handle()), wrapped, label);
     if (!session) continue;
     std::string plain, tag(rest.substr(rest.size() - gcm_tag));
-    if (!detail::crypt_gcm(false, {session->bytes(), zero_nonce, ""}, rest.substr(0, rest.size() - gcm_tag), plain, tag))
+    if (!detail::crypt_gcm(false, {session->bytes(), zero_nonce, ""}, rest.substr(0, rest.size() - gcm_tag), plain,
+                           tag))
       return fail(Kind::corrupt, "was changed after it was sealed");
     return Secret(std::move(plain));
   }

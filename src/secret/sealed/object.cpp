@@ -57,7 +57,8 @@ SealScope scope_of(const doc::Value& object) {
 
 Result<doc::Value> seal_secret(const doc::Value& secret, std::string_view certificate_pem, SealScope scope) {
   doc::View view(secret);
-  if (view["kind"].text() != "Secret" || view["apiVersion"].text() != "v1") return view["kind"].wrong("want a Secret of v1");
+  if (view["kind"].text() != "Secret" || view["apiVersion"].text() != "v1")
+    return view["kind"].wrong("want a Secret of v1");
   auto metadata = kept_metadata(view["metadata"]);
   auto ns = view["metadata"]["namespace"].text(), name = view["metadata"]["name"].text();
   if (name.empty()) return view["metadata"]["name"].wrong("want a name: values are sealed for it");
@@ -76,10 +77,11 @@ Result<doc::Value> seal_secret(const doc::Value& secret, std::string_view certif
   doc::Map form{{"metadata", std::move(metadata)}};
   if (view["type"].present()) form.set("type", view["type"].value());
   if (view["immutable"].present()) form.set("immutable", view["immutable"].value());
-  return doc::Value(doc::Map{{"apiVersion", "bitnami.com/v1alpha1"},
-                             {"kind", "SealedSecret"},
-                             {"metadata", std::move(own)},
-                             {"spec", doc::Map{{"encryptedData", std::move(encrypted)}, {"template", std::move(form)}}}});
+  return doc::Value(
+      doc::Map{{"apiVersion", "bitnami.com/v1alpha1"},
+               {"kind", "SealedSecret"},
+               {"metadata", std::move(own)},
+               {"spec", doc::Map{{"encryptedData", std::move(encrypted)}, {"template", std::move(form)}}}});
 }
 
 Result<doc::Value> unseal_secret(const doc::Value& sealed, std::span<const SealingKey> keys) {
