@@ -39,15 +39,27 @@ bool same_target(const Work& work) {
   return work.status.operation.revisions == work.status.revisions && same_source(work);
 }
 
+// Whether a commit says the same of this Application as another: who is not concerned by a commit is not looked at for
+// it, so what was seen last may be of an older one.
+bool says_the_same(const Ctx& ctx, const Work& work, const Revisions& before) {
+  auto app = work.app;
+  if (before.size() != app.sources.size()) return false;
+  for (std::size_t i = 0; i < before.size(); ++i) app.sources[i].target_revision = before[i];
+  app.key.name += "@";  // beside what is kept of the Application itself
+  auto then = work.context.renderer.render(ctx, app), now = work.context.renderer.render(ctx, work.app);
+  work.context.renderer.forget(app.key);
+  return then && now && *(*then)->objects == *(*now)->objects;
+}
+
 // The last look found this commit's objects as they should be, though no operation was needed for it: what differs now
 // is drift.
-bool was_in_sync(const Work& work) {
+bool was_in_sync(const Ctx& ctx, const Work& work) {
   auto sync = work.application["status"]["sync"];
   if (sync["status"].text() != "Synced" || !same_source(work)) return false;
-  return work.status.revisions.size() > 1
-             ? sync["revisions"].value() ==
-                   doc::Value(doc::List(work.status.revisions.begin(), work.status.revisions.end()))
-             : sync["revision"].text() == work.status.revision();
+  Revisions before;
+  for (const auto& revision : sync["revisions"].items()) before.push_back(revision.text());
+  if (before.empty()) before.push_back(sync["revision"].text());
+  return before == work.status.revisions || says_the_same(ctx, work, before);
 }
 
 bool differs(const Work& work) {
@@ -95,15 +107,14 @@ Decision automatic_decision(const Ctx& ctx, Work& work) {
     if (differs(work)) work.status.conditions.push_back({"SyncWindowWarning", "automatic sync is held back: " + held});
     return {Plan::wait, Millis(30000), false};
   }
-  bool tried = !op.phase.empty() && (same_target(work) || (op.phase == "Succeeded" && was_in_sync(work)));
   // What was waited for may do better now: then everything is as it should be, but nobody said so.
-  bool gated = op.phase == "Failed" && (work.app.gate.all || !work.app.gate.objects.empty());
-  if (tried && !differs(work) && !gated) return {};
+  bool gated = op.phase == "Failed" && same_target(work) && (work.app.gate.all || !work.app.gate.objects.empty());
+  // A commit that changes none of the objects is no reason to sync; the first look always is.
+  if (!op.phase.empty() && !differs(work) && !gated) return {};
+  bool tried = !op.phase.empty() && (same_target(work) || (op.phase == "Succeeded" && was_in_sync(ctx, work)));
   if (tried)
     return op.phase == "Succeeded" ? Decision{work.app.self_heal ? Plan::heal : Plan::nothing, Millis(0), false}
                                    : after_failure(ctx, work);
-  // A commit that changes none of the objects is no reason to sync; the first look always is.
-  if (!op.phase.empty() && !differs(work)) return {};
   start(ctx, work, automatic(work), 0);
   return {Plan::operate, Millis(0), true};
 }
