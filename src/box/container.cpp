@@ -34,12 +34,13 @@ struct Processes {
   std::uint64_t shim_start = 0, pid_start = 0;
 };
 
+// The state file: a line of the guardian, then one of the container's first process (pid and start time).
 std::optional<Processes> read_state(const fs::path& dir) {
   auto text = read_file(dir / "state", 4096);
-  if (!text) return std::nullopt;
-  auto words = split(trim(*text), ' ');
-  if (words.size() != 4) return std::nullopt;
-  auto n = [&](std::size_t i) { return to_int(words[i]).value_or(0); };
+  if (!text || !text->ends_with('\n')) return std::nullopt;
+  auto line = replace_all(std::string(trim(*text)), "\n", " ");
+  auto words = split(line, ' ');
+  auto n = [&](std::size_t i) { return i < words.size() ? to_int(words[i]).value_or(0) : 0; };
   return Processes{static_cast<int>(n(0)), static_cast<int>(n(2)), static_cast<std::uint64_t>(n(1)),
                    static_cast<std::uint64_t>(n(3))};
 }
@@ -151,13 +152,12 @@ void OciContainer::end_all() const {
 Result<> OciContainer::unmount() {
   auto merged = dir_ / "rootfs";
   if (::umount2(merged.c_str(), 0) < 0 && errno == EBUSY) ::umount2(merged.c_str(), MNT_DETACH);
-  auto kept = read_file(dir_ / "kept");
-  if (!kept) return {};
-  auto all = lines(*kept);
-  if (all.size() < 2) return {};
-  (void)remove_tree(fs::path(all[1]));
-  for (std::size_t i = all.size(); i-- > 2;) {
-    auto stub = std::string(all[0]) + std::string(all[i]);
+  auto about = read_file(dir_ / "about").value_or("");
+  auto all = lines(about);
+  if (all.size() < 3) return {};
+  (void)remove_tree(fs::path(all[2]));
+  for (std::size_t i = all.size(); i-- > 3;) {
+    auto stub = std::string(all[1]) + std::string(all[i]);
     struct stat st{};
     if (::lstat(stub.c_str(), &st) < 0) continue;
     if (S_ISDIR(st.st_mode))
@@ -211,13 +211,16 @@ std::vector<std::string> missing_targets(const Spec& spec, const fs::path& root)
   return {missing.begin(), missing.end()};
 }
 
-// The rootfs as it will be seen, mounted where it is an overlay.
-Result<fs::path> prepare_root(const Spec& spec, const fs::path& dir) {
+// The rootfs as it will be seen, mounted where it is an overlay; and the file `about`, which says what goes with the
+// container: its group, then the upper folder that is kept, its work folder, and the mount points that are to go.
+Result<fs::path> prepare_root(const Spec& spec, const fs::path& dir, const std::string& group) {
+  auto about = dir / "about";
   if (!spec.rootfs.empty()) {
     std::error_code error;
     auto path = fs::canonical(spec.rootfs, error);
     if (error)
       return fail(Kind::not_found, "container {}: rootfs {}: {}", spec.id, spec.rootfs.string(), error.message());
+    TRY_OK(write_file(about, group));
     return path;
   }
   bool kept = !spec.upper.empty();
@@ -225,10 +228,12 @@ Result<fs::path> prepare_root(const Spec& spec, const fs::path& dir) {
   auto work = kept ? fs::path(fmt::format("{}.{}.work", upper.string(), spec.id)) : dir / "work";
   // Nobody goes on with an upper folder after a crash of the machine: no syncs, which would be of the whole disk.
   TRY(auto overlay, Overlay::mount(spec.layers, upper, work, dir / "rootfs", {.throw_away = true}));
+  auto text = group;
   if (kept) {
     auto stubs = missing_targets(spec, overlay.merged());
-    TRY_OK(write_file(dir / "kept", fmt::format("{}\n{}\n{}", upper.string(), work.string(), join(stubs, "\n"))));
+    text += fmt::format("\n{}\n{}\n{}", upper.string(), work.string(), join(stubs, "\n"));
   }
+  TRY_OK(write_file(about, text));
   return overlay.release();
 }
 
@@ -334,16 +339,16 @@ std::string group_of(const OciHost& host, const Spec& spec) {
 }
 
 Result<> write_bundle(const OciHost& host, const Spec& spec, const fs::path& dir) {
-  TRY(auto root, prepare_root(spec, dir));
+  auto group = group_of(host, spec);
+  TRY(auto root, prepare_root(spec, dir, group));
   ConfigInput input;
   TRY(input.user, resolve_user_in(root, spec.user));
   TRY_OK_IN(fmt::format("container {}", spec.id), check_mapped(input.user.uid, input.user.gid));
   input.root = root.string();
-  input.cgroup = group_of(host, spec);
+  input.cgroup = std::move(group);
   input.rootless = host.rootless;
   input.oom_score_floor = host.oom_score_floor;
   input.open_files_max = open_files_max();
-  TRY_OK(write_file(dir / "cgroup", input.cgroup));
   TRY(auto container, settle(spec, input));
   if (!host.native()) {
     TRY_OK(write_file(dir / "config.json", oci_config(container), 0600));
@@ -382,7 +387,7 @@ Result<std::unique_ptr<Container>> start_container(const Ctx& ctx, const OciHost
     return runtime_failed(spec.id, code, dir / "runtime.log");
   }
   auto who = read_state(dir);
-  if (!who) return fail(Kind::internal, "container {}: no state written", spec.id);
+  if (!who || who->pid == 0) return fail(Kind::internal, "container {}: no state written", spec.id);
   container->adopt(*who);
   container->keep(std::move(shim.lifeline));
   return std::unique_ptr<Container>(std::move(container));
@@ -391,17 +396,13 @@ Result<std::unique_ptr<Container>> start_container(const Ctx& ctx, const OciHost
 Result<std::unique_ptr<Container>> attach_container(const OciHost& host, const std::string& id) {
   auto dir = host.dir(id);
   auto container = std::make_unique<OciContainer>(host, id);
-  container->set_cgroup(read_file(dir / "cgroup").value_or(""));
+  auto about = read_file(dir / "about").value_or("");
+  container->set_cgroup(about.substr(0, about.find('\n')));
   auto who = read_state(dir);
   // A start that was under way when we died goes on without us.
-  if (auto text = read_file(dir / "shim", 4096); !who && text) {
-    auto parts = cut(trim(*text), " ");
-    auto pid = parts ? static_cast<int>(to_int(parts->first).value_or(0)) : 0;
-    auto start = parts ? static_cast<std::uint64_t>(to_int(parts->second).value_or(0)) : 0;
-    for (int i = 0; !who && i < 500 && open_process(pid, start); ++i) {
-      (void)slipway::sleep(Ctx(), Millis(10));
-      who = read_state(dir);
-    }
+  for (int i = 0; i < 500 && who && who->pid == 0 && open_process(who->shim, who->shim_start); ++i) {
+    (void)slipway::sleep(Ctx(), Millis(10));
+    who = read_state(dir);
   }
   container->adopt(who.value_or(Processes{}));
   return std::unique_ptr<Container>(std::move(container));

@@ -492,6 +492,25 @@ TEST_F(RunnerTest, SLOW_TheExampleShopPasses) {
   }
 }
 
+// A file that a step left empty is another's next, under another name: what comes late changes nobody's outputs.
+TEST_F(RunnerTest, CommandFilesAreAStepsOwn) {
+  auto r = steps(R"(- run: echo $GITHUB_OUTPUT > ~/old
+- id: s
+  run: echo "late=1" >> $(cat ~/old); test $GITHUB_OUTPUT != $(cat ~/old); echo "k=v" >> $GITHUB_OUTPUT
+- run: chmod 0644 $GITHUB_ENV; ln $GITHUB_STATE ~/second; rm $GITHUB_PATH; ln -s ~/old $GITHUB_PATH
+- run: stat -c %a $GITHUB_ENV; stat -c %h $GITHUB_STATE; test ! -L $GITHUB_PATH; echo "[${{ steps.s.outputs.k }}] [${{ steps.s.outputs.late }}]"
+)");
+  EXPECT_EQ(r.conclusions(), "j=failure") << r.words;  // the link that a step leaves is refused
+  r = steps(R"(- run: echo $GITHUB_OUTPUT > ~/old
+- id: s
+  run: echo "late=1" >> $(cat ~/old); test $GITHUB_OUTPUT != $(cat ~/old); echo "k=v" >> $GITHUB_OUTPUT
+- run: chmod 0644 $GITHUB_ENV; ln $GITHUB_STATE ~/second
+- run: stat -c %a $GITHUB_ENV; stat -c %h $GITHUB_STATE; echo "[${{ steps.s.outputs.k }}] [${{ steps.s.outputs.late }}]"
+)");
+  EXPECT_EQ(r.conclusions(), "j=success") << r.words;
+  EXPECT_TRUE(r.output.contains("666\n1\n[v] []")) << r.output;
+}
+
 TEST_F(RunnerTest, RowsThatWereAskedForAlone) {
   options.only_matrix = {{"OS", "debian"}, {"node", "8"}, {"node", "9"}};
   auto r = run(R"(on: push

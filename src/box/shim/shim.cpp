@@ -7,7 +7,7 @@
 // Without a runtime it makes the container itself, as DIR/plan says (launch.cpp); with one, DIR holds the OCI bundle
 // and the runtime writes DIR/pid. Descriptors: 0-2 the container's streams, 3 where the start is reported ("ok PID" or
 // "fail STATUS"), 4 with flag l: a pipe whose end of file means that the one who wanted the container is gone. Flag t:
-// the container has a terminal. Left behind: DIR/shim and DIR/state (who runs), DIR/exit
+// the container has a terminal. Left behind: DIR/state (who runs: a line each of guardian and container), DIR/exit
 // ("STATUS NANOSECONDS"). With "probe" as its only argument it exits 0: the runtime's trial container.
 #include <errno.h>
 #include <fcntl.h>
@@ -327,7 +327,8 @@ int main(int argc, char** argv) {
   }
   char text[128];
   snprintf(text, sizeof text, "%d %llu\n", getpid(), start_time(getpid()));
-  put_file("shim", text);
+  int state = open("state", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  write_full(state, text, strlen(text));
   sigset_t mask;
   sigemptyset(&mask);
   sigaddset(&mask, SIGCHLD);
@@ -351,8 +352,9 @@ int main(int argc, char** argv) {
   if (listener >= 0) master = receive_master(listener);
   g_out.fd = options.log ? (options.tty ? master : out[0]) : -1;
   g_err.fd = err[0];
-  snprintf(text, sizeof text, "%d %llu %d %llu\n", getpid(), start_time(getpid()), container, start_time(container));
-  put_file("state", text);
+  snprintf(text, sizeof text, "%d %llu\n", container, start_time(container));
+  write_full(state, text, strlen(text));
+  close(state);
   snprintf(text, sizeof text, "ok %d\n", container);
   write_full(kReport, text, strlen(text));
   close(kReport);

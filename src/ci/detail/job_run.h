@@ -411,6 +411,7 @@ class JobRun {
   std::unique_ptr<gitlab::CoverageFinder> coverage_;  // null: nobody asked for it
   std::atomic<std::size_t> logged_ = 0;
   int files_ = 0;
+  std::map<std::string, std::vector<std::string>> idle_files_;  // command files that steps left empty, by variable
   // One step at a time touches the job's state; only processes run side by side. Held by whoever runs a step, given
   // up while its process runs.
   std::mutex turn_;

@@ -198,6 +198,9 @@ class BoxSandbox final : public Sandbox {
 
 void BoxSandbox::report_leftover(const Error& error) { LOG(warn, "ci.container.left", {"error", error.what()}); }
 
+// In the container's own /dev: a mount point in its root would be one more file of the disk.
+constexpr std::string_view steward_inside = "/dev/.slipway-steward";
+
 // One file for all jobs, which see it read-only.
 Result<fs::path> steward_file(const fs::path& root) {
   static const std::string name = "steward-" + sha256_hex(steward_bytes()).substr(0, 12);
@@ -229,12 +232,12 @@ Result<std::unique_ptr<Sandbox>> open_box_sandbox(const Ctx& ctx, box::Runtime& 
     TRY_OK(show_host(spec, options.hide, runtime.rootless(), options.home.parent_path() / "host"));
   }
   spec.upper = options.upper;
-  spec.argv = {"/.slipway-steward"};
+  spec.argv = {std::string(steward_inside)};
   spec.env = options.env;
   spec.cwd = "/";
   spec.user = options.user;
   spec.mounts.push_back({.source = options.home, .target = fs::path(home_inside)});
-  spec.mounts.push_back({.source = steward, .target = "/.slipway-steward", .read_only = true});
+  spec.mounts.push_back({.source = steward, .target = fs::path(steward_inside), .read_only = true});
   // An image has no resolver of its own; the network is the host's.
   if (image && options.network == box::Network::host && path_exists("/etc/resolv.conf"))
     spec.mounts.push_back({.source = "/etc/resolv.conf", .target = "/etc/resolv.conf", .read_only = true});

@@ -102,6 +102,19 @@ Result<> JobFolder::link(const std::string& relative, const std::string& target)
   return {};
 }
 
+bool JobFolder::renew(const std::string& relative, const std::string& name, unsigned mode) const {
+  fs::path path(relative);
+  auto folder = open_beneath(home(), path.parent_path(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+  auto old = path.filename().string();
+  struct stat info;
+  if (!folder || ::fstatat(folder->get(), old.c_str(), &info, AT_SYMLINK_NOFOLLOW) < 0) return false;
+  if (info.st_mode != (S_IFREG | mode) || info.st_size != 0 || info.st_nlink != 1 || info.st_uid != ::geteuid())
+    return false;
+  if (::renameat(folder->get(), old.c_str(), folder->get(), name.c_str()) < 0) return false;
+  wrote((path.parent_path() / name).string());
+  return true;
+}
+
 Result<> JobFolder::write(const std::string& relative, std::string_view text, unsigned mode) const {
   TRY(auto fd, create(relative, mode));
   return write_all(fd.get(), text);

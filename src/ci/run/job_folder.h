@@ -46,6 +46,9 @@ class JobFolder {
   // A fresh file, folders on the way made, whatever had its name removed. And a symbolic link in the same way.
   Result<Fd> create(const std::string& relative, unsigned mode) const;
   Result<> link(const std::string& relative, const std::string& target) const;
+  // Gives an empty file that create() made with `mode` a new name in its folder, when nobody touched it since. True: it
+  // has it. A new file costs the disk a new inode each time.
+  bool renew(const std::string& relative, const std::string& name, unsigned mode) const;
   Result<Fd> open(const std::string& relative) const;  // a regular file, to read
   bool has_file(const std::string& relative) const;
   bool has_folder(const std::string& relative) const;

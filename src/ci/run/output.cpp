@@ -12,6 +12,7 @@ constexpr std::size_t max_summary = 1 << 20;  // a step
 constexpr std::size_t max_annotations = 10;   // a kind and step
 constexpr std::size_t max_message = 4096;
 constexpr std::size_t max_outputs = 1 << 20;  // a job
+constexpr unsigned file_mode = 0666;          // whoever a step runs as
 constexpr std::string_view file_folder = "work/_temp/_runner_file_commands";
 constexpr std::pair<const char*, const char*> file_names[] = {{"GITHUB_ENV", "set_env"},
                                                               {"GITHUB_PATH", "add_path"},
@@ -109,8 +110,12 @@ Environment JobRun::process_env(const StepContext& step) const {
 Result<> JobRun::open_files(StepContext&, Environment& env) {
   auto number = ++files_;
   for (auto& [variable, name] : file_names) {
-    auto relative = fmt::format("{}/{}_{}", file_folder, name, number);
-    TRY_OK(folder_->write(relative, "", 0666));
+    auto file = fmt::format("{}_{}", name, number);
+    auto relative = fmt::format("{}/{}", file_folder, file);
+    auto& idle = idle_files_[variable];
+    bool renewed = !idle.empty() && folder_->renew(idle.back(), file, file_mode);
+    if (!idle.empty()) idle.pop_back();
+    if (!renewed) TRY_OK(folder_->write(relative, "", file_mode));
     env[variable] = inside(relative);
   }
   return {};
@@ -121,6 +126,7 @@ Result<> JobRun::apply_files(StepContext& step, const Environment& env) {
     TRY(auto relative, relative_of(env.at(variable)));
     TRY(auto text, folder_->read(relative, max_file));
     if (step.tape && !text.empty()) step.tape->files[variable] = text;
+    if (text.empty()) idle_files_[variable].push_back(relative);
     return text;
   };
   TRY(auto env_text, content("GITHUB_ENV"));
