@@ -260,6 +260,7 @@ Result<> conduct(const Ctx& ctx, House& house, const std::function<void()>& read
   start("gateway", [&] { return house.gateway->run(inner); });
   start("gitops", [&] { return house.gitops->run(inner); });
   start("flux", [&] { return house.flux->run(inner); });
+  start("appset", [&] { return house.appsets->run(inner); });
   start("rollout", [&] { return rollout::run_rollout_controller(inner, rollouts(inner, house)); });
   start("analysis", [&] { return verify::run_analysis_controller(inner, analysis(house)); });
   for (const auto& stage : stages) start(stage.name, [&] { return run_stage(inner, house, stage); });

@@ -158,6 +158,8 @@ Result<> open_stages(const Ctx& ctx, House& house) {
   auto client = house.api->client("slipway-gitops");
   house.gitops = std::make_unique<gitops::Controller>(client, *house.repositories, options);
   house.flux = std::make_unique<gitops::FluxController>(client, *house.repositories, std::move(options));
+  house.appsets =
+      std::make_unique<gitops::appset::Controller>(house.api->client("slipway-appset"), *house.repositories);
   scan::ScannerOptions scanner;
   scanner.registry = house.registry.get();
   TRY(scanner.advisories, open_advisories(ctx, house.settings));

@@ -20,6 +20,7 @@
 #include "engine/settings.h"
 #include "engine/users.h"
 #include "git/host.h"
+#include "gitops/appset/controller.h"
 #include "gitops/flux.h"
 #include "oci/registry.h"
 #include "path/services.h"
@@ -68,6 +69,7 @@ struct House {
   std::unique_ptr<gitops::Repositories> repositories;
   std::unique_ptr<gitops::Controller> gitops;
   std::unique_ptr<gitops::FluxController> flux;
+  std::unique_ptr<gitops::appset::Controller> appsets;
   std::unique_ptr<path::ImageBuilder> builder;
   std::unique_ptr<path::Scanner> scanner;
   std::unique_ptr<path::Previewer> previewer;

@@ -24,6 +24,10 @@ Result<> Forge::set_deployment(const Ctx& ctx, const Deployment& deployment) {
                           deployment.state, deployment.description, deployment.url});
 }
 
+Result<std::vector<OpenPullRequest>> Forge::open_pull_requests(const Ctx&, const std::string&) {
+  return fail(Kind::invalid, "pull requests of this forge cannot be listed: only GitHub's, GitLab's and Gitea's can");
+}
+
 Result<std::unique_ptr<Forge>> connect(ForgeOptions options) {
   if (options.api.empty()) {
     switch (options.provider) {

@@ -22,7 +22,8 @@ class Runner {
         reconcile_(reconcile),
         stop_(ctx.stop),
         ctx_(ctx.with_stop(stop_.token())),
-        queue_(*ctx.clock) {}
+        own_(*ctx.clock),
+        queue_(options.queue != nullptr ? *options.queue : own_) {}
 
   Result<> run() {
     {
@@ -139,7 +140,8 @@ class Runner {
   const Reconcile& reconcile_;
   ChildStop stop_;
   Ctx ctx_;
-  KeyedQueue<Key> queue_;
+  KeyedQueue<Key> own_;
+  KeyedQueue<Key>& queue_;
   Guarded<std::map<Key, int>> failures_;
 };
 

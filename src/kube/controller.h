@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/keyed_queue.h"
 #include "kube/client.h"
 
 namespace slipway::kube {
@@ -30,6 +31,7 @@ struct ControllerOptions {
   std::vector<Source> sources;
   std::size_t workers = 1;
   Millis backoff_first{20}, backoff_max{30000};
+  KeyedQueue<Key>* queue = nullptr;  // the caller's, who then wakes keys by other means than events too
 };
 // Runs until the context stops. A lost or expired watch is renewed with jittered back-off. One thread a source
 // and `workers` threads. Errors: only cancelled, in the end.

@@ -1,0 +1,158 @@
+// From parameters to Applications. Rules: Argo CD's ApplicationSet controller.
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "base/text.h"
+#include "doc/patch.h"
+#include "doc/yaml.h"
+#include "gitops/application.h"
+#include "gitops/appset/detail_set.h"
+
+namespace slipway::gitops::appset::detail {
+namespace {
+
+constexpr std::string_view cascade = "resources-finalizer.argocd.argoproj.io";
+
+// Annotations that are other people's to set: requests to us, and what notifications remember.
+bool is_foreign(std::string_view key) {
+  return key == "argocd.argoproj.io/refresh" || key == "argocd.argoproj.io/hydrate" ||
+         key == "notified.notifications.argoproj.io" || key == "argocd.argoproj.io/deletion-approved" ||
+         key == "argocd.argoproj.io/skip-reconcile";
+}
+
+// templatePatch: a text that, with parameters, is a patch of the Application.
+Result<doc::Value> patched(const Renderer& renderer, doc::View spec, doc::Value application, const doc::Map& params) {
+  auto patch = spec["templatePatch"];
+  if (patch.text().empty()) return application;
+  TRY_IN(auto text, "templatePatch", renderer.text(patch.text(), params));
+  TRY(auto value, doc::parse_yaml(text, {.source = "templatePatch", .max_nodes = 10'000}));
+  if (value.is_null()) return application;
+  if (!value.is_map()) return patch.wrong("want a map");
+  return doc::strategic_merge(application, value, nullptr);
+}
+
+doc::Value as_application(const doc::Value& filled, const kube::Object& set, const Policy& policy) {
+  doc::View view(filled);
+  auto meta = view["metadata"];
+  kube::Key key{set.ns(), meta["name"].text()};
+  auto out = kube::make_object({"argoproj.io/v1alpha1", "Application"}, key);
+  for (auto part : {"labels", "annotations", "finalizers"})
+    if (meta[part].present()) out["metadata"][part] = meta[part].value();
+  if (meta["finalizers"].items().empty() && !policy.preserve)
+    out["metadata"]["finalizers"] = doc::List{std::string(cascade)};
+  out["metadata"]["ownerReferences"] = doc::List{kube::owner_reference(set)};
+  out["spec"] = view["spec"].value();
+  return out;
+}
+
+Result<> check(const doc::Value& application, std::set<std::string>& names, const kube::Object& set) {
+  auto name = application.str_at({"metadata", "name"});
+  if (name.empty() || normalized(name) != name)
+    return fail(Kind::invalid,
+                "the template gives an Application the name \"{}\", want a name of small letters, digits, - and .",
+                name);
+  if (!names.insert(name).second)
+    return fail(Kind::invalid, "ApplicationSet {} contains applications with duplicate name: {}", set.name(), name);
+  if (doc::View(application)["spec"]["project"].text().empty())
+    return fail(Kind::invalid, "Application {}: spec.project is empty, want the name of an AppProject", name);
+  auto read = application_from(kube::Object(doc::Value(application)));
+  if (!read) return Fail(std::move(read).error().in(fmt::format("Application {}", name)));
+  return {};
+}
+
+// A map's entries of a live object that stay although the set does not name them.
+void keep(doc::Value& into, const kube::Object& live, std::string_view part,
+          const std::function<bool(std::string_view)>& which) {
+  for (const auto& [key, value] : live["metadata"][part].members())
+    if (which(key)) into["metadata"][part][key] = value.value();
+}
+
+bool concerns(doc::View ignore, const std::string& name) {
+  auto wanted = ignore["name"].text();
+  return wanted.empty() || wanted == name;
+}
+
+}  // namespace
+
+Result<Policy> policy_of(doc::View spec) {
+  Policy policy;
+  auto sync = spec["syncPolicy"];
+  policy.preserve = sync["preserveResourcesOnDeletion"].bool_or(false);
+  auto word = sync["applicationsSync"].text();
+  if (word.empty() || word == "sync") return policy;
+  if (word == "create-only")
+    policy.update = policy.remove = false;
+  else if (word == "create-update")
+    policy.remove = false;
+  else if (word == "create-delete")
+    policy.update = false;
+  else
+    return sync["applicationsSync"].wrong("want sync, create-only, create-update or create-delete");
+  return policy;
+}
+
+Result<std::vector<doc::Value>> wanted_applications(const Renderer& renderer, const kube::Object& set,
+                                                    const std::vector<Instance>& instances, const Policy& policy) {
+  doc::View spec(*set.value().find("spec"), "ApplicationSet");
+  std::vector<doc::Value> all;
+  std::set<std::string> names;
+  for (const auto& instance : instances) {
+    auto written =
+        instance.over.is_null() ? spec["template"].value() : doc::merge_patch(spec["template"].value(), instance.over);
+    TRY(auto filled, renderer.document(written, instance.params));
+    TRY(filled, patched(renderer, spec, std::move(filled), instance.params));
+    auto application = as_application(filled, set, policy);
+    TRY_OK(check(application, names, set));
+    all.push_back(std::move(application));
+  }
+  return all;
+}
+
+Result<doc::Value> updated(const kube::Object& set, const kube::Object& live, const doc::Value& wanted) {
+  auto next = wanted;
+  auto preserved = set["spec"]["preservedFields"];
+  auto named = [](doc::View list) {
+    return [list](std::string_view key) {
+      auto items = list.items();
+      return std::any_of(items.begin(), items.end(), [&](doc::View item) { return item.text() == key; });
+    };
+  };
+  keep(next, live, "annotations", named(preserved["annotations"]));
+  keep(next, live, "annotations", is_foreign);
+  keep(next, live, "labels", named(preserved["labels"]));
+  for (const auto& ignore : set["spec"]["ignoreApplicationDifferences"].items()) {
+    if (!concerns(ignore, live.name())) continue;
+    for (const auto& pointer : ignore["jsonPointers"].items()) {
+      auto theirs = doc::pointer_get(live.value(), pointer.text());
+      auto mine = doc::pointer_get(next, pointer.text());
+      if (!theirs && !mine) continue;
+      doc::Map operation{{"op", theirs ? (mine ? "replace" : "add") : "remove"}, {"path", pointer.text()}};
+      if (theirs) operation.set("value", *theirs);
+      auto changed = doc::json_patch(next, doc::List{std::move(operation)});
+      if (!changed) return pointer.wrong(changed.error().what());
+      next = *std::move(changed);
+    }
+    if (!ignore["jqPathExpressions"].items().empty())
+      return ignore["jqPathExpressions"].wrong("jq paths are not evaluated here, want jsonPointers");
+  }
+  // Everything of the live object that is not the set's.
+  auto out = live.copy();
+  for (auto part : {"labels", "annotations", "finalizers", "ownerReferences"}) {
+    const auto* value = next.find_path({"metadata", part});
+    bool empty = value == nullptr || value->is_null() || (value->is_map() && value->if_map()->empty());
+    if (empty)
+      out["metadata"].map().erase(part);
+    else
+      out["metadata"][part] = *value;
+  }
+  out["spec"] = *next.find("spec");
+  return out;
+}
+
+bool is_owned(const kube::Object& application, const kube::Object& set) {
+  auto owner = application.controller();
+  return owner && owner->uid == set.uid();
+}
+
+}  // namespace slipway::gitops::appset::detail
