@@ -1,4 +1,4 @@
-#include "store/blob.h"
+#include "store/detail/blob_rep.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -9,19 +9,11 @@
 namespace slipway::store {
 namespace {
 
-constexpr std::size_t buffer_size = 256 << 10;
-
-Result<> sync_folder(const fs::path& folder) {
-  Fd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd || ::fsync(fd.get()) < 0) return fail_errno(errno, folder.native());
-  return {};
-}
-
 Result<Digest> digest_of_file(const fs::path& file, Hasher::Algorithm algorithm) {
   Fd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return fail_errno(errno, file.native());
   Hasher hasher(algorithm);
-  std::string buffer(buffer_size, '\0');
+  std::string buffer(blob_buffer_size, '\0');
   for (;;) {
     auto got = ::read(fd.get(), buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;
@@ -32,54 +24,6 @@ Result<Digest> digest_of_file(const fs::path& file, Hasher::Algorithm algorithm)
 }
 
 }  // namespace
-
-struct BlobStore::Rep {
-  fs::path root, tmp;
-  // Held while this process may write; another process then leaves our tmp files alone.
-  std::optional<FileLock> lock;
-  // Orders "is it there already? then make it young" against "is it old? then remove it".
-  std::mutex presence;
-  std::atomic<std::uint64_t> next = 0;
-  std::string stem = random_hex(8);
-  BlobOrigin* origin = nullptr;
-
-  // What is here is there: a blob that could not be given is not here either.
-  Result<> give(const Digest& digest) {
-    if (!origin) return {};
-    auto given = origin->give(digest, path(digest));
-    if (!given) ::unlink(path(digest).c_str());
-    return given;
-  }
-  fs::path path(const Digest& digest) const {
-    std::string hex(digest.hex());
-    return root / digest.algorithm() / hex.substr(0, 2) / hex;
-  }
-  fs::path fresh() { return tmp / fmt::format("{}-{}", stem, next++); }
-  // True when the blob is there; it then counts as new for sweep().
-  bool renew(const Digest& digest) {
-    std::lock_guard hold(presence);
-    return ::utimensat(AT_FDCWD, path(digest).c_str(), nullptr, 0) == 0;
-  }
-  Result<> place(int fd, const fs::path& from, const Digest& digest);
-};
-
-// Bytes are on disk before the name is, and the name before this returns: a reader, also after power loss, sees all
-// of the blob or nothing.
-Result<> BlobStore::Rep::place(int fd, const fs::path& from, const Digest& digest) {
-  if (::fchmod(fd, 0444) < 0) return fail_errno(errno, from.native());
-  if (::fdatasync(fd) < 0) return fail_errno(errno, from.native());
-  auto to = path(digest);
-  auto folder = to.parent_path();
-  if (!path_exists(folder)) {
-    TRY_OK(make_dirs(folder));
-    TRY_OK(sync_folder(folder.parent_path()));
-  }
-  {
-    std::lock_guard hold(presence);
-    if (::rename(from.c_str(), to.c_str()) < 0) return fail_errno(errno, to.native());
-  }
-  return sync_folder(folder);
-}
 
 BlobStore::BlobStore(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
 BlobStore::~BlobStore() = default;
@@ -155,30 +99,11 @@ Result<> BlobStore::adopt(const fs::path& file, const Digest& digest) {
   }
   Fd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return fail_errno(errno, file.native());
-  TRY_OK(rep_->place(fd.get(), file, digest));
+  TRY_OK(rep_->place_one({std::move(fd), file, digest}));
   return rep_->give(digest);
 }
 
 fs::path BlobStore::temp_path() { return rep_->fresh(); }
-
-struct BlobStore::Writer::Rep {
-  BlobStore::Rep* store;
-  fs::path file;
-  Fd fd;
-  Hasher hasher;
-  std::string buffer;
-  std::uint64_t size = 0;
-  bool fetched = false;  // from the origin
-
-  ~Rep() {
-    if (fd) ::unlink(file.c_str());
-  }
-  Result<> flush() {
-    if (auto r = write_all(fd.get(), buffer); !r) return Fail(std::move(r).error().in(file.native()));
-    buffer.clear();
-    return {};
-  }
-};
 
 BlobStore::Writer::Writer(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
 BlobStore::Writer::Writer(Writer&&) noexcept = default;
@@ -203,8 +128,7 @@ Result<Digest> BlobStore::put(std::string_view bytes) {
   TRY(auto writer, begin());
   auto& file = *writer.rep_;  // not by its write: the bytes are hashed
   if (auto r = write_all(file.fd.get(), bytes); !r) return Fail(std::move(r).error().in(file.file.native()));
-  TRY_OK(rep_->place(file.fd.get(), file.file, digest));
-  file.fd.reset();
+  TRY_OK(rep_->place_one({std::move(file.fd), file.file, digest}));
   TRY_OK(rep_->give(digest));
   return digest;
 }
@@ -213,12 +137,13 @@ Result<> BlobStore::Writer::write(std::string_view bytes) {
   if (!rep_ || !rep_->fd) return fail(Kind::internal, "write to a blob that was committed");
   rep_->hasher.update(bytes);
   rep_->size += bytes.size();
-  if (rep_->buffer.size() + bytes.size() < buffer_size) {
+  if (rep_->buffer.size() + bytes.size() < blob_buffer_size) {
     rep_->buffer.append(bytes);
     return {};
   }
   TRY_OK(rep_->flush());
   if (auto r = write_all(rep_->fd.get(), bytes); !r) return Fail(std::move(r).error().in(rep_->file.native()));
+  rep_->begin_writing();
   return {};
 }
 
@@ -237,8 +162,7 @@ Result<Digest> BlobStore::Writer::commit(const std::optional<Digest>& expected) 
   if (expected && !expected->empty() && *expected != digest)
     return fail(Kind::invalid, "blob: the bytes have digest {}, want {}", digest.str(), expected->str());
   if (rep->store->renew(digest)) return digest;
-  TRY_OK(rep->store->place(rep->fd.get(), rep->file, digest));
-  rep->fd.reset();
+  TRY_OK(rep->store->place_one({std::move(rep->fd), rep->file, digest}));
   if (!rep->fetched) TRY_OK(rep->store->give(digest));
   return digest;
 }

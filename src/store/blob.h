@@ -25,7 +25,7 @@ class BlobOrigin {
 };
 
 // blobs/sha256/ab/abcdef... (read-only files) and blobs/tmp for what is being written. A blob is visible only
-// whole and synced (one sync per commit; put_many groups). Threads: any; processes: one writer.
+// whole and synced. Threads: any; processes: one writer.
 class BlobStore {
  public:
   // Creates the folders; drops what a crash left in tmp. Errors: denied, unavailable (disk full).
@@ -65,6 +65,25 @@ class BlobStore {
     std::unique_ptr<Rep> rep_;
   };
   Result<Writer> begin();  // Writer::commit gives to the origin too
+
+  // Blobs that are made one after the other and wanted at one time: the disk is waited for once, for all. None of them
+  // is visible before that. Threads: any.
+  class Batch {
+   public:
+    explicit Batch(BlobStore& store);
+    ~Batch();  // drops what was not committed
+    Batch(const Batch&) = delete;
+    BlobStore& store() const;
+    Result<Digest> add(Writer writer);
+    Result<Digest> put(std::string_view bytes);
+    bool holds(const Digest& digest) const;  // added, and not visible yet
+    // What was added before the call is visible after it, whoever added it. An error: none of it is, or only some.
+    Result<> commit();
+
+   private:
+    struct Rep;
+    std::unique_ptr<Rep> rep_;
+  };
 
   Result<> remove(const Digest& digest);
   // Removes it if it is older than `grace` and gives its bytes, 0 when it is not there. Nothing: it is young.

@@ -196,6 +196,8 @@ Result<std::unique_ptr<Database>> Database::open(const fs::path& file, const std
   int code = sqlite3_open_v2(file.c_str(), out(rep->db), flags, nullptr);
   if (code != SQLITE_OK) return rep->error(code, "open");
   sqlite3_busy_timeout(rep->db.get(), 5000);
+  // The log stays as it is when the last one leaves: a command that is over does not wait for the disk again.
+  sqlite3_db_config(rep->db.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   for (const char* sql : {"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON",
                           "PRAGMA temp_store = MEMORY", "SELECT count(*) FROM sqlite_master"})
     TRY_OK(rep->exec(sql));
@@ -205,10 +207,15 @@ Result<std::unique_ptr<Database>> Database::open(const fs::path& file, const std
   return database;
 }
 
-Result<> Database::transact(const std::function<Result<>(Database&)>& work) {
+Result<> Database::transact(const std::function<Result<>(Database&)>& work, Sync sync) {
   std::lock_guard hold(rep_->mutex);
   // Inside another transaction of this thread it is a part that can fail alone.
   bool outer = rep_->depth == 0;
+  bool later = outer && sync == Sync::later;
+  if (later) TRY_OK(rep_->exec("PRAGMA synchronous = NORMAL"));
+  Finally full([&] {
+    if (later) (void)rep_->exec("PRAGMA synchronous = FULL");
+  });
   TRY_OK(rep_->exec(outer ? "BEGIN IMMEDIATE" : "SAVEPOINT part"));
   ++rep_->depth;
   auto before = rep_->inside.exchange(std::this_thread::get_id());

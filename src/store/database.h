@@ -35,6 +35,10 @@ class Statement {
   std::unique_ptr<Rep> rep_;
 };
 
+// When a transaction is on disk: before it returns; or with the next one that is, or within SQLite's own time. What is
+// lost to a power failure is then the newest, never a part: for what can be made again. A kill loses neither.
+enum class Sync { now, later };
+
 // Threads: any (one connection behind a lock).
 class Database {
  public:
@@ -42,8 +46,8 @@ class Database {
   // Errors: denied, corrupt, unavailable (disk full), conflict (newer than this program).
   static Result<std::unique_ptr<Database>> open(const fs::path& file, const std::vector<std::string>& migrations);
   ~Database();
-  // Runs `work` in one transaction; an error rolls back.
-  Result<> transact(const std::function<Result<>(Database&)>& work);
+  // Runs `work` in one transaction; an error rolls back. Within another transaction, that one's sync counts.
+  Result<> transact(const std::function<Result<>(Database&)>& work, Sync sync = Sync::now);
   // The same for many at once: those that wait for the disk meanwhile share the next commit. An error undoes its own
   // work alone. Each runs once, maybe on the thread of another that waits as well.
   Result<> transact_together(const std::function<Result<>(Database&)>& work);

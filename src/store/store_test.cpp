@@ -132,6 +132,51 @@ TEST(BlobStore, ASecondProcessLeavesOurTempFilesAlone) {
   EXPECT_TRUE(second->contains(must(writer.commit())));
 }
 
+TEST(BlobStore, ABatchIsVisibleTogether) {
+  auto dir = must(TempDir::make());
+  auto store = must(BlobStore::open(dir.path()));
+  must(store->put("known"));
+  {
+    BlobStore::Batch batch(*store);
+    auto writer = must(store->begin());
+    must(writer.write("streamed"));
+    EXPECT_EQ(must(batch.add(std::move(writer))), Digest::of("streamed"));
+    for (int n = 0; n < 20; ++n) must(batch.put(fmt::format("blob {}", n)));
+    must(batch.put("blob 1"));
+    must(batch.put("known"));
+    EXPECT_FALSE(store->contains(Digest::of("streamed")));
+    EXPECT_TRUE(batch.holds(Digest::of("streamed")));
+    EXPECT_FALSE(batch.holds(Digest::of("known")));
+    EXPECT_EQ(tmp_of(dir.path()).size(), 21u);
+    must(batch.commit());
+    EXPECT_FALSE(batch.holds(Digest::of("streamed")));
+    for (int n = 0; n < 20; ++n)
+      EXPECT_EQ(must(store->read(Digest::of(fmt::format("blob {}", n)))), fmt::format("blob {}", n));
+    EXPECT_TRUE(tmp_of(dir.path()).empty());
+    must(batch.put("dropped"));
+  }
+  EXPECT_FALSE(store->contains(Digest::of("dropped")));
+  EXPECT_TRUE(tmp_of(dir.path()).empty());
+}
+
+// Whoever commits finds all that was added before visible, also what another's commit has just taken.
+TEST(BlobStore, ABatchIsSharedByThreads) {
+  auto dir = must(TempDir::make());
+  auto store = must(BlobStore::open(dir.path()));
+  BlobStore::Batch batch(*store);
+  std::vector<std::jthread> threads;
+  for (int who = 0; who < 4; ++who)
+    threads.emplace_back([&, who] {
+      for (int n = 0; n < 10; ++n) {
+        auto text = fmt::format("{} {}", n % 5 == 0 ? 0 : who, n);
+        auto digest = must(batch.put(text));
+        EXPECT_TRUE(batch.holds(digest) || store->contains(digest));
+        must(batch.commit());
+        EXPECT_EQ(must(store->read(digest)), text);
+      }
+    });
+}
+
 // A child writes until it is killed; afterwards every blob must be whole and tmp be emptied.
 TEST(BlobStore, KilledWriterLeavesAConsistentStore) {
   auto dir = must(TempDir::make());
@@ -249,6 +294,25 @@ TEST(Database, AnErrorRollsBackAlsoAPart) {
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().kind(), Kind::conflict);
   EXPECT_EQ(count(*db), 1);
+}
+
+// Later, not never: it is there for all who read, after a kill too, and on disk with the next that is.
+TEST(Database, ALaterSyncIsVisibleAtOnce) {
+  auto dir = must(TempDir::make());
+  auto file = dir.path() / "x.db";
+  auto open = [&] { return must(Database::open(file, {"CREATE TABLE t(n INTEGER)"})); };
+  auto insert = [](Database& d) -> Result<> { return d.exec("INSERT INTO t VALUES(1)"); };
+  auto one = open(), two = open();
+  must(one->transact(insert, Sync::later));
+  must(one->transact([&](Database& d) { return d.transact(insert, Sync::later); }));
+  std::int64_t count = 0;
+  must(two->read([&](Database& d) -> Result<> {
+    TRY(auto statement, d.prepare("SELECT count(*) FROM t"));
+    TRY(bool row, statement.step());
+    count = row ? statement.number(0) : -1;
+    return {};
+  }));
+  EXPECT_EQ(count, 2);
 }
 
 TEST(Database, MigratesOnceAndRefusesTheNewer) {
