@@ -15,6 +15,8 @@ struct ClientOptions {
   bool verify = true;
   std::string unix_socket;
   std::string user_agent = "slipway";
+  // A transfer that moves less than a byte a second for so long ends with a timeout. 0: it may wait as long as its Ctx.
+  std::chrono::seconds stall{0};
 };
 struct ClientRequest {
   std::string method = "GET", url;

@@ -158,15 +158,35 @@ Result<std::optional<Digest>> Catalogue::stored(const Digest& digest) const {
   return out;
 }
 
+// Lost to a power failure, a name that never came leaves its bytes: no push waits for the disk for that.
 Result<> Catalogue::expect(const Digest& stored) {
-  return db_->transact_together([&](store::Database& db) {
+  auto work = [&](store::Database& db) {
     return execute(db, "INSERT OR REPLACE INTO garbage VALUES(?, ?)", stored.str(), now());
-  });
+  };
+  return db_->transact(work, store::Sync::later);
+}
+
+// Whether putting it would only make it young again.
+Result<bool> Catalogue::is_put(std::string_view repository, const Digest& digest,
+                               const std::vector<std::string>& tags) const {
+  bool all = false;
+  auto look = [&](store::Database& db) -> Result<> {
+    TRY(all, exists(db, "SELECT 1 FROM held WHERE repository = ? AND digest = ?", repository, digest.str()));
+    for (const auto& tag : tags) {
+      if (!all) break;
+      TRY(all, exists(db, "SELECT 1 FROM tag WHERE repository = ? AND tag = ? AND digest = ?", repository, tag,
+                      digest.str()));
+    }
+    return {};
+  };
+  TRY_OK(db_->read(look));
+  return all;
 }
 
 Result<> Catalogue::put(std::string_view repository, const ManifestRow& row, const std::vector<std::string>& tags,
                         const PutTerms& terms) {
-  return db_->transact_together([&](store::Database& db) -> Result<> {
+  TRY(bool again, is_put(repository, row.digest, tags));
+  auto work = [&](store::Database& db) -> Result<> {
     if (!terms.present(row.stored)) return fail(Kind::conflict, "manifest {}: freed meanwhile", row.digest.str());
     for (const auto& blob : terms.named) {
       if (terms.blobs == PutTerms::Blobs::link)
@@ -196,7 +216,8 @@ Result<> Catalogue::put(std::string_view repository, const ManifestRow& row, con
       TRY_OK(set_tag(db, repository, name, row.digest, immutable));
     }
     return {};
-  });
+  };
+  return again ? db_->transact(work, store::Sync::later) : db_->transact_together(work);
 }
 
 Result<std::optional<ManifestRow>> Catalogue::manifest(std::string_view repository, std::string_view reference) const {

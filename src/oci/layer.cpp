@@ -1,6 +1,7 @@
 #include "oci/layer.h"
 
 #include <archive.h>
+#include <archive_entry.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -128,14 +129,38 @@ Result<bool> is_archive(const fs::path& file) {
   return rc == ARCHIVE_OK || rc == ARCHIVE_WARN;
 }
 
+namespace {
+
+void take_any_compression(archive* a) {
+  archive_read_support_format_tar(a);
+  archive_read_support_format_empty(a);
+  archive_read_support_filter_gzip(a);
+  archive_read_support_filter_bzip2(a);
+  archive_read_support_filter_xz(a);
+  archive_read_support_filter_zstd(a);
+}
+
+}  // namespace
+
+Result<std::optional<std::int64_t>> newest_entry(const Ctx& ctx, const fs::path& file) {
+  Archive a(archive_read_new());
+  take_any_compression(a.get());
+  std::optional<std::int64_t> newest;
+  if (archive_read_open_filename(a.get(), file.c_str(), 1 << 20) != ARCHIVE_OK)
+    return fail(Kind::corrupt, "{}: {}", file.filename().native(), archive_error_string(a.get()));
+  for (archive_entry* e = nullptr;;) {
+    TRY_OK(ctx.alive());
+    int rc = archive_read_next_header(a.get(), &e);
+    if (rc == ARCHIVE_EOF) return newest;
+    if (rc < ARCHIVE_WARN) return fail(Kind::corrupt, "archive is broken: {}", archive_error_string(a.get()));
+    auto when = static_cast<std::int64_t>(archive_entry_mtime(e));
+    newest = std::max(newest.value_or(when), when);
+  }
+}
+
 Result<> unpack_archive(const Ctx& ctx, const fs::path& file, const fs::path& folder, const ArchiveOptions& options) {
   Archive a(archive_read_new());
-  archive_read_support_format_tar(a.get());
-  archive_read_support_format_empty(a.get());
-  archive_read_support_filter_gzip(a.get());
-  archive_read_support_filter_bzip2(a.get());
-  archive_read_support_filter_xz(a.get());
-  archive_read_support_filter_zstd(a.get());
+  take_any_compression(a.get());
   auto doing = fmt::format("unpack {}", file.filename().native());
   if (archive_read_open_filename(a.get(), file.c_str(), 1 << 20) != ARCHIVE_OK)
     return fail(Kind::corrupt, "{}: {}", doing, archive_error_string(a.get()));

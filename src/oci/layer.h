@@ -40,21 +40,28 @@ struct ArchiveOptions {
 };
 Result<> unpack_archive(const Ctx& ctx, const fs::path& archive, const fs::path& folder,
                         const ArchiveOptions& options = {});
+// The latest time of its entries, seconds since 1970. Nothing: it has none. Errors: corrupt.
+Result<std::optional<std::int64_t>> newest_entry(const Ctx& ctx, const fs::path& archive);
 // Whether the file's first bytes are those of such an archive.
 Result<bool> is_archive(const fs::path& file);
 
 // A folder of unpacked layers for overlay mounts, one per diff id, kept under `root`; unpacked at most once, also
-// with several threads. A kill leaves no half folder (unpacked aside, then renamed); after a power loss, when renames
-// may be on disk without their files, all are unpacked anew. Threads: any.
+// with several threads. A kill leaves no half folder (unpacked aside, then renamed). Their files are not synced one by
+// one: after a power loss, when renames may be on disk without them, what no ending has synced is unpacked anew.
+// Threads: any.
 class LayerCache {
  public:
-  static Result<std::unique_ptr<LayerCache>> open(store::BlobStore& blobs, fs::path root);
+  // What the end of the value waits for: that all folders are on disk, or only those that no blob could bring back.
+  enum class Ending { all_synced, quick };
+  static Result<std::unique_ptr<LayerCache>> open(store::BlobStore& blobs, fs::path root,
+                                                  Ending ending = Ending::all_synced);
   ~LayerCache();
   // Gives the folder of the layer.
   Result<fs::path> folder(const Ctx& ctx, const Descriptor& layer, const Digest& diff_id);
   std::optional<fs::path> find(const Digest& diff_id) const;  // without unpacking
   // Takes over a folder that was just built (an overlay upper directory) as the given layer.
-  Result<fs::path> adopt(const fs::path& folder, const Digest& diff_id);
+  enum class Source { blob, none };  // whether it could be unpacked again
+  Result<fs::path> adopt(const fs::path& folder, const Digest& diff_id, Source source);
   Result<> remove(const Digest& diff_id);
 
  private:
@@ -72,6 +79,9 @@ struct PackOptions {
   std::vector<fs::path> below;
 };
 Result<Layer> pack_layer(const Ctx& ctx, store::BlobStore& blobs, const fs::path& folder,
+                         const PackOptions& options = {});
+// The layer's blob is visible once the batch is committed.
+Result<Layer> pack_layer(const Ctx& ctx, store::BlobStore::Batch& into, const fs::path& folder,
                          const PackOptions& options = {});
 // Only the diff id pack_layer would give: for layers of stages that are not part of the image.
 Result<Digest> diff_id_of(const Ctx& ctx, const fs::path& folder, const PackOptions& options = {});

@@ -2,6 +2,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
+
 #include "base/guarded.h"
 #include "base/text.h"
 #include "oci/layer.h"
@@ -11,6 +14,8 @@ namespace slipway::oci {
 struct LayerCache::Rep {
   store::BlobStore& blobs;
   fs::path root;
+  Ending ending = Ending::all_synced;
+  std::atomic<bool> unsynced = false, irreplaceable = false;  // folders that came since it was opened
   Guarded<std::set<std::string>> busy;
   std::condition_variable_any idle;
 
@@ -21,33 +26,47 @@ namespace {
 
 std::string boot_id() { return std::string(trim(read_file("/proc/sys/kernel/random/boot_id").value_or("unknown"))); }
 
-// Folders are renamed into place without a sync. That is safe against a kill, not against a power loss: then the
-// boot id differs and there is no mark of a clean end, and everything is unpacked anew.
+bool is_layer(const std::string& name) { return name.size() == 64; }
+
+// Folders are renamed into place without a sync. That is safe against a kill, not against a power loss: in another
+// boot, only those that an ending has synced are believed.
 Result<> drop_unsafe(const fs::path& root) {
-  auto boot = root / "boot", clean = root / "clean";
-  auto last = read_file(boot);
-  bool trusted = !last || *last == boot_id() || path_exists(clean);
   TRY(auto names, list_dir(root));
   for (const auto& name : names)
-    if (name.starts_with("tmp.") || (!trusted && name.size() == 64)) TRY_OK(remove_tree(root / name));
-  TRY_OK(remove_tree(clean));
-  return write_file(boot, boot_id());
+    if (name.starts_with("tmp.")) TRY_OK(remove_tree(root / name));
+  auto last = read_file(root / "boot");
+  if (last && *last == boot_id()) return {};
+  auto synced = read_file(root / "synced").value_or("");
+  auto safe = lines(synced);
+  for (const auto& name : names)
+    if (last && is_layer(name) && std::find(safe.begin(), safe.end(), name) == safe.end())
+      TRY_OK(remove_tree(root / name));
+  return write_file(root / "boot", boot_id());
+}
+
+Result<> sync_all(const fs::path& root) {
+  TRY(auto names, list_dir(root));
+  std::string synced;
+  for (const auto& name : names)
+    if (is_layer(name)) synced += name + "\n";
+  Fd fd(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd || ::syncfs(fd.get()) < 0) return fail_errno(errno, root.native());
+  return write_file(root / "synced", synced);
 }
 
 }  // namespace
 
-Result<std::unique_ptr<LayerCache>> LayerCache::open(store::BlobStore& blobs, fs::path root) {
+Result<std::unique_ptr<LayerCache>> LayerCache::open(store::BlobStore& blobs, fs::path root, Ending ending) {
   TRY_OK(make_dirs(root, 0700));
   TRY_OK_IN("layer cache", drop_unsafe(root));
   return std::unique_ptr<LayerCache>(
-      new LayerCache(std::unique_ptr<Rep>(new Rep{.blobs = blobs, .root = std::move(root)})));
+      new LayerCache(std::unique_ptr<Rep>(new Rep{.blobs = blobs, .root = std::move(root), .ending = ending})));
 }
 
 LayerCache::LayerCache(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
 
 LayerCache::~LayerCache() {
-  Fd fd(::open(rep_->root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (fd && ::syncfs(fd.get()) == 0) (void)write_file(rep_->root / "clean", "");
+  if (rep_->irreplaceable || (rep_->unsynced && rep_->ending == Ending::all_synced)) (void)sync_all(rep_->root);
 }
 
 std::optional<fs::path> LayerCache::find(const Digest& diff_id) const {
@@ -73,11 +92,12 @@ Result<fs::path> LayerCache::folder(const Ctx& ctx, const Descriptor& layer, con
   TRY_OK(make_dirs(unpacked));
   ::chmod(unpacked.c_str(), 0755);
   TRY_OK(unpack_layer(ctx, rep_->blobs, layer, diff_id, unpacked, Whiteouts::overlay));
-  return adopt(unpacked, diff_id);
+  return adopt(unpacked, diff_id, Source::blob);
 }
 
-Result<fs::path> LayerCache::adopt(const fs::path& folder, const Digest& diff_id) {
+Result<fs::path> LayerCache::adopt(const fs::path& folder, const Digest& diff_id, Source source) {
   auto place = rep_->place(diff_id);
+  (source == Source::blob ? rep_->unsynced : rep_->irreplaceable) = true;
   if (::rename(folder.c_str(), place.c_str()) == 0) return place;
   if (errno == EEXIST || errno == ENOTEMPTY) {  // the same content is there already
     TRY_OK(remove_tree(folder));

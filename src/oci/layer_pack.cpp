@@ -340,7 +340,15 @@ std::string_view layer_media_type(Compression compression) {
 }
 
 Result<Layer> pack_layer(const Ctx& ctx, store::BlobStore& blobs, const fs::path& folder, const PackOptions& options) {
-  TRY(auto writer, blobs.begin());
+  store::BlobStore::Batch alone(blobs);
+  TRY(auto layer, pack_layer(ctx, alone, folder, options));
+  TRY_OK(alone.commit());
+  return layer;
+}
+
+Result<Layer> pack_layer(const Ctx& ctx, store::BlobStore::Batch& into, const fs::path& folder,
+                         const PackOptions& options) {
+  TRY(auto writer, into.store().begin());
   Hasher diff;
   auto pack = [&](auto&& compressor) -> Result<> {
     TarWriter tar(ctx, options, [&](std::string chunk) {
@@ -359,7 +367,7 @@ Result<Layer> pack_layer(const Ctx& ctx, store::BlobStore& blobs, const fs::path
   Layer layer;
   layer.descriptor.media_type = layer_media_type(options.compression);
   layer.descriptor.size = writer.size();
-  TRY(layer.descriptor.digest, writer.commit());
+  TRY(layer.descriptor.digest, into.add(std::move(writer)));
   layer.diff_id = diff.finish();
   return layer;
 }

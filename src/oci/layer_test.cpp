@@ -355,17 +355,35 @@ TEST(LayerCache, UnpacksOnceForManyThreads) {
 TEST(LayerCache, ForgetsWhatAPowerLossMayHaveHalved) {
   Bench bench;
   auto root = bench.dir.path() / "layers";
-  auto tar = tar_of({{"a", 'f', "x"}});
-  auto d = bench.put(tar);
-  must(must(LayerCache::open(*bench.blobs, root))->folder(bench.ctx, d, Digest::of(tar)));
-  EXPECT_TRUE(must(LayerCache::open(*bench.blobs, root))->find(Digest::of(tar)));  // a clean end
-  must(remove_tree(root / "clean"));
+  auto tar = tar_of({{"a", 'f', "x"}}), later = tar_of({{"b", 'f', "y"}});
+  auto open = [&](LayerCache::Ending ending = LayerCache::Ending::all_synced) {
+    return must(LayerCache::open(*bench.blobs, root, ending));
+  };
+  auto reboot = [&] { must(write_file(root / "boot", "another")); };
+  must(open()->folder(bench.ctx, bench.put(tar), Digest::of(tar)));
   must(make_dirs(root / "tmp.half"));
-  EXPECT_TRUE(must(LayerCache::open(*bench.blobs, root))->find(Digest::of(tar)));  // a kill: same boot
+  EXPECT_TRUE(open()->find(Digest::of(tar)));
   EXPECT_FALSE(path_exists(root / "tmp.half"));
-  must(remove_tree(root / "clean"));
+  reboot();
+  EXPECT_TRUE(open()->find(Digest::of(tar)));  // its ending has synced it
+  must(open(LayerCache::Ending::quick)->folder(bench.ctx, bench.put(later), Digest::of(later)));
+  EXPECT_TRUE(open()->find(Digest::of(later)));  // also after a kill, in the same boot
+  reboot();
+  auto cache = open();
+  EXPECT_TRUE(cache->find(Digest::of(tar)));
+  EXPECT_FALSE(cache->find(Digest::of(later)));
+}
+
+TEST(LayerCache, SyncsWhatNoBlobBringsBack) {
+  Bench bench;
+  auto root = bench.dir.path() / "layers";
+  auto folder = bench.dir.path() / "made";
+  must(make_dirs(folder));
+  auto id = Digest::of("it");
+  must(must(LayerCache::open(*bench.blobs, root, LayerCache::Ending::quick))
+           ->adopt(folder, id, LayerCache::Source::none));
   must(write_file(root / "boot", "another"));
-  EXPECT_FALSE(must(LayerCache::open(*bench.blobs, root))->find(Digest::of(tar)));
+  EXPECT_TRUE(must(LayerCache::open(*bench.blobs, root))->find(id));
 }
 
 }  // namespace

@@ -141,13 +141,21 @@ Result<> check_names(std::string_view repository, std::string_view tag) {
 Result<Descriptor> Registry::put_manifest(std::string_view repository, std::string_view tag,
                                           std::string_view media_type, std::string_view bytes,
                                           Completeness completeness) {
-  TRY_OK(check_names(repository, tag));
+  std::vector<std::string> tags;
+  if (!tag.empty()) tags.emplace_back(tag);
+  return put_manifest(repository, tags, media_type, bytes, completeness);
+}
+
+Result<Descriptor> Registry::put_manifest(std::string_view repository, const std::vector<std::string>& tags,
+                                          std::string_view media_type, std::string_view bytes,
+                                          Completeness completeness) {
+  TRY_OK(check_names(repository, ""));
+  for (const auto& tag : tags) TRY_OK(check_names(repository, tag));
   Rep::Push push{.repository = std::string(repository),
                  .media_type = std::string(media_type),
-                 .tags = {},
+                 .tags = tags,
                  .digest = {},
                  .children = completeness == Completeness::sparse ? Rep::Children::sparse : Rep::Children::store};
-  if (!tag.empty()) push.tags.emplace_back(tag);
   TRY(auto pushed, rep_->push(push, bytes));
   return pushed.descriptor;
 }

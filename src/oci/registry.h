@@ -71,6 +71,10 @@ class Registry {
   enum class Completeness { whole, sparse };
   Result<Descriptor> put_manifest(std::string_view repository, std::string_view tag, std::string_view media_type,
                                   std::string_view bytes, Completeness completeness = Completeness::whole);
+  // The same with several tags, or none.
+  Result<Descriptor> put_manifest(std::string_view repository, const std::vector<std::string>& tags,
+                                  std::string_view media_type, std::string_view bytes,
+                                  Completeness completeness = Completeness::whole);
   Result<> tag(std::string_view repository, std::string_view tag, const Digest& digest);
   Result<std::vector<std::string>> repositories() const;
   Result<std::vector<std::string>> tags(std::string_view repository) const;

@@ -425,6 +425,37 @@ TEST(Remote, SLOW_ResumesBrokenTransfers) {
   EXPECT_EQ(ranges[1].find("bytes="), 0u) << ranges[1];
 }
 
+// A registry that stops in the middle and says nothing any more.
+TEST(Remote, SLOW_ARegistryThatStallsIsGivenUp) {
+  Host there;
+  put_image(there, "a", "v1", 1);
+  auto blob = must(there.registry->image("a", "v1")).manifest.layers[0];
+  auto handler = [&, routes = there.registry->routes()](const Ctx& ctx, net::Request& request) -> net::Response {
+    if (request.method != "GET" || !request.path.ends_with(blob.digest.str())) return routes(ctx, request);
+    net::Response response;
+    response.headers.set("Content-Length", std::to_string(blob.size));
+    response.body = net::StreamBody([](const Ctx& c, net::BodyWriter& writer) -> Result<> {
+      TRY_OK(writer.write(c, "x"));
+      return sleep(c, Millis(3'600'000));  // until the server closes
+    });
+    return response;
+  };
+  auto server = must(net::Server::start({}, handler));
+  net::ClientOptions http;
+  http.stall = std::chrono::seconds(1);
+  Remote remote({.credentials = [](const std::string&) { return std::nullopt; },
+                 .plain_http_hosts = {},
+                 .http = http,
+                 .cloud = nullptr,
+                 .mirrors = {}});
+  Host here;
+  auto image = remote.pull(here.ctx, must(parse_reference(server->address() + "/a:v1")), *here.registry);
+  ASSERT_FALSE(image);
+  EXPECT_EQ(image.error().kind(), Kind::timeout) << image.error().print();
+  EXPECT_FALSE(here.blobs->contains(blob.digest));
+  EXPECT_TRUE(must(here.registry->tags(server->address())).empty());
+}
+
 #define NEEDS_PROGRAM(name) \
   if (!find_program(name)) GTEST_SKIP() << "no " name
 

@@ -276,6 +276,28 @@ Result<StoredManifest> Remote::manifest(const Ctx& ctx, const Reference& referen
   return rep_->manifest(ctx, reference);
 }
 
+Result<> Remote::fetch_blob(const Ctx& ctx, const Reference& repository, const Descriptor& blob,
+                            store::BlobStore& into) {
+  return rep_->fetch_blob(ctx, repository, blob, into);
+}
+
+Result<> Remote::push_blob(const Ctx& ctx, const Reference& repository, const Descriptor& blob,
+                           store::BlobStore& from) {
+  return rep_->send_blob(ctx, repository, blob, from);
+}
+
+Result<bool> Remote::has_blob(const Ctx& ctx, const Reference& repository, const Digest& digest) {
+  auto doing = fmt::format("{}: blob {}", repository.name(), digest.short_hex());
+  TRY(auto response, rep_->session(repository.host)
+                         ->send(ctx, {.method = "HEAD",
+                                      .target = fmt::format("/v2/{}/blobs/{}", repository.repository, digest.str()),
+                                      .repository = repository.repository,
+                                      .actions = "pull,push"}));
+  if (response.status == 404) return false;
+  if (!response.ok()) return refusal(response, doing);
+  return true;
+}
+
 Result<std::optional<Digest>> Remote::head(const Ctx& ctx, const Reference& reference) {
   Call call{.method = "HEAD",
             .target = fmt::format("/v2/{}/manifests/{}", reference.repository, reference_of(reference))};

@@ -48,6 +48,12 @@ class Remote {
   Result<std::vector<Descriptor>> referrers(const Ctx& ctx, const Reference& repository, const Digest& subject);
   // Errors: not_found, corrupt, invalid (over the limit).
   Result<std::string> blob(const Ctx& ctx, const Reference& repository, const Descriptor& blob, std::size_t limit);
+  // One blob into the store; what is there is not fetched. A broken transfer goes on where it stopped. Errors:
+  // not_found, corrupt, denied, unavailable.
+  Result<> fetch_blob(const Ctx& ctx, const Reference& repository, const Descriptor& blob, store::BlobStore& into);
+  // One blob from the store, unless the other side has it.
+  Result<> push_blob(const Ctx& ctx, const Reference& repository, const Descriptor& blob, store::BlobStore& from);
+  Result<bool> has_blob(const Ctx& ctx, const Reference& repository, const Digest& digest);
   // Small blobs, then the manifest that names them, under the tag or by its digest. Where the registry keeps no list
   // of referrers, the tag that stands for it is brought up to date.
   Result<> put(const Ctx& ctx, const Reference& to, const std::vector<std::string>& blobs, const Manifest& manifest);

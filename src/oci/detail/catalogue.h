@@ -121,6 +121,7 @@ class Catalogue {
   Result<> as_if(const std::function<Result<>()>& work);
 
  private:
+  Result<bool> is_put(std::string_view repository, const Digest& digest, const std::vector<std::string>& tags) const;
   explicit Catalogue(std::unique_ptr<store::Database> db) : db_(std::move(db)) {}
   std::unique_ptr<store::Database> db_;
 };

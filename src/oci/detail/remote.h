@@ -25,7 +25,12 @@ struct Remote::Rep {
   Guarded<std::map<std::string, std::shared_ptr<detail::Session>>> sessions;
   Guarded<std::map<std::string, std::string>> seen;  // "host digest" -> a repository there that has it
 
-  explicit Rep(RemoteOptions o) : options(std::move(o)), client(options.http) {}
+  explicit Rep(RemoteOptions o) : options(std::move(o)), client(patient(options.http)) {}
+  // A registry that says nothing for so long says nothing any more.
+  static net::ClientOptions patient(net::ClientOptions http) {
+    if (http.stall.count() == 0) http.stall = std::chrono::seconds(120);
+    return http;
+  }
 
   std::string base_of(const std::string& host) const {
     if (host == "docker.io") return "https://registry-1.docker.io";
