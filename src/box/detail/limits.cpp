@@ -41,6 +41,11 @@ void delegate(const fs::path& folder) {
 }
 
 Result<fs::path> make_folder(const fs::path& hierarchy, const std::string& group, bool unified) {
+  // Those above are there, but for the first time.
+  if (fs::path whole = hierarchy.string() + group; ::mkdir(whole.c_str(), 0755) == 0) {
+    if (!unified) TRY_OK(inherit_cpuset(whole));
+    return whole;
+  }
   fs::path at = hierarchy;
   for (auto part : split(group, '/')) {
     if (part.empty()) continue;
