@@ -4,10 +4,10 @@
 
 #include <cstdlib>
 
-#include "base/csv.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "image/context.h"
+#include "path/build_spelling.h"
 
 namespace slipway::cli {
 namespace {
@@ -20,29 +20,13 @@ Result<std::pair<std::string, std::string>> pair_of(const std::string& option, c
   return fail(Kind::invalid, "{} \"{}\": want NAME=VALUE", option, text);
 }
 
-std::string take(std::map<std::string, std::string>& fields, std::initializer_list<const char*> names) {
-  for (const char* name : names) {
-    auto it = fields.find(name);
-    if (it == fields.end()) continue;
-    auto value = std::move(it->second);
-    fields.erase(it);
-    return value;
-  }
-  return {};
-}
-
-Result<> nothing_left(std::string_view option, const std::map<std::string, std::string>& fields,
-                      std::string_view want) {
-  if (fields.empty()) return {};
-  return fail(Kind::invalid, "{}: unknown key \"{}\", want {}", option, fields.begin()->first, want);
-}
-
 // id=npm,src=.npmrc or id=token,env=TOKEN; without either the environment variable of that name.
 Result<std::pair<std::string, std::string>> secret_of(const std::string& text) {
-  TRY(auto fields, fields_of("--secret", text));
-  take(fields, {"type"});
-  auto id = take(fields, {"id"}), file = take(fields, {"src", "source"}), variable = take(fields, {"env"});
-  TRY_OK(nothing_left("--secret", fields, "id, src or env"));
+  TRY(auto fields, path::build_fields("--secret", text));
+  path::take_field(fields, {"type"});
+  auto id = path::take_field(fields, {"id"}), file = path::take_field(fields, {"src", "source"}),
+       variable = path::take_field(fields, {"env"});
+  TRY_OK(path::no_field_left("--secret", fields, "id, src or env"));
   if (id.empty()) return fail(Kind::invalid, "--secret \"{}\": want an id", text);
   if (!file.empty()) {
     TRY_IN(auto value, "--secret", read_file(file));
@@ -60,22 +44,6 @@ bool listens(const fs::path& path) {
   return fs::is_socket(path, error);
 }
 
-// An agent of this build's own, which knows the given keys.
-Result<fs::path> agent_with(const Ctx& ctx, const std::vector<std::string_view>& keys, BuildMeans& means) {
-  TRY(auto folder, TempDir::make("slipway-agent"));
-  auto socket = folder.path() / "agent";
-  TRY_IN(auto agent, "--ssh", Child::start({.argv = {"ssh-agent", "-D", "-a", socket.native()}}, {}));
-  means.agents.push_back(std::move(agent));
-  means.folders.push_back(std::move(folder));
-  auto soon = ctx.within(Millis(10'000));
-  while (!listens(socket)) TRY_OK_IN("ssh-agent", sleep(soon, Millis(5)));
-  for (auto key : keys)
-    TRY_OK_IN("--ssh",
-              run_ok(ctx, {.argv = {"ssh-add", "-q", std::string(key)},
-                           .extra_env = {{"SSH_AUTH_SOCK", socket.native()}, {"SSH_ASKPASS_REQUIRE", "never"}}}));
-  return socket;
-}
-
 // default, default=SOCKET, ID=KEY[,KEY]
 Result<std::pair<std::string, fs::path>> ssh_of(const Ctx& ctx, const std::string& text, BuildMeans& means) {
   auto parts = cut(text, "=");
@@ -90,41 +58,15 @@ Result<std::pair<std::string, fs::path>> ssh_of(const Ctx& ctx, const std::strin
   }
   auto paths = split(parts->second, ',');
   if (paths.size() == 1 && listens(fs::path(paths[0]))) return std::pair(id, fs::absolute(fs::path(paths[0])));
-  TRY(auto socket, agent_with(ctx, paths, means));
+  std::vector<std::string> keys;
+  for (auto path : paths) {
+    TRY_IN(auto key, "--ssh", read_file(fs::path(path), 1 << 20));
+    keys.push_back(std::move(key));
+  }
+  TRY_IN(auto agent, "--ssh", image::KeyAgent::start(ctx, keys));
+  auto socket = agent.socket();
+  means.agents.push_back(std::move(agent));
   return std::pair(id, socket);
-}
-
-Result<path::BuildCache> cache_of(const std::string& option, const std::string& text) {
-  path::BuildCache cache;
-  bool to = option == "--cache-to";
-  if (!text.contains('=')) {  // an image's name alone, as docker takes it
-    cache.type = text == "inline" ? "inline" : "registry";
-    cache.where = text;
-    return cache;
-  }
-  TRY(auto fields, fields_of(option, text));
-  cache.type = take(fields, {"type"});
-  auto mode = take(fields, {"mode"});
-  cache.all_stages = mode == "max";
-  if (!mode.empty() && mode != "max" && mode != "min")
-    return fail(Kind::invalid, "{}: mode={}: want min or max", option, mode);
-  cache.ignore_errors = take(fields, {"ignore-error"}) == "true";
-  for (const char* ignored :
-       {"image-manifest", "oci-mediatypes", "compression", "compression-level", "force-compression"})
-    take(fields, {ignored});  // ours is always an OCI image, as compressed as the build is
-  if (cache.type == "registry") {
-    cache.where = take(fields, {"ref"});
-    if (cache.where.empty()) return fail(Kind::invalid, "{}: type=registry wants ref=NAME", option);
-  } else if (cache.type == "local") {
-    cache.where = take(fields, {to ? "dest" : "src"});
-    if (cache.where.empty()) return fail(Kind::invalid, "{}: type=local wants {}=FOLDER", option, to ? "dest" : "src");
-    cache.where = fs::absolute(cache.where).native();
-  } else if (cache.type != "inline" || !to) {
-    return Fail(Error(Kind::unavailable, fmt::format("{}: type={}: not there", option, cache.type))
-                    .with_hint(to ? "type=registry, type=local or type=inline" : "type=registry or type=local"));
-  }
-  TRY_OK(nothing_left(option, fields, to ? "type, ref, dest, mode or ignore-error" : "type, ref or src"));
-  return cache;
 }
 
 // NAME=FOLDER, or NAME=docker-image://..., oci-layout://..., a Git address.
@@ -138,35 +80,19 @@ Result<> add_context(const std::string& text, path::BuildRequest& request) {
   return {};
 }
 
-// --provenance and --sbom in the spellings of docker: true, false, mode=max; --attest type=sbom.
-Result<> add_attestation(const std::string& type, const std::string& text, path::BuildRequest& request) {
-  TRY(auto fields, text.contains('=') ? fields_of("--attest", text) : std::map<std::string, std::string>{});
-  bool off = text == "false" || text == "0" || take(fields, {"disabled"}) == "true";
-  auto mode = take(fields, {"mode"});
-  for (const char* ignored : {"type", "builder-id", "inline-only", "version", "reproducible", "generator"})
-    take(fields, {ignored});
-  TRY_OK(nothing_left("--attest", fields, "type, mode or disabled"));
-  if (type == "sbom") {
-    request.sbom = !off;
-    return {};
-  }
-  if (!mode.empty() && mode != "min" && mode != "max")
-    return fail(Kind::invalid, "--provenance: mode={}: want min or max", mode);
-  request.provenance = off ? "" : mode.empty() ? "min" : mode;
+Result<> add_attestations(const Arguments& arguments, path::BuildRequest& request) {
+  for (const auto& text : arguments.all("attest")) TRY_OK(path::add_attestation("--attest", "", text, request));
+  for (const char* type : {"sbom", "provenance"})
+    for (const auto& text : arguments.all(type))
+      TRY_OK(path::add_attestation(fmt::format("--{}", type), type, text, request));
   return {};
 }
 
-Result<> add_attestations(const Arguments& arguments, path::BuildRequest& request) {
-  for (const auto& text : arguments.all("attest")) {
-    TRY(auto fields, fields_of("--attest", text));
-    auto type = fields["type"];
-    if (type != "sbom" && type != "provenance")
-      return fail(Kind::invalid, "--attest {}: want type=sbom or type=provenance", text);
-    TRY_OK(add_attestation(type, text, request));
-  }
-  for (const char* type : {"sbom", "provenance"})
-    for (const auto& text : arguments.all(type)) TRY_OK(add_attestation(type, text, request));
-  return {};
+// A local cache is where one stands.
+Result<path::BuildCache> cache_of(std::string_view option, const std::string& text, path::CacheUse use) {
+  TRY(auto cache, path::parse_build_cache(option, text, use));
+  if (cache.type == "local") cache.where = fs::absolute(cache.where).native();
+  return cache;
 }
 
 Result<> set_context(const Ctx& ctx, const Arguments& arguments, path::BuildRequest& request, BuildMeans& means) {
@@ -201,16 +127,6 @@ Result<> set_context(const Ctx& ctx, const Arguments& arguments, path::BuildRequ
 
 }  // namespace
 
-Result<std::map<std::string, std::string>> fields_of(std::string_view option, const std::string& text) {
-  std::map<std::string, std::string> out;
-  for (const auto& field : split_quoted(text)) {
-    auto parts = cut(field, "=");
-    if (!parts) return fail(Kind::invalid, "{} \"{}\": want KEY=VALUE,KEY=VALUE", option, text);
-    out[lower(parts->first)] = parts->second;
-  }
-  return out;
-}
-
 Result<BuildOutput> output_of(const std::string& text) {
   BuildOutput out;
   if (!text.contains('=')) {  // a folder, or "-" for a tar on standard output
@@ -218,14 +134,14 @@ Result<BuildOutput> output_of(const std::string& text) {
     out.to = text;
     return out;
   }
-  TRY(auto fields, fields_of("--output", text));
-  out.type = take(fields, {"type"});
-  out.to = take(fields, {"dest"});
-  take(fields, {"compression"});  // read by build_request
+  TRY(auto fields, path::build_fields("--output", text));
+  out.type = path::take_field(fields, {"type"});
+  out.to = path::take_field(fields, {"dest"});
+  path::take_field(fields, {"compression"});  // read by build_request
   if (out.type == "image" || out.type == "registry") {
     if (out.type == "registry") fields.erase("push");
-    take(fields, {"name"});
-    take(fields, {"push"});
+    path::take_field(fields, {"name"});
+    path::take_field(fields, {"push"});
   } else if (out.type != "local" && out.type != "tar" && out.type != "oci" && out.type != "docker") {
     return fail(Kind::invalid, "--output: type={}: want local, tar, oci, docker, image or registry", out.type);
   } else if (out.to.empty()) {
@@ -233,8 +149,8 @@ Result<BuildOutput> output_of(const std::string& text) {
     if (out.to.empty()) return fail(Kind::invalid, "--output: type=local wants dest=FOLDER");
   }
   for (const char* ignored : {"oci-mediatypes", "force-compression", "rewrite-timestamp", "tar", "platform-split"})
-    take(fields, {ignored});
-  TRY_OK(nothing_left("--output", fields, "type, dest, name, push or compression"));
+    path::take_field(fields, {ignored});
+  TRY_OK(path::no_field_left("--output", fields, "type, dest, name, push or compression"));
   return out;
 }
 
@@ -259,6 +175,7 @@ Result<path::BuildRequest> build_request(const Ctx& ctx, const Arguments& argume
     TRY(auto pair, pair_of("--label", text));
     request.labels.insert_or_assign(pair.first, pair.second);
   }
+  for (const auto& text : arguments.all("annotation")) TRY_OK(path::add_annotation("--annotation", text, request));
   for (const auto& text : arguments.all("build-context")) TRY_OK(add_context(text, request));
   for (const auto& text : arguments.all("secret")) {
     TRY(auto pair, secret_of(text));
@@ -269,18 +186,18 @@ Result<path::BuildRequest> build_request(const Ctx& ctx, const Arguments& argume
     request.ssh.insert_or_assign(pair.first, pair.second);
   }
   for (const auto& text : arguments.all("cache-from")) {
-    TRY(auto cache, cache_of("--cache-from", text));
+    TRY(auto cache, cache_of("--cache-from", text, path::CacheUse::from));
     request.cache_from.push_back(std::move(cache));
   }
   for (const auto& text : arguments.all("cache-to")) {
-    TRY(auto cache, cache_of("--cache-to", text));
+    TRY(auto cache, cache_of("--cache-to", text, path::CacheUse::to));
     request.cache_to.push_back(std::move(cache));
   }
   TRY_OK(add_attestations(arguments, request));
   request.compression = arguments.get("compression");
   for (const auto& text : arguments.all("output"))
     if (text.contains('=')) {
-      TRY(auto fields, fields_of("--output", text));
+      TRY(auto fields, path::build_fields("--output", text));
       if (fields.contains("compression")) request.compression = fields["compression"];
     }
   if (request.compression == "uncompressed") request.compression = "none";
@@ -299,6 +216,7 @@ std::vector<Option> build_options() {
           {"--target", "stop at this stage"},
           {"--build-arg", "NAME=VALUE, or NAME from the environment", false, true},
           {"--label", "NAME=VALUE", false, true},
+          {"--annotation", "NAME=VALUE of the manifest, or index:NAME=VALUE", false, true},
           {"--secret", "id=NAME,src=FILE or id=NAME,env=VARIABLE: for RUN --mount=type=secret", false, true},
           {"--ssh", "default (the running agent), ID=SOCKET or ID=KEYFILE: for RUN --mount=type=ssh", false, true},
           {"--build-context", "NAME=FOLDER, docker-image://NAME, oci-layout://FOLDER or a Git address", false, true},

@@ -1,13 +1,10 @@
 #pragma once
 // What `slipway build` is asked for, in the spellings that docker's and BuildKit's command lines have.
-#include "base/process.h"
 #include "cli/command.h"
+#include "image/agent.h"
 #include "path/services.h"
 
 namespace slipway::cli {
-
-// "type=registry,ref=NAME,mode=max": fields of one option. A field without "=" stands under its own name.
-Result<std::map<std::string, std::string>> fields_of(std::string_view option, const std::string& text);
 
 // Where the result goes beside the store.
 struct BuildOutput {
@@ -20,7 +17,7 @@ Result<BuildOutput> output_of(const std::string& text);
 // context from elsewhere was put into.
 struct BuildMeans {
   std::vector<TempDir> folders;
-  std::vector<Child> agents;
+  std::vector<image::KeyAgent> agents;
 };
 // Errors: invalid for what makes no sense, not_found, unavailable.
 Result<path::BuildRequest> build_request(const Ctx& ctx, const Arguments& arguments, BuildMeans& means);

@@ -6,7 +6,7 @@
 namespace slipway::image::detail {
 
 Assembly::Assembly(Workshop& shop, const Ctx& ctx, const path::BuildRequest& request, const path::LogSink& log)
-    : shop_(shop), ctx_(ctx), request_(request) {
+    : shop_(shop), far_(shop.options.remote, shop.options.registry->blobs()), ctx_(ctx), request_(request) {
   repository_ = request.image.empty() ? std::string("local/build") : request.image;
   if (log)
     log_ = [this, &log](int stream, std::string_view piece) {
@@ -34,11 +34,11 @@ Result<std::vector<oci::Platform>> Assembly::platforms() const {
 // A step that is in the cache by its result alone is believed at first: often the result is all that is needed. When
 // its files are needed after all, it is done again, and all else is answered from the cache.
 Result<Built> Assembly::build_one(const Ctx& ctx, const oci::Platform& platform) {
-  Build build(shop_, ctx, request_, platform, log_);
+  Build build(shop_, far_, ctx, request_, platform, log_);
   auto built = build.run();
   if (built || !build.missed_files()) return built;
   build.say(" => the cache knows a step without its files, which are needed: doing it again");
-  Build again(shop_, ctx, request_, platform, log_);
+  Build again(shop_, far_, ctx, request_, platform, log_);
   again.set_absent(Build::Absent::rebuilt);
   return again.run();
 }
@@ -47,13 +47,22 @@ Result<Built> Assembly::build_one(const Ctx& ctx, const oci::Platform& platform)
 void Assembly::import_caches(const std::vector<oci::Platform>& platforms) {
   for (const auto& from : request_.cache_from) {
     for (const auto& platform : platforms) {
-      CachePlaces places{*shop_.options.registry, shop_.options.remote, shop_.options.registry_names, platform};
+      CachePlaces places{*shop_.options.registry, shop_.options.remote, shop_.options.registry_names, platform, far_};
       auto count = import_cache(ctx_, places, from, *shop_.steps);
       auto said = count ? fmt::format("{} steps", *count) : count.error().what();
       if (log_) log_(count ? 1 : 2, fmt::format(" => cache from {}: {}\n", from.where, said));
       if (!count) break;
     }
   }
+}
+
+Result<> Assembly::start_agents() {
+  for (const auto& [id, keys] : request_.ssh_keys) {
+    TRY_IN(auto agent, "ssh " + id, KeyAgent::start(ctx_, keys));
+    request_.ssh[id] = agent.socket();
+    agents_.push_back(std::move(agent));
+  }
+  return {};
 }
 
 Result<> Assembly::export_caches(const std::vector<Built>& built) {
@@ -65,7 +74,7 @@ Result<> Assembly::export_caches(const std::vector<Built>& built) {
       all.contents.insert(one.records.contents.begin(), one.records.contents.end());
     }
     CachePlaces places{*shop_.options.registry, shop_.options.remote, shop_.options.registry_names,
-                       built.front().image.platform.value_or(host_platform())};
+                       built.front().image.platform.value_or(host_platform()), far_};
     auto done = export_cache(ctx_, places, to, all);
     if (log_)
       log_(done ? 1 : 2, fmt::format(" => cache to {}: {}\n", to.where,
@@ -75,15 +84,12 @@ Result<> Assembly::export_caches(const std::vector<Built>& built) {
   return {};
 }
 
-Result<> Assembly::tag(const Digest& digest) {
-  if (!request_.push) return {};
-  for (const auto& name : request_.tags) TRY_OK(shop_.options.registry->tag(repository_, name, digest));
-  return {};
-}
+std::vector<std::string> Assembly::tags() const { return request_.push ? request_.tags : std::vector<std::string>{}; }
 
 Result<path::BuildResult> Assembly::write_index(std::vector<Built>& built) {
   auto& registry = *shop_.options.registry;
   oci::Index index;
+  index.annotations = request_.index_annotations;
   std::vector<oci::Descriptor> statements;
   path::BuildResult result = std::move(built.front().result);
   for (std::size_t n = 1; n < built.size(); ++n) {
@@ -102,7 +108,7 @@ Result<path::BuildResult> Assembly::write_index(std::vector<Built>& built) {
     statements.push_back(std::move(d));
   }
   index.manifests.insert(index.manifests.end(), statements.begin(), statements.end());
-  TRY(auto stored, registry.put_manifest(repository_, "", oci::media::index, oci::print(index)));
+  TRY(auto stored, registry.put_manifest(repository_, tags(), oci::media::index, oci::print(index)));
   result.digest = stored.digest;
   result.media_type = oci::media::index;
   if (log_) log_(1, fmt::format(" => index {} of {} images\n", stored.digest.str(), built.size()));
@@ -113,6 +119,7 @@ Result<path::BuildResult> Assembly::run() {
   TRY(auto wanted, platforms());
   if (request_.sbom && shop_.options.scanner == nullptr)
     return fail(Kind::unavailable, "an SBOM is asked for, and no scanner is here to make it");
+  TRY_OK(start_agents());
   import_caches(wanted);
   std::vector<Built> built(wanted.size());
   std::vector<std::function<Result<>(const Ctx&)>> tasks;
@@ -122,6 +129,10 @@ Result<path::BuildResult> Assembly::run() {
       return {};
     });
   TRY_OK(run_all(ctx_, wanted.size(), std::move(tasks)));
+  bool index = built.size() > 1 || request_.sbom || !built.front().statements.empty();
+  for (const auto& one : built)
+    TRY_OK(shop_.options.registry->put_manifest(repository_, index ? std::vector<std::string>{} : tags(),
+                                                oci::media::manifest, one.manifest));
   if (request_.sbom) {
     for (auto& one : built) {
       TRY_IN(auto report, "sbom", shop_.options.scanner->scan_image(ctx_, repository_, one.image.digest.str()));
@@ -129,15 +140,8 @@ Result<path::BuildResult> Assembly::run() {
     }
   }
   TRY_OK(export_caches(built));
-  bool index = built.size() > 1 || !built.front().statements.empty();
-  path::BuildResult result;
-  if (index) {
-    TRY(result, write_index(built));
-  } else {
-    result = std::move(built.front().result);
-  }
-  TRY_OK(tag(result.digest));
-  return result;
+  if (index) return write_index(built);
+  return std::move(built.front().result);
 }
 
 }  // namespace slipway::image::detail

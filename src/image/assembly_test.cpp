@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/guarded.h"
 #include "base/process.h"
 #include "doc/json.h"
 #include "doc/view.h"
@@ -35,6 +36,86 @@ TEST(Assembly, SeveralPlatformsAreAnIndex) {
     EXPECT_EQ(built.images.at(d.platform->print()), d.digest);
   }
   EXPECT_EQ(must(house.registry->manifest("shop/web", "t"))->descriptor.digest, built.digest);
+}
+
+// A server of one address: a tar whose newest entry is of second 1700000602, or a file that was changed a second later.
+net::Handler source_of(std::string body) {
+  return [body = std::move(body)](const Ctx&, net::Request&) {
+    auto response = net::Response::text(200, body);
+    response.headers.set("Last-Modified", "Tue, 14 Nov 2023 22:23:23 GMT");
+    return response;
+  };
+}
+
+struct EpochCase {
+  const char* name;
+  const char* dockerfile;  // {0}: the server's address
+  bool archive, context;
+  const char* want;  // the image's time, or part of the error
+};
+void PrintTo(const EpochCase& c, std::ostream* out) { *out << c.name; }
+class EpochByName : public testing::TestWithParam<EpochCase> {};
+TEST_P(EpochByName, IsTheSourcesTime) {
+  House house;
+  auto tar = house.dir.path() / "tar";
+  must(make_dirs(tar)), must(write_file(tar / "foo", "bar"));
+  must(run_ok(house.ctx,
+              {.argv = {"tar", "--mtime=@1700000602", "-C", tar.native(), "-cf", tar.native() + ".tar", "foo"}}));
+  auto server =
+      must(net::Server::start({}, source_of(GetParam().archive ? must(read_file(tar.native() + ".tar")) : "x")));
+  auto url = "http://" + server->address() + "/src.tar";
+  auto r = house.request(fmt::format(fmt::runtime(GetParam().dockerfile), url));
+  if (GetParam().context) r.context_urls["mysource"] = url;
+  auto done = house.build(r);
+  std::string want = GetParam().want;
+  if (want.starts_with("error: ")) {
+    ASSERT_FALSE(done);
+    EXPECT_NE(done.error().print().find(want.substr(7)), std::string::npos) << done.error().print();
+    return;
+  }
+  ASSERT_TRUE(done) << done.error().print();
+  EXPECT_EQ(house.image().config.created, want);
+}
+INSTANTIATE_TEST_SUITE_P(
+    Table, EpochByName,
+    testing::Values(
+        EpochCase{
+            "ArchiveOfAStage",
+            "ARG SOURCE_DATE_EPOCH=mysource\nFROM scratch AS mysource\nADD {0} /\nFROM scratch\nCOPY Dockerfile /\n",
+            true, false, "2023-11-14T22:23:22Z"},
+        EpochCase{"ArchiveOfAContext", "ARG SOURCE_DATE_EPOCH=mysource\nFROM scratch\nCOPY --from=mysource src.tar /\n",
+                  true, true, "2023-11-14T22:23:22Z"},
+        EpochCase{"FileOfAContext", "ARG SOURCE_DATE_EPOCH=mysource\nFROM scratch\nCOPY Dockerfile /\n", false, true,
+                  "2023-11-14T22:23:23Z"},
+        EpochCase{"Folder", "ARG SOURCE_DATE_EPOCH=context\nFROM scratch\nCOPY Dockerfile /\n", false, false,
+                  "1980-01-02T00:00:00Z"},
+        EpochCase{"AnotherStage",
+                  "ARG SOURCE_DATE_EPOCH=mysource\nFROM scratch AS mysource\nCOPY Dockerfile /\nFROM scratch\n", false,
+                  false, "error: Dockerfile:2:1: SOURCE_DATE_EPOCH=mysource: want a stage FROM scratch with one ADD"},
+        EpochCase{"Nothing", "ARG SOURCE_DATE_EPOCH=yesterday\nFROM scratch\nCOPY Dockerfile /\n", false, false,
+                  "error: SOURCE_DATE_EPOCH \"yesterday\": want seconds since 1970"}),
+    [](const auto& i) { return i.param.name; });
+
+TEST(Assembly, AContextMayBeOneFileOfAServer) {
+  House house;
+  auto server = must(net::Server::start({}, source_of("content")));
+  auto r = house.request("FROM scratch\nCOPY --from=far data.txt /\n");
+  r.context_urls["far"] = "http://" + server->address() + "/some/data.txt";
+  auto done = house.build(r);
+  ASSERT_TRUE(done) << done.error().print();
+  EXPECT_EQ(house.tree(), "/data.txt 600 content");
+}
+
+TEST(Assembly, AnnotationsStandWhereTheyAreAsked) {
+  House house;
+  auto r = house.request("FROM scratch\nCOPY Dockerfile /\n");
+  r.annotations = {{"org.example.a", "of the manifest"}};
+  r.index_annotations = {{"org.example.a", "of the index"}};
+  r.platform = "linux/amd64,linux/arm64";
+  auto index = index_of(house, must(house.build(r)));
+  EXPECT_EQ(index.annotations.at("org.example.a"), "of the index");
+  auto image = must(house.registry->image("shop/web", index.manifests.at(0).digest.str()));
+  EXPECT_EQ(image.manifest.annotations.at("org.example.a"), "of the manifest");
 }
 
 TEST(Assembly, AnotherPlatformsProgramsNeedAnEmulator) {
@@ -162,6 +243,107 @@ TEST(Assembly, ACacheWithoutFilesCostsOnlyTime) {
   auto built = there.build(again);
   ASSERT_TRUE(built) << built.error().print();
   EXPECT_EQ(there.tree(), "/app 644 built\n/other 644 built");
+  EXPECT_NE(there.log.find("doing it again"), std::string::npos) << there.log;
+}
+
+// Counts which blobs are asked for.
+net::Handler watched(net::Handler handler, Guarded<std::set<std::string>>& asked) {
+  return [handler = std::move(handler), &asked](const Ctx& ctx, net::Request& request) {
+    auto blob = request.path.find("/blobs/sha256:");
+    if (request.method == "GET" && blob != std::string::npos) asked.lock()->insert(request.path.substr(blob + 7));
+    return handler(ctx, request);
+  };
+}
+
+// Of a cache at a registry only those layers come that the image holds, or that a step works on.
+TEST(Assembly, ALayerOfACacheComesWhenItsBytesAreNeeded) {
+  House here(House::With::runtime), other;
+  NEEDS_RUNTIME(here);
+  Guarded<std::set<std::string>> asked;
+  auto server = must(net::Server::start({}, watched(other.registry->routes(), asked)));
+  oci::Remote remote({.credentials = [](const std::string&) { return std::nullopt; }});
+  auto name = server->address() + "/team/cache:main";
+  auto prepare = [&](House& house) {
+    house.base();
+    house.builder.reset();
+    house.builder = make_builder({.registry = house.registry.get(),
+                                  .layers = house.layers.get(),
+                                  .runtime = house.runtime.get(),
+                                  .remote = &remote,
+                                  .root = house.dir.path() / "build"});
+  };
+  prepare(here);
+  std::string text =
+      "FROM base/busybox:1 AS build\nRUN echo 1 > /one\nRUN echo 2 > /two\nFROM base/busybox:1\n"
+      "COPY --from=build /one /app\n";
+  auto r = here.request(text);
+  r.cache_to.push_back({.type = "registry", .where = name, .all_stages = true});
+  auto first = must(here.build(r));
+  auto layers = must(other.registry->image("team/cache", "main")).manifest.layers;
+  ASSERT_EQ(layers.size(), 3u);
+
+  House there(House::With::runtime);
+  prepare(there);
+  asked.lock()->clear();
+  auto again = there.request(text);
+  again.cache_from = r.cache_to;
+  again.cache_to.push_back({.type = "registry", .where = server->address() + "/team/cache:next", .all_stages = true});
+  auto second = there.build(again);
+  ASSERT_TRUE(second) << second.error().print() << there.log;
+  EXPECT_EQ(second->digest, first.digest);
+  EXPECT_EQ(second->cached, 3) << there.log;
+  auto image = there.image();
+  EXPECT_EQ(*asked.lock(), std::set<std::string>{image.manifest.layers.back().digest.str()});
+  // What was never fetched is part of the cache that goes on.
+  EXPECT_EQ(must(other.registry->image("team/cache", "next")).manifest.layers.size(), 3u);
+
+  asked.lock()->clear();
+  auto changed = there.request(text + "COPY --from=build /two /other\n");
+  changed.cache_from = r.cache_to;
+  auto third = there.build(changed);
+  ASSERT_TRUE(third) << third.error().print() << there.log;
+  EXPECT_EQ(third->cached, 3) << there.log;
+  EXPECT_EQ(there.tree(), "/app 644 1\n/other 644 2");
+  EXPECT_EQ(asked.lock()->size(), 2u);
+}
+
+// A registry that shows a cache and then does not give its layers costs time, and no build.
+TEST(Assembly, ACacheThatKeepsItsLayersToItselfCostsOnlyTime) {
+  House here(House::With::runtime), other;
+  NEEDS_RUNTIME(here);
+  std::atomic<bool> gives = true;
+  auto routes = other.registry->routes();
+  auto server = must(net::Server::start({}, [&](const Ctx& ctx, net::Request& request) {
+    if (!gives && request.method == "GET" && request.path.contains("/blobs/")) {
+      net::Response none;
+      none.status = 404;
+      return none;
+    }
+    return routes(ctx, request);
+  }));
+  oci::Remote remote({.credentials = [](const std::string&) { return std::nullopt; }});
+  auto name = server->address() + "/team/cache:main";
+  auto prepare = [&](House& house) {
+    house.base();
+    house.builder.reset();
+    house.builder = make_builder({.registry = house.registry.get(),
+                                  .layers = house.layers.get(),
+                                  .runtime = house.runtime.get(),
+                                  .remote = &remote,
+                                  .root = house.dir.path() / "build"});
+  };
+  prepare(here);
+  auto r = here.request("FROM base/busybox:1\nRUN echo 1 > /one\nRUN echo 2 > /two\n");
+  r.cache_to = {{.type = "registry", .where = name}};
+  auto first = must(here.build(r));
+  gives = false;
+  House there(House::With::runtime);
+  prepare(there);
+  auto again = there.request("FROM base/busybox:1\nRUN echo 1 > /one\nRUN echo 2 > /two\n");
+  again.cache_from = r.cache_to;
+  auto second = there.build(again);
+  ASSERT_TRUE(second) << second.error().print() << there.log;
+  EXPECT_EQ(second->digest, first.digest);
   EXPECT_NE(there.log.find("doing it again"), std::string::npos) << there.log;
 }
 

@@ -158,7 +158,7 @@ Result<> Build::read_ignore() {
   }
   context_.source = {.root = request_.context,
                      .ignore = ignore_.empty() ? nullptr : &ignore_,
-                     .index = index_.get(),
+                     .index = index_of(request_.context),
                      .keeps_owner = false};
   return {};
 }
@@ -202,22 +202,6 @@ Result<> Build::read_settings() {
   for (const auto& [name, value] : request_.args)
     if (!is_proxy_arg(name)) input(fmt::format("arg {}={}", name, value));
   input(fmt::format("platform {} epoch {} target {}", platform_.print(), epoch_, request_.target));
-  return {};
-}
-
-// The request's, else the argument's, else the default that the Dockerfile gives the argument before its first FROM.
-Result<> Build::read_epoch() {
-  std::optional<std::string> text;
-  if (auto it = request_.args.find("SOURCE_DATE_EPOCH"); it != request_.args.end()) text = it->second;
-  if (!text) text = global("SOURCE_DATE_EPOCH");
-  if (request_.source_date_epoch) {
-    epoch_ = *request_.source_date_epoch;
-  } else if (text && !text->empty()) {
-    auto seconds = to_int(*text);
-    if (!seconds) return fail(Kind::invalid, "SOURCE_DATE_EPOCH {:?}: want seconds since 1970", *text);
-    epoch_ = *seconds;
-  }
-  if (epoch_ < 0) return fail(Kind::invalid, "SOURCE_DATE_EPOCH {}: want seconds since 1970", epoch_);
   return {};
 }
 
@@ -283,14 +267,21 @@ Result<> Build::run_stages() {
   return run_all(ctx_, width, std::move(tasks));
 }
 
+FileIndex* Build::index_of(const fs::path& folder) {
+  std::error_code error;
+  auto whole = fs::weakly_canonical(folder, error);
+  auto name = sha256_hex(error ? folder.native() : whole.native());
+  auto indexes = indexes_.lock();
+  auto& index = (*indexes)[name];
+  if (!index) index = std::make_unique<FileIndex>(shop_.options.root / "index" / name);
+  return index.get();
+}
+
 Result<Built> Build::run() {
   std::error_code error;
   if (!fs::is_directory(request_.context, error))
     return fail(Kind::not_found, "build context {}: no such folder", request_.context.native());
   TRY_OK(read_dockerfile());
-  auto whole = fs::weakly_canonical(request_.context, error);
-  auto place = sha256_hex(error ? request_.context.native() : whole.native());
-  index_ = std::make_unique<FileIndex>(shop_.options.root / "index" / place);
   TRY_OK(read_ignore());
   TRY_OK(read_settings());
   TRY_OK(check());
@@ -298,8 +289,12 @@ Result<Built> Build::run() {
   exported_.insert(last);
   TRY_OK(need(last));
   auto done = run_stages();
-  index_->save();  // also what a failed build has read
-  TRY_OK(done);
+  // Also what a failed build has read and made.
+  for (auto& [folder, index] : *indexes_.lock()) index->save();
+  if (!done) {
+    (void)shop_.blobs->commit();
+    return Fail(std::move(done).error());
+  }
   TRY(auto state, finished(ctx_, last));
   return write_image(*state);
 }

@@ -129,6 +129,7 @@ Result<std::vector<fs::path>> Build::folders(const Ctx& ctx, const std::vector<B
       out[n] = *std::move(there);
     } else if (layers[n].descriptor) {
       tasks.emplace_back([this, &out, &layers, n](const Ctx& task) -> Result<> {
+        TRY_OK(bring(task, *layers[n].descriptor));
         TRY(out[n], shop_.options.layers->folder(task, *layers[n].descriptor, layers[n].diff_id));
         return {};
       });
@@ -139,6 +140,23 @@ Result<std::vector<fs::path>> Build::folders(const Ctx& ctx, const std::vector<B
   }
   TRY_OK(run_all(ctx, 2, std::move(tasks)));
   return out;
+}
+
+// What a cache elsewhere has alone, and no longer gives, is done again.
+Result<> Build::bring(const Ctx& ctx, const oci::Descriptor& layer) {
+  if (shop_.has_blob(layer.digest)) return {};
+  TRY(auto held, shop_.busy.take(ctx, "layer " + layer.digest.str()));
+  auto done = far_.bring(ctx, layer, [this](const std::string& line) { say(line); });
+  if (!done && ctx.alive()) missed_files_ = true;
+  return done;
+}
+
+Result<> Build::bring_layers(const std::vector<BuildLayer>& layers) {
+  std::vector<std::function<Result<>(const Ctx&)>> tasks;
+  for (const auto& layer : layers)
+    if (layer.descriptor && !layer.step.empty() && !shop_.has_blob(layer.descriptor->digest))
+      tasks.emplace_back([&](const Ctx& task) { return bring(task, *layer.descriptor); });
+  return run_all(ctx_, 4, std::move(tasks));
 }
 
 // Layers that were only hashed so far, because their stage was not part of an image then, or compressed otherwise.
@@ -154,7 +172,7 @@ Result<> Build::store_layers(std::vector<BuildLayer>& layers) {
       TRY(auto folder, folders(ctx, itself));
       TRY(auto below, folders(ctx, lower));
       auto& layer = layers[n];
-      TRY(auto packed, oci::pack_layer(ctx, shop_.options.registry->blobs(), folder[0],
+      TRY(auto packed, oci::pack_layer(ctx, *shop_.blobs, folder[0],
                                        {.compression = compression_, .mtime = epoch_, .below = below}));
       if (packed.diff_id != layer.diff_id)
         return fail(Kind::corrupt, "layer {}: its folder was changed, packs to {}", layer.diff_id.short_hex(),
@@ -186,6 +204,7 @@ Result<> Build::store_all_stages() {
 Result<Built> Build::write_image(const State& state) {
   auto layers = state.layers;
   TRY_OK(store_layers(layers));
+  TRY_OK(bring_layers(layers));
   auto config = state.config;
   config.created = epoch_text(epoch_);
   // What was asked for is what it is: a last stage FROM --platform=$BUILDPLATFORM holds the target's files.
@@ -202,6 +221,8 @@ Result<Built> Build::write_image(const State& state) {
   }
   if (all_stages) TRY_OK(store_all_stages());
   oci::Manifest manifest;
+  manifest.annotations = request_.annotations;
+  for (const auto& [key, value] : request_.annotations) input(fmt::format("annotation {}={}", key, value));
   Built built;
   built.records = *records_.lock();
   auto& result = built.result;
@@ -214,19 +235,16 @@ Result<Built> Build::write_image(const State& state) {
   }
   if (inline_cache) manifest.annotations[std::string(cache_annotation)] = print(built.records);
   auto text = oci::print(config);
-  auto& registry = *shop_.options.registry;
   manifest.config.media_type = oci::media::config;
   manifest.config.size = text.size();
-  TRY(manifest.config.digest, registry.blobs().put(text));
+  TRY(manifest.config.digest, shop_.blobs->put(text));
   result.bytes += text.size();
-  auto bytes = oci::print(manifest);
-  auto repository = request_.image.empty() ? std::string("local/build") : request_.image;
-  auto digest = Digest::of(bytes);
-  TRY(auto known, registry.manifest(repository, digest.str()));
-  if (!known) TRY_OK(registry.put_manifest(repository, "", oci::media::manifest, bytes));
+  built.manifest = oci::print(manifest);
+  TRY(auto digest, shop_.blobs->put(built.manifest));
+  TRY_OK(shop_.blobs->commit());
   built.image.media_type = oci::media::manifest;
   built.image.digest = digest;
-  built.image.size = bytes.size();
+  built.image.size = built.manifest.size();
   built.image.platform = config.platform;
   result.digest = digest;
   result.media_type = oci::media::manifest;

@@ -28,6 +28,7 @@ Result<> Workshop::open() {
   TRY(auto caches, list_dir(root / "cache"));
   for (const auto& name : caches)
     if (name.starts_with("tmp.")) TRY_OK(remove_tree(root / "cache" / name));
+  blobs = std::make_unique<store::BlobStore::Batch>(options.registry->blobs());
   TRY_IN(steps, "image builder", StepCache::open(root / "steps.db"));
   return {};
 }

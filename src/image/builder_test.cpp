@@ -235,6 +235,22 @@ TEST(Builder, UnusedStagesDoNotRun) {
   EXPECT_EQ(wrong.error().what(), "Dockerfile: no stage \"goood\", did you mean good?");
 }
 
+// Each waits for the other: one after the other, neither would end.
+TEST(Builder, StagesRunSideBySide) {
+  House house(House::With::runtime);
+  NEEDS_RUNTIME(house);
+  house.base();
+  std::string meet =
+      "RUN --mount=type=cache,id=meeting,target=/m touch /m/{0}; n=0; while ! test -e /m/{1}; do "
+      "n=$((n+1)); test $n -lt 3000 || exit 1; sleep 0.01; done; echo {0} > /{0}\n";
+  house.ctx = house.ctx.within(Millis(60'000));
+  auto done = house.build("FROM base/busybox:1 AS a\n" + fmt::format(fmt::runtime(meet), "a", "b") +
+                          "FROM base/busybox:1 AS b\n" + fmt::format(fmt::runtime(meet), "b", "a") +
+                          "FROM scratch\nCOPY --from=a /a /\nCOPY --from=b /b /\n");
+  ASSERT_TRUE(done) << done.error().print();
+  EXPECT_EQ(house.tree(), "/a 644 a\n/b 644 b");
+}
+
 TEST(Builder, OnBuildOfTheBaseRuns) {
   House house(House::With::runtime);
   NEEDS_RUNTIME(house);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/pool.h"
 #include "base/text.h"
 #include "doc/json.h"
 #include "doc/view.h"
@@ -12,6 +13,7 @@ namespace slipway::image::detail {
 namespace {
 
 constexpr std::string_view none = "no-host.invalid";
+constexpr std::size_t pushed_at_once = 4;
 constexpr std::string_view parking = "local/build-cache";  // where a cache lies in our registry on its way
 
 Result<CachedStep> step_of(const doc::View& v) {
@@ -43,44 +45,111 @@ Result<Place> place_of(const CachePlaces& places, const std::string& name) {
 }
 
 // An image that holds the layers, for whoever keeps or moves images; its configuration says nothing but their ids.
-Result<Digest> write_cache_image(const CachePlaces& places, std::string_view repository, std::string_view tag,
-                                 const CacheRecords& records) {
+struct CacheImage {
+  std::string config;
+  oci::Manifest manifest;
+};
+CacheImage cache_image_of(const CachePlaces& places, const CacheRecords& records,
+                          const std::function<bool(const Digest&)>& is_there) {
   oci::Config config;
   config.platform = places.platform;
-  oci::Manifest manifest;
+  CacheImage image;
   std::set<std::string> seen;
   CacheRecords kept = records;
   for (auto& [key, step] : kept.steps) {
-    if (step.descriptor && !places.registry.blobs().contains(step.descriptor->digest)) step.descriptor.reset();
+    if (step.descriptor && !is_there(step.descriptor->digest)) step.descriptor.reset();
     if (!step.descriptor || !seen.insert(step.diff_id.str()).second) continue;
     config.diff_ids.push_back(step.diff_id);
-    manifest.layers.push_back(*step.descriptor);
+    image.manifest.layers.push_back(*step.descriptor);
   }
-  auto text = oci::print(config);
-  manifest.config.media_type = oci::media::config;
-  manifest.config.size = text.size();
-  TRY(manifest.config.digest, places.registry.blobs().put(text));
-  manifest.annotations[std::string(cache_annotation)] = print(kept);
-  TRY(auto stored, places.registry.put_manifest(repository, tag, oci::media::manifest, oci::print(manifest)));
+  image.config = oci::print(config);
+  image.manifest.config.media_type = oci::media::config;
+  image.manifest.config.size = image.config.size();
+  image.manifest.config.digest = Digest::of(image.config);
+  image.manifest.annotations[std::string(cache_annotation)] = print(kept);
+  return image;
+}
+
+Result<Digest> store_cache_image(const CachePlaces& places, std::string_view repository, std::string_view tag,
+                                 const CacheRecords& records) {
+  auto& blobs = places.registry.blobs();
+  auto image = cache_image_of(places, records, [&](const Digest& digest) { return blobs.contains(digest); });
+  TRY_OK(blobs.put(image.config));
+  TRY(auto stored, places.registry.put_manifest(repository, tag, oci::media::manifest, oci::print(image.manifest)));
   return stored.digest;
 }
 
-Result<oci::Registry::Image> cache_image(const Ctx& ctx, const CachePlaces& places, const path::BuildCache& from) {
+// A layer that is not here, because a cache elsewhere named it and nobody needed its bytes, is fetched only when the
+// registry that is pushed to lacks it.
+Result<> push_cache_image(const Ctx& ctx, const CachePlaces& places, const oci::Reference& to,
+                          const CacheRecords& records) {
+  auto& blobs = places.registry.blobs();
+  std::set<std::string> there;
+  for (const auto& [key, step] : records.steps) {
+    if (!step.descriptor || blobs.contains(step.descriptor->digest)) continue;
+    if (!places.far.has(step.descriptor->digest)) continue;
+    TRY(bool has, places.remote->has_blob(ctx, to, step.descriptor->digest));
+    if (!has) TRY_OK(places.far.bring(ctx, *step.descriptor, {}));
+    if (has) there.insert(step.descriptor->digest.str());
+  }
+  auto image = cache_image_of(
+      places, records, [&](const Digest& digest) { return there.contains(digest.str()) || blobs.contains(digest); });
+  std::vector<std::function<Result<>(const Ctx&)>> tasks;
+  for (const auto& layer : image.manifest.layers)
+    if (!there.contains(layer.digest.str()))
+      tasks.emplace_back([&](const Ctx& task) { return places.remote->push_blob(task, to, layer, blobs); });
+  TRY_OK(run_all(ctx, pushed_at_once, std::move(tasks)));
+  return places.remote->put(ctx, to, {image.config}, image.manifest);
+}
+
+// The cache's manifest, of this registry, a folder, or another registry.
+Result<oci::Manifest> cache_manifest(const Ctx& ctx, const CachePlaces& places, const path::BuildCache& from) {
   if (from.type == "local") {
     if (!path_exists(from.where)) return fail(Kind::not_found, "{}: no such folder", from.where);
     TRY(auto images, oci::read_layout(ctx, places.registry, from.where, parking, ""));
-    return places.registry.image(parking, images.at(0).digest.str(), places.platform);
+    TRY(auto image, places.registry.image(parking, images.at(0).digest.str(), places.platform));
+    return std::move(image.manifest);
   }
   TRY(auto place, place_of(places, from.where));
+  const auto& r = place.reference;
   if (place.ours) {
-    const auto& r = place.reference;
-    return places.registry.image(r.repository, r.digest.empty() ? r.tag : r.digest.str(), places.platform);
+    TRY(auto image, places.registry.image(r.repository, r.digest.empty() ? r.tag : r.digest.str(), places.platform));
+    return std::move(image.manifest);
   }
   if (places.remote == nullptr) return fail(Kind::unavailable, "{}: no other registry can be reached", from.where);
-  return places.remote->pull(ctx, place.reference, places.registry, places.platform);
+  TRY(auto stored, places.remote->manifest(ctx, r));
+  if (oci::is_index(stored.descriptor.media_type)) {
+    TRY_IN(auto index, from.where, oci::parse_index(stored.bytes));
+    auto chosen = oci::choose_platform(index, places.platform);
+    if (!chosen) return fail(Kind::not_found, "{}: has no image for {}", from.where, places.platform.print());
+    auto child = r;
+    child.tag.clear();
+    child.digest = chosen->digest;
+    TRY(stored, places.remote->manifest(ctx, child));
+  }
+  TRY_IN(auto manifest, from.where, oci::parse_manifest(stored.bytes));
+  for (const auto& layer : manifest.layers) places.far.add(layer.digest, r);
+  return manifest;
 }
 
 }  // namespace
+
+Result<> FarLayers::bring(const Ctx& ctx, const oci::Descriptor& layer, const std::function<void(std::string)>& say) {
+  if (blobs_.contains(layer.digest)) return {};
+  oci::Reference where;
+  {
+    auto known = known_.lock();
+    auto it = known->find(layer.digest.str());
+    if (it == known->end()) return fail(Kind::not_found, "layer {}: nobody has it", layer.digest.short_hex());
+    where = it->second;
+  }
+  if (say)
+    say(fmt::format(" => fetching {} of layer {} from {}", human_bytes(layer.size), layer.digest.short_hex(),
+                    where.name()));
+  auto done = remote_->fetch_blob(ctx, where, layer, blobs_);
+  if (!done && ctx.alive()) known_.lock()->erase(layer.digest.str());
+  return done;
+}
 
 std::string print(const CacheRecords& records) {
   doc::Map steps, contents;
@@ -113,13 +182,15 @@ Result<CacheRecords> parse_cache_records(std::string_view json) {
 
 Result<std::size_t> import_cache(const Ctx& ctx, const CachePlaces& places, const path::BuildCache& from,
                                  StepCache& steps) {
-  TRY(auto image, cache_image(ctx, places, from));
-  auto it = image.manifest.annotations.find(std::string(cache_annotation));
-  if (it == image.manifest.annotations.end())
+  TRY(auto manifest, cache_manifest(ctx, places, from));
+  auto it = manifest.annotations.find(std::string(cache_annotation));
+  if (it == manifest.annotations.end())
     return fail(Kind::invalid, "{}: an image without a build cache of slipway's", from.where);
   TRY(auto records, parse_cache_records(it->second));
   for (auto& [key, step] : records.steps) {
-    if (step.descriptor && !places.registry.blobs().contains(step.descriptor->digest)) step.descriptor.reset();
+    if (step.descriptor && !places.registry.blobs().contains(step.descriptor->digest) &&
+        !places.far.has(step.descriptor->digest))
+      step.descriptor.reset();
     TRY(auto known, steps.find(key));
     if (known && (known->diff_id.empty() || known->descriptor || !step.descriptor)) continue;
     TRY_OK(steps.put(key, step));
@@ -131,7 +202,7 @@ Result<std::size_t> import_cache(const Ctx& ctx, const CachePlaces& places, cons
 Result<> export_cache(const Ctx& ctx, const CachePlaces& places, const path::BuildCache& to,
                       const CacheRecords& records) {
   if (to.type == "local") {
-    TRY(auto digest, write_cache_image(places, parking, "", records));
+    TRY(auto digest, store_cache_image(places, parking, "", records));
     // Whole or not at all, and a second build may write to the same place.
     auto beside = fs::path(to.where + ".new." + random_hex(6));
     Finally tidy([&] { (void)remove_tree(beside); });
@@ -145,13 +216,11 @@ Result<> export_cache(const Ctx& ctx, const CachePlaces& places, const path::Bui
   const auto& r = place.reference;
   if (!r.digest.empty()) return fail(Kind::invalid, "cache {}: a tag is wanted, not a digest", to.where);
   if (place.ours) {
-    TRY(auto digest, write_cache_image(places, r.repository, r.tag, records));
+    TRY(auto digest, store_cache_image(places, r.repository, r.tag, records));
     return {};
   }
   if (places.remote == nullptr) return fail(Kind::unavailable, "{}: no other registry can be reached", to.where);
-  TRY(auto digest, write_cache_image(places, parking, "", records));
-  TRY(auto pushed, places.remote->push(ctx, places.registry, parking, digest.str(), r));
-  return {};
+  return push_cache_image(ctx, places, r, records);
 }
 
 }  // namespace slipway::image::detail

@@ -1,6 +1,7 @@
 // Named contexts, and Git repositories as folders.
 #include <fcntl.h>
 
+#include "base/encode.h"
 #include "base/text.h"
 #include "image/detail/build.h"
 #include "oci/layout.h"
@@ -63,6 +64,7 @@ Result<Origin> Build::folder_context(const fs::path& folder) {
   if (!fs::is_directory(folder, error)) return fail(Kind::not_found, "{}: no such folder", folder.native());
   Origin origin;
   origin.source.root = folder;
+  origin.source.index = index_of(folder);
   origin.source.keeps_owner = false;
   auto fd = open_beneath(folder, ".dockerignore", O_RDONLY | O_CLOEXEC);
   if (!fd) return origin;
@@ -72,6 +74,23 @@ Result<Origin> Build::folder_context(const fs::path& folder) {
   auto shared = std::make_shared<IgnoreList>(std::move(list));
   origin.source.ignore = shared.get();
   origin.holds.push_back(shared);
+  return origin;
+}
+
+// What an address gives, as a folder with that one file.
+Result<Origin> Build::file_context(const Ctx& ctx, const std::string& url) {
+  TRY(auto download, download(ctx, url));
+  depends_on({url, "sha256", sha256_hex(download->bytes)});
+  auto path = url.substr(0, url.find_first_of("?#"));
+  auto name = percent_decode(path.substr(path.rfind('/') + 1)).value_or("");
+  if (name.empty() || name == "." || name == ".." || name.contains('/')) name = "__unnamed__";
+  TRY(auto temp, TempDir::make_in(steps_folder(), "file"));
+  auto holder = std::make_shared<TempDir>(std::move(temp));
+  TRY_OK(write_file(holder->path() / name, download->bytes, 0600));
+  Origin origin;
+  origin.source.root = holder->path();
+  origin.source.keeps_owner = false;
+  origin.holds.push_back(holder);
   return origin;
 }
 
@@ -128,10 +147,17 @@ Result<std::optional<Build::Named>> Build::named_context(const Ctx& ctx, const s
   }
   auto address = parse_git_address(url);
   if (!address) return in(std::move(address).error());
+  if (!*address && (url.starts_with("http://") || url.starts_with("https://"))) {
+    auto file = file_context(ctx, url);
+    if (!file) return in(std::move(file).error());
+    named.folder = *std::move(file);
+    return std::optional(std::move(named));
+  }
   if (!*address)
     return Fail(Error(Kind::invalid,
                       fmt::format("context {}: {:?}: neither a folder, an image nor a Git repository", *key, url))
-                    .with_hint("FOLDER, docker-image://NAME, oci-layout://FOLDER[:TAG], https://HOST/REPO.git#REF"));
+                    .with_hint("FOLDER, docker-image://NAME, oci-layout://FOLDER[:TAG], https://HOST/REPO.git#REF, "
+                               "https://HOST/FILE"));
   auto origin = git_origin(ctx, **address, (*address)->keep_git_dir.value_or(false));
   if (!origin) return in(std::move(origin).error());
   named.folder = *std::move(origin);

@@ -1,7 +1,6 @@
 // What a build must not do, whoever wrote the Dockerfile, the context, the archive or the base.
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/process.h"
@@ -150,50 +149,6 @@ TEST(Hostile, MountsAndStagesStayInside) {
       "FROM base/busybox:1 AS one\nRUN ln -s /../../../../../../../../etc/shadow /l\nFROM scratch\nCOPY --from=one /l "
       "/d\n");
   EXPECT_FALSE(through);
-}
-
-// A build that is killed again and again: what it left is consistent, and the next one gives what a fresh one gives.
-TEST(Hostile, KilledBuildsLeaveAConsistentStore) {
-  House probe(House::With::runtime);
-  NEEDS_RUNTIME(probe);
-  const std::string text =
-      "FROM base/busybox:1 AS one\nRUN echo a > /a; head -c 3000000 /dev/zero > /z\nCOPY in /in\nRUN cat /in/* > /all\n"
-      "FROM base/busybox:1\nCOPY --from=one /all /all\nRUN echo b > /b\nRUN rm /b; mkdir /c\n";
-  auto fill = [](House& house) {
-    house.base();
-    for (int n = 0; n < 40; ++n)
-      house.file(fmt::format("in/{}", n), std::string(20'000, static_cast<char>('a' + n % 26)));
-  };
-  fill(probe);
-  auto want = must(probe.build(text)).digest;
-  auto dir = must(TempDir::make("killed"));
-  auto build = [&]() -> Result<Digest> {
-    House house(House::With::runtime, dir.path() / "house");
-    fill(house);
-    TRY_OK(clean_up_after_crash(*house.runtime));
-    auto r = house.request(text);
-    TRY(auto done, house.build(r));
-    auto image = house.image();
-    for (const auto& layer : image.manifest.layers) {
-      TRY(auto bytes, house.blobs->read(layer.digest, std::size_t{1} << 30));
-      if (Digest::of(bytes) != layer.digest) return fail(Kind::corrupt, "{}", layer.digest.str());
-    }
-    return done.digest;
-  };
-  for (int n = 1; n <= 12; ++n) {
-    auto child = ::fork();
-    if (child == 0) {
-      (void)build();
-      ::_exit(0);
-    }
-    ::usleep(static_cast<unsigned>(n) * 25'000);
-    ::kill(child, SIGKILL);
-    ::waitpid(child, nullptr, 0);
-  }
-  auto got = build();
-  ASSERT_TRUE(got) << got.error().print();
-  EXPECT_EQ(*got, want);
-  EXPECT_TRUE(must(list_dir(dir.path() / "house/build/steps")).empty());
 }
 
 }  // namespace

@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <thread>
 
+#include "base/pool.h"
 #include "base/text.h"
 
 namespace slipway::image::detail {
@@ -47,13 +49,15 @@ void set_times(int dir, const std::string& name, const struct stat& st) {
   ::utimensat(dir, name.c_str(), times, AT_SYMLINK_NOFOLLOW);
 }
 
-Result<> copy_bytes(int from, int to, const std::string& shown) {
-  if (::ioctl(to, FICLONE, from) == 0) return {};
-  for (;;) {
+// `size`: as it was last seen, so that the end need not be asked for.
+Result<> copy_bytes(int from, int to, std::uint64_t size, const std::string& shown) {
+  for (std::uint64_t done = 0;;) {
     auto n = ::copy_file_range(from, nullptr, to, nullptr, std::size_t{1} << 30, 0);
     if (n == 0) return {};
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) break;
+    done += static_cast<std::uint64_t>(n);
+    if (done == size) return {};
   }
   if (errno != EXDEV && errno != EINVAL && errno != EOPNOTSUPP && errno != ENOSYS) return fail_errno(errno, shown);
   std::string buffer(256 << 10, '\0');
@@ -205,13 +209,15 @@ Result<int> Placer::parent_of(const std::string& path) {
   return parent_.get();
 }
 
-Result<> Placer::file(const Source& source, const Entry& entry, int dir, const std::string& name,
-                      const std::string& shown) {
-  Fd from(::open((source.root / entry.path).c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
-  if (!from) return fail_errno(errno, "/" + entry.path);
+Result<Fd> Placer::file(const Source& source, const Entry& entry, int dir, const std::string& name,
+                        const std::string& shown) {
+  auto from = open_beneath(source.root, entry.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if (!from) return Fail(std::move(from).error().in("/" + entry.path));
   Fd to(::openat(dir, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!to) return fail_errno(errno, shown);
-  return copy_bytes(from.get(), to.get(), shown);
+  clones_ = clones_ && ::ioctl(to.get(), FICLONE, from->get()) == 0;
+  if (!clones_) TRY_OK(copy_bytes(from->get(), to.get(), static_cast<std::uint64_t>(entry.st.st_size), shown));
+  return to;
 }
 
 // A folder of a copied tree over one that is there: it becomes like the copied one. The destination itself does not,
@@ -249,7 +255,19 @@ Result<> Placer::one(const Source& source, const Entry& entry, const std::string
     parent_.reset();
     TRY(dir, parent_of(path));
   } else if (S_ISREG(entry.st.st_mode)) {
-    TRY_OK(file(source, entry, dir, name, shown));
+    TRY(auto placed, file(source, entry, dir, name, shown));
+    TRY(auto mode, apply_chmod(options.chmod, entry.st.st_mode & 07777, false));
+    if (::fchown(placed.get(), owner.uid, owner.gid) < 0 || ::fchmod(placed.get(), mode) < 0)
+      return fail_errno(errno, shown);
+    if (source.keeps_owner) {  // after it: a change of owner takes capabilities away
+      std::string capability(256, '\0');
+      auto n =
+          ::lgetxattr((source.root / entry.path).c_str(), "security.capability", capability.data(), capability.size());
+      if (n > 0) ::fsetxattr(placed.get(), "security.capability", capability.data(), static_cast<std::size_t>(n), 0);
+    }
+    timespec times[2] = {entry.st.st_mtim, entry.st.st_mtim};
+    ::futimens(placed.get(), times);
+    return {};
   } else if (S_ISLNK(entry.st.st_mode)) {
     if (::symlinkat(entry.link.c_str(), dir, name.c_str()) < 0) return fail_errno(errno, shown);
   } else if (S_ISFIFO(entry.st.st_mode)) {
@@ -261,13 +279,6 @@ Result<> Placer::one(const Source& source, const Entry& entry, const std::string
   if (!S_ISLNK(entry.st.st_mode)) {
     TRY(auto mode, apply_chmod(options.chmod, entry.st.st_mode & 07777, folder_entry));
     if (::fchmodat(dir, name.c_str(), mode, 0) < 0) return fail_errno(errno, shown);
-  }
-  if (S_ISREG(entry.st.st_mode) && source.keeps_owner) {  // last: a change of owner takes capabilities away
-    std::string capability(256, '\0');
-    auto n =
-        ::lgetxattr((source.root / entry.path).c_str(), "security.capability", capability.data(), capability.size());
-    auto there = fmt::format("/proc/self/fd/{}/{}", dir, name);
-    if (n > 0) ::lsetxattr(there.c_str(), "security.capability", capability.data(), static_cast<std::size_t>(n), 0);
   }
   if (!folder_entry) set_times(dir, name, entry.st);
   return {};
@@ -286,12 +297,35 @@ Result<> Placer::place(const Ctx& ctx, const Source& source, const Selection& se
   }
   if (!folder_wanted && single_file) return one(source, selection.entries[0], target, options);
   TRY_OK(folder(target));
+  // Several sources may bring one name twice: then the later one stays.
+  constexpr std::size_t worth_it = 256;
+  bool side_by_side = !selection.needs_folder && selection.entries.size() >= worth_it;
+  Targets files;
   for (const auto& entry : selection.entries) {
     TRY_OK(ctx.alive());
     auto path = entry.target.empty() ? target : target.empty() ? entry.target : target + "/" + entry.target;
-    TRY_OK(one(source, entry, path, options));
+    if (side_by_side && !S_ISDIR(entry.st.st_mode))
+      files.emplace_back(&entry, std::move(path));
+    else
+      TRY_OK(one(source, entry, path, options));
   }
-  return {};
+  return many(ctx, source, files, options);
+}
+
+Result<> Placer::many(const Ctx& ctx, const Source& source, const Targets& targets, const PlaceOptions& options) {
+  constexpr std::size_t slice = 128;
+  std::vector<std::function<Result<>(const Ctx&)>> tasks;
+  for (std::size_t at = 0; at < targets.size(); at += slice)
+    tasks.emplace_back([&, at](const Ctx& task) -> Result<> {
+      Placer placer(root_);
+      placer.make_like(options);
+      for (auto n = at; n < std::min(at + slice, targets.size()); ++n) {
+        TRY_OK(task.alive());
+        TRY_OK(placer.one(source, *targets[n].first, targets[n].second, options));
+      }
+      return {};
+    });
+  return run_all(ctx, std::max(1U, std::thread::hardware_concurrency()), std::move(tasks));
 }
 
 Result<> Placer::write(const std::string& path, std::string_view bytes, unsigned mode, const PlaceOptions& options,

@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
-#include <map>
+#include <thread>
 
+#include "base/guarded.h"
 #include "base/pool.h"
 #include "base/text.h"
 
@@ -83,6 +85,125 @@ Result<std::string> follow(const Source& source, const std::string& path) {
   return done;
 }
 
+// A folder as it was read: what it holds, in order of names; folders among it are read by whoever is free.
+struct Part {
+  Entry folder;
+  std::string below;  // the path --exclude's patterns see
+  IgnoreList::Verdict ignored, excluded;
+  struct Item {
+    Entry entry;
+    bool out = false;            // left out by a pattern
+    std::unique_ptr<Part> part;  // of a folder
+  };
+  std::vector<Item> items;
+  bool is_out() const { return ignored.excluded || excluded.excluded; }
+};
+
+Result<std::vector<std::string>> names_in(int folder, const std::string& shown) {
+  Owned<DIR, ::closedir> stream(::fdopendir(::fcntl(folder, F_DUPFD_CLOEXEC, 0)));
+  if (!stream) return fail_errno(errno, "/" + shown);
+  std::vector<std::string> names;
+  while (const auto* entry = ::readdir(stream.get()))
+    if (std::string_view name = entry->d_name; name != "." && name != "..") names.emplace_back(name);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::string link_at(int folder, const std::string& name) {
+  std::string target(4096, '\0');
+  auto n = ::readlinkat(folder, name.c_str(), target.data(), target.size());
+  target.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
+  return target;
+}
+
+// Reads folders, on all cores where there are many. Threads: one.
+class Reading {
+ public:
+  Reading(const Ctx& ctx, const Source& source, const IgnoreList& exclude)
+      : ctx_(ctx), source_(source), exclude_(exclude) {}
+  std::atomic<bool> hidden = false;  // .dockerignore left something out
+  Result<> all(Part& root) {
+    todo_.lock()->parts.push_back(&root);
+    work();
+    for (auto& thread : threads_) thread.join();
+    auto todo = todo_.lock();
+    return todo->error ? Result<>(Fail(*todo->error)) : Result<>{};
+  }
+
+ private:
+  struct Todo {
+    std::vector<Part*> parts;
+    std::size_t under_way = 0;
+    std::optional<Error> error;
+    bool over() const { return error || (parts.empty() && under_way == 0); }
+  };
+  static constexpr std::size_t worth_a_thread = 8;  // folders that wait
+
+  void work() {
+    for (;;) {
+      Part* part = nullptr;
+      {
+        auto todo = todo_.lock();
+        (void)todo.wait({}, wake_, [&] { return todo->over() || !todo->parts.empty(); });
+        if (todo->over()) return;
+        part = todo->parts.back();
+        todo->parts.pop_back();
+        ++todo->under_way;
+      }
+      auto read = folder(*part);
+      auto todo = todo_.lock();
+      --todo->under_way;
+      if (!read && !todo->error) todo->error = std::move(read).error();
+      for (auto& item : part->items)
+        if (item.part) todo->parts.push_back(item.part.get());
+      if (todo->over() || todo->parts.size() > 1) wake_.notify_all();
+      if (todo->parts.size() >= worth_a_thread && !helped_.test_and_set())
+        for (unsigned n = 1; n < std::thread::hardware_concurrency(); ++n) threads_.emplace_back([this] { work(); });
+    }
+  }
+
+  Result<> folder(Part& part) {
+    TRY_OK(ctx_.alive());
+    if ((part.ignored.excluded && part.ignored.prune) || (part.excluded.excluded && part.excluded.prune)) return {};
+    TRY(auto fd, open_beneath(source_.root, part.folder.path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    TRY(auto names, names_in(fd.get(), part.folder.path));
+    part.items.reserve(names.size());
+    for (const auto& name : names) {
+      Part::Item item;
+      auto& entry = item.entry;
+      if (::fstatat(fd.get(), name.c_str(), &entry.st, AT_SYMLINK_NOFOLLOW) < 0) continue;  // gone meanwhile
+      entry.path = join_path(part.folder.path, name);
+      entry.target = join_path(part.folder.target, name);
+      if (S_ISLNK(entry.st.st_mode)) entry.link = link_at(fd.get(), name);
+      auto ignored =
+          source_.ignore != nullptr ? source_.ignore->check(entry.path, part.ignored.hits) : IgnoreList::Verdict();
+      bool excludes = !exclude_.empty();
+      auto below = excludes ? join_path(part.below, name) : std::string();
+      auto excluded = excludes ? exclude_.check(below, part.excluded.hits) : IgnoreList::Verdict();
+      if (ignored.excluded) hidden = true;
+      item.out = ignored.excluded || excluded.excluded || S_ISSOCK(entry.st.st_mode);
+      if (S_ISDIR(entry.st.st_mode)) {
+        item.part = std::make_unique<Part>();
+        *item.part = {.folder = entry,
+                      .below = std::move(below),
+                      .ignored = std::move(ignored),
+                      .excluded = std::move(excluded),
+                      .items = {}};
+      }
+      part.items.push_back(std::move(item));
+    }
+    return {};
+  }
+
+  const Ctx& ctx_;
+  const Source& source_;
+  const IgnoreList& exclude_;
+  Guarded<Todo> todo_;
+  std::condition_variable_any wake_;
+  std::atomic_flag helped_;
+  std::vector<std::thread> threads_;
+};
+
 class Walker {
  public:
   Walker(const Ctx& ctx, const Source& source, const IgnoreList& exclude, Selection& out)
@@ -93,9 +214,22 @@ class Walker {
   Result<> take(const std::string& path, const std::string& target, const std::string& below) {
     auto st = look(source_, path);
     if (!st) return fail(Kind::not_found, "/{}: not found", path);
-    auto ignored = state_of(path);
-    auto excluded = below.empty() ? IgnoreList::Verdict() : exclude_.check(below, {});
-    return visit(path, target, below, *st, ignored, excluded);
+    Part root{.folder = {path, target, *st, {}},
+              .below = below,
+              .ignored = state_of(path),
+              .excluded = below.empty() ? IgnoreList::Verdict() : exclude_.check(below, {}),
+              .items = {}};
+    hidden = hidden || root.ignored.excluded;
+    if (!S_ISDIR(st->st_mode)) {
+      if (S_ISLNK(st->st_mode)) root.folder.link = link_at(AT_FDCWD, source_.root / path);
+      if (!root.is_out() && !S_ISSOCK(st->st_mode)) out_.entries.push_back(std::move(root.folder));
+      return {};
+    }
+    Reading reading(ctx_, source_, exclude_);
+    TRY_OK(reading.all(root));
+    hidden = hidden || reading.hidden;
+    add(root);
+    return {};
   }
   IgnoreList::Verdict state_of(const std::string& path) const {
     IgnoreList::Verdict v;
@@ -108,36 +242,17 @@ class Walker {
   }
 
  private:
-  Result<> visit(const std::string& path, const std::string& target, const std::string& below, const struct stat& st,
-                 const IgnoreList::Verdict& ignored, const IgnoreList::Verdict& excluded) {
-    TRY_OK(ctx_.alive());
-    hidden = hidden || ignored.excluded;
-    bool out = ignored.excluded || excluded.excluded;
-    Entry entry{path, target, st, {}};
-    if (S_ISLNK(st.st_mode)) {
-      std::error_code error;
-      entry.link = fs::read_symlink(source_.root / path, error).native();
-    }
-    if (!S_ISDIR(st.st_mode)) {
-      if (!out && !S_ISSOCK(st.st_mode)) out_.entries.push_back(std::move(entry));
-      return {};
-    }
+  void add(Part& part) {
     auto at = out_.entries.size();
-    if (!out) out_.entries.push_back(entry);
-    if ((ignored.excluded && ignored.prune) || (excluded.excluded && excluded.prune)) return {};
-    TRY(auto names, list_dir(source_.root / path));
-    for (const auto& name : names) {
-      auto child = join_path(path, name), child_below = join_path(below, name);
-      auto child_st = look(source_, child);
-      if (!child_st) continue;  // gone meanwhile
-      auto i = source_.ignore != nullptr ? source_.ignore->check(child, ignored.hits) : IgnoreList::Verdict();
-      auto e = exclude_.check(child_below, excluded.hits);
-      TRY_OK(visit(child, join_path(target, name), child_below, *child_st, i, e));
+    out_.entries.push_back(std::move(part.folder));
+    for (auto& item : part.items) {
+      if (item.part)
+        add(*item.part);
+      else if (!item.out)
+        out_.entries.push_back(std::move(item.entry));
     }
-    // An ignored folder that holds something taken back comes along.
-    if (out && out_.entries.size() > at)
-      out_.entries.insert(out_.entries.begin() + static_cast<std::ptrdiff_t>(at), std::move(entry));
-    return {};
+    // An ignored folder comes along for something in it that is taken back, and only for that.
+    if (part.is_out() && out_.entries.size() == at + 1) out_.entries.pop_back();
   }
 
   const Ctx& ctx_;
@@ -250,46 +365,65 @@ Result<Selection> everything(const Ctx& ctx, const Source& source, const std::st
   return out;
 }
 
+namespace {
+
+// What tells one file from another: its content's digest, a link's target, and where owners count, capabilities.
+Result<> digest_unknown(const Ctx& ctx, const Source& source, const std::vector<Entry>& entries,
+                        const std::vector<std::size_t>& unknown, std::vector<std::string>& digests) {
+  constexpr std::size_t slice = 64;
+  std::vector<std::function<Result<>(const Ctx&)>> tasks;
+  for (std::size_t at = 0; at < unknown.size(); at += slice)
+    tasks.emplace_back([&, at](const Ctx& task) -> Result<> {
+      for (auto n = at; n < std::min(at + slice, unknown.size()); ++n) {
+        TRY_OK(task.alive());
+        const auto& e = entries[unknown[n]];
+        TRY(auto file, open_beneath(source.root, e.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
+        TRY(digests[unknown[n]],
+            source.index != nullptr ? source.index->digest(e.path, e.st, file) : hash_file(file, e.path));
+      }
+      return {};
+    });
+  return run_all(ctx, std::max(1U, std::thread::hardware_concurrency()), std::move(tasks));
+}
+
+std::string capability_of(const fs::path& file) {
+  std::string value(256, '\0');
+  auto n = ::lgetxattr(file.c_str(), "security.capability", value.data(), value.size());
+  value.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
+  return value;
+}
+
+}  // namespace
+
+// In the order in which they are placed: of two with one name, the later counts.
 Result<std::string> content_key(const Ctx& ctx, const Source& source, const Selection& selection) {
   const auto& entries = selection.entries;
   std::vector<std::string> digests(entries.size());
-  auto hash_range = [&](const Ctx& task, std::size_t begin, std::size_t end) -> Result<> {
-    for (auto i = begin; i < end; ++i) {
-      TRY_OK(task.alive());
-      const auto& e = entries[i];
-      if (S_ISLNK(e.st.st_mode)) digests[i] = e.link;
-      if (!S_ISREG(e.st.st_mode)) continue;
-      auto file = source.root / e.path;
-      TRY(digests[i], source.index != nullptr ? source.index->digest(e.path, e.st, file) : hash_file(file));
-      if (!source.keeps_owner) continue;
-      std::string capability(256, '\0');
-      auto n = ::lgetxattr(file.c_str(), "security.capability", capability.data(), capability.size());
-      if (n > 0) digests[i] += sha256_hex(std::string_view(capability).substr(0, static_cast<std::size_t>(n)));
-    }
-    return {};
-  };
-  constexpr std::size_t slice = 512;
-  if (entries.size() <= slice) {
-    TRY_OK(hash_range(ctx, 0, entries.size()));
-  } else {
-    std::vector<std::function<Result<>(const Ctx&)>> tasks;
-    for (std::size_t at = 0; at < entries.size(); at += slice)
-      tasks.emplace_back(
-          [&, at](const Ctx& task) { return hash_range(task, at, std::min(at + slice, entries.size())); });
-    TRY_OK(run_all(ctx, std::max(1U, std::thread::hardware_concurrency()), std::move(tasks)));
-  }
-  std::vector<std::string> rows;
-  rows.reserve(entries.size());
+  std::vector<std::size_t> unknown;
   for (std::size_t i = 0; i < entries.size(); ++i) {
-    const auto& st = entries[i].st;
-    auto owner = source.keeps_owner ? fmt::format("{}:{}", st.st_uid, st.st_gid) : std::string("0:0");
-    rows.push_back(fmt::format("{}:{} {:o} {} {}\n", entries[i].target.size(), entries[i].target,
-                               S_ISLNK(st.st_mode) ? S_IFLNK : st.st_mode, owner, digests[i]));
+    const auto& e = entries[i];
+    if (!S_ISREG(e.st.st_mode)) continue;
+    auto digest = source.index != nullptr ? source.index->known(e.path, e.st) : std::nullopt;
+    if (digest)
+      digests[i] = *std::move(digest);
+    else
+      unknown.push_back(i);
   }
-  std::sort(rows.begin(), rows.end());
-  rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
+  TRY_OK(digest_unknown(ctx, source, entries, unknown, digests));
   Hasher hasher;
-  for (const auto& row : rows) hasher.update(row);
+  std::string row;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const auto& e = entries[i];
+    bool link = S_ISLNK(e.st.st_mode);
+    row.clear();
+    fmt::format_to(std::back_inserter(row), "{}:{} {:o} {}:{} {}:", e.target.size(), e.target,
+                   link ? S_IFLNK : e.st.st_mode, source.keeps_owner ? e.st.st_uid : 0,
+                   source.keeps_owner ? e.st.st_gid : 0, link ? e.link.size() : digests[i].size());
+    row += link ? e.link : digests[i];
+    if (source.keeps_owner && S_ISREG(e.st.st_mode)) row += capability_of(source.root / e.path);
+    row += '\n';
+    hasher.update(row);
+  }
   return hasher.finish_hex();
 }
 

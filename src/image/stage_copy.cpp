@@ -101,26 +101,22 @@ Result<> StageRunner::fetch(const Instruction& i, CopyPlan& plan, const std::str
   if (!parsed) return file_->wrong(i, parsed.error().what());
   auto name = percent_decode(parsed->path.substr(parsed->path.rfind('/') + 1)).value_or("");
   if (name.empty() || name == "." || name == "..") name = "__unnamed__";
-  net::Client client;
-  auto response = client.send(ctx_.within(Millis(600'000)), {.url = url, .limit = std::size_t{2} << 30});
-  if (!response) return Fail(std::move(response).error().in(fmt::format("{}:{}: ADD {}", file_->name, i.line, url)));
-  if (!response->ok())
-    return fail(Kind::unavailable, "{}:{}: ADD {}: the server answers {}", file_->name, i.line, url, response->status);
-  auto got = Digest::of(response->body);
+  TRY_IN(auto download, fmt::format("{}:{}: ADD {}", file_->name, i.line, url), build_.download(ctx_, url));
+  auto got = Digest::of(download->bytes);
   if (auto want = i.flag("checksum")) {
     TRY(auto text, expanded(i, *want));
     auto digest = Digest::parse(text);
     if (!digest) return file_->wrong(i, digest.error().what());
     if (digest->algorithm() == "sha512") {
       Hasher hasher(Hasher::Algorithm::sha512);
-      hasher.update(response->body);
+      hasher.update(download->bytes);
       got = hasher.finish();
     }
     if (got != *digest) return file_->wrong(i, fmt::format("ADD {}: its digest is {}, want {}", url, got.str(), text));
   }
-  build_.input(fmt::format("url {} {}", url, sha256_hex(response->body)));
+  build_.input(fmt::format("url {} {}", url, sha256_hex(download->bytes)));
   build_.depends_on({url, std::string(got.algorithm()), std::string(got.hex())});
-  plan.files.push_back({.name = name, .bytes = std::move(response->body), .mode = 0600, .unpack = plan.unpack_urls});
+  plan.files.push_back({.name = name, .bytes = download->bytes, .mode = 0600, .unpack = plan.unpack_urls});
   return {};
 }
 

@@ -152,9 +152,11 @@ Result<> StageRunner::bind_mount(const Instruction& i, const MountFlag& flag, Ru
       folder = holder->path();
       plan.holds.push_back(holder);
     }
-    TRY(auto fd, open_beneath(folder, path.empty() ? "." : path, O_PATH));
+    auto fd = open_beneath(folder, path.empty() ? "." : path, O_PATH);
+    if (!fd && fd.error().is(Kind::not_found)) return file_->wrong(i, fmt::format("--mount: /{}: not found", path));
+    if (!fd) return Fail(std::move(fd).error());
     std::error_code error;
-    fs::path source = fs::read_symlink(fmt::format("/proc/self/fd/{}", fd.get()), error);
+    fs::path source = fs::read_symlink(fmt::format("/proc/self/fd/{}", fd->get()), error);
     if (error) return file_->wrong(i, fmt::format("--mount: /{}: {}", path, error.message()));
     if (writable && fs::is_directory(source)) {  // writes are allowed and thrown away
       TRY(auto temp, TempDir::make_in(build_.steps_folder(), "bind"));

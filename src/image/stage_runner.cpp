@@ -204,8 +204,8 @@ Result<> StageRunner::arg(const Instruction& i) {
       TRY(value, expanded(i, parts->second));
     }
     // The command line beats the default; a bare name takes over what was declared before FROM.
-    if (auto it = build_.request().args.find(name); it != build_.request().args.end())
-      value = it->second;
+    if (auto given = build_.argument(name))
+      value = given;
     else if (!value)
       value = build_.global(name);
     state_.declared.push_back(name);

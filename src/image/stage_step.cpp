@@ -54,7 +54,7 @@ Result<bool> StageRunner::from_cache(const std::string& key) {
   }
   // The record is worth nothing when neither the folder nor the blob is here any more.
   auto& options = build_.shop().options;
-  if (found->descriptor && !options.registry->blobs().contains(found->descriptor->digest)) found->descriptor.reset();
+  if (found->descriptor && !build_.can_have(found->descriptor->digest)) found->descriptor.reset();
   if (!found->descriptor && !options.layers->find(found->diff_id) && build_.absent() == Build::Absent::rebuilt)
     return false;
   build_.remember(key, *found);
@@ -73,13 +73,14 @@ Result<> StageRunner::new_layer(const std::string& key, const fs::path& upper, c
   BuildLayer layer{.diff_id = {}, .descriptor = {}, .step = key};
   auto& options = build_.shop().options;
   if (build_.exported(stage_.index)) {
-    TRY(auto packed, oci::pack_layer(ctx_, options.registry->blobs(), upper, pack));
+    TRY(auto packed, oci::pack_layer(ctx_, *build_.shop().blobs, upper, pack));
     layer.diff_id = packed.diff_id;
     layer.descriptor = packed.descriptor;
   } else {
     TRY(layer.diff_id, oci::diff_id_of(ctx_, upper, pack));
   }
-  TRY_OK(options.layers->adopt(upper, layer.diff_id));
+  using Source = oci::LayerCache::Source;
+  TRY_OK(options.layers->adopt(upper, layer.diff_id, layer.descriptor ? Source::blob : Source::none));
   build_.remember(key, {layer.diff_id, layer.descriptor});
   TRY_OK(build_.shop().steps->put(key, {layer.diff_id, layer.descriptor}));
   state_.layers.push_back(std::move(layer));

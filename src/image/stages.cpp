@@ -137,7 +137,8 @@ const Stage* StagePlan::find(std::string_view wanted) const {
   return nullptr;
 }
 
-const Stage* StagePlan::base_of(std::string_view name, std::size_t index) const {
+const Stage* StagePlan::base_of(std::string_view written, std::size_t index) const {
+  auto name = lower(written);
   for (auto n = std::min(index, stages.size()); n-- > 0;)
     if (!stages[n].name.empty() && stages[n].name == name) return &stages[n];
   return nullptr;

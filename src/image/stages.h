@@ -19,7 +19,8 @@ struct StagePlan {
   std::vector<Stage> stages;
   // By name (any case; of equal ones the last) or number.
   const Stage* find(std::string_view name_or_number) const;
-  // The stage that a FROM in stage `index` means: names in lower case, the nearest before it.
+  // The stage that a FROM in stage `index` means: names in lower case, the nearest before it. A name with upper case,
+  // which no image has, means one in any case.
   const Stage* base_of(std::string_view name, std::size_t index) const;
 };
 

@@ -52,16 +52,18 @@ Result<std::optional<CachedStep>> StepCache::find(const std::string& key) {
   if (!read) return Fail(std::move(read).error());
   auto now = static_cast<std::int64_t>(std::time(nullptr));
   if (found && used + day < now) {  // once a day is enough to keep it alive
-    (void)db_->transact([&](store::Database& d) -> Result<> {
+    auto renew = [&](store::Database& d) -> Result<> {
       TRY(auto statement, d.prepare("UPDATE step SET used = ? WHERE key = ?"));
       return statement.bind(1, now).bind(2, key).run();
-    });
+    };
+    (void)db_->transact(renew, store::Sync::later);
   }
   return found;
 }
 
+// A cache may forget: no step waits for the disk.
 Result<> StepCache::put(const std::string& key, const CachedStep& step) {
-  return db_->transact([&](store::Database& d) -> Result<> {
+  auto work = [&](store::Database& d) -> Result<> {
     TRY(auto statement, d.prepare("INSERT OR REPLACE INTO step VALUES(?, ?, ?, ?, ?, ?)"));
     statement.bind(1, key).bind(2, step.diff_id.str());
     if (step.descriptor) {
@@ -72,7 +74,8 @@ Result<> StepCache::put(const std::string& key, const CachedStep& step) {
     }
     statement.bind(6, static_cast<std::int64_t>(std::time(nullptr)));
     return statement.run();
-  });
+  };
+  return db_->transact(work, store::Sync::later);
 }
 
 Result<std::optional<std::string>> StepCache::content(const std::string& key) {
@@ -89,10 +92,11 @@ Result<std::optional<std::string>> StepCache::content(const std::string& key) {
 }
 
 Result<> StepCache::put_content(const std::string& key, const std::string& content) {
-  return db_->transact([&](store::Database& d) -> Result<> {
+  auto work = [&](store::Database& d) -> Result<> {
     TRY(auto statement, d.prepare("INSERT OR REPLACE INTO content VALUES(?, ?, ?)"));
     return statement.bind(1, key).bind(2, content).bind(3, static_cast<std::int64_t>(std::time(nullptr))).run();
-  });
+  };
+  return db_->transact(work, store::Sync::later);
 }
 
 }  // namespace slipway::image::detail

@@ -32,9 +32,11 @@ struct BuildRequest {
   std::string dockerfile = "Dockerfile";  // relative to the context, or absolute
   std::string target;
   std::map<std::string, std::string> args, labels;
-  std::map<std::string, std::string> secrets;  // id -> value
-  std::map<std::string, fs::path> ssh;         // id -> socket of an SSH agent
-  std::map<std::string, fs::path> contexts;    // named contexts that are folders
+  std::map<std::string, std::string> annotations, index_annotations;  // of each image's manifest; of the index
+  std::map<std::string, std::string> secrets;                         // id -> value
+  std::map<std::string, fs::path> ssh;                                // id -> socket of an SSH agent
+  std::map<std::string, std::vector<std::string>> ssh_keys;  // id -> private keys, for an agent of this build's own
+  std::map<std::string, fs::path> contexts;                  // named contexts that are folders
   // Other named contexts: docker-image://NAME, oci-layout://FOLDER[:TAG|@DIGEST], or the address of a Git repository.
   std::map<std::string, std::string> context_urls;
   std::string image;  // repository in the registry: "shop/web"

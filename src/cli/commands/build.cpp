@@ -10,6 +10,7 @@
 #include "image/checks.h"
 #include "oci/export.h"
 #include "oci/layout.h"
+#include "path/build_spelling.h"
 #include "scan/scanner.h"
 
 namespace slipway::cli {
@@ -44,7 +45,7 @@ Result<std::unique_ptr<Workbench>> open_bench(const Ctx& ctx, LocalStore& store,
   bench->root = store.data / "cli";
   TRY_OK(make_dirs(bench->root, 0711));
   TRY_OK(take_turn(ctx, *bench, io));
-  TRY(bench->layers, oci::LayerCache::open(*store.blobs, bench->root / "layers"));
+  TRY(bench->layers, oci::LayerCache::open(*store.blobs, bench->root / "layers", oci::LayerCache::Ending::quick));
   TRY(bench->runtime, box::Runtime::open(bench->root / "box"));
   TRY_OK(image::clean_up_after_crash(*bench->runtime));
   image::BuilderOptions options;
@@ -116,7 +117,7 @@ Result<> read_outputs(const Arguments& arguments, std::vector<BuildOutput>& outp
   for (const auto& text : arguments.all("output")) {
     TRY(auto output, output_of(text));
     if (output.type == "image" || output.type == "registry") {
-      TRY(auto fields, fields_of("--output", text));
+      TRY(auto fields, path::build_fields("--output", text));
       for (auto name : split(fields["name"], ','))
         if (!name.empty()) tags.emplace_back(name);
       push = push || output.type == "registry" || fields["push"] == "true";

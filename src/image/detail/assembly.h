@@ -1,5 +1,6 @@
 #pragma once
 // A whole request: one image, or an index of one image a platform and what is said about them.
+#include "image/agent.h"
 #include "image/detail/build.h"
 
 namespace slipway::image::detail {
@@ -16,14 +17,17 @@ class Assembly {
   void import_caches(const std::vector<oci::Platform>& platforms);
   Result<> export_caches(const std::vector<Built>& built);
   Result<path::BuildResult> write_index(std::vector<Built>& built);
-  Result<> tag(const Digest& digest);
+  std::vector<std::string> tags() const;
+  Result<> start_agents();
 
   Workshop& shop_;
+  FarLayers far_;
   Ctx ctx_;
   path::BuildRequest request_;  // its callbacks called by one thread at a time
   path::LogSink log_;
   std::mutex calling_;
   std::string repository_;
+  std::vector<KeyAgent> agents_;
 };
 
 }  // namespace slipway::image::detail

@@ -46,8 +46,11 @@ struct Workshop {
   std::mutex opening;
   std::optional<FileLock> lock;
   std::unique_ptr<StepCache> steps;
+  // New layers, and what names them: on disk together when an image is whole, not one after the other.
+  std::unique_ptr<store::BlobStore::Batch> blobs;
   KeyedLocks busy;
   Result<> open();  // once; the first build calls it
+  bool has_blob(const Digest& digest) const { return blobs->holds(digest) || blobs->store().contains(digest); }
 };
 
 struct BuildLayer {
@@ -68,6 +71,12 @@ struct State {
   void set_env(std::string_view name, std::string value);
 };
 
+// What an address gave.
+struct Download {
+  std::string bytes;
+  std::optional<std::int64_t> modified;  // as the server says, seconds since 1970
+};
+
 // Where a COPY --from or a mount reads.
 struct Origin {
   std::string key;  // of all it holds: the fast key; "" for folders
@@ -76,10 +85,11 @@ struct Origin {
   std::function<Result<>(const Ctx&, Origin&)> lay_out;  // makes the folder when it must be looked at
 };
 
-// One platform's image, in the registry without a tag.
+// One platform's image: its blobs are in the store, its manifest is about to be.
 struct Built {
   path::BuildResult result;
   oci::Descriptor image;  // with its platform
+  std::string manifest;
   std::vector<Statement> statements;
   CacheRecords records;
 };
@@ -87,9 +97,9 @@ struct Built {
 // One build for one platform. Threads: any.
 class Build {
  public:
-  Build(Workshop& shop, const Ctx& ctx, const path::BuildRequest& request, oci::Platform platform,
+  Build(Workshop& shop, FarLayers& far, const Ctx& ctx, const path::BuildRequest& request, oci::Platform platform,
         const path::LogSink& log)
-      : shop_(shop), ctx_(ctx), request_(request), log_(log), platform_(std::move(platform)) {}
+      : shop_(shop), far_(far), ctx_(ctx), request_(request), log_(log), platform_(std::move(platform)) {}
   Result<Built> run();
 
   // A step that is known by its result alone, whose files are nowhere: believed (the result may be all that is
@@ -128,6 +138,9 @@ class Build {
   bool allows(std::string_view entitlement) const;
 
   std::optional<std::string> global(std::string_view name) const;
+  std::optional<std::string> argument(const std::string& name) const;  // that the request gives
+  // Each address once in a build. Errors: unavailable, invalid (more than 2 GiB).
+  Result<std::shared_ptr<const Download>> download(const Ctx& ctx, const std::string& url);
   Result<std::shared_ptr<const State>> finished(const Ctx& ctx, std::size_t stage);  // waits for it
   Result<State> base_image(const Ctx& ctx, const std::string& name, const oci::Platform& platform);
   // What a named context of this name holds; nothing: there is none. Names are those of stages, or of images in any
@@ -141,6 +154,8 @@ class Build {
   Result<Origin> origin(const Ctx& ctx, std::string_view name, std::size_t stage, const Instruction& at);
   Result<> show(const Ctx& ctx, const State& state, Origin& origin);  // mounts it to be read
   Result<std::vector<fs::path>> folders(const Ctx& ctx, const std::vector<BuildLayer>& layers);
+  // In the store, or where a cache of this build has it.
+  bool can_have(const Digest& digest) const { return shop_.has_blob(digest) || far_.has(digest); }
   fs::path steps_folder() const { return shop_.options.root / "steps"; }
   GitAccess git_access() const;
   // A Git repository's files as a folder to copy from; the commit is its key.
@@ -150,7 +165,10 @@ class Build {
   Result<> read_dockerfile();
   Result<> read_ignore();
   Result<> read_settings();
+  // epoch.cpp
   Result<> read_epoch();
+  Result<std::optional<std::int64_t>> time_of(const std::string& name);
+  Result<std::optional<std::int64_t>> time_of_source(const std::string& url);
   Result<> check();
   Result<std::size_t> target() const;
   Result<> need(std::size_t stage);
@@ -158,12 +176,17 @@ class Build {
   Result<oci::Registry::Image> resolve(const Ctx& ctx, const std::string& name, const oci::Platform& platform);
   Result<Built> write_image(const State& state);
   Result<> store_layers(std::vector<BuildLayer>& layers);
+  Result<> bring_layers(const std::vector<BuildLayer>& layers);
+  Result<> bring(const Ctx& ctx, const oci::Descriptor& layer);
   Result<> store_all_stages();
   const std::string* context_key(const std::string& name) const;
   Result<Origin> folder_context(const fs::path& folder);
+  Result<Origin> file_context(const Ctx& ctx, const std::string& url);
+  FileIndex* index_of(const fs::path& folder);
   Result<State> layout_context(const Ctx& ctx, const std::string& where, const oci::Platform& platform);
 
   Workshop& shop_;
+  FarLayers& far_;
   Ctx ctx_;
   const path::BuildRequest& request_;
   const path::LogSink& log_;
@@ -173,9 +196,11 @@ class Build {
   StagePlan plan_;
   oci::Platform platform_, build_platform_;
   std::int64_t epoch_ = default_epoch;
+  std::optional<std::string> epoch_text_;  // when it was given by name
+  Guarded<std::map<std::string, std::shared_ptr<const Download>>> downloads_;
   oci::Compression compression_ = oci::Compression::gzip;
   IgnoreList ignore_;
-  std::unique_ptr<FileIndex> index_;
+  Guarded<std::map<std::string, std::unique_ptr<FileIndex>>> indexes_;  // of folders that are contexts
   Origin context_;
   std::map<std::string, std::string> globals_;
   std::set<std::size_t> needed_, exported_;

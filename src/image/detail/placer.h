@@ -35,9 +35,12 @@ class Placer {
                  std::optional<std::int64_t> mtime = {});
 
  private:
+  using Targets = std::vector<std::pair<const Entry*, std::string>>;  // with their paths in the root
+  // Of names that are all different, on all cores.
+  Result<> many(const Ctx& ctx, const Source& source, const Targets& targets, const PlaceOptions& options);
   Result<> one(const Source& source, const Entry& entry, const std::string& path, const PlaceOptions& options);
   Result<> again(const Entry& entry, const std::string& path, Ownership owner, const PlaceOptions& options);
-  Result<> file(const Source& source, const Entry& entry, int dir, const std::string& name, const std::string& shown);
+  Result<Fd> file(const Source& source, const Entry& entry, int dir, const std::string& name, const std::string& shown);
   Result<int> parent_of(const std::string& path);
 
   fs::path root_;
@@ -45,6 +48,7 @@ class Placer {
   unsigned mode_ = 0755;
   std::string parent_path_;
   Fd parent_;
+  bool clones_ = true;  // the file system may share a file's blocks
 };
 
 }  // namespace slipway::image::detail
