@@ -205,6 +205,118 @@ TEST_F(ActionsTest, ImagesAreBuiltByTheInjectedBuilder) {
   EXPECT_EQ(r.job("j").images.at(0).digest, Digest::of("image"));
 }
 
+// What the job's folder holds when the builder looks at it.
+struct LookingBuilder final : path::ImageBuilder {
+  Result<path::BuildResult> build(const Ctx&, const path::BuildRequest& request, const path::LogSink&) override {
+    for (const auto& cache : request.cache_from)
+      said +=
+          fmt::format("from {} {} {}\n", cache.type, cache.type == "local" ? "" : cache.where,
+                      cache.type == "local" ? read_file(fs::path(cache.where) / "index.json").value_or("none") : "");
+    for (const auto& cache : request.cache_to) {
+      said += fmt::format("to {} {} {}\n", cache.type, cache.type == "local" ? "" : cache.where,
+                          cache.all_stages ? "max" : "min");
+      if (cache.type == "local") must(make_dirs(cache.where)), must(write_file(fs::path(cache.where) / "new", "cache"));
+    }
+    said += fmt::format("provenance [{}] sbom {}\n", request.provenance, request.sbom);
+    for (const auto& [id, keys] : request.ssh_keys) said += fmt::format("key {} {}\n", id, fmt::join(keys, "|"));
+    for (const auto& [id, socket] : request.ssh) said += fmt::format("agent {} {}\n", id, fs::is_socket(socket));
+    said += "context " + read_file(request.context / "who").value_or("none");
+    path::BuildResult out;
+    out.digest = Digest::of("image");
+    return out;
+  }
+  std::string said;
+};
+
+TEST_F(ActionsTest, WhatBuildPushActionAsksForReachesTheBuilder) {
+  LookingBuilder builder;
+  options.builder = &builder;
+  options.registry_host = "localhost:5000";
+  file("Dockerfile", "FROM scratch\n"), file("who", "job"), file("old/index.json", "{}"), file("key", "KEY");
+  auto r = steps(R"W(
+- uses: actions/checkout@v4
+- uses: docker/build-push-action@v6
+  with:
+    context: .
+    cache-from: |
+      type=gha,scope=x
+      type=registry,ref=localhost:5000/shop/cache
+      type=local,src=old
+      type=local,src=absent
+      other.example/shop/web:1
+    cache-to: |
+      type=gha,mode=max
+      type=inline
+      type=local,dest=new/cache,mode=max
+    provenance: mode=max
+    sbom: true
+    ssh: |
+      deploy=key
+- run: cat new/cache/new
+)W");
+  ASSERT_EQ(r.conclusions(), "j=success") << r.words;
+  EXPECT_EQ(builder.said,
+            "from registry localhost:5000/shop/cache \nfrom local  {}\nfrom registry other.example/shop/web:1 \n"
+            "to inline  min\nto local  max\nprovenance [max] sbom true\nkey deploy KEY\ncontext job");
+  EXPECT_TRUE(r.output.contains("cache")) << r.output;
+  EXPECT_TRUE(r.words.contains("type=gha: the builder keeps its steps on this machine")) << r.words;
+}
+
+TEST_F(ActionsTest, AnAgentOfTheJobReachesTheBuilder) {
+  if (!find_program("ssh-agent")) GTEST_SKIP() << "no ssh-agent";
+  LookingBuilder builder;
+  options.builder = &builder;
+  file("Dockerfile", "FROM scratch\n");
+  auto r = steps(R"W(
+- uses: actions/checkout@v4
+- run: |
+    mkdir -p ~/sockets
+    ssh-agent -a ~/sockets/agent >/dev/null
+    echo "SSH_AUTH_SOCK=$HOME/sockets/agent" >> "$GITHUB_ENV"
+- uses: docker/build-push-action@v6
+  with: {ssh: default}
+)W");
+  ASSERT_EQ(r.conclusions(), "j=success") << r.words;
+  EXPECT_TRUE(builder.said.contains("agent default true")) << builder.said;
+}
+
+TEST_F(ActionsTest, BuildPushActionRefusesWhatItCannotDo) {
+  LookingBuilder builder;
+  options.builder = &builder;
+  file("Dockerfile", "FROM scratch\n");
+  struct {
+    const char *with, *want;
+  } table[] = {
+      {"{ssh: default}", "no agent runs here (SSH_AUTH_SOCK is not set)"},
+      {"{ssh: default=/nothing/there}", "/nothing/there: no agent's socket"},
+      {"{cache-to: 'type=registry,ref=other.example/a:b'}", "pushing to other.example is not connected here"},
+      {"{cache-from: 'type=nowhere'}", "type=nowhere: not there"},
+      {"{provenance: mode=most}", "mode=most: want min or max"},
+      {"{attests: 'type=else'}", "want type=sbom or type=provenance"},
+  };
+  for (const auto& [with, want] : table) {
+    auto r = steps(fmt::format("- uses: actions/checkout@v4\n- uses: docker/build-push-action@v6\n  with: {}\n", with));
+    EXPECT_TRUE(r.words.contains(want)) << with << "\n" << r.words;
+  }
+  EXPECT_EQ(builder.said, "");
+}
+
+// A link of the job's that leads to one folder within its own root and to another on the host.
+TEST_F(ActionsTest, AContextThatIsALinkIsNoFolderOfTheHost) {
+  LookingBuilder builder;
+  options.builder = &builder;
+  auto host = dir.path() / "of-the-host";
+  must(make_dirs(host)), must(write_file(host / "who", "host")),
+      must(write_file(host / "Dockerfile", "FROM scratch\n"));
+  auto r = steps(fmt::format(R"W(
+- run: ln -s {0} context && mkdir -p ~{0} && echo -n job > ~{0}/who && touch ~{0}/Dockerfile
+- uses: docker/build-push-action@v6
+  with: {{context: context}}
+)W",
+                             host.native()));
+  EXPECT_FALSE(builder.said.contains("host")) << builder.said;
+}
+
 TEST_F(ActionsTest, PushingToUnconnectedRegistriesIsRefused) {
   Builder builder;
   options.builder = &builder;

@@ -3,6 +3,7 @@
 #include "ci/actions/actions.h"
 #include "ci/actions/bake.h"
 #include "doc/json.h"
+#include "path/build_spelling.h"
 
 namespace slipway::ci {
 namespace {
@@ -54,14 +55,35 @@ Result<doc::Value> read_files(ActionUse& use, const std::string& folder) {
 }
 
 Result<> refuse(const BakeTarget& target) {
-  constexpr std::pair<const char*, const char*> refused[] = {
-      {"dockerfile-inline", "write it as a file"},
-      {"ssh", "give what the build needs as a secret"},
-      {"secret", "build that target by docker/build-push-action, which takes `secrets`"}};
+  constexpr std::pair<const char*, const char*> refused[] = {{"dockerfile-inline", "write it as a file"}};
   for (auto& [key, hint] : refused)
     if (target.fields.contains(key))
       return Fail(Error(Kind::unavailable, fmt::format("bake: target '{}': {} is not supported", target.name, key))
                       .with_hint(hint));
+  return {};
+}
+
+// "id=token,env=TOKEN" or "id=npm,src=.npmrc", as a text or as fields.
+Result<> add_secrets(const BakeTarget& target, ActionUse& build) {
+  const auto* secrets = target.fields.find("secret");
+  if (!secrets || !secrets->is_list()) return {};
+  for (const auto& item : *secrets->if_list()) {
+    std::map<std::string, std::string> fields;
+    if (const auto* map = item.if_map()) {
+      for (const auto& [key, value] : *map) fields[std::string(key)] = text_of(value);
+    } else {
+      TRY(fields, path::build_fields("secret", text_of(item)));
+    }
+    auto id = path::take_field(fields, {"id"}), env = path::take_field(fields, {"env"});
+    auto file = path::take_field(fields, {"src", "source"});
+    path::take_field(fields, {"type"});
+    TRY_OK(path::no_field_left("secret", fields, "id, env or src"));
+    if (id.empty()) return fail(Kind::invalid, "secret: want an id");
+    if (file.empty())
+      build.inputs["secret-envs"] += fmt::format("{}={}\n", id, env.empty() ? id : env);
+    else
+      build.inputs["secret-files"] += fmt::format("{}={}\n", id, file);
+  }
   return {};
 }
 
@@ -102,11 +124,18 @@ Result<> docker_bake(const Ctx& ctx, ActionUse& use) {
                                {"platforms", "platforms"},
                                {"contexts", "build-contexts"},
                                {"output", "outputs"},
+                               {"cache-from", "cache-from"},
+                               {"cache-to", "cache-to"},
+                               {"attest", "attests"},
+                               {"ssh", "ssh"},
                                {"no-cache-filter", "no-cache-filters"}})
       if (auto lines = lines_of(target.fields.find(key)); !lines.empty()) build.inputs[input] = lines;
     build.inputs["target"] = text("target", "");
     build.inputs["no-cache"] = use.flag("no-cache", false) ? "true" : text("no-cache", "false");
     build.inputs["push"] = use.input("push", "false");
+    for (const char* input : {"provenance", "sbom"})
+      if (auto value = use.input(input); !value.empty()) build.inputs[input] = value;
+    TRY_OK_IN(fmt::format("bake: target '{}'", target.name), add_secrets(target, build));
     use.say(fmt::format("Target {}", target.name));
     TRY_OK_IN(fmt::format("target {}", target.name), docker_build_push(ctx, build));
     auto made = doc::parse_json(use.step.record->outputs["metadata"], "metadata");

@@ -85,7 +85,8 @@ class FakeBuilder final : public path::ImageBuilder {
     std::string args;
     for (auto& [key, value] : request.args) args += fmt::format(" {}={}", key, value);
     said += fmt::format("{}:{} {} {}{}\n", request.image, join(std::span<const std::string>(request.tags), ","),
-                        request.context.filename().string(), fs::path(request.dockerfile).filename().string(), args);
+                        fs::canonical(request.context).filename().string(),
+                        fs::path(request.dockerfile).filename().string(), args);
     path::BuildResult out;
     out.digest = Digest::of(request.image);
     return out;

@@ -2,6 +2,7 @@
 #include "ci/detail/images.h"
 #include "base/text.h"
 #include "ci/actions/actions.h"
+#include "ci/actions/build_request.h"
 #include "ci/actions/image_tags.h"
 #include "ci/actions/toolchain.h"
 #include "doc/json.h"
@@ -29,128 +30,12 @@ Name parse_name(std::string_view text) {
   return out;
 }
 
-std::vector<std::string> words(const ActionUse& use, std::string_view input) {
-  std::vector<std::string> out;
-  for (auto& line : use.list(input))
-    for (auto part : split(line, ','))
-      if (!trim(part).empty()) out.emplace_back(trim(part));
-  return out;
-}
-
-Result<std::map<std::string, std::string>> pairs(const ActionUse& use, std::string_view input) {
-  std::map<std::string, std::string> out;
-  for (auto& line : use.list(input)) {
-    auto pair = cut(line, "=");
-    if (!pair) return fail(Kind::invalid, "{}: \"{}\": want NAME=value", input, line);
-    out[std::string(trim(pair->first))] = pair->second;
-  }
-  return out;
-}
-
-// What a builder of a folder at a time cannot do is refused, not left out in silence.
-Result<> refuse(ActionUse& use) {
-  constexpr std::pair<const char*, const char*> refused[] = {
-      {"ssh", "give what the build needs as `secrets`"},
-      {"add-hosts", "builds resolve names as this machine does"},
-      {"cgroup-parent", "builds run below the runner's own limits"}};
-  for (auto& [input, hint] : refused)
-    if (!use.list(input).empty())
-      return Fail(
-          Error(Kind::unavailable, fmt::format("{}: is not supported by slipway's builder", input)).with_hint(hint));
-  if (auto call = use.input("call", "build"); call != "build")
-    return Fail(Error(Kind::unavailable, fmt::format("call {}: build alone is supported", call))
-                    .with_hint("`slipway lint` checks Dockerfiles"));
-  for (auto& line : use.list("outputs")) {
-    std::string type = "image";
-    for (auto& [key, value] : tag_fields(line)) {
-      if (key == "type") type = value;
-      if (key == "dest" || type == "local" || type == "tar" || type == "oci" || type == "cacheonly")
-        return Fail(
-            Error(Kind::unavailable, fmt::format("outputs: \"{}\": images go to this machine's store alone", line))
-                .with_hint("`slipway image export` writes one as an OCI layout"));
-    }
-    if (type != "image" && type != "registry" && type != "docker")
-      return fail(Kind::invalid, "outputs: \"{}\": unknown type {}, want image, registry or docker", line, type);
-  }
-  return {};
-}
-
 // Whether images go on to the registry of their names: `push`, or an output that says so.
 bool pushes(ActionUse& use) {
   bool out = use.flag("push", false);
   for (auto& line : use.list("outputs"))
     for (auto& [key, value] : tag_fields(line))
       out = out || (key == "push" && value == "true") || (key == "type" && value == "registry");
-  return out;
-}
-
-Result<> add_secrets(ActionUse& use, path::BuildRequest& out) {
-  TRY(out.secrets, pairs(use, "secrets"));
-  TRY(auto from_env, pairs(use, "secret-envs"));
-  auto env = use.job.scope(*use.step.frame, &use.step).context("env");
-  for (auto& [id, name] : from_env) {
-    auto value = env.member(name);
-    if (value.is_null()) return fail(Kind::not_found, "secret-envs: {}: there is no variable {}", id, name);
-    out.secrets[id] = value.text();
-  }
-  TRY(auto from_files, pairs(use, "secret-files"));
-  for (auto& [id, file] : from_files) {
-    TRY(auto relative, use.job.relative_of(file));
-    if (!use.job.folder().has_file(relative))
-      return fail(Kind::not_found, "secret-files: {}: no such file {}", id, file);
-    TRY(out.secrets[id], use.job.folder().read(relative, 1 << 20));
-  }
-  for (auto& [id, value] : out.secrets) use.job.add_mask(value);
-  return {};
-}
-
-Result<> add_contexts(ActionUse& use, path::BuildRequest& out) {
-  TRY(auto named, pairs(use, "build-contexts"));
-  for (auto& [name, where] : named) {
-    if (where.starts_with("oci-layout://"))
-      return Fail(Error(Kind::unavailable, fmt::format("build-contexts: {}={}: layouts are not read here", name, where))
-                      .with_hint("name a folder of the job, docker-image://NAME, or a Git repository"));
-    if (where.contains("://") || where.starts_with("git@")) {
-      out.context_urls[name] = where;
-      continue;
-    }
-    TRY(auto relative, use.job.relative_of(where));
-    if (!use.job.folder().has_folder(relative))
-      return fail(Kind::not_found, "build-contexts: {}: no such folder {}", name, where);
-    use.job.folder().looked_at(Look::whole, relative);
-    out.contexts[name] = (use.job.folder().home() / relative).lexically_normal();
-  }
-  return {};
-}
-
-Result<path::BuildRequest> request_of(ActionUse& use) {
-  auto& job = use.job;
-  path::BuildRequest out;
-  auto context = use.input("context", ".");
-  if (context.starts_with("{{") || context.contains("://") || context.starts_with("git@"))
-    return Fail(Error(Kind::unavailable, fmt::format("context {}: only folders of the job are built here", context))
-                    .with_hint("check the repository out and write `context: .`"));
-  TRY(auto relative, job.relative_of(context));
-  if (!job.folder().has_folder(relative))
-    return Fail(Error(Kind::not_found, fmt::format("context {}: no such folder", context))
-                    .with_hint("is there an actions/checkout step before?"));
-  job.folder().looked_at(Look::whole, relative);
-  out.context = (job.folder().home() / relative).lexically_normal();
-  auto file = use.input("file");
-  if (!file.empty()) {
-    TRY(auto dockerfile, job.relative_of(file));
-    if (!job.folder().has_file(dockerfile)) return fail(Kind::not_found, "Dockerfile {}: no such file", file);
-    out.dockerfile = (job.folder().home() / dockerfile).string();
-  }
-  out.target = use.input("target");
-  TRY(out.args, pairs(use, "build-args"));
-  TRY(out.labels, pairs(use, "labels"));
-  TRY_OK(add_secrets(use, out));
-  TRY_OK(add_contexts(use, out));
-  out.platform = join(std::span<const std::string>(words(use, "platforms")), ",");
-  out.no_cache = use.flag("no-cache", false);
-  out.no_cache_stages = words(use, "no-cache-filters");
-  out.push = true;  // into the store of this machine; `push` decides about other hosts
   return out;
 }
 
@@ -228,7 +113,7 @@ Result<> docker_qemu(const Ctx&, ActionUse& use) {
   for (auto& [handler, platform] : handlers)
     if (path_exists(fs::path("/proc/sys/fs/binfmt_misc") / handler)) there.emplace_back(platform);
   use.output("platforms", join(std::span<const std::string>(there), ","));
-  for (auto& asked : words(use, "platforms")) {
+  for (auto& asked : words_of(use, "platforms")) {
     auto known = [&](const std::string& p) {
       return p == asked || p == "linux/" + asked || p.starts_with(asked + "/");
     };
@@ -273,10 +158,10 @@ Result<> docker_build_push(const Ctx& ctx, ActionUse& use) {
   if (!use.job.options().builder)
     return Fail(Error(Kind::unavailable, "no image builder is connected to this runner")
                     .with_hint("run the workflow by `slipway up` or `slipway run`"));
-  TRY_OK(refuse(use));
-  TRY(auto request, request_of(use));
+  TRY(auto wanted, wanted_build(ctx, use));
+  auto& request = wanted.request;
   std::map<std::string, std::vector<std::string>> by_repository;
-  std::vector<std::string> order, names = words(use, "tags");
+  std::vector<std::string> order, names = words_of(use, "tags");
   for (auto& line : use.list("outputs"))
     for (auto& [key, value] : tag_fields(line))
       if (key == "name" && names.empty()) names.push_back(value);
@@ -300,6 +185,7 @@ Result<> docker_build_push(const Ctx& ctx, ActionUse& use) {
     request.image = repository, request.tags = by_repository[repository];
     TRY_OK(build_one(ctx, use, request, built));
   }
+  for (auto& cache : wanted.caches) TRY_OK_IN("cache-to", use.job.folder().move_in(cache.folder.path(), cache.to));
   tell_built(use, built, names.empty() ? order : names);
   return {};
 }

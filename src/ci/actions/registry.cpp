@@ -131,12 +131,12 @@ constexpr CatalogEntry entries[] = {
      "version tags tag-names labels annotations json bake-file-tags bake-file-labels bake-file-annotations bake-file",
      Nature::tells},
     {"docker/build-push-action", docker_build_push,
-     "add-hosts allow~ annotations attests~ build-args build-contexts builder~ cache-from~ cache-to~ call "
-     "cgroup-parent~ context file labels load~ network~ no-cache no-cache-filters outputs platforms provenance~ pull~ "
-     "push sbom~ secrets secret-envs secret-files shm-size~ ssh tags target ulimit~ github-token~",
+     "add-hosts allow~ annotations attests build-args build-contexts builder~ cache-from cache-to call "
+     "cgroup-parent~ context file labels load~ network~ no-cache no-cache-filters outputs platforms provenance pull~ "
+     "push sbom secrets secret-envs secret-files shm-size~ ssh tags target ulimit~ github-token~",
      "imageid digest metadata", Nature::tells},
     {"docker/bake-action", docker_bake,
-     "source workdir files targets no-cache pull~ load~ provenance~ push sbom~ set builder~ allow~ call~ github-token~",
+     "source workdir files targets no-cache pull~ load~ provenance push sbom set builder~ allow~ call~ github-token~",
      "metadata"},
     {"aquasecurity/trivy-action", trivy,
      "scan-type image-ref input~ scan-ref exit-code ignore-unfixed vuln-type~ severity format template~ output "

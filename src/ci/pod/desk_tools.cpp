@@ -87,6 +87,20 @@ Result<std::string> below(const std::string& path, std::string_view what) {
   return plain.string();
 }
 
+// At a registry or with the image; a folder would be one of this machine.
+Result<std::vector<path::BuildCache>> caches_of(doc::View list) {
+  std::vector<path::BuildCache> out;
+  for (auto& v : list.items()) {
+    path::BuildCache cache;
+    cache.type = v["type"].str_or(""), cache.where = v["where"].str_or("");
+    cache.all_stages = v["allStages"].bool_or(false), cache.ignore_errors = v["ignoreErrors"].bool_or(false);
+    if (cache.type != "registry" && cache.type != "inline")
+      return fail(Kind::denied, "cache of type {:?}: only those of registries are read here", cache.type);
+    out.push_back(std::move(cache));
+  }
+  return out;
+}
+
 Result<path::BuildRequest> build_request(const Ctx& ctx, Visit& visit, doc::View v, const fs::path& folder) {
   path::BuildRequest out;
   out.context = folder / "context";
@@ -104,13 +118,20 @@ Result<path::BuildRequest> build_request(const Ctx& ctx, Visit& visit, doc::View
     out.contexts[name] = named;
   }
   out.target = v["target"].str_or(""), out.image = v["image"].str_or(""), out.platform = v["platform"].str_or("");
-  out.args = texts_of(v["args"]), out.labels = texts_of(v["labels"]), out.secrets = texts_of(v["secrets"]);
+  out.args = texts_of(v["args"]), out.labels = texts_of(v["labels"]);
+  out.annotations = texts_of(v["annotations"]), out.index_annotations = texts_of(v["indexAnnotations"]);
+  out.secrets = texts_of(v["secrets"]);
   for (auto& tag : v["tags"].items()) out.tags.push_back(tag.text());
   for (auto& stage : v["noCacheStages"].items()) out.no_cache_stages.push_back(stage.text());
   out.context_urls = texts_of(v["contextUrls"]);
   for (auto& [name, where] : out.context_urls)
     if (where.starts_with("oci-layout:")) return fail(Kind::denied, "context {}: layouts are not read here", name);
   out.no_cache = v["noCache"].bool_or(false), out.push = v["push"].bool_or(true);
+  for (auto& [id, keys] : v["sshKeys"].members())
+    for (auto& key : keys.items()) out.ssh_keys[std::string(id)].push_back(key.text());
+  out.provenance = v["provenance"].str_or(""), out.sbom = v["sbom"].bool_or(false);
+  TRY(out.cache_from, caches_of(v["cacheFrom"]));
+  TRY(out.cache_to, caches_of(v["cacheTo"]));
   if (v["epoch"].present()) out.source_date_epoch = v["epoch"].num_or(0);
   return out;
 }

@@ -14,6 +14,18 @@ doc::Map texts(const std::map<std::string, std::string>& values) {
   return out;
 }
 
+// Those of registries: a folder of the job's is nothing to the builder.
+doc::List caches(const std::vector<path::BuildCache>& all) {
+  doc::List out;
+  for (auto& one : all)
+    if (one.type != "local")
+      out.emplace_back(doc::Map{{"type", one.type},
+                                {"where", one.where},
+                                {"allStages", one.all_stages},
+                                {"ignoreErrors", one.ignore_errors}});
+  return out;
+}
+
 Result<std::string> send_folder(const Ctx& ctx, store::BlobStore& blobs, const fs::path& folder) {
   TRY(auto layer, oci::pack_layer(ctx, blobs, folder, {.compression = oci::Compression::zstd}));
   return layer.descriptor.digest.str();
@@ -29,12 +41,24 @@ class FarBuilder final : public path::ImageBuilder {
                   {"platform", request.platform},
                   {"args", texts(request.args)},
                   {"labels", texts(request.labels)},
+                  {"annotations", texts(request.annotations)},
+                  {"indexAnnotations", texts(request.index_annotations)},
                   {"secrets", texts(request.secrets)},
                   {"tags", doc::List(request.tags.begin(), request.tags.end())},
                   {"noCache", request.no_cache},
                   {"noCacheStages", doc::List(request.no_cache_stages.begin(), request.no_cache_stages.end())},
                   {"contextUrls", texts(request.context_urls)},
-                  {"push", request.push}};
+                  {"push", request.push},
+                  {"provenance", request.provenance},
+                  {"sbom", request.sbom},
+                  {"cacheFrom", caches(request.cache_from)},
+                  {"cacheTo", caches(request.cache_to)}};
+    if (!request.ssh.empty())
+      return Fail(Error(Kind::unavailable, "ssh: an agent in the job's Pod cannot be reached from the builder")
+                      .with_hint("ssh: default=KEYFILE"));
+    doc::Map keys;
+    for (auto& [id, some] : request.ssh_keys) keys.set(id, doc::List(some.begin(), some.end()));
+    body.set("sshKeys", std::move(keys));
     TRY(auto context, send_folder(ctx, blobs_, request.context));
     body.set("context", context);
     fs::path dockerfile = request.dockerfile;
