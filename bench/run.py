@@ -13,7 +13,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 from figures import machine, save, table  # noqa: E402
 
-GROUPS = ("micro", "up", "path", "registry", "cache", "gitops")
+GROUPS = ("micro", "up", "path", "registry", "cache", "gitops", "images")
 
 
 def main():
