@@ -137,6 +137,51 @@ def test_insecure(p):
     assert (p.work / "insecure/o").read_text() == "ok\n"
 
 
+def test_rootless(p):
+    """A plain user, without a range of other users' ids: commands, whiteouts, opaque folders, hard links, caches."""
+    nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--inh-caps=-all"]
+    if not shutil.which("setpriv") or subprocess.run([*nobody, "unshare", "-Ur", "true"], check=False).returncode:
+        return
+    program = p.work / "slipway"
+    shutil.copy(SLIPWAY, program)
+    (p.context / "Dockerfile").write_text(
+        "FROM base AS one\nRUN id -u > /uid && mkdir /d && echo x > /d/f && chmod 4755 /d/f && ln /d/f /d/g\n"
+        "COPY a.txt /a\nRUN rm -r /home /opt && mkdir /opt && ls -A /opt > /list && ls / >> /list\n"
+        "FROM scratch\nCOPY --from=one /list /uid /a /d /\n")
+    home = p.work / "home"
+    home.mkdir()
+    for path in (p.work, home):
+        os.chown(path, 65534, 65534)
+    argv = [*nobody, program, "build", p.context, "--data", home / "data", "--build-context",
+            f"base=oci-layout://{p.layout}", "-o", home / "out"]
+    for said in (b"0 of 4 steps", b"4 of 4 steps"):
+        shutil.rmtree(home / "out", ignore_errors=True)
+        done = subprocess.run([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              timeout=100, check=False, env={**os.environ, "HOME": str(home)})
+        assert done.returncode == 0 and said in done.stderr, done.stderr.decode()
+    out = home / "out"
+    listed = (out / "list").read_text().split()
+    assert (out / "uid").read_text() == "0\n" and "home" not in listed and "opt" in listed, listed
+    assert os.stat(out / "f").st_nlink == 2 and os.stat(out / "f").st_mode & 0o7777 == 0o4755
+    assert os.stat(out / "a").st_uid == 65534
+
+
+def test_cancel(p):
+    """Interrupted in the middle of a command: it ends, and leaves neither container nor mount nor files."""
+    (p.context / "Dockerfile").write_text("FROM base\nRUN echo begun; sleep 1000\n")
+    child = subprocess.Popen([str(a) for a in [SLIPWAY, "build", p.context, "--data", p.work / "data", "--progress", "plain",
+                                               "--build-context", f"base=oci-layout://{p.layout}"]],
+                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    for line in child.stderr:
+        if b"begun" in line and b"RUN" not in line:
+            break
+    child.send_signal(2)
+    child.stderr.read()
+    assert child.wait() == 130, child.returncode
+    assert not os.listdir(p.work / "data/cli/build/steps") and not os.listdir(p.work / "data/cli/box/containers")
+    assert str(p.work) not in pathlib.Path("/proc/self/mountinfo").read_text()
+
+
 def test_progress(p):
     (p.context / "Dockerfile").write_text("FROM base\nRUN sleep 0.4; echo done > /o\n")
     argv = [SLIPWAY, "build", p.context, "--data", p.work / "data", "--build-context", f"base=oci-layout://{p.layout}"]

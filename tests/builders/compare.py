@@ -28,6 +28,9 @@ explained_file = HERE / "explained.json"
 if explained_file.exists():
     EXPLAINED = json.loads(explained_file.read_text())
 
+# What no builder builds here, by our error: why. Another reason than these wants to be looked at.
+UNBUILDABLE = json.loads((HERE / "unbuildable.json").read_text())
+
 FROM = re.compile(r"^\s*FROM\s+((?:--\S+\s+)*)(\S+)(?:\s+AS\s+(\S+))?", re.I | re.M)
 COPY_FROM = re.compile(r"--from=([^\s,]+)|from=([^\s,]+)")
 
@@ -334,6 +337,10 @@ def why(name, peer):
     return None
 
 
+def cannot(name, said):
+    return next((reason for pattern, reason in UNBUILDABLE.items() if re.search(pattern, f"{name} | {said[0]}")), None)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("slipway")
@@ -348,7 +355,7 @@ def main():
     if not (args.corpora / "dockerfiles").is_dir() or not shutil.which("busybox") or not shutil.which(peer):
         print(f"no corpora, no busybox or no {peer}: nothing compared")
         return 77
-    counts = dict.fromkeys(["same", "explained", "neither", "different"], 0)
+    counts = dict.fromkeys(["same", "explained", "neither", "unexamined", "different"], 0)
     with tempfile.TemporaryDirectory(prefix="slipway-compare-", ignore_cleanup_errors=True) as temp:
         work = pathlib.Path(temp)
         layout, digest = make_base(work)
@@ -361,13 +368,16 @@ def main():
             reason = why(case.name, args.peer)
             if result == "different" and reason:
                 result = "explained"
+            if result == "neither":
+                reason = cannot(case.name, said)
+                result = "neither" if reason else "unexamined"
             counts[result] += 1
-            print(f"{result:9} {case.name}" + (f": {reason}" if result == "explained" else ""), flush=True)
-            if result == "different" or args.show:
+            print(f"{result:10} {case.name}" + (f": {reason}" if result in ("explained", "neither") else ""), flush=True)
+            if result in ("different", "unexamined") or args.show:
                 for line in said[:12]:
                     print("          " + line, flush=True)
     print(", ".join(f"{n} {what}" for what, n in counts.items()))
-    return 1 if counts["different"] else 0
+    return 1 if counts["different"] or counts["unexamined"] else 0
 
 
 def compare(case, ours, theirs, work):
