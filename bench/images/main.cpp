@@ -78,14 +78,16 @@ std::vector<fs::path> files_of(const fs::path& tree) {
   return files;
 }
 
-// Reads a tree and gives it to SHA-256 and to igzip, and what comes out to SHA-256, on all cores: no layer is made by less.
+// Reads a tree and gives it to SHA-256 and to igzip, and what comes out to SHA-256, on all cores: no layer is made by
+// less.
 class Mill {
  public:
   explicit Mill(std::vector<fs::path> files) : files_(std::move(files)) {}
   void grind() {
     next_ = 0;
     std::vector<std::jthread> threads;
-    for (unsigned n = 0; n < std::max(1U, std::thread::hardware_concurrency()); ++n) threads.emplace_back([this] { work(); });
+    for (unsigned n = 0; n < std::max(1U, std::thread::hardware_concurrency()); ++n)
+      threads.emplace_back([this] { work(); });
   }
 
  private:
@@ -163,6 +165,4 @@ int run(std::span<char*> arguments) {
 }  // namespace
 }  // namespace slipway
 
-int main(int count, char** arguments) {
-  return slipway::run({arguments, static_cast<std::size_t>(count)});
-}
+int main(int count, char** arguments) { return slipway::run({arguments, static_cast<std::size_t>(count)}); }

@@ -8,7 +8,8 @@ namespace slipway::image {
 // Threads: one.
 class KeyAgent {
  public:
-  // `keys`: private keys as their files hold them, without a passphrase. Errors: not_found (no ssh-agent here), invalid.
+  // `keys`: private keys as their files hold them, without a passphrase. Errors: not_found (no ssh-agent here),
+  // invalid.
   static Result<KeyAgent> start(const Ctx& ctx, const std::vector<std::string>& keys);
   fs::path socket() const { return folder_.path() / "agent"; }
 

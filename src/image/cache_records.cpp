@@ -147,7 +147,9 @@ Result<> FarLayers::bring(const Ctx& ctx, const oci::Descriptor& layer, const st
     say(fmt::format(" => fetching {} of layer {} from {}", human_bytes(layer.size), layer.digest.short_hex(),
                     where.name()));
   auto done = remote_->fetch_blob(ctx, where, layer, blobs_);
-  if (!done && ctx.alive()) known_.lock()->erase(layer.digest.str());
+  // Who does not give one layer is not asked for the next.
+  if (!done && ctx.alive())
+    std::erase_if(*known_.lock(), [&](const auto& known) { return known.second.print() == where.print(); });
   return done;
 }
 

@@ -61,7 +61,8 @@ Result<std::optional<std::int64_t>> Build::time_of(const std::string& name) {
     auto git = fits ? parse_git_address(add->args[0]) : std::optional<GitAddress>();
     if (!fits || !git || (!*git && !is_http(add->args[0])))
       return file_.wrong(stage->from, fmt::format("SOURCE_DATE_EPOCH={}: want a stage FROM scratch with one ADD of an "
-                                                  "address alone", name));
+                                                  "address alone",
+                                                  name));
     return time_of_source(add->args[0]);
   }
   if (const auto* key = context_key(name); key != nullptr) {
@@ -70,7 +71,8 @@ Result<std::optional<std::int64_t>> Build::time_of(const std::string& name) {
                                              : time_of_source(it->second);
   }
   if (name == "context") return std::optional<std::int64_t>();  // a folder has no time of its own
-  return fail(Kind::invalid, "SOURCE_DATE_EPOCH {:?}: want seconds since 1970, or the name of a stage or context", name);
+  return fail(Kind::invalid, "SOURCE_DATE_EPOCH {:?}: want seconds since 1970, or the name of a stage or context",
+              name);
 }
 
 // The request's, else the argument's, else the default that the Dockerfile gives the argument before its first FROM.

@@ -26,8 +26,7 @@ path::BuildRequest recipe(House& house, unsigned number) {
 
 void fill(House& house) {
   if (!must(house.registry->manifest("base/busybox", "1"))) house.base();
-  for (int n = 0; n < 20; ++n)
-    house.file(fmt::format("in/{}", n), std::string(2'000, static_cast<char>('a' + n)));
+  for (int n = 0; n < 20; ++n) house.file(fmt::format("in/{}", n), std::string(2'000, static_cast<char>('a' + n)));
 }
 
 void say(const std::string& line) {
@@ -152,8 +151,8 @@ TEST(Kill, SLOW_BuildsLeaveAConsistentStore) {
   EXPECT_TRUE(must(list_dir(folder / "build/steps")).empty());
   EXPECT_TRUE(must(list_dir(folder / "blobs/tmp")).empty());
   EXPECT_FALSE(must(read_file("/proc/self/mountinfo")).contains(folder.native()));
-  std::printf("%lld kills: %zu builds acknowledged, of %zu recipes\n", static_cast<long long>(kills),
-              told.acknowledged, told.built().size());
+  std::printf("%lld kills: %zu builds acknowledged, of %zu recipes\n", static_cast<long long>(kills), told.acknowledged,
+              told.built().size());
 }
 
 }  // namespace

@@ -79,8 +79,8 @@ Result<> StageRunner::new_layer(const std::string& key, const fs::path& upper, c
   } else {
     TRY(layer.diff_id, oci::diff_id_of(ctx_, upper, pack));
   }
-  using Source = oci::LayerCache::Source;
-  TRY_OK(options.layers->adopt(upper, layer.diff_id, layer.descriptor ? Source::blob : Source::none));
+  using From = oci::LayerCache::Source;
+  TRY_OK(options.layers->adopt(upper, layer.diff_id, layer.descriptor ? From::blob : From::none));
   build_.remember(key, {layer.diff_id, layer.descriptor});
   TRY_OK(build_.shop().steps->put(key, {layer.diff_id, layer.descriptor}));
   state_.layers.push_back(std::move(layer));

@@ -350,6 +350,7 @@ TEST(Database, AnOverwrittenPageIsCorrupt) {
       for (int i = 0; i < 500; ++i) TRY_OK(insert(d, fmt::format("{}{}", i, std::string(100, 'k')), i));
       return {};
     }));
+    must(db->exec("PRAGMA wal_checkpoint(TRUNCATE)"));
   }
   auto text = must(read_file(file));
   for (std::size_t at = 4096; at < text.size(); ++at) text[at] = 'q';

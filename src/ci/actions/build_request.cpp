@@ -78,8 +78,8 @@ Result<> add_secrets(ActionUse& use, path::BuildRequest& out) {
 
 // By a descriptor: what a folder's name leads to may change while it is built.
 Result<fs::path> held_folder(ActionUse& use, WantedBuild& out, const std::string& relative) {
-  TRY(auto fd, open_beneath(use.job.folder().home(), relative.empty() ? "." : relative,
-                            O_PATH | O_DIRECTORY | O_CLOEXEC));
+  TRY(auto fd,
+      open_beneath(use.job.folder().home(), relative.empty() ? "." : relative, O_PATH | O_DIRECTORY | O_CLOEXEC));
   auto path = fs::path(fmt::format("/proc/self/fd/{}/.", fd.get()));
   out.held.push_back(std::move(fd));
   return path;

@@ -54,7 +54,7 @@ struct BlobStore::Writer::Rep {
   Hasher hasher;
   std::string buffer;
   std::uint64_t size = 0, begun = 0;  // given; on their way to the disk
-  bool fetched = false;  // from the origin
+  bool fetched = false;               // from the origin
 
   ~Rep();
   Result<> flush();
