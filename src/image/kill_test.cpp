@@ -1,5 +1,5 @@
-// kill -9 a hundred times (SLIPWAY_KILLS: as often as asked) while images are built: what was acknowledged is there with the
-// right bytes, nothing partial shows, and the next build gives what a fresh one gives.
+// kill -9 a hundred times (SLIPWAY_KILLS: as often as asked) while images are built: what was acknowledged is there
+// with the right bytes, nothing partial shows, and the next build gives what a fresh one gives.
 #include <unistd.h>
 
 #include <random>
