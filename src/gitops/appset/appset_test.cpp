@@ -325,8 +325,8 @@ struct PolicyCase {
   const char* policy;
   const char* want;  // names after b went from the list and c came; project of a
 };
-class Policies : public testing::TestWithParam<PolicyCase> {};
-TEST_P(Policies, Table) {
+class SetPolicies : public testing::TestWithParam<PolicyCase> {};
+TEST_P(SetPolicies, Table) {
   Sets s;
   auto with = [&](std::string_view elements, std::string_view project) {
     s.set(
@@ -340,7 +340,7 @@ TEST_P(Policies, Table) {
   with("{n: a}, {n: c}", "p2");
   EXPECT_EQ(fmt::format("{} {}", s.names(), s.app("a")["spec"]["project"].text()), GetParam().want);
 }
-INSTANTIATE_TEST_SUITE_P(Appset, Policies,
+INSTANTIATE_TEST_SUITE_P(Appset, SetPolicies,
                          testing::ValuesIn(std::to_array<PolicyCase>({
                              {"Sync", "applicationsSync: sync", "a c p2"},
                              {"CreateOnly", "applicationsSync: create-only", "a b c p1"},
