@@ -166,7 +166,7 @@ void repository_changed(House& house, const std::string& url) {
   for (const auto& address : addresses) {
     house.gitops->repository_changed(address);
     if (house.flux) house.flux->repository_changed(address);
-    house.appsets->repository_changed(address);
+    if (house.appsets) house.appsets->repository_changed(address);
   }
 }
 
