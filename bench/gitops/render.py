@@ -108,7 +108,7 @@ def of_size(slipway, kubectl, count, limit, quick, say):
     else:
         figures = [Figure(name, median(ours), "ms", samples=ours, note=note, **beside)]
     if theirs and count >= 1000:
-        figures.append(share_of(f"gitops/render-{count}-memory", median(memory), "MB", median(other_memory), "kubectl kustomize", 0.1 if slow else 0.25, note="peak resident set"))
+        figures.append(share_of(f"gitops/render-{count}-memory", median(memory), "MB", median(other_memory), "kubectl kustomize", 0.1, note="peak resident set"))
     return figures
 
 

@@ -11,25 +11,6 @@
 #include "gotemplate/value.h"
 
 namespace slipway::gotemplate::detail {
-namespace {
-
-using K = Node::Kind;
-using T = Token::Type;
-constexpr int deepest = 400;
-
-NodePtr make(K kind, std::size_t pos, std::string text = "") {
-  auto node = std::make_unique<Node>();
-  node->kind = kind, node->pos = pos, node->text = std::move(text);
-  return node;
-}
-
-std::vector<std::string> names_of(std::string_view dotted) {
-  std::vector<std::string> names;
-  for (auto part : split(dotted, '.')) names.emplace_back(part);
-  return names;
-}
-
-// An integer as Go's ParseInt with base 0 takes it.
 std::optional<std::int64_t> parse_integer(std::string_view text) {
   std::string digits(text);
   bool negative = digits.starts_with('-');
@@ -47,6 +28,24 @@ std::optional<std::int64_t> parse_integer(std::string_view text) {
   constexpr auto most = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
   if (n > most + (negative ? 1 : 0)) return std::nullopt;
   return negative ? static_cast<std::int64_t>(~n + 1) : static_cast<std::int64_t>(n);
+}
+
+namespace {
+
+using K = Node::Kind;
+using T = Token::Type;
+constexpr int deepest = 400;
+
+NodePtr make(K kind, std::size_t pos, std::string text = "") {
+  auto node = std::make_unique<Node>();
+  node->kind = kind, node->pos = pos, node->text = std::move(text);
+  return node;
+}
+
+std::vector<std::string> names_of(std::string_view dotted) {
+  std::vector<std::string> names;
+  for (auto part : split(dotted, '.')) names.emplace_back(part);
+  return names;
 }
 
 class Parser {

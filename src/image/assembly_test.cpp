@@ -255,6 +255,17 @@ net::Handler watched(net::Handler handler, Guarded<std::set<std::string>>& asked
   };
 }
 
+// Gives the house a builder that asks other registries.
+void ask_others(House& house, oci::Remote& remote) {
+  house.base();
+  house.builder.reset();
+  house.builder = make_builder({.registry = house.registry.get(),
+                                .layers = house.layers.get(),
+                                .runtime = house.runtime.get(),
+                                .remote = &remote,
+                                .root = house.dir.path() / "build"});
+}
+
 // Of a cache at a registry only those layers come that the image holds, or that a step works on.
 TEST(Assembly, ALayerOfACacheComesWhenItsBytesAreNeeded) {
   House here(House::With::runtime), other;
@@ -263,16 +274,7 @@ TEST(Assembly, ALayerOfACacheComesWhenItsBytesAreNeeded) {
   auto server = must(net::Server::start({}, watched(other.registry->routes(), asked)));
   oci::Remote remote({.credentials = [](const std::string&) { return std::nullopt; }});
   auto name = server->address() + "/team/cache:main";
-  auto prepare = [&](House& house) {
-    house.base();
-    house.builder.reset();
-    house.builder = make_builder({.registry = house.registry.get(),
-                                  .layers = house.layers.get(),
-                                  .runtime = house.runtime.get(),
-                                  .remote = &remote,
-                                  .root = house.dir.path() / "build"});
-  };
-  prepare(here);
+  ask_others(here, remote);
   std::string text =
       "FROM base/busybox:1 AS build\nRUN echo 1 > /one\nRUN echo 2 > /two\nFROM base/busybox:1\n"
       "COPY --from=build /one /app\n";
@@ -283,7 +285,7 @@ TEST(Assembly, ALayerOfACacheComesWhenItsBytesAreNeeded) {
   ASSERT_EQ(layers.size(), 3u);
 
   House there(House::With::runtime);
-  prepare(there);
+  ask_others(there, remote);
   asked.lock()->clear();
   auto again = there.request(text);
   again.cache_from = r.cache_to;
@@ -323,22 +325,13 @@ TEST(Assembly, ACacheThatKeepsItsLayersToItselfCostsOnlyTime) {
   }));
   oci::Remote remote({.credentials = [](const std::string&) { return std::nullopt; }});
   auto name = server->address() + "/team/cache:main";
-  auto prepare = [&](House& house) {
-    house.base();
-    house.builder.reset();
-    house.builder = make_builder({.registry = house.registry.get(),
-                                  .layers = house.layers.get(),
-                                  .runtime = house.runtime.get(),
-                                  .remote = &remote,
-                                  .root = house.dir.path() / "build"});
-  };
-  prepare(here);
+  ask_others(here, remote);
   auto r = here.request("FROM base/busybox:1\nRUN echo 1 > /one\nRUN echo 2 > /two\n");
   r.cache_to = {{.type = "registry", .where = name}};
   auto first = must(here.build(r));
   gives = false;
   House there(House::With::runtime);
-  prepare(there);
+  ask_others(there, remote);
   auto again = there.request("FROM base/busybox:1\nRUN echo 1 > /one\nRUN echo 2 > /two\n");
   again.cache_from = r.cache_to;
   auto second = there.build(again);

@@ -14,4 +14,7 @@ Result<std::vector<Tree>> parse_trees(std::string_view name, std::string_view te
 // A Go string or character literal with its quotes. Errors: invalid.
 Result<std::string> unquote(std::string_view literal);
 
+// An integer as Go's strconv.ParseInt takes it with base 0.
+std::optional<std::int64_t> parse_integer(std::string_view text);
+
 }  // namespace slipway::gotemplate::detail

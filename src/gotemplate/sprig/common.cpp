@@ -3,30 +3,17 @@
 #include <cmath>
 
 #include "base/text.h"
+#include "gotemplate/detail/parse.h"
 
 namespace slipway::gotemplate::sprig {
 namespace {
 
-// As strconv.ParseInt reads with base 0, without a fraction of zeros.
-std::int64_t parse_integer(std::string_view text) {
+// Go's cast package takes a fraction of zeros away first.
+std::int64_t integer_of(std::string_view text) {
   if (auto dot = text.find('.');
       dot != std::string_view::npos && text.find_first_not_of('0', dot + 1) == std::string_view::npos)
     text = text.substr(0, dot);
-  std::string digits(text);
-  bool negative = digits.starts_with('-');
-  if (negative || digits.starts_with('+')) digits.erase(0, 1);
-  int base = 10;
-  if (digits.size() > 1 && digits[0] == '0') {
-    auto mark = digits[1] | 0x20;
-    base = mark == 'x' ? 16 : mark == 'b' ? 2 : 8;
-    digits.erase(0, mark == 'x' || mark == 'b' || mark == 'o' ? 2 : 1);
-  }
-  if (digits.empty() || digits.find_first_not_of("0123456789abcdefABCDEF") != std::string::npos) return 0;
-  char* end = nullptr;
-  errno = 0;
-  auto n = std::strtoll(digits.c_str(), &end, base);
-  if (errno != 0 || *end != '\0') return 0;
-  return negative ? -n : n;
+  return detail::parse_integer(text).value_or(0);
 }
 
 Value copy_at(const Value& value, int depth, std::size_t& left) {
@@ -51,7 +38,7 @@ std::int64_t to_int64(const Value& value) {
   if (const auto* n = value.if_int()) return n->n;
   if (const auto* d = value.if_float()) return std::fabs(*d) < 0x1p63 ? static_cast<std::int64_t>(*d) : 0;
   if (const auto* b = value.if_bool()) return *b ? 1 : 0;
-  return value.if_string() ? parse_integer(text(value)) : 0;
+  return value.if_string() ? integer_of(text(value)) : 0;
 }
 
 double to_float(const Value& value) {
