@@ -1,5 +1,5 @@
-// kill -9 a hundred times (SLIPWAY_KILLS: as often as asked) while images are built: what was acknowledged is there
-// with the right bytes, nothing partial shows, and the next build gives what a fresh one gives.
+// kill -9 five hundred times (SLIPWAY_KILLS: as often as asked, each) while images are built: what was acknowledged is
+// there with the right bytes, nothing partial shows, and the next build gives what a fresh one gives.
 #include <unistd.h>
 
 #include <random>
@@ -101,9 +101,10 @@ class Told {
 // Kills a child in the middle of whatever it is doing.
 void one_life(const fs::path& folder, Told& told, std::mt19937& random) {
   auto pipe = must(make_pipe());
-  auto child = must(Child::start({.argv = {"/proc/self/exe", "--gtest_filter=Kill.SLOW_BuildsLeaveAConsistentStore"},
-                                  .extra_env = {{folder_of_child, folder.native()}}},
-                                 {.in = -1, .out = pipe.write.get(), .err = -1}));
+  auto child =
+      must(Child::start({.argv = {"/proc/self/exe", "--gtest_filter=Five/Kill.SLOW_BuildsLeaveAConsistentStore/0"},
+                         .extra_env = {{folder_of_child, folder.native()}}},
+                        {.in = -1, .out = pipe.write.get(), .err = -1}));
   pipe.write.reset();
   std::string buffer(1 << 16, '\0');
   auto enough = told.acknowledged + random() % 4;  // none: while it opens what the last one left
@@ -120,7 +121,10 @@ void one_life(const fs::path& folder, Told& told, std::mt19937& random) {
   told.killed();
 }
 
-TEST(Kill, SLOW_BuildsLeaveAConsistentStore) {
+// Five hundred in all, side by side.
+class Kill : public testing::TestWithParam<int> {};
+INSTANTIATE_TEST_SUITE_P(Five, Kill, testing::Range(0, 5));
+TEST_P(Kill, SLOW_BuildsLeaveAConsistentStore) {
   if (const char* folder = std::getenv(folder_of_child)) live(folder);
   House fresh(House::With::runtime);
   NEEDS_RUNTIME(fresh);
