@@ -3,6 +3,7 @@ import json
 import os
 import platform
 import statistics
+import tempfile
 from dataclasses import asdict, dataclass
 
 
@@ -64,7 +65,25 @@ def machine():
     """What the figures depend on, and how quiet it was."""
     model = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
     memory = next(int(line.split()[1]) for line in open("/proc/meminfo") if line.startswith("MemTotal")) / 1048576
-    return {"cpus": os.cpu_count(), "model": model, "memory_gib": round(memory, 1), "kernel": platform.release(), "load": os.getloadavg()[0]}
+    return {"cpus": os.cpu_count(), "model": model, "memory_gib": round(memory, 1), "kernel": platform.release(), "load": os.getloadavg()[0], "disk": disk()}
+
+
+def disk(folder=None):
+    """The file system that folders of the benchmarks lie on. An ext4 without a journal must not give an inode away again
+    at once (ext4's recently_deleted()), and looks past all that were deleted lately: new files get ten times dearer the
+    more are made and deleted."""
+    number = os.stat(folder or tempfile.gettempdir()).st_dev
+    for line in open("/proc/self/mountinfo"):
+        own, _, described = line.partition(" - ")
+        if own.split()[2] == f"{os.major(number)}:{os.minor(number)}":
+            kind, device = described.split()[:2]
+            journal = kind != "ext4" or any(name.startswith(os.path.basename(device) + "-") for name in listed("/proc/fs/jbd2"))
+            return kind if journal else f"{kind} without a journal"
+    return "unknown"
+
+
+def listed(folder):
+    return os.listdir(folder) if os.path.isdir(folder) else []
 
 
 def save(path, figures, when, program):

@@ -37,7 +37,9 @@ def main():
         print(f"  {text}", flush=True)
 
     here = machine()
-    print(f"{here['cpus']} x {here['model']}, {here['memory_gib']} GiB, Linux {here['kernel']}, load {here['load']:.1f}" + (" - not quiet: figures will be worse" if here["load"] > here["cpus"] / 2 else ""))
+    print(f"{here['cpus']} x {here['model']}, {here['memory_gib']} GiB, Linux {here['kernel']}, load {here['load']:.1f}" + (" - not quiet: figures will be worse" if here["load"] > here["cpus"] / 2 else "") + f", {here['disk']}")
+    if "without a journal" in here["disk"]:
+        print("  new files cost up to ten times as much there: name a folder of another file system by TMPDIR")
     began, figures = time.time(), []
     for group in GROUPS:
         if not wanted(group):
