@@ -189,10 +189,11 @@ Result<std::optional<Millis>> run_operation(const Ctx& ctx, Work& work) {
   if (is_failing(op)) return fail_operation(ctx, work);
   bool dry_run = op.sync()["dryRun"].bool_or(false);
   auto step = [&]() -> Result<Progress> {
-    if (auto held = work.project.held_back(work.app, ctx.clock->wall(),
-                                           !doc::View(op.request)["initiatedBy"]["automated"].bool_or(false));
-        !held.empty())
-      return Progress{held, Millis(30000)};
+    bool by_hand = !doc::View(op.request)["initiatedBy"]["automated"].bool_or(false);
+    auto started = parse_rfc3339(op.started_at);
+    auto held = work.project.held_back(work.app, ctx.clock->wall(), by_hand,
+                                       started ? std::optional(*started) : std::nullopt);
+    if (!held.empty()) return Progress{held, Millis(30000)};
     if (!dry_run) {
       TRY(auto home, ensure_namespace(ctx, work.context.client, work.app));
       if (!home.done()) return home;

@@ -94,21 +94,29 @@ std::string Project::refusal(const kube::Type& type, const std::string& ns) cons
   return "";
 }
 
-std::string Project::held_back(const Application& app, WallTime now, bool by_hand) const {
-  std::string open_deny, shut_allow;
+Project::Hold Project::hold_at(const Application& app, WallTime now, bool by_hand) const {
+  Hold deny{{}, true}, allow{{}, true};
   bool open_allow = false;
   for (const auto& view : object_["spec"]["syncWindows"].items()) {
     auto window = window_from(view);
     if (!window || !window->concerns(app)) continue;
-    bool open = is_open(*window, now), passes = by_hand && window->manual;
-    if (!window->allow && open && !passes) open_deny = window->text;
-    if (window->allow && open) open_allow = true;
-    if (window->allow && !open && !passes) shut_allow = window->text;
+    bool open = is_open(*window, now);
+    open_allow = open_allow || (window->allow && open);
+    if (window->allow == open) continue;
+    auto& hold = window->allow ? allow : deny;
+    hold.overrun = hold.overrun && window->overrun;
+    if (!by_hand || !window->manual) hold.why = window->text;
   }
-  if (!open_deny.empty()) return fmt::format("sync window {} of project '{}' is open", open_deny, name_);
-  if (!open_allow && !shut_allow.empty())
-    return fmt::format("no sync window of project '{}' is open, next: {}", name_, shut_allow);
-  return "";
+  if (!deny.why.empty()) return {fmt::format("sync window {} of project '{}' is open", deny.why, name_), deny.overrun};
+  if (open_allow || allow.why.empty()) return {};
+  return {fmt::format("no sync window of project '{}' is open, next: {}", name_, allow.why), allow.overrun};
+}
+
+std::string Project::held_back(const Application& app, WallTime now, bool by_hand,
+                               std::optional<WallTime> started) const {
+  auto hold = hold_at(app, now, by_hand);
+  bool goes_on = started && hold.overrun && hold_at(app, *started, by_hand).why.empty();
+  return goes_on ? "" : hold.why;
 }
 
 }  // namespace slipway::gitops

@@ -1,5 +1,6 @@
 #pragma once
 // What an AppProject permits: sources, destinations, kinds, and when.
+#include "base/cron_window.h"
 #include "gitops/application.h"
 
 namespace slipway::gitops {
@@ -16,25 +17,32 @@ class Project {
   Result<> check_source(const std::string& url) const;
   // Whether an object of this type may be put into this namespace ("" for cluster-scoped): "" or why not.
   std::string refusal(const kube::Type& type, const std::string& ns) const;
-  // Whether syncing is held back now: "" or by which window.
-  std::string held_back(const Application& app, WallTime now, bool by_hand) const;
+  // Whether syncing is held back now: "" or by which window. What started before may go on where windows say so.
+  std::string held_back(const Application& app, WallTime now, bool by_hand,
+                        std::optional<WallTime> started = std::nullopt) const;
 
  private:
   bool permits_namespace(std::string_view ns) const;
+  struct Hold {
+    std::string why;       // "" for none
+    bool overrun = false;  // does not concern what started before
+  };
+  Hold hold_at(const Application& app, WallTime now, bool by_hand) const;
   std::string name_;
   kube::Object object_;  // empty: everything is permitted
 };
 
-// One sync window, at a moment. Schedules are five-field cron, in UTC.
+// One sync window. Schedules are five-field cron, told by the wall clock of its time zone.
 struct SyncWindow {
-  bool allow = false, manual = false;
+  bool allow = false, manual = false, overrun = false;
   std::string schedule, text;
   Millis duration{0};
+  TimeZone zone = TimeZone::utc();
   std::vector<std::string> applications, namespaces, clusters;
   bool all_of = false;  // andOperator
   bool concerns(const Application& app) const;
 };
-// Errors: invalid, naming the field (a time zone other than UTC says so).
+// Errors: invalid, naming the field.
 Result<SyncWindow> window_from(doc::View view);
 bool is_open(const SyncWindow& window, WallTime now);
 

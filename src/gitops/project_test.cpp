@@ -29,6 +29,7 @@ TEST_P(Permits, Table) {
   EXPECT_EQ(w.has("a"), *GetParam().condition == 0);
 }
 #define HERE "destinations: [{server: '*', namespace: '*'}]"
+#define HERE_TWICE "destinations: [{{server: '*', namespace: '*'}}]"  // for fmt
 INSTANTIATE_TEST_SUITE_P(
     Project, Permits,
     testing::ValuesIn(std::to_array<Case>({
@@ -49,11 +50,11 @@ INSTANTIATE_TEST_SUITE_P(
          "{sourceRepos: ['*'], destinations: [{server: '*', namespace: '*'}, {server: '*', namespace: '!shop'}]}",
          "InvalidSpecError: application destination namespace shop is not permitted in project 'default'"},
         {"Empty", "{}", "InvalidSpecError: application repo http://git/config is not permitted in project 'default'"},
-        {"WindowOfAnotherZone",
+        {"WindowOfNoZone",
          "{sourceRepos: ['*'], " HERE
-         ", syncWindows: [{kind: deny, schedule: '0 1 * * *', duration: 1h, timeZone: Europe/Paris}]}",
-         "InvalidSpecError: project default: .spec.syncWindows[0].timeZone: time zone Europe/Paris is not supported, "
-         "want UTC"},
+         ", syncWindows: [{kind: deny, schedule: '0 1 * * *', duration: 1h, timeZone: Europe/Nowhere}]}",
+         "InvalidSpecError: project default: .spec.syncWindows[0].timeZone: time zone \"Europe/Nowhere\": not in this "
+         "system's time zone database"},
     })),
     [](const auto& i) { return i.param.name; });
 
@@ -187,6 +188,13 @@ TEST(Windows, HoldBackAutomaticSyncAndLetHandsThroughWhenTheySay) {
   app = w.look_once();
   EXPECT_EQ((*w.live({"v1", "ConfigMap"}, "a"))["data"]["v"].text(), "2");
   EXPECT_EQ(conditions_of(app), "");
+  // The hours are those of the window's own zone: 15:13 UTC is 00:13 of tomorrow in Tokyo.
+  w.commit({{"a.yaml", config_map("a", "tokyo")}});
+  with("{kind: deny, schedule: '0 0 22 * *', duration: 1h, timeZone: Asia/Tokyo, applications: ['sh*']}");
+  EXPECT_EQ(
+      conditions_of(w.look_once()),
+      "SyncWindowWarning: automatic sync is held back: sync window deny \"0 0 22 * *\" (Asia/Tokyo) for 1h0m0s of "
+      "project 'default' is open");
   // Windows of others do not matter; an allow window that is shut does.
   w.commit({{"a.yaml", config_map("a", "3")}});
   with(
@@ -196,6 +204,30 @@ TEST(Windows, HoldBackAutomaticSyncAndLetHandsThroughWhenTheySay) {
   EXPECT_NE(conditions_of(app).find("no sync window of project 'default' is open, next: allow \"0 3 * * *\""),
             std::string::npos)
       << conditions_of(app);
+}
+
+// What began while it was allowed may end where the window says so, and only there.
+TEST(Windows, OverrunLetsFinishWhatBegan) {
+  for (std::string_view shut : {"kind: deny, schedule: '0 15 * * *'", "kind: allow, schedule: '0 14 * * *'"}) {
+    for (bool overrun : {true, false}) {
+      World w;  // 14:13
+      std::string job =
+          "{apiVersion: batch/v1, kind: Job, metadata: {name: pre, annotations: {argocd.argoproj.io/hook: PreSync}}, "
+          "spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: a}]}}}}";
+      w.commit({{"a.yaml", config_map("a")}, {"pre.yaml", job}});
+      project(w, fmt::format("{{sourceRepos: ['*'], " HERE_TWICE
+                             ", syncWindows: [{{{}, duration: 1h, namespaces: [shop], syncOverrun: {}}}]}}",
+                             shut, overrun));
+      w.application();
+      EXPECT_EQ(message_of(w.look_once()), "waiting for completion of hook Job/pre");
+      w.clock.advance(std::chrono::hours(1));
+      auto app = w.look_once();
+      EXPECT_EQ(message_of(app).starts_with("waiting for completion of hook"), overrun) << shut << message_of(app);
+      // What begins now is held back either way.
+      w.commit({{"a.yaml", config_map("a", "2")}});
+      EXPECT_TRUE(message_of(w.look_once()).contains("sync window")) << shut;
+    }
+  }
 }
 
 }  // namespace

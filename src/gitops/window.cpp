@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <array>
 
-#include "base/cron_window.h"
 #include "base/text.h"
 #include "gitops/project.h"
 
@@ -39,23 +38,30 @@ Result<SyncWindow> window_from(doc::View view) {
   auto kind = view["kind"].text();
   if (kind != "allow" && kind != "deny") return view["kind"].wrong("want allow or deny");
   window.allow = kind == "allow";
-  window.manual = view["manualSync"].bool_or(false);
+  window.manual = view["manualSync"].bool_or(false), window.overrun = view["syncOverrun"].bool_or(false);
   TRY(window.schedule, view["schedule"].str());
   if (!is_cron(window.schedule))
-    return view["schedule"].wrong(fmt::format("got \"{}\", want five cron fields of numbers", window.schedule));
+    return view["schedule"].wrong(fmt::format("got \"{}\", want five cron fields", window.schedule));
   TRY(window.duration, view["duration"].duration());
   if (window.duration <= Millis(0) || window.duration > std::chrono::hours(24 * 31))
     return view["duration"].wrong("want a time above 0, at most 31 days");
-  auto zone = view["timeZone"].text();
-  if (!zone.empty() && zone != "UTC" && zone != "Etc/UTC")
-    return view["timeZone"].wrong(fmt::format("time zone {} is not supported, want UTC", zone));
+  std::string zone_name;
+  if (view["timeZone"].present()) {
+    TRY(zone_name, view["timeZone"].str());
+  }
+  auto zone = TimeZone::find(zone_name);
+  if (!zone) return view["timeZone"].wrong(zone.error().what());
+  window.zone = *std::move(zone);
   window.applications = texts(view["applications"]), window.namespaces = texts(view["namespaces"]),
   window.clusters = texts(view["clusters"]);
   window.all_of = view["andOperator"].bool_or(false);
-  window.text = fmt::format("{} \"{}\" for {}", kind, window.schedule, print_duration(window.duration));
+  auto where = window.zone.name() == "UTC" ? "" : fmt::format(" ({})", window.zone.name());
+  window.text = fmt::format("{} \"{}\"{} for {}", kind, window.schedule, where, print_duration(window.duration));
   return window;
 }
 
-bool is_open(const SyncWindow& window, WallTime now) { return is_cron_open(window.schedule, window.duration, now); }
+bool is_open(const SyncWindow& window, WallTime now) {
+  return is_cron_open(window.schedule, window.duration, now, window.zone);
+}
 
 }  // namespace slipway::gitops

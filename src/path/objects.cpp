@@ -309,11 +309,17 @@ Result<PromotionWindow> window_from(const doc::View& view) {
   if (kind != "allow" && kind != "deny") return view["kind"].wrong("want allow or deny");
   w.allow = kind == "allow";
   TRY(w.schedule, view["schedule"].str());
-  if (!is_cron(w.schedule))
-    return view["schedule"].wrong(fmt::format("got \"{}\", want five cron fields of numbers, in UTC", w.schedule));
+  if (!is_cron(w.schedule)) return view["schedule"].wrong(fmt::format("got \"{}\", want five cron fields", w.schedule));
   TRY(w.duration, view["duration"].duration());
   if (w.duration <= Millis(0) || w.duration > std::chrono::hours(24 * 31))
     return view["duration"].wrong("want a time above 0, at most 31 days");
+  std::string zone_name;
+  if (view["timeZone"].present()) {
+    TRY(zone_name, view["timeZone"].str());
+  }
+  auto zone = TimeZone::find(zone_name);
+  if (!zone) return view["timeZone"].wrong(zone.error().what());
+  w.zone = *std::move(zone);
   return w;
 }
 

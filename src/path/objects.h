@@ -15,6 +15,7 @@
 #include <map>
 #include <string>
 
+#include "base/time_zone.h"
 #include "doc/value.h"
 #include "doc/view.h"
 #include "path/types.h"
@@ -40,11 +41,12 @@ Result<Promotion> promotion_from(doc::View view);
 Result<Verdict> verdict_from(doc::View view);
 Result<Notice> notice_from(doc::View view);
 
-// Hours in which promotions may or may not happen: a cron schedule, in UTC, that opens for a while.
+// Hours in which promotions may or may not happen: a cron schedule that opens for a while.
 struct PromotionWindow {
   bool allow = false;  // else deny, which wins
   std::string schedule;
   Millis duration{0};
+  TimeZone zone = TimeZone::utc();
 };
 // One stage of the chain in a Pipeline.
 struct Environment {

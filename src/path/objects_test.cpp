@@ -97,7 +97,11 @@ INSTANTIATE_TEST_SUITE_P(
                     Wrong{"NoName", "spec: {environments: [{path: x}]}", ".spec.environments[0].name"},
                     Wrong{"Unknown", "spec: {environments: [{name: a, after: b}]}", "there is no environment \"b\""},
                     Wrong{"Circle", "spec: {environments: [{name: a, after: b}, {name: b, after: a}]}", "circle"},
-                    Wrong{"Twice", "spec: {environments: [{name: a}, {name: a}]}", "twice"}),
+                    Wrong{"Twice", "spec: {environments: [{name: a}, {name: a}]}", "twice"},
+                    Wrong{"Zone",
+                          "spec: {environments: [{name: a, windows: [{kind: deny, schedule: '0 1 * * *', duration: 1h, "
+                          "timeZone: Nowhere/There}]}]}",
+                          "environments[0].windows[0].timeZone: time zone \"Nowhere/There\""}),
     [](const auto& i) { return i.param.name; });
 
 TEST(Objects, PipelineOfTheExample) {

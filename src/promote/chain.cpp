@@ -108,7 +108,7 @@ class Chain {
     promotion.phase = path::Phase::waiting, promotion.message = "held back: " + held;
     next_.held.push_back(std::move(promotion));
     for (const auto& window : environment.windows)
-      look_again_at(cron_changes(window.schedule, window.duration, now_, std::chrono::hours(24)));
+      look_again_at(cron_changes(window.schedule, window.duration, now_, std::chrono::hours(24), window.zone));
     look_again_at(now_ + std::chrono::hours(24));
   }
 
@@ -144,10 +144,10 @@ std::string held_back(const path::Environment& environment, WallTime now) {
   const path::PromotionWindow* closed = nullptr;
   bool allowed = false;
   auto print = [](const path::PromotionWindow& w) {
-    return fmt::format("\"{}\" (UTC) for {}", w.schedule, print_duration(w.duration));
+    return fmt::format("\"{}\" ({}) for {}", w.schedule, w.zone.name(), print_duration(w.duration));
   };
   for (const auto& window : environment.windows) {
-    bool open = is_cron_open(window.schedule, window.duration, now);
+    bool open = is_cron_open(window.schedule, window.duration, now, window.zone);
     if (!window.allow && open) return "no promotions during " + print(window);
     if (!window.allow) continue;
     allowed = allowed || open;

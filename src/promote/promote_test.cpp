@@ -352,6 +352,18 @@ TEST_F(ChainTest, WindowsHoldBack) {
   EXPECT_EQ(next(80), "again at 1490") << "noon: closed; the next thing to happen is tomorrow's denial";
 }
 
+// 10:40 UTC is 19:40 in Tokyo.
+TEST_F(ChainTest, WindowsHaveTheirZone) {
+  auto tokyo = TimeZone::find("Asia/Tokyo");
+  if (!tokyo) GTEST_SKIP() << "no time zone database";
+  auto& dev = pipeline.environments[0];
+  dev.windows = {{.allow = true, .schedule = "0 20 * * 5", .duration = std::chrono::hours(1), .zone = *tokyo}};
+  EXPECT_EQ(next(0), "again at 20");
+  EXPECT_EQ(held_back(dev, at(0)), "promotions only during \"0 20 * * 5\" (Asia/Tokyo) for 1h0m0s");
+  EXPECT_EQ(next(20), "dev sha-2 Pending []; ");
+  EXPECT_EQ(next(80), "again at 1520") << "the next day is no Friday, but it is looked at";
+}
+
 // Who may approve is asked first; the hours count when it would happen.
 TEST_F(ChainTest, AnApprovalWaitsForItsWindow) {
   hold("staging", 2, Verdict::pass, 0);
