@@ -156,7 +156,7 @@ Result<> check_all(const Ctx& ctx, Work& work) {
     if (first) first = Fail(std::move(checked).error().in(fmt::format("{} {}", r.type.kind, r.key.str())));
   }
   for (const auto& task : work.tasks) {
-    if (!task.hook) continue;
+    if (!task.hook || is_deletion(task.phase)) continue;
     if (auto refusal = work.project.refusal(task.type, task.key.ns); !refusal.empty() && first)
       first = fail(Kind::denied, "hook {}: {}", task.key.name, refusal);
   }

@@ -56,7 +56,9 @@ class ArgoFront final : public Front {
   std::optional<kube::RemoveOptions::Propagation> cascade_of(const kube::Object& object) const override {
     return gitops::cascade_of(object);
   }
-  bool is_our_finalizer(std::string_view finalizer) const override { return is_cascade_finalizer(finalizer); }
+  bool is_our_finalizer(std::string_view finalizer) const override {
+    return is_cascade_finalizer(finalizer) || is_hook_finalizer(finalizer);
+  }
   bool takes_definitions() const override { return false; }
 
   std::string unready(const kube::Object& dependency, const Application&) const override {

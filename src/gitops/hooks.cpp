@@ -6,30 +6,49 @@
 namespace slipway::gitops::detail {
 namespace {
 
-constexpr std::string_view operation_annotation = "slipway.dev/sync-operation";
 constexpr std::string_view former_message = "waiting for the former hook to go";
 
-// generateName hooks get a name that is theirs for this operation, so that a restart finds them again.
+}  // namespace
+
+std::string hook_run(const Operation& op, SyncPhase phase) {
+  return is_deletion(phase) ? fmt::format("{}/deletion-{}", op.started_at, op.retries)
+                            : op.started_at + "/" + op.revision();
+}
+
+namespace {
+
+// A generated name is this run's own, so that a restart finds the object again.
+std::string generated_name(const Task& task, const Operation& op) {
+  auto when = parse_rfc3339(op.started_at).value_or(WallTime{});
+  auto seconds = std::chrono::duration_cast<std::chrono::seconds>(when.time_since_epoch()).count();
+  return fmt::format("{}{}-{}-{}", task.object.str_at({"metadata", "generateName"}), op.revision().substr(0, 7),
+                     lower(to_string(task.phase)), seconds);
+}
+
+}  // namespace
+
 doc::Value hook_object(const Application& app, const Task& task, const Operation& op) {
-  auto object = applied_object(app, task);
-  auto& meta = object["metadata"].map();
-  meta["annotations"][operation_annotation] = op.started_at + "/" + op.revision();
   if (task.key.name.empty()) {
-    auto when = parse_rfc3339(op.started_at).value_or(WallTime{});
-    auto seconds = std::chrono::duration_cast<std::chrono::seconds>(when.time_since_epoch()).count();
-    meta.set("name", fmt::format("{}{}-{}-{}", object.str_at({"metadata", "generateName"}), op.revision().substr(0, 7),
-                                 lower(to_string(task.phase)), seconds));
+    Task named = task;
+    named.key.name = generated_name(task, op);
+    auto& meta = named.object["metadata"].map();
+    meta.set("name", named.key.name);
     meta.erase("generateName");
+    return hook_object(app, named, op);
   }
+  auto object = applied_object(app, task);
+  object["metadata"]["annotations"][operation_annotation] = hook_run(op, task.phase);
   return object;
 }
 
-Result<> drop(const Ctx& ctx, kube::Client& client, const kube::Object& live) {
+Result<> drop_hook(const Ctx& ctx, kube::Client& client, const kube::Object& live) {
   if (live.deleting()) return {};
   auto removed = client.remove(ctx, live.type(), live.key(),
                                {.propagation = kube::RemoveOptions::Propagation::background, .uid = live.uid()});
   return !removed && removed.error().is(Kind::not_found) ? Result<>{} : removed;
 }
+
+namespace {
 
 // The hook's object as it is now, made when it is not there; nothing while one of an earlier operation is in the way.
 Result<std::optional<kube::Object>> live_hook(const Ctx& ctx, Work& work, const Task& task, const doc::Value& object,
@@ -42,7 +61,7 @@ Result<std::optional<kube::Object>> live_hook(const Ctx& ctx, Work& work, const 
   // Whatever its policy says: how an earlier operation's came out is no answer for this one. (Argo CD applies over it
   // where the policy is HookSucceeded or HookFailed alone, and takes the old outcome.)
   if (former) {
-    TRY_OK(drop(ctx, client, *live));
+    TRY_OK(drop_hook(ctx, client, *live));
     TRY(live, client.get(ctx, task.type, key));
     if (live) {
       result.outcome = "Running", result.message = former_message;
@@ -58,8 +77,7 @@ Result<std::optional<kube::Object>> live_hook(const Ctx& ctx, Work& work, const 
 
 }  // namespace
 
-Result<HookState> run_hook(const Ctx& ctx, Work& work, const Task& task) {
-  auto& op = work.status.operation;
+Result<HookState> run_hook(const Ctx& ctx, Work& work, Operation& op, const Task& task) {
   auto object = hook_object(work.app, task, op);
   auto& result = result_of(op, task.type, {task.key.ns, object.str_at({"metadata", "name"})}, task.phase);
   result.hook = true;
@@ -85,7 +103,7 @@ Result<HookState> run_hook(const Ctx& ctx, Work& work, const Task& task) {
   if (task.delete_policies.contains(good ? DeletePolicy::succeeded : DeletePolicy::failed)) {
     // How it came out is on disk before the evidence goes.
     TRY_OK(record(ctx, work, Recorded::outcome));
-    TRY_OK(drop(ctx, work.context.client, **live));
+    TRY_OK(drop_hook(ctx, work.context.client, **live));
   }
   return good ? HookState::done : HookState::failed;
 }

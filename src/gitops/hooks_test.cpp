@@ -192,11 +192,13 @@ TEST(Hooks, WaitForAFormerOneThatIsSlowToGo) {
 
 TEST(Hooks, UnsupportedWordsAreConditions) {
   World w;
-  w.commit({{"a.yaml", config_map("a")}, {"j.yaml", job("bye", "PreDelete")}});
+  w.commit({{"a.yaml", config_map("a")}, {"j.yaml", job("bye", "PreDelte")}});
   w.application();
   auto app = w.look_once();
-  EXPECT_EQ(conditions_of(app),
-            "HookWarning: Job shop/bye: hook PreDelete is not run: hooks of deletion are not supported");
+  EXPECT_EQ(
+      conditions_of(app),
+      "HookWarning: Job shop/bye: hook PreDelte is unknown and never run, want PreSync, Sync, PostSync, SyncFail, "
+      "PreDelete, PostDelete or Skip");
   EXPECT_EQ(phase_of(app), "Succeeded");
 }
 

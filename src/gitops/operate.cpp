@@ -114,7 +114,7 @@ Result<Progress> advance(const Ctx& ctx, Work& work) {
         TRY_OK(advance_object(ctx, work, *task, gated, waiting));
         continue;
       }
-      TRY(auto state, run_hook(ctx, work, *task));
+      TRY(auto state, run_hook(ctx, work, op, *task));
       if (state == HookState::failed)
         return fail(Kind::invalid, "{} hook {} failed", to_string(task->phase), task->key.name);
       if (state == HookState::running && waiting.empty())
@@ -131,7 +131,7 @@ Result<std::optional<Millis>> fail_operation(const Ctx& ctx, Work& work) {
   bool running = false;
   for (const auto& task : work.tasks) {
     if (!task.hook || task.phase != SyncPhase::sync_fail || op.selective()) continue;
-    auto state = run_hook(ctx, work, task);
+    auto state = run_hook(ctx, work, op, task);
     if (!state && (may_pass(state.error()) || state.error().is(Kind::cancelled))) return Fail(std::move(state).error());
     if (!state) {
       auto& result = result_of(op, task.type, task.key, task.phase);
@@ -191,8 +191,8 @@ Result<std::optional<Millis>> run_operation(const Ctx& ctx, Work& work) {
   auto step = [&]() -> Result<Progress> {
     bool by_hand = !doc::View(op.request)["initiatedBy"]["automated"].bool_or(false);
     auto started = parse_rfc3339(op.started_at);
-    auto held = work.project.held_back(work.app, ctx.clock->wall(), by_hand,
-                                       started ? std::optional(*started) : std::nullopt);
+    auto held =
+        work.project.held_back(work.app, ctx.clock->wall(), by_hand, started ? std::optional(*started) : std::nullopt);
     if (!held.empty()) return Progress{held, Millis(30000)};
     if (!dry_run) {
       TRY(auto home, ensure_namespace(ctx, work.context.client, work.app));

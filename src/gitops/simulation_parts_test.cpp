@@ -12,17 +12,30 @@ std::string config_map_text(const std::string& name, const std::string& value, i
       name, wave, value);
 }
 
-std::string hook_text(const std::string& app, const std::string& policy) {
+namespace {
+
+// A Job and a ConfigMap, each a hook.
+std::string two_hooks(const std::string& app, const std::string& policy, const std::string& first,
+                      const std::string& second) {
   auto policies = policy.empty() ? "" : fmt::format(", argocd.argoproj.io/hook-delete-policy: {}", policy);
   return fmt::format(
-      "apiVersion: batch/v1\nkind: Job\nmetadata: {{name: {0}-pre, annotations: {{argocd.argoproj.io/hook: "
-      "PreSync{1}}}}}\n"
+      "apiVersion: batch/v1\nkind: Job\nmetadata: {{name: {0}-{4}, annotations: {{argocd.argoproj.io/hook: "
+      "{2}{1}}}}}\n"
       "spec: {{template: {{spec: {{restartPolicy: Never, containers: [{{name: c, image: i}}]}}}}}}\n"
       "---\n"
-      "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {0}-post, annotations: {{argocd.argoproj.io/hook: "
-      "PostSync{1}}}}}\n"
+      "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {0}-{5}, annotations: {{argocd.argoproj.io/hook: "
+      "{3}{1}}}}}\n"
       "data: {{v: hook}}\n",
-      app, policies);
+      app, policies, first, second, lower(first), lower(second));
+}
+
+}  // namespace
+
+std::string hook_text(const std::string& app, const std::string& policy) {
+  return two_hooks(app, policy, "PreSync", "PostSync");
+}
+std::string deletion_hook_text(const std::string& app, const std::string& policy) {
+  return two_hooks(app, policy, "PreDelete", "PostDelete");
 }
 
 namespace {
@@ -40,6 +53,7 @@ std::map<std::string, std::string> files_of(const Commit& commit) {
     for (const auto& [name, value] : desired.maps)
       files[fmt::format("{}/{}.yaml", app, name)] = config_map_text(name, value, wave++ % 2);
     if (desired.hooks) files[app + "/hooks.yaml"] = hook_text(app, desired.hook_policy);
+    if (desired.deletion_hooks) files[app + "/deletion.yaml"] = deletion_hook_text(app, desired.hook_policy);
     if (desired.broken) files[app + "/broken.yaml"] = "kind: [\n";
   }
   return files;

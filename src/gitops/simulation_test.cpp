@@ -25,6 +25,7 @@ struct Seat {
   };
   std::map<kube::Type, Place> watches;
   std::size_t heads_at_look = 0;
+  bool tears_down = false;
 };
 
 // One API for all worlds: making one costs as much as a thousand steps.
@@ -116,6 +117,7 @@ class World {
   void check_removal(const Seat& seat, const std::string& app, const kube::Object& application,
                      const kube::Object& object);
   void check_content(const std::string& app, const kube::Object& application, const kube::Object& object);
+  void check_deletion_hook(const std::string& app, const kube::Object& application, const kube::Object& object);
   void note_hook(const kube::Object& before, const kube::Object& after);
   std::string app_of(const kube::Object& object) const;
   std::string rest() const;
@@ -147,7 +149,7 @@ Desired World::some(const std::string& app) {
   auto count = 1 + dice_.below(3);
   for (std::uint64_t i = 0; i < count; ++i)
     desired.maps[fmt::format("{}-m{}", app, dice_.below(4))] = std::to_string(++value_);
-  desired.hooks = dice_.chance(400);
+  desired.hooks = dice_.chance(400), desired.deletion_hooks = dice_.chance(300);
   constexpr const char* policies[] = {"", "HookSucceeded", "BeforeHookCreation"};
   desired.hook_policy = policies[dice_.below(std::size(policies))];
   return desired;
@@ -227,6 +229,8 @@ bool World::look(Seat& seat) {
   auto key = seat.dispatch->applications().try_pop();
   if (!key) return false;
   seat.heads_at_look = repositories_.heads();
+  auto before = person_.get(detail::application_type, *key);
+  seat.tears_down = before && before->deleting();
   std::set<kube::Type> wanted;
   seat.dispatch->look_at(ctx(), *key, [&](const kube::Type& type) { wanted.insert(type); });
   for (const auto& type : wanted)
@@ -377,7 +381,14 @@ void World::about_to_write(Seat& seat, const std::string& verb, const kube::Obje
 void World::check_removal(const Seat& seat, const std::string& app, const kube::Object& application,
                           const kube::Object& object) {
   bool hook = !object.annotation("argocd.argoproj.io/hook").empty();
-  if (hook || application.deleting()) return;
+  if (hook) return;
+  if (application.deleting()) {
+    if (!seat.tears_down) return;  // deleted since the look began
+    for (const auto& finalizer : application["metadata"]["finalizers"].items())
+      if (finalizer.text() == hook_finalizer(SyncPhase::pre_delete))
+        violate(fmt::format("{} {} goes before the PreDelete hooks are done", object.kind(), object.name()));
+    return;
+  }
   for (const auto* commit : repositories_.heads_since(seat.heads_at_look)) {
     auto desired = commit->find(app);
     if (desired != commit->end() && !desired->second.broken && !desired->second.maps.contains(object.name())) return;
@@ -388,6 +399,8 @@ void World::check_removal(const Seat& seat, const std::string& app, const kube::
 // An operation is recorded before its first write, and what is written is what its commit says.
 void World::check_content(const std::string& app, const kube::Object& application, const kube::Object& object) {
   auto status = application["status"];
+  if (object.annotation(operation_annotation).contains("/deletion-"))
+    return check_deletion_hook(app, application, object);
   auto operation = status["operationState"];
   if (operation["phase"].text().empty())
     return violate(fmt::format("{} {} is written before any operation is recorded", object.kind(), object.name()));
@@ -402,6 +415,16 @@ void World::check_content(const std::string& app, const kube::Object& applicatio
   }
   violate(fmt::format("{} {} is written as \"{}\", which no recorded commit says", object.kind(), object.name(),
                       object["data"]["v"].text()));
+}
+
+// A try of a deletion is recorded before its hooks are made; those of the end come when nothing else is left.
+void World::check_deletion_hook(const std::string& app, const kube::Object& application, const kube::Object& object) {
+  if (application["status"]["deletionState"]["phase"].text().empty())
+    return violate(fmt::format("{} {} is made before a try is recorded", object.kind(), object.name()));
+  if (object.annotation("argocd.argoproj.io/hook") != "PostDelete" || rules_.seats > 1) return;
+  for (const auto& left : must(person_.client().list(Ctx(), config_map_type, {.ns = ns_})).items)
+    if (app_of(left) == app && left.annotation("argocd.argoproj.io/hook").empty())
+      violate(fmt::format("{} is made and {} is still there", object.name(), left.name()));
 }
 
 // A hook is made once in an operation.

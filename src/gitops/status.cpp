@@ -157,6 +157,7 @@ AppStatus status_from(const kube::Object& application) {
   for (const auto& r : view["inventory"].items())
     status.inventory.push_back({{r["apiVersion"].text(), r["kind"].text()}, {r["namespace"].text(), r["name"].text()}});
   status.operation = operation_from(view["operationState"]);
+  status.deletion = operation_from(view["deletionState"]);
   for (const auto& h : view["history"].items())
     status.history.push_back({h["id"].num_or(0), revisions_of(h), h["deployedAt"].text(), h["deployStartedAt"].text(),
                               source_of(h), h["initiatedBy"].value()});
@@ -187,6 +188,7 @@ doc::Value to_doc(const AppStatus& status, const kube::Object& before, const std
   else if (!status.source_types.empty())
     map.set("sourceType", status.source_types.front());
   if (!status.operation.phase.empty()) map.set("operationState", operation_doc(status.operation));
+  if (!status.deletion.phase.empty()) map.set("deletionState", operation_doc(status.deletion));
   // reconciledAt moves only when something else did: an idle controller writes nothing.
   map.set("reconciledAt", before["status"]["reconciledAt"].str_or(now));
   return map;

@@ -54,6 +54,7 @@ struct AppStatus {
   std::vector<Compared> resources;
   std::vector<InventoryEntry> inventory;  // everything applied and not yet seen gone
   Operation operation;
+  Operation deletion;  // the hooks of its deletion: their tries and outcomes
   std::vector<HistoryEntry> history;
   std::vector<AppCondition> conditions;
   std::vector<std::string> images;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "gitops/detail/desired.h"
 #include "gitops/detail/operate.h"
 #include "gitops/front.h"
 
@@ -11,65 +12,6 @@ namespace {
 
 void add_condition(AppStatus& status, std::string type, std::string message) {
   status.conditions.push_back({std::move(type), std::move(message)});
-}
-
-// Objects without a namespace land in the destination's; cluster-scoped ones have none.
-Result<> place_objects(const Ctx& ctx, kube::Client& client, const Application& app, std::vector<doc::Value>& objects,
-                       AppStatus& status) {
-  std::map<std::pair<std::string, std::string>, bool> brought;  // group, kind of CRDs that come along -> namespaced
-  for (const auto& object : objects)
-    if (object.str_at({"kind"}) == "CustomResourceDefinition")
-      brought[{object.str_at({"spec", "group"}), object.str_at({"spec", "names", "kind"})}] =
-          object.str_at({"spec", "scope"}) != "Cluster";
-  for (auto& value : objects) {
-    kube::Object object{doc::Value(value)};
-    auto resource = client.resource(ctx, object.type());
-    if (!resource && !resource.error().is(Kind::not_found)) return Fail(std::move(resource).error());
-    auto definition = brought.find({object.type().group(), object.kind()});
-    if (!resource && definition == brought.end())
-      add_condition(
-          status, "ComparisonError",
-          fmt::format("{}: the cluster knows no {} of {}", object.name(), object.kind(), object.api_version()));
-    bool namespaced = resource ? resource->namespaced : definition == brought.end() || definition->second;
-    auto& meta = value["metadata"].map();
-    if (namespaced && object.ns().empty()) meta.set("namespace", app.ns.empty() ? "default" : app.ns);
-    if (!namespaced) meta.erase("namespace");
-  }
-  return {};
-}
-
-// A name that is only made on creation cannot be found again, but for hooks, whose operation names them.
-void drop_nameless(std::vector<Task>& tasks, AppStatus& status) {
-  std::erase_if(tasks, [&](const Task& task) {
-    if (task.hook || !task.key.name.empty()) return false;
-    add_condition(status, "ComparisonError",
-                  fmt::format("{} {}: has no metadata.name, want one (generateName is for hooks)", task.type.kind,
-                              task.object.str_at({"metadata", "generateName"})));
-    return true;
-  });
-}
-
-void drop_repeated(std::vector<doc::Value>& objects, AppStatus& status) {
-  std::map<std::string, std::size_t> last;
-  std::vector<doc::Value> kept;
-  for (auto& value : objects) {
-    kube::Object object{doc::Value(value)};
-    if (object.name().empty()) {  // generateName: each is its own
-      kept.push_back(std::move(value));
-      continue;
-    }
-    auto id = fmt::format("{}/{}/{}", object.type().group(), object.kind(), object.key().str());
-    auto [it, fresh] = last.try_emplace(id, kept.size());
-    if (!fresh) {
-      add_condition(
-          status, "RepeatedResourceWarning",
-          fmt::format("{} {} appears more than once; the last one counts", object.kind(), object.key().str()));
-      kept[it->second] = std::move(value);
-    } else {
-      kept.push_back(std::move(value));
-    }
-  }
-  objects = std::move(kept);
 }
 
 // Objects of the inventory that Git no longer wants; those that are gone or not ours leave the inventory.
@@ -202,51 +144,22 @@ Result<Looked> look(const Ctx& ctx, const SyncContext& context, const kube::Obje
   const auto& front = front_of(application.type());
   auto status = front.status_from(application);
   if (application.deleting()) return detail::tear_down(ctx, context, application, std::move(status));
-  auto app = front.read(ctx, context.home(), application);
-  if (!app) {
-    if (app.error().is(Kind::cancelled)) return Fail(std::move(app).error());
-    auto again = app.error().retryable() ? Millis(5000) : Millis(180000);
-    return unknown(ctx, application, std::move(status), front.condition_of(app.error()), app.error().what(), again);
-  }
-  TRY(auto blocked, detail::unready_dependency(ctx, context.home(), *app));
-  auto project = &front == &argo_front() ? Project::read(ctx, context.home(), *app) : Result<Project>();
-  if (!project && !project.error().is(Kind::denied) && !project.error().is(Kind::invalid))
-    return Fail(std::move(project).error());
-  auto allowed = project ? project->check(*app) : Result<>(Fail(project.error()));
-  if (!allowed)
-    return unknown(ctx, application, std::move(status), "InvalidSpecError", allowed.error().what(), Millis(180000));
-  if (application.annotation("argocd.argoproj.io/refresh") == "hard") {
-    context.renderer.forget(app->key);
-    context.comparer.forget(app->key.str());
-  }
-  // What a kustomization names elsewhere is a source as well.
-  auto rendered =
-      context.renderer.render(ctx, *app, [&](const std::string& url) { return project->check_source(url); });
-  if (!rendered) {
-    if (rendered.error().is(Kind::cancelled)) return Fail(std::move(rendered).error());
-    auto again = rendered.error().retryable() ? Millis(5000) : Millis(180000);
-    return unknown(ctx, application, std::move(status), "ComparisonError", rendered.error().print(), again);
-  }
-  if (context.unreachable)
-    for (const auto& source : app->sources)
-      if (auto why = context.unreachable(source.repo_url); !why.empty())
-        add_condition(status, "RepositoryWarning", "kept as it was known last: " + why);
-  auto objects = *(*rendered)->objects;
-  drop_repeated(objects, status);
-  TRY_OK(place_objects(ctx, context.client, *app, objects, status));
-  std::vector<std::string> warnings;
-  auto tasks = front.tasks(objects, *app, warnings);
-  for (auto& warning : warnings) add_condition(status, "HookWarning", std::move(warning));
-  drop_nameless(tasks, status);
-  status.revisions = app->revision_text.empty() ? (*rendered)->revisions : Revisions{app->revision_text};
-  status.source_types = (*rendered)->types;
-  TRY_OK(compare_all(ctx, context, *app, *project, tasks, status));
-  TRY(auto extras, find_extras(ctx, context.client, *app, tasks, status));
+  TRY(auto read, detail::read_desired(ctx, context, application, status));
+  if (auto* wrong = std::get_if<detail::Unreadable>(&read))
+    return unknown(ctx, application, std::move(status), std::move(wrong->type), std::move(wrong->message),
+                   wrong->again);
+  auto& [app, project, objects, tasks, revisions, source_types] = std::get<detail::Desired>(read);
+  TRY(auto blocked, detail::unready_dependency(ctx, context.home(), app));
+  TRY(auto held, detail::hold_for_hooks(ctx, context.home(), application, tasks));
+  status.revisions = std::move(revisions), status.source_types = std::move(source_types);
+  TRY_OK(compare_all(ctx, context, app, project, tasks, status));
+  TRY(auto extras, find_extras(ctx, context.client, app, tasks, status));
   status.resources.insert(status.resources.end(), extras.begin(), extras.end());
-  detail::Work work{context, *app, application, *project, tasks, status, blocked, false, {}};
+  detail::Work work{context, app, held, project, tasks, status, blocked, false, {}};
+  if (held.resource_version() != application.resource_version()) work.versions.insert(held.resource_version());
   TRY(auto again, detail::operate(ctx, work));
   summarize(status, objects);
-  return Looked{front.to_doc(status, application, rfc3339(ctx.clock->wall())), again, types_of(status, tasks),
+  return Looked{front.to_doc(status, held, rfc3339(ctx.clock->wall())), again, types_of(status, tasks),
                 work.request_taken, std::move(work.versions)};
 }
 

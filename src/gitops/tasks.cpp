@@ -50,8 +50,12 @@ std::optional<SyncPhase> phase_of(std::string_view word) {
   if (word == "Sync") return SyncPhase::sync;
   if (word == "PostSync" || word == "post-install" || word == "post-upgrade") return SyncPhase::post_sync;
   if (word == "SyncFail") return SyncPhase::sync_fail;
+  if (word == "PreDelete" || word == "pre-delete") return SyncPhase::pre_delete;
+  if (word == "PostDelete" || word == "post-delete") return SyncPhase::post_delete;
   return std::nullopt;
 }
+
+bool has_argo_hook(const kube::Object& object) { return !object.annotation("argocd.argoproj.io/hook").empty(); }
 
 std::set<DeletePolicy> policies_of(std::string_view words) {
   std::set<DeletePolicy> policies;
@@ -61,21 +65,45 @@ std::set<DeletePolicy> policies_of(std::string_view words) {
     if (word == "HookFailed" || word == "hook-failed") policies.insert(DeletePolicy::failed);
     if (word == "BeforeHookCreation" || word == "before-hook-creation") policies.insert(DeletePolicy::before_creation);
   }
-  if (policies.empty()) policies.insert(DeletePolicy::before_creation);
   return policies;
 }
 
-// Words that Argo CD takes and we do not, and words that nobody takes: the object would silently never run.
+// Words that nobody takes: the object would silently never run.
 std::string warning_of(std::string_view word, const kube::Object& object, bool helm) {
-  auto what = fmt::format("{}: hook {}", object.describe(), word);
-  if (word == "PreDelete" || word == "PostDelete" || word == "pre-delete" || word == "post-delete")
-    return what + " is not run: hooks of deletion are not supported";
   // Helm's tests and rollback hooks are not for Argo CD either.
   if (word == "Skip" || helm) return "";
-  return what + " is unknown and never run, want PreSync, Sync, PostSync, SyncFail or Skip";
+  return fmt::format(
+      "{}: hook {} is unknown and never run, want PreSync, Sync, PostSync, SyncFail, PreDelete, PostDelete or Skip",
+      object.describe(), word);
+}
+
+void sort_by_kind(std::vector<const Task*>& tasks) {
+  std::stable_sort(tasks.begin(), tasks.end(), [](const Task* a, const Task* b) {
+    return std::tuple(kind_rank(a->type.kind), std::string_view(a->type.kind), std::string_view(a->key.name)) <
+           std::tuple(kind_rank(b->type.kind), std::string_view(b->type.kind), std::string_view(b->key.name));
+  });
 }
 
 }  // namespace
+
+std::string hook_finalizer(SyncPhase phase, bool cleanup) {
+  return fmt::format("{}-finalizer.argocd.argoproj.io{}", phase == SyncPhase::pre_delete ? "pre-delete" : "post-delete",
+                     cleanup ? "/cleanup" : "");
+}
+
+bool is_hook_finalizer(std::string_view finalizer) {
+  for (auto phase : {SyncPhase::pre_delete, SyncPhase::post_delete})
+    for (bool cleanup : {false, true})
+      if (finalizer == hook_finalizer(phase, cleanup)) return true;
+  return false;
+}
+
+std::set<DeletePolicy> delete_policies_of(const kube::Object& hook, SyncPhase phase) {
+  auto policies = policies_of(
+      hook.annotation(has_argo_hook(hook) ? "argocd.argoproj.io/hook-delete-policy" : "helm.sh/hook-delete-policy"));
+  if (policies.empty()) policies.insert(is_deletion(phase) ? DeletePolicy::succeeded : DeletePolicy::before_creation);
+  return policies;
+}
 
 int wave_of(const kube::Object& object) {
   for (auto key : {"argocd.argoproj.io/sync-wave", "helm.sh/hook-weight"})
@@ -85,7 +113,7 @@ int wave_of(const kube::Object& object) {
 }
 
 std::string_view to_string(SyncPhase phase) {
-  static constexpr std::string_view names[] = {"PreSync", "Sync", "PostSync", "SyncFail"};
+  static constexpr std::string_view names[] = {"PreSync", "Sync", "PostSync", "SyncFail", "PreDelete", "PostDelete"};
   return names[static_cast<int>(phase)];
 }
 
@@ -107,16 +135,13 @@ std::vector<Task> tasks_of(const std::vector<doc::Value>& objects, const SyncOpt
     task.wave = wave_of(object);
     task.options = options_of(options, object);
     task.ignore_health = object.annotation("argocd.argoproj.io/ignore-healthcheck") == "true";
-    auto hook = object.annotation("argocd.argoproj.io/hook");
-    bool helm = hook.empty();
-    if (helm) hook = object.annotation("helm.sh/hook");
+    bool helm = !has_argo_hook(object);
+    auto hook = object.annotation(helm ? "helm.sh/hook" : "argocd.argoproj.io/hook");
     if (hook.empty() || hook == "crd-install") {
       tasks.push_back(std::move(task));
       continue;
     }
     task.hook = true;
-    task.delete_policies =
-        policies_of(object.annotation(helm ? "helm.sh/hook-delete-policy" : "argocd.argoproj.io/hook-delete-policy"));
     std::set<SyncPhase> phases;
     for (auto word : split(hook, ',')) {
       word = trim(word);
@@ -127,6 +152,7 @@ std::vector<Task> tasks_of(const std::vector<doc::Value>& objects, const SyncOpt
     }
     for (auto phase : phases) {
       task.phase = phase;
+      task.delete_policies = delete_policies_of(object, phase);
       tasks.push_back(task);
     }
   }
@@ -137,7 +163,7 @@ std::vector<Step> steps_of(const std::vector<Task>& tasks) {
   using Place = std::pair<SyncPhase, int>;
   std::map<const Task*, Place> place;
   for (const auto& task : tasks)
-    if (task.phase != SyncPhase::sync_fail) place[&task] = {task.phase, task.wave};
+    if (task.phase < SyncPhase::sync_fail) place[&task] = {task.phase, task.wave};
   // What others need comes with the first of them: a Namespace before what lives in it, a CRD before its objects.
   for (const auto& needed : tasks) {
     bool is_namespace = needed.type.kind == "Namespace", is_crd = needed.type.kind == "CustomResourceDefinition";
@@ -155,11 +181,20 @@ std::vector<Step> steps_of(const std::vector<Task>& tasks) {
     if (place.contains(&task)) grouped[place[&task]].push_back(&task);
   std::vector<Step> steps;
   for (auto& [at, list] : grouped) {
-    std::stable_sort(list.begin(), list.end(), [](const Task* a, const Task* b) {
-      return std::tuple(kind_rank(a->type.kind), std::string_view(a->type.kind), std::string_view(a->key.name)) <
-             std::tuple(kind_rank(b->type.kind), std::string_view(b->type.kind), std::string_view(b->key.name));
-    });
+    sort_by_kind(list);
     steps.push_back({at.first, at.second, std::move(list)});
+  }
+  return steps;
+}
+
+std::vector<Step> deletion_steps(const std::vector<Task>& tasks, SyncPhase phase) {
+  std::map<int, std::vector<const Task*>> waves;
+  for (const auto& task : tasks)
+    if (task.phase == phase) waves[task.wave].push_back(&task);
+  std::vector<Step> steps;
+  for (auto& [wave, list] : waves) {
+    sort_by_kind(list);
+    steps.push_back({phase, wave, std::move(list)});
   }
   return steps;
 }

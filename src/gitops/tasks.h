@@ -9,8 +9,13 @@
 
 namespace slipway::gitops {
 
-enum class SyncPhase { pre_sync, sync, post_sync, sync_fail };
+enum class SyncPhase { pre_sync, sync, post_sync, sync_fail, pre_delete, post_delete };
 std::string_view to_string(SyncPhase phase);  // PreSync ...
+// The phases of deleting an Application: no sync runs them.
+constexpr bool is_deletion(SyncPhase phase) { return phase >= SyncPhase::pre_delete; }
+// Under which Argo CD keeps an Application for the hooks of its deletion, and for clearing up after them.
+std::string hook_finalizer(SyncPhase phase, bool cleanup = false);
+bool is_hook_finalizer(std::string_view finalizer);
 
 enum class DeletePolicy { before_creation, succeeded, failed };
 
@@ -30,6 +35,10 @@ struct Task {
   static std::string id(const kube::Type& type, const kube::Key& key);  // group/kind:namespace/name
 };
 
+// When a hook of this phase goes. Without a word of its author the next operation replaces it; nothing comes after a
+// deletion, so that hooks of one go when they are done.
+std::set<DeletePolicy> delete_policies_of(const kube::Object& hook, SyncPhase phase);
+
 // Hooks named for more than one phase give a task each; hook Skip and unknown hook words give none. A hook word that
 // will never be acted on although its author meant it to be goes to `warnings`.
 std::vector<Task> tasks_of(const std::vector<doc::Value>& objects, const SyncOptions& options,
@@ -41,9 +50,11 @@ struct Step {
   int wave;
   std::vector<const Task*> tasks;
 };
-// Steps of PreSync, Sync and PostSync in order (SyncFail hooks come from sync_fail_tasks). A Namespace or CRD that a
+// Steps of PreSync, Sync and PostSync in order (SyncFail hooks run when one fails). A Namespace or CRD that a
 // task needs is pulled up before it.
 std::vector<Step> steps_of(const std::vector<Task>& tasks);
+// Those of one phase of a deletion, wave by wave.
+std::vector<Step> deletion_steps(const std::vector<Task>& tasks, SyncPhase phase);
 
 // The wave that an object's annotations name.
 int wave_of(const kube::Object& object);

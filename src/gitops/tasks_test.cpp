@@ -65,15 +65,25 @@ TEST(Tasks, HooksTakeTheirPhases) {
 
 TEST(Tasks, HooksThatWouldNeverRunAreToldOf) {
   auto planned = plan(object("Job", "typo", "argocd.argoproj.io/hook: PreSyn") +
-                      object("Job", "del", "argocd.argoproj.io/hook: PreDelete") +
-                      object("Job", "hdel", "helm.sh/hook: post-delete") +
-                      object("Job", "ok", "argocd.argoproj.io/hook: 'PreSync,PostDelete'"));
+                      object("Job", "ok", "argocd.argoproj.io/hook: 'PreSync,Postdelete'"));
   EXPECT_EQ(join(planned.warnings, "\n"),
-            "Job shop/typo: hook PreSyn is unknown and never run, want PreSync, Sync, PostSync, SyncFail or Skip\n"
-            "Job shop/del: hook PreDelete is not run: hooks of deletion are not supported\n"
-            "Job shop/hdel: hook post-delete is not run: hooks of deletion are not supported\n"
-            "Job shop/ok: hook PostDelete is not run: hooks of deletion are not supported");
+            "Job shop/typo: hook PreSyn is unknown and never run, want PreSync, Sync, PostSync, SyncFail, PreDelete, "
+            "PostDelete or Skip\n"
+            "Job shop/ok: hook Postdelete is unknown and never run, want PreSync, Sync, PostSync, SyncFail, PreDelete, "
+            "PostDelete or Skip");
   EXPECT_EQ(show(steps_of(planned.tasks)), "PreSync/0 Job ok!");
+}
+
+TEST(Tasks, HooksOfDeletionHaveStepsOfTheirOwn) {
+  auto planned = plan(object("Job", "del", "argocd.argoproj.io/hook: PreDelete") +
+                      object("Job", "last", "argocd.argoproj.io/hook: PreDelete, argocd.argoproj.io/sync-wave: '2'") +
+                      object("Job", "hdel", "helm.sh/hook: 'pre-delete,post-delete'") +
+                      object("Secret", "s", "argocd.argoproj.io/hook: 'PreSync,PreDelete'") + object("ConfigMap", "c"));
+  EXPECT_EQ(planned.warnings.size(), 0U);
+  EXPECT_EQ(show(steps_of(planned.tasks)), "PreSync/0 Secret s! | Sync/0 ConfigMap c");
+  EXPECT_EQ(show(deletion_steps(planned.tasks, SyncPhase::pre_delete)),
+            "PreDelete/0 Secret s!, Job del!, Job hdel! | PreDelete/2 Job last!");
+  EXPECT_EQ(show(deletion_steps(planned.tasks, SyncPhase::post_delete)), "PostDelete/0 Job hdel!");
 }
 
 TEST(Tasks, NamespacesAndDefinitionsArePulledUp) {
@@ -127,6 +137,8 @@ INSTANTIATE_TEST_SUITE_P(
     Tasks, Policies,
     testing::ValuesIn(std::to_array<PolicyCase>({
         {"Default", "argocd.argoproj.io/hook: Sync", "b"},
+        {"DefaultOfDeletion", "argocd.argoproj.io/hook: PreDelete", "s"},
+        {"OfDeletion", "argocd.argoproj.io/hook: PostDelete, argocd.argoproj.io/hook-delete-policy: HookFailed", "f"},
         {"Two", "argocd.argoproj.io/hook: Sync, argocd.argoproj.io/hook-delete-policy: 'HookSucceeded, HookFailed'",
          "sf"},
         {"UnknownIsDefault", "argocd.argoproj.io/hook: Sync, argocd.argoproj.io/hook-delete-policy: Never", "b"},

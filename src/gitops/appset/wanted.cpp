@@ -8,6 +8,7 @@
 #include "doc/yaml.h"
 #include "gitops/application.h"
 #include "gitops/appset/detail_set.h"
+#include "gitops/tasks.h"
 
 namespace slipway::gitops::appset::detail {
 namespace {
@@ -135,6 +136,12 @@ Result<doc::Value> updated(const kube::Object& set, const kube::Object& live, co
     }
     if (!ignore["jqPathExpressions"].items().empty())
       return ignore["jqPathExpressions"].wrong("jq paths are not evaluated here, want jsonPointers");
+  }
+  // Hooks of its deletion hold an Application: that is not the set's to say.
+  for (const auto& finalizer : live["metadata"]["finalizers"].items()) {
+    auto& list = next["metadata"]["finalizers"].list();
+    bool there = std::find(list.begin(), list.end(), finalizer.value()) != list.end();
+    if (is_hook_finalizer(finalizer.text()) && !there) list.emplace_back(finalizer.value());
   }
   // Everything of the live object that is not the set's.
   auto out = live.copy();

@@ -21,8 +21,13 @@ struct Work {
 // Takes the next steps that are possible now; updates the status to what is then live. Gives when to look again even
 // if nothing is seen to change.
 Result<std::optional<Millis>> operate(const Ctx& ctx, Work& work);
-// Deletes what the application brought, wave by wave from the last, then lets the application go. Needs no valid spec.
+// Deletes what the application brought, wave by wave from the last, then lets the application go. Needs a valid spec
+// only for hooks.
 Result<Looked> tear_down(const Ctx& ctx, const SyncContext& context, const kube::Object& application, AppStatus status);
+// Finalizers for the hooks of its deletion that Git has now: on the Application before anything is applied. Gives the
+// Application with them. Errors: conflict (somebody else changed it meanwhile).
+Result<kube::Object> hold_for_hooks(const Ctx& ctx, kube::Client& home, const kube::Object& application,
+                                    const std::vector<Task>& tasks);
 
 enum class Plan { nothing, operate, heal, wait };
 struct Decision {
@@ -56,6 +61,12 @@ Result<> check_all(const Ctx& ctx, Work& work);
 Result<Progress> prune(const Ctx& ctx, Work& work);
 // Which waves are deleted first, and within one which kinds.
 bool deleted_before(const kube::Object& a, const kube::Object& b);
+// Deletes objects in that order and stops after a wave of which something is still there. Gives what that is; `gone`
+// holds the uids of those that are not.
+Result<std::string> remove_waves(const Ctx& ctx, kube::Client& client, std::vector<kube::Object> objects,
+                                 kube::RemoveOptions::Propagation propagation, std::set<std::string>& gone);
+// A person agrees to deletions that ask for it by an annotation that is younger than what asks.
+bool agreed(const std::string& approved, const std::string& since);
 
 // Waits for what the Application wants healthy. Errors: invalid (degraded, or the time is up).
 Result<Progress> await_health(const Ctx& ctx, Work& work);
@@ -64,7 +75,13 @@ Result<std::string> unready_dependency(const Ctx& ctx, kube::Client& home, const
 
 // Hooks of one step. Running ones are waited for by looking again.
 enum class HookState { done, running, failed };
-Result<HookState> run_hook(const Ctx& ctx, Work& work, const Task& task);
+Result<HookState> run_hook(const Ctx& ctx, Work& work, Operation& op, const Task& task);
+// What a hook's object is marked with in this operation, or this try of a deletion: it runs once in each.
+inline constexpr std::string_view operation_annotation = "slipway.dev/sync-operation";
+std::string hook_run(const Operation& op, SyncPhase phase);
+// As it is applied in this run: marked, and named where its author left that to the server.
+doc::Value hook_object(const Application& app, const Task& task, const Operation& op);
+Result<> drop_hook(const Ctx& ctx, kube::Client& client, const kube::Object& live);
 
 TaskResult& result_of(Operation& op, const kube::Type& type, const kube::Key& key, SyncPhase phase);
 

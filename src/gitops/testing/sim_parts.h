@@ -44,13 +44,14 @@ class SimClock final : public Clock {
 // What one commit wants of one Application.
 struct Desired {
   std::map<std::string, std::string> maps;  // ConfigMap -> value
-  bool hooks = false, broken = false;
+  bool hooks = false, deletion_hooks = false, broken = false;
   std::string hook_policy;
 };
 using Commit = std::map<std::string, Desired>;  // by Application
 
 std::string config_map_text(const std::string& name, const std::string& value, int wave);
 std::string hook_text(const std::string& app, const std::string& policy);
+std::string deletion_hook_text(const std::string& app, const std::string& policy);
 
 class SimRepositories final : public Repositories {
  public:
