@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "base/hash.h"
+#include "base/log.h"
 #include "gitops/detail/dispatch.h"
 
 namespace slipway::gitops {
@@ -12,13 +13,19 @@ struct Controller::Rep {
   std::shared_ptr<kube::Client> client;
   ControllerOptions options;
   detail::Dispatch dispatch;
-  Guarded<std::map<kube::Type, std::jthread>> followers;
+  Guarded<std::map<kube::Type, std::jthread>> followers, orphan_followers;
+  std::jthread explorer;  // runs once orphans are wanted
   Ctx ctx;
 
   Rep(std::shared_ptr<kube::Client> c, Repositories& repositories, ControllerOptions o)
-      : client(std::move(c)), options(o), dispatch(client, repositories, std::move(o), real_clock()) {}
+      : client(std::move(c)), options(o), dispatch(client, repositories, std::move(o), real_clock()) {
+    dispatch.when_orphans_are_wanted([this] { explorer = std::jthread([this] { follow_everything(); }); });
+  }
 
-  void follow_type(const kube::Type& type, const std::string& ns, const std::function<void(const kube::Event&)>& tell);
+  void follow_type(const kube::Type& type, const std::string& ns, const std::function<void(const kube::Event&)>& tell,
+                   const std::function<void()>& missed);
+  void follow_orphans(const std::vector<kube::Type>& types);
+  void follow_everything();
   void watch(const kube::Type& type);
   void look();
   void follow_repositories();
@@ -27,13 +34,14 @@ struct Controller::Rep {
 // Watches one type for ever: from the start, again after a loss with jittered back-off. A version that is too old means
 // that events were missed.
 void Controller::Rep::follow_type(const kube::Type& type, const std::string& ns,
-                                  const std::function<void(const kube::Event&)>& tell) {
+                                  const std::function<void(const kube::Event&)>& tell,
+                                  const std::function<void()>& missed) {
   Millis pause{50};
   std::string version;
   auto lost = [&](const Error& error) {
     if (!error.is(Kind::conflict) || version.empty()) return;
     version.clear();
-    dispatch.missed_events();
+    missed();
   };
   while (ctx.alive()) {
     auto watch = client->watch(ctx, type, {.ns = ns, .resource_version = version});
@@ -58,8 +66,32 @@ void Controller::Rep::watch(const kube::Type& type) {
   auto running = followers.lock();
   if (running->contains(type)) return;
   running->emplace(type, std::jthread([this, type] {
-                     follow_type(type, "", [this](const kube::Event& event) { dispatch.object_event(event); });
+                     follow_type(
+                         type, "", [this](const kube::Event& event) { dispatch.object_event(event); },
+                         [this] { dispatch.missed_events(); });
                    }));
+}
+
+void Controller::Rep::follow_orphans(const std::vector<kube::Type>& types) {
+  auto running = orphan_followers.lock();
+  for (const auto& type : types) {
+    if (running->contains(type)) continue;
+    running->emplace(type, std::jthread([this, type] {
+                       follow_type(
+                           type, "", [this](const kube::Event& event) { dispatch.orphan_event(event); },
+                           [this, type] { dispatch.orphans_restart(type); });
+                     }));
+  }
+}
+
+// Every kind that may lie about: only once a project asks. Kinds may come later.
+void Controller::Rep::follow_everything() {
+  while (ctx.alive()) {
+    auto resources = client->resources(ctx);
+    if (!resources) LOG(warn, "gitops.kinds_unknown", {"error", resources.error().what()});
+    if (resources) follow_orphans(Orphans::followed(*resources));
+    if (!sleep(ctx, resources ? options.resync : Millis(5000))) return;
+  }
 }
 
 void Controller::Rep::look() {
@@ -83,15 +115,19 @@ Result<> Controller::run(const Ctx& ctx) {
   rep_->ctx = ctx;
   std::vector<std::jthread> threads;
   threads.emplace_back([&] {
-    rep_->follow_type(detail::application_type, rep_->options.ns,
-                      [&](const kube::Event& event) { rep_->dispatch.application_event(event); });
+    rep_->follow_type(
+        detail::application_type, rep_->options.ns,
+        [&](const kube::Event& event) { rep_->dispatch.application_event(event); },
+        [&] { rep_->dispatch.missed_events(); });
   });
   threads.emplace_back([&] { rep_->follow_repositories(); });
   for (std::size_t i = 0; i < rep_->options.workers; ++i) threads.emplace_back([&] { rep_->look(); });
   threads.clear();  // each ends with the context
-  std::map<kube::Type, std::jthread> followers;
-  followers.swap(*rep_->followers.lock());
-  followers.clear();
+  rep_->explorer = {};
+  for (auto* all : {&rep_->followers, &rep_->orphan_followers}) {
+    std::map<kube::Type, std::jthread> ended;
+    ended.swap(*all->lock());
+  }
   return ctx.alive();
 }
 

@@ -118,6 +118,39 @@ TEST(GitopsController, ServesEveryNamespaceWhenAsked) {
   house.until_value("b", "1");
 }
 
+// What lies about is told when a project asks, and followed from then on.
+TEST(GitopsController, TellsOfOrphansWhenAProjectAsks) {
+  House house;
+  house.repositories.commit("http://git/shop", {{"a.yaml", config_map("a", "1")}});
+  auto lost = kube::make_object({"v1", "ConfigMap"}, {"shop", "lost"});
+  must(house.client->create(house.ctx, lost, {}));
+  auto client = std::make_shared<FaultClient>(house.api.client("slipway-gitops"));
+  Running running(client, house.repositories, {.ns = "argocd", .workers = 1, .resync = Millis(3600000), .drift = {}});
+  house.application("shop");
+  house.until_value("a", "1");
+  auto warned = [&](std::string_view what) {
+    house.until(application_type, {"argocd", "shop"}, [&](const kube::Object& o) { return conditions_of(o) == what; });
+  };
+  warned("");
+  EXPECT_LE(client->watched.lock()->size(), 3U) << "nothing is followed that nobody needs";
+  must(house.client->apply(
+      house.ctx,
+      must(doc::parse_yaml("{apiVersion: argoproj.io/v1alpha1, kind: AppProject, metadata: {name: default, namespace: "
+                           "argocd}, spec: {sourceRepos: ['*'], destinations: [{server: '*', namespace: '*'}], "
+                           "orphanedResources: {warn: true}}}")),
+      {.force = true}));
+  must(house.client->patch(house.ctx, application_type, {"argocd", "shop"}, kube::PatchType::merge,
+                           must(doc::parse_yaml("{metadata: {annotations: {argocd.argoproj.io/refresh: normal}}}")),
+                           {}));
+  warned("OrphanedResourceWarning: Application has 1 orphaned resources");
+  EXPECT_GT(client->watched.lock()->size(), 20U);
+  must(house.client->create(house.ctx, kube::make_object({"v1", "Secret"}, {"shop", "too"}), {}));
+  warned("OrphanedResourceWarning: Application has 2 orphaned resources");
+  for (auto [kind, name] : {std::pair{"Secret", "too"}, {"ConfigMap", "lost"}})
+    must(house.client->remove(house.ctx, {"v1", kind}, {"shop", name}, {}));
+  warned("");
+}
+
 TEST(GitopsController, SkipReconcileStopsIt) {
   House house;
   house.repositories.commit("http://git/shop", {{"a.yaml", config_map("a", "1")}});

@@ -40,7 +40,8 @@ Dispatch::Dispatch(std::shared_ptr<kube::Client> client, Repositories& repositor
 void Dispatch::application_event(const kube::Event& event) {
   auto key = event.object.key();
   if (event.type == kube::Event::Type::deleted) return forget(key);
-  state_.lock()->applications.try_emplace(key);
+  bool fresh = state_.lock()->applications.try_emplace(key).second;
+  if (fresh) wake_orphan_readers("");  // what it brought is no orphan
   note_sources(event.object);
   wake(key, [&](Wake& why) { why.versions.push_back(event.object.resource_version()); });
   // Somebody waits for an answer.
@@ -96,7 +97,60 @@ bool Dispatch::wake(const kube::Key& key, const std::function<void(Wake&)>& note
 void Dispatch::forget(const kube::Key& key) {
   comparer_.forget(key.str());
   renderer_.forget(key);
-  state_.lock()->applications.erase(key);
+  {
+    auto state = state_.lock();
+    read_orphans_no_more(*state, key);
+    state->applications.erase(key);
+  }
+  wake_orphan_readers("");
+}
+
+void Dispatch::orphan_event(const kube::Event& event) {
+  if (auto ns = orphans_.note(event); !ns.empty()) wake_orphan_readers(ns);
+}
+
+void Dispatch::orphans_restart(const kube::Type& type) {
+  orphans_.restart(type);
+  wake_orphan_readers("");
+}
+
+void Dispatch::wake_orphan_readers(const std::string& ns) {
+  constexpr Millis gathered{500};  // what comes together is looked at together
+  std::vector<kube::Key> keys;
+  {
+    auto state = state_.lock();
+    for (const auto& [of, readers] : state->orphan_readers)
+      if (ns.empty() || ns == of) keys.insert(keys.end(), readers.begin(), readers.end());
+  }
+  for (const auto& key : keys)
+    if (wake(key, [](Wake& why) { why.certain = true; })) queue_.add_after(key, gathered);
+}
+
+void Dispatch::read_orphans_no_more(State& state, const kube::Key& key) {
+  auto known = state.applications.find(key);
+  if (known == state.applications.end() || known->second.orphans_of.empty()) return;
+  auto readers = state.orphan_readers.find(std::exchange(known->second.orphans_of, {}));
+  if (readers == state.orphan_readers.end()) return;
+  readers->second.erase(key);
+  if (readers->second.empty()) state.orphan_readers.erase(readers);
+}
+
+std::vector<InventoryEntry> Dispatch::orphans_of(const Application& app, bool wanted) {
+  bool first = false;
+  {
+    auto state = state_.lock();
+    auto known = state->applications.find(app.key);
+    if (known == state->applications.end()) return {};
+    if (!wanted || known->second.orphans_of != app.ns) read_orphans_no_more(*state, app.key);
+    if (!wanted) return {};
+    known->second.orphans_of = app.ns;
+    state->orphan_readers[app.ns].insert(app.key);
+    first = !std::exchange(state->orphans_asked, true);
+  }
+  if (first && orphans_wanted_) orphans_wanted_();
+  return orphans_.in(app.ns, [&](const std::string& owner) {
+    return owner.starts_with("Kustomization/") || state_.lock()->applications.contains(application_key(owner));
+  });
 }
 
 void Dispatch::note_sources(const kube::Object& application) {
@@ -199,7 +253,8 @@ Result<std::optional<Millis>> Dispatch::look_once(const Ctx& ctx, const kube::Ke
                         auto state = state_.lock();
                         auto source = state->sources.find(plain_url(url));
                         return source == state->sources.end() ? std::string() : source->second.unreachable;
-                      }};
+                      },
+                      [&](const Application& app, bool wanted) { return orphans_of(app, wanted); }};
   // Who asks for a refresh wants what the repositories hold now.
   if (!application->annotation(refresh_annotation).empty()) refresh_sources(ctx, *application);
   TRY(auto looked, look(ctx, context, *application));

@@ -94,6 +94,16 @@ std::string Project::refusal(const kube::Type& type, const std::string& ns) cons
   return "";
 }
 
+std::optional<OrphanRules> Project::orphan_rules() const {
+  auto spec = object_["spec"]["orphanedResources"];
+  if (!spec.present()) return std::nullopt;
+  OrphanRules rules;
+  rules.warn = spec["warn"].bool_or(false);
+  for (const auto& item : spec["ignore"].items())
+    rules.ignore.push_back({item["group"].text(), item["kind"].text(), item["name"].text()});
+  return rules;
+}
+
 Project::Hold Project::hold_at(const Application& app, WallTime now, bool by_hand) const {
   Hold deny{{}, true}, allow{{}, true};
   bool open_allow = false;

@@ -2,6 +2,7 @@
 // What an AppProject permits: sources, destinations, kinds, and when.
 #include "base/cron_window.h"
 #include "gitops/application.h"
+#include "gitops/orphans.h"
 
 namespace slipway::gitops {
 
@@ -17,6 +18,8 @@ class Project {
   Result<> check_source(const std::string& url) const;
   // Whether an object of this type may be put into this namespace ("" for cluster-scoped): "" or why not.
   std::string refusal(const kube::Type& type, const std::string& ns) const;
+  // What it says of objects that no Application brought; nothing: it does not ask.
+  std::optional<OrphanRules> orphan_rules() const;
   // Whether syncing is held back now: "" or by which window. What started before may go on where windows say so.
   std::string held_back(const Application& app, WallTime now, bool by_hand,
                         std::optional<WallTime> started = std::nullopt) const;

@@ -172,7 +172,7 @@ doc::Value to_doc(const AppStatus& status, const kube::Object& before, const std
   doc::Map health{{"status", status.health}, {"lastTransitionTime", dated(old_health, now, same)}};
   if (!status.health_message.empty()) health.set("message", status.health_message);
   map.set("health", std::move(health));
-  doc::List resources, inventory, history;
+  doc::List resources, inventory, history, orphans;
   for (const auto& r : status.resources) resources.push_back(resource_doc(r));
   for (const auto& i : status.inventory)
     inventory.emplace_back(doc::Map{
@@ -181,6 +181,8 @@ doc::Value to_doc(const AppStatus& status, const kube::Object& before, const std
   map.set("resources", std::move(resources));
   map.set("inventory", std::move(inventory));
   map.set("history", std::move(history));
+  for (const auto& o : status.orphans) orphans.emplace_back(identity(o.type, o.key));
+  if (!orphans.empty()) map.set("orphanedResources", std::move(orphans));
   map.set("conditions", conditions_doc(status, before, now));
   map.set("summary", doc::Map{{"images", texts(status.images)}});
   if (status.source_types.size() > 1)

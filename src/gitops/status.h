@@ -57,6 +57,7 @@ struct AppStatus {
   Operation deletion;  // the hooks of its deletion: their tries and outcomes
   std::vector<HistoryEntry> history;
   std::vector<AppCondition> conditions;
+  std::vector<InventoryEntry> orphans;  // what else lies in its namespace, when its project asks
   std::vector<std::string> images;
   std::string revision() const { return revisions.empty() ? "" : revisions.front(); }
 };

@@ -138,6 +138,27 @@ Result<> compare_all(const Ctx& ctx, const SyncContext& context, const Applicati
   return {};
 }
 
+// What else lies in its namespace, when its project asks. What Git wants of the Application is none of it, whoever made
+// it.
+void note_orphans(const SyncContext& context, const Application& app, const Project& project, AppStatus& status) {
+  constexpr std::size_t most_shown = 50;
+  if (!context.orphans || context.away != nullptr) return;
+  auto rules = project.orphan_rules();
+  auto found = context.orphans(app, rules.has_value());
+  if (!rules) return;
+  std::set<std::string> wanted;
+  for (const auto& r : status.resources) wanted.insert(Task::id(r.type, r.key));
+  std::erase_if(found, [&](const InventoryEntry& entry) {
+    return rules->ignores(entry.type, entry.key.name) || !project.refusal(entry.type, entry.key.ns).empty() ||
+           wanted.contains(Task::id(entry.type, entry.key));
+  });
+  if (rules->warn && !found.empty())
+    add_condition(status, "OrphanedResourceWarning",
+                  fmt::format("Application has {} orphaned resources", found.size()));
+  if (found.size() > most_shown) found.resize(most_shown);
+  status.orphans = std::move(found);
+}
+
 }  // namespace
 
 Result<Looked> look(const Ctx& ctx, const SyncContext& context, const kube::Object& application) {
@@ -155,6 +176,7 @@ Result<Looked> look(const Ctx& ctx, const SyncContext& context, const kube::Obje
   TRY_OK(compare_all(ctx, context, app, project, tasks, status));
   TRY(auto extras, find_extras(ctx, context.client, app, tasks, status));
   status.resources.insert(status.resources.end(), extras.begin(), extras.end());
+  note_orphans(context, app, project, status);
   detail::Work work{context, app, held, project, tasks, status, blocked, false, {}};
   if (held.resource_version() != application.resource_version()) work.versions.insert(held.resource_version());
   TRY(auto again, detail::operate(ctx, work));

@@ -32,6 +32,9 @@ struct SyncContext {
   kube::Client& home() const { return away != nullptr ? *away : client; }
   // Why a repository could not be brought up to date, "" when it is; may be empty.
   std::function<std::string(const std::string& url)> unreachable = {};
+  // What lies in the Application's namespace and is no Application's; may be empty. `wanted`: whether its project asks,
+  // else it is no longer told of such objects.
+  std::function<std::vector<InventoryEntry>(const Application&, bool wanted)> orphans = {};
 };
 
 struct Looked {

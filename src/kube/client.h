@@ -75,7 +75,8 @@ class Client {
     Type type;
     std::string plural, singular;
     bool namespaced = true;
-    std::vector<std::string> short_names;
+    std::vector<std::string> short_names = {};
+    bool watchable = true;  // and can be listed
   };
   virtual Result<Resource> resource(const Ctx& ctx, const Type& type) = 0;
   virtual Result<std::vector<Resource>> resources(const Ctx& ctx) = 0;

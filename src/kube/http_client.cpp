@@ -1,5 +1,6 @@
 #include "kube/http_client.h"
 
+#include <set>
 #include <thread>
 
 #include "base/encode.h"
@@ -359,6 +360,9 @@ class HttpClient final : public Client {
       resource.plural = name, resource.singular = r["singularName"].str_or(lower(r["kind"].text()));
       resource.namespaced = r["namespaced"].bool_or(false);
       for (const auto& s : r["shortNames"].items()) resource.short_names.push_back(s.text());
+      std::set<std::string> verbs;
+      for (const auto& verb : r["verbs"].items()) verbs.insert(verb.text());
+      resource.watchable = verbs.contains("list") && verbs.contains("watch");
       (*known)[resource.type] = std::move(resource);
     }
     return {};

@@ -150,7 +150,8 @@ class LocalClient final : public kube::Client {
 
  private:
   static Resource as_resource(const KindInfo& kind) {
-    return {kind.type, kind.plural, kind.singular, kind.namespaced, kind.short_names};
+    return {kind.type,       kind.plural,      kind.singular,
+            kind.namespaced, kind.short_names, kind.has_verb("list") && kind.has_verb("watch")};
   }
   Result<KindPtr> kind_of(const kube::Type& type) const {
     if (auto kind = machinery_->kinds().by_type(type)) return kind;

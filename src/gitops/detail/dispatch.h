@@ -7,6 +7,7 @@
 
 #include "base/keyed_queue.h"
 #include "gitops/controller.h"
+#include "gitops/orphans.h"
 #include "gitops/sync.h"
 
 namespace slipway::gitops::detail {
@@ -23,6 +24,11 @@ class Dispatch {
   // An event of a managed object wakes the Application that its tracking id names, unless a look has seen that version.
   void object_event(const kube::Event& event);
   void missed_events();  // of any kind
+  // Of kinds that are followed for AppProject.spec.orphanedResources alone.
+  void orphan_event(const kube::Event& event);
+  void orphans_restart(const kube::Type& type);
+  // Told once, when the first project asks for them. Before any look.
+  void when_orphans_are_wanted(std::function<void()> call) { orphans_wanted_ = std::move(call); }
   void repository_changed(const std::string& url);
 
   KeyedQueue<kube::Key>& applications() { return queue_; }
@@ -43,6 +49,7 @@ class Dispatch {
   struct Known {
     Wake wake;
     std::set<std::string> own;  // versions that our last look wrote
+    std::string orphans_of;     // the namespace whose orphaned objects it is told of
     Clock::time_point again;    // when to look though nothing happens
     Millis pause{50};           // before the next try after an error
   };
@@ -53,10 +60,15 @@ class Dispatch {
   };
   struct State {
     std::map<kube::Key, Known> applications;
-    std::map<std::string, Source> sources;  // by plain_url
+    std::map<std::string, Source> sources;                      // by plain_url
+    std::map<std::string, std::set<kube::Key>> orphan_readers;  // by namespace
+    bool orphans_asked = false;
   };
   bool wake(const kube::Key& key, const std::function<void(Wake&)>& note);
   void forget(const kube::Key& key);
+  std::vector<InventoryEntry> orphans_of(const Application& app, bool wanted);
+  void read_orphans_no_more(State& state, const kube::Key& key);
+  void wake_orphan_readers(const std::string& ns);  // "": all
   void note_sources(const kube::Object& application);
   Result<> refresh(const Ctx& ctx, const std::string& url);
   void refresh_sources(const Ctx& ctx, const kube::Object& application);
@@ -74,6 +86,8 @@ class Dispatch {
   Renderer renderer_;
   Comparer comparer_;
   HealPacer pacer_;
+  Orphans orphans_;
+  std::function<void()> orphans_wanted_;
   ControllerOptions options_;
   const Clock& clock_;
   KeyedQueue<kube::Key> queue_;
