@@ -32,6 +32,17 @@ class Repositories final : public gitops::Repositories {
 
 }  // namespace
 
+Result<git::Repository> repository_at(const Ctx& ctx, const Arguments& arguments, const std::string& place,
+                                      const fs::path& mirrors) {
+  if (place.find("://") != std::string::npos) return Repositories(data_dir(arguments), mirrors).open(ctx, place);
+  if (auto hosted = data_dir(arguments) / "git" / (place + ".git"); path_exists(hosted))
+    return git::Repository::open(hosted);
+  for (const auto& folder : {fs::path(place) / ".git", fs::path(place)})
+    if (path_exists(folder)) return git::Repository::open(folder);
+  return Fail(Error(Kind::not_found, fmt::format("{}: no such repository here", place))
+                  .with_hint("--repository takes a URL or a folder as well"));
+}
+
 Result<std::vector<doc::Value>> rendered_at(const Ctx& ctx, const Arguments& arguments, gitops::Application app,
                                             const std::string& revision) {
   if (!revision.empty() && app.sources.size() != 1)

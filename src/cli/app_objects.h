@@ -9,4 +9,9 @@ namespace slipway::cli {
 Result<std::vector<doc::Value>> rendered_at(const Ctx& ctx, const Arguments& arguments, gitops::Application app,
                                             const std::string& revision);
 
+// A repository by its name at the embedded host of the data directory, by its URL, or a folder. What is fetched goes
+// below `mirrors`.
+Result<git::Repository> repository_at(const Ctx& ctx, const Arguments& arguments, const std::string& place,
+                                      const fs::path& mirrors);
+
 }  // namespace slipway::cli

@@ -113,7 +113,8 @@ Result<std::string> ask(const Ctx& ctx, kube::Client& client, const Order& order
   if (!environment.automatic) spec["approvedBy"] = order.who;
   TRY_OK(engine::record(ctx, client, "Promotion", name, std::move(spec),
                         {{"slipway.dev/service", engine::object_name(service.name)},
-                         {"slipway.dev/environment", engine::object_name(environment.name)}}));
+                         {"slipway.dev/environment", engine::object_name(environment.name)}},
+                        {{std::string(engine::recorded_at), rfc3339_micro(ctx.clock->wall())}}));
   doc::Map status{{"phase", "Pending"}, {"message", ""}};
   if (!environment.automatic) status.set("approvedBy", order.who);
   TRY_OK(engine::set_status(ctx, client, "Promotion", name, status));

@@ -22,7 +22,7 @@ std::vector<Command> all_commands() {
   for (auto list :
        {server_commands, path_commands, pr_commands, app_commands, rollout_commands, local_commands, init_commands,
         scan_commands, build_commands, image_commands, signing_commands, db_commands, secret_commands, sealing_commands,
-        promote_commands, app_diff_commands, cache_commands, job_agent_commands})
+        promote_commands, promote_history_commands, app_diff_commands, cache_commands, job_agent_commands})
     for (auto& command : list()) commands.push_back(std::move(command));
   return commands;
 }
@@ -194,7 +194,7 @@ Error usage_error(const std::vector<Command>& commands, const std::vector<std::u
                   const CLI::ParseError& e, const std::vector<std::string>& words) {
   if (auto unknown = unknown_command(commands, words)) return *unknown;
   for (const auto& one : bound) {
-    if (!one->app->parsed()) continue;
+    if (!one->app->parsed() || !one->app->get_subcommands().empty()) continue;
     if (auto unknown = unknown_option(*one->command, one->app->remaining())) return *unknown;
     return Error(Kind::invalid, fmt::format("{}: {}", one->command->name, e.what()))
         .with_hint(fmt::format("slipway {} --help", one->command->name));
@@ -255,6 +255,7 @@ int main(int argc, char** argv) {
       parent = group;
     }
     auto* sub = parent->add_subcommand(std::string(words.back()), command.summary);
+    if (words.size() == 1) groups.emplace(command.name, sub);  // may have others below it: promote, promote history
     bind(*bound.emplace_back(std::make_unique<Bound>()), *sub, command);
   }
   try {
@@ -265,7 +266,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   for (const auto& one : bound)
-    if (one->app->parsed()) {
+    if (one->app->parsed() && one->app->get_subcommands().empty()) {
       take_output(*one);
       return run_command(*one);
     }

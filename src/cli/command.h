@@ -115,6 +115,7 @@ std::vector<Command> secret_commands();   // of workflow runs
 std::vector<Command> sealing_commands();  // secrets in Git, and their keys
 std::vector<Command> key_commands();      // part of those
 std::vector<Command> promote_commands();  // promote, app rollback, rollout undo
+std::vector<Command> promote_history_commands();
 std::vector<Command> app_diff_commands();
 std::vector<Command> cache_commands();
 std::vector<Command> job_agent_commands();

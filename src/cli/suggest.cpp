@@ -28,6 +28,10 @@ std::string prefixed(const std::string& before, const std::string& word) {
 
 std::optional<Error> unknown_command(const std::vector<Command>& commands, std::span<const std::string> words) {
   std::string before;
+  // One that does something by itself and has others below it: what follows may be its argument.
+  auto is_command = [&] {
+    return std::any_of(commands.begin(), commands.end(), [&](const Command& c) { return c.name == before; });
+  };
   for (const auto& word : words) {
     auto known = next_words(commands, before);
     if (known.empty()) return std::nullopt;
@@ -41,6 +45,7 @@ std::optional<Error> unknown_command(const std::vector<Command>& commands, std::
                           : "options come after the command: slipway COMMAND --help");
     }
     if (std::find(known.begin(), known.end(), word) == known.end()) {
+      if (is_command()) return std::nullopt;
       auto near = nearest(word, known);
       auto hint = near             ? fmt::format("did you mean: slipway {}", prefixed(before, *near))
                   : before.empty() ? "slipway lists the commands"
@@ -50,7 +55,7 @@ std::optional<Error> unknown_command(const std::vector<Command>& commands, std::
     before = whole;
   }
   auto known = next_words(commands, before);
-  if (known.empty()) return std::nullopt;
+  if (known.empty() || is_command()) return std::nullopt;
   return Error(Kind::invalid, fmt::format("slipway {}: what of it?", before))
       .with_hint(fmt::format("slipway {} has: {}", before, join(known, ", ")));
 }

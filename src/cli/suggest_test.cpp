@@ -10,7 +10,9 @@ namespace {
 std::vector<Command> some() {
   return {{"status", "", "", {{"--watch,-w", "", true}}, {}, {}},
           {"app list", "", "", {}, {}, {}},
-          {"app get", "", "", {}, {}, {}}};
+          {"app get", "", "", {}, {}, {}},
+          {"promote", "", "", {}, {}, {}},
+          {"promote history", "", "", {}, {}, {}}};
 }
 
 std::string said(const std::optional<Error>& error) { return error ? error->what() + " | " + error->hint() : ""; }
@@ -24,6 +26,8 @@ TEST(Suggest, Commands) {
   EXPECT_EQ(command_line({"app", "lst"}), "there is no command \"app lst\" | did you mean: slipway app list");
   EXPECT_EQ(command_line({"app", "destroy"}), "there is no command \"app destroy\" | slipway app has: list, get");
   EXPECT_EQ(command_line({"app"}), "slipway app: what of it? | slipway app has: list, get");
+  for (auto words : {std::vector<std::string>{"promote"}, {"promote", "web"}, {"promote", "history", "web"}})
+    EXPECT_EQ(command_line(words), "") << "an argument of a command that has others below it";
   EXPECT_EQ(command_line({"--hlep"}), "unknown option --hlep | did you mean --help?");
 }
 

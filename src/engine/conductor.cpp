@@ -157,7 +157,7 @@ std::vector<Stage> the_path(House& house) {
       {"ci-pass", {of("WorkflowRun")}, plain(pass_artifacts)},
       {"promote-plan",
        {of("Pipeline"), of("Artifact", every(house, "Pipeline")), of("Release", every(house, "Pipeline")),
-        of("Promotion", every(house, "Pipeline"))},
+        of("Promotion", every(house, "Pipeline")), of("PullRequest", every(house, "Pipeline"))},
        plan_promotions},
       {"promote", {of("Promotion")}, execute_promotion},
       // gitops and rollout run by their own controllers: Git is the interface between promote and them.

@@ -26,7 +26,7 @@ Result<bool> is_held(const Ctx& ctx, House& house, const std::string& of_service
 Result<std::string> proposed(const Ctx& ctx, House& house, const std::string& of_service, const std::string& digest) {
   TRY(auto promotions, all(ctx, *house.client, "Promotion", of_service));
   for (const auto& p : promotions)
-    if (p["status"]["pullRequest"].present() && !path::is_final(phase_of(p)) &&
+    if (p["status"]["pullRequest"].num_or(0) > 0 && !path::is_final(phase_of(p)) &&
         p["spec"]["artifact"]["digest"].text() == digest)
       return p.name();
   return std::string();

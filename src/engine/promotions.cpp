@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "engine/house.h"
 #include "engine/notices.h"
-#include "engine/pull_requests.h"
+#include "engine/proposals.h"
 #include "engine/recorder.h"
 #include "engine/render.h"
 #include "promote/chain.h"
@@ -115,7 +115,8 @@ Result<kube::Object> record_promotion(const Ctx& ctx, House& house, const path::
   spec.phase = path::Phase::pending, spec.message.clear(), spec.approved_by.clear();
   TRY(auto recorded, record(ctx, *house.client, "Promotion", name, to_doc(spec),
                             {{"slipway.dev/service", object_name(promotion.service)},
-                             {"slipway.dev/environment", object_name(promotion.environment)}}));
+                             {"slipway.dev/environment", object_name(promotion.environment)}},
+                            {{std::string(recorded_at), rfc3339_micro(ctx.clock->wall())}}));
   return std::move(recorded.object);
 }
 
@@ -137,7 +138,7 @@ Result<> ask_for_approval(const Ctx& ctx, House& house, const path::Promotion& p
 Result<> say(const Ctx& ctx, House& house, const path::Promotion& promotion, const kube::Object& object) {
   auto status = object["status"];
   bool known = !status["phase"].text().empty(), waits = phase_of(object) == path::Phase::waiting;
-  if (status["pullRequest"].present()) return {};
+  if (status["pullRequest"].num_or(0) > 0) return {};
   if (promotion.phase == path::Phase::waiting)
     return known ? Result<>{} : ask_for_approval(ctx, house, promotion, object.name());
   if (known && !waits) return {};
@@ -232,19 +233,14 @@ Result<std::optional<Millis>> plan_promotions(const Ctx& ctx, House& house, cons
   }
   for (std::size_t i = 0; i < recorded.size(); ++i) TRY_OK(say(ctx, house, next.promotions[i], recorded[i]));
   for (const auto& promotion : next.held) TRY_OK(hold_back(ctx, house, promotion));
+  std::set<std::string> due;
+  for (const auto& one : recorded) due.insert(one.name());
+  TRY_OK(follow_proposals(ctx, house, *pipeline, artifacts, due));
   if (next.look_again) later = std::chrono::duration_cast<Millis>(*next.look_again - now) + Millis(10);
   return later;
 }
 
 namespace {
-
-// What is carried out in one go.
-struct Batch {
-  std::vector<promote::Request> requests;
-  path::Environment environment;  // its rules; none: a promotion by hand
-  promote::ConfigRepo config;
-  std::string repository;
-};
 
 // Others that are due for the same environment, when its rules say that they go as one commit.
 Result<> add_others(const Ctx& ctx, House& house, Batch& batch) {
@@ -284,37 +280,8 @@ Result<Batch> batch_of(const Ctx& ctx, House& house, path::Promotion promotion, 
     return house.git->update(inner, repository, {ref, before, after, false}, "slipway");
   };
   if (batch.environment.together && !alone) TRY_OK(add_others(ctx, house, batch));
+  if (batch.environment.together && batch.environment.pull_request && !alone) TRY_OK(take_along(ctx, house, batch));
   return batch;
-}
-
-// The commit becomes a pull request. One that was opened before a kill is found again: it has the same author, parent
-// and subject.
-Result<> propose(const Ctx& ctx, House& house, git::Repository& repository, const Batch& batch) {
-  auto config = batch.config;
-  config.proposal_branch = "promotions/" + batch.requests.front().id;  // no branch: the request's own ref holds it
-  config.move = [](const Ctx&, const std::string&, const git::Oid&, const git::Oid&) { return Result<>{}; };
-  TRY(auto outcome, promote::promote(ctx, repository, config, batch.requests));
-  if (!outcome.changed) {
-    for (const auto& request : batch.requests)
-      TRY_OK(set_status(ctx, *house.client, "Promotion", request.id,
-                        doc::Map{{"phase", "Succeeded"}, {"commit", outcome.commit}, {"message", outcome.message}}));
-    return {};
-  }
-  git::RefUpdate update{"refs/for/" + config.branch, std::string(git::zero_oid), outcome.commit, false, {}};
-  git::Push push{batch.repository, "slipway", {update}, {}};
-  TRY(auto ref, review_ref(ctx, house, push, update, repository));
-  TRY_OK(repository.update_ref(ref, outcome.commit, std::nullopt, "promotion"));
-  TRY(auto said, review_pushed(ctx, house, push, {ref, update.before, update.after, false, update.ref}));
-  LOG(info, "promote.proposed", {"promotion", batch.requests.front().id}, {"said", said});
-  auto number = to_int(split(ref, '/')[2]).value_or(0);
-  for (const auto& request : batch.requests)
-    TRY_OK(set_status(
-        ctx, *house.client, "Promotion", request.id,
-        doc::Map{{"phase", "Waiting"},
-                 {"commit", outcome.commit},
-                 {"pullRequest", number},
-                 {"message", fmt::format("pull request {} of {} waits to be merged", number, batch.repository)}}));
-  return {};
 }
 
 Result<> begin_release_of(const Ctx& ctx, House& house, const promote::Request& request, const git::Oid& commit) {

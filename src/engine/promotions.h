@@ -16,6 +16,9 @@ Result<std::optional<Millis>> execute_promotion(const Ctx& ctx, House& house, co
 // Looks at what runs: a Release is verified, or fails and is reverted in Git.
 Result<std::optional<Millis>> look_at_release(const Ctx& ctx, House& house, const std::string& name);
 
+// Annotation of a Promotion: when it was recorded, finer than the whole seconds of its creation.
+inline constexpr std::string_view recorded_at = "slipway.dev/recorded-at";
+
 // Whether the rules of the Pipelines let this person approve the promotion.
 Result<bool> may_approve(const Ctx& ctx, kube::Client& client, const path::Promotion& promotion,
                          const std::string& who);

@@ -149,5 +149,149 @@ TEST_F(Promotions, ArePullRequestsWhenAsked) {
     EXPECT_FALSE(release["spec"]["promotion"].text().empty());
 }
 
+struct Proposals : Promotions {
+  // As the house does when nothing else happens.
+  void settle() {
+    for (int i = 0; i < 4; ++i) {
+      plan();
+      execute_all();
+      for (const auto& request : must(all(ctx, *house.client, "PullRequest")))
+        must(look_at_pull_request(ctx, house, request.name()));
+    }
+  }
+  // "1 closed, 2 open"
+  std::string requests() {
+    std::vector<std::string> states;
+    for (const auto& r : must(all(ctx, *house.client, "PullRequest")))
+      states.push_back(r["spec"]["number"].text() + " " + r["status"]["state"].str_or("open"));
+    return join(states, ", ");
+  }
+  kube::Object request(int number) { return object("PullRequest", pull_request_name("config", number)); }
+  std::string phases() {
+    std::string text;
+    for (const auto& p : must(all(ctx, *house.client, "Promotion")))
+      text += fmt::format("{} {} {}; ", p["spec"]["service"].text(), p["status"]["phase"].text(),
+                          p["status"]["pullRequest"].num_or(0));
+    return text;
+  }
+  void merge(int number) {
+    auto name = request(number).name();
+    must(kube::modify(ctx, *house.client, kind("PullRequest"), {home, name}, {}, [](doc::Value& o) -> Result<bool> {
+      o["spec"]["merge"] = doc::Map{{"by", "ada"}};
+      return true;
+    }));
+    auto head = request(number)["spec"]["head"].text();
+    EXPECT_TRUE(repository().update_ref("refs/heads/main", head, tip(), "merged by a person"));
+  }
+};
+
+TEST_F(Proposals, ASupersededOneIsClosedWithItsRefs) {
+  pipeline(", pullRequest: true");
+  passed("api", 1);
+  settle();
+  EXPECT_EQ(requests(), "1 open");
+  EXPECT_TRUE(must(repository().resolve("refs/pull/1/head")));
+  passed("api", 2);
+  settle();
+  EXPECT_EQ(requests(), "1 closed, 2 open");
+  auto closed = request(1);
+  EXPECT_EQ(closed["status"]["message"].text(), "superseded by #2");
+  EXPECT_TRUE(closed["status"]["comment"].text().starts_with("Closed: superseded by #2."));
+  EXPECT_TRUE(must(repository().refs("refs/pull/1/")).empty());
+  auto said = promotions();
+  EXPECT_TRUE(said.contains("api Skipped: superseded by api-dev-")) << said;
+  EXPECT_TRUE(said.contains("api Waiting: pull request 2 of config waits to be merged")) << said;
+  merge(2);
+  settle();
+  EXPECT_EQ(requests(), "1 closed, 2 merged");
+  EXPECT_TRUE(promotions().contains("api Running; ")) << promotions();
+  EXPECT_TRUE(holds("api", 2, tip()));
+}
+
+TEST_F(Proposals, WhatElseWaitedComesAlong) {
+  pipeline(", pullRequest: true, together: true");
+  passed("api", 1), passed("web", 1);
+  settle();
+  EXPECT_EQ(phases(), "api Waiting 1; web Waiting 1; ");
+  passed("api", 2);
+  settle();
+  EXPECT_EQ(requests(), "1 open") << "the same request, brought up to date";
+  auto head = request(1)["spec"]["head"].text();
+  EXPECT_TRUE(holds("api", 2, head) && holds("web", 1, head)) << "what was not overtaken is not lost";
+  // Where the branch has moved it is another.
+  commit("config", "main", {{"readme", "x"}});
+  passed("web", 2);
+  settle();
+  EXPECT_EQ(requests(), "1 closed, 2 open");
+  head = request(2)["spec"]["head"].text();
+  EXPECT_TRUE(holds("api", 2, head) && holds("web", 2, head));
+  merge(2);
+  settle();
+  for (const auto& p : must(all(ctx, *house.client, "Promotion")))
+    EXPECT_NE(phase_of(p), path::Phase::waiting) << p["status"]["message"].text();
+  EXPECT_TRUE(holds("api", 2, tip()) && holds("web", 2, tip()));
+}
+
+TEST_F(Proposals, AConflictIsProposedAnew) {
+  pipeline(", pullRequest: true");
+  passed("api", 1);
+  settle();
+  commit("config", "main",
+         {{"dev/kustomization.yaml",
+           "resources: []\nimages:\n- name: shop/api\n  newTag: byhand\n- name: shop/web\n  newTag: old\n"}});
+  settle();
+  EXPECT_EQ(requests(), "1 closed, 2 open");
+  EXPECT_EQ(phases(), "api Waiting 2; ");
+  EXPECT_TRUE(holds("api", 1, request(2)["spec"]["head"].text()));
+}
+
+TEST_F(Proposals, OneThatAPersonClosesIsGivenUp) {
+  pipeline(", pullRequest: true");
+  passed("api", 1);
+  settle();
+  EXPECT_TRUE(
+      set_status(ctx, *house.client, "PullRequest", pull_request_name("config", 1), doc::Map{{"state", "closed"}}));
+  settle();
+  EXPECT_EQ(promotions(), "api Cancelled: pull request 1 was closed; ");
+  EXPECT_EQ(requests(), "1 closed") << "and not proposed again";
+  passed("api", 2);
+  settle();
+  EXPECT_EQ(requests(), "1 closed, 2 open");
+}
+
+TEST_F(Proposals, ARollbackByHandIsNotOvertakenByWhatItTakesBack) {
+  pipeline(", pullRequest: true");
+  passed("api", 1), passed("api", 2);
+  settle();
+  merge(1);
+  settle();
+  EXPECT_TRUE(holds("api", 2, tip()));
+  path::Promotion back{.service = "api",
+                       .environment = "dev",
+                       .artifact = {.service = "api", .image = "shop/api", .digest = Digest::of("api1")},
+                       .config_repository = "config",
+                       .config_path = "dev",
+                       .reason = "rollback by ada"};
+  must(record(ctx, *house.client, "Promotion", "back-by-hand-1", to_doc(back),
+              {{"slipway.dev/environment", "dev"}, {"slipway.dev/service", "api"}},
+              {{std::string(recorded_at), rfc3339_micro(ctx.clock->wall())}}));
+  EXPECT_TRUE(set_status(ctx, *house.client, "Promotion", "back-by-hand-1", doc::Map{{"phase", "Pending"}}));
+  settle();
+  EXPECT_EQ(requests(), "1 merged, 2 open");
+  EXPECT_TRUE(holds("api", 1, request(2)["spec"]["head"].text()));
+}
+
+// What waits for a word is overtaken too: nobody could say it any more.
+TEST_F(Proposals, AnApprovalThatIsNotWantedAnyMoreIsSkipped) {
+  pipeline(", automatic: false");
+  passed("api", 1);
+  settle();
+  passed("api", 2);
+  settle();
+  auto said = promotions();
+  EXPECT_TRUE(said.contains("api Skipped: superseded by")) << said;
+  EXPECT_TRUE(said.contains("api Waiting: waiting for approval")) << said;
+}
+
 }  // namespace
 }  // namespace slipway::engine

@@ -207,6 +207,29 @@ Result<> land(const Ctx& ctx, House& house, const Request& request, const Merge&
 
 }  // namespace
 
+Result<> close_pull_request(const Ctx& ctx, House& house, const std::string& name, const std::string& why) {
+  TRY(auto object, find(ctx, *house.client, "PullRequest", name));
+  if (!object) return {};
+  auto request = request_from(*object);
+  if (!request.open) return {};
+  TRY(auto repository, house.git->repository(request.repository));
+  TRY(auto tip, repository.resolve("refs/heads/" + request.base));
+  TRY(bool merged, tip ? repository.is_ancestor(request.head, *tip) : Result<bool>(false));
+  if (merged) return {};  // for look_at_pull_request() to say
+  auto comment = (*object)["status"]["comment"].text();
+  // First, so that a kill in between leaves a request that is closed once more.
+  TRY(auto refs, repository.refs(fmt::format("refs/pull/{}/", request.number)));
+  for (const auto& [ref, id] : refs)
+    TRY_OK(repository.update_ref(ref, std::string(git::zero_oid), std::nullopt, "closed"));
+  TRY_OK(set_status(ctx, *house.client, "PullRequest", name,
+                    doc::Map{{"state", "closed"},
+                             {"message", why},
+                             {"comment", fmt::format("Closed: {}.{}{}", why, comment.empty() ? "" : "\n\n", comment)},
+                             {"closedAt", rfc3339(ctx.clock->wall())}}));
+  LOG(info, "pr.closed", {"repository", request.repository}, {"number", request.number}, {"why", why});
+  return {};
+}
+
 Result<std::optional<Millis>> look_at_pull_request(const Ctx& ctx, House& house, const std::string& name) {
   std::optional<Millis> later;
   TRY(auto object, find(ctx, *house.client, "PullRequest", name));

@@ -18,6 +18,9 @@ Result<std::string> review_pushed(const Ctx& ctx, House& house, const git::Push&
 // One look at a request: prepares the merge commit, records its Change, follows its runs, merges when asked and green.
 Result<std::optional<Millis>> look_at_pull_request(const Ctx& ctx, House& house, const std::string& name);
 
+// Nobody merges it any more: says why in its comment and takes its refs away. Of one that is not open nothing.
+Result<> close_pull_request(const Ctx& ctx, House& house, const std::string& name, const std::string& why);
+
 std::string pull_request_name(const std::string& repository, int number);
 
 }  // namespace slipway::engine

@@ -140,6 +140,33 @@ class Chain {
 
 }  // namespace
 
+std::map<std::string, std::string> superseded(const std::vector<Passed>& artifacts,
+                                              const std::vector<Recorded>& promotions) {
+  using path::Phase;
+  // The same bytes may have passed more than once: the last time counts.
+  auto place_of = [&](const Recorded& r) -> std::size_t {
+    for (std::size_t i = artifacts.size(); i > 0; --i)
+      if (artifacts[i - 1].artifact.service == r.service && artifacts[i - 1].artifact.digest == r.digest) return i;
+    return 0;
+  };
+  auto has_come_as_far = [](const Recorded& newer, const Recorded& older) {
+    bool done = newer.phase == Phase::running || newer.phase == Phase::succeeded;
+    return done || (newer.phase == Phase::waiting && (newer.proposed || !older.proposed)) ||
+           (newer.phase == Phase::pending && !older.proposed);
+  };
+  std::map<std::string, std::string> found;
+  for (const auto& older : promotions) {
+    auto place = place_of(older), best = place;
+    if (older.phase != Phase::waiting || place == 0) continue;
+    for (const auto& newer : promotions) {
+      if (newer.service != older.service || newer.environment != older.environment || newer.at < older.at) continue;
+      if (auto other = place_of(newer); other > best && has_come_as_far(newer, older))
+        best = other, found[older.name] = newer.name;
+    }
+  }
+  return found;
+}
+
 std::string held_back(const path::Environment& environment, WallTime now) {
   const path::PromotionWindow* closed = nullptr;
   bool allowed = false;

@@ -1,6 +1,7 @@
 #pragma once
 // The rules of the chain of environments, as functions of values: dev, then staging after verification and a soak
 // time, then production by approval.
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -38,6 +39,20 @@ struct Next {
 // environment has held is promoted: what people took back in Git stays back until there is something newer.
 Next next_promotions(const path::Pipeline& pipeline, const std::vector<Passed>& artifacts,
                      const std::vector<Holding>& holdings, const std::vector<Approval>& approvals, WallTime now);
+
+// A promotion that is recorded somewhere, by the name of its object.
+struct Recorded {
+  std::string name, service, environment;
+  Digest digest;
+  WallTime at{};  // when it was recorded
+  path::Phase phase = path::Phase::pending;
+  bool proposed = false;  // as a pull request
+};
+// Those that wait although something newer of their service was recorded since for their environment and has come as
+// far: what waits in a pull request is overtaken by what is in one or is done, what waits for a word by all that is not
+// given up. Never by what is older. Gives what took the place of each, by name.
+std::map<std::string, std::string> superseded(const std::vector<Passed>& artifacts,
+                                              const std::vector<Recorded>& promotions);
 
 // Which window holds promotions back now, in words; "" for none. A denial that is open wins, and where any hours are
 // allowed, all others are not. Rule: Argo CD's sync windows.

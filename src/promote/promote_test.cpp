@@ -376,6 +376,49 @@ TEST_F(ChainTest, AnApprovalWaitsForItsWindow) {
   EXPECT_EQ(next(20), "prod sha-2 Pending [by pull request] by bob; ");
 }
 
+struct Overtaking {
+  const char* name;
+  Recorded older, newer;
+  bool taken;
+};
+class Superseded : public testing::TestWithParam<Overtaking> {};
+TEST_P(Superseded, OnlyByWhatIsNewerAndHasComeAsFar) {
+  std::vector<Passed> passed = {{artifact("web", 1), at(0)}, {artifact("api", 9), at(1)}, {artifact("web", 2), at(2)}};
+  auto older = GetParam().older, newer = GetParam().newer;
+  for (auto* r : {&older, &newer}) {
+    if (r->service.empty()) r->service = "web";
+    if (r->environment.empty()) r->environment = "prod";
+  }
+  older.name = "older", newer.name = "newer";
+  auto found = superseded(passed, {older, newer});
+  EXPECT_EQ(found, (GetParam().taken ? std::map<std::string, std::string>{{"older", "newer"}}
+                                     : std::map<std::string, std::string>{}));
+}
+Recorded recorded(int n, path::Phase phase, bool proposed, int when, const std::string& service = "",
+                  const std::string& environment = "") {
+  return {"", service, environment, artifact("web", n).digest, at(when), phase, proposed};
+}
+using path::Phase;
+INSTANTIATE_TEST_SUITE_P(
+    Chain, Superseded,
+    testing::ValuesIn(std::vector<Overtaking>{
+        {"Proposed", recorded(1, Phase::waiting, true, 0), recorded(2, Phase::waiting, true, 5), true},
+        {"InTheSameSecond", recorded(1, Phase::waiting, true, 0), recorded(2, Phase::waiting, true, 0), true},
+        {"NotProposedYet", recorded(1, Phase::waiting, true, 0), recorded(2, Phase::pending, false, 5), false},
+        {"WaitsForAWord", recorded(1, Phase::waiting, true, 0), recorded(2, Phase::waiting, false, 5), false},
+        {"Done", recorded(1, Phase::waiting, true, 0), recorded(2, Phase::running, false, 5), true},
+        {"GivenUp", recorded(1, Phase::waiting, true, 0), recorded(2, Phase::failed, true, 5), false},
+        {"BothWaitForAWord", recorded(1, Phase::waiting, false, 0), recorded(2, Phase::waiting, false, 5), true},
+        {"Older", recorded(2, Phase::waiting, true, 0), recorded(1, Phase::waiting, true, 5), false},
+        {"ARollbackThatWasAskedForLater", recorded(1, Phase::waiting, true, 5), recorded(2, Phase::running, true, 0),
+         false},
+        {"AnotherPlace", recorded(1, Phase::waiting, true, 0), recorded(2, Phase::waiting, true, 5, "", "dev"), false},
+        {"AnotherService", recorded(1, Phase::waiting, true, 0), recorded(2, Phase::waiting, true, 5, "api"), false},
+        {"NeverPassed", recorded(7, Phase::waiting, true, 0), recorded(2, Phase::waiting, true, 5), false},
+        {"UnderWay", recorded(1, Phase::pending, false, 0), recorded(2, Phase::waiting, true, 5), false},
+    }),
+    [](const auto& i) { return i.param.name; });
+
 TEST(MayApprove, NamesOrAnybody) {
   EXPECT_TRUE(may_approve({.name = "x"}, "eve"));
   EXPECT_FALSE(may_approve({.name = "x"}, ""));

@@ -83,6 +83,9 @@ Result<> check_chain(const Ctx& ctx, kube::Client& client, const Target& target,
 }
 
 Result<int> promote(const Ctx& ctx, const Arguments& arguments, Io& io) {
+  if (!arguments.has("image"))
+    return Fail(
+        Error(Kind::invalid, "promote: want SERVICE or IMAGE[:TAG|@DIGEST]").with_hint("slipway promote --help"));
   if (!arguments.has("to")) return fail(Kind::invalid, "promote: want --to ENVIRONMENT");
   TRY(auto wish, wish_of(arguments.get("image")));
   TRY(auto inner, patient(ctx, arguments));
@@ -260,7 +263,7 @@ std::vector<Command> promote_commands() {
        "puts an image that passed into an environment: one commit",
        "slipway promote web --to staging",
        options({{"--to", "environment"}}),
-       {{"image", "SERVICE or IMAGE[:TAG|@DIGEST]; the newest that passed"}},
+       {{"image", "SERVICE or IMAGE[:TAG|@DIGEST]; the newest that passed", false}},
        promote},
       {"app rollback",
        "an environment's images as they were: one commit a service",
