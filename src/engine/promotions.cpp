@@ -245,6 +245,8 @@ namespace {
 // Others that are due for the same environment, when its rules say that they go as one commit.
 Result<> add_others(const Ctx& ctx, House& house, Batch& batch) {
   const auto first = batch.requests.front();
+  std::set<std::string> services{first.promotion.service};
+  TRY(auto artifacts, passed_artifacts(ctx, house));
   TRY(auto objects,
       all(ctx, *house.client, "Promotion", "slipway.dev/environment=" + object_name(first.promotion.environment)));
   for (const auto& object : objects) {
@@ -255,6 +257,9 @@ Result<> add_others(const Ctx& ctx, House& house, Batch& batch) {
     if (!other || other->revert || other->config_repository != batch.repository ||
         other->environment != first.promotion.environment)
       continue;
+    // Of one service there is one: what it overtakes must not come after it.
+    TRY(auto overtaken, overtaken_by(ctx, house, object, artifacts));
+    if (!overtaken.empty() || !services.insert(other->service).second) continue;
     batch.requests.push_back({*std::move(other), object.name()});
   }
   return {};
@@ -300,6 +305,11 @@ Result<> begin_release_of(const Ctx& ctx, House& house, const promote::Request& 
   return begin_release(ctx, house, release, std::move(spec));
 }
 
+bool says(const git::Repository& repository, const git::Oid& tip, const path::Promotion& promotion) {
+  auto said = promote::image_at(repository, tip, promotion.config_path, promotion.artifact.image);
+  return said && *said && (*said)->digest == promotion.artifact.digest;
+}
+
 // On the branch itself.
 Result<> commit_batch(const Ctx& ctx, House& house, git::Repository& repository, const Batch& batch) {
   const auto& first = batch.requests.front();
@@ -308,7 +318,16 @@ Result<> commit_batch(const Ctx& ctx, House& house, git::Repository& repository,
                            : promote::promote(ctx, repository, batch.config, batch.requests));
   LOG(info, "promote.done", {"promotion", first.id}, {"count", batch.requests.size()}, {"commit", outcome.commit},
       {"changed", outcome.changed});
+  TRY(auto tip, repository.resolve("refs/heads/" + batch.config.branch));
   for (const auto& request : batch.requests) {
+    // It may have been done before a kill, and others since: then it is not what runs.
+    if (!revert && tip && !says(repository, *tip, request.promotion)) {
+      TRY_OK(set_status(ctx, *house.client, "Promotion", request.id,
+                        doc::Map{{"phase", "Skipped"},
+                                 {"commit", outcome.commit},
+                                 {"message", "was promoted, and something else since"}}));
+      continue;
+    }
     if (!revert) TRY_OK(begin_release_of(ctx, house, request, outcome.commit));
     TRY_OK(set_status(
         ctx, *house.client, "Promotion", request.id,
@@ -326,6 +345,13 @@ Result<std::optional<Millis>> execute_promotion(const Ctx& ctx, House& house, co
   TRY(auto object, find(ctx, *house.client, "Promotion", name));
   if (!object || (*object)["status"]["phase"].text() != "Pending") return later;
   TRY(auto promotion, path::promotion_from(object->view()));
+  TRY(auto artifacts, passed_artifacts(ctx, house));
+  TRY(auto overtaken, promotion.revert ? Result<std::string>() : overtaken_by(ctx, house, *object, artifacts));
+  if (!overtaken.empty()) {
+    TRY_OK(set_status(ctx, *house.client, "Promotion", name,
+                      doc::Map{{"phase", "Skipped"}, {"message", "superseded by " + overtaken}}));
+    return later;
+  }
   TRY(auto repository, house.git->repository(promotion.config_repository));
   TRY(auto batch, batch_of(ctx, house, std::move(promotion), name));
   auto carry_out = [&] {

@@ -34,16 +34,23 @@ Result<std::vector<kube::Object>> requests_of(const Ctx& ctx, House& house, cons
 
 bool is_open(const kube::Object& request) { return request["status"]["state"].str_or("open") == "open"; }
 
-promote::Recorded recorded_from(const kube::Object& o) {
+promote::Recorded recorded_of(const kube::Object& o) {
   promote::Recorded r{o.name(), o["spec"]["service"].text(), o["spec"]["environment"].text(), {}, {}, phase_of(o)};
   r.digest = Digest::parse(o["spec"]["artifact"]["digest"].text()).value_or(Digest());
   auto at = o.annotation(recorded_at);
   r.at = parse_rfc3339(at.empty() ? o["metadata"]["creationTimestamp"].text() : at).value_or(WallTime{});
   r.proposed = number_of(o) > 0;
+  r.undecided = o["status"]["phase"].text().empty();
   return r;
 }
 
-// Promotions that a request's commit names and that still count on it; those that are about to be proposed do too.
+std::vector<promote::Recorded> recorded_from(const std::vector<kube::Object>& promotions) {
+  std::vector<promote::Recorded> all;
+  for (const auto& p : promotions) all.push_back(recorded_of(p));
+  return all;
+}
+
+// Promotions that a request's commit names and that still wait for it; those that are about to be proposed do too.
 Result<bool> holds_anything(House& house, const kube::Object& request, const std::vector<kube::Object>& promotions) {
   auto spec = request["spec"];
   TRY(auto repository, house.git->repository(spec["repository"].text()));
@@ -54,7 +61,8 @@ Result<bool> holds_anything(House& house, const kube::Object& request, const std
   if (named.empty()) return true;  // not one of promotions
   return std::any_of(promotions.begin(), promotions.end(), [&](const kube::Object& p) {
     auto number = number_of(p);
-    return named.contains(p.name()) && !is_final(phase_of(p)) && (number == 0 || number == spec["number"].num_or(-1));
+    bool waits = phase_of(p) == Phase::pending || phase_of(p) == Phase::waiting;
+    return named.contains(p.name()) && waits && (number == 0 || number == spec["number"].num_or(-1));
   });
 }
 
@@ -75,9 +83,7 @@ class Followed {
       : ctx_(ctx), house_(house), promotions_(std::move(promotions)), requests_(std::move(requests)) {}
 
   Result<> skip_superseded(const std::vector<promote::Passed>& artifacts) {
-    std::vector<promote::Recorded> recorded;
-    for (const auto& p : promotions_) recorded.push_back(recorded_from(p));
-    for (const auto& [name, by] : promote::superseded(artifacts, recorded)) {
+    for (const auto& [name, by] : promote::superseded(artifacts, recorded_from(promotions_))) {
       LOG(info, "promote.superseded", {"promotion", name}, {"by", by});
       TRY_OK(say(name, {{"phase", "Skipped"}, {"message", "superseded by " + by}}));
     }
@@ -136,6 +142,14 @@ class Followed {
 
 }  // namespace
 
+Result<std::string> overtaken_by(const Ctx& ctx, House& house, const kube::Object& promotion,
+                                 const std::vector<promote::Passed>& artifacts) {
+  TRY(auto others, promotions_of(ctx, house, promotion["spec"]["configRepository"].text()));
+  auto found = promote::superseded(artifacts, recorded_from(others));
+  auto by = found.find(promotion.name());
+  return by == found.end() ? std::string() : by->second;
+}
+
 Result<> take_along(const Ctx& ctx, House& house, Batch& batch) {
   TRY(auto promotions, promotions_of(ctx, house, batch.repository));
   std::set<std::string> services;
@@ -183,7 +197,7 @@ Result<> follow_proposals(const Ctx& ctx, House& house, const path::Pipeline& pi
   const auto& name = pipeline.config_repository;
   TRY(auto promotions, promotions_of(ctx, house, name));
   bool any = std::any_of(promotions.begin(), promotions.end(),
-                         [](const auto& p) { return phase_of(p) == Phase::waiting || number_of(p) > 0; });
+                         [](const auto& p) { return !is_final(phase_of(p)) || number_of(p) > 0; });
   if (!any) return {};
   TRY(auto requests, requests_of(ctx, house, name));
   TRY(auto repository, house.git->repository(name));

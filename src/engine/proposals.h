@@ -1,6 +1,8 @@
 #pragma once
 // Promotions as pull requests of the configuration repository: opened, followed, and closed when something newer took
 // their place.
+#include <set>
+
 #include "engine/promotions.h"
 #include "promote/chain.h"
 #include "promote/promote.h"
@@ -15,6 +17,9 @@ struct Batch {
   std::string repository;
 };
 
+// The promotion that took the place of this one before it was carried out, "" for none.
+Result<std::string> overtaken_by(const Ctx& ctx, House& house, const kube::Object& promotion,
+                                 const std::vector<promote::Passed>& artifacts);
 // What waits in a pull request for the same environment comes along: where all goes together there is one at a time.
 Result<> take_along(const Ctx& ctx, House& house, Batch& batch);
 // The commit becomes a pull request. One that was opened before a kill is found again: it has the same author, parent

@@ -151,15 +151,17 @@ std::map<std::string, std::string> superseded(const std::vector<Passed>& artifac
   };
   auto has_come_as_far = [](const Recorded& newer, const Recorded& older) {
     bool done = newer.phase == Phase::running || newer.phase == Phase::succeeded;
-    return done || (newer.phase == Phase::waiting && (newer.proposed || !older.proposed)) ||
+    bool both_wait_for_a_word = (older.phase == Phase::waiting || older.undecided) && !older.proposed;
+    return done || (newer.phase == Phase::waiting && (newer.proposed || both_wait_for_a_word)) ||
            (newer.phase == Phase::pending && !older.proposed);
   };
   std::map<std::string, std::string> found;
   for (const auto& older : promotions) {
     auto place = place_of(older), best = place;
-    if (older.phase != Phase::waiting || place == 0) continue;
+    if ((older.phase != Phase::waiting && older.phase != Phase::pending) || place == 0) continue;
     for (const auto& newer : promotions) {
       if (newer.service != older.service || newer.environment != older.environment || newer.at < older.at) continue;
+      if (newer.undecided) continue;
       if (auto other = place_of(newer); other > best && has_come_as_far(newer, older))
         best = other, found[older.name] = newer.name;
     }

@@ -46,11 +46,12 @@ struct Recorded {
   Digest digest;
   WallTime at{};  // when it was recorded
   path::Phase phase = path::Phase::pending;
-  bool proposed = false;  // as a pull request
+  bool proposed = false;   // as a pull request
+  bool undecided = false;  // nothing is said of it yet: it overtakes nothing
 };
-// Those that wait although something newer of their service was recorded since for their environment and has come as
-// far: what waits in a pull request is overtaken by what is in one or is done, what waits for a word by all that is not
-// given up. Never by what is older. Gives what took the place of each, by name.
+// Those that wait, or are about to be carried out, although something newer of their service was recorded since for
+// their environment and has come as far: what waits in a pull request is overtaken by what is in one or is done, what
+// waits for a word by all that is not given up. Never by what is older. Gives what took the place of each, by name.
 std::map<std::string, std::string> superseded(const std::vector<Passed>& artifacts,
                                               const std::vector<Recorded>& promotions);
 

@@ -398,6 +398,11 @@ Recorded recorded(int n, path::Phase phase, bool proposed, int when, const std::
                   const std::string& environment = "") {
   return {"", service, environment, artifact("web", n).digest, at(when), phase, proposed};
 }
+Recorded undecided(int n) {
+  auto made = recorded(n, path::Phase::pending, false, n);
+  made.undecided = true;
+  return made;
+}
 using path::Phase;
 INSTANTIATE_TEST_SUITE_P(
     Chain, Superseded,
@@ -415,7 +420,13 @@ INSTANTIATE_TEST_SUITE_P(
         {"AnotherPlace", recorded(1, Phase::waiting, true, 0), recorded(2, Phase::waiting, true, 5, "", "dev"), false},
         {"AnotherService", recorded(1, Phase::waiting, true, 0), recorded(2, Phase::waiting, true, 5, "api"), false},
         {"NeverPassed", recorded(7, Phase::waiting, true, 0), recorded(2, Phase::waiting, true, 5), false},
-        {"UnderWay", recorded(1, Phase::pending, false, 0), recorded(2, Phase::waiting, true, 5), false},
+        {"DueAndOvertaken", recorded(1, Phase::pending, false, 0), recorded(2, Phase::pending, false, 5), true},
+        {"DueAndTheNewerIsProposed", recorded(1, Phase::pending, false, 0), recorded(2, Phase::waiting, true, 5), true},
+        {"DueAndTheNewerWaitsForAWord", recorded(1, Phase::pending, false, 0), recorded(2, Phase::waiting, false, 5),
+         false},
+        {"UndecidedIsOvertaken", undecided(1), recorded(2, Phase::waiting, false, 5), true},
+        {"UndecidedOvertakesNothing", recorded(1, Phase::waiting, false, 0), undecided(2), false},
+        {"UnderWay", recorded(1, Phase::running, false, 0), recorded(2, Phase::waiting, true, 5), false},
     }),
     [](const auto& i) { return i.param.name; });
 
