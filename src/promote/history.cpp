@@ -24,7 +24,8 @@ void read_artifact(std::string_view text, Past& past) {
   if (auto digest = Digest::parse(text.substr(at + 1))) past.digest = *digest;
 }
 
-// One commit may promote several services: each begins with its name.
+}  // namespace
+
 std::vector<Past> promotions_of(const git::Commit& commit) {
   std::vector<Past> all;
   for (const auto& [key, value] : trailers(commit.message)) {
@@ -43,6 +44,8 @@ std::vector<Past> promotions_of(const git::Commit& commit) {
   for (auto& past : all) past.commit = commit.id;
   return all;
 }
+
+namespace {
 
 class Walk {
  public:

@@ -23,6 +23,9 @@ struct Past {
 };
 doc::Value to_doc(const Past& past);
 
+// What one commit's trailers say: it may promote several services, each begins with its name.
+std::vector<Past> promotions_of(const git::Commit& commit);
+
 struct HistoryFilter {
   std::string service, environment;  // "" for all
   std::size_t limit = 100;
