@@ -16,8 +16,6 @@ namespace {
 
 using doc::Value;
 
-std::optional<std::string> if_any(const std::string& text) { return text.empty() ? std::nullopt : std::optional(text); }
-
 Result<Splicer> open_kustomization(std::string_view text, std::string_view source) {
   TRY(auto splicer, Splicer::open(text, source, Splicer::Documents::one));
   const auto& root = splicer.tree()[0];
@@ -80,6 +78,22 @@ std::string text_of(const Value* value) {
 
 }  // namespace
 
+namespace {
+
+// What the setting has no word for goes. A change of its own: the line that goes may be the one behind which another
+// came.
+Result<std::string> without_leftovers(std::string_view text, const ImageSetting& image, std::string_view source) {
+  TRY(auto splicer, open_kustomization(text, source));
+  for (auto& item : *images_of(splicer)->if_list()) {
+    if (item.str_at({"name"}) != image.name) continue;
+    if (image.tag.empty()) TRY_OK(splicer.set(item, "newTag", std::nullopt));
+    if (image.digest.empty()) TRY_OK(splicer.set(item, "digest", std::nullopt));
+  }
+  return splicer.finish();
+}
+
+}  // namespace
+
 Result<std::string> set_kustomize_image(std::string_view text, const ImageSetting& image, std::string_view source) {
   TRY(auto splicer, open_kustomization(text, source));
   auto* images = images_of(splicer);
@@ -89,8 +103,8 @@ Result<std::string> set_kustomize_image(std::string_view text, const ImageSettin
       if (item.str_at({"name"}) != image.name) continue;
       found = true;
       if (!image.new_name.empty()) TRY_OK(splicer.set(item, "newName", image.new_name));
-      TRY_OK(splicer.set(item, "newTag", if_any(image.tag)));
-      TRY_OK(splicer.set(item, "digest", if_any(image.digest)));
+      if (!image.tag.empty()) TRY_OK(splicer.set(item, "newTag", image.tag));
+      if (!image.digest.empty()) TRY_OK(splicer.set(item, "digest", image.digest));
     }
   }
   if (!found && images != nullptr && !images->if_list()->empty()) {
@@ -98,7 +112,8 @@ Result<std::string> set_kustomize_image(std::string_view text, const ImageSettin
   } else if (!found) {
     TRY_OK(start_list(splicer, image));
   }
-  return splicer.finish();
+  TRY(auto written, splicer.finish());
+  return found ? without_leftovers(written, image, source) : written;
 }
 
 Result<std::string> remove_kustomize_image(std::string_view text, std::string_view name, std::string_view source) {

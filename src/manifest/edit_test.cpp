@@ -68,6 +68,13 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& i) { return i.param.name; });
 
 TEST(SetKustomizeImage, TakesFieldsAway) {
+  // The line that goes is the last of its entry, behind which the other comes.
+  EXPECT_EQ(
+      show(set_kustomize_image("images:\n- name: shop/web\n  newTag: a\n", {"shop/web", "", "", "sha256:ab"}, "k")),
+      "images:\n- name: shop/web\n  digest: sha256:ab\n");
+  EXPECT_EQ(
+      show(set_kustomize_image("images:\n- name: shop/web\n  digest: b\n- name: c\n", {"shop/web", "", "v1", ""}, "k")),
+      "images:\n- name: shop/web\n  newTag: v1\n- name: c\n");
   EXPECT_EQ(show(set_kustomize_image("images:\n- name: shop/web\n  newTag: a\n  digest: b # x\n- name: c\n",
                                      {"shop/web", "", "1.10", ""}, "k")),
             "images:\n- name: shop/web\n  newTag: \"1.10\"\n- name: c\n");
