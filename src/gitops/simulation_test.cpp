@@ -340,7 +340,7 @@ void World::act_outside() {
       person_.merge(detail::application_type, key, "{metadata: {annotations: {argocd.argoproj.io/refresh: hard}}}");
       break;
     case 11:
-      if (dice_.chance(100)) {
+      if (dice_.chance(300)) {
         tell("{} is deleted", app);
         person_.remove(detail::application_type, key);
       } else if (!person_.get(detail::application_type, key)) {
