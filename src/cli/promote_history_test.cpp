@@ -11,7 +11,8 @@ namespace {
 class PromoteHistory : public testing::Test {
  protected:
   PromoteHistory() {
-    auto tree = must(repository_.write_tree("", {{"dev/kustomization.yaml", "images:\n- {name: shop/web, newTag: a}\n"}}));
+    auto tree =
+        must(repository_.write_tree("", {{"dev/kustomization.yaml", "images:\n- {name: shop/web, newTag: a}\n"}}));
     auto first = must(repository_.write_commit(tree, {}, {"ann", "ann@example.org", {}}, "first"));
     must(repository_.update_ref("refs/heads/main", first, std::nullopt, "test"));
     for (int n : {1, 2}) {

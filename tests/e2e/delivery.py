@@ -46,6 +46,46 @@ def test_approval(house):
     check(DIGEST in text and text.startswith("# what production runs\n") and "# the service" in text, text)
     message = config.git("log", "-1", "--format=%B").stdout
     check("grace" in message and DIGEST[7:19] in message, message)
+    # What was promoted is told from Git, by the server's repositories or by a folder alone.
+    for words in ([], ["production"], ["app"]):
+        told = house.cli("promote", "history", *words)
+        check(told.returncode == 0 and "production" in told.stdout and "approved by grace" in told.stdout, told.all)
+    entry = json.loads(house.cli("promote", "history", "--output", "json").stdout)[0]
+    check(entry["digest"] == DIGEST and entry["run"] == "x" and entry["sourceCommit"] == "c" * 40 and entry["promotion"] == name, entry)
+    alone = harness.slipway("promote", "history", "--repository", config.folder, "--output", "json")
+    check(alone.returncode == 0 and json.loads(alone.stdout)[0]["commit"] == entry["commit"], alone.all)
+    one_error(house.cli("promote", "history", "nosuch"), 1, "nosuch", "app, production")
+
+
+def test_superseded_request(house):
+    """A promotion's pull request that a newer one overtakes is closed, with its refs."""
+    config = house.git("asked-config")
+    config.write("dev/kustomization.yaml", "resources: []\nimages:\n- name: acme/asked\n  newTag: none\n")
+    config.commit("Environments")
+    config.push("HEAD:main")
+    pipeline = json.loads(json.dumps(PIPELINE).replace('"app"', '"asked"').replace("acme/app", "acme/asked"))
+    pipeline["spec"]["repository"] = "asked-config"
+    pipeline["spec"]["environments"] = [{"name": "dev", "path": "dev", "namespace": "default", "pullRequest": True}]
+    apply(house, pipeline)
+
+    def passed(n):
+        apply(house, {"apiVersion": "slipway.dev/v1", "kind": "Artifact", "metadata": {"name": f"asked-{n}", "namespace": HOME},
+                      "spec": {"service": "asked", "image": "acme/asked", "digest": "sha256:" + f"{n}" * 64, "tags": [f"v{n}"], "repository": "asked", "commit": "c" * 40, "run": f"r{n}"}})
+        house.patch("Artifact", f"asked-{n}", {"status": {"phase": "Succeeded", "passedAt": f"2026-01-0{n}T00:00:00.000000Z"}}, subresource="status")
+
+    def request(number, state):
+        return house.wait("PullRequest", lambda rs: next((r for r in rs if r["spec"]["repository"] == "asked-config" and r["spec"]["number"] == number and get_path(r, "status", "state") == state), None), f"request {number} {state}")
+
+    passed(1)
+    request(1, "open")
+    passed(2)
+    closed = request(1, "closed")
+    request(2, "open")
+    check(closed["status"]["comment"].startswith("Closed: superseded by #2."), closed["status"])
+    refs = config.git("ls-remote", "origin").stdout
+    check("refs/pull/2/head" in refs and "refs/pull/1/" not in refs, refs)
+    older = next(p for p in house.list("Promotion", HOME) if p["spec"]["service"] == "asked" and p["spec"]["artifact"]["run"] == "r1")
+    check(phase(older) == "Skipped" and "superseded by" in older["status"]["message"], older["status"])
 
 
 def test_promotion_into_nothing(house):
@@ -104,6 +144,38 @@ def test_applications(house):
     # A repository that is not there.
     apply(house, application("lost", "nosuch"))
     house.wait("Application", lambda apps: next((a for a in apps if a["metadata"]["name"] == "lost" and "nosuch" in json.dumps(a.get("status", {}).get("conditions", []))), None), "no repository", "argocd")
+
+
+def test_deletion_hooks_and_orphans(house):
+    """What an Application leaves behind and what others left in its namespace."""
+    config = house.git("leaving")
+    hook = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: leaving-{0}\n  annotations: {{argocd.argoproj.io/hook: {1}, argocd.argoproj.io/hook-delete-policy: BeforeHookCreation}}\n"
+    config.write("app/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: leaving-a}\n")
+    config.write("app/pre.yaml", hook.format("pre", "PreDelete"))
+    config.write("app/post.yaml", hook.format("post", "PostDelete"))
+    config.commit("First")
+    config.push("HEAD:main")
+    house.kubectl("create", "namespace", "leaving")
+    house.kubectl("-n", "leaving", "create", "configmap", "lost")
+    apply(house, {"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject", "metadata": {"name": "watched", "namespace": "argocd"},
+                  "spec": {"sourceRepos": ["*"], "destinations": [{"server": "*", "namespace": "*"}], "orphanedResources": {"warn": True}}})
+    app = application("leaving", "leaving")
+    app["metadata"]["finalizers"] = ["resources-finalizer.argocd.argoproj.io"]
+    app["spec"].update({"project": "watched", "syncPolicy": {"automated": {}}})
+    app["spec"]["destination"]["namespace"] = "leaving"
+    apply(house, app)
+
+    def names():
+        return set(house.kubectl("-n", "leaving", "get", "configmap", "-o", "name").stdout.split()) - {"configmap/kube-root-ca.crt"}
+
+    def conditions(a):
+        return [c["message"] for c in get_path(a, "status", "conditions") or []]
+
+    held = house.wait("Application", lambda apps: next((a for a in apps if a["metadata"]["name"] == "leaving" and get_path(a, "status", "sync", "status") == "Synced" and "Application has 1 orphaned resources" in conditions(a)), None), "synced, with an orphan", "argocd")
+    check("post-delete-finalizer.argocd.argoproj.io/cleanup" in held["metadata"]["finalizers"], held["metadata"])
+    check(names() == {"configmap/lost", "configmap/leaving-a"}, names())
+    house.kubectl("-n", "argocd", "delete", "application", "leaving", "--timeout=20s")
+    check(names() == {"configmap/lost", "configmap/leaving-pre", "configmap/leaving-post"}, names())
 
 
 def test_bootstrap(house):
