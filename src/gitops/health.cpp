@@ -2,6 +2,7 @@
 
 #include "doc/json.h"
 #include "gitops/detail/health.h"
+#include "gitops/health/rules.h"
 
 namespace slipway::gitops {
 namespace {
@@ -239,13 +240,17 @@ std::optional<Health> parse_health(std::string_view text) {
   return std::nullopt;
 }
 
-std::optional<HealthStatus> health_of(const kube::Object& object) {
-  if (object.deleting()) return HealthStatus{Health::progressing, "Pending deletion"};
+std::optional<HealthStatus> detail::own_health(const kube::Object& object) {
   auto type = object.type();
   auto found = checks().find({type.group(), type.kind});
-  if (found == checks().end()) return health_by_conditions(object);
+  if (found == checks().end()) return health::by_rules(object);
   if (type.kind == "HorizontalPodAutoscaler" && type.version() == "v1") return old_autoscaler(object);
   return found->second(object);
+}
+
+std::optional<HealthStatus> health_of(const kube::Object& object) {
+  if (!object.deleting()) return detail::own_health(object);
+  return health::deletion_by_rules(object).value_or(HealthStatus{Health::progressing, "Pending deletion"});
 }
 
 }  // namespace slipway::gitops

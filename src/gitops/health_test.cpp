@@ -1,4 +1,4 @@
-#include "gitops/health.h"
+#include "gitops/detail/health.h"
 
 #include <algorithm>
 #include <iostream>
@@ -192,44 +192,96 @@ TEST(Health, WordsGoBothWays) {
   EXPECT_EQ(parse_health("Fine"), std::nullopt);
 }
 
-// The cases of Argo CD's own checks: all of the kinds that we check must agree in status; the share is printed, and the
-// floor is kept in testdata.
+// The rules of kinds of which no case is at hand, by what their API says.
+#define CONDITION(type, status, message) "{conditions: [{type: " type ", status: '" status "', message: " message "}]}"
+INSTANTIATE_TEST_SUITE_P(
+    HealthOfKinds, Rules,
+    testing::ValuesIn(std::to_array<Case>({
+        {"HttpRouteNew", "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: r}}",
+         "Progressing: Waiting for HTTPRoute status"},
+        {"HttpRouteRefused",
+         "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: r}, status: {parents: "
+         "[{parentRef: {name: web}, conditions: [{type: Accepted, status: 'False', message: no host}]}]}}",
+         "Degraded: Parent web: no host"},
+        {"ExternalSecret",
+         "{apiVersion: external-secrets.io/v1, kind: ExternalSecret, metadata: {name: e}, status: " CONDITION(
+             "Ready", "False", "no such key") "}",
+         "Degraded: no such key"},
+        {"ElasticsearchWorks",
+         "{apiVersion: elasticsearch.k8s.elastic.co/v1, kind: Elasticsearch, metadata: {name: e}, status: {health: "
+         "yellow, phase: ApplyingChanges}}",
+         "Progressing: Elasticsearch phase is ApplyingChanges"},
+        {"CrossplaneComposite",
+         "{apiVersion: s3.aws.upbound.io/v1beta1, kind: Bucket, metadata: {name: b}, status: {conditions: [{type: "
+         "Synced, status: 'True'}, {type: Ready, status: 'False', reason: Creating}]}}",
+         "Progressing: Provisioning ..."},
+        {"PostgresClusterWaits",
+         "{apiVersion: postgres-operator.crunchydata.com/v1beta1, kind: PostgresCluster, metadata: {name: p, "
+         "generation: 1}, status: {observedGeneration: 1, instances: [{replicas: 2, readyReplicas: 2}, {replicas: 2, "
+         "readyReplicas: 1}]}}",
+         "Progressing: Waiting for instances"},
+        {"RayJobFailed",
+         "{apiVersion: ray.io/v1, kind: RayJob, metadata: {name: j}, status: {jobStatus: FAILED, message: oom}}",
+         "Degraded: oom"},
+        {"VeleroSchedulePaused",
+         "{apiVersion: velero.io/v1, kind: Schedule, metadata: {name: s}, spec: {paused: true}}",
+         "Suspended: Schedule is paused"},
+        {"WaitsForItsPullRequests",
+         "{apiVersion: promoter.argoproj.io/v1alpha1, kind: CommitStatus, metadata: {name: c, deletionTimestamp: "
+         "'2026-01-01T00:00:00Z'}}",
+         "Progressing: Commit status is being deleted"},
+        {"OtherKindsOfAKnownGroup",
+         "{apiVersion: kafka.strimzi.io/v1, kind: KafkaMirrorMaker2, metadata: {name: m}, status: " CONDITION(
+             "NotReady", "True", "no source") "}",
+         "Degraded: no source"},
+    })),
+    [](const auto& i) { return i.param.name; });
+
+// Path of the input below argo-health/ -> why we differ. A line that no case needs fails as well.
+std::map<std::string, std::string> known_differences() {
+  std::map<std::string, std::string> known;
+  auto text = must(read_file(fs::path(SLIPWAY_TESTDATA) / "argo-health-differences.txt"));
+  for (auto line : lines(text))
+    if (auto parts = cut(line, ": "); parts && !line.starts_with('#')) known.emplace(parts->first, parts->second);
+  return known;
+}
+
+// "Degraded: no key" of one case, or why there is no answer.
+std::string answer_to(const fs::path& input) {
+  auto parsed = doc::parse_yaml_all(must(read_file(input)));
+  if (!parsed) return "unread: " + parsed.error().what();
+  // As the cases do: the kind's own check, which deletion does not keep from being asked.
+  auto health = detail::own_health(kube::Object(parsed->front()));
+  return health ? fmt::format("{}: {}", to_string(health->health), health->message) : "none";
+}
+
+// The cases of Argo CD's own checks: status and message; shares are printed, and what is reached is kept in testdata.
 TEST(Health, ArgosCasesAgree) {
   auto folder = corpora();
   if (!folder || !path_exists(*folder / "argo-health")) GTEST_SKIP() << "no corpora/argo-health beside the project";
-  int all = 0, same = 0, checked = 0, differ = 0, words = 0;
+  int all = 0, same = 0, words = 0;
+  auto known = known_differences();
   std::string wrong;
   for (const auto& entry : fs::recursive_directory_iterator(*folder / "argo-health")) {
     if (entry.path().filename() != "health_test.yaml") continue;
     auto tests = must(doc::parse_yaml(must(read_file(entry.path()))));
     for (const auto& one : doc::View(tests)["tests"].items()) {
       ++all;
-      auto file = entry.path().parent_path() / one["inputPath"].text();
-      auto text = read_file(file);
-      auto parsed = text ? doc::parse_yaml_all(*text) : Result<std::vector<doc::Value>>(Fail(text.error()));
-      if (!parsed || parsed->empty()) continue;
-      // The cases call a kind's own check, which deletion comes before.
-      if (auto* meta = parsed->front().map().find("metadata")) meta->map().erase("deletionTimestamp");
-      auto health = health_of(kube::Object(parsed->front()));
-      auto want = one["healthStatus"]["status"].text();
-      if (!health) continue;
-      ++checked;
-      bool agrees = to_string(health->health) == want;
-      same += agrees, differ += !agrees;
-      if (agrees)
-        words += health->message == one["healthStatus"]["message"].text();
-      else
-        wrong += fmt::format("{}: want {} got {} ({})\n", fs::relative(file, *folder / "argo-health").native(), want,
-                             to_string(health->health), health->message);
+      auto input = entry.path().parent_path() / (one["inputPath"].text() + one["inputpath"].text());
+      auto status = one["healthStatus"]["status"].text(), message = one["healthStatus"]["message"].text();
+      auto want = fmt::format("{}: {}", status, message), got = answer_to(input);
+      same += got.starts_with(status + ": "), words += got == want;
+      auto name = fs::relative(input, *folder / "argo-health").native();
+      if (got != want && known.erase(name) == 0) wrong += fmt::format("{}\n  want {}\n  got  {}\n", name, want, got);
     }
   }
-  std::cout << fmt::format(
-      "argo-health: {} of {} cases agree in status ({} in message too); {} of kinds with no check here; {} "
-      "disagree\n{}",
-      same, all, words, all - checked, differ, wrong);
-  auto floor = to_int(trim(must(read_file(fs::path(SLIPWAY_TESTDATA) / "argo-health-floor.txt")))).value_or(0);
-  EXPECT_GE(same, floor);
-  EXPECT_EQ(differ, 0) << wrong;
+  std::cout << fmt::format("argo-health: {} of {} cases agree in status, {} in message too\n", same, all, words);
+  auto floor = must(read_file(fs::path(SLIPWAY_TESTDATA) / "argo-health-floor.txt"));
+  auto parts = cut(std::string_view(floor), " ");
+  EXPECT_GE(same, to_int(parts->first).value_or(0));
+  EXPECT_GE(words, to_int(trim(parts->second)).value_or(0));
+  EXPECT_EQ(wrong, "");
+  for (const auto& [name, reason] : known) ADD_FAILURE() << name << " agrees by now: argo-health-differences.txt";
 }
 
 }  // namespace

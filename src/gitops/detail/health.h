@@ -20,7 +20,7 @@ HealthStatus application_set(const kube::Object& object);
 HealthStatus workflow(const kube::Object& object);
 HealthStatus application(const kube::Object& object);
 
-// Kinds of other projects whose conditions say how they do. Nothing: not one of them.
-std::optional<HealthStatus> health_by_conditions(const kube::Object& object);
+// What the object's kind says of it; deletion does not count. Nothing: the kind has no check.
+std::optional<HealthStatus> own_health(const kube::Object& object);
 
 }  // namespace slipway::gitops::detail

@@ -31,10 +31,10 @@ HealthStatus rollout_by_counts(const kube::Object& o) {
        updated = status["updatedReplicas"].num_or(0), available = status["availableReplicas"].num_or(0);
   bool blue_green = o["spec"]["strategy"]["blueGreen"].present();
   if (updated < want) return progressing("Waiting for roll out to finish: More replicas need to be updated");
-  if (!blue_green && all > updated)
-    return progressing("Waiting for roll out to finish: old replicas are pending termination");
   if (available < updated)
     return progressing("Waiting for roll out to finish: updated replicas are still becoming available");
+  if (!blue_green && all > updated)
+    return progressing("Waiting for roll out to finish: old replicas are pending termination");
   if (blue_green && status["blueGreen"]["activeSelector"].present() &&
       status["blueGreen"]["activeSelector"].text() != status["currentPodHash"].text())
     return progressing("active service cutover pending");
