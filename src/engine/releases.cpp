@@ -7,6 +7,7 @@
 #include "engine/notices.h"
 #include "engine/promotions.h"
 #include "engine/recorder.h"
+#include "gitops/customizations.h"
 #include "verify/smoke.h"
 
 namespace slipway::engine {
@@ -53,6 +54,7 @@ struct Seen {
 
 // How far the workload of this service and digest is in its namespace.
 Result<Seen> look_at_workload(const Ctx& ctx, House& house, const std::string& ns, const std::string& digest) {
+  TRY(auto customizations, gitops::read_customizations(ctx, *house.client));
   for (const auto& type : {kube::Type{"argoproj.io/v1alpha1", "Rollout"}, kube::Type{"apps/v1", "Deployment"},
                            kube::Type{"apps/v1", "StatefulSet"}}) {
     TRY(auto list, house.client->list(ctx, type, {.ns = ns}));
@@ -60,7 +62,7 @@ Result<Seen> look_at_workload(const Ctx& ctx, House& house, const std::string& n
       if (!carries(workload, digest)) continue;
       if (workload["status"]["abort"].bool_or(false))
         return Seen{Seen::State::failed, workload["status"]["message"].str_or("the rollout was aborted")};
-      auto health = gitops::health_of(workload);
+      auto health = gitops::health_of(ctx, *customizations, workload);
       if (health && health->health == gitops::Health::healthy) return Seen{Seen::State::healthy, ""};
       if (health && health->health == gitops::Health::degraded) return Seen{Seen::State::failed, health->message};
       return Seen{Seen::State::coming, health ? health->message : ""};

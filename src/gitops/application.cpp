@@ -119,21 +119,10 @@ Result<> read_policy(Application& app, doc::View policy) {
 
 Result<> read_ignored(Application& app, doc::View list) {
   for (const auto& item : list.items()) {
-    IgnoreDifference ignore{item["group"].str_or(""),
-                            item["kind"].str_or(""),
-                            item["name"].str_or(""),
-                            item["namespace"].str_or(""),
-                            {},
-                            {}};
+    TRY(auto ignore, ignore_from(item, fmt::format("spec.ignoreDifferences[{}]", app.ignore.size())));
+    ignore.group = item["group"].str_or(""), ignore.kind = item["kind"].str_or("");
+    ignore.name = item["name"].str_or(""), ignore.ns = item["namespace"].str_or("");
     if (ignore.kind.empty()) return item["kind"].wrong("want a kind, * for all");
-    for (const auto& pointer : item["jsonPointers"].items()) {
-      auto text = pointer.text();
-      if (!text.starts_with('/')) return pointer.wrong("want a JSON pointer, such as /spec/replicas");
-      ignore.pointers.push_back(std::move(text));
-    }
-    for (const auto& manager : item["managedFieldsManagers"].items()) ignore.managers.insert(manager.text());
-    if (!item["jqPathExpressions"].items().empty())
-      return item["jqPathExpressions"].wrong("jq paths are not evaluated yet, want jsonPointers");
     app.ignore.push_back(std::move(ignore));
   }
   return {};

@@ -1,16 +1,19 @@
 #pragma once
 // An Argo CD Application, read into values. Fields and defaults as Argo CD 3 has them.
 #include <functional>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "gitops/ignore.h"
 #include "gitops/options.h"
 #include "kube/object.h"
 #include "secret/age.h"
 
 namespace slipway::gitops {
 
+class Customizations;
 class Front;
 
 // Where Argo CD's Applications and AppProjects live; Applications may live elsewhere too.
@@ -38,12 +41,6 @@ Result<RetrySpec> retry_from(doc::View view);
 // How long to wait before the try that follows `tries` failed ones.
 Millis retry_pause(const RetrySpec& retry, std::int64_t tries);
 
-struct IgnoreDifference {
-  std::string group, kind, name, ns;  // group and kind may be globs
-  std::vector<std::string> pointers;  // JSON pointers
-  std::set<std::string> managers;     // field managers whose fields are left alone
-};
-
 // What must be healthy before a sync has succeeded.
 struct HealthGate {
   bool all = false;  // everything that was applied
@@ -64,7 +61,8 @@ struct Application {
   SyncOptions options;
   doc::Value namespace_metadata;  // syncPolicy.managedNamespaceMetadata: labels and annotations
   RetrySpec retry;
-  std::vector<IgnoreDifference> ignore;
+  std::vector<IgnoreDifference> ignore;                  // its own, and what is said for all
+  std::shared_ptr<const Customizations> customizations;  // what is said of kinds, null for nothing
   std::int64_t history_limit = 10;
   std::vector<kube::Key> depends_on;  // others of the same kind, ready before this one is synced
   HealthGate gate;

@@ -36,7 +36,8 @@ std::string show(const Application& app) {
   text += fmt::format("retry {} {} {} {}; history {}; {}", app.retry.limit, app.retry.first.count(), app.retry.factor,
                       app.retry.max.count(), app.history_limit, app.project);
   for (const auto& i : app.ignore)
-    text += fmt::format("; ignore {}/{} {} {}", i.group, i.kind, join(i.pointers, ","), i.managers.size());
+    text += fmt::format("; ignore {}/{} {} {} {}", i.group, i.kind, join(i.pointers, ","), i.managers.size(),
+                        join(i.paths, ","));
   return text;
 }
 
@@ -144,8 +145,12 @@ INSTANTIATE_TEST_SUITE_P(
          ".spec.ignoreDifferences[0].kind: want a kind"},
         {"IgnoreNoPointer", "{" SRC ", ignoreDifferences: [{kind: A, jsonPointers: [spec.a]}]}",
          ".spec.ignoreDifferences[0].jsonPointers[0]: want a JSON pointer"},
-        {"IgnoreJq", "{" SRC ", ignoreDifferences: [{kind: A, jqPathExpressions: ['.a']}]}",
-         ".spec.ignoreDifferences[0].jqPathExpressions: jq paths are not evaluated yet"},
+        {"IgnoreJq", "{" SRC ", ignoreDifferences: [{kind: A, jqPathExpressions: ['.a', '.b']}]}",
+         "ignore /A  0 .a,.b"},
+        {"IgnoreJqEmpty", "{" SRC ", ignoreDifferences: [{kind: A, jqPathExpressions: [' ']}]}",
+         ".spec.ignoreDifferences[0].jqPathExpressions[0]: is empty, want a jq path"},
+        {"IgnoreJqNumber", "{" SRC ", ignoreDifferences: [{kind: A, jqPathExpressions: [1]}]}",
+         ".spec.ignoreDifferences[0].jqPathExpressions[0]: want a string"},
         {"HistoryNegative", "{" SRC ", revisionHistoryLimit: -1}", ".spec.revisionHistoryLimit: want 0 or more"},
     })),
     [](const auto& i) { return i.param.name; });

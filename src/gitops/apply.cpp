@@ -134,7 +134,8 @@ Result<Progress> ensure_namespace(const Ctx& ctx, kube::Client& client, const Ap
 
 Result<kube::Object> apply_task(const Ctx& ctx, kube::Client& client, const Application& app, const Task& task,
                                 const kube::Object& live) {
-  TRY(auto object, applied_over(app, task, live));
+  TRY(auto wanted, applied_over(ctx, app, task, live));
+  const auto& object = wanted.object;
   if (live && task.options.migrate && !task.options.replace) TRY_OK(take_over(ctx, client, live));
   // Definitions and namespaces hold what others made: never deleted to be made again.
   bool may_remake = task.options.force && task.type.kind != "Namespace" && task.type.kind != "CustomResourceDefinition";

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "doc/json.h"
 #include "doc/patch.h"
+#include "gitops/customizations.h"
 #include "gitops/front.h"
 #include "kube/apply.h"
 
@@ -21,73 +22,6 @@ doc::Value stripped(const doc::Value& object) {
           m->erase(key);
   }
   return copy;
-}
-
-bool concerns(const IgnoreDifference& ignore, const Task& task) {
-  auto fits = [](const std::string& pattern, std::string_view value) {
-    return pattern.empty() || pattern == "*" || pattern == value;
-  };
-  return (ignore.group == task.type.group() || glob_match(ignore.group, task.type.group())) &&
-         (fits(ignore.kind, task.type.kind) || glob_match(ignore.kind, task.type.kind)) &&
-         fits(ignore.name, task.key.name) && fits(ignore.ns, task.key.ns);
-}
-
-// Which item of a list a key of fieldsV1 names: k:{"name":"web"}.
-std::optional<std::size_t> item_of(const doc::Value& list, std::string_view key) {
-  auto keys = doc::parse_json(key.substr(2));
-  if (!list.is_list() || !keys || !keys->is_map()) return std::nullopt;
-  for (std::size_t i = 0; i < list.if_list()->size(); ++i) {
-    bool fits = true;
-    for (const auto& [name, value] : *keys->if_map()) {
-      const auto* have = (*list.if_list())[i].find(name);
-      fits = fits && have != nullptr && *have == value;
-    }
-    if (fits) return i;
-  }
-  return std::nullopt;
-}
-
-// Where another manager owns a field that Git also sets, the live value is taken.
-void take_owned(doc::Value& desired, const doc::Value& live, const kube::FieldSet& owned) {
-  for (const auto& [key, below] : owned.children) {
-    doc::Value* mine = nullptr;
-    const doc::Value* theirs = nullptr;
-    if (key.starts_with("f:") && desired.is_map()) {
-      mine = desired.if_map()->find(key.substr(2)), theirs = live.find(key.substr(2));
-    } else if (key.starts_with("k:")) {
-      auto at = item_of(desired, key), there = item_of(live, key);
-      if (at && there) mine = &(*desired.if_list())[*at], theirs = &(*live.if_list())[*there];
-    }
-    if (mine == nullptr || theirs == nullptr) continue;
-    if (below.children.empty())
-      *mine = *theirs;
-    else
-      take_owned(*mine, *theirs, below);
-  }
-}
-
-void keep_managed(const IgnoreDifference& ignore, doc::Value& desired, const kube::Object& live) {
-  for (const auto& entry : live["metadata"]["managedFields"].items())
-    if (ignore.managers.contains(entry["manager"].text()))
-      take_owned(desired, live.value(), kube::FieldSet::from(entry["fieldsV1"].value()));
-}
-
-// Fields that ignoreDifferences names take the live value, so that they are neither reported nor changed.
-Result<doc::Value> with_ignored(const Application& app, const Task& task, doc::Value desired,
-                                const kube::Object& live) {
-  for (const auto& ignore : app.ignore) {
-    if (!concerns(ignore, task)) continue;
-    for (const auto& pointer : ignore.pointers) {
-      auto mine = doc::pointer_get(desired, pointer);
-      if (!mine) continue;
-      auto theirs = doc::pointer_get(live.value(), pointer);
-      doc::Map operation{{"op", theirs ? "replace" : "remove"}, {"path", pointer}};
-      if (theirs) operation.set("value", *theirs);
-      TRY(desired, doc::json_patch(desired, doc::List{std::move(operation)}));
-    }
-    keep_managed(ignore, desired, live);
-  }
-  return desired;
 }
 
 void keep_pod_hash(doc::Value& desired, const kube::Object& live) {
@@ -168,11 +102,12 @@ doc::Value applied_object(const Application& app, const Task& task) {
   return object;
 }
 
-Result<doc::Value> applied_over(const Application& app, const Task& task, const kube::Object& live) {
-  auto desired = applied_object(app, task);
-  if (!live) return desired;
-  keep_pod_hash(desired, live);
-  return with_ignored(app, task, std::move(desired), live);
+Result<Applied> applied_over(const Ctx& ctx, const Application& app, const Task& task, const kube::Object& live) {
+  Applied applied{applied_object(app, task), {}};
+  if (!live) return applied;
+  keep_pod_hash(applied.object, live);
+  TRY(applied.object, take_live(ctx, app.ignore, std::move(applied.object), live, OnlyLive::stays, applied.warnings));
+  return applied;
 }
 
 namespace {
@@ -183,8 +118,9 @@ std::string fingerprint(const Application& app, const Task& task) {
   hasher.update(doc::print_json(task.object)).update(tracking_id(app, task)).update(app.owner);
   hasher.update(task.options.migrate ? "m" : "");
   for (const auto& ignore : app.ignore) {
-    if (!concerns(ignore, task)) continue;
+    if (!concerns(ignore, task.type, task.key)) continue;
     for (const auto& pointer : ignore.pointers) hasher.update("|" + pointer);
+    for (const auto& path : ignore.paths) hasher.update("%" + path);
     for (const auto& manager : ignore.managers) hasher.update("@" + manager);
   }
   return hasher.finish_raw().substr(0, 15);  // fits into the string itself
@@ -197,12 +133,18 @@ void Comparer::remember(const Application& app, const Task& task, Known known) {
 }
 
 void Comparer::applied(const Application& app, const Task& task, const kube::Object& live) {
+  // What such an expression says of this version is for the next look to find out.
+  bool to_be_asked = std::any_of(app.ignore.begin(), app.ignore.end(), [&](const IgnoreDifference& ignore) {
+    return !ignore.paths.empty() && concerns(ignore, task.type, task.key);
+  });
+  if (to_be_asked) return;
   remember(app, task,
            {fingerprint(app, task),
             live.resource_version(),
             SyncState::synced,
             {},
-            dropped_fields(applied_object(app, task), live.value())});
+            dropped_fields(applied_object(app, task), live.value()),
+            {}});
 }
 
 bool Comparer::knows(const kube::Key& application, const std::string& object, const std::string& version) const {
@@ -220,7 +162,7 @@ Result<Compared> Comparer::compare(const Ctx& ctx, kube::Client& client, const A
   if (task.leave || (live && task.only_create)) {
     result.state = SyncState::synced;
     if (live) result.live = *live;
-    if (live && !task.ignore_health) result.health = health_of(*live);
+    if (live && !task.ignore_health) result.health = health_of(ctx, app, *live);
     return result;
   }
   if (!live) {
@@ -231,8 +173,8 @@ Result<Compared> Comparer::compare(const Ctx& ctx, kube::Client& client, const A
   }
   result.live = *live;
   if (auto owner = owner_of(*live); !owner.empty() && owner != app.owner) result.shared_with = owner;
-  if (!task.ignore_health) result.health = health_of(*live);
-  Known found{fingerprint(app, task), live->resource_version(), SyncState::synced, {}, {}};
+  if (!task.ignore_health) result.health = health_of(ctx, app, *live);
+  Known found{fingerprint(app, task), live->resource_version(), SyncState::synced, {}, {}, {}};
   {
     auto known = known_.lock();
     const auto& objects = (*known)[app.key.str()];
@@ -241,10 +183,13 @@ Result<Compared> Comparer::compare(const Ctx& ctx, kube::Client& client, const A
         before->second.live_version == found.live_version) {
       result.state = before->second.state;
       result.fields = before->second.fields, result.dropped = before->second.dropped;
+      result.warnings = before->second.warnings;
       return result;
     }
   }
-  TRY(auto desired, applied_over(app, task, *live));
+  TRY(auto applied, applied_over(ctx, app, task, *live));
+  const auto& desired = applied.object;
+  found.warnings = std::move(applied.warnings);
   if (!kube::changes_nothing(desired, live->value(), field_manager)) {
     auto would =
         client.apply(ctx, desired, {.field_manager = std::string(field_manager), .dry_run = true, .force = true});
@@ -271,6 +216,7 @@ Result<Compared> Comparer::compare(const Ctx& ctx, kube::Client& client, const A
     found.state = SyncState::out_of_sync;
   }
   result.state = found.state, result.fields = found.fields, result.dropped = found.dropped;
+  result.warnings = found.warnings;
   remember(app, task, std::move(found));
   return result;
 }

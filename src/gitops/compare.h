@@ -42,13 +42,16 @@ struct Compared {
   bool needs_consent = false;        // a person must agree before it is deleted
   bool extraneous = false;           // extra, and to be taken no notice of
   std::string message;               // why the server refuses it
+  std::set<std::string> warnings;    // what is wrong with rules of what to ignore in it
 };
 
 // Threads: any.
 class Comparer {
  public:
+  // Errors: invalid (a rule of what to ignore that cannot be followed: nothing can be said then), and the client's.
   Result<Compared> compare(const Ctx& ctx, kube::Client& client, const Application& app, const Task& task);
-  // The task was applied just now and this is what the server has since: nothing differs.
+  // The task was applied just now and this is what the server has since: nothing differs. Not noted where a jq path
+  // has a say: it may have something to say of the new version.
   void applied(const Application& app, const Task& task, const kube::Object& live);
   // Whether this very version of an object was compared with what the Application wants.
   bool knows(const kube::Key& application, const std::string& object, const std::string& version) const;
@@ -59,6 +62,7 @@ class Comparer {
     std::string desired, live_version;
     SyncState state = SyncState::unknown;
     std::vector<std::string> fields, dropped;
+    std::set<std::string> warnings;
   };
   void remember(const Application& app, const Task& task, Known known);
   using Objects = std::map<std::string, Known>;              // by Task::id()
@@ -71,8 +75,13 @@ std::vector<std::string> dropped_fields(const doc::Value& wanted, const doc::Val
 // What is applied: the task's object with the tracking annotation (but for CRDs, as in Argo CD) and without status.
 doc::Value applied_object(const Application& app, const Task& task);
 // The same, with what others rightly own taken from the live object: ignoreDifferences, and the pod hash that a
-// Rollout puts into a Service's selector (which is one atomic field).
-Result<doc::Value> applied_over(const Application& app, const Task& task, const kube::Object& live);
+// Rollout puts into a Service's selector (which is one atomic field). Errors: invalid (a rule of what to ignore that
+// cannot be followed), cancelled.
+struct Applied {
+  doc::Value object;
+  std::set<std::string> warnings;
+};
+Result<Applied> applied_over(const Ctx& ctx, const Application& app, const Task& task, const kube::Object& live);
 std::string tracking_id(const Application& app, const Task& task);
 // The Application that a live object says it belongs to, in its tracking name; "" for none, and for an annotation that
 // was copied from another object.

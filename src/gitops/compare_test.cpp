@@ -93,10 +93,15 @@ TEST_P(Fields, Table) {
   w.commit({{"web.yaml", replace_all(std::string(web), "side:1", "side:2")}});
   EXPECT_EQ(phase_of(w.look_once()), "Succeeded");
   auto after = *w.live(deployment, "web");
-  EXPECT_EQ(after["spec"]["template"]["spec"]["containers"][1]["image"].text(), "side:2");
+  auto container = [](const doc::Value& object, std::string_view name) {
+    for (const auto& one : doc::View(object)["spec"]["template"]["spec"]["containers"].items())
+      if (one["name"].text() == name) return one.value();
+    return doc::Value();
+  };
+  EXPECT_EQ(container(after.value(), "side").str_at({"image"}), "side:2");
   EXPECT_EQ(after["spec"]["replicas"].value(), *before.find_path({"spec", "replicas"}));
-  EXPECT_EQ(after["spec"]["template"]["spec"]["containers"][0]["env"].value(),
-            doc::View(before)["spec"]["template"]["spec"]["containers"][0]["env"].value());
+  EXPECT_EQ(doc::View(container(after.value(), "web"))["env"].value(),
+            doc::View(container(before, "web"))["env"].value());
 }
 INSTANTIATE_TEST_SUITE_P(
     Compare, Fields,
@@ -127,6 +132,19 @@ INSTANTIATE_TEST_SUITE_P(
         {"IgnoredManager",
          "{spec: {replicas: 5, template: {spec: {containers: [{name: web, env: [{name: A, value: y}]}]}}}}", "",
          "{group: apps, kind: Deployment, managedFieldsManagers: [hpa]}"},
+        {"IgnoredJq", "{spec: {replicas: 5}}", "",
+         "{group: apps, kind: Deployment, jqPathExpressions: [.spec.replicas]}"},
+        {"JqSelects",
+         "{spec: {template: {spec: {containers: [{name: first, image: x}, {name: web, env: [{name: A, value: y}]}]}}}}",
+         "",
+         "{group: apps, kind: Deployment, jqPathExpressions: ['.spec.template.spec.containers[] | select(.name == "
+         "\"web\") | .env[] | select(.name == \"A\")']}"},
+        {"JqSelectsAnother", "{spec: {template: {spec: {containers: [{name: web, env: [{name: A, value: y}]}]}}}}",
+         ".spec.template.spec.containers[0].env[0].value",
+         "{group: apps, kind: Deployment, jqPathExpressions: ['.spec.template.spec.containers[] | select(.name == "
+         "\"side\") | .env']}"},
+        {"JqWalksOverNothing", "{spec: {replicas: 5}}", ".spec.replicas",
+         "{group: apps, kind: Deployment, jqPathExpressions: ['.spec.template.spec.initContainers[].image']}"},
         {"OtherManager", "{spec: {replicas: 5}}", ".spec.replicas",
          "{group: apps, kind: Deployment, managedFieldsManagers: [vpa]}"},
     })),
@@ -195,6 +213,85 @@ TEST(DroppedFields, AreThoseTheServerDoesNotHave) {
   EXPECT_EQ(dropped("{stringData: {a: b}}", "{data: {a: Yg==}}"), "");
   EXPECT_EQ(dropped("{c: [{name: a, x: 1}, {name: b, y: 2}]}", "{c: [{name: a, x: 1}, {name: b}]}"), ".c[1].y");
   EXPECT_EQ(dropped("{c: [{name: a, x: 1}]}", "{c: [{name: b}]}"), "");
+}
+
+// What cannot be followed must not be taken for "nothing is ignored".
+TEST(Compare, AJqPathThatCannotBeFollowedStopsTheApplication) {
+  for (auto [expression, what] :
+       {std::pair{".spec.replicas[", "spec.ignoreDifferences[0]: .spec.replicas[: is no jq program: syntax error"},
+        {"last(range(1e12))", "spec.ignoreDifferences[0]: last(range(1e12)): takes more than 1s of processor time"},
+        {".", "spec.ignoreDifferences[0]: .: names the whole object, want fields of it"}}) {
+    World w;
+    w.commit({{"a.yaml", config_map("a", "1")}});
+    w.application();
+    EXPECT_EQ(phase_of(w.look_once()), "Succeeded");
+    w.merge(config, {"shop", "a"}, "{data: {v: '7'}}");
+    w.application(
+        fmt::format("syncPolicy: {{automated: {{selfHeal: true}}}}\nignoreDifferences: [{{kind: ConfigMap, "
+                    "jqPathExpressions: ['{}']}}]",
+                    expression));
+    auto app = w.look_once();
+    EXPECT_EQ(app["status"]["sync"]["status"].text(), "Unknown");
+    EXPECT_NE(conditions_of(app).find(what), std::string::npos) << conditions_of(app);
+    EXPECT_EQ((*w.live(config, "a"))["data"]["v"].text(), "7") << "it may be what was to be left alone";
+  }
+}
+
+TEST(Compare, WhatAJqPathSaysOfAnObjectIsACondition) {
+  World w;
+  w.commit({{"a.yaml", config_map("a", "1")}});
+  w.application(
+      "syncPolicy: {automated: {}}\nignoreDifferences: [{kind: ConfigMap, jqPathExpressions: ['.data.v.x']}]");
+  w.look_once();
+  for (int i = 0; i < 2; ++i) {  // the second time it is remembered
+    auto app = w.look_once();
+    EXPECT_EQ(app["status"]["sync"]["status"].text(), "Synced");
+    EXPECT_NE(conditions_of(app).find("spec.ignoreDifferences[0]: .data.v.x: names nothing in ConfigMap shop/a: Cannot "
+                                      "index string with"),
+              std::string::npos)
+        << conditions_of(app);
+  }
+}
+
+TEST(Compare, DifferencesAreIgnoredForAllApplications) {
+  World w;
+  w.commit({{"a.yaml", config_map("a", "1")}});
+  w.application();
+  w.look_once();
+  w.settings("{resource.customizations.ignoreDifferences.ConfigMap: 'jqPathExpressions: [.data.v]'}");
+  w.merge(config, {"shop", "a"}, "{data: {v: '7'}}");
+  EXPECT_EQ(w.look_once()["status"]["sync"]["status"].text(), "Synced");
+  EXPECT_EQ((*w.live(config, "a"))["data"]["v"].text(), "7");
+  w.settings("{resource.customizations.ignoreDifferences.ConfigMap: 'jqPathExpressions: {'}");
+  auto app = w.look_once();
+  EXPECT_EQ(app["status"]["sync"]["status"].text(), "Unknown");
+  EXPECT_NE(
+      conditions_of(app).find("argocd-cm: resource.customizations.ignoreDifferences.ConfigMap: its YAML:2:1: did"),
+      std::string::npos)
+      << conditions_of(app);
+  w.settings("{resource.customizations.healt.ConfigMap: 'x'}");
+  w.look_once();
+  app = w.look_once();
+  EXPECT_EQ((*w.live(config, "a"))["data"]["v"].text(), "1") << "nothing is ignored any more";
+  EXPECT_NE(conditions_of(app).find("CustomizationWarning: argocd-cm: resource.customizations.healt.ConfigMap: the "
+                                    "customization healt is not known"),
+            std::string::npos)
+      << conditions_of(app);
+}
+
+TEST(Compare, HealthByAScriptIsTheApplications) {
+  World w;
+  w.commit({{"a.yaml", config_map("a", "1")}});
+  w.application();
+  w.settings(
+      "{resource.customizations.health.ConfigMap: 'return {status = \"Degraded\", message = \"v is \" .. "
+      "obj.data.v}'}");
+  w.look_once();
+  auto app = w.look_once();
+  EXPECT_EQ(app["status"]["health"]["status"].text(), "Degraded");
+  EXPECT_EQ(app["status"]["resources"][0]["health"]["message"].text(), "v is 1");
+  w.settings("{}");
+  EXPECT_EQ(w.look_once()["status"]["health"]["status"].text(), "Healthy");
 }
 
 }  // namespace

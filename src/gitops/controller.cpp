@@ -22,8 +22,8 @@ struct Controller::Rep {
     dispatch.when_orphans_are_wanted([this] { explorer = std::jthread([this] { follow_everything(); }); });
   }
 
-  void follow_type(const kube::Type& type, const std::string& ns, const std::function<void(const kube::Event&)>& tell,
-                   const std::function<void()>& missed);
+  void follow_type(const kube::Type& type, const kube::WatchOptions& which,
+                   const std::function<void(const kube::Event&)>& tell, const std::function<void()>& missed);
   void follow_orphans(const std::vector<kube::Type>& types);
   void follow_everything();
   void watch(const kube::Type& type);
@@ -33,7 +33,7 @@ struct Controller::Rep {
 
 // Watches one type for ever: from the start, again after a loss with jittered back-off. A version that is too old means
 // that events were missed.
-void Controller::Rep::follow_type(const kube::Type& type, const std::string& ns,
+void Controller::Rep::follow_type(const kube::Type& type, const kube::WatchOptions& which,
                                   const std::function<void(const kube::Event&)>& tell,
                                   const std::function<void()>& missed) {
   Millis pause{50};
@@ -44,7 +44,9 @@ void Controller::Rep::follow_type(const kube::Type& type, const std::string& ns,
     missed();
   };
   while (ctx.alive()) {
-    auto watch = client->watch(ctx, type, {.ns = ns, .resource_version = version});
+    auto from = which;
+    from.resource_version = version;
+    auto watch = client->watch(ctx, type, from);
     if (!watch) lost(watch.error());
     while (watch && ctx.alive()) {
       auto event = (*watch)->next(ctx);
@@ -67,7 +69,7 @@ void Controller::Rep::watch(const kube::Type& type) {
   if (running->contains(type)) return;
   running->emplace(type, std::jthread([this, type] {
                      follow_type(
-                         type, "", [this](const kube::Event& event) { dispatch.object_event(event); },
+                         type, {}, [this](const kube::Event& event) { dispatch.object_event(event); },
                          [this] { dispatch.missed_events(); });
                    }));
 }
@@ -78,7 +80,7 @@ void Controller::Rep::follow_orphans(const std::vector<kube::Type>& types) {
     if (running->contains(type)) continue;
     running->emplace(type, std::jthread([this, type] {
                        follow_type(
-                           type, "", [this](const kube::Event& event) { dispatch.orphan_event(event); },
+                           type, {}, [this](const kube::Event& event) { dispatch.orphan_event(event); },
                            [this, type] { dispatch.orphans_restart(type); });
                      }));
   }
@@ -116,9 +118,15 @@ Result<> Controller::run(const Ctx& ctx) {
   std::vector<std::jthread> threads;
   threads.emplace_back([&] {
     rep_->follow_type(
-        detail::application_type, rep_->options.ns,
+        detail::application_type, {.ns = rep_->options.ns},
         [&](const kube::Event& event) { rep_->dispatch.application_event(event); },
         [&] { rep_->dispatch.missed_events(); });
+  });
+  threads.emplace_back([&] {
+    rep_->follow_type(
+        settings_type, {.ns = settings_key.ns, .field_selector = fmt::format("metadata.name={}", settings_key.name)},
+        [&](const kube::Event& event) { rep_->dispatch.settings_event(event); },
+        [&] { rep_->dispatch.settings_missed(); });
   });
   threads.emplace_back([&] { rep_->follow_repositories(); });
   for (std::size_t i = 0; i < rep_->options.workers; ++i) threads.emplace_back([&] { rep_->look(); });

@@ -102,6 +102,29 @@ TEST(GitopsController, IsQuietWhenNothingHappens) {
   EXPECT_EQ(first["status"].value(), second["status"].value());
 }
 
+TEST(GitopsController, CustomizationsTakeEffectAsSoonAsTheyChange) {
+  House house;
+  house.repositories.commit("http://git/shop", {{"a.yaml", config_map("a", "1")}});
+  auto settings = [&](std::string_view status) {
+    auto map = kube::make_object(settings_type, settings_key);
+    map["data"]["resource.customizations.health.ConfigMap"] = fmt::format("return {{status = '{}'}}", status);
+    must(house.client->apply(house.ctx, std::move(map), {.force = true}));
+  };
+  auto until_health = [&](std::string_view health) {
+    house.until(application_type, {"argocd", "shop"},
+                [&](const kube::Object& o) { return o["status"]["health"]["status"].text() == health; });
+  };
+  settings("Suspended");
+  Running running(house.api.client("slipway-gitops"), house.repositories,
+                  {.ns = "argocd", .workers = 1, .resync = Millis(3600000), .drift = {}});
+  house.application("shop");
+  until_health("Suspended");
+  settings("Degraded");
+  until_health("Degraded");
+  must(house.client->remove(house.ctx, settings_type, settings_key, {}));
+  until_health("Healthy");
+}
+
 TEST(GitopsController, ServesEveryNamespaceWhenAsked) {
   House house;
   house.repositories.commit("http://git/one", {{"a.yaml", config_map("a", "1")}});

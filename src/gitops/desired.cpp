@@ -84,6 +84,10 @@ Result<std::variant<Desired, Unreadable>> read_desired(const Ctx& ctx, const Syn
     if (app.error().is(Kind::cancelled)) return Fail(std::move(app).error());
     return Read(unreadable(front.condition_of(app.error()), app.error(), app.error().what()));
   }
+  if (context.customizations && &front == &argo_front()) {
+    customize(*app, context.customizations);
+    for (const auto& problem : app->customizations->problems()) add_condition(status, "CustomizationWarning", problem);
+  }
   auto project = &front == &argo_front() ? Project::read(ctx, context.home(), *app) : Result<Project>();
   if (!project && !project.error().is(Kind::denied) && !project.error().is(Kind::invalid))
     return Fail(std::move(project).error());

@@ -68,6 +68,34 @@ void Dispatch::object_event(const kube::Event& event) {
   if (ours) queue_.add(key);
 }
 
+// All Applications are looked at again, if any was looked at with what it said before.
+void Dispatch::settings_event(const kube::Event& event) {
+  if (event.object.key() != settings_key) return;
+  bool deleted = event.type == kube::Event::Type::deleted;
+  auto now = Customizations::from(deleted ? kube::Object() : event.object);
+  {
+    auto known = customizations_.lock();
+    bool first = *known == nullptr;
+    if (!first && (*known)->same_as(*now)) return;
+    *known = std::move(now);
+    if (first) return;
+  }
+  missed_events();
+}
+
+void Dispatch::settings_missed() {
+  customizations_.lock()->reset();
+  missed_events();
+}
+
+Result<std::shared_ptr<const Customizations>> Dispatch::customizations(const Ctx& ctx) {
+  if (auto known = *customizations_.lock()) return known;
+  TRY(auto read, read_customizations(ctx, *client_));
+  auto known = customizations_.lock();
+  if (!*known) *known = std::move(read);
+  return *known;
+}
+
 void Dispatch::missed_events() {
   std::vector<kube::Key> keys;
   {
@@ -240,6 +268,7 @@ Result<std::optional<Millis>> Dispatch::look_once(const Ctx& ctx, const kube::Ke
     return std::optional<Millis>();
   }
   if (application->annotation("argocd.argoproj.io/skip-reconcile") == "true") return std::optional<Millis>();
+  TRY(auto customized, customizations(ctx));
   SyncContext context{*client_,
                       renderer_,
                       comparer_,
@@ -254,7 +283,8 @@ Result<std::optional<Millis>> Dispatch::look_once(const Ctx& ctx, const kube::Ke
                         auto source = state->sources.find(plain_url(url));
                         return source == state->sources.end() ? std::string() : source->second.unreachable;
                       },
-                      [&](const Application& app, bool wanted) { return orphans_of(app, wanted); }};
+                      [&](const Application& app, bool wanted) { return orphans_of(app, wanted); },
+                      std::move(customized)};
   // Who asks for a refresh wants what the repositories hold now.
   if (!application->annotation(refresh_annotation).empty()) refresh_sources(ctx, *application);
   TRY(auto looked, look(ctx, context, *application));

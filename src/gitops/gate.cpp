@@ -1,5 +1,6 @@
 // What a sync waits for before and after: other Applications, and the health of what was applied.
 #include "base/text.h"
+#include "gitops/customizations.h"
 #include "gitops/detail/operate.h"
 #include "gitops/front.h"
 
@@ -30,7 +31,7 @@ Result<Waiting> look_around(const Ctx& ctx, Work& work) {
     auto live = work.context.client.get(ctx, type, key);
     if (!live && !live.error().is(Kind::not_found)) return Fail(std::move(live).error());
     bool there = live && *live;
-    waiting.look(name_of(type, key), there ? health_of(**live) : HealthStatus{Health::missing, ""});
+    waiting.look(name_of(type, key), there ? health_of(ctx, work.app, **live) : HealthStatus{Health::missing, ""});
   }
   return waiting;
 }

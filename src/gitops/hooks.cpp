@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "gitops/customizations.h"
 #include "gitops/detail/operate.h"
 
 namespace slipway::gitops::detail {
@@ -91,7 +92,7 @@ Result<HookState> run_hook(const Ctx& ctx, Work& work, Operation& op, const Task
     return Fail(std::move(live).error().in(fmt::format("hook {}", task.key.name)));
   }
   if (!*live) return HookState::running;
-  auto health = health_of(**live);
+  auto health = health_of(ctx, work.app, **live);
   if (health && health->health != Health::healthy && health->health != Health::degraded &&
       health->health != Health::unknown) {
     result.outcome = "Running", result.message = health->message;

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "gitops/customizations.h"
 #include "gitops/detail/operate.h"
 #include "gitops/front.h"
 
@@ -18,12 +19,12 @@ bool out_of_sync(const Compared& r) { return !r.extra && r.state != SyncState::s
 // An error that the next look may not meet: the operation goes on then.
 bool may_pass(const Error& error) { return error.retryable() || error.is(Kind::conflict); }
 
-void now_synced(Work& work, Compared& r, kube::Object live) {
+void now_synced(const Ctx& ctx, Work& work, Compared& r, kube::Object live) {
   if (r.task != nullptr) work.context.comparer.applied(work.app, *r.task, live);
   r.live = std::move(live);
   r.state = SyncState::synced, r.missing = false, r.fields.clear(), r.message.clear(), r.shared_with.clear();
   r.health.reset();
-  if (r.task == nullptr || !r.task->ignore_health) r.health = health_of(r.live);
+  if (r.task == nullptr || !r.task->ignore_health) r.health = health_of(ctx, work.app, r.live);
 }
 
 // Applies what differs from Git although this revision was synced before. Gives what must wait.
@@ -55,14 +56,14 @@ Result<Progress> heal(const Ctx& ctx, Work& work) {
     }
     // Taking over from another deployer changes no field.
     if (r.fields == std::vector<std::string>{".metadata.managedFields"}) {
-      now_synced(work, r, *std::move(applied));
+      now_synced(ctx, work, r, *std::move(applied));
       continue;
     }
     LOG(warn, "gitops.drift", {"app", work.app.key.name}, {"object", fmt::format("{} {}", r.type.kind, r.key.str())},
         {"deleted", r.missing});
     if (work.context.drift)
       work.context.drift({work.app.key, r.type, r.key, r.missing, r.fields, work.status.revision(), true});
-    now_synced(work, r, *std::move(applied));
+    now_synced(ctx, work, r, *std::move(applied));
   }
   return progress;
 }
@@ -90,7 +91,7 @@ Result<> advance_object(const Ctx& ctx, Work& work, const Task& task, bool gated
     result.status = applied ? "Synced" : "SyncFailed", result.outcome = applied ? "Running" : "Failed";
     result.message = applied ? (r->missing ? "created" : "configured") : applied.error().what();
     if (!applied) return Fail(std::move(applied).error().in(fmt::format("{} {}", task.type.kind, task.key.str())));
-    now_synced(work, *r, *std::move(applied));
+    now_synced(ctx, work, *r, *std::move(applied));
   }
   if (!gated || !r->health) return {};
   if (r->health->health == Health::degraded)

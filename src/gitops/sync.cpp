@@ -34,7 +34,7 @@ Result<std::vector<Compared>> find_extras(const Ctx& ctx, kube::Client& client, 
     auto words = (*live)->annotation("argocd.argoproj.io/compare-options");
     for (auto word : split(words, ',')) extra.extraneous = extra.extraneous || trim(word) == "IgnoreExtraneous";
     extra.live = **live;
-    extra.health = health_of(**live);
+    extra.health = health_of(ctx, app, **live);
     extras.push_back(std::move(extra));
     kept.push_back(entry);
   }
@@ -133,6 +133,7 @@ Result<> compare_all(const Ctx& ctx, const SyncContext& context, const Applicati
       add_condition(status, "UnknownFieldWarning",
                     fmt::format("{} {}: the cluster knows no {} and leaves it out", task.type.kind, task.key.str(),
                                 join(compared->dropped, ", ")));
+    for (const auto& warning : compared->warnings) add_condition(status, "ComparisonError", warning);
     status.resources.push_back(*std::move(compared));
   }
   return {};
@@ -173,7 +174,12 @@ Result<Looked> look(const Ctx& ctx, const SyncContext& context, const kube::Obje
   TRY(auto blocked, detail::unready_dependency(ctx, context.home(), app));
   TRY(auto held, detail::hold_for_hooks(ctx, context.home(), application, tasks));
   status.revisions = std::move(revisions), status.source_types = std::move(source_types);
-  TRY_OK(compare_all(ctx, context, app, project, tasks, status));
+  auto compared = compare_all(ctx, context, app, project, tasks, status);
+  // Without what is to be ignored, everything that was to be left alone would be taken for drift.
+  if (!compared && compared.error().is(Kind::invalid))
+    return unknown(ctx, held, front.status_from(application), "ComparisonError", compared.error().what(),
+                   Millis(180000));
+  if (!compared) return Fail(std::move(compared).error());
   TRY(auto extras, find_extras(ctx, context.client, app, tasks, status));
   status.resources.insert(status.resources.end(), extras.begin(), extras.end());
   note_orphans(context, app, project, status);

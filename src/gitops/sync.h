@@ -3,6 +3,7 @@
 // needs to know is in the object's status and in the cluster, so it may be killed anywhere and called again.
 #include <functional>
 
+#include "gitops/customizations.h"
 #include "gitops/heal_pacer.h"
 #include "gitops/source.h"
 #include "gitops/status.h"
@@ -35,6 +36,7 @@ struct SyncContext {
   // What lies in the Application's namespace and is no Application's; may be empty. `wanted`: whether its project asks,
   // else it is no longer told of such objects.
   std::function<std::vector<InventoryEntry>(const Application&, bool wanted)> orphans = {};
+  std::shared_ptr<const Customizations> customizations = {};  // of Argo CD's Applications; null for none
 };
 
 struct Looked {

@@ -6,6 +6,7 @@
 #include "doc/patch.h"
 #include "doc/yaml.h"
 #include "gitops/compare.h"
+#include "gitops/customizations.h"
 
 namespace slipway::cli {
 namespace {
@@ -36,9 +37,9 @@ Result<std::optional<Difference>> compare(const Ctx& ctx, kube::Client& client, 
     return std::optional(
         Difference{name, "missing",
                    doc::unified_diff("", doc::print_yaml(comparable(task.object)), "cluster/" + name, "git/" + name)});
-  TRY(auto desired, gitops::applied_over(app, task, *live));
-  auto would =
-      client.apply(ctx, desired, {.field_manager = std::string(gitops::field_manager), .dry_run = true, .force = true});
+  TRY(auto desired, gitops::applied_over(ctx, app, task, *live));
+  auto would = client.apply(ctx, desired.object,
+                            {.field_manager = std::string(gitops::field_manager), .dry_run = true, .force = true});
   if (!would && (would.error().is(Kind::invalid) || would.error().is(Kind::denied)))
     return std::optional(Difference{name, "refused", would.error().what() + "\n"});
   if (!would) return Fail(std::move(would).error());
@@ -66,6 +67,8 @@ Result<int> diff(const Ctx& ctx, const Arguments& arguments, Io& io) {
   if (!object)
     return Fail(Error(Kind::not_found, fmt::format("there is no application {}", name)).with_hint("slipway app list"));
   TRY(auto app, gitops::application_from(*object));
+  TRY(auto customizations, gitops::read_customizations(ctx, *client));
+  gitops::customize(app, std::move(customizations));
   TRY(auto objects, rendered_at(ctx, arguments, app, arguments.get("revision")));
   TRY(auto resources, client->resources(ctx));
   for (auto& one : objects) {  // as the sync places them: the destination's namespace where none is written

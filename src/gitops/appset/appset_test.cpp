@@ -361,6 +361,19 @@ TEST(Appset, DeletionByPolicy) {
   EXPECT_FALSE(s.app("a").controller());
 }
 
+TEST(Appset, DifferencesIgnoredByJq) {
+  Sets s;
+  s.set("ignoreApplicationDifferences: [{jqPathExpressions: ['.spec.source | .targetRevision, .kustomize?']}]\n" +
+        std::string(two));
+  s.look_once();
+  s.merge("a", "{spec: {project: p, source: {targetRevision: fix, kustomize: {namePrefix: x-}}}}");
+  s.look_once();
+  auto app = s.app("a");
+  EXPECT_EQ(app["spec"]["source"]["targetRevision"].text(), "fix");
+  EXPECT_EQ(app["spec"]["source"]["kustomize"]["namePrefix"].text(), "x-") << "what only the Application has as well";
+  EXPECT_EQ(app["spec"]["project"].text(), "default");
+}
+
 TEST(Appset, IgnoredDifferencesAndPreservedFields) {
   Sets s;
   s.set(

@@ -18,7 +18,7 @@ Result<std::vector<doc::Value>> wanted_applications(const Renderer& renderer, co
 
 // `live` as it should be: spec, labels, annotations and finalizers of `wanted`, but for what others may set.
 // Errors: invalid (ignoreApplicationDifferences).
-Result<doc::Value> updated(const kube::Object& set, const kube::Object& live, const doc::Value& wanted);
+Result<doc::Value> updated(const Ctx& ctx, const kube::Object& set, const kube::Object& live, const doc::Value& wanted);
 bool is_owned(const kube::Object& application, const kube::Object& set);
 
 // Progressive syncs: strategy.type RollingSync.

@@ -83,7 +83,7 @@ Result<std::map<std::string, kube::Object>> write_wanted(const Ctx& ctx, kube::C
       all.emplace(want.name(), *live);
       continue;
     }
-    TRY(auto next, detail::updated(set, *live, value));
+    TRY(auto next, detail::updated(ctx, set, *live, value));
     if (next == live->value()) {
       all.emplace(want.name(), *live);
       continue;

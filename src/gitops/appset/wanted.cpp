@@ -110,7 +110,8 @@ Result<std::vector<doc::Value>> wanted_applications(const Renderer& renderer, co
   return all;
 }
 
-Result<doc::Value> updated(const kube::Object& set, const kube::Object& live, const doc::Value& wanted) {
+Result<doc::Value> updated(const Ctx& ctx, const kube::Object& set, const kube::Object& live,
+                           const doc::Value& wanted) {
   auto next = wanted;
   auto preserved = set["spec"]["preservedFields"];
   auto named = [](doc::View list) {
@@ -122,20 +123,14 @@ Result<doc::Value> updated(const kube::Object& set, const kube::Object& live, co
   keep(next, live, "annotations", named(preserved["annotations"]));
   keep(next, live, "annotations", is_foreign);
   keep(next, live, "labels", named(preserved["labels"]));
+  std::size_t place = 0;
+  std::set<std::string> warnings;
   for (const auto& ignore : set["spec"]["ignoreApplicationDifferences"].items()) {
     if (!concerns(ignore, live.name())) continue;
-    for (const auto& pointer : ignore["jsonPointers"].items()) {
-      auto theirs = doc::pointer_get(live.value(), pointer.text());
-      auto mine = doc::pointer_get(next, pointer.text());
-      if (!theirs && !mine) continue;
-      doc::Map operation{{"op", theirs ? (mine ? "replace" : "add") : "remove"}, {"path", pointer.text()}};
-      if (theirs) operation.set("value", *theirs);
-      auto changed = doc::json_patch(next, doc::List{std::move(operation)});
-      if (!changed) return pointer.wrong(changed.error().what());
-      next = *std::move(changed);
-    }
-    if (!ignore["jqPathExpressions"].items().empty())
-      return ignore["jqPathExpressions"].wrong("jq paths are not evaluated here, want jsonPointers");
+    TRY(auto rule, ignore_from(ignore, fmt::format("spec.ignoreApplicationDifferences[{}]", place++)));
+    rule.group = rule.kind = "*";
+    TRY(next, take_live(ctx, {rule}, std::move(next), live, OnlyLive::put_in, warnings));
+    if (!warnings.empty()) return fail(Kind::invalid, "{}", *warnings.begin());
   }
   // Hooks of its deletion hold an Application: that is not the set's to say.
   for (const auto& finalizer : live["metadata"]["finalizers"].items()) {

@@ -24,6 +24,9 @@ class Dispatch {
   // An event of a managed object wakes the Application that its tracking id names, unless a look has seen that version.
   void object_event(const kube::Event& event);
   void missed_events();  // of any kind
+  // Of the ConfigMap that customizations are in.
+  void settings_event(const kube::Event& event);
+  void settings_missed();
   // Of kinds that are followed for AppProject.spec.orphanedResources alone.
   void orphan_event(const kube::Event& event);
   void orphans_restart(const kube::Type& type);
@@ -77,6 +80,7 @@ class Dispatch {
   void look_and_plan(const Ctx& ctx, const kube::Key& key, const std::function<void(const kube::Type&)>& watch);
   Result<std::optional<Millis>> look_once(const Ctx& ctx, const kube::Key& key,
                                           const std::function<void(const kube::Type&)>& watch);
+  Result<std::shared_ptr<const Customizations>> customizations(const Ctx& ctx);
   Result<> write_status(const Ctx& ctx, const kube::Object& application, Looked& looked);
   Millis resync_pause(std::string_view of) const;
   void count();
@@ -93,6 +97,7 @@ class Dispatch {
   KeyedQueue<kube::Key> queue_;
   KeyedQueue<std::string> urls_;  // repositories that moved or are to be polled, by plain_url
   Guarded<State> state_;
+  Guarded<std::shared_ptr<const Customizations>> customizations_;  // null: not read yet
   std::atomic<std::int64_t> counted_at_ = 0;
 };
 

@@ -159,6 +159,7 @@ struct World {
     TRY(auto app, client->get(ctx(), application_type, key));
     if (!app) return {};
     SyncContext context{*client, *renderer, *comparer, *pacer, [this](const Drift& drift) { drifts.push_back(drift); }};
+    TRY(context.customizations, read_customizations(ctx(), *person));
     TRY(auto looked, look(ctx(), context, *app));
     again = looked.again;
     if (looked.status.is_null()) return {};
@@ -188,6 +189,12 @@ struct World {
              const std::string& subresource = "") {
     must(person->patch(ctx(), type, which, kube::PatchType::merge, must(doc::parse_yaml(yaml)),
                        {.field_manager = "ada", .subresource = subresource}));
+  }
+  // The data of ConfigMap argocd-cm, in YAML.
+  void settings(std::string_view data) {
+    auto map = kube::make_object(settings_type, settings_key);
+    map["data"] = must(doc::parse_yaml(data));
+    must(person->apply(ctx(), std::move(map), {.force = true}));
   }
   void request(std::string_view sync = "{}") {
     merge(application_type, key, fmt::format("{{operation: {{sync: {}, initiatedBy: {{username: ada}}}}}}", sync));

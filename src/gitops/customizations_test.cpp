@@ -1,0 +1,258 @@
+// What argocd-cm says of kinds.
+#include "gitops/customizations.h"
+
+#include "doc/json.h"
+#include "gitops/testing/world.h"
+
+namespace slipway::gitops {
+namespace {
+
+std::shared_ptr<const Customizations> customizations(std::string_view data) {
+  return Customizations::from(kube::Object(doc::Value(doc::Map{{"data", must(doc::parse_yaml(data))}})));
+}
+kube::Object object(std::string_view yaml) { return kube::Object(must(doc::parse_yaml(yaml))); }
+
+const char* const certificate =
+    "{apiVersion: cert-manager.io/v1, kind: Certificate, metadata: {name: c, annotations: {}}, status: {ready: true, "
+    "count: 9007199254740993}}";
+
+struct Said {
+  const char* name;
+  const char* data;
+  const char* want;  // status and message; "built in", "no opinion"
+  const char* about = certificate;
+};
+class CustomHealth : public testing::TestWithParam<Said> {};
+TEST_P(CustomHealth, Table) {
+  auto said = customizations(GetParam().data)->health(Ctx(), object(GetParam().about));
+  std::string got = !said    ? "built in"
+                    : !*said ? "no opinion"
+                             : fmt::format("{} {}", to_string((*said)->health), (*said)->message);
+  EXPECT_EQ(got, GetParam().want);
+}
+#define SPLIT "resource.customizations.health.cert-manager.io_Certificate: "
+#define OLD "resource.customizations: |\n  cert-manager.io/Certificate:\n    health.lua: "
+INSTANTIATE_TEST_SUITE_P(
+    Customizations, CustomHealth,
+    testing::ValuesIn(std::to_array<Said>({
+        {"None", "{}", "built in"},
+        {"NoData", "", "built in"},
+        {"OtherKind", "resource.customizations.health.cert-manager.io_Issuer: return nil", "built in"},
+        {"OtherGroup", "resource.customizations.health.Certificate: return nil", "built in"},
+        {"Core", "resource.customizations.health.Pod: return {status = obj.status.phase}", "Healthy ",
+         "{apiVersion: v1, kind: Pod, status: {phase: Healthy}}"},
+        {"Split", SPLIT "return {status = 'Degraded', message = obj.metadata.name}", "Degraded c"},
+        {"Combined", OLD "return {status = 'Suspended'}", "Suspended "},
+        {"SplitBeatsCombined", OLD "return {status = 'Suspended'}\n" SPLIT "return {status = 'Missing'}", "Missing "},
+        {"All", "resource.customizations.health.all: return {status = 'Progressing'}", "Progressing "},
+        {"Wildcard", "resource.customizations: |\n  '*.io/*': {health.lua: \"return {status = 'Healthy'}\"}",
+         "Healthy "},
+        {"OwnBeatsWildcard",
+         "resource.customizations: |\n  '*/*': {health.lua: \"return nil\"}\n" SPLIT "return {status = 'Missing'}",
+         "Missing "},
+        {"MostExactWildcard",
+         "resource.customizations: |\n  '*/*': {health.lua: \"return nil\"}\n  'cert-*/Cert*': {health.lua: \"return "
+         "{status = 'Missing'}\"}\n  '*/Cert*': {health.lua: \"return nil\"}",
+         "Missing "},
+        {"Nil", SPLIT "return nil", "no opinion"},
+        {"Empty", SPLIT "return {}", "no opinion"},
+        {"OtherWord", SPLIT "return {status = 'Fine'}",
+         "Unknown argocd-cm: resource.customizations.health.cert-manager.io_Certificate: returns the status \"Fine\", "
+         "want Healthy, Suspended, Progressing, Missing, Degraded or Unknown"},
+        {"NoTable", SPLIT "return 'Healthy'",
+         "Unknown argocd-cm: resource.customizations.health.cert-manager.io_Certificate: returns no table with a "
+         "status"},
+        {"Error", SPLIT "return {status = obj.spec.x}",
+         "Unknown argocd-cm: resource.customizations.health.cert-manager.io_Certificate: script:1: attempt to index "
+         "field 'spec' (a nil value)"},
+        {"Syntax", OLD "return {",
+         "Unknown argocd-cm: resource.customizations: cert-manager.io/Certificate: health.lua: is no Lua program: "
+         "script:1: unexpected symbol near <eof>"},
+        {"Endless", SPLIT "while true do end",
+         "Unknown argocd-cm: resource.customizations.health.cert-manager.io_Certificate: takes more than 1s of "
+         "processor time, want less"},
+        {"NoDebugWithoutOpenLibs", SPLIT "return {status = debug and 'Healthy' or 'Missing'}", "Missing "},
+        {"OpenLibs",
+         SPLIT
+         "return {status = debug and 'Healthy' or 'Missing'}\nresource.customizations.useOpenLibs.cert-manager.io_"
+         "Certificate: 'true'",
+         "Healthy "},
+        {"OpenLibsCombined", OLD "return {status = debug and 'Healthy' or 'Missing'}\n    health.lua.useOpenLibs: true",
+         "Healthy "},
+    })),
+    [](const auto& i) { return i.param.name; });
+
+TEST(Customizations, SayWhatTheyDoNotUnderstand) {
+  auto all = customizations(
+      "resource.customizations: |\n  a/B: {healthy.lua: x, knownTypeFields: []}\n"
+      "resource.customizations.health: x\n"
+      "resource.customizations.ignoreResourceUpdates.all: x\n"
+      "resource.customizations.useOpenLibs.a_B: maybe\n"
+      "resource.exclusions: x\n");
+  EXPECT_EQ(join(all->problems(), "\n"),
+            "argocd-cm: resource.customizations: a/B: healthy.lua: this customization is not known\n"
+            "argocd-cm: resource.customizations.health: want resource.customizations.<what>.<group>_<Kind>\n"
+            "argocd-cm: resource.customizations.useOpenLibs.a_B: got \"maybe\", want true or false");
+}
+
+struct Rule {
+  const char* name;
+  const char* data;
+  const char* want;
+};
+class CustomIgnores : public testing::TestWithParam<Rule> {};
+TEST_P(CustomIgnores, Table) {
+  std::string got;
+  auto all = customizations(GetParam().data);
+  for (const auto& rule : all->ignore())
+    got += fmt::format("{}/{} {} {} {}{}\n", rule.group, rule.kind, join(rule.pointers, ","), join(rule.paths, ","),
+                       rule.managers.size(), rule.wrong.empty() ? "" : " " + rule.place + ": " + rule.wrong);
+  EXPECT_EQ(got, GetParam().want);
+}
+INSTANTIATE_TEST_SUITE_P(
+    Customizations, CustomIgnores,
+    testing::ValuesIn(std::to_array<Rule>({
+        {"Split",
+         "resource.customizations.ignoreDifferences.apps_Deployment: |\n  jsonPointers: [/a]\n  jqPathExpressions: "
+         "[.b]\n  managedFieldsManagers: [m]",
+         "apps/Deployment /a .b 1\n"},
+        {"All", "resource.customizations.ignoreDifferences.all: 'jqPathExpressions: [.b]'", "*/*  .b 0\n"},
+        {"Core", "resource.customizations.ignoreDifferences.Pod: 'jsonPointers: [/a]'", "/Pod /a  0\n"},
+        {"CombinedText", "resource.customizations: |\n  '*.a/*':\n    ignoreDifferences: |\n      jsonPointers: [/a]",
+         "*.a/* /a  0\n"},
+        {"CombinedMap", "resource.customizations: |\n  a/B: {ignoreDifferences: {jsonPointers: [/a]}}", "a/B /a  0\n"},
+        {"NotYaml", "resource.customizations.ignoreDifferences.Pod: '{'",
+         "/Pod   0 argocd-cm: resource.customizations.ignoreDifferences.Pod: its YAML:2:1: did not find expected node "
+         "content while parsing a flow node (line 2)\n"},
+        {"NoMap", "resource.customizations.ignoreDifferences.Pod: '[/a]'",
+         "/Pod   0 argocd-cm: resource.customizations.ignoreDifferences.Pod: its YAML:1:1: .: want a map, such as "
+         "jsonPointers: [...]\n"},
+        {"NoPointer", "resource.customizations.ignoreDifferences.Pod: 'jsonPointers: [a]'",
+         "/Pod   0 argocd-cm: resource.customizations.ignoreDifferences.Pod: its YAML:1:16: .jsonPointers[0]: want a "
+         "JSON pointer, such as /spec/replicas\n"},
+        {"CombinedNotYaml", "resource.customizations: '{'",
+         "*/*   0 argocd-cm: resource.customizations: resource.customizations:2:1: did not find expected "
+         "node content while parsing a flow node (line 2)\n"},
+        {"CombinedNoMap", "resource.customizations: text",
+         "*/*   0 argocd-cm: resource.customizations: want a map of group/Kind\n"},
+    })),
+    [](const auto& i) { return i.param.name; });
+
+const char* const with_actions = R"(
+resource.customizations.actions.cert-manager.io_Certificate: |
+  mergeBuiltinActions: true
+  discovery.lua: |
+    local actions = {}
+    actions["renew"] = {}
+    actions["stop"] = {disabled = not obj.status.ready, displayName = "Stop it", iconClass = "fa fa-stop",
+                       params = {{name = "why"}}}
+    actions["resume"] = {disabled = true}
+    return actions
+  definitions:
+  - name: renew
+    action.lua: |
+      obj.metadata.annotations.renew = actionParams.when
+      return obj
+  - name: twice
+    action.lua: |
+      local copy = {apiVersion = "batch/v1", kind = "Job", metadata = {name = obj.metadata.name .. "-1"}, spec = {}}
+      return {{operation = "create", resource = copy}, {operation = "patch", resource = obj}}
+  - {name: none, action.lua: 'return {}'}
+  - {name: text, action.lua: 'return "x"'}
+  - {name: wrong, action.lua: 'return {{operation = "delete", resource = obj}}'}
+  - {name: empty, action.lua: 'return {{operation = "patch"}}'}
+  - {name: fails, action.lua: 'error("no")'}
+)";
+
+TEST(CustomActions, AreDiscovered) {
+  auto found = must(customizations(with_actions)->actions(Ctx(), object(certificate)));
+  ASSERT_TRUE(found);
+  EXPECT_TRUE(found->merged);
+  std::string got;
+  for (const auto& a : found->list)
+    got += fmt::format("{}{} {} {} {}\n", a.name, a.disabled ? " disabled" : "", a.display_name, a.icon_class,
+                       doc::print_json(a.params));
+  EXPECT_EQ(got, "renew   null\nresume disabled   null\nstop Stop it fa fa-stop [{\"name\":\"why\"}]\n");
+  EXPECT_FALSE(must(customizations(with_actions)->actions(Ctx(), object("{apiVersion: v1, kind: Pod}"))));
+  auto none = must(customizations("resource.customizations.actions.Pod: 'discovery.lua: return {}'")
+                       ->actions(Ctx(), object("{apiVersion: v1, kind: Pod}")));
+  EXPECT_TRUE(none && none->list.empty() && !none->merged);
+}
+
+struct Acted {
+  const char* name;
+  const char* action;
+  const char* want;
+};
+class ActsByLua : public testing::TestWithParam<Acted> {};
+TEST_P(ActsByLua, Table) {
+  auto impacts = customizations(with_actions)->act(Ctx(), object(certificate), GetParam().action, {{"when", "now"}});
+  std::string got = impacts ? (*impacts ? "" : "not written") : impacts.error().what();
+  if (impacts && *impacts)
+    for (const auto& impact : **impacts)
+      got += (impact.operation == ActionImpact::Operation::create ? "create " : "patch ") +
+             doc::print_yaml(impact.object, {.sort_keys = true});
+  EXPECT_EQ(got, GetParam().want);
+}
+#define PLACE "argocd-cm: resource.customizations.actions.cert-manager.io_Certificate: "
+INSTANTIATE_TEST_SUITE_P(
+    Customizations, ActsByLua,
+    testing::ValuesIn(std::to_array<Acted>({
+        {"Patch", "renew",
+         "patch apiVersion: cert-manager.io/v1\nkind: Certificate\nmetadata:\n  annotations:\n    renew: now\n  name: "
+         "c\nstatus:\n  count: 9007199254740993\n  ready: true\n"},
+        {"CreateAndPatch", "twice",
+         "create apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: c-1\nspec: []\npatch apiVersion: "
+         "cert-manager.io/v1\nkind: Certificate\nmetadata:\n  annotations: {}\n  name: c\nstatus:\n  count: "
+         "9007199254740993\n  ready: true\n"},
+        {"Nothing", "none", ""},
+        {"OtherName", "restart", "not written"},
+        {"Text", "text", PLACE "text: action.lua: returns no object and no list of operations"},
+        {"Operation", "wrong", PLACE "wrong: action.lua: returns the operation \"delete\", want patch or create"},
+        {"NoResource", "empty", PLACE "empty: action.lua: returns an operation without a resource that has a kind"},
+        {"Fails", "fails", PLACE "fails: action.lua: script:1: no"},
+    })),
+    [](const auto& i) { return i.param.name; });
+
+TEST(CustomActions, SayWhatIsWrongWithThem) {
+  for (auto [data, want] :
+       {std::pair{"'{'", "its YAML:2:1: did not find expected node content while parsing a flow node (line 2)"},
+        {"'definitions: []'", "discovery.lua: want a script that returns the actions"},
+        {"'discovery.lua: return 1'", "discovery.lua: returns no table of actions by their names"},
+        {"'discovery.lua: return obj.a.b'", "discovery.lua: script:1: attempt to index field 'a' (a nil value)"}}) {
+    auto found = customizations(fmt::format("resource.customizations.actions.Pod: {}", data))
+                     ->actions(Ctx(), object("{apiVersion: v1, kind: Pod}"));
+    ASSERT_FALSE(found);
+    EXPECT_EQ(found.error().what(), fmt::format("argocd-cm: resource.customizations.actions.Pod: {}", want));
+  }
+}
+
+// What a script said of a version of an object is not asked again, unless the script reads the clock.
+TEST(CustomHealthOfVersions, IsRemembered) {
+  auto counts = customizations(
+      "{resource.customizations.health.Pod: 'return {status = \"Healthy\", message = "
+      "tostring(collectgarbage(\"count\")) "
+      ".. obj.metadata.name}'}");
+  auto named = [](const char* kind, const char* name, const char* version) {
+    return object(fmt::format("{{apiVersion: v1, kind: {}, metadata: {{name: {}, uid: u, resourceVersion: '{}'}}}}",
+                              kind, name, version));
+  };
+  auto ask = [&](const kube::Object& o) { return (**counts->health(Ctx(), o)).message; };
+  auto first = ask(named("Pod", "a", "1"));
+  EXPECT_EQ(ask(named("Pod", "b", "1")), first) << "the version tells what it is";
+  EXPECT_TRUE(ask(named("Pod", "b", "2")).ends_with("b"));
+  auto jobs = customizations(
+      "{resource.customizations.health.batch_Job: 'os.time() return {status = \"Healthy\", message = "
+      "obj.metadata.name}'}");
+  auto job = [&](const char* name) {
+    return (**jobs->health(Ctx(), object(fmt::format("{{apiVersion: batch/v1, kind: Job, metadata: {{name: {}, uid: u, "
+                                                     "resourceVersion: '1'}}}}",
+                                                     name))))
+        .message;
+  };
+  EXPECT_EQ(job("a"), "a");
+  EXPECT_EQ(job("b"), "b");
+}
+
+}  // namespace
+}  // namespace slipway::gitops
