@@ -30,7 +30,7 @@ struct Difference {
 };
 
 Result<std::optional<Difference>> compare(const Ctx& ctx, kube::Client& client, const gitops::Application& app,
-                                          const gitops::Task& task) {
+                                          const gitops::Task& task, Io& io) {
   TRY(auto live, client.get(ctx, task.type, task.key));
   auto name = task.id();
   if (!live)
@@ -38,6 +38,7 @@ Result<std::optional<Difference>> compare(const Ctx& ctx, kube::Client& client, 
         Difference{name, "missing",
                    doc::unified_diff("", doc::print_yaml(comparable(task.object)), "cluster/" + name, "git/" + name)});
   TRY(auto desired, gitops::applied_over(ctx, app, task, *live));
+  for (const auto& warning : desired.warnings) io.note(warning);
   auto would = client.apply(ctx, desired.object,
                             {.field_manager = std::string(gitops::field_manager), .dry_run = true, .force = true});
   if (!would && (would.error().is(Kind::invalid) || would.error().is(Kind::denied)))
@@ -83,7 +84,7 @@ Result<int> diff(const Ctx& ctx, const Arguments& arguments, Io& io) {
   std::vector<Difference> differences;
   for (const auto& task : tasks) {
     if (task.hook) continue;
-    TRY(auto found, compare(ctx, *client, app, task));
+    TRY(auto found, compare(ctx, *client, app, task, io));
     if (found) differences.push_back(*std::move(found));
   }
   for (const auto& resource : (*object)["status"]["resources"].items())
