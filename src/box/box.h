@@ -54,6 +54,7 @@ struct Spec {
   std::vector<std::string> masked_paths;  // added to the runtime's defaults
   int oom_score_adj = 0;
   bool host_pid = false, host_ipc = false;
+  bool sees_cgroups = true;  // its limits are to be read at /sys/fs/cgroup
   std::map<std::string, std::string> sysctls;
   // Standard output and error go to this file as CRI log lines ("TIME stdout F text") instead of to the streams;
   // written and rotated (.1 is the newest old one) without us, also while we are away.
@@ -93,6 +94,9 @@ class Container {
   virtual void detach() = 0;
   // Kills what is left, unmounts, removes state. Idempotent.
   virtual Result<> destroy() = 0;
+  // As destroy, for a container with processes of its own (Spec::host_pid false): nothing of it runs and nothing is
+  // mounted when this returns; its groups and its state go a moment later.
+  virtual Result<> finish() = 0;
 };
 
 // Threads: any.

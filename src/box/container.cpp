@@ -77,6 +77,7 @@ class OciContainer final : public Container {
     if (lifeline_) (void)write_all(lifeline_.get(), "d");
   }
   Result<> destroy() override;
+  Result<> finish() override;
 
   // Takes the processes named in the state file.
   void adopt(const Processes& who) {
@@ -90,6 +91,7 @@ class OciContainer final : public Container {
 
  private:
   std::optional<int> read_exit();
+  void end();
   void end_all() const;
   Result<> unmount();
 
@@ -168,31 +170,57 @@ Result<> OciContainer::unmount() {
   return {};
 }
 
+// The groups and the state of a container of which nothing runs any more.
+Result<> remove_left(const OciHost& host, const std::string& id, const std::string& cgroup) {
+  Ctx ctx;
+  // The runtime's own `delete` takes 15 ms to do these two removals; it is asked only where they fail.
+  bool gone = cgroup.empty() || host.cgroups.remove(cgroup);
+  for (int i = 0; !gone && i < 50; ++i) {  // a dying process leaves its group a moment after its exit is seen
+    (void)slipway::sleep(ctx, Millis(2));
+    gone = host.cgroups.remove(cgroup);
+  }
+  if (!host.native() && (!gone || host.name != "runc")) {
+    auto argv = host.command(host.dir(id) / "delete.log");
+    argv.insert(argv.end(), {"delete", "--force", id});
+    (void)slipway::run(ctx.within(kEnd), Command{.argv = argv});
+  }
+  TRY_OK(remove_tree(host.root / "runtime" / id));
+  return remove_tree(host.dir(id));
+}
+
+void OciContainer::end() {
+  (void)signal(SIGKILL);
+  if (auto r = wait(Ctx().within(kEnd)); !r) LOG(warn, "box.destroy.slow", {"id", id_}, {"error", r.error().what()});
+  int status = 0;
+  if (who_.shim > 0) ::waitpid(who_.shim, &status, WNOHANG);
+  end_all();
+}
+
 Result<> OciContainer::destroy() {
   std::lock_guard lock(destroy_);
   if (destroyed_) return {};
-  (void)signal(SIGKILL);
-  Ctx ctx;
-  if (auto r = wait(ctx.within(kEnd)); !r) LOG(warn, "box.destroy.slow", {"id", id_}, {"error", r.error().what()});
-  int status = 0;
-  if (who_.shim > 0) ::waitpid(who_.shim, &status, WNOHANG);
-  // The runtime's own `delete` takes 15 ms to do these two removals; it is asked only where they fail.
-  end_all();
-  bool gone = cgroup_.empty() || host_.cgroups.remove(cgroup_);
-  for (int i = 0; !gone && i < 50; ++i) {  // a dying process leaves its group a moment after its exit is seen
-    (void)slipway::sleep(ctx, Millis(2));
-    gone = host_.cgroups.remove(cgroup_);
-  }
-  auto state = host_.root / "runtime" / id_;
-  if (!host_.native() && (!gone || host_.name != "runc")) {
-    auto argv = host_.command(dir_ / "delete.log");
-    argv.insert(argv.end(), {"delete", "--force", id_});
-    (void)slipway::run(ctx.within(kEnd), Command{.argv = argv});
-  }
-  TRY_OK(remove_tree(state));
+  end();
+  // The last of the group may still be writing into the root: it is empty before what is mounted goes.
+  for (int i = 0; !cgroup_.empty() && !host_.cgroups.remove(cgroup_) && i < 50; ++i)
+    (void)slipway::sleep(Ctx(), Millis(2));
   TRY_OK(unmount());
-  TRY_OK_IN(fmt::format("container {}", id_), remove_tree(dir_));
+  TRY_OK_IN(fmt::format("container {}", id_), remove_left(host_, id_, cgroup_));
   destroyed_ = true;
+  return {};
+}
+
+Result<> OciContainer::finish() {
+  std::lock_guard lock(destroy_);
+  if (destroyed_) return {};
+  end();
+  TRY_OK(unmount());
+  destroyed_ = true;
+  // Not its own handle on the removals: their end waits for this.
+  auto host = host_;
+  auto removals = std::exchange(host.removals, nullptr);
+  removals->later([host = std::move(host), id = id_, cgroup = cgroup_] {
+    if (auto r = remove_left(host, id, cgroup); !r) LOG(warn, "box.remove", {"id", id}, {"error", r.error().what()});
+  });
   return {};
 }
 

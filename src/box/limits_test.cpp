@@ -26,6 +26,25 @@ int open_in(const fs::path& group, const fs::path& device) {
   return WEXITSTATUS(status);
 }
 
+TEST(Limits, HierarchiesOfAHost) {
+  auto dir = must(TempDir::make("mounts"));
+  auto of = [&](std::string_view text) {
+    must(write_file(dir.path() / "mounts", text));
+    auto found = Cgroups::detect(dir.path() / "mounts");
+    std::string out = fmt::format("{}:", to_string(found.mode));
+    for (const auto& at : found.limiting) out += " " + at.filename().string();
+    return out + fmt::format("; {}, {}, {}", found.memory.filename().string(), found.cpuset.filename().string(),
+                             found.devices.filename().string());
+  };
+  EXPECT_EQ(of("tmpfs /tmp tmpfs rw 0 0\n"), "no cgroups:; , , ");
+  EXPECT_EQ(of("cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n"), "cgroup v2: cgroup; cgroup, , ");
+  EXPECT_EQ(of("cgroup /c/cpu,cpuacct cgroup rw,cpu,cpuacct 0 0\ncgroup /c/freezer cgroup rw,freezer 0 0\n"
+               "cgroup /c/memory cgroup rw,memory 0 0\ncgroup /c/systemd cgroup rw,xattr,name=systemd 0 0\n"
+               "cgroup /c/cpuset cgroup rw,cpuset 0 0\ncgroup /c/devices cgroup rw,devices 0 0\n"
+               "cgroup2 /c/unified cgroup2 rw 0 0\n"),
+            "cgroup v1 hybrid: cpu,cpuacct memory cpuset devices; memory, cpuset, devices");
+}
+
 TEST(Limits, DevicesAreRefusedByV2) {
   auto cgroups = Cgroups::detect();
   if (::geteuid() != 0 || cgroups.unified.empty()) GTEST_SKIP() << "needs root and a mounted cgroup v2";

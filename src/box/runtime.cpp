@@ -30,6 +30,7 @@ class OciRuntime final : public Runtime {
  public:
   explicit OciRuntime(OciHost host) : host_(std::move(host)) {}
   ~OciRuntime() override {
+    host_.removals.reset();  // done now, unless a container outlives us
     if (host_.limits) host_.cgroups.remove_empty(host_.cgroup_root);
   }
   Result<std::unique_ptr<Container>> start(const Ctx& ctx, const Spec& spec, Streams streams) override {
@@ -38,7 +39,10 @@ class OciRuntime final : public Runtime {
     TRY_OK(ctx.alive());
     return start_container(ctx, host_, spec, streams);
   }
-  Result<std::vector<std::string>> survivors() override { return list_dir(host_.root / "containers"); }
+  Result<std::vector<std::string>> survivors() override {
+    host_.removals->settle();  // those on their way out are none
+    return list_dir(host_.root / "containers");
+  }
   Result<std::unique_ptr<Container>> attach(const std::string& id) override {
     if (!valid_id(id) || !path_exists(host_.dir(id))) return fail(Kind::not_found, "container {}: not ours", id);
     return attach_container(host_, id);
@@ -193,7 +197,7 @@ Result<int> Runtime::run(const Ctx& ctx, const Spec& spec, Streams streams, Ran*
     (void)container->signal(SIGTERM);
     if (!container->wait(cleanup.within(kGrace))) (void)container->signal(SIGKILL);
   }
-  TRY_OK(container->destroy());
+  TRY_OK(spec.host_pid ? container->destroy() : container->finish());
   return code;
 }
 

@@ -84,6 +84,7 @@ TEST_F(RuntimeTest, LeavesNothingBehind) {
   spec.cgroup = "ci/" + spec.id;
   EXPECT_EQ(run(spec).code, 0);
   EXPECT_FALSE(must(read_file("/proc/self/mounts")).contains(spec.id));
+  EXPECT_TRUE(must(runtime_->survivors()).empty());  // waits for what goes a moment later
   EXPECT_TRUE(must(list_dir(state() / "containers")).empty());
   EXPECT_TRUE(must(list_dir(state() / "runtime")).empty());
   auto found = must(slipway::run(ctx_, {.argv = {"find", "/sys/fs/cgroup", "-name", "*" + spec.id + "*"}}));

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <set>
 
 #include "base/text.h"
 
@@ -35,8 +36,15 @@ Cgroups Cgroups::detect(const fs::path& mounts) {
       found.unified = at;
     } else if (fields[2] == "cgroup") {
       v1 = true;
-      for (auto option : split(fields[3], ','))
+      static const std::set<std::string_view> limits = {"cpu", "cpuacct", "cpuset", "devices", "memory", "pids"};
+      bool limiting = false;
+      for (auto option : split(fields[3], ',')) {
+        limiting = limiting || limits.contains(option);
         if (option == "memory") found.memory = at;
+        if (option == "cpuset") found.cpuset = at;
+        if (option == "devices") found.devices = at;
+      }
+      if (limiting) found.limiting.push_back(at);
     } else {
       continue;
     }
@@ -44,7 +52,10 @@ Cgroups Cgroups::detect(const fs::path& mounts) {
   }
   if (v2) found.unified_controllers = !trim(read_file(found.unified / "cgroup.controllers").value_or("")).empty();
   found.mode = v1 && v2 ? CgroupMode::hybrid : v1 ? CgroupMode::v1 : v2 ? CgroupMode::unified : CgroupMode::none;
-  if (found.mode == CgroupMode::unified) found.memory = found.unified;
+  if (found.mode == CgroupMode::unified) {
+    found.memory = found.unified;
+    found.limiting = {found.unified};
+  }
   const auto& probe = found.memory.empty() ? found.unified : found.memory;
   found.writable = !probe.empty() && ::access(probe.c_str(), W_OK) == 0;
   return found;

@@ -111,7 +111,7 @@ void settle_system_mounts(const Spec& spec, const ConfigInput& input, Settled& o
     add("/sys", "bind", {"rbind", "nosuid", "noexec", "nodev", "ro"}, "/sys");
   else
     add("/sys", "sysfs", {"nosuid", "noexec", "nodev", sys_mode});
-  if (!input.cgroup.empty() && !foreign_net)
+  if (!input.cgroup.empty() && !foreign_net && spec.sees_cgroups)
     add("/sys/fs/cgroup", "cgroup", {"nosuid", "noexec", "nodev", "relatime", sys_mode});
 }
 

@@ -95,10 +95,10 @@ void add_bind(PlanWriter& plan, const std::string& source, const std::string& ta
 void add_cgroup_mount(PlanWriter& plan, const MountAt& mount, const Settled& container, const Cgroups& cgroups) {
   auto options = parse_options(mount.options);
   if (cgroups.mode == CgroupMode::unified)
-    return add_bind(plan, cgroups.hierarchies.front().string() + container.cgroup, mount.target, true, options, true);
+    return add_bind(plan, cgroups.unified.string() + container.cgroup, mount.target, true, options, true);
   plan.add("mount", "tmpfs", mount.target, "mode=755,size=64k", options.attributes & ~std::uint64_t{MOUNT_ATTR_RDONLY},
            1);
-  for (const auto& hierarchy : cgroups.hierarchies) {
+  for (const auto& hierarchy : cgroups.limiting) {
     auto name = hierarchy.filename().string();
     add_bind(plan, hierarchy.string() + container.cgroup, mount.target + "/" + name, true, options, true);
     if (auto parts = split(name, ','); parts.size() > 1)
@@ -188,7 +188,7 @@ Result<std::string> launch_plan(const Settled& container, const Cgroups& cgroups
   PlanWriter plan;
   add_namespaces(plan, container);
   if (!container.cgroup.empty())
-    for (const auto& hierarchy : cgroups.hierarchies) {
+    for (const auto& hierarchy : cgroups.limiting) {
       auto folder = hierarchy.string() + container.cgroup;
       if (hierarchy == cgroups.unified)
         plan.add("group", folder);

@@ -40,10 +40,11 @@ void delegate(const fs::path& folder) {
   for (const char* controller : {"+memory", "+cpu", "+pids"}) (void)put(folder / "cgroup.subtree_control", controller);
 }
 
-Result<fs::path> make_folder(const fs::path& hierarchy, const std::string& group, bool unified) {
+Result<fs::path> make_folder(const Cgroups& cgroups, const fs::path& hierarchy, const std::string& group) {
+  bool unified = hierarchy == cgroups.unified, cpuset = hierarchy == cgroups.cpuset;
   // Those above are there, but for the first time.
   if (fs::path whole = hierarchy.string() + group; ::mkdir(whole.c_str(), 0755) == 0) {
-    if (!unified) TRY_OK(inherit_cpuset(whole));
+    if (cpuset) TRY_OK(inherit_cpuset(whole));
     return whole;
   }
   fs::path at = hierarchy;
@@ -52,14 +53,26 @@ Result<fs::path> make_folder(const fs::path& hierarchy, const std::string& group
     if (unified) delegate(at);
     at /= part;
     if (::mkdir(at.c_str(), 0755) < 0 && errno != EEXIST) return fail_errno(errno, at.string());
-    if (!unified) TRY_OK(inherit_cpuset(at));
+    if (cpuset) TRY_OK(inherit_cpuset(at));
   }
   return at;
 }
 
 std::string number(int n) { return n < 0 ? "*" : std::to_string(n); }
 
-Result<> limit_v1(const fs::path& folder, const Settled& container) {
+// A list that takes a rule by each write.
+Result<> allow_devices(const fs::path& folder) {
+  auto file = folder / "devices.allow";
+  Fd fd(::open(file.c_str(), O_WRONLY | O_CLOEXEC));
+  for (const auto& rule : device_rules()) {
+    auto text = fmt::format("{} {}:{} {}", rule.type, number(rule.major), number(rule.minor), rule.access);
+    if (!fd || ::write(fd.get(), text.data(), text.size()) < 0)
+      return fail_errno(errno, fmt::format("{} into {}", text, file.string()));
+  }
+  return {};
+}
+
+Result<> limit_v1(const fs::path& folder, const Settled& container, bool devices) {
   const auto& r = container.resources;
   if (r.memory_bytes > 0) {
     TRY_OK(put_if_there(folder / "memory.limit_in_bytes", std::to_string(r.memory_bytes)));
@@ -72,12 +85,9 @@ Result<> limit_v1(const fs::path& folder, const Settled& container) {
     TRY_OK(put_if_there(folder / "cpu.cfs_quota_us", std::to_string(r.cpu_quota)));
   }
   if (r.pids > 0) TRY_OK(put_if_there(folder / "pids.max", std::to_string(r.pids)));
-  if (container.rootless || container.privileged || !path_exists(folder / "devices.deny")) return {};
+  if (container.rootless || container.privileged || !devices) return {};
   TRY_OK(put(folder / "devices.deny", "a"));
-  for (const auto& rule : device_rules())
-    TRY_OK(put(folder / "devices.allow",
-               fmt::format("{} {}:{} {}", rule.type, number(rule.major), number(rule.minor), rule.access)));
-  return {};
+  return allow_devices(folder);
 }
 
 Result<> limit_v2(const fs::path& folder, const Settled& container) {
@@ -157,10 +167,10 @@ Result<> refuse_devices(int group) {
 }
 
 Result<> make_group(const Cgroups& cgroups, const Settled& container) {
-  bool unified = cgroups.mode == CgroupMode::unified;
-  for (const auto& hierarchy : cgroups.hierarchies) {
-    TRY(auto folder, make_folder(hierarchy, container.cgroup, unified));
-    TRY_OK(unified ? limit_v2(folder, container) : limit_v1(folder, container));
+  for (const auto& hierarchy : cgroups.limiting) {
+    TRY(auto folder, make_folder(cgroups, hierarchy, container.cgroup));
+    TRY_OK(hierarchy == cgroups.unified ? limit_v2(folder, container)
+                                        : limit_v1(folder, container, hierarchy == cgroups.devices));
   }
   return {};
 }

@@ -5,6 +5,7 @@
 
 #include "box/box.h"
 #include "box/detail/cgroups.h"
+#include "box/detail/removals.h"
 
 namespace slipway::box {
 
@@ -20,6 +21,7 @@ struct OciHost {
   bool limits = false;  // cgroups can be used
   int oom_score_floor = -1000;
   std::string cgroup_root;  // "/slipway-1a2b3c4d"
+  std::shared_ptr<Removals> removals = std::make_shared<Removals>();
 
   bool native() const { return name == "native"; }
   fs::path dir(const std::string& id) const { return root / "containers" / id; }
