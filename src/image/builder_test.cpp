@@ -31,6 +31,9 @@ TEST_P(Copy, Gives) {
   house.file(".dockerignore", "# not sent\nnode_modules\n*.secret\n!keep.secret\n");
   house.file("no.secret", "n");
   house.file("keep.secret", "k");
+  house.file("two/names", "T");
+  fs::create_hard_link(house.context / "two/names", house.context / "two/other");
+  fs::create_hard_link(house.context / "two/names", house.context / "elsewhere");
   fs::create_symlink("dir", house.context / "to-dir");
   fs::create_symlink("a.txt", house.context / "dir/link");
   must(run_ok(house.ctx, {.argv = {"tar", "-C", (house.context / "dir").native(), "-czf",
@@ -71,6 +74,12 @@ INSTANTIATE_TEST_SUITE_P(
          "/x/\n/x/a.txt 644 A\n/x/dir/\n/x/dir/sub/\n/x/dir/sub/d.md 644 D"},
         {"ParentsPivot", "COPY --parents dir/./sub/d.md /x/", "/x/\n/x/sub/\n/x/sub/d.md 644 D"},
         {"Link", "COPY a.txt /x/\nCOPY --link b.txt /x/", "/x/\n/x/a.txt 644 A\n/x/b.txt 600 B"},
+        {"HardLinks", "COPY --chown=7 two /x", "/x/ 7:7\n/x/names 644 7:7 (2 names) T\n/x/other 644 7:7 (2 names) T"},
+        {"HardLinkAlone", "COPY elsewhere /x", "/x 644 T"},
+        {"HardLinksOfSeveral", "COPY two/names two/other elsewhere /x/",
+         "/x/\n/x/elsewhere 644 (3 names) T\n/x/names 644 (3 names) T\n/x/other 644 (3 names) T"},
+        {"HardLinksOfAStage", "COPY two /s\nFROM scratch\nCOPY --from=0 /s /x",
+         "/x/\n/x/names 644 (2 names) T\n/x/other 644 (2 names) T"},
         {"Json", "COPY [\"a.txt\", \"/with space\"]", "/with space 644 A"},
         {"Heredoc", "ARG WHO=me\nCOPY <<EOF <<'RAW' /d/\nhello $WHO\nEOF\n$raw\nRAW",
          "/d/\n/d/EOF 644 hello me\n/d/RAW 644 $raw"},
@@ -108,6 +117,19 @@ TEST(Builder, WritesTheConfiguration) {
       R"("Cmd":["/bin/bash","-c","run it"],"Volumes":{"/data":{}},"WorkingDir":"/a/b","Labels":{"built":"yes","v":"7","x":"y z"},)"
       R"("StopSignal":"SIGINT","OnBuild":["RUN x"],"Shell":["/bin/bash","-c"],"Healthcheck":{"Test":["CMD-SHELL","true"],"Interval":5000000000,"Retries":3}})");
   EXPECT_EQ(house.tree(), "/a/ 5:5\n/a/b/ 5:5");
+}
+
+TEST(Builder, HardLinksAmongManyFiles) {
+  House house;
+  for (int n = 0; n < 600; ++n) house.file(fmt::format("many/{}", n), "same for all");
+  fs::create_hard_link(house.context / "many/7", house.context / "many/a");
+  fs::create_hard_link(house.context / "many/599", house.context / "many/b");
+  must(house.build("FROM scratch\nCOPY many /x\n"));
+  auto tree = house.tree();
+  std::set<std::string> linked;
+  for (auto row : lines(tree))
+    if (row.find("(2 names)") != std::string_view::npos) linked.emplace(cut(row, " ")->first);
+  EXPECT_EQ(linked, (std::set<std::string>{"/x/599", "/x/7", "/x/a", "/x/b"}));
 }
 
 TEST(Builder, SameInputsGiveTheSameDigest) {

@@ -234,6 +234,19 @@ Result<> Placer::again(const Entry& entry, const std::string& path, Ownership ow
   return {};
 }
 
+Result<bool> Placer::linked(const Entry& entry, int dir, const std::string& name, const std::string& shown) {
+  auto it = shared_.find({entry.st.st_dev, entry.st.st_ino});
+  if (it == shared_.end() || it->second.inode == 0) return false;
+  auto first = open_beneath(root_, it->second.path, O_PATH | O_NOFOLLOW);
+  struct stat st{};
+  // Another file may have taken its place since.
+  if (!first || ::fstat(first->get(), &st) < 0 || st.st_ino != it->second.inode) return false;
+  auto from = fmt::format("/proc/self/fd/{}", first->get());
+  if (::linkat(AT_FDCWD, from.c_str(), dir, name.c_str(), AT_SYMLINK_FOLLOW) == 0) return true;
+  if (errno == EMLINK) return false;
+  return fail_errno(errno, shown);
+}
+
 Result<> Placer::one(const Source& source, const Entry& entry, const std::string& path, const PlaceOptions& options) {
   auto shown = "/" + path;
   bool folder_entry = S_ISDIR(entry.st.st_mode);
@@ -255,6 +268,8 @@ Result<> Placer::one(const Source& source, const Entry& entry, const std::string
     parent_.reset();
     TRY(dir, parent_of(path));
   } else if (S_ISREG(entry.st.st_mode)) {
+    TRY(bool is_linked, linked(entry, dir, name, shown));
+    if (is_linked) return {};
     TRY(auto placed, file(source, entry, dir, name, shown));
     TRY(auto mode, apply_chmod(options.chmod, entry.st.st_mode & 07777, false));
     if (::fchown(placed.get(), owner.uid, owner.gid) < 0 || ::fchmod(placed.get(), mode) < 0)
@@ -267,6 +282,10 @@ Result<> Placer::one(const Source& source, const Entry& entry, const std::string
     }
     timespec times[2] = {entry.st.st_mtim, entry.st.st_mtim};
     ::futimens(placed.get(), times);
+    if (auto it = shared_.find({entry.st.st_dev, entry.st.st_ino}); it != shared_.end()) {
+      if (::fstat(placed.get(), &st) < 0) return fail_errno(errno, shown);
+      it->second = {path, st.st_ino};
+    }
     return {};
   } else if (S_ISLNK(entry.st.st_mode)) {
     if (::symlinkat(entry.link.c_str(), dir, name.c_str()) < 0) return fail_errno(errno, shown);
@@ -282,6 +301,15 @@ Result<> Placer::one(const Source& source, const Entry& entry, const std::string
   }
   if (!folder_entry) set_times(dir, name, entry.st);
   return {};
+}
+
+std::map<FileId, Placer::Placed> Placer::shared_files(const Selection& selection) {
+  std::map<FileId, Placed> shared;
+  std::set<FileId> seen;
+  for (const auto& entry : selection.entries)
+    if (S_ISREG(entry.st.st_mode) && entry.st.st_nlink > 1)
+      if (FileId id{entry.st.st_dev, entry.st.st_ino}; !seen.insert(id).second) shared[id];
+  return shared;
 }
 
 Result<> Placer::place(const Ctx& ctx, const Source& source, const Selection& selection, const std::string& destination,
@@ -300,11 +328,12 @@ Result<> Placer::place(const Ctx& ctx, const Source& source, const Selection& se
   // Several sources may bring one name twice: then the later one stays.
   constexpr std::size_t worth_it = 256;
   bool side_by_side = !selection.needs_folder && selection.entries.size() >= worth_it;
+  shared_ = shared_files(selection);
   Targets files;
   for (const auto& entry : selection.entries) {
     TRY_OK(ctx.alive());
     auto path = entry.target.empty() ? target : target.empty() ? entry.target : target + "/" + entry.target;
-    if (side_by_side && !S_ISDIR(entry.st.st_mode))
+    if (side_by_side && !S_ISDIR(entry.st.st_mode) && !shared_.contains({entry.st.st_dev, entry.st.st_ino}))
       files.emplace_back(&entry, std::move(path));
     else
       TRY_OK(one(source, entry, path, options));

@@ -351,6 +351,7 @@ Result<bool> StageRunner::execute(const Ctx& ctx, const Instruction& i, RunPlan&
   spec.network = plan.network;
   spec.privileged = plan.insecure;
   spec.seccomp = !plan.insecure;
+  spec.sees_cgroups = false;       // a RUN has no limits of its own to look at
   spec.no_new_privileges = false;  // su and sudo work in Dockerfiles, as with docker build
   for (const char* file : {"/etc/resolv.conf", "/etc/hosts"}) {
     std::error_code error;

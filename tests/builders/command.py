@@ -138,7 +138,7 @@ def test_insecure(p):
 
 
 def test_rootless(p):
-    """A plain user, without a range of other users' ids: commands, whiteouts, opaque folders, caches."""
+    """A plain user, without a range of other users' ids: commands, whiteouts, opaque folders, hard links, caches."""
     nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--inh-caps=-all"]
     if not shutil.which("setpriv") or subprocess.run([*nobody, "unshare", "-Ur", "true"], check=False).returncode:
         return
@@ -163,7 +163,7 @@ def test_rootless(p):
     listed = (out / "list").read_text().split()
     assert (out / "uid").read_text() == "0\n" and "home" not in listed and "opt" in listed, listed
     copied = os.stat(out / "f")
-    assert oct(copied.st_mode & 0o7777) == "0o4755", copied
+    assert oct(copied.st_mode & 0o7777) == "0o4755" and copied.st_nlink == 2, copied
     assert os.stat(out / "a").st_uid == 65534, os.stat(out / "a")
 
 

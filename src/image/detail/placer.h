@@ -18,6 +18,7 @@ struct PlaceOptions {
   std::optional<Ownership> owner;  // absent: the source's own rule
   std::string chmod;
 };
+using FileId = std::pair<dev_t, ino_t>;
 // Threads: one.
 class Placer {
  public:
@@ -27,7 +28,8 @@ class Placer {
   // A folder with its parents, links inside the root followed.
   Result<Fd> folder(const std::string& path, int links = 0);
   bool is_folder(const std::string& path) const;
-  // Places the selection. `destination` ends in '/' when it must be a folder.
+  // Places the selection. `destination` ends in '/' when it must be a folder. Names of one file in it are names of one
+  // file in the image, as BuildKit has it.
   Result<> place(const Ctx& ctx, const Source& source, const Selection& selection, const std::string& destination,
                  const PlaceOptions& options);
   // One file with the given bytes (heredocs, downloads).
@@ -40,15 +42,23 @@ class Placer {
   Result<> many(const Ctx& ctx, const Source& source, const Targets& targets, const PlaceOptions& options);
   Result<> one(const Source& source, const Entry& entry, const std::string& path, const PlaceOptions& options);
   Result<> again(const Entry& entry, const std::string& path, Ownership owner, const PlaceOptions& options);
+  // True: the entry's file was placed before under another name, and has this one too now.
+  Result<bool> linked(const Entry& entry, int dir, const std::string& name, const std::string& shown);
   Result<Fd> file(const Source& source, const Entry& entry, int dir, const std::string& name, const std::string& shown);
   Result<int> parent_of(const std::string& path);
 
+  struct Placed {
+    std::string path;
+    ino_t inode = 0;  // 0: not yet
+  };
+  static std::map<FileId, Placed> shared_files(const Selection& selection);
   fs::path root_;
   Ownership owner_;
   unsigned mode_ = 0755;
   std::string parent_path_;
   Fd parent_;
-  bool clones_ = true;  // the file system may share a file's blocks
+  std::map<FileId, Placed> shared_;  // files of the selection with more names than one, as they were placed first
+  bool clones_ = true;               // the file system may share a file's blocks
 };
 
 }  // namespace slipway::image::detail

@@ -105,8 +105,9 @@ struct House {
       else if (S_ISLNK(st.st_mode))
         rows.push_back(name + " -> " + fs::read_symlink(entry.path()).native());
       else
-        rows.push_back(
-            fmt::format("{} {:o}{} {}", name, st.st_mode & 07777, owner, trim(must(read_file(entry.path())))));
+        rows.push_back(fmt::format("{} {:o}{}{} {}", name, st.st_mode & 07777, owner,
+                                   st.st_nlink > 1 ? fmt::format(" ({} names)", st.st_nlink) : "",
+                                   trim(must(read_file(entry.path())))));
     }
     std::sort(rows.begin(), rows.end());
     return join(rows, "\n");
