@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <random>
+
 #include "base/process.h"
 #include "base/testing/golden.h"
 #include "base/text.h"
@@ -106,6 +108,45 @@ TEST_F(RepositoryTest, ResolvesNames) {
   EXPECT_EQ(must(repo.head()), "refs/heads/main");
   EXPECT_EQ(must(repo.commit(first)).subject(), "change");
   EXPECT_EQ(repo.commit(Oid(40, 'a')).error().kind(), Kind::not_found);
+}
+
+// Stock git is the judge, over trees in which names change between file, link and folder.
+TEST_F(RepositoryTest, ChangedPathsAreGits) {
+  std::mt19937 dice(7);
+  const std::vector<std::string> names = {"a", "a.b", "a-b", "a/x", "a/x/y", "a/z", "b", "b/c/d/e", "b/c/f", "b0", "c"};
+  std::map<std::string, FileEdit> files;
+  Oid before;
+  for (int round = 0; round < 40; ++round) {
+    std::vector<FileEdit> edits;
+    for (int n = 0; n < 3; ++n) {
+      const auto& name = names[dice() % names.size()];
+      bool in_the_way = false;  // a folder where a file is to be, or a file where a folder
+      for (const auto& [there, edit] : files)
+        in_the_way = in_the_way || there.starts_with(name + "/") || name.starts_with(there + "/");
+      if (files.contains(name) && dice() % 2 == 0) {
+        files.erase(name);
+        edits.push_back({name, std::nullopt});
+      } else if (!in_the_way) {
+        static constexpr unsigned modes[] = {0100644, 0100755, 0120000};
+        FileEdit edit{name, std::to_string(dice() % 3), modes[dice() % 3]};
+        files[name] = edit;
+        edits.push_back(std::move(edit));
+      }
+    }
+    auto after = write(before, edits);
+    if (!before.empty()) {
+      auto told = git({"diff-tree", "-r", "--no-renames", "--name-only", "-z", before, after});
+      auto wanted = split(told, '\0');
+      std::vector<std::string> want(wanted.begin(), wanted.end() - 1);
+      std::sort(want.begin(), want.end());
+      EXPECT_EQ(must(repo.changed_paths(before, after)), want) << round;
+      std::vector<std::string> all;
+      for (const auto& [name, edit] : files) all.push_back(name);
+      EXPECT_EQ(must(repo.changed_paths("", after)), all);
+      EXPECT_EQ(must(repo.changed_paths(after, Oid(zero_oid))), all);
+    }
+    before = after;
+  }
 }
 
 TEST_F(RepositoryTest, DiffsAndMerges) {

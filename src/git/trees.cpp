@@ -99,6 +99,42 @@ Fail lost(const fs::path& repository, std::string_view what, std::string_view id
               what, id);
 }
 
+// The files of two folders that differ, or of the one that is there. Side by side, for libgit2's diff makes something
+// of each entry, of equal ones too, and a folder of ten thousand takes it 20 ms.
+Result<> differing(git_repository* repo, const git_tree* before, const git_tree* after, const std::string& above,
+                   std::vector<std::string>& paths) {
+  auto entry = [](const git_tree* tree, std::size_t i) {
+    return tree != nullptr && i < git_tree_entrycount(tree) ? git_tree_entry_byindex(tree, i) : nullptr;
+  };
+  auto is_folder = [](const git_tree_entry* e) { return git_tree_entry_type(e) == GIT_OBJECT_TREE; };
+  for (std::size_t a = 0, b = 0;;) {
+    const auto *old = entry(before, a), *now = entry(after, b);
+    if (old == nullptr && now == nullptr) return {};
+    int order = old == nullptr ? 1 : now == nullptr ? -1 : git_tree_entry_cmp(old, now);
+    if (order > 0) old = nullptr;
+    if (order < 0) now = nullptr;
+    a += old != nullptr ? 1 : 0;
+    b += now != nullptr ? 1 : 0;
+    if (order == 0 && git_oid_equal(git_tree_entry_id(old), git_tree_entry_id(now)) != 0 &&
+        git_tree_entry_filemode_raw(old) == git_tree_entry_filemode_raw(now))
+      continue;
+    const auto* any = now != nullptr ? now : old;
+    auto path = above + git_tree_entry_name(any);
+    if (!is_folder(any)) {
+      paths.push_back(std::move(path));
+      continue;
+    }
+    TreeHandle left, right;
+    if (old != nullptr) {
+      GIT_OK(path, git_tree_lookup(out(left), repo, git_tree_entry_id(old)));
+    }
+    if (now != nullptr) {
+      GIT_OK(path, git_tree_lookup(out(right), repo, git_tree_entry_id(now)));
+    }
+    TRY_OK(differing(repo, left.get(), right.get(), path + "/", paths));
+  }
+}
+
 }  // namespace
 
 Result<Oid> Repository::tree_of(const Oid& commit_or_tree, std::string_view path) const {
@@ -193,12 +229,16 @@ Result<std::vector<FileChange>> Repository::diff(const Oid& from, const Oid& to)
 
 Result<std::vector<std::string>> Repository::changed_paths(const Oid& from, const Oid& to) const {
   TRY(auto repo, rep_->borrow());
-  TRY(auto diff, plain_diff(repo, from, to));
-  std::vector<std::string> paths;
-  for (std::size_t i = 0; i < git_diff_num_deltas(diff.get()); ++i) {
-    const git_diff_delta* delta = git_diff_get_delta(diff.get(), i);
-    paths.emplace_back(delta->status == GIT_DELTA_DELETED ? delta->old_file.path : delta->new_file.path);
+  TreeHandle before, after;
+  if (!is_zero(from)) {
+    TRY(before, peel_tree(repo, from));
   }
+  if (!is_zero(to)) {
+    TRY(after, peel_tree(repo, to));
+  }
+  std::vector<std::string> paths;
+  TRY_OK(differing(repo, before.get(), after.get(), "", paths));
+  std::sort(paths.begin(), paths.end());
   return paths;
 }
 
