@@ -2,11 +2,26 @@
 
 #include "base/testing/golden.h"
 #include "doc/json.h"
+#include "doc/shrink.h"
 #include "doc/view.h"
 #include "doc/yaml.h"
 
 namespace slipway::doc {
 namespace {
+
+TEST(Value, ShrunkIsTheSame) {
+  auto value = must(parse_yaml("a: [1, {b: 'two'}, ~]\nlonger-key-than-fits-inline: {c: 2.5, d: true}\n"));
+  auto small = shrunk(value);
+  EXPECT_EQ(small, value);
+  EXPECT_EQ(print_json(small), print_json(value)) << "in the same order";
+  EXPECT_EQ(small.find("a")->mark().line, 1u);
+  EXPECT_EQ(small.find("longer-key-than-fits-inline")->mark().line, 2u);
+  Map many;  // large enough to be indexed
+  for (int n = 0; n < 100; ++n) many.append(std::to_string(n), n);
+  auto whole = shrunk(Value(many));
+  for (int n = 0; n < 100; ++n) EXPECT_EQ(*whole.find(std::to_string(n))->if_int(), n);
+  EXPECT_EQ(shrunk(Value("text")), Value("text"));
+}
 
 TEST(Map, KeepsOrderAndFindsInLargeMaps) {
   Map map;

@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "doc/json.h"
+#include "doc/shrink.h"
 #include "gitops/flux/generate.h"
 #include "gitops/flux/substitute.h"
 #include "gitops/sealed_source.h"
@@ -350,7 +351,7 @@ Result<std::shared_ptr<const Rendered>> Renderer::render(const Ctx& ctx, const A
       TRY(auto one,
           render_source(ctx, rendered->revisions[i], files, app.sources[i], {std::move(keys), learned_}, elsewhere));
       rendered->types.push_back(std::move(one.type));
-      for (auto& object : one.objects) objects->push_back(std::move(object));
+      for (auto& object : one.objects) objects->push_back(doc::shrunk(std::move(object)));
       auto& read = next->reads.emplace_back();
       read.complete = !elsewhere.used();
       for (const auto& path : one.paths) {
@@ -359,6 +360,7 @@ Result<std::shared_ptr<const Rendered>> Renderer::render(const Ctx& ctx, const A
         read.ids.emplace(path, id.value_or(""));
       }
     }
+    objects->shrink_to_fit();
     rendered->objects = std::move(objects);
   }
   next->rendered = rendered ? std::shared_ptr<const Rendered>(std::move(rendered)) : before->rendered;

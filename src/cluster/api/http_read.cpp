@@ -13,16 +13,19 @@ doc::Map list_metadata(const Listed& listed) {
 }
 
 // Whole objects are printed one after the other onto the response, without a list of copies between.
-net::Response object_list(const KindInfo& kind, const Listed& listed) {
+net::Response object_list(const Machinery& machinery, const KindInfo& kind, const Listed& listed) {
   std::string out = fmt::format("{{\"kind\":{},\"apiVersion\":{},\"metadata\":", doc::json_quote(kind.list_kind),
                                 doc::json_quote(kind.type.api_version));
   doc::append_json(out, list_metadata(listed));
   out += ",\"items\":[";
   bool first = true;
-  for (const auto& object : listed.items) {
+  for (const auto& stored : listed.items) {
     if (!first) out += ',';
     first = false;
-    doc::append_json(out, object.value());
+    if (kind.type == kind.stored)
+      out += stored->text();
+    else
+      doc::append_json(out, machinery.shown(kind, stored).value());
   }
   out += "]}\n";
   return net::Response::json(200, std::move(out));
@@ -33,7 +36,8 @@ doc::Value table(const Call& call, const Listed& listed) {
   Wanted metadata{Form::metadata, call.wanted.version, false};
   auto include = call.query("includeObject");
   doc::List rows;
-  for (const auto& object : listed.items) {
+  for (const auto& stored : listed.items) {
+    auto object = call.machinery.shown(kind, stored);
     doc::Map row{{"cells", cells_of(kind, object)}};
     if (include != "None") row.set("object", include == "Object" ? object.value() : formed(kind, object, metadata));
     rows.emplace_back(std::move(row));
@@ -49,9 +53,10 @@ net::Response list(Call& call) {
   auto listed = call.machinery.list(*call.kind, call.list_args());
   if (!listed) return answer(listed.error());
   if (call.wanted.form == Form::table) return answer(200, table(call, *listed), call.wanted);
-  if (call.wanted.form == Form::object && !call.wanted.yaml) return object_list(*call.kind, *listed);
+  if (call.wanted.form == Form::object && !call.wanted.yaml) return object_list(call.machinery, *call.kind, *listed);
   doc::List items;
-  for (const auto& object : listed->items) items.push_back(formed(*call.kind, object, call.wanted));
+  for (const auto& stored : listed->items)
+    items.push_back(formed(*call.kind, call.machinery.shown(*call.kind, stored), call.wanted));
   bool metadata = call.wanted.form == Form::metadata;
   doc::Value out =
       doc::Map{{"kind", metadata ? "PartialObjectMetadataList" : call.kind->list_kind},

@@ -28,9 +28,9 @@ struct Watches::Watcher {
   std::shared_ptr<std::atomic<bool>> closed = std::make_shared<std::atomic<bool>>(false);
 
   // Table rows carry whole objects when the client asked for them.
-  std::string print(const Machinery& machinery, const Change& change) const {
-    if (wanted.form == Form::object && kind->type == kind->stored) return change.json();
-    return print(machinery.shown(*kind, change.object));
+  std::string print(const Machinery& machinery, const StoredPtr& stored) const {
+    if (wanted.form == Form::object && kind->type == kind->stored) return stored->text();
+    return print(machinery.shown(*kind, stored));
   }
   std::string print(const kube::Object& object) const {
     auto value = formed(*kind, object, wanted);
@@ -97,9 +97,9 @@ void Watches::feed(Rep& rep, Watcher& w) {
     }
     for (const auto& change : *changes) {
       w.cursor = change->revision;
-      bool was = change->previous && w.filter.matches(change->previous),
-           is = !change->deleted && w.filter.matches(change->object);
-      if (was || is) out += frame(is ? (was ? "MODIFIED" : "ADDED") : "DELETED", w.print(*rep.machinery, *change));
+      bool was = change->before && w.filter.matches(change->key, *change->before),
+           is = !change->deleted && w.filter.matches(change->key, *change->now);
+      if (was || is) out += frame(is ? (was ? "MODIFIED" : "ADDED") : "DELETED", w.print(*rep.machinery, change->now));
     }
     if (changes->size() == chunk) continue;
     w.cursor = std::max(w.cursor, visible);
@@ -165,7 +165,7 @@ net::Response Watches::serve(Call& call) {
     if (!present) return answer(present.error());
     w->cursor = present->revision;
     if (streaming || call.query("sendInitialEvents") != "false")
-      for (const auto& object : present->items) first += frame("ADDED", w->print(object));
+      for (const auto& object : present->items) first += frame("ADDED", w->print(call.machinery, object));
     if (streaming && w->bookmarks) first += w->bookmark(present->revision, true);
   } else {
     auto since = to_int(args.resource_version);

@@ -86,7 +86,7 @@ net::Response remove(Call& call) {
     auto removed = call.machinery.remove_collection(call.ctx, *call.kind, call.list_args(), *args);
     if (!removed) return answer(removed.error());
     doc::List items;
-    for (const auto& object : removed->items) items.push_back(object.value());
+    for (const auto& stored : removed->items) items.push_back(call.machinery.shown(*call.kind, stored).value());
     return answer(200, doc::Map{{"kind", call.kind->list_kind},
                                 {"apiVersion", call.kind->type.api_version},
                                 {"metadata", doc::Map{{"resourceVersion", std::to_string(removed->revision)}}},

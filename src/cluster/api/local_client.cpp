@@ -14,13 +14,16 @@ class LocalWatch final : public kube::Watch {
  public:
   LocalWatch(std::shared_ptr<Machinery> machinery, KindPtr kind, Filter filter, Revision since)
       : machinery_(std::move(machinery)), kind_(std::move(kind)), filter_(std::move(filter)), cursor_(since) {}
-  void start_with(std::vector<kube::Object> present) {
-    for (auto& object : present) ready_.push_back({kube::Event::Type::added, std::move(object)});
-  }
+  void start_with(std::vector<StoredPtr> present) { present_.assign(present.begin(), present.end()); }
 
   Result<kube::Event> next(const Ctx& ctx) override {
     for (;;) {
       TRY_OK(ctx.alive());
+      if (!present_.empty()) {  // one at a time: not all their trees at once
+        auto object = machinery_->shown(*kind_, present_.front());
+        present_.pop_front();
+        return kube::Event{kube::Event::Type::added, std::move(object)};
+      }
       if (!ready_.empty()) {
         auto event = std::move(ready_.front());
         ready_.pop_front();
@@ -40,15 +43,16 @@ class LocalWatch final : public kube::Watch {
  private:
   void take(const Change& change) {
     using T = kube::Event::Type;
-    bool was = change.previous && filter_.matches(change.previous),
-         is = !change.deleted && filter_.matches(change.object);
+    bool was = change.before && filter_.matches(change.key, *change.before),
+         is = !change.deleted && filter_.matches(change.key, *change.now);
     if (!was && !is) return;
-    ready_.push_back({is ? (was ? T::modified : T::added) : T::deleted, machinery_->shown(*kind_, change.object)});
+    ready_.push_back({is ? (was ? T::modified : T::added) : T::deleted, machinery_->shown(*kind_, change.now)});
   }
   std::shared_ptr<Machinery> machinery_;
   KindPtr kind_;
   Filter filter_;
   Revision cursor_;
+  std::deque<StoredPtr> present_;  // of the first list, not given yet
   std::deque<kube::Event> ready_;
 };
 
@@ -72,7 +76,9 @@ class LocalClient final : public kube::Client {
     TRY(auto listed,
         plain(machinery_->list(
             *kind, {.ns = options.ns, .labels = options.label_selector, .fields = options.field_selector})));
-    return kube::ObjectList{std::move(listed.items), std::to_string(listed.revision)};
+    kube::ObjectList out{{}, std::to_string(listed.revision)};
+    for (const auto& stored : listed.items) out.items.push_back(machinery_->shown(*kind, stored));
+    return out;
   }
   Result<std::unique_ptr<kube::Watch>> watch(const Ctx& ctx, const kube::Type& type,
                                              const kube::WatchOptions& options) override {

@@ -80,7 +80,7 @@ bool Filter::matches(const kube::Object& object) const {
 
 Machinery::Machinery(ObjectStore& store, Kinds& kinds, std::string service_cidr)
     : store_(store), kinds_(kinds), addresses_(std::move(service_cidr)) {
-  for (const auto& service : store_.list("services", "").items) addresses_.take(service);
+  for (const auto& service : store_.list("services", "").items) addresses_.take(service->object());
 }
 
 kube::Object Machinery::shown(const KindInfo& kind, const kube::Object& stored) const {
@@ -97,10 +97,9 @@ ApiResult<kube::Object> Machinery::get(const KindInfo& kind, const kube::Key& ke
 ApiResult<Listed> Machinery::list(const KindInfo& kind, const ListArgs& args) const {
   API_TRY(auto filter, Filter::make(kind, args.ns, args.labels, args.fields));
   ObjectStore::Snapshot snapshot;
-  kube::Key after;
   if (!args.continued.empty()) {
     API_TRY(auto token, parse_token(args.continued));
-    auto then = store_.list_at(kind.table, args.ns, token.revision);
+    auto then = store_.list_at(kind.table, args.ns, token.revision, token.after);
     if (!then) {
       auto error = expired(
           "The provided continue parameter is too old to display a consistent list result. You can start a new list "
@@ -108,7 +107,6 @@ ApiResult<Listed> Machinery::list(const KindInfo& kind, const ListArgs& args) co
       return ApiFail(std::move(error));
     }
     snapshot = *std::move(then);
-    after = token.after;
   } else if (args.match == "Exact" && !args.resource_version.empty()) {
     API_TRY(snapshot, store_.list_at(kind.table, args.ns, number(args.resource_version)));
   } else {
@@ -127,17 +125,14 @@ ApiResult<Listed> Machinery::list(const KindInfo& kind, const ListArgs& args) co
   std::size_t seen = 0;
   for (auto& object : snapshot.items) {
     ++seen;
-    if (!after.name.empty() && object.key() <= after) continue;
-    if (!filter.matches(object)) continue;
+    if (!filter.all && !filter.matches(object->object())) continue;  // the snapshot is of the namespace
     if (args.limit > 0 && out.items.size() == args.limit) {
-      out.continued = print_token({snapshot.revision, out.items.back().key()});
+      out.continued = print_token({snapshot.revision, out.items.back()->object().key()});
       if (filter.all) out.remaining = snapshot.items.size() - seen + 1;
       break;
     }
     out.items.push_back(std::move(object));
   }
-  if (kind.type != kind.stored)
-    for (auto& object : out.items) object = shown(kind, object);
   return out;
 }
 

@@ -36,7 +36,7 @@ struct ListArgs {
   std::string continued, resource_version, match;  // match: "", "Exact", "NotOlderThan"
 };
 struct Listed {
-  std::vector<kube::Object> items;
+  std::vector<StoredPtr> items;
   Revision revision = 0;
   std::string continued;  // "" at the end
   std::optional<std::size_t> remaining;
@@ -63,6 +63,11 @@ struct Filter {
   static ApiResult<Filter> make(const KindInfo& kind, const std::string& ns, const std::string& labels,
                                 const std::string& fields);
   bool matches(const kube::Object& object) const;
+  // Without making the object's tree, where the key says enough.
+  bool matches(const kube::Key& key, const Stored& stored) const {
+    if (!ns.empty() && key.ns != ns) return false;
+    return all || matches(stored.object());
+  }
 };
 
 // Threads: any.
@@ -89,6 +94,7 @@ class Machinery {
 
   // As another version of its kind shows it.
   kube::Object shown(const KindInfo& kind, const kube::Object& stored) const;
+  kube::Object shown(const KindInfo& kind, const StoredPtr& stored) const { return shown(kind, stored->object()); }
   void on_write(std::function<void(const Audit&)> listener);
   // ApiOptions::admit; before anything is served.
   using Admit = decltype(ApiOptions::admit);

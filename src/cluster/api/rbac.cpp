@@ -55,10 +55,10 @@ void visit(const ObjectStore& store, const Caller& caller, const std::string& ns
     return true;
   };
   for (const auto& binding : store.list(fmt::format("clusterrolebindings.{}", rbac), "").items)
-    if (!each(binding)) return;
+    if (!each(binding->object())) return;
   if (ns.empty()) return;
   for (const auto& binding : store.list(fmt::format("rolebindings.{}", rbac), ns).items)
-    if (!each(binding)) return;
+    if (!each(binding->object())) return;
 }
 
 }  // namespace

@@ -146,7 +146,8 @@ void Machinery::remove_instances(const Ctx& ctx, const kube::Object& crd, const 
   if (!kinds || kinds->empty()) return;
   DeleteArgs inner;
   inner.caller = args.caller;
-  for (const auto& instance : store_.list(crd.name(), "").items) {
+  for (const auto& held : store_.list(crd.name(), "").items) {
+    auto instance = held->object();
     auto r = remove(ctx, kinds->front(), instance.key(), inner);
     if (!r && r.error().code != 404)
       LOG(warn, "cluster.crd.instance_stays", {"object", instance.describe()}, {"error", r.error().message});
@@ -175,7 +176,8 @@ void Machinery::after_removal(const Ctx& ctx, const KindInfo& kind, const kube::
 ApiResult<Listed> Machinery::remove_collection(const Ctx& ctx, const KindInfo& kind, const ListArgs& which,
                                                const DeleteArgs& args) {
   API_TRY(auto listed, list(kind, which));
-  for (const auto& object : listed.items) {
+  for (const auto& held : listed.items) {
+    auto object = held->object();
     auto one = args;
     one.uid = object.uid();
     auto removed = remove(ctx, kind, object.key(), one);
@@ -224,7 +226,8 @@ ApiResult<> Machinery::evict(const Ctx& ctx, const kube::Key& key, const DeleteA
   auto kind = kinds_.by_type({"v1", "Pod"});
   auto pod = store_.get("pods", key);
   if (!pod) return ApiFail(not_found(*kind, key.name));
-  for (const auto& budget : store_.list("poddisruptionbudgets.policy", key.ns).items) {
+  for (const auto& held : store_.list("poddisruptionbudgets.policy", key.ns).items) {
+    auto budget = held->object();
     auto selector = kube::LabelSelector::from(budget["spec"]["selector"]);
     if (!selector || !selector->matches(pod.labels()) || !runs(pod)) continue;
     if (budget["status"]["disruptionsAllowed"].num_or(0) > 0) continue;
@@ -251,7 +254,7 @@ Result<> Machinery::bootstrap(const Ctx& ctx, const std::vector<std::string>& cr
     if (!made && made.error().reason != "AlreadyExists") return Fail(made.error().to_error());
     return {};
   };
-  for (const auto& crd : store_.list(definitions, "").items) TRY_OK(kinds_.define(crd));
+  for (const auto& crd : store_.list(definitions, "").items) TRY_OK(kinds_.define(crd->object()));
   std::vector<std::string> wanted{"default", "kube-system", "kube-public", "kube-node-lease"};
   wanted.insert(wanted.end(), namespaces.begin(), namespaces.end());
   for (const auto& name : wanted)

@@ -4,6 +4,7 @@
 #include "base/time.h"
 #include "cluster/api_server.h"
 #include "doc/json.h"
+#include "doc/shrink.h"
 
 namespace slipway::cluster {
 namespace {
@@ -28,7 +29,11 @@ constexpr Revision reserve = 100'000;
 struct Table {
   std::string name;
   Journal journal = Journal::durable;
-  std::map<kube::Key, std::pair<kube::Object, Revision>> objects;
+  struct Held {
+    StoredPtr object;
+    Revision revision = 0;
+  };
+  std::map<kube::Key, Held> objects;
   std::deque<ChangePtr> history;
   Revision floor = 0;                                 // history holds everything after it
   Revision last = 0;                                  // of the latest change
@@ -44,14 +49,10 @@ struct Entry {
 
 }  // namespace
 
-const std::string& Change::json() const {
-  std::call_once(once_, [this] { json_ = doc::print_json(object.value()); });
-  return json_;
-}
-
 struct ObjectStore::Rep {
   StoreOptions options;
   std::unique_ptr<store::Database> database;
+  std::unique_ptr<Resident> resident;
   mutable std::mutex mutex;
   std::map<std::string, std::unique_ptr<Table>, std::less<>> tables;
   Revision revision = 1, opened = 1, durable = 1, reserved = 0, queued = 0;
@@ -95,16 +96,20 @@ Result<> ObjectStore::Rep::load() {
       if (row) revision = static_cast<Revision>(state.number(0));
     }
     TRY(auto rows, db.prepare("SELECT kind, ns, name, revision, body FROM objects"));
+    std::size_t kept = 0;
     for (;;) {
       TRY(bool row, rows.step());
       if (!row) break;
       auto name = rows.text(0);
       kube::Key key{rows.text(1), rows.text(2)};
       auto at = static_cast<Revision>(rows.number(3));
-      auto value = doc::parse_json(rows.text(4), fmt::format("{} {}", name, key.str()));
+      std::string text(rows.text(4));
+      auto value = doc::parse_json(text, fmt::format("{} {}", name, key.str()));
       if (!value) return Fail(std::move(value).error().as(Kind::corrupt));
       auto& t = table(name);
-      t.objects[key] = {kube::Object(*std::move(value)), at};
+      auto object = std::make_shared<const Stored>(std::move(text));
+      if (kept < options.resident / 2) resident->use(object), ++kept;  // a small cluster whole
+      t.objects[key] = {std::move(object), at};
       if (t.journal == Journal::lazy) t.by_age.emplace_back(at, key);
       revision = std::max(revision, at);
     }
@@ -161,17 +166,19 @@ Result<kube::Object> ObjectStore::Rep::commit(std::unique_lock<std::mutex>& lock
   change->revision = ++revision;
   change->when = real_clock().now();
   change->deleted = erase;
+  change->key = key;
   value["metadata"]["resourceVersion"] = std::to_string(change->revision);
-  change->object = kube::Object(std::move(value));
+  kube::Object object(std::move(value));
+  change->now = std::make_shared<const Stored>(object);
+  resident->use(change->now);
   auto it = t.objects.find(key);
-  if (it != t.objects.end()) change->previous = it->second.first;
+  if (it != t.objects.end()) change->before = it->second.object;
   if (erase)
     t.objects.erase(key);
   else
-    t.objects[key] = {change->object, change->revision};
+    t.objects[key] = {change->now, change->revision};
   t.last = change->revision;
   t.history.push_back(change);
-  auto object = change->object;
   auto at = change->revision;
   enqueue(t, key, std::move(change));
   trim(t);
@@ -197,22 +204,24 @@ void ObjectStore::Rep::bound_events(Table& t) {
   while (!t.by_age.empty()) {
     auto [at, key] = t.by_age.front();
     auto it = t.objects.find(key);
-    if (it == t.objects.end() || it->second.second != at) {
+    if (it == t.objects.end() || it->second.revision != at) {
       t.by_age.pop_front();
       continue;
     }
     bool aged = false;
-    if (auto made = parse_rfc3339(it->second.first.value().str_at({"metadata", "creationTimestamp"})))
+    if (auto made = parse_rfc3339(it->second.object->object().value().str_at({"metadata", "creationTimestamp"})))
       aged = *made < old;
     if (!aged && t.objects.size() <= options.events) return;
     auto change = std::make_shared<Change>();
     change->revision = ++revision;
     change->when = real_clock().now();
     change->deleted = true;
-    change->previous = it->second.first;
-    auto last = it->second.first.copy();
+    change->key = key;
+    change->before = it->second.object;
+    auto last = change->previous().copy();
     last["metadata"]["resourceVersion"] = std::to_string(change->revision);
-    change->object = kube::Object(std::move(last));
+    change->now = std::make_shared<const Stored>(kube::Object(std::move(last)));
+    resident->use(change->now);
     t.objects.erase(it);
     t.last = change->revision;
     t.history.push_back(change);
@@ -312,6 +321,7 @@ ObjectStore::ObjectStore(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
 
 Result<std::unique_ptr<ObjectStore>> ObjectStore::open(StoreOptions options) {
   auto rep = std::make_unique<Rep>();
+  rep->resident = std::make_unique<Resident>(options.resident);
   rep->options = std::move(options);
   TRY_IN(rep->database, "cluster store", store::Database::open(rep->options.database, migrations));
   TRY_OK_IN("cluster store", rep->load());
@@ -332,11 +342,17 @@ ObjectStore::~ObjectStore() {
 }
 
 kube::Object ObjectStore::get(const std::string& table, const kube::Key& key) const {
-  std::lock_guard hold(rep_->mutex);
-  auto t = rep_->tables.find(table);
-  if (t == rep_->tables.end()) return {};
-  auto it = t->second->objects.find(key);
-  return it == t->second->objects.end() ? kube::Object() : it->second.first;
+  StoredPtr found;
+  {
+    std::lock_guard hold(rep_->mutex);
+    auto t = rep_->tables.find(table);
+    if (t == rep_->tables.end()) return {};
+    auto it = t->second->objects.find(key);
+    if (it == t->second->objects.end()) return {};
+    found = it->second.object;
+  }
+  rep_->resident->use(found);
+  return found->object();
 }
 
 ObjectStore::Snapshot ObjectStore::list(const std::string& table, const std::string& ns) const {
@@ -346,25 +362,28 @@ ObjectStore::Snapshot ObjectStore::list(const std::string& table, const std::str
   if (t == rep_->tables.end()) return out;
   auto& objects = t->second->objects;
   auto it = ns.empty() ? objects.begin() : objects.lower_bound(kube::Key{ns, ""});
-  for (; it != objects.end() && (ns.empty() || it->first.ns == ns); ++it) out.items.push_back(it->second.first);
+  for (; it != objects.end() && (ns.empty() || it->first.ns == ns); ++it) out.items.push_back(it->second.object);
   return out;
 }
 
 ApiResult<ObjectStore::Snapshot> ObjectStore::list_at(const std::string& table, const std::string& ns,
-                                                      Revision revision) const {
+                                                      Revision revision, const kube::Key& after) const {
   std::lock_guard hold(rep_->mutex);
   auto& t = rep_->table(table);
   if (revision < t.floor)
     return ApiFail(
         expired(fmt::format("The provided resource version {} is too old: history starts at {}", revision, t.floor)));
-  std::map<kube::Key, kube::Object> objects;
+  std::map<kube::Key, StoredPtr> objects;
+  auto wanted = [&](const kube::Key& key) {
+    return (ns.empty() || key.ns == ns) && (after.name.empty() || after < key);
+  };
   for (const auto& [key, held] : t.objects)
-    if (ns.empty() || key.ns == ns) objects.emplace(key, held.first);
+    if (wanted(key)) objects.emplace(key, held.object);
   for (auto it = t.history.rbegin(); it != t.history.rend() && (*it)->revision > revision; ++it) {
-    auto key = (*it)->object.key();
-    if (!ns.empty() && key.ns != ns) continue;
-    if ((*it)->previous)
-      objects[key] = (*it)->previous;
+    const auto& key = (*it)->key;
+    if (!wanted(key)) continue;
+    if ((*it)->before)
+      objects[key] = (*it)->before;
     else
       objects.erase(key);
   }
@@ -386,11 +405,12 @@ Revision ObjectStore::revision() const {
 
 Result<std::optional<kube::Object>> ObjectStore::put(const Ctx& ctx, const std::string& table, const kube::Key& key,
                                                      doc::Value value, Revision expected) {
+  value = doc::shrunk(std::move(value));
   std::unique_lock lock(rep_->mutex);
   if (rep_->broken) return Fail(Error(*rep_->broken));
   auto& t = rep_->table(table);
   auto it = t.objects.find(key);
-  if ((it == t.objects.end() ? 0 : it->second.second) != expected) return std::optional<kube::Object>();
+  if ((it == t.objects.end() ? 0 : it->second.revision) != expected) return std::optional<kube::Object>();
   TRY(auto object, rep_->commit(lock, ctx, t, key, std::move(value), false));
   return std::optional(std::move(object));
 }
@@ -401,7 +421,7 @@ Result<std::optional<kube::Object>> ObjectStore::erase(const Ctx& ctx, const std
   if (rep_->broken) return Fail(Error(*rep_->broken));
   auto& t = rep_->table(table);
   auto it = t.objects.find(key);
-  if (it == t.objects.end() || it->second.second != expected) return std::optional<kube::Object>();
+  if (it == t.objects.end() || it->second.revision != expected) return std::optional<kube::Object>();
   TRY(auto object, rep_->commit(lock, ctx, t, key, std::move(last), true));
   return std::optional(std::move(object));
 }

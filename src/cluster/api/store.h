@@ -13,6 +13,7 @@
 
 #include "base/ctx.h"
 #include "cluster/api/status.h"
+#include "cluster/api/stored.h"
 #include "kube/client.h"
 #include "store/database.h"
 
@@ -20,25 +21,25 @@ namespace slipway::cluster {
 
 using Revision = std::uint64_t;
 
-// One write, as history and watches keep it. Threads: any (immutable but for the cached text).
+// One write, as history and watches keep it. Threads: any (immutable).
 struct Change {
   Revision revision = 0;
-  kube::Object object, previous;  // previous: empty for a creation; object of a deletion: the last state
+  kube::Key key;
+  StoredPtr now, before;  // before: none for a creation; now of a deletion: the last state
   bool deleted = false;
   Clock::time_point when;
-  const std::string& json() const;  // of the object, made once and shared by journal and watches
-
- private:
-  mutable std::once_flag once_;
-  mutable std::string json_;
+  kube::Object object() const { return now->object(); }
+  kube::Object previous() const { return before ? before->object() : kube::Object(); }
+  const std::string& json() const { return now->text(); }  // shared by journal and watches
 };
 using ChangePtr = std::shared_ptr<const Change>;
 
 struct StoreOptions {
   fs::path database;
-  bool durable = true;         // false: nothing is written, all is lost with the process
-  std::size_t history = 8192;  // changes kept a table, at most
-  std::size_t events = 2000;   // Event objects kept, at most
+  bool durable = true;          // false: nothing is written, all is lost with the process
+  std::size_t history = 8192;   // changes kept a table, at most
+  std::size_t events = 2000;    // Event objects kept, at most
+  std::size_t resident = 4096;  // objects kept as trees, at most; the others as text
   Millis history_age{300000}, event_age{3600000};
 };
 
@@ -50,12 +51,13 @@ class ObjectStore {
 
   kube::Object get(const std::string& table, const kube::Key& key) const;  // empty: none
   struct Snapshot {
-    std::vector<kube::Object> items;  // by namespace and name
+    std::vector<StoredPtr> items;  // by namespace and name
     Revision revision = 0;
   };
   Snapshot list(const std::string& table, const std::string& ns) const;
-  // As it was at a revision. Errors: 410 when history does not reach back so far.
-  ApiResult<Snapshot> list_at(const std::string& table, const std::string& ns, Revision revision) const;
+  // As it was at a revision, what comes after a key. Errors: 410 when history does not reach back so far.
+  ApiResult<Snapshot> list_at(const std::string& table, const std::string& ns, Revision revision,
+                              const kube::Key& after = {}) const;
   bool any(const std::string& table) const;
   Revision revision() const;
 

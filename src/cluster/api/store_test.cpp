@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "cluster/api/machinery.h"
+#include "doc/json.h"
 
 namespace slipway::cluster {
 namespace {
@@ -56,11 +57,49 @@ TEST(ObjectStore, ComesBackAsItWas) {
   EXPECT_EQ(store->revision(), last);
   auto all = store->list(maps, "").items;
   ASSERT_EQ(all.size(), 2u);
-  EXPECT_EQ(all[1]["data"]["k"].text(), "w");
+  EXPECT_EQ(all[1]->object()["data"]["k"].text(), "w");
   EXPECT_GT(at(put(*store, {"c", "1"})), last);
   // Nothing of before can be watched: list again.
   EXPECT_EQ(store->changes(maps, last - 1, 10).error().code, 410);
   EXPECT_TRUE(store->changes(maps, last, 10));
+}
+
+// Two trees are kept, of whatever was used last; all objects and all of history are there nevertheless.
+TEST(ObjectStore, KeepsTheTextOfWhatIsNotUsed) {
+  Home home;
+  Revision first = 0;
+  auto all_there = [](ObjectStore& store) {
+    for (int n = 0; n < 9; ++n)
+      EXPECT_EQ(store.get(maps, {"a", std::to_string(n)})["data"]["k"].text(), fmt::format("value {}", n));
+    EXPECT_EQ(store.list(maps, "").items.size(), 9u);
+  };
+  std::weak_ptr<const doc::Value> unused;
+  {
+    auto store = home.open({.resident = 2});
+    auto held = put(*store, {"a", "0"}, "value 0");
+    first = at(held);
+    unused = put(*store, {"a", "1"}, "value 1").shared();
+    for (int n = 2; n < 9; ++n) put(*store, {"a", std::to_string(n)}, fmt::format("value {}", n));
+    EXPECT_TRUE(unused.expired());
+    EXPECT_EQ(store->get(maps, {"a", "0"}).shared(), held.shared()) << "whoever looks at one sees the same tree";
+    all_there(*store);
+    for (int n = 0; n < 9; ++n)
+      put(*store, {"a", std::to_string(n)}, "new", at(store->get(maps, {"a", std::to_string(n)})));
+    auto then = store->list_at(maps, "", first + 8);
+    ASSERT_TRUE(then);
+    ASSERT_EQ(then->items.size(), 9u);
+    EXPECT_EQ(then->items[4]->object()["data"]["k"].text(), "value 4");
+    auto changes = store->changes(maps, first + 8, 100);
+    ASSERT_TRUE(changes);
+    ASSERT_EQ(changes->size(), 9u);
+    EXPECT_EQ(changes->front()->previous()["data"]["k"].text(), "value 0");
+    EXPECT_EQ(changes->front()->object()["data"]["k"].text(), "new");
+    EXPECT_EQ(changes->front()->json(), doc::print_json(changes->front()->object().value()));
+    for (int n = 0; n < 9; ++n)
+      put(*store, {"a", std::to_string(n)}, fmt::format("value {}", n), at(store->get(maps, {"a", std::to_string(n)})));
+  }
+  all_there(*home.open({.resident = 2}));
+  all_there(*home.open({.resident = 0}));
 }
 
 TEST(ObjectStore, OneOfTwoWritersWins) {
@@ -101,7 +140,7 @@ TEST(ObjectStore, PagesFromOneSnapshot) {
     auto listed = machinery.list(*kind, args);
     ASSERT_TRUE(listed) << listed.error().message;
     EXPECT_EQ(listed->remaining.value_or(0), page == 0 ? 3u : page == 1 ? 1u : 0u);
-    for (const auto& o : listed->items) names.push_back(o.name());
+    for (const auto& o : listed->items) names.push_back(o->object().name());
     args.continued = listed->continued;
     // What happens meanwhile does not show.
     put(*store, {"a", fmt::format("3{}", page)});
@@ -122,7 +161,7 @@ TEST(ObjectStore, EventsLiveInARing) {
       ASSERT_TRUE(must(store->put(Ctx{}, "events", {"a", std::to_string(i)}, std::move(o), 0)));
     }
     EXPECT_EQ(store->list("events", "").items.size(), 3u);
-    EXPECT_EQ(store->list("events", "").items[0].name(), "3");
+    EXPECT_EQ(store->list("events", "").items[0]->object().name(), "3");
     must(store->flush(Ctx{}));
   }
   EXPECT_EQ(home.open()->list("events", "").items.size(), 3u);
@@ -140,7 +179,7 @@ TEST(ObjectStore, WatchersWakeOnlyForTheirTable) {
   auto changes = store->changes(maps, since, 10);
   ASSERT_TRUE(changes);
   ASSERT_EQ(changes->size(), 1u);
-  EXPECT_EQ((*changes)[0]->object.name(), "1");
+  EXPECT_EQ((*changes)[0]->object().name(), "1");
   auto waited = store->await_changes(Ctx{}.within(Millis(20)), maps, (*changes)[0]->revision);
   EXPECT_TRUE(waited.error().is(Kind::timeout));
 }
