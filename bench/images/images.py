@@ -71,8 +71,8 @@ class Buildah:
             raise RuntimeError(done.stderr)
         checked([*self.common, "tag", done.stdout.strip().splitlines()[-1], "localhost/base/busybox:1"])
 
-    def build(self, context):
-        return [*self.common, "bud", "-q", "--isolation", "chroot", "--network", "host", "--layers", "--pull-never", "--format", "oci", "-t", "shop/web:t", context]
+    def build(self, context, *options):
+        return [*self.common, "bud", "-q", "--isolation", "chroot", "--network", "host", "--layers", "--pull-never", "--format", "oci", "-t", "shop/web:t", *options, context]
 
     def close(self):
         subprocess.run([*self.common, "rm", "-a"], capture_output=True)
@@ -122,7 +122,7 @@ def copies(slipway, peer, told, root, data, say):
     walk, again, cold, mill = (told[name] for name in ("stat-walk", "copy-cached", "copy-cold", "hash-and-compress"))
     said = ""
     if peer:
-        theirs, theirs_again = timed(peer.build(context) + named), timed(peer.build(context) + named)
+        theirs, theirs_again = timed(peer.build(context, *named)), timed(peer.build(context, *named))
         said = f"; {PEER} {theirs / 1000:.1f} s and {theirs_again / 1000:.1f} s"
     say(f"images: COPY of {FILES} files {median(cold):.0f} ms, again {median(again):.0f} ms (stat walk {median(walk):.0f} ms){said}")
     return [
