@@ -37,14 +37,20 @@ kube::Object Stored::object() const {
 
 const std::string& Stored::text() const {
   std::lock_guard hold(lock_of(this));
-  if (text_.empty()) text_ = doc::print_json(*kept_);
+  make_text();
   return text_;
+}
+
+// Once: whoever has been given it reads it without a lock.
+void Stored::make_text() const {
+  if (!text_.empty()) return;
+  text_ = doc::print_json(*kept_);
+  text_.shrink_to_fit();
 }
 
 void Stored::let_go() const {
   std::lock_guard hold(lock_of(this));
-  if (kept_ && text_.empty()) text_ = doc::print_json(*kept_);
-  text_.shrink_to_fit();
+  make_text();
   kept_.reset();
 }
 

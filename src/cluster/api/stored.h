@@ -23,6 +23,7 @@ class Stored {
  private:
   friend class Resident;
   void let_go() const;  // of the tree
+  void make_text() const;
   mutable std::string text_;
   mutable std::shared_ptr<const doc::Value> kept_;
   mutable std::weak_ptr<const doc::Value> seen_;
