@@ -11,7 +11,6 @@ namespace slipway::gotemplate::detail {
 namespace {
 
 using T = Token::Type;
-constexpr std::string_view spaces = " \t\r\n";
 
 bool is_space(std::int64_t c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 // Letters and digits; of other scripts whatever is no punctuation that text has.
