@@ -36,7 +36,7 @@ Result<std::vector<std::pair<std::string, std::string>>> values_of(doc::View sec
     values.emplace_back(key, *std::move(plain));
   }
   for (const auto& [key, value] : secret["stringData"].members()) {
-    std::erase_if(values, [&key = key](const auto& pair) { return pair.first == key; });
+    std::erase_if(values, [&name = key](const auto& pair) { return pair.first == name; });
     values.emplace_back(key, value.text());
   }
   return values;
