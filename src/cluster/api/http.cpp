@@ -78,6 +78,7 @@ struct HttpFace::Rep {
   Rep(std::shared_ptr<Machinery> m, Authenticate a)
       : machinery(m), authenticate(std::move(a)), watches(std::make_shared<Watches>(std::move(m))) {}
   ApiResult<Caller> caller_of(const net::Request& request) const;
+  ApiResult<Caller> impersonated(const net::Request& request, Caller caller) const;
   net::Response serve(Call& call);
 };
 
@@ -114,6 +115,41 @@ ApiResult<Caller> HttpFace::Rep::caller_of(const net::Request& request) const {
   return caller;
 }
 
+// As whom somebody who may wants to be taken (kubectl --as, --as-group): user impersonation of Kubernetes.
+ApiResult<Caller> HttpFace::Rep::impersonated(const net::Request& request, Caller caller) const {
+  auto user = request.headers.get_or("impersonate-user", "");
+  auto groups = request.headers.all("impersonate-group");
+  for (const auto& [name, value] : request.headers.list())
+    if (iequals(name, "impersonate-uid") || lower(name).starts_with("impersonate-extra-"))
+      return ApiFail(bad_request(fmt::format("{}: only users and groups can be impersonated here", name)));
+  if (user.empty()) {
+    if (!groups.empty()) return ApiFail(bad_request("Impersonate-Group without Impersonate-User"));
+    return caller;
+  }
+  auto may = [&](Attributes what) -> ApiResult<> {
+    what.verb = "impersonate";
+    if (allowed(machinery->store(), caller, what)) return {};
+    return ApiFail(ApiError(403, "Forbidden",
+                            fmt::format("User \"{}\" cannot impersonate resource \"{}\" in API group \"\": \"{}\"",
+                                        caller.user, what.resource, what.name)));
+  };
+  Caller as{std::string(user), caller.user_agent, {}};
+  constexpr std::string_view account = "system:serviceaccount:";
+  auto parts = split(user, ':');
+  if (user.starts_with(account) && parts.size() == 4) {
+    API_TRY_OK(may({.resource = "serviceaccounts", .ns = std::string(parts[2]), .name = std::string(parts[3])}));
+    if (groups.empty()) as.groups = {"system:serviceaccounts", fmt::format("system:serviceaccounts:{}", parts[2])};
+  } else {
+    API_TRY_OK(may({.resource = "users", .name = std::string(user)}));
+  }
+  for (auto group : groups) {
+    API_TRY_OK(may({.resource = "groups", .name = std::string(group)}));
+    as.groups.emplace_back(group);
+  }
+  as.groups.emplace_back("system:authenticated");
+  return as;
+}
+
 net::Response HttpFace::Rep::serve(Call& call) {
   Attributes attributes{verb_of(call), call.kind->group, call.kind->plural, call.sub, call.key.ns, call.key.name, {}};
   if (call.kind->table == "namespaces" && attributes.ns.empty()) attributes.ns = call.key.name;
@@ -143,6 +179,8 @@ net::Response HttpFace::handle(const Ctx& ctx, net::Request& request) {
   for (std::string_view probe : {"/healthz", "/readyz", "/livez"})
     if (path == probe || path.starts_with(fmt::format("{}/", probe))) return net::Response::text(200, "ok");
   auto caller = rep_->caller_of(request);
+  if (!caller) return answer(caller.error());
+  caller = rep_->impersonated(request, *std::move(caller));
   if (!caller) return answer(caller.error());
   if (path.starts_with("/openapi/")) {
     if (auto response = serve_open_api(request, rep_->machinery->kinds())) return *std::move(response);

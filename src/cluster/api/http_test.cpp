@@ -159,6 +159,53 @@ TEST_F(Wire, AsksWhoYouAre) {
   EXPECT_TRUE(review["status"]["allowed"].bool_or(false)) << review.text;
 }
 
+// kubectl --as, and what deploys for others.
+TEST_F(Wire, ActsAsAnother) {
+  ASSERT_EQ(
+      ask("POST", "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings",
+          R"({"metadata":{"name":"r"},"roleRef":{"kind":"ClusterRole","name":"view"},"subjects":[{"kind":"ServiceAccount","name":"robot","namespace":"default"},{"kind":"Group","name":"readers"}]})")
+          .status,
+      201);
+  struct Case {
+    const char* name;
+    net::Headers headers;
+    int status;
+    const char* message;
+  };
+  const net::Headers robot{{"Impersonate-User", "system:serviceaccount:default:robot"}};
+  for (const auto& [name, headers, status, message] : std::vector<Case>{
+           {"an account", robot, 200, ""},
+           {"another",
+            {{"Impersonate-User", "system:serviceaccount:default:other"}},
+            403,
+            "pods is forbidden: User \"system:serviceaccount:default:other\" cannot list resource \"pods\" in API "
+            "group "
+            "\"\" in the namespace \"default\""},
+           {"a user with groups", {{"Impersonate-User", "eve"}, {"Impersonate-Group", "readers"}}, 200, ""},
+           {"who may not",
+            {{"Authorization", "Bearer ada"}, {"Impersonate-User", "root"}},
+            403,
+            "User \"ada\" cannot impersonate resource \"users\" in API group \"\": \"root\""},
+           {"the mighty by a group",
+            {{"Authorization", "Bearer ada"}, {"Impersonate-User", "ada"}, {"Impersonate-Group", "system:masters"}},
+            403,
+            "User \"ada\" cannot impersonate resource \"users\" in API group \"\": \"ada\""},
+           {"groups alone", {{"Impersonate-Group", "readers"}}, 400, "Impersonate-Group without Impersonate-User"},
+           {"what is not kept",
+            {{"Impersonate-User", "eve"}, {"Impersonate-Extra-Team", "x"}},
+            400,
+            "Impersonate-Extra-Team: only users and groups can be impersonated here"},
+       }) {
+    SCOPED_TRACE(name);
+    auto answer = ask("GET", "/api/v1/namespaces/default/pods", {}, headers);
+    EXPECT_EQ(answer.status, status) << answer.text;
+    EXPECT_EQ(answer["message"].text(), message);
+  }
+  auto who = ask("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", "{}", robot);
+  EXPECT_EQ(who["status"]["userInfo"]["username"].text(), "system:serviceaccount:default:robot") << who.text;
+  EXPECT_TRUE(who.text.contains("system:serviceaccounts:default")) << who.text;
+}
+
 TEST_F(Wire, WatchesStream) {
   map("a");
   EXPECT_EQ(stream("/api/v1/namespaces/default/configmaps?watch=true", 3,
