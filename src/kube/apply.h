@@ -26,6 +26,9 @@ class FieldSet {
   friend bool operator==(const FieldSet&, const FieldSet&) = default;
 };
 
+// The part of an object that a set names. What is named and not there is left out; nothing below a path: all of it.
+doc::Value part_of(const doc::Value& value, const FieldSet& set);
+
 // What an applied configuration owns. Errors: invalid (a list item without its keys).
 Result<FieldSet> fields_of(const doc::Value& value, const doc::MergeSchema* schema);
 

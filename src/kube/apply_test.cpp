@@ -239,6 +239,27 @@ TEST(FieldSet, ReadsAndWritesFieldsV1) {
   EXPECT_EQ(set.common(set), set);
 }
 
+TEST(FieldSet, NamesAPartOfAnObject) {
+  auto object = yaml(
+      "{metadata: {labels: {a: x, b: y}, finalizers: [one, two]}, spec: {containers: [{name: c, image: i, ports: [1]}, "
+      "{name: d, image: j}], replicas: 3}}");
+  struct Part {
+    const char *fields, *part;
+  };
+  for (
+      auto [fields, part] : std::vector<Part>{
+          {"{'f:spec': {'f:replicas': {}}}", "{spec: {replicas: 3}}"},
+          {"{'f:spec': {'f:gone': {}}}", "{spec: {}}"},
+          {"{'f:metadata': {'f:labels': {}}}", "{metadata: {labels: {a: x, b: y}}}"},
+          {"{'f:metadata': {'f:labels': {'.': {}, 'f:b': {}}}}", "{metadata: {labels: {b: y}}}"},
+          {"{'f:metadata': {'f:finalizers': {'v:\"two\"': {}, 'v:\"three\"': {}}}}", "{metadata: {finalizers: [two]}}"},
+          {R"({'f:spec': {'f:containers': {'k:{"name":"c"}': {'.': {}, 'f:name': {}, 'f:ports': {}}, 'k:{"name":"z"}': {}}}})",
+           "{spec: {containers: [{name: c, ports: [1]}]}}"},
+          {"{'f:spec': {'f:replicas': {'f:below': {}}}}", "{spec: {replicas: 3}}"},
+      })
+    EXPECT_EQ(part_of(object, FieldSet::from(yaml(fields))), yaml(part)) << fields;
+}
+
 TEST(Quantity, IsCanonical) {
   for (auto [text, want] : std::initializer_list<std::pair<const char*, const char*>>{{"0.5", "500m"},
                                                                                       {"1000m", "1"},

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "doc/json.h"
 #include "kube/apply.h"
 
@@ -82,6 +84,41 @@ FieldSet FieldSet::from(const doc::Value& fields_v1) {
   auto set = read(fields_v1, 0);
   set.member = false;
   return set;
+}
+
+namespace {
+
+// Whether a key of fieldsV1 means this item of a list: k:{"name":"web"}, v:"a".
+bool means(std::string_view key, const doc::Value& item) {
+  auto named = doc::parse_json(key.substr(2));
+  if (!named) return false;
+  if (key.starts_with("v:")) return *named == item;
+  if (!key.starts_with("k:") || !named->is_map()) return false;
+  return std::all_of(named->if_map()->begin(), named->if_map()->end(), [&](const auto& wanted) {
+    const auto* have = item.find(wanted.first);
+    return have != nullptr && *have == wanted.second;
+  });
+}
+
+}  // namespace
+
+doc::Value part_of(const doc::Value& value, const FieldSet& set) {
+  if (set.children.empty()) return value;
+  if (const auto* map = value.if_map()) {
+    doc::Map out;
+    for (const auto& [key, child] : *map)
+      if (auto below = set.children.find("f:" + key); below != set.children.end())
+        out.set(key, part_of(child, below->second));
+    return out;
+  }
+  if (!value.is_list()) return value;
+  doc::List out;
+  for (const auto& item : *value.if_list()) {
+    auto found = std::find_if(set.children.begin(), set.children.end(),
+                              [&](const auto& child) { return means(child.first, item); });
+    if (found != set.children.end()) out.push_back(part_of(item, found->second));
+  }
+  return out;
 }
 
 std::vector<std::string> FieldSet::paths() const {

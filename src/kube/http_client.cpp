@@ -12,6 +12,9 @@
 namespace slipway::kube {
 namespace {
 
+// A server tells a watch once a minute how far it is, whatever happens: one that is silent for longer is gone.
+constexpr Millis watch_stall{150000};
+
 // The error that a Status answer stands for.
 Error error_of(int code, std::string_view body, std::string_view doing) {
   std::string message = fmt::format("HTTP {}", code);
@@ -236,6 +239,7 @@ class HttpClient final : public Client {
     query.add("labelSelector", options.label_selector), query.add("fieldSelector", options.field_selector);
     query.add("resourceVersion", options.resource_version);
     TRY(auto request, connection_->request("GET", path + query.str()));
+    request.stall = watch_stall;
     return std::make_unique<HttpWatch>(connection_, std::move(request), type);
   }
 
@@ -284,6 +288,11 @@ class HttpClient final : public Client {
     request.body = doc::print_json(body);
     TRY(auto answer, connection_->http.send(ctx, std::move(request)));
     TRY_OK(body_of(answer, fmt::format("delete {} {}", type.kind, key.str())));
+    return {};
+  }
+
+  Result<> reach(const Ctx& ctx) {
+    TRY_OK(fetch(ctx, "/api", "discovery"));
     return {};
   }
 
@@ -402,6 +411,11 @@ class HttpClient final : public Client {
 };
 
 }  // namespace
+
+Result<> reach(const Ctx& ctx, Client& client) {
+  auto* http = dynamic_cast<HttpClient*>(&client);
+  return http == nullptr ? Result<>{} : http->reach(ctx);
+}
 
 Result<std::unique_ptr<Client>> connect(const Kubeconfig& config) {
   TRY_IN(auto url, "kubeconfig: server", net::parse_url(config.server));

@@ -11,4 +11,7 @@ namespace slipway::kube {
 // Threads: any; each watch has a thread of its own while it is open.
 Result<std::unique_ptr<Client>> connect(const Kubeconfig& config);
 
+// Whether the server behind such a client answers us, by its cheapest question.
+Result<> reach(const Ctx& ctx, Client& client);
+
 }  // namespace slipway::kube

@@ -68,6 +68,8 @@ Result<Kubeconfig> parse_kubeconfig(std::string_view yaml, const fs::path& folde
   while (config.server.ends_with('/')) config.server.pop_back();
   TRY(config.ca_pem, pem(cluster, "certificate-authority", folder));
   config.verify = !cluster["insecure-skip-tls-verify"].bool_or(false);
+  if (cluster["tls-server-name"].present())
+    return cluster["tls-server-name"].wrong("a name other than the server's own is not supported yet");
   config.ns = context["namespace"].text();
   auto user = named(root["users"], user_name)["user"];
   if (!user.present()) return config;

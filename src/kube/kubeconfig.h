@@ -16,6 +16,7 @@ struct Kubeconfig {
   std::string ns;  // of the context, "" for default
   std::string impersonate;
   bool verify = true;
+  friend bool operator==(const Kubeconfig&, const Kubeconfig&) = default;
 };
 // The current context, or the one named. Relative paths are relative to `folder`. Errors: invalid (with the field; exec
 // and auth-provider sign-ins are refused by name), not_found (context, file).
