@@ -80,19 +80,36 @@ Result<> read_sources(Application& app, doc::View spec) {
   return {};
 }
 
-// One cluster is served: the one we run beside.
+// Which cluster that is, is for Clusters to say.
 Result<> read_destination(Application& app, doc::View destination) {
   TRY(app.server, text_or(destination["server"], ""));
   TRY(app.cluster_name, text_or(destination["name"], ""));
   TRY(app.ns, text_or(destination["namespace"], ""));
   if (!app.server.empty() && !app.cluster_name.empty())
     return destination.wrong("has server and name, want one of them");
-  if (!app.server.empty() && app.server != "https://kubernetes.default.svc")
-    return destination["server"].wrong(
-        fmt::format("there is no cluster {}, want https://kubernetes.default.svc", app.server));
-  if (!app.cluster_name.empty() && app.cluster_name != "in-cluster")
-    return destination["name"].wrong(
-        fmt::format("there is no cluster named \"{}\", want in-cluster", app.cluster_name));
+  return {};
+}
+
+// Everything is compared by a dry run of the server, asked for or not; what is left to say is whether the doings of
+// webhooks count.
+Result<> read_compare_options(Application& app, std::string_view words) {
+  static const std::vector<std::string> known{"ServerSideDiff", "IncludeMutationWebhook", "IgnoreExtraneous"};
+  for (auto word : split(words, ',')) {
+    word = trim(word);
+    auto pair = cut(word, "=");
+    auto name = pair ? pair->first : word, value = pair ? pair->second : std::string_view("true");
+    if (word.empty()) continue;
+    auto wrong = [](std::string what) {
+      return fail(Kind::invalid, ".metadata.annotations[argocd.argoproj.io/compare-options]: {}", what);
+    };
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      auto near = nearest(name, known);
+      return wrong(fmt::format("{}: no such option{}", name, near ? fmt::format(", did you mean {}?", *near) : ""));
+    }
+    if (value != "true" && value != "false")
+      return wrong(fmt::format("{}: got \"{}\", want true or false", name, value));
+    if (name == "IncludeMutationWebhook") app.compare_webhooks = value == "true";
+  }
   return {};
 }
 
@@ -171,6 +188,8 @@ Result<Application> application_from(const kube::Object& object) {
   TRY_OK(read_ignored(app, spec["ignoreDifferences"]));
   TRY(app.history_limit, number_or(spec["revisionHistoryLimit"], 10));
   if (app.history_limit < 0) return spec["revisionHistoryLimit"].wrong("want 0 or more");
+  auto compare_options = object.annotation("argocd.argoproj.io/compare-options");
+  TRY_OK(read_compare_options(app, compare_options));
   app.deletion_approved = object.annotation("argocd.argoproj.io/deletion-approved");
   return app;
 }

@@ -56,13 +56,14 @@ struct Application {
   std::string project = "default";
   std::vector<SourceSpec> sources;
   doc::Value source_doc;                 // spec.source, or the list spec.sources
-  std::string server, cluster_name, ns;  // destination
+  std::string server, cluster_name, ns;  // destination; a look fills in both of server and name
   bool automated = false, prune = false, self_heal = false, allow_empty = false;
   SyncOptions options;
   doc::Value namespace_metadata;  // syncPolicy.managedNamespaceMetadata: labels and annotations
   RetrySpec retry;
   std::vector<IgnoreDifference> ignore;                  // its own, and what is said for all
   std::shared_ptr<const Customizations> customizations;  // what is said of kinds, null for nothing
+  bool compare_webhooks = false;  // what mutating webhooks would change counts as a difference
   std::int64_t history_limit = 10;
   std::vector<kube::Key> depends_on;  // others of the same kind, ready before this one is synced
   HealthGate gate;
@@ -73,8 +74,7 @@ struct Application {
   std::string deletion_approved;  // when a person agreed to deletions that ask for it
 };
 
-// Errors: invalid, naming the field (a source that is neither Git nor understood says so, a destination that is not
-// this cluster, an option that is not known).
+// Errors: invalid, naming the field (a source that is neither Git nor understood says so, an option that is not known).
 Result<Application> application_from(const kube::Object& object);
 
 // What deleting the Application does to its objects; nothing: they stay. Needs no valid spec.

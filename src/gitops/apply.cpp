@@ -93,7 +93,7 @@ bool brings_namespace(const Work& work, const std::string& ns) {
 
 // Why one object could not be synced, or nothing.
 Result<> check(const Ctx& ctx, Work& work, const Compared& r) {
-  auto& client = work.context.client;
+  auto& client = work.writes();
   if (auto refusal = work.project.refusal(r.type, r.key.ns); !refusal.empty()) return fail(Kind::denied, "{}", refusal);
   if (work.app.options.fail_on_shared && !r.shared_with.empty())
     return fail(Kind::denied, "is part of Application {} as well", r.shared_with);

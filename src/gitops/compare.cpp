@@ -31,6 +31,13 @@ void keep_pod_hash(doc::Value& desired, const kube::Object& live) {
     desired["spec"]["selector"][key] = hash;
 }
 
+void add_ours(const kube::Object& object, kube::FieldSet& owned) {
+  for (const auto& entry : object["metadata"]["managedFields"].items())
+    if (entry["manager"].text() == field_manager && entry["operation"].text() == "Apply" &&
+        entry["subresource"].text().empty())
+      owned.add(kube::FieldSet::from(entry["fieldsV1"].value()));
+}
+
 bool is_blank(const doc::Value& value) {
   return value.is_null() || (value.is_map() && value.if_map()->empty()) ||
          (value.is_list() && value.if_list()->empty());
@@ -58,6 +65,15 @@ void find_dropped(const doc::Value& wanted, const doc::Value& stored, const std:
 }
 
 }  // namespace
+
+Sides compared_sides(const Application& app, const kube::Object& live, const kube::Object& would) {
+  Sides sides{stripped(live.value()), stripped(would.value())};
+  kube::FieldSet owned;
+  add_ours(would, owned);
+  if (app.compare_webhooks || owned.empty()) return sides;
+  add_ours(live, owned);  // and what Git had before
+  return {kube::part_of(sides.live, owned), kube::part_of(sides.would, owned)};
+}
 
 std::vector<std::string> dropped_fields(const doc::Value& wanted, const doc::Value& stored) {
   std::vector<std::string> found;
@@ -116,7 +132,7 @@ namespace {
 std::string fingerprint(const Application& app, const Task& task) {
   Hasher hasher;
   hasher.update(doc::print_json(task.object)).update(tracking_id(app, task)).update(app.owner);
-  hasher.update(task.options.migrate ? "m" : "");
+  hasher.update(app.server).update(task.options.migrate ? "m" : "").update(app.compare_webhooks ? "w" : "");
   for (const auto& ignore : app.ignore) {
     if (!concerns(ignore, task.type, task.key)) continue;
     for (const auto& pointer : ignore.pointers) hasher.update("|" + pointer);
@@ -190,7 +206,7 @@ Result<Compared> Comparer::compare(const Ctx& ctx, kube::Client& client, const A
   TRY(auto applied, applied_over(ctx, app, task, *live));
   const auto& desired = applied.object;
   found.warnings = std::move(applied.warnings);
-  if (!kube::changes_nothing(desired, live->value(), field_manager)) {
+  if (app.compare_webhooks || !kube::changes_nothing(desired, live->value(), field_manager)) {
     auto would =
         client.apply(ctx, desired, {.field_manager = std::string(field_manager), .dry_run = true, .force = true});
     if (!would) {
@@ -202,7 +218,8 @@ Result<Compared> Comparer::compare(const Ctx& ctx, kube::Client& client, const A
       return Fail(std::move(would).error());
     }
     if (would->shared() != live->shared()) {
-      for (auto& change : doc::diff(stripped(live->value()), stripped(would->value()))) {
+      auto sides = compared_sides(app, *live, *would);
+      for (auto& change : doc::diff(sides.live, sides.would)) {
         if (found.fields.size() == 20) break;
         found.fields.push_back(std::move(change.path));
       }

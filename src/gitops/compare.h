@@ -69,6 +69,13 @@ class Comparer {
   Guarded<std::unordered_map<std::string, Objects>> known_;  // by application
 };
 
+// What is compared of an object: as it is, and as the server would have it. Fields that are not ours, now or before,
+// are the doing of others (webhooks that fill in what Git does not say) and count only where an Application wants that.
+struct Sides {
+  doc::Value live, would;
+};
+Sides compared_sides(const Application& app, const kube::Object& live, const kube::Object& would);
+
 // Fields of `wanted` that `stored` does not have although it could: misspelt ones, which the server drops.
 std::vector<std::string> dropped_fields(const doc::Value& wanted, const doc::Value& stored);
 

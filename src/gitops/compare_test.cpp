@@ -1,3 +1,4 @@
+#include "doc/json.h"
 #include "gitops/testing/world.h"
 
 namespace slipway::gitops {
@@ -292,6 +293,63 @@ TEST(Compare, HealthByAScriptIsTheApplications) {
   EXPECT_EQ(app["status"]["resources"][0]["health"]["message"].text(), "v is 1");
   w.settings("{}");
   EXPECT_EQ(w.look_once()["status"]["health"]["status"].text(), "Healthy");
+}
+
+// ServerSideDiff is what is done anyway; IncludeMutationWebhook says whether what webhooks would change counts.
+struct WebhookCase {
+  const char* name;
+  const char* options;
+  const char* first;   // what the webhook puts in from the start
+  const char* second;  // and what since the sync
+  bool differs;
+};
+class Webhooks : public testing::TestWithParam<WebhookCase> {};
+TEST_P(Webhooks, Table) {
+  World w;
+  std::string value = GetParam().first;
+  w.webhook = [&](doc::Value& next) {
+    if (!value.empty()) next["data"]["injected"] = value;
+  };
+  w.commit({{"a.yaml", config_map("a")}});
+  w.application("syncPolicy: {automated: {}}",
+                fmt::format(", annotations: {{argocd.argoproj.io/compare-options: '{}'}}", GetParam().options));
+  auto app = w.look_once();
+  ASSERT_EQ(app["status"]["sync"]["status"].text(), "Synced") << conditions_of(app);
+  EXPECT_EQ((*w.live({"v1", "ConfigMap"}, "a"))["data"]["injected"].text(), value);
+  value = GetParam().second;
+  w.restart();  // what was compared before is not remembered
+  app = w.look_once();
+  EXPECT_EQ(app["status"]["sync"]["status"].text(), GetParam().differs ? "OutOfSync" : "Synced");
+  // What Git says differs either way.
+  w.merge({"v1", "ConfigMap"}, {"shop", "a"}, "{data: {v: by-hand}}");
+  app = w.look_once();
+  EXPECT_EQ(app["status"]["sync"]["status"].text(), "OutOfSync");
+  EXPECT_TRUE(doc::print_json(app["status"]["resources"].value()).contains(".data.v"));
+}
+INSTANTIATE_TEST_SUITE_P(Compare, Webhooks,
+                         testing::ValuesIn(std::to_array<WebhookCase>({
+                             {"NoneAtAll", "ServerSideDiff=true", "", "", false},
+                             {"TheSame", "ServerSideDiff=true,IncludeMutationWebhook=true", "1", "1", false},
+                             {"AnotherIsNotCounted", "", "1", "2", false},
+                             {"AskedForServerSide", "ServerSideDiff=true", "1", "2", false},
+                             {"NorWithout", "ServerSideDiff=false", "1", "2", false},
+                             {"CountedWhenAskedFor", "ServerSideDiff=true,IncludeMutationWebhook=true", "1", "2", true},
+                             {"ANewOne", "IncludeMutationWebhook=true", "", "1", true},
+                             {"ANewOneNotCounted", "IncludeMutationWebhook=false", "", "1", false},
+                         })),
+                         [](const auto& i) { return i.param.name; });
+
+TEST(Compare, OptionsThatAreNoneAreNamed) {
+  World w;
+  w.commit({{"a.yaml", config_map("a")}});
+  for (auto [options, wrong] :
+       {std::pair{"ServerSideDif=true", "ServerSideDif: no such option, did you mean ServerSideDiff?"},
+        {"ServerSideDiff=yes", "ServerSideDiff: got \"yes\", want true or false"}}) {
+    w.application("syncPolicy: {automated: {}}",
+                  fmt::format(", annotations: {{argocd.argoproj.io/compare-options: '{}'}}", options));
+    EXPECT_EQ(conditions_of(w.look_once()),
+              fmt::format("InvalidSpecError: .metadata.annotations[argocd.argoproj.io/compare-options]: {}", wrong));
+  }
 }
 
 }  // namespace

@@ -1,11 +1,11 @@
-// The threads of the GitOps controller: one a watched type, one for repositories, some that look.
+// The threads of the GitOps controller: one for Applications, one for repositories, one for the Secrets of clusters,
+// and the services of the lanes.
 #include "gitops/controller.h"
-
-#include <thread>
 
 #include "base/hash.h"
 #include "base/log.h"
-#include "gitops/detail/dispatch.h"
+#include "gitops/detail/follow.h"
+#include "gitops/detail/service.h"
 
 namespace slipway::gitops {
 
@@ -13,50 +13,55 @@ struct Controller::Rep {
   std::shared_ptr<kube::Client> client;
   ControllerOptions options;
   detail::Dispatch dispatch;
-  Guarded<std::map<kube::Type, std::jthread>> followers, orphan_followers;
+  Guarded<std::map<detail::Lane, std::shared_ptr<detail::Service>>> services;
+  Guarded<std::map<kube::Type, std::jthread>> orphan_followers;
   std::jthread explorer;  // runs once orphans are wanted
   Ctx ctx;
 
   Rep(std::shared_ptr<kube::Client> c, Repositories& repositories, ControllerOptions o)
       : client(std::move(c)), options(o), dispatch(client, repositories, std::move(o), real_clock()) {
+    dispatch.serve = [this](const detail::Lane& lane, bool needed) { serve(lane, needed); };
     dispatch.when_orphans_are_wanted([this] { explorer = std::jthread([this] { follow_everything(); }); });
   }
 
-  void follow_type(const kube::Type& type, const kube::WatchOptions& which,
-                   const std::function<void(const kube::Event&)>& tell, const std::function<void()>& missed);
+  void serve(const detail::Lane& lane, bool needed);
+  void follow_clusters();
   void follow_orphans(const std::vector<kube::Type>& types);
   void follow_everything();
-  void watch(const kube::Type& type);
-  void look();
   void follow_repositories();
 };
 
-// Watches one type for ever: from the start, again after a loss with jittered back-off. A version that is too old means
-// that events were missed.
-void Controller::Rep::follow_type(const kube::Type& type, const kube::WatchOptions& which,
-                                  const std::function<void(const kube::Event&)>& tell,
-                                  const std::function<void()>& missed) {
+// A cluster is served as the Secrets describe it now, once somebody needs it; one that they describe no more by nobody.
+void Controller::Rep::serve(const detail::Lane& lane, bool needed) {
+  std::shared_ptr<detail::Service> former;  // ends after the lock: its threads may be in the middle of a call
+  auto running = services.lock();
+  if (!needed && !running->contains(lane)) return;
+  auto place = dispatch.clusters().remote(lane);
+  auto& service = (*running)[lane];
+  if (service && service->place() == place) return;
+  former = std::move(service);
+  if (place && ctx.alive())
+    service = std::make_shared<detail::Service>(ctx, dispatch, client, place, options.workers_elsewhere);
+  else
+    running->erase(lane);
+}
+
+// All of them from the start whenever the watch was lost: they are few, and one that went meanwhile tells no event.
+void Controller::Rep::follow_clusters() {
+  const kube::Type secret{"v1", "Secret"};
+  const std::string ns(home_namespace), labels(cluster_secrets);
   Millis pause{50};
-  std::string version;
-  auto lost = [&](const Error& error) {
-    if (!error.is(Kind::conflict) || version.empty()) return;
-    version.clear();
-    missed();
-  };
   while (ctx.alive()) {
-    auto from = which;
-    from.resource_version = version;
-    auto watch = client->watch(ctx, type, from);
-    if (!watch) lost(watch.error());
+    auto list = client->list(ctx, secret, {.ns = ns, .label_selector = labels});
+    if (list) dispatch.clusters_listed(list->items);
+    auto watch = list ? client->watch(ctx, secret,
+                                      {.ns = ns, .label_selector = labels, .resource_version = list->resource_version})
+                      : Result<std::unique_ptr<kube::Watch>>(Fail(list.error()));
     while (watch && ctx.alive()) {
       auto event = (*watch)->next(ctx);
-      if (!event) {
-        lost(event.error());
-        break;
-      }
+      if (!event) break;
       pause = Millis(50);
-      version = event->object.resource_version();
-      if (event->type != kube::Event::Type::bookmark) tell(*event);
+      if (event->type != kube::Event::Type::bookmark) dispatch.cluster_event(*event);
     }
     auto jitter = static_cast<unsigned char>(random_bytes(1)[0]);
     if (!sleep(ctx, pause + Millis(jitter % 50))) return;
@@ -64,23 +69,13 @@ void Controller::Rep::follow_type(const kube::Type& type, const kube::WatchOptio
   }
 }
 
-void Controller::Rep::watch(const kube::Type& type) {
-  auto running = followers.lock();
-  if (running->contains(type)) return;
-  running->emplace(type, std::jthread([this, type] {
-                     follow_type(
-                         type, {}, [this](const kube::Event& event) { dispatch.object_event(event); },
-                         [this] { dispatch.missed_events(); });
-                   }));
-}
-
 void Controller::Rep::follow_orphans(const std::vector<kube::Type>& types) {
   auto running = orphan_followers.lock();
   for (const auto& type : types) {
     if (running->contains(type)) continue;
     running->emplace(type, std::jthread([this, type] {
-                       follow_type(
-                           type, {}, [this](const kube::Event& event) { dispatch.orphan_event(event); },
+                       detail::follow(
+                           ctx, *client, type, {}, [this](const kube::Event& event) { dispatch.orphan_event(event); },
                            [this, type] { dispatch.orphans_restart(type); });
                      }));
   }
@@ -96,11 +91,6 @@ void Controller::Rep::follow_everything() {
   }
 }
 
-void Controller::Rep::look() {
-  while (auto key = dispatch.applications().pop(ctx))
-    dispatch.look_at(ctx, *key, [this](const kube::Type& type) { watch(type); });
-}
-
 void Controller::Rep::follow_repositories() {
   while (auto url = dispatch.repositories().pop(ctx)) dispatch.check_repository(ctx, *url);
 }
@@ -111,31 +101,43 @@ Controller::~Controller() = default;
 
 Renderer& Controller::renderer() { return rep_->dispatch.renderer(); }
 
+Result<std::shared_ptr<kube::Client>> Controller::elsewhere(const kube::Object& application) const {
+  TRY(auto place, rep_->dispatch.clusters().find(Target::of(application["spec"]["destination"])));
+  return place->remote ? place->remote->client() : nullptr;
+}
+
 void Controller::repository_changed(const std::string& url) { rep_->dispatch.repository_changed(url); }
 
 Result<> Controller::run(const Ctx& ctx) {
-  rep_->ctx = ctx;
-  std::vector<std::jthread> threads;
-  threads.emplace_back([&] {
-    rep_->follow_type(
-        detail::application_type, {.ns = rep_->options.ns},
-        [&](const kube::Event& event) { rep_->dispatch.application_event(event); },
-        [&] { rep_->dispatch.missed_events(); });
-  });
-  threads.emplace_back([&] {
-    rep_->follow_type(
-        settings_type, {.ns = settings_key.ns, .field_selector = fmt::format("metadata.name={}", settings_key.name)},
-        [&](const kube::Event& event) { rep_->dispatch.settings_event(event); },
-        [&] { rep_->dispatch.settings_missed(); });
-  });
-  threads.emplace_back([&] { rep_->follow_repositories(); });
-  for (std::size_t i = 0; i < rep_->options.workers; ++i) threads.emplace_back([&] { rep_->look(); });
-  threads.clear();  // each ends with the context
-  rep_->explorer = {};
-  for (auto* all : {&rep_->followers, &rep_->orphan_followers}) {
-    std::map<kube::Type, std::jthread> ended;
-    ended.swap(*all->lock());
+  auto& rep = *rep_;
+  rep.ctx = ctx;
+  {
+    detail::Service own(ctx, rep.dispatch, rep.client, nullptr, rep.options.workers);
+    std::vector<std::jthread> threads;
+    threads.emplace_back([&] {
+      detail::follow(
+          ctx, *rep.client, detail::application_type, {.ns = rep.options.ns},
+          [&](const kube::Event& event) { rep.dispatch.application_event(event); },
+          [&] { rep.dispatch.missed_events(); });
+    });
+    threads.emplace_back([&] {
+      detail::follow(
+          ctx, *rep.client, settings_type,
+          {.ns = settings_key.ns, .field_selector = fmt::format("metadata.name={}", settings_key.name)},
+          [&](const kube::Event& event) { rep.dispatch.settings_event(event); },
+          [&] { rep.dispatch.settings_missed(); });
+    });
+    threads.emplace_back([&] { rep.follow_clusters(); });
+    threads.emplace_back([&] { rep.follow_repositories(); });
+    threads.clear();  // each ends with the context
   }
+  rep.explorer = {};
+  std::map<kube::Type, std::jthread> orphans;
+  orphans.swap(*rep.orphan_followers.lock());
+  orphans.clear();
+  std::map<detail::Lane, std::shared_ptr<detail::Service>> last;
+  last.swap(*rep.services.lock());
+  last.clear();
   return ctx.alive();
 }
 

@@ -10,8 +10,12 @@ struct ControllerOptions {
   Millis resync{180000};  // repair of missed events, with jitter
   std::function<void(const Drift&)> drift;
   std::function<void(std::string_view)> learned;  // told what sealed files say, for a redaction set
-  // For Kustomizations with a serviceAccountName: a client that may do what this user may. Absent: they are refused.
+  // For Kustomizations with a serviceAccountName and projects with destinationServiceAccounts: a client that may do
+  // what this user may. Absent: they are refused.
   std::function<std::shared_ptr<kube::Client>(const std::string& user)> as_user;
+  std::size_t workers_elsewhere = 2;  // for each other cluster
+  Connect connect;                    // to other clusters; empty: by HTTP
+  Patience patience;                  // with them
 };
 
 // Threads: any.
@@ -24,6 +28,8 @@ class Controller {
   // A repository moved (push, webhook): every Application that reads it is looked at now.
   void repository_changed(const std::string& url);
   Renderer& renderer();
+  // The client of the other cluster that an Application goes to; null: our own. Errors: as Clusters::find.
+  Result<std::shared_ptr<kube::Client>> elsewhere(const kube::Object& application) const;
 
  private:
   struct Rep;

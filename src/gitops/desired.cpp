@@ -88,7 +88,10 @@ Result<std::variant<Desired, Unreadable>> read_desired(const Ctx& ctx, const Syn
     customize(*app, context.customizations);
     for (const auto& problem : app->customizations->problems()) add_condition(status, "CustomizationWarning", problem);
   }
-  auto project = &front == &argo_front() ? Project::read(ctx, context.home(), *app) : Result<Project>();
+  static const Destination own;
+  const auto& place = context.place ? *context.place : own;
+  if (&front == &argo_front()) app->server = place.server, app->cluster_name = place.name;
+  auto project = &front == &argo_front() ? Project::read(ctx, context.home(), *app, place) : Result<Project>();
   if (!project && !project.error().is(Kind::denied) && !project.error().is(Kind::invalid))
     return Fail(std::move(project).error());
   auto allowed = project ? project->check(*app) : Result<>(Fail(project.error()));

@@ -12,6 +12,7 @@ Histogram recheck_seconds("slipway_gitops_recheck_seconds",
                           "time to find out which Applications a moved repository concerns",
                           {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1});
 Counter heals("slipway_gitops_drifts_total", "managed objects found changed or deleted by hand");
+Gauge cluster_up("slipway_gitops_cluster_up", "1 while a cluster that Applications go to answers, by its server");
 Gauge applications_due("slipway_gitops_applications_due", "Applications that are to be looked at now");
 
 constexpr std::string_view refresh_annotation = "argocd.argoproj.io/refresh";
@@ -34,24 +35,53 @@ Dispatch::Dispatch(std::shared_ptr<kube::Client> client, Repositories& repositor
       pacer_(clock),
       options_(std::move(options)),
       clock_(clock),
+      clusters_(clock, options_.connect, options_.patience),
       queue_(clock),
       urls_(clock) {}
+
+KeyedQueue<kube::Key>& Dispatch::applications(const Lane& lane) {
+  if (lane.empty()) return queue_;
+  auto far = far_.lock();
+  auto& queue = (*far)[lane];
+  if (!queue) queue = std::make_unique<KeyedQueue<kube::Key>>(clock_);
+  return *queue;
+}
+
+Lane Dispatch::lane_of(const Target& target) const {
+  if (target.own()) return {};
+  auto place = clusters_.find(target);
+  return place && (*place)->remote ? (*place)->server : Lane();
+}
+
+bool Dispatch::note_target(const kube::Object& application) {
+  auto target = Target::of(application["spec"]["destination"]);
+  auto lane = lane_of(target);
+  bool fresh = false, moved = false;
+  {
+    auto state = state_.lock();
+    auto [it, made] = state->applications.try_emplace(application.key());
+    fresh = made, moved = it->second.lane != lane;
+    it->second.target = std::move(target), it->second.lane = lane;
+  }
+  if (moved && !lane.empty() && serve) serve(lane, true);
+  return fresh;
+}
 
 void Dispatch::application_event(const kube::Event& event) {
   auto key = event.object.key();
   if (event.type == kube::Event::Type::deleted) return forget(key);
-  bool fresh = state_.lock()->applications.try_emplace(key).second;
-  if (fresh) wake_orphan_readers("");  // what it brought is no orphan
+  if (note_target(event.object)) wake_orphan_readers("");  // what it brought is no orphan
   note_sources(event.object);
-  wake(key, [&](Wake& why) { why.versions.push_back(event.object.resource_version()); });
+  auto* queue = wake(key, [&](Wake& why) { why.versions.push_back(event.object.resource_version()); });
+  if (queue == nullptr) return;
   // Somebody waits for an answer.
   if (event.object["operation"].present() || !event.object.annotation(refresh_annotation).empty())
-    queue_.add_first(key);
+    queue->add_first(key);
   else
-    queue_.add(key);
+    queue->add(key);
 }
 
-void Dispatch::object_event(const kube::Event& event) {
+void Dispatch::object_event(const kube::Event& event, const Lane& lane) {
   auto name = owner_of(event.object);
   if (name.empty()) return;
   auto key = application_key(name);
@@ -59,13 +89,14 @@ void Dispatch::object_event(const kube::Event& event) {
   auto version = event.object.resource_version();
   bool deleted = event.type == kube::Event::Type::deleted;
   if (!deleted && comparer_.knows(key, id, version)) return;
-  bool ours = wake(key, [&](Wake& why) {
+  auto note = [&](Wake& why) {
     if (deleted)
       why.certain = true;
     else
       why.objects.emplace_back(id, version);
-  });
-  if (ours) queue_.add(key);
+  };
+  // One of the same name may be somewhere else.
+  if (auto* queue = wake(key, note, &lane)) queue->add(key);
 }
 
 // All Applications are looked at again, if any was looked at with what it said before.
@@ -96,30 +127,108 @@ Result<std::shared_ptr<const Customizations>> Dispatch::customizations(const Ctx
   return *known;
 }
 
-void Dispatch::missed_events() {
-  std::vector<kube::Key> keys;
+void Dispatch::wake_all(const std::function<bool(const Known&)>& which) {
+  std::vector<std::pair<kube::Key, Lane>> those;
   {
     auto state = state_.lock();
     for (auto& [key, known] : state->applications) {
+      if (!which(known)) continue;
       known.wake.certain = true;
-      keys.push_back(key);
+      those.emplace_back(key, known.lane);
     }
   }
-  for (const auto& key : keys) queue_.add(key);
+  for (const auto& [key, lane] : those) applications(lane).add(key);
+}
+
+void Dispatch::missed_events() {
+  wake_all([](const Known&) { return true; });
+}
+
+void Dispatch::missed_events(const Lane& lane) {
+  wake_all([&](const Known& known) { return known.lane == lane; });
+}
+
+void Dispatch::clusters_listed(const std::vector<kube::Object>& secrets) {
+  bool first = !clusters_.read();
+  redirect(clusters_.replace(secrets), first);
+}
+
+void Dispatch::cluster_event(const kube::Event& event) {
+  bool gone =
+      event.type == kube::Event::Type::deleted || event.object.label("argocd.argoproj.io/secret-type") != "cluster";
+  redirect(gone ? clusters_.drop(event.object.key()) : clusters_.set(event.object), false);
+}
+
+// Some destinations mean another cluster than before, or none: what was compared there says nothing any more.
+void Dispatch::redirect(const Clusters::Changed& changed, bool all) {
+  auto concerned = [&](const Target& target) {
+    if (target.own()) return changed.contains(std::string(own_server));
+    return all || changed.contains(target.server) || changed.contains(target.name);
+  };
+  std::vector<std::pair<kube::Key, Target>> those;
+  {
+    auto state = state_.lock();
+    for (const auto& [key, known] : state->applications)
+      if (concerned(known.target)) those.emplace_back(key, known.target);
+  }
+  for (const auto& [key, target] : those) {
+    auto lane = lane_of(target);
+    comparer_.forget(key.str());
+    auto state = state_.lock();
+    auto known = state->applications.find(key);
+    if (known == state->applications.end() || known->second.target != target) continue;
+    known->second.lane = lane;
+    known->second.wake.certain = true;
+  }
+  std::set<Lane> lanes;
+  for (const auto& [key, target] : those) {
+    auto lane = lane_of(target);
+    applications(lane).add(key);
+    lanes.insert(std::move(lane));
+  }
+  if (!serve) return;
+  for (const auto& lane : lanes)
+    if (!lane.empty()) serve(lane, true);
+  for (const auto& id : changed)
+    if (!lanes.contains(id)) serve(id, false);
+}
+
+void Dispatch::check_cluster(const Ctx& ctx, const Destination& place) {
+  if (!place.remote->check(ctx)) return;
+  auto why = place.remote->away();
+  cluster_up.set(why.empty() ? 1 : 0, {{"server", place.server}});
+  if (why.empty())
+    LOG(info, "gitops.cluster_reached", {"server", place.server}, {"name", place.name});
+  else
+    LOG(warn, "gitops.cluster_away", {"server", place.server}, {"name", place.name}, {"error", why});
+  // It may be an older state of itself that is back.
+  std::vector<kube::Key> those;
+  {
+    auto state = state_.lock();
+    for (const auto& [key, known] : state->applications)
+      if (known.lane == place.server) those.push_back(key);
+  }
+  for (const auto& key : those) comparer_.forget(key.str());
+  missed_events(place.server);
 }
 
 void Dispatch::repository_changed(const std::string& url) { urls_.add_first(plain_url(url)); }
 
-// Notes why an Application is to be looked at. False: it is none of ours.
-bool Dispatch::wake(const kube::Key& key, const std::function<void(Wake&)>& note) {
+// Notes why an Application is to be looked at.
+KeyedQueue<kube::Key>* Dispatch::wake(const kube::Key& key, const std::function<void(Wake&)>& note, const Lane* only) {
   constexpr std::size_t most = 64;
-  auto state = state_.lock();
-  auto known = state->applications.find(key);
-  if (known == state->applications.end()) return false;
-  auto& why = known->second.wake;
-  note(why);
-  if (why.versions.size() + why.objects.size() > most) why = {true, {}, {}};
-  return true;
+  Lane lane;
+  {
+    auto state = state_.lock();
+    auto known = state->applications.find(key);
+    if (known == state->applications.end()) return nullptr;
+    if (only != nullptr && known->second.lane != *only) return nullptr;
+    auto& why = known->second.wake;
+    note(why);
+    if (why.versions.size() + why.objects.size() > most) why = {true, {}, {}};
+    lane = known->second.lane;
+  }
+  return &applications(lane);
 }
 
 void Dispatch::forget(const kube::Key& key) {
@@ -151,7 +260,7 @@ void Dispatch::wake_orphan_readers(const std::string& ns) {
       if (ns.empty() || ns == of) keys.insert(keys.end(), readers.begin(), readers.end());
   }
   for (const auto& key : keys)
-    if (wake(key, [](Wake& why) { why.certain = true; })) queue_.add_after(key, gathered);
+    if (auto* queue = wake(key, [](Wake& why) { why.certain = true; })) queue->add_after(key, gathered);
 }
 
 void Dispatch::read_orphans_no_more(State& state, const kube::Key& key) {
@@ -218,7 +327,7 @@ Result<> Dispatch::update_repository(const Ctx& ctx, const std::string& plain) {
   TRY_OK(refresh(ctx, url));
   ScopedTimer timer(recheck_seconds);
   for (const auto& key : renderer_.moved(ctx, url))
-    if (wake(key, [](Wake& why) { why.certain = true; })) queue_.add_first(key);
+    if (auto* queue = wake(key, [](Wake& why) { why.certain = true; })) queue->add_first(key);
   return {};
 }
 
@@ -259,17 +368,10 @@ Result<> Dispatch::write_status(const Ctx& ctx, const kube::Object& application,
   return {};
 }
 
-Result<std::optional<Millis>> Dispatch::look_once(const Ctx& ctx, const kube::Key& key,
-                                                  const std::function<void(const kube::Type&)>& watch) {
-  ScopedTimer timer(look_seconds);
-  TRY(auto application, client_->get(ctx, application_type, key));
-  if (!application) {
-    forget(key);
-    return std::optional<Millis>();
-  }
-  if (application->annotation("argocd.argoproj.io/skip-reconcile") == "true") return std::optional<Millis>();
-  TRY(auto customized, customizations(ctx));
-  SyncContext context{*client_,
+SyncContext Dispatch::context_for(std::shared_ptr<const Destination> place,
+                                  std::shared_ptr<const Customizations> customized) {
+  auto remote = place ? place->remote : nullptr;
+  SyncContext context{remote ? *remote->client() : *client_,
                       renderer_,
                       comparer_,
                       pacer_,
@@ -277,7 +379,7 @@ Result<std::optional<Millis>> Dispatch::look_once(const Ctx& ctx, const kube::Ke
                         heals.add(1, {{"healed", drift.healed ? "true" : "false"}});
                         if (options_.drift) options_.drift(drift);
                       },
-                      nullptr,
+                      remote ? client_.get() : nullptr,
                       [&](const std::string& url) {
                         auto state = state_.lock();
                         auto source = state->sources.find(plain_url(url));
@@ -285,9 +387,56 @@ Result<std::optional<Millis>> Dispatch::look_once(const Ctx& ctx, const kube::Ke
                       },
                       [&](const Application& app, bool wanted) { return orphans_of(app, wanted); },
                       std::move(customized)};
+  context.place = std::move(place);
+  if (remote)
+    context.as_user = [remote](const std::string& user) { return remote->as(user); };
+  else if (options_.as_user)
+    context.as_user = [&](const std::string& user) {
+      return Result<std::shared_ptr<kube::Client>>(options_.as_user(user));
+    };
+  return context;
+}
+
+// Where its destination is; there, what cannot be done is a condition of the Application, and ours is a failed look.
+Result<Looked> Dispatch::look_there(const Ctx& ctx, const kube::Object& application) {
+  TRY(auto customized, customizations(ctx));
+  auto place = clusters_.find(Target::of(application["spec"]["destination"]));
+  if (!place) {
+    if (place.error().retryable()) return Looked{};  // the first list of Secrets wakes it
+    return look_without(ctx, context_for(nullptr, customized), application, place.error());
+  }
+  auto context = context_for(*place, customized);
+  const auto& remote = (*place)->remote;
+  if (remote)
+    if (auto why = remote->away(); !why.empty())
+      return look_without(ctx, context, application, Error(Kind::unavailable, std::move(why)));
+  auto looked = look(ctx, context, application);
+  if (looked || !remote || looked.error().is(Kind::cancelled) || looked.error().is(Kind::conflict)) return looked;
+  // The look may have recorded what it began.
+  TRY(auto now, client_->get(ctx, application_type, application.key()));
+  if (!now || now->uid() != application.uid()) return Looked{};
+  LOG(warn, "gitops.look_failed", {"app", application.key().str()}, {"cluster", (*place)->server},
+      {"error", looked.error().what()});
+  auto error = std::move(looked).error().in((*place)->describe());
+  bool retry = error.retryable();
+  TRY(auto said, look_without(ctx, context, *now, error));
+  said.again = retry ? Millis(10000) : Millis(60000);
+  TRY_OK(write_status(ctx, *now, said));
+  said.status = {};
+  return said;
+}
+
+Result<std::optional<Millis>> Dispatch::look_once(const Ctx& ctx, const kube::Key& key, const Watcher& watch) {
+  ScopedTimer timer(look_seconds);
+  TRY(auto application, client_->get(ctx, application_type, key));
+  if (!application) {
+    forget(key);
+    return std::optional<Millis>();
+  }
+  if (application->annotation("argocd.argoproj.io/skip-reconcile") == "true") return std::optional<Millis>();
   // Who asks for a refresh wants what the repositories hold now.
   if (!application->annotation(refresh_annotation).empty()) refresh_sources(ctx, *application);
-  TRY(auto looked, look(ctx, context, *application));
+  TRY(auto looked, look_there(ctx, *application));
   for (const auto& type : looked.types) watch(type);
   auto written = write_status(ctx, *application, looked);
   {
@@ -322,11 +471,14 @@ std::optional<Millis> Dispatch::nothing_new(const kube::Key& key) {
   return std::chrono::ceil<Millis>(again - now);
 }
 
-void Dispatch::look_and_plan(const Ctx& ctx, const kube::Key& key,
-                             const std::function<void(const kube::Type&)>& watch) {
-  if (auto wait = nothing_new(key)) return queue_.add_after(key, *wait);
+void Dispatch::look_and_plan(const Ctx& ctx, const kube::Key& key, const Watcher& watch, KeyedQueue<kube::Key>& queue) {
+  if (auto wait = nothing_new(key)) return queue.add_after(key, *wait);
   auto again = look_once(ctx, key, watch);
-  if (!again && again.error().is(Kind::cancelled)) return;
+  if (!again && again.error().is(Kind::cancelled)) {
+    // Whoever serves this lane next begins where this one was stopped.
+    if (wake(key, [](Wake& why) { why.certain = true; }) != nullptr) queue.add(key);
+    return;
+  }
   Millis wait;
   {
     auto state = state_.lock();
@@ -349,12 +501,43 @@ void Dispatch::look_and_plan(const Ctx& ctx, const kube::Key& key,
     else
       LOG(warn, "gitops.look_failed", {"app", key.str()}, {"error", again.error().what()}, {"again_ms", wait.count()});
   }
-  queue_.add_after(key, wait);
+  queue.add_after(key, wait);
 }
 
-void Dispatch::look_at(const Ctx& ctx, const kube::Key& key, const std::function<void(const kube::Type&)>& watch) {
-  look_and_plan(ctx, key, watch);
-  queue_.done(key);
+// One thread at a time looks at an Application, in the lane that it is in now.
+bool Dispatch::claim(const kube::Key& key, const Lane& lane) {
+  auto state = state_.lock();
+  auto found = state->applications.find(key);
+  if (found == state->applications.end()) return true;
+  auto& known = found->second;
+  if (known.lane != lane) return false;
+  if (known.busy) {
+    known.missed = true;
+    return false;
+  }
+  return known.busy = true;
+}
+
+void Dispatch::release(const kube::Key& key) {
+  Lane lane;
+  {
+    auto state = state_.lock();
+    auto found = state->applications.find(key);
+    if (found == state->applications.end()) return;
+    found->second.busy = false;
+    if (!std::exchange(found->second.missed, false)) return;
+    lane = found->second.lane;
+  }
+  applications(lane).add(key);
+}
+
+void Dispatch::look_at(const Ctx& ctx, const kube::Key& key, const Watcher& watch, const Lane& lane) {
+  auto& queue = applications(lane);
+  if (claim(key, lane)) {
+    look_and_plan(ctx, key, watch, queue);
+    release(key);
+  }
+  queue.done(key);
   count();
 }
 

@@ -54,7 +54,7 @@ namespace {
 // The hook's object as it is now, made when it is not there; nothing while one of an earlier operation is in the way.
 Result<std::optional<kube::Object>> live_hook(const Ctx& ctx, Work& work, const Task& task, const doc::Value& object,
                                               TaskResult& result) {
-  auto& client = work.context.client;
+  auto& client = work.writes();
   kube::Key key{task.key.ns, object.str_at({"metadata", "name"})};
   auto ours = object.str_at({"metadata", "annotations", operation_annotation});
   TRY(auto live, client.get(ctx, task.type, key));
@@ -104,7 +104,7 @@ Result<HookState> run_hook(const Ctx& ctx, Work& work, Operation& op, const Task
   if (task.delete_policies.contains(good ? DeletePolicy::succeeded : DeletePolicy::failed)) {
     // How it came out is on disk before the evidence goes.
     TRY_OK(record(ctx, work, Recorded::outcome));
-    TRY_OK(drop_hook(ctx, work.context.client, **live));
+    TRY_OK(drop_hook(ctx, work.writes(), **live));
   }
   return good ? HookState::done : HookState::failed;
 }

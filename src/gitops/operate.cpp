@@ -4,6 +4,7 @@
 #include "gitops/customizations.h"
 #include "gitops/detail/operate.h"
 #include "gitops/front.h"
+#include "gitops/restricted.h"
 
 namespace slipway::gitops::detail {
 namespace {
@@ -36,7 +37,7 @@ Result<Progress> heal(const Ctx& ctx, Work& work) {
   };
   bool differs = std::any_of(work.status.resources.begin(), work.status.resources.end(), out_of_sync);
   if (!differs) return progress;
-  TRY(progress, ensure_namespace(ctx, work.context.client, work.app));
+  TRY(progress, ensure_namespace(ctx, work.writes(), work.app));
   if (!progress.done()) return progress;
   for (auto& r : work.status.resources) {
     if (!out_of_sync(r) || r.task == nullptr) continue;
@@ -46,7 +47,7 @@ Result<Progress> heal(const Ctx& ctx, Work& work) {
       continue;
     }
     auto refusal = work.project.refusal(r.type, r.key.ns);
-    auto applied = refusal.empty() ? apply_task(ctx, work.context.client, work.app, *r.task, r.live)
+    auto applied = refusal.empty() ? apply_task(ctx, work.writes(), work.app, *r.task, r.live)
                                    : Result<kube::Object>(fail(Kind::denied, "{}", refusal));
     if (!applied) {
       if (applied.error().is(Kind::cancelled)) return Fail(std::move(applied).error());
@@ -85,7 +86,7 @@ Result<> advance_object(const Ctx& ctx, Work& work, const Task& task, bool gated
   auto* r = resource_of(work.status, task);
   if (r == nullptr) return {};
   if (r->state != SyncState::synced) {
-    auto applied = apply_task(ctx, work.context.client, work.app, task, r->live);
+    auto applied = apply_task(ctx, work.writes(), work.app, task, r->live);
     if (!applied && may_pass(applied.error())) return Fail(std::move(applied).error());
     auto& result = result_of(work.status.operation, r->type, r->key, task.phase);
     result.status = applied ? "Synced" : "SyncFailed", result.outcome = applied ? "Running" : "Failed";
@@ -196,7 +197,7 @@ Result<std::optional<Millis>> run_operation(const Ctx& ctx, Work& work) {
         work.project.held_back(work.app, ctx.clock->wall(), by_hand, started ? std::optional(*started) : std::nullopt);
     if (!held.empty()) return Progress{held, Millis(30000)};
     if (!dry_run) {
-      TRY(auto home, ensure_namespace(ctx, work.context.client, work.app));
+      TRY(auto home, ensure_namespace(ctx, work.writes(), work.app));
       if (!home.done()) return home;
     }
     if (op.results.empty()) TRY_OK(check_all(ctx, work));
@@ -224,6 +225,17 @@ Result<std::optional<Millis>> run_operation(const Ctx& ctx, Work& work) {
   if (!dry_run) remember(work);
   LOG(info, "gitops.synced", {"app", work.app.key.name}, {"revision", op.revision()});
   return std::optional<Millis>();
+}
+
+// From here on writes are made as whom the project says; what is there is still read by ourselves.
+Result<> act_as(const Ctx& ctx, Work& work) {
+  if (work.app.front != &argo_front()) return {};
+  TRY(auto user, work.project.acting_user(ctx, work.context.home(), work.app));
+  if (user.empty()) return {};
+  if (!work.context.as_user) return fail(Kind::denied, "nobody can be impersonated here, and {} is to sync this", user);
+  TRY(auto client, work.context.as_user(user));
+  work.writer = writes_through(work.context.client, std::move(client));
+  return {};
 }
 
 }  // namespace
@@ -272,6 +284,14 @@ Result<std::optional<Millis>> operate(const Ctx& ctx, Work& work) {
       finish(ctx, work.status.operation, "Error", asked.error().what());
       return std::optional<Millis>();
     }
+  }
+  if (auto acting = act_as(ctx, work); !acting) {
+    if (may_pass(acting.error()) || acting.error().is(Kind::cancelled)) return Fail(std::move(acting).error());
+    if (decision.plan == Plan::operate)
+      finish(ctx, work.status.operation, "Error", acting.error().what());
+    else
+      work.status.conditions.push_back({"SyncError", acting.error().what()});
+    return std::optional<Millis>();
   }
   // What is about to happen is on disk before the first object is: a crash in between leaves nothing unaccounted for,
   // and nothing runs twice.

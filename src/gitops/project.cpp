@@ -11,6 +11,11 @@ const kube::Type project_type{"argoproj.io/v1alpha1", "AppProject"};
 
 bool fits(std::string_view pattern, std::string_view text) { return pattern == "*" || glob_match(pattern, text); }
 
+// Addresses have slashes, and a star means them too.
+bool fits_server(std::string_view pattern, std::string_view server) {
+  return glob_match(replace_all(std::string(pattern), "*", "**"), server);
+}
+
 // Argo CD's lists: "!pattern" forbids whatever else allows.
 bool permitted(const std::vector<std::string>& patterns, std::string_view text) {
   bool allowed = false;
@@ -32,9 +37,9 @@ bool lists_kind(doc::View list, const kube::Type& type) {
 
 }  // namespace
 
-Result<Project> Project::read(const Ctx& ctx, kube::Client& client, const Application& app) {
+Result<Project> Project::read(const Ctx& ctx, kube::Client& client, const Application& app, const Destination& place) {
   Project project;
-  project.name_ = app.project;
+  project.name_ = app.project, project.place_ = place;
   TRY(auto found, client.get(ctx, project_type, {std::string(home_namespace), app.project}));
   if (!found && app.project != "default")
     return fail(Kind::denied, "application references project {} which does not exist", app.project);
@@ -45,16 +50,31 @@ Result<Project> Project::read(const Ctx& ctx, kube::Client& client, const Applic
   return project;
 }
 
+// Argo CD's rule: one entry permits, and no "!" of any is hit.
 bool Project::permits_namespace(std::string_view ns) const {
-  std::vector<std::string> namespaces;
-  for (const auto& destination : object_["spec"]["destinations"].items()) {
-    auto server = destination["server"].text(), cluster = destination["name"].text();
-    bool here = (server.empty() && cluster.empty()) || server == "*" || cluster == "*" ||
-                server == "https://kubernetes.default.svc" || cluster == "in-cluster" ||
-                (!server.empty() && glob_match(server, "https://kubernetes.default.svc"));
-    if (here) namespaces.push_back(destination["namespace"].text());
+  auto spec = object_["spec"];
+  if (spec["permitOnlyProjectScopedClusters"].bool_or(false) && place_.project != name_) return false;
+  auto negated = [](const std::string& pattern) { return pattern.starts_with('!'); };
+  auto matches = [&](const std::string& pattern, std::string_view text,
+                     bool (&rule)(std::string_view, std::string_view)) {
+    return negated(pattern) ? !rule(std::string_view(pattern).substr(1), text) : rule(pattern, text);
+  };
+  bool permitted = false;
+  for (const auto& entry : spec["destinations"].items()) {
+    auto server = entry["server"].text(), cluster = entry["name"].text(), inside = entry["namespace"].text();
+    bool own = !place_.remote;
+    bool by_server = !server.empty() && matches(server, place_.server, fits_server);
+    bool by_name = !cluster.empty() && (matches(cluster, place_.name, fits) || (own && cluster == own_name));
+    bool by_default = own && server.empty() && cluster.empty();
+    bool by_namespace = matches(inside, ns, fits);
+    if ((by_server || by_name || by_default) && by_namespace) {
+      permitted = true;
+      continue;
+    }
+    if ((negated(server) && !by_server) || (negated(cluster) && !by_name) || (negated(inside) && !by_namespace))
+      return false;
   }
-  return permitted(namespaces, ns);
+  return permitted;
 }
 
 Result<> Project::check(const Application& app) const {
@@ -65,7 +85,8 @@ Result<> Project::check(const Application& app) const {
     return fail(Kind::denied, "applications of namespace {} are not permitted in project '{}'", app.key.ns, name_);
   for (const auto& source : app.sources) TRY_OK(check_source(source.repo_url));
   if (!permits_namespace(app.ns))
-    return fail(Kind::denied, "application destination namespace {} is not permitted in project '{}'", app.ns, name_);
+    return fail(Kind::denied, "application destination namespace {}{} is not permitted in project '{}'", app.ns,
+                place_.remote ? " of " + place_.describe() : "", name_);
   return {};
 }
 
@@ -78,6 +99,7 @@ Result<> Project::check_source(const std::string& url) const {
 }
 
 std::string Project::refusal(const kube::Type& type, const std::string& ns) const {
+  if (auto outside = place_.refusal(type.kind, ns); !outside.empty()) return outside;
   if (!object_) return "";
   auto spec = object_["spec"];
   auto what = type.group().empty() ? type.kind : type.group() + "/" + type.kind;
@@ -92,6 +114,26 @@ std::string Project::refusal(const kube::Type& type, const std::string& ns) cons
   if (!allowed) return fmt::format("kind {} is not permitted in project '{}'", what, name_);
   if (!permits_namespace(ns)) return fmt::format("namespace {} is not permitted in project '{}'", ns, name_);
   return "";
+}
+
+Result<std::string> Project::acting_user(const Ctx& ctx, kube::Client& home, const Application& app) const {
+  auto accounts = object_["spec"]["destinationServiceAccounts"].items();
+  TRY(auto settings, home.get(ctx, {"v1", "ConfigMap"}, {std::string(home_namespace), "argocd-cm"}));
+  auto enabled = settings ? (*settings)["data"]["application.sync.impersonation.enabled"].text() : "";
+  // Argo CD wants it switched on; here a project that names accounts has said enough.
+  if (enabled == "false" || (accounts.empty() && enabled != "true")) return std::string();
+  for (const auto& entry : accounts) {
+    if (!fits_server(entry["server"].text(), place_.server) || !fits(entry["namespace"].text(), app.ns)) continue;
+    auto account = entry["defaultServiceAccount"].text();
+    if (trim(account).empty() || account.find_first_of("!*[]{}\\/ \r\n") != std::string::npos)
+      return fail(Kind::invalid, "project '{}': destinationServiceAccounts: \"{}\" is no name of a service account",
+                  name_, account);
+    auto ns = app.ns.empty() ? app.key.ns : app.ns;
+    return account.contains(':') ? "system:serviceaccount:" + account
+                                 : fmt::format("system:serviceaccount:{}:{}", ns, account);
+  }
+  return fail(Kind::denied, "project '{}' names no service account for {} and namespace {}", name_, place_.describe(),
+              app.ns);
 }
 
 std::optional<OrphanRules> Project::orphan_rules() const {

@@ -2,6 +2,7 @@
 // What an AppProject permits: sources, destinations, kinds, and when.
 #include "base/cron_window.h"
 #include "gitops/application.h"
+#include "gitops/clusters.h"
 #include "gitops/orphans.h"
 
 namespace slipway::gitops {
@@ -10,7 +11,7 @@ namespace slipway::gitops {
 class Project {
  public:
   // Errors: denied (a project that does not exist), invalid (sync windows that cannot be read).
-  static Result<Project> read(const Ctx& ctx, kube::Client& client, const Application& app);
+  static Result<Project> read(const Ctx& ctx, kube::Client& client, const Application& app, const Destination& place);
 
   // Errors: denied, naming the source, or the destination namespace.
   Result<> check(const Application& app) const;
@@ -18,6 +19,9 @@ class Project {
   Result<> check_source(const std::string& url) const;
   // Whether an object of this type may be put into this namespace ("" for cluster-scoped): "" or why not.
   std::string refusal(const kube::Type& type, const std::string& ns) const;
+  // As whom a sync writes to this destination (destinationServiceAccounts): a user's name, "" for ourselves. Errors:
+  // denied (the project has such accounts and none for it), invalid (no name of one).
+  Result<std::string> acting_user(const Ctx& ctx, kube::Client& home, const Application& app) const;
   // What it says of objects that no Application brought; nothing: it does not ask.
   std::optional<OrphanRules> orphan_rules() const;
   // Whether syncing is held back now: "" or by which window. What started before may go on where windows say so.
@@ -32,6 +36,7 @@ class Project {
   };
   Hold hold_at(const Application& app, WallTime now, bool by_hand) const;
   std::string name_;
+  Destination place_;
   kube::Object object_;  // empty: everything is permitted
 };
 

@@ -108,6 +108,146 @@ TEST(Project, ForbiddenKindsAreNeverAppliedAndFailTheSync) {
   EXPECT_EQ(phase_of(w.look_once()), "Succeeded");
 }
 
+// --- clusters ----------------------------------------------------------------------------------------------------
+
+struct Elsewhere {
+  const char* name;
+  const char* destinations;
+  const char* server;
+  const char* cluster;
+  bool permitted;
+  const char* more = "";
+};
+class PermitsClusters : public testing::TestWithParam<Elsewhere> {};
+TEST_P(PermitsClusters, Table) {
+  World w;
+  project(w, fmt::format("{{sourceRepos: ['*'], destinations: {}{}}}", GetParam().destinations, GetParam().more));
+  Destination place;
+  place.server = GetParam().server, place.name = GetParam().cluster;
+  if (place.name == "team") place.project = "default";
+  auto own = place.server == own_server;
+  if (!own)
+    place.remote = must(Remote::open("x", {}, [&](const auto&) { return Connection{w.api.client("x"), {}}; }, w.clock));
+  Application app;
+  app.ns = "shop", app.key = {"argocd", "shop"};
+  auto checked = must(Project::read(w.ctx(), *w.person, app, place)).check(app);
+  EXPECT_EQ(checked.has_value(), GetParam().permitted) << (checked ? "" : checked.error().what());
+  bool names_it = checked || own || checked.error().what().contains(place.server);
+  EXPECT_TRUE(names_it) << checked.error().what();
+}
+#define WEST "https://10.0.0.1:6443", "west"
+#define OWN "https://kubernetes.default.svc", "in-cluster"
+INSTANTIATE_TEST_SUITE_P(
+    Project, PermitsClusters,
+    testing::ValuesIn(std::to_array<Elsewhere>({
+        {"ByServer", "[{server: 'https://10.0.0.1:6443', namespace: shop}]", WEST, true},
+        {"ByServerGlob", "[{server: 'https://10.*', namespace: '*'}]", WEST, true},
+        {"AStarCrossesSlashes", "[{server: 'https://*', namespace: '*'}]", "https://h/k8s/clusters/c-1", "c", true},
+        {"ByName", "[{name: west, namespace: shop}]", WEST, true},
+        {"ByNameGlob", "[{name: 'w*', namespace: shop}]", WEST, true},
+        {"OtherServer", "[{server: 'https://10.0.0.2:6443', namespace: '*'}]", WEST, false},
+        {"OtherName", "[{name: east, namespace: '*'}]", WEST, false},
+        {"OtherNamespace", "[{name: west, namespace: dev}]", WEST, false},
+        {"NobodyIsNotEverybody", "[{namespace: '*'}]", WEST, false},
+        {"OurOwnNeedsNoName", "[{namespace: '*'}]", OWN, true},
+        {"OurOwnByName", "[{name: in-cluster, namespace: '*'}]", OWN, true},
+        {"OnlyOurOwn", "[{name: in-cluster, namespace: '*'}]", WEST, false},
+        {"AllButIt", "[{server: '*', namespace: '*'}, {name: '!west', namespace: '*'}]", WEST, false},
+        {"AllButAnother", "[{server: '*', namespace: '*'}, {name: '!east', namespace: '*'}]", WEST, true},
+        {"AllButItsServer", "[{server: '!https://10.0.0.1:6443', namespace: '*'}]", WEST, false},
+        {"AllButAnotherServer", "[{server: '!https://10.0.0.2:6443', namespace: '*'}]", WEST, true},
+        {"AllButItsNamespace", "[{server: '*', namespace: '*'}, {server: '*', namespace: '!shop'}]", WEST, false},
+        {"OnlyOfTheProject", "[{server: '*', namespace: '*'}]", WEST, false, ", permitOnlyProjectScopedClusters: true"},
+        {"OfTheProject", "[{server: '*', namespace: '*'}]", "https://t", "team", true,
+         ", permitOnlyProjectScopedClusters: true"},
+        {"OfTheProjectAndNotPermitted", "[{name: west, namespace: '*'}]", "https://t", "team", false,
+         ", permitOnlyProjectScopedClusters: true"},
+    })),
+    [](const auto& i) { return i.param.name; });
+
+// --- as whom -----------------------------------------------------------------------------------------------------
+
+struct Acting {
+  const char* name;
+  const char* accounts;
+  const char* enabled;  // argocd-cm's word
+  const char* user;     // or the error
+};
+class ActsAs : public testing::TestWithParam<Acting> {};
+TEST_P(ActsAs, Table) {
+  World w;
+  project(w, "{sourceRepos: ['*'], " HERE + std::string(GetParam().accounts) + "}");
+  if (*GetParam().enabled != 0) {
+    auto settings = kube::make_object({"v1", "ConfigMap"}, {"argocd", "argocd-cm"});
+    settings["data"]["application.sync.impersonation.enabled"] = GetParam().enabled;
+    must(w.person->create(w.ctx(), settings, {}));
+  }
+  Application app;
+  app.ns = "shop", app.key = {"argocd", "shop"};
+  auto user = must(Project::read(w.ctx(), *w.person, app, {})).acting_user(w.ctx(), *w.person, app);
+  EXPECT_EQ(user ? *user : user.error().what(), GetParam().user);
+}
+#define ACCOUNT(rest) ", destinationServiceAccounts: [{server: 'https://kubernetes.*', " rest "}]"
+INSTANTIATE_TEST_SUITE_P(
+    Project, ActsAs,
+    testing::ValuesIn(std::to_array<Acting>({
+        {"Nobody", "", "", ""},
+        {"NobodyThoughWanted", "", "true",
+         "project 'default' names no service account for cluster in-cluster (https://kubernetes.default.svc) and "
+         "namespace shop"},
+        {"InTheDestination", ACCOUNT("namespace: 'sh*', defaultServiceAccount: deployer"), "",
+         "system:serviceaccount:shop:deployer"},
+        {"Elsewhere", ACCOUNT("namespace: '*', defaultServiceAccount: 'ci:deployer'"), "true",
+         "system:serviceaccount:ci:deployer"},
+        {"SwitchedOff", ACCOUNT("namespace: '*', defaultServiceAccount: deployer"), "false", ""},
+        {"ForAnother", ACCOUNT("namespace: dev, defaultServiceAccount: deployer"), "",
+         "project 'default' names no service account for cluster in-cluster (https://kubernetes.default.svc) and "
+         "namespace shop"},
+        {"NoName", ACCOUNT("namespace: '*', defaultServiceAccount: '*'"), "",
+         "project 'default': destinationServiceAccounts: \"*\" is no name of a service account"},
+    })),
+    [](const auto& i) { return i.param.name; });
+
+TEST(Project, ASyncIsDoneByTheAccountOfTheProject) {
+  World w;
+  w.commit({{"a.yaml", config_map("a")}});
+  project(w, "{sourceRepos: ['*'], " HERE ACCOUNT("namespace: '*', defaultServiceAccount: deployer") "}");
+  w.application("syncPolicy: {automated: {prune: true, selfHeal: true}, retry: {limit: 0}}");
+  auto app = w.look_once();
+  EXPECT_EQ(phase_of(app), "Error");
+  EXPECT_TRUE(message_of(app).starts_with("nobody can be impersonated here")) << message_of(app);
+  std::vector<std::string> wrote;
+  auto deployer = std::make_shared<FaultClient>(w.api.client("deployer"));
+  deployer->before = [&](const std::string& what) -> Result<> {
+    wrote.push_back(what);
+    if (what == "apply ConfigMap shop/b") return fail(Kind::denied, "deployer cannot patch configmaps");
+    return {};
+  };
+  w.as_user = [&](const std::string& user) -> Result<std::shared_ptr<kube::Client>> {
+    EXPECT_EQ(user, "system:serviceaccount:shop:deployer");
+    return std::shared_ptr<kube::Client>(deployer);
+  };
+  w.client->writes.clear();
+  w.request();
+  app = w.look_once();
+  EXPECT_EQ(phase_of(app), "Succeeded") << message_of(app);
+  EXPECT_EQ(wrote, (std::vector<std::string>{"apply ConfigMap shop/a", "apply ConfigMap shop/a"}))
+      << "asked, then done";
+  for (const auto& write : w.client->writes) EXPECT_TRUE(write.ends_with("Application argocd/shop")) << write;
+  w.commit({{"b.yaml", config_map("b")}});
+  app = w.look_once();
+  EXPECT_EQ(phase_of(app), "Failed");
+  EXPECT_EQ(message_of(app), "ConfigMap shop/b: deployer cannot patch configmaps");
+  // What goes and what is put right are its doing as well.
+  wrote.clear();
+  w.commit({{"b.yaml", std::nullopt}, {"a.yaml", std::nullopt}, {"c.yaml", config_map("c")}});
+  EXPECT_EQ(phase_of(w.look_once()), "Succeeded");
+  w.merge({"v1", "ConfigMap"}, {"shop", "c"}, "{data: {v: by-hand}}");
+  w.look_once();
+  EXPECT_EQ(wrote, (std::vector<std::string>{"apply ConfigMap shop/c", "apply ConfigMap shop/c",
+                                             "remove ConfigMap shop/a", "apply ConfigMap shop/c"}));
+}
+
 // --- sync windows ------------------------------------------------------------------------------------------------
 
 struct Window {

@@ -79,7 +79,7 @@ Result<Progress> prune(const Ctx& ctx, Work& work) {
     return Progress{};
   }
   std::set<std::string> gone;  // uids
-  TRY(auto waiting, remove_waves(ctx, work.context.client, objects, work.app.options.propagation, gone));
+  TRY(auto waiting, remove_waves(ctx, work.writes(), objects, work.app.options.propagation, gone));
   for (const auto& object : objects) {
     if (!gone.contains(object.uid())) continue;
     LOG(info, "gitops.pruned", {"app", work.app.key.name}, {"object", object.describe()});

@@ -93,7 +93,50 @@ class Restricted final : public kube::Client {
   Guarded<std::map<std::string, bool>> answers_;
 };
 
+class Split final : public kube::Client {
+ public:
+  Split(kube::Client& reads, std::shared_ptr<kube::Client> writes) : reads_(reads), writes_(std::move(writes)) {}
+
+  Result<std::optional<kube::Object>> get(const Ctx& ctx, const kube::Type& type, const kube::Key& key) override {
+    return reads_.get(ctx, type, key);
+  }
+  Result<kube::ObjectList> list(const Ctx& ctx, const kube::Type& type, const kube::ListOptions& options) override {
+    return reads_.list(ctx, type, options);
+  }
+  Result<std::unique_ptr<kube::Watch>> watch(const Ctx& ctx, const kube::Type& type,
+                                             const kube::WatchOptions& options) override {
+    return reads_.watch(ctx, type, options);
+  }
+  Result<kube::Object> create(const Ctx& ctx, doc::Value object, const kube::WriteOptions& options) override {
+    return writes_->create(ctx, std::move(object), options);
+  }
+  Result<kube::Object> update(const Ctx& ctx, doc::Value object, const kube::WriteOptions& options) override {
+    return writes_->update(ctx, std::move(object), options);
+  }
+  Result<kube::Object> patch(const Ctx& ctx, const kube::Type& type, const kube::Key& key, kube::PatchType kind,
+                             const doc::Value& patch, const kube::WriteOptions& options) override {
+    return writes_->patch(ctx, type, key, kind, patch, options);
+  }
+  Result<kube::Object> apply(const Ctx& ctx, doc::Value object, const kube::WriteOptions& options) override {
+    return writes_->apply(ctx, std::move(object), options);
+  }
+  Result<> remove(const Ctx& ctx, const kube::Type& type, const kube::Key& key,
+                  const kube::RemoveOptions& options) override {
+    return writes_->remove(ctx, type, key, options);
+  }
+  Result<Resource> resource(const Ctx& ctx, const kube::Type& type) override { return reads_.resource(ctx, type); }
+  Result<std::vector<Resource>> resources(const Ctx& ctx) override { return reads_.resources(ctx); }
+
+ private:
+  kube::Client& reads_;
+  std::shared_ptr<kube::Client> writes_;
+};
+
 }  // namespace
+
+std::shared_ptr<kube::Client> writes_through(kube::Client& reads, std::shared_ptr<kube::Client> writes) {
+  return std::make_shared<Split>(reads, std::move(writes));
+}
 
 std::shared_ptr<kube::Client> restrict_to(std::shared_ptr<kube::Client> asks, std::shared_ptr<kube::Client> acts,
                                           std::string user) {

@@ -12,4 +12,8 @@ namespace slipway::gitops {
 std::shared_ptr<kube::Client> restrict_to(std::shared_ptr<kube::Client> asks, std::shared_ptr<kube::Client> acts,
                                           std::string user);
 
+// Reads through one client, which must outlive it, and writes (dry runs too) through another: what somebody may change
+// is theirs to answer for, what is there is ours to know.
+std::shared_ptr<kube::Client> writes_through(kube::Client& reads, std::shared_ptr<kube::Client> writes);
+
 }  // namespace slipway::gitops

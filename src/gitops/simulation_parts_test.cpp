@@ -129,21 +129,23 @@ std::vector<const Commit*> SimRepositories::heads_since(std::size_t number) cons
 // ---------------------------------------------------------------------------------------------------------
 
 Result<SimClient::Fate> SimClient::call(bool write) {
-  if (dead_) return fail(Kind::cancelled, "killed");
+  if (dead()) return fail(Kind::cancelled, "killed");
   ++calls_;
   if (around_.steps != nullptr) ++*around_.steps;
   if (around_.meanwhile && !inside_) {
     inside_ = true;
     around_.meanwhile();
     inside_ = false;
-    if (dead_) return fail(Kind::cancelled, "killed");
+    if (dead()) return fail(Kind::cancelled, "killed");
   }
-  if (left_ > 0 && --left_ == 0) {
-    dead_ = true;
+  auto& life = *around_.life;
+  if (life.left > 0 && --life.left == 0) {
+    life.dead = true;
     // Killed before the call, or after it and before its answer.
     if (!write || around_.dice->chance(500)) return fail(Kind::cancelled, "killed");
     return Fate::lost_answer;
   }
+  if (around_.away && around_.away()) return fail(Kind::unavailable, "no route to host");
   if (!around_.dice->chance(around_.fault_rate)) return Fate::fine;
   switch (around_.dice->below(write ? 5 : 3)) {
     case 0:
@@ -171,7 +173,7 @@ Result<kube::Object> SimClient::write(const Ctx& ctx, const std::string& verb, c
     around_.log->events.push_back({before ? kube::Event::Type::modified : kube::Event::Type::added, after});
   if (around_.wrote) around_.wrote(before.value_or(kube::Object()), after);
   if (fate == Fate::lost_answer)
-    return dead_ ? fail(Kind::cancelled, "killed") : fail(Kind::timeout, "no answer in time");
+    return dead() ? fail(Kind::cancelled, "killed") : fail(Kind::timeout, "no answer in time");
   return after;
 }
 
@@ -222,7 +224,7 @@ Result<> SimClient::remove(const Ctx& ctx, const kube::Type& type, const kube::K
   else
     around_.log->events.push_back({kube::Event::Type::modified, *after});
   if (fate == Fate::lost_answer)
-    return dead_ ? fail(Kind::cancelled, "killed") : fail(Kind::timeout, "no answer in time");
+    return dead() ? fail(Kind::cancelled, "killed") : fail(Kind::timeout, "no answer in time");
   return {};
 }
 Result<kube::Client::Resource> SimClient::resource(const Ctx& ctx, const kube::Type& type) {

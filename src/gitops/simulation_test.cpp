@@ -1,6 +1,8 @@
 // Deterministic simulation of the controllers: dice decide whose turn it is, what fails and who is killed; what must
 // never happen is looked for at every write, and when the faults stop everything must be as Git has it.
 //
+// Some worlds have a second cluster, which is away at times and whose Secret comes and goes.
+//
 //   SLIPWAY_SIMULATE=SEED     one world, told step by step on stderr
 //   SLIPWAY_SIMULATE_STEPS=N  how far to go; a million by default
 #include <cstdlib>
@@ -14,16 +16,17 @@ namespace slipway::gitops::sim {
 namespace {
 
 constexpr const char* url = "http://git/config";
+const detail::Lane own_lane, far_lane = "https://far";
 
 // One controller with its watches' places in the log.
 struct Seat {
-  std::shared_ptr<SimClient> client;
+  std::shared_ptr<SimClient> client, far;
   std::unique_ptr<detail::Dispatch> dispatch;
   struct Place {
     std::size_t next = 0;
     std::vector<kube::Event> first;  // `added` for what was there when it began
   };
-  std::map<kube::Type, Place> watches;
+  std::map<std::pair<detail::Lane, kube::Type>, Place> watches;
   std::size_t heads_at_look = 0;
   bool tears_down = false;
 };
@@ -35,7 +38,20 @@ cluster::TestApi& api() {
   return shared;
 }
 
+cluster::TestApi& far_api() {
+  static auto shared = cluster::make_test_api({.durable = false});
+  return shared;
+}
+
+kube::Object far_secret() {
+  return kube::Object(
+      must(doc::parse_yaml("{apiVersion: v1, kind: Secret, metadata: {name: far, namespace: argocd, labels: "
+                           "{argocd.argoproj.io/secret-type: cluster}}, stringData: {name: far, server: "
+                           "'https://far'}}")));
+}
+
 struct Rules {
+  bool fleet = false;  // the second Application goes to a second cluster
   std::size_t seats = 1;
   unsigned faults = 20;  // of a thousand calls
   bool chaos = true;     // what people and the outside do
@@ -51,8 +67,11 @@ class World {
         dice_(seed),
         repositories_(dice_),
         ns_(fmt::format("w{}", seed)),
-        person_(api().client("ada"), log_) {
-    if (!person_.get({"v1", "Namespace"}, {"", ns_})) person_.create(kube::make_object({"v1", "Namespace"}, {"", ns_}));
+        person_(api().client("ada"), log_),
+        far_person_(far_api().client("ada"), far_log_) {
+    for (auto* person : {&person_, &far_person_})
+      if (!person->get({"v1", "Namespace"}, {"", ns_}))
+        person->create(kube::make_object({"v1", "Namespace"}, {"", ns_}));
     for (int i = 0; i < 2; ++i) apps_.push_back(fmt::format("w{}-a{}", seed, i));
     Commit first;
     for (const auto& app : apps_) first[app] = some(app);
@@ -65,9 +84,10 @@ class World {
       person_.merge(detail::application_type, {"argocd", app}, "{metadata: {finalizers: null}}");
       person_.remove(detail::application_type, {"argocd", app});
     }
-    for (const auto& type : {config_map_type, job_type})
-      for (const auto& object : must(person_.client().list(Ctx(), type, {.ns = ns_})).items)
-        person_.remove(type, object.key());
+    for (auto* person : {&person_, &far_person_})
+      for (const auto& type : {config_map_type, job_type})
+        for (const auto& object : must(person->client().list(Ctx(), type, {.ns = ns_})).items)
+          person->remove(type, object.key());
   }
 
   void run(std::uint64_t until) {
@@ -104,7 +124,10 @@ class World {
   void act_outside();
   void edit_by_hand();
   void finish_jobs(bool well);
-  void subscribe(Seat& seat, const kube::Type& type);
+  void subscribe(Seat& seat, const kube::Type& type, const detail::Lane& lane = own_lane);
+  void move_far_cluster();
+  bool is_far(const std::string& app) const { return rules_.fleet && app == apps_.back(); }
+  Person& person_at(const std::string& app) const { return is_far(app) ? far_person_ : person_; }
   bool deliver(Seat& seat, bool twice);
   bool look(Seat& seat);
   bool check_repository(Seat& seat);
@@ -130,8 +153,9 @@ class World {
   SimClock clock_;
   SimRepositories repositories_;
   std::string ns_;
-  Log log_;
-  mutable Person person_;
+  Log log_, far_log_;
+  mutable Person person_, far_person_;
+  bool far_away_ = false, far_known_ = true;
   std::vector<std::string> apps_;
   std::vector<Seat> seats_ = [] {
     std::vector<Seat> list;
@@ -159,15 +183,16 @@ void World::add_application(const std::string& app) {
   auto text = fmt::format(
       "{{apiVersion: argoproj.io/v1alpha1, kind: Application, metadata: {{name: {}, namespace: argocd, finalizers: "
       "[resources-finalizer.argocd.argoproj.io/background]}}, spec: {{destination: {{server: "
-      "'https://kubernetes.default.svc', namespace: {}}}, source: {{repoURL: '{}', path: {}, targetRevision: main}}, "
+      "'{}', namespace: {}}}, source: {{repoURL: '{}', path: {}, targetRevision: main}}, "
       "syncPolicy: {{automated: {{prune: true, selfHeal: true}}, retry: {{limit: -1, backoff: {{duration: 1s, "
       "maxDuration: 10s}}}}}}}}}}",
-      app, ns_, url, app);
+      app, is_far(app) ? far_lane : std::string(own_server), ns_, url, app);
   person_.create(must(doc::parse_yaml(text)));
 }
 
 void World::restart(Seat& seat) {
-  Surroundings around{&steps_, &dice_, &log_, rules_.faults, {}, {}, {}};
+  Surroundings around;
+  around.steps = &steps_, around.dice = &dice_, around.log = &log_, around.fault_rate = rules_.faults;
   around.about_to_write = [this, &seat](const std::string& verb, const kube::Object& object) {
     about_to_write(seat, verb, object);
   };
@@ -182,20 +207,27 @@ void World::restart(Seat& seat) {
       act_outside();
     inside_ = false;
   };
+  auto far = around;
+  far.log = &far_log_, far.away = [this] { return far_away_; };
   seat.client = std::make_shared<SimClient>(api().client("slipway-gitops"), std::move(around));
-  seat.dispatch = std::make_unique<detail::Dispatch>(
-      seat.client, repositories_,
-      ControllerOptions{.ns = "argocd", .workers = 1, .resync = Millis(180000), .drift = {}}, clock_);
+  seat.far = std::make_shared<SimClient>(far_api().client("slipway-gitops"), std::move(far));
+  ControllerOptions options{.ns = "argocd", .workers = 1, .resync = Millis(180000), .drift = {}};
+  options.connect = [&seat](const kube::Kubeconfig&) -> Result<Connection> {
+    return Connection{seat.far, [far = seat.far](const Ctx&) { return far->reach(); }};
+  };
+  seat.dispatch = std::make_unique<detail::Dispatch>(seat.client, repositories_, std::move(options), clock_);
   seat.watches.clear();
+  seat.dispatch->clusters_listed(far_known_ ? std::vector{far_secret()} : std::vector<kube::Object>());
   subscribe(seat, detail::application_type);
 }
 
-void World::subscribe(Seat& seat, const kube::Type& type) {
-  auto& place = seat.watches[type];
-  place.next = log_.events.size();
+void World::subscribe(Seat& seat, const kube::Type& type, const detail::Lane& lane) {
+  auto& place = seat.watches[{lane, type}];
+  place.next = (lane == far_lane ? far_log_ : log_).events.size();
   place.first.clear();
   auto ns = type == detail::application_type ? "argocd" : ns_;
-  for (auto& object : must(person_.client().list(Ctx(), type, {.ns = ns})).items)
+  auto& person = lane == far_lane ? far_person_ : person_;
+  for (auto& object : must(person.client().list(Ctx(), type, {.ns = ns})).items)
     if (type != detail::application_type || object.name().starts_with(ns_ + "-"))
       place.first.push_back({kube::Event::Type::added, std::move(object)});
 }
@@ -205,36 +237,45 @@ bool World::deliver(Seat& seat, bool twice) {
   if (seat.watches.empty()) return false;
   auto skip = dice_.below(seat.watches.size());
   for (std::size_t n = 0; n < seat.watches.size(); ++n) {
-    auto& [type, place] = *std::next(seat.watches.begin(), static_cast<long>((skip + n) % seat.watches.size()));
+    auto& [what, place] = *std::next(seat.watches.begin(), static_cast<long>((skip + n) % seat.watches.size()));
+    const auto& [lane, type] = what;
+    const auto& events = (lane == far_lane ? far_log_ : log_).events;
     std::optional<kube::Event> event;
     if (!place.first.empty()) {
       event = place.first.back();
       if (!twice) place.first.pop_back();
     } else {
-      while (place.next < log_.events.size() && log_.events[place.next].object.type() != type) ++place.next;
-      if (place.next == log_.events.size()) continue;
-      event = log_.events[place.next];
+      while (place.next < events.size() && events[place.next].object.type() != type) ++place.next;
+      if (place.next == events.size()) continue;
+      event = events[place.next];
       if (!twice) ++place.next;
     }
     if (type == detail::application_type)
       seat.dispatch->application_event(*event);
     else
-      seat.dispatch->object_event(*event);
+      seat.dispatch->object_event(*event, lane);
     return true;
   }
   return false;
 }
 
 bool World::look(Seat& seat) {
-  auto key = seat.dispatch->applications().try_pop();
+  auto place = seat.dispatch->clusters().remote(far_lane);
+  if (place && place->remote->due()) seat.dispatch->check_cluster(ctx(), *place);
+  auto lane = dice_.chance(500) ? far_lane : own_lane;
+  auto key = seat.dispatch->applications(lane).try_pop();
+  if (!key) {
+    lane = lane.empty() ? far_lane : own_lane;
+    key = seat.dispatch->applications(lane).try_pop();
+  }
   if (!key) return false;
   seat.heads_at_look = repositories_.heads();
   auto before = person_.get(detail::application_type, *key);
   seat.tears_down = before && before->deleting();
   std::set<kube::Type> wanted;
-  seat.dispatch->look_at(ctx(), *key, [&](const kube::Type& type) { wanted.insert(type); });
+  seat.dispatch->look_at(ctx(), *key, [&](const kube::Type& type) { wanted.insert(type); }, lane);
   for (const auto& type : wanted)
-    if (!seat.watches.contains(type)) subscribe(seat, type);
+    if (!seat.watches.contains({lane, type})) subscribe(seat, type, lane);
   if (told_) {
     auto app = person_.get(detail::application_type, *key);
     if (app)
@@ -265,7 +306,7 @@ void World::act(Seat& seat) {
   } else if (turn < 93 && dice_.chance(300)) {
     tell("a watch lost its place");
     seat.dispatch->missed_events();
-    for (auto& [type, place] : seat.watches) subscribe(seat, type);
+    for (auto& [what, place] : seat.watches) subscribe(seat, what.second, what.first);
   } else if (rules_.chaos) {
     act_outside();
   }
@@ -292,25 +333,44 @@ void World::edit_by_hand() {
   kube::Key key{ns_, fmt::format("{}-m{}", app, dice_.below(4))};
   tell("by hand: {}", key.name);
   if (dice_.chance(500))
-    person_.remove(config_map_type, key);
+    person_at(app).remove(config_map_type, key);
   else
-    person_.merge(config_map_type, key, "{data: {v: by-hand}}");
+    person_at(app).merge(config_map_type, key, "{data: {v: by-hand}}");
 }
 
 void World::finish_jobs(bool well) {
-  for (const auto& job : must(person_.client().list(Ctx(), job_type, {.ns = ns_})).items) {
-    if (job["status"]["conditions"].present()) continue;
-    person_.merge(job_type, job.key(),
-                  well ? "{status: {conditions: [{type: Complete, status: 'True'}]}}"
-                       : "{status: {conditions: [{type: Failed, status: 'True', message: no}]}}",
-                  "status");
+  for (auto* person : {&person_, &far_person_})
+    for (const auto& job : must(person->client().list(Ctx(), job_type, {.ns = ns_})).items) {
+      if (job["status"]["conditions"].present()) continue;
+      person->merge(job_type, job.key(),
+                    well ? "{status: {conditions: [{type: Complete, status: 'True'}]}}"
+                         : "{status: {conditions: [{type: Failed, status: 'True', message: no}]}}",
+                    "status");
+    }
+}
+
+// It goes away, or nobody is to know it any more. Whoever deletes an Application then leaves its objects behind, as he
+// is told: that does not happen here.
+void World::move_far_cluster() {
+  auto app = person_.get(detail::application_type, {"argocd", apps_.back()});
+  if (!rules_.fleet) return;
+  if (dice_.chance(500)) {
+    far_away_ = !far_away_;
+    tell("the far cluster is {}", far_away_ ? "away" : "there");
+  } else if (!far_known_ || (app && !app->deleting())) {
+    far_known_ = !far_known_;
+    tell("the far cluster's Secret is {}", far_known_ ? "there" : "gone");
+    for (auto& seat : seats_)
+      if (seat.dispatch)
+        seat.dispatch->cluster_event(
+            {far_known_ ? kube::Event::Type::added : kube::Event::Type::deleted, far_secret()});
   }
 }
 
 void World::act_outside() {
   auto& app = dice_.pick(apps_);
   kube::Key key{"argocd", app};
-  switch (dice_.below(14)) {
+  switch (dice_.below(15)) {
     case 0:
     case 1:
       if (!repositories_.rotten()) commit_something();
@@ -340,7 +400,7 @@ void World::act_outside() {
       person_.merge(detail::application_type, key, "{metadata: {annotations: {argocd.argoproj.io/refresh: hard}}}");
       break;
     case 11:
-      if (dice_.chance(300)) {
+      if (dice_.chance(300) && (far_known_ || !is_far(app))) {
         tell("{} is deleted", app);
         person_.remove(detail::application_type, key);
       } else if (!person_.get(detail::application_type, key)) {
@@ -350,6 +410,9 @@ void World::act_outside() {
     case 12:
       if (dice_.chance(100))
         person_.merge(detail::application_type, key, "{status: {operationState: {phase: Terminating}}}");
+      break;
+    case 13:
+      move_far_cluster();
       break;
     default:
       for (auto& seat : seats_)
@@ -422,7 +485,7 @@ void World::check_deletion_hook(const std::string& app, const kube::Object& appl
   if (application["status"]["deletionState"]["phase"].text().empty())
     return violate(fmt::format("{} {} is made before a try is recorded", object.kind(), object.name()));
   if (object.annotation("argocd.argoproj.io/hook") != "PostDelete" || rules_.seats > 1) return;
-  for (const auto& left : must(person_.client().list(Ctx(), config_map_type, {.ns = ns_})).items)
+  for (const auto& left : must(person_at(app).client().list(Ctx(), config_map_type, {.ns = ns_})).items)
     if (app_of(left) == app && left.annotation("argocd.argoproj.io/hook").empty())
       violate(fmt::format("{} is made and {} is still there", object.name(), left.name()));
 }
@@ -456,9 +519,12 @@ std::string World::rest() const {
   }
   std::map<std::string, std::string> wanted, found;
   for (const auto& [app, desired] : repositories_.head()) wanted.insert(desired.maps.begin(), desired.maps.end());
-  for (const auto& object : must(person_.client().list(Ctx(), config_map_type, {.ns = ns_})).items)
-    if (!app_of(object).empty() && object.annotation("argocd.argoproj.io/hook").empty())
-      found[object.name()] = object["data"]["v"].text();
+  for (auto* person : {&person_, &far_person_})
+    for (const auto& object : must(person->client().list(Ctx(), config_map_type, {.ns = ns_})).items)
+      if (!app_of(object).empty() && object.annotation("argocd.argoproj.io/hook").empty()) {
+        found[object.name()] = object["data"]["v"].text();
+        if (person != &person_at(app_of(object))) found[object.name()] += " in the wrong cluster";
+      }
   if (wanted == found) return "";
   std::string text = "the cluster is not as Git has it:";
   for (const auto& [name, value] : wanted) text += fmt::format(" want {}={}", name, value);
@@ -479,12 +545,15 @@ void World::drain(Seat& seat) {
 std::string World::settle() {
   tell("no more faults");
   rules_.chaos = false, rules_.faults = 0;
+  if (!far_known_)
+    for (auto& seat : seats_) seat.dispatch->cluster_event({kube::Event::Type::added, far_secret()});
+  far_known_ = true, far_away_ = false;
   repositories_.gone = false;
   repositories_.restore();
   auto last = repositories_.head();
   for (auto& [app, desired] : last) desired.broken = false;
   repositories_.commit(std::move(last));
-  for (auto& seat : seats_) seat.client->set_fault_rate(0);
+  for (auto& seat : seats_) seat.client->set_fault_rate(0), seat.far->set_fault_rate(0);
   std::string why;
   auto end = clock_.now() + std::chrono::hours(2);
   while (wrong_.empty() && clock_.now() < end) {
@@ -510,7 +579,10 @@ std::uint64_t number(const char* name, std::uint64_t otherwise) {
 
 Rules rules_of(std::uint64_t seed) {
   // Most worlds have one controller; every fifth has two that know nothing of each other.
-  return {.seats = seed % 5 == 4 ? 2U : 1U, .faults = static_cast<unsigned>(seed % 3 * 20), .chaos = true};
+  return {.fleet = seed % 2 == 1,
+          .seats = seed % 5 == 4 ? 2U : 1U,
+          .faults = static_cast<unsigned>(seed % 3 * 20),
+          .chaos = true};
 }
 
 std::string simulate(std::uint64_t seed, std::uint64_t& steps, bool told) {
@@ -546,10 +618,10 @@ TEST_P(Worlds, SLOW_KeepTheirPromises) {
 INSTANTIATE_TEST_SUITE_P(Simulation, Worlds, testing::Range(0, slices));
 
 // One scenario, killed at each of its calls in turn.
-TEST_F(Simulation, AKillAtEveryCall) {
+void kill_at_every_call(bool fleet) {
   for (std::uint64_t at = 1;; ++at) {
     std::uint64_t steps = 0;
-    World world(1'000'000 + at, {.seats = 1, .faults = 0, .chaos = false}, steps, false);
+    World world(1'000'000 + at, {.fleet = fleet, .seats = 1, .faults = 0, .chaos = false}, steps, false);
     world.seats().front().client->kill_after(at);
     auto killed = world.seats().front().client;
     world.drain(world.seats().front());
@@ -560,6 +632,8 @@ TEST_F(Simulation, AKillAtEveryCall) {
     ASSERT_LT(at, 1000U);
   }
 }
+TEST_F(Simulation, AKillAtEveryCall) { kill_at_every_call(false); }
+TEST_F(Simulation, AKillAtEveryCallWithTwoClusters) { kill_at_every_call(true); }
 
 TEST_F(Simulation, IsTheSameForOneSeed) {
   std::uint64_t first = 0, second = 0;

@@ -87,7 +87,7 @@ std::vector<kube::Type> types_of(const AppStatus& status, const std::vector<Task
 
 // Nothing can be said of the objects: what the last good look found stays on show, and a request is answered.
 Looked unknown(const Ctx& ctx, const kube::Object& application, AppStatus status, std::string type, std::string message,
-               Millis again) {
+               std::optional<Millis> again) {
   status.sync = "Unknown";
   if (status.health.empty()) status.health = "Unknown";
   if (auto request = application["operation"]; request["sync"].present()) {
@@ -161,6 +161,15 @@ void note_orphans(const SyncContext& context, const Application& app, const Proj
 }
 
 }  // namespace
+
+Result<Looked> look_without(const Ctx& ctx, const SyncContext& context, const kube::Object& application,
+                            const Error& why) {
+  const auto& front = front_of(application.type());
+  auto status = front.status_from(application);
+  if (application.deleting()) return detail::tear_down_without(ctx, context, application, std::move(status), why);
+  auto type = why.retryable() || why.is(Kind::denied) ? "ComparisonError" : "InvalidSpecError";
+  return unknown(ctx, application, std::move(status), type, why.what(), std::nullopt);
+}
 
 Result<Looked> look(const Ctx& ctx, const SyncContext& context, const kube::Object& application) {
   const auto& front = front_of(application.type());

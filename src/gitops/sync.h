@@ -3,6 +3,7 @@
 // needs to know is in the object's status and in the cluster, so it may be killed anywhere and called again.
 #include <functional>
 
+#include "gitops/clusters.h"
 #include "gitops/customizations.h"
 #include "gitops/heal_pacer.h"
 #include "gitops/source.h"
@@ -37,6 +38,9 @@ struct SyncContext {
   // else it is no longer told of such objects.
   std::function<std::vector<InventoryEntry>(const Application&, bool wanted)> orphans = {};
   std::shared_ptr<const Customizations> customizations = {};  // of Argo CD's Applications; null for none
+  std::shared_ptr<const Destination> place = {};  // whose client `client` is; null: our own cluster
+  // A client that writes to the destination as this user; may be empty: nobody can be impersonated.
+  std::function<Result<std::shared_ptr<kube::Client>>(const std::string& user)> as_user = {};
 };
 
 struct Looked {
@@ -49,5 +53,9 @@ struct Looked {
 // `application` as read just now. Errors: unavailable and the like; what is wrong with the application itself goes
 // into its conditions.
 Result<Looked> look(const Ctx& ctx, const SyncContext& context, const kube::Object& application);
+// What is left to say when its destination cannot be used: nothing is changed, nothing counts as gone. One that is to
+// be deleted waits for its cluster, or goes alone when no Secret describes that any more (`why` is not_found).
+Result<Looked> look_without(const Ctx& ctx, const SyncContext& context, const kube::Object& application,
+                            const Error& why);
 
 }  // namespace slipway::gitops

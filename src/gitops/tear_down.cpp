@@ -58,6 +58,19 @@ class TearDown {
     return std::move(looked_);
   }
 
+  // Nobody can delete there any more, and nothing must keep the Application for ever (as in Argo CD): or it waits.
+  Result<Looked> run_without(const Error& why) {
+    auto ours = [&](std::string_view finalizer) { return front_.is_our_finalizer(finalizer); };
+    if (!is_held_by(ours)) return std::move(looked_);
+    if (!why.is(Kind::not_found)) return still_there(waits_for("its destination: " + why.what(), Millis(180000)));
+    LOG(warn, "gitops.objects_left_behind", {"app", application_.key().str()}, {"why", why.what()},
+        {"objects", status_.inventory.size()});
+    TRY_OK(let_go(ours));
+    context_.comparer.forget(application_.key().str());
+    context_.renderer.forget(application_.key());
+    return std::move(looked_);
+  }
+
  private:
   using Finalizer = std::function<bool(std::string_view)>;
 
@@ -263,6 +276,11 @@ class TearDown {
 Result<Looked> tear_down(const Ctx& ctx, const SyncContext& context, const kube::Object& application,
                          AppStatus status) {
   return TearDown(ctx, context, application, std::move(status)).run();
+}
+
+Result<Looked> tear_down_without(const Ctx& ctx, const SyncContext& context, const kube::Object& application,
+                                 AppStatus status, const Error& why) {
+  return TearDown(ctx, context, application, std::move(status)).run_without(why);
 }
 
 Result<kube::Object> hold_for_hooks(const Ctx& ctx, kube::Client& home, const kube::Object& application,

@@ -21,14 +21,19 @@ bool SyncWindow::concerns(const Application& app) const {
     return std::any_of(patterns.begin(), patterns.end(),
                        [&](const auto& p) { return p == "*" || glob_match(p, word); });
   };
-  std::string_view cluster = app.cluster_name.empty() ? std::string_view("https://kubernetes.default.svc")
-                                                      : std::string_view(app.cluster_name);
+  // By server or by name, whichever the Application says: a window is for the cluster.
+  auto cluster = [&](const std::vector<std::string>& patterns) {
+    bool own = app.server == own_server || (app.server.empty() && app.cluster_name.empty());
+    return (!app.server.empty() && any(patterns, app.server)) ||
+           (!app.cluster_name.empty() && any(patterns, app.cluster_name)) ||
+           (own && (any(patterns, own_server) || any(patterns, own_name)));
+  };
   struct Match {
     bool given, fits;
   };
   const std::array matches{Match{!applications.empty(), any(applications, app.key.name)},
                            Match{!namespaces.empty(), any(namespaces, app.ns)},
-                           Match{!clusters.empty(), any(clusters, cluster) || any(clusters, "in-cluster")}};
+                           Match{!clusters.empty(), cluster(clusters)}};
   if (all_of) return std::all_of(matches.begin(), matches.end(), [](const Match& m) { return !m.given || m.fits; });
   return std::any_of(matches.begin(), matches.end(), [](const Match& m) { return m.fits; });
 }

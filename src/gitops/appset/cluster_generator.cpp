@@ -1,19 +1,12 @@
 // The clusters that Argo CD's Secrets name, and our own. Rules: Argo CD's cluster generator.
-#include "base/encode.h"
 #include "base/text.h"
 #include "gitops/application.h"
 #include "gitops/appset/detail.h"
+#include "gitops/clusters.h"
 #include "kube/selector.h"
 
 namespace slipway::gitops::appset::detail {
 namespace {
-
-constexpr std::string_view here = "https://kubernetes.default.svc";
-
-Result<std::string> entry(const kube::Object& secret, std::string_view key) {
-  auto text = secret["data"][key].text();
-  return text.empty() ? Result<std::string>(secret["stringData"][key].text()) : from_base64(text);
-}
 
 doc::Map texts(const kube::StringMap& map) {
   doc::Map out;
@@ -42,24 +35,24 @@ Result<Params> from_clusters(const Call& call, doc::View clusters) {
   bool all = selector["matchLabels"].members().empty() && selector["matchExpressions"].items().empty();
   if (!all) labels = kube::LabelSelector::from(selector);
   if (!labels) return selector.wrong(labels.error().what());
-  TRY(auto secrets, call.world.client.list(call.ctx, {"v1", "Secret"},
-                                           {.ns = std::string(home_namespace),
-                                            .label_selector = "argocd.argoproj.io/secret-type=cluster"}));
+  TRY(auto secrets,
+      call.world.client.list(call.ctx, {"v1", "Secret"},
+                             {.ns = std::string(home_namespace), .label_selector = std::string(cluster_secrets)}));
   Params out;
   bool described = false;  // our own cluster has a Secret as well
   auto values = clusters["values"];
   for (const auto& secret : secrets.items) {
-    TRY_IN(auto name, secret.describe(), entry(secret, "name"));
-    TRY_IN(auto server, secret.describe(), entry(secret, "server"));
-    TRY_IN(auto project, secret.describe(), entry(secret, "project"));
-    described = described || server == here;
+    TRY_IN(auto name, secret.describe(), secret_text(secret, "name"));
+    TRY_IN(auto server, secret.describe(), secret_text(secret, "server"));
+    TRY_IN(auto project, secret.describe(), secret_text(secret, "project"));
+    described = described || server == own_server;
     if (!all && !labels->matches(secret.labels())) continue;
     TRY(auto params, params_of(call, name, server, project, secret, values));
     out.push_back(std::move(params));
   }
   // A selector is for labels, and the cluster we run in has none.
   if (all && !described) {
-    TRY(auto params, params_of(call, "in-cluster", std::string(here), "", {}, values));
+    TRY(auto params, params_of(call, std::string(own_name), std::string(own_server), "", {}, values));
     out.push_back(std::move(params));
   }
   if (!clusters["flatList"].bool_or(false)) return out;

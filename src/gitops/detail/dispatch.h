@@ -2,6 +2,10 @@
 // Who is looked at and when: events of watches and repositories in, one look at a time out. The controller's threads
 // and the simulation's dice call the same functions. All of it may be lost at any time: a new one starts from the
 // watches' first events.
+//
+// Applications wait in lanes, one a cluster, "" for our own: who is slow or away has his own queue, his own workers and
+// holds up nobody else. An Application whose destination names no cluster is in our own lane: all there is to do is to
+// say so.
 #include <atomic>
 #include <functional>
 
@@ -12,6 +16,8 @@
 
 namespace slipway::gitops::detail {
 
+using Lane = std::string;  // a server's address
+
 inline const kube::Type application_type{"argoproj.io/v1alpha1", "Application"};
 
 // Threads: any.
@@ -20,10 +26,15 @@ class Dispatch {
   Dispatch(std::shared_ptr<kube::Client> client, Repositories& repositories, ControllerOptions options,
            const Clock& clock);
 
+  // Told of a lane that has Applications to look at, and (needed: no) of one that has none and whose cluster is
+  // described otherwise than before. Set before events come.
+  std::function<void(const Lane&, bool needed)> serve;
+
   void application_event(const kube::Event& event);
   // An event of a managed object wakes the Application that its tracking id names, unless a look has seen that version.
-  void object_event(const kube::Event& event);
-  void missed_events();  // of any kind
+  void object_event(const kube::Event& event, const Lane& lane = {});
+  void missed_events();                  // of any kind
+  void missed_events(const Lane& lane);  // of objects of one cluster
   // Of the ConfigMap that customizations are in.
   void settings_event(const kube::Event& event);
   void settings_missed();
@@ -33,11 +44,18 @@ class Dispatch {
   // Told once, when the first project asks for them. Before any look.
   void when_orphans_are_wanted(std::function<void()> call) { orphans_wanted_ = std::move(call); }
   void repository_changed(const std::string& url);
+  // The Secrets that describe clusters: all there are, and one that is made, changed or gone.
+  void clusters_listed(const std::vector<kube::Object>& secrets);
+  void cluster_event(const kube::Event& event);
+  // Asks whether the cluster answers; its Applications are looked at when that is news.
+  void check_cluster(const Ctx& ctx, const Destination& place);
+  const Clusters& clusters() const { return clusters_; }
 
-  KeyedQueue<kube::Key>& applications() { return queue_; }
+  KeyedQueue<kube::Key>& applications(const Lane& lane = {});
   KeyedQueue<std::string>& repositories() { return urls_; }
-  // Looks at an Application that the queue gave, and gives it back. What is to be watched goes to `watch`.
-  void look_at(const Ctx& ctx, const kube::Key& key, const std::function<void(const kube::Type&)>& watch);
+  // Looks at an Application that the lane's queue gave, and gives it back. What is to be watched goes to `watch`.
+  using Watcher = std::function<void(const kube::Type&)>;
+  void look_at(const Ctx& ctx, const kube::Key& key, const Watcher& watch, const Lane& lane = {});
   // Brings a repository that the queue gave up to date, wakes the Applications whose files it changed.
   void check_repository(const Ctx& ctx, const std::string& plain_url);
   Renderer& renderer() { return renderer_; }
@@ -54,7 +72,10 @@ class Dispatch {
     std::set<std::string> own;  // versions that our last look wrote
     std::string orphans_of;     // the namespace whose orphaned objects it is told of
     Clock::time_point again;    // when to look though nothing happens
-    Millis pause{50};           // before the next try after an error
+    Target target;
+    Lane lane;
+    bool busy = false, missed = false;  // somebody looks at it; it came up meanwhile, in another lane
+    Millis pause{50};                   // before the next try after an error
   };
   struct Source {
     std::string url;          // as it was written
@@ -67,7 +88,14 @@ class Dispatch {
     std::map<std::string, std::set<kube::Key>> orphan_readers;  // by namespace
     bool orphans_asked = false;
   };
-  bool wake(const kube::Key& key, const std::function<void(Wake&)>& note);
+  // Where it waits, when it is ours; null else.
+  KeyedQueue<kube::Key>* wake(const kube::Key& key, const std::function<void(Wake&)>& note, const Lane* only = nullptr);
+  void wake_all(const std::function<bool(const Known&)>& which);
+  Lane lane_of(const Target& target) const;
+  bool note_target(const kube::Object& application);  // whether it was not known yet
+  void redirect(const Clusters::Changed& changed, bool all);
+  bool claim(const kube::Key& key, const Lane& lane);
+  void release(const kube::Key& key);
   void forget(const kube::Key& key);
   std::vector<InventoryEntry> orphans_of(const Application& app, bool wanted);
   void read_orphans_no_more(State& state, const kube::Key& key);
@@ -77,9 +105,10 @@ class Dispatch {
   void refresh_sources(const Ctx& ctx, const kube::Object& application);
   Result<> update_repository(const Ctx& ctx, const std::string& plain_url);
   std::optional<Millis> nothing_new(const kube::Key& key);
-  void look_and_plan(const Ctx& ctx, const kube::Key& key, const std::function<void(const kube::Type&)>& watch);
-  Result<std::optional<Millis>> look_once(const Ctx& ctx, const kube::Key& key,
-                                          const std::function<void(const kube::Type&)>& watch);
+  void look_and_plan(const Ctx& ctx, const kube::Key& key, const Watcher& watch, KeyedQueue<kube::Key>& queue);
+  Result<std::optional<Millis>> look_once(const Ctx& ctx, const kube::Key& key, const Watcher& watch);
+  SyncContext context_for(std::shared_ptr<const Destination> place, std::shared_ptr<const Customizations> customized);
+  Result<Looked> look_there(const Ctx& ctx, const kube::Object& application);
   Result<std::shared_ptr<const Customizations>> customizations(const Ctx& ctx);
   Result<> write_status(const Ctx& ctx, const kube::Object& application, Looked& looked);
   Millis resync_pause(std::string_view of) const;
@@ -94,7 +123,9 @@ class Dispatch {
   std::function<void()> orphans_wanted_;
   ControllerOptions options_;
   const Clock& clock_;
-  KeyedQueue<kube::Key> queue_;
+  Clusters clusters_;
+  KeyedQueue<kube::Key> queue_;                                          // of our own lane
+  Guarded<std::map<Lane, std::unique_ptr<KeyedQueue<kube::Key>>>> far_;  // of the others; never taken away
   KeyedQueue<std::string> urls_;  // repositories that moved or are to be polled, by plain_url
   Guarded<State> state_;
   Guarded<std::shared_ptr<const Customizations>> customizations_;  // null: not read yet

@@ -5,21 +5,26 @@
 
 namespace slipway::gitops::detail {
 
-// From the start, and again after a loss with jittered back-off, until the context stops. A gap: events were missed.
+// From the start, and again after a loss with jittered back-off, until the context stops. A version that is too old
+// means that events were missed: a gap.
 template <class OnEvent, class OnGap>
-void follow(const Ctx& ctx, kube::Client& client, const kube::Type& type, const std::string& ns,
+void follow(const Ctx& ctx, kube::Client& client, const kube::Type& type, kube::WatchOptions which,
             const OnEvent& on_event, const OnGap& on_gap) {
   Millis pause{50};
   std::string version;
+  auto lost = [&](const Error& error) {
+    if (!error.is(Kind::conflict) || version.empty()) return;
+    version.clear();
+    on_gap();
+  };
   while (ctx.alive()) {
-    auto watch = client.watch(ctx, type, {.ns = ns, .resource_version = version});
+    which.resource_version = version;
+    auto watch = client.watch(ctx, type, which);
+    if (!watch) lost(watch.error());
     while (watch && ctx.alive()) {
       auto event = (*watch)->next(ctx);
       if (!event) {
-        if (event.error().is(Kind::conflict)) {
-          version.clear();
-          on_gap();
-        }
+        lost(event.error());
         break;
       }
       pause = Millis(50);

@@ -13,9 +13,11 @@ struct Work {
   const Project& project;
   const std::vector<Task>& tasks;
   AppStatus& status;
-  std::string blocked;             // by which dependency, "" for none
-  bool request_taken = false;      // the Application's `operation` is recorded and removed
-  std::set<std::string> versions;  // of the Application, as this look wrote it
+  std::string blocked;                   // by which dependency, "" for none
+  bool request_taken = false;            // the Application's `operation` is recorded and removed
+  std::set<std::string> versions;        // of the Application, as this look wrote it
+  std::shared_ptr<kube::Client> writer = nullptr;  // as whom the project has it done; null: ourselves
+  kube::Client& writes() const { return writer ? *writer : context.client; }
 };
 
 // Takes the next steps that are possible now; updates the status to what is then live. Gives when to look again even
@@ -28,6 +30,9 @@ Result<Looked> tear_down(const Ctx& ctx, const SyncContext& context, const kube:
 // Application with them. Errors: conflict (somebody else changed it meanwhile).
 Result<kube::Object> hold_for_hooks(const Ctx& ctx, kube::Client& home, const kube::Object& application,
                                     const std::vector<Task>& tasks);
+// The same when nothing can be deleted there: it waits, or goes alone when there is no such cluster any more.
+Result<Looked> tear_down_without(const Ctx& ctx, const SyncContext& context, const kube::Object& application,
+                                 AppStatus status, const Error& why);
 
 enum class Plan { nothing, operate, heal, wait };
 struct Decision {

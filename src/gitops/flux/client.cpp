@@ -6,7 +6,6 @@
 #include "base/text.h"
 #include "doc/yaml.h"
 #include "gitops/flux/objects.h"
-#include "kube/http_client.h"
 
 namespace slipway::gitops::flux {
 namespace {
@@ -43,18 +42,36 @@ Result<kube::Kubeconfig> kubeconfig_of(const Ctx& ctx, kube::Client& home, const
   return kube::parse_kubeconfig(text, "/");
 }
 
+// Asked before the first call, and again when it is time: what is known to be away costs no waiting.
+Result<std::shared_ptr<kube::Client>> client_there(const Ctx& ctx, Remote& remote, const std::string& user) {
+  if (remote.due()) remote.check(ctx);
+  if (auto why = remote.away(); !why.empty()) return fail(Kind::unavailable, "{}", why);
+  return user.empty() ? Result<std::shared_ptr<kube::Client>>(remote.client()) : remote.as(user);
+}
+
 }  // namespace
 
+Result<std::shared_ptr<Remote>> Remotes::of(const Ctx& ctx, const kube::Key& kustomization,
+                                            const kube::Kubeconfig& config) {
+  auto entries = entries_.lock();
+  auto& mine = (*entries)[kustomization];
+  if (mine.remote && mine.config == config) return mine.remote;
+  mine = {config, nullptr};
+  for (const auto& [key, other] : *entries)
+    if (other.remote && other.config == config) return mine.remote = other.remote;
+  TRY(mine.remote, Remote::open("cluster " + config.server, config, connect_, *ctx.clock, patience_));
+  return mine.remote;
+}
+
 Result<std::shared_ptr<kube::Client>> client_of(const Ctx& ctx, kube::Client& home, const kube::Object& kustomization,
-                                                const AsUser& as_user) {
+                                                const AsUser& as_user, Remotes& remotes) {
   auto spec = kustomization["spec"];
   auto account = spec["serviceAccountName"].text();
   auto user = account.empty() ? "" : fmt::format("system:serviceaccount:{}:{}", kustomization.ns(), account);
   if (spec["kubeConfig"].present()) {
     TRY(auto config, kubeconfig_of(ctx, home, kustomization));
-    config.impersonate = user;
-    TRY(auto client, kube::connect(config));
-    return std::shared_ptr<kube::Client>(std::move(client));
+    TRY(auto remote, remotes.of(ctx, kustomization.key(), config));
+    return client_there(ctx, *remote, user);
   }
   if (user.empty()) return std::shared_ptr<kube::Client>();
   if (!as_user) return spec["serviceAccountName"].wrong("nobody can be impersonated here");

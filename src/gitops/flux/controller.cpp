@@ -58,6 +58,7 @@ struct FluxController::Rep {
   Comparer comparer;
   HealPacer pacer;
   ControllerOptions options;
+  Remotes remotes;
   KeyedQueue<Item> queue;
   struct Watched {
     std::map<kube::Type, std::jthread> threads;
@@ -70,7 +71,11 @@ struct FluxController::Rep {
   Ctx ctx;
 
   Rep(std::shared_ptr<kube::Client> c, Repositories& r, ControllerOptions o)
-      : client(std::move(c)), repositories(r), renderer(r, o.learned), options(std::move(o)) {}
+      : client(std::move(c)),
+        repositories(r),
+        renderer(r, o.learned),
+        options(std::move(o)),
+        remotes(options.connect, options.patience) {}
 
   void take(const kube::Event& event);
   void note(Watched& state, const Item& item, const kube::Object& object);
@@ -102,6 +107,7 @@ void FluxController::Rep::take(const kube::Event& event) {
     for (auto& [url, items] : state->by_url) items.erase(item);
     comparer.forget(item.key.str());
     renderer.forget(item.key);
+    if (item.type == kustomization_type) remotes.forget(item.key);
   } else {
     note(*state, item, event.object);
     auto text = said(event.object);
@@ -128,7 +134,7 @@ void FluxController::Rep::follow(const kube::Type& type) {
     auto keys = watched.lock()->kustomizations;
     for (const auto& key : keys) queue.add({kustomization_type, key});
   };
-  detail::follow(ctx, *client, type, "", of_event, all);
+  detail::follow(ctx, *client, type, {}, of_event, all);
 }
 
 void FluxController::Rep::watch_types(const std::vector<kube::Type>& types) {
@@ -164,22 +170,26 @@ Result<std::optional<Millis>> FluxController::Rep::look_at_kustomization(const k
   }
   TRY(auto interval, duration(object["spec"]["interval"], Millis(600000)));
   TRY(auto retry, duration(object["spec"]["retryInterval"], interval));
-  // What cannot be done at all is told where people look for it.
+  bool elsewhere = object["spec"]["kubeConfig"].present();
+  // What cannot be done at all is told where people look for it; what was begun meanwhile is not forgotten for it.
   auto refused = [&](const Error& error, std::string type) -> Result<std::optional<Millis>> {
-    if (error.retryable() || error.is(Kind::cancelled) || error.is(Kind::conflict)) return Fail(error);
-    auto status = flux_front().status_from(object);
+    bool later = error.retryable() && elsewhere;
+    if ((error.retryable() && !later) || error.is(Kind::cancelled) || error.is(Kind::conflict)) return Fail(error);
+    TRY(auto now, client->get(ctx, object.type(), object.key()));
+    if (!now) return std::optional<Millis>();
+    auto status = flux_front().status_from(*now);
     status.conditions.push_back({std::move(type), error.what()});
-    TRY_OK(write(object, flux_front().to_doc(status, object, rfc3339(ctx.clock->wall()))));
-    return std::optional(retry);
+    TRY_OK(write(*now, flux_front().to_doc(status, *now, rfc3339(ctx.clock->wall()))));
+    return std::optional(later ? std::min(retry, Millis(30000)) : retry);
   };
-  auto target = client_of(ctx, *client, object, options.as_user);
-  if (!target) return refused(target.error(), "InvalidSpecError");
+  auto target = client_of(ctx, *client, object, options.as_user, remotes);
+  if (!target) return refused(target.error(), target.error().retryable() ? "SyncError" : "InvalidSpecError");
   SyncContext context{*target ? **target : *client, renderer, comparer, pacer, options.drift, client.get()};
   auto found = look(ctx, context, object);
   if (!found) return refused(found.error(), "SyncError");
   auto& looked = *found;
   // Objects of another cluster are not watched: they are compared at the interval.
-  if (!object["spec"]["kubeConfig"].present()) watch_types(looked.types);
+  if (!elsewhere) watch_types(looked.types);
   if (!looked.status.is_null()) TRY_OK(write(object, looked.status));
   return std::optional(looked.again ? std::min(*looked.again, interval) : interval);
 }
@@ -241,7 +251,7 @@ Result<> FluxController::run(const Ctx& ctx) {
   auto follow = [&](const kube::Type& type) {
     threads.emplace_back([this, type] {
       detail::follow(
-          rep_->ctx, *rep_->client, type, "", [this](const kube::Event& event) { rep_->take(event); }, [] {});
+          rep_->ctx, *rep_->client, type, {}, [this](const kube::Event& event) { rep_->take(event); }, [] {});
     });
   };
   follow(kustomization_type);

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "gitops/application.h"
+#include "gitops/remote.h"
 #include "kube/client.h"
 
 namespace slipway::gitops::flux {
@@ -38,10 +39,30 @@ struct InventoryId {
 doc::Value inventory_entry(const kube::Type& type, const kube::Key& key);
 std::optional<InventoryId> inventory_id(doc::View entry);
 
+// The clusters that Kustomizations name by kubeconfig: one Remote for all that say the same, as long as somebody does.
+// Threads: any.
+class Remotes {
+ public:
+  explicit Remotes(Connect connect, Patience patience)
+      : connect_(connect ? std::move(connect) : connect_by_http()), patience_(patience) {}
+  // Errors: invalid.
+  Result<std::shared_ptr<Remote>> of(const Ctx& ctx, const kube::Key& kustomization, const kube::Kubeconfig& config);
+  void forget(const kube::Key& kustomization) { entries_.lock()->erase(kustomization); }
+
+ private:
+  struct Entry {
+    kube::Kubeconfig config;
+    std::shared_ptr<Remote> remote;
+  };
+  Connect connect_;
+  Patience patience_;
+  Guarded<std::map<kube::Key, Entry>> entries_;
+};
+
 // The client that a Kustomization's objects are applied with: spec.kubeConfig (a Secret with a kubeconfig) and
-// spec.serviceAccountName; null: our own. Errors: invalid, not_found, denied.
+// spec.serviceAccountName; null: our own. Errors: invalid, not_found, denied, unavailable (the other cluster is away).
 using AsUser = std::function<std::shared_ptr<kube::Client>(const std::string& user)>;
 Result<std::shared_ptr<kube::Client>> client_of(const Ctx& ctx, kube::Client& home, const kube::Object& kustomization,
-                                                const AsUser& as_user);
+                                                const AsUser& as_user, Remotes& remotes);
 
 }  // namespace slipway::gitops::flux

@@ -88,6 +88,12 @@ struct Log {
   std::vector<kube::Event> events;
 };
 
+// What one controller has left of its life, whichever API it calls.
+struct Life {
+  std::uint64_t left = 0;  // calls; 0: for ever
+  bool dead = false;
+};
+
 // What happens around the calls of one controller.
 struct Surroundings {
   std::uint64_t* steps = nullptr;
@@ -97,6 +103,8 @@ struct Surroundings {
   std::function<void()> meanwhile;                                                   // others act, now and then
   std::function<void(const std::string& verb, const kube::Object&)> about_to_write;  // real writes only
   std::function<void(const kube::Object& before, const kube::Object& after)> wrote;
+  std::function<bool()> away = {};  // nobody answers there
+  std::shared_ptr<Life> life = std::make_shared<Life>();
 };
 
 // One controller's way to the API. After a kill every call is refused: whatever its caller does then is lost.
@@ -104,8 +112,8 @@ class SimClient final : public kube::Client {
  public:
   SimClient(std::shared_ptr<kube::Client> behind, Surroundings around)
       : behind_(std::move(behind)), around_(std::move(around)) {}
-  void kill_after(std::uint64_t calls) { left_ = calls; }
-  bool dead() const { return dead_; }
+  void kill_after(std::uint64_t calls) { around_.life->left = calls; }
+  bool dead() const { return around_.life->dead; }
   std::uint64_t calls() const { return calls_; }
   void set_fault_rate(unsigned in_thousand) { around_.fault_rate = in_thousand; }
 
@@ -122,6 +130,10 @@ class SimClient final : public kube::Client {
                   const kube::RemoveOptions& options) override;
   Result<Resource> resource(const Ctx& ctx, const kube::Type& type) override;
   Result<std::vector<Resource>> resources(const Ctx& ctx) override { return behind_->resources(ctx); }
+  Result<> reach() {
+    TRY_OK(call(false));
+    return {};
+  }
 
  private:
   enum class Fate { fine, refused, lost_answer };
@@ -130,8 +142,8 @@ class SimClient final : public kube::Client {
                              bool dry_run, const doc::Value& object, const std::function<Result<kube::Object>()>& real);
   std::shared_ptr<kube::Client> behind_;
   Surroundings around_;
-  std::uint64_t left_ = 0, calls_ = 0;  // left: 0 for ever
-  bool dead_ = false, inside_ = false;
+  std::uint64_t calls_ = 0;
+  bool inside_ = false;
 };
 
 // Writes of people and of the rest of the cluster, seen by watches too.

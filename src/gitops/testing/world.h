@@ -119,7 +119,15 @@ class FaultClient final : public kube::Client {
 
 // One Application "shop" of http://git/config into namespace shop, looked at by hand as the controller would.
 struct World {
-  cluster::TestApi api = cluster::make_test_api({.crds = path::builtin_crds(), .namespaces = {"argocd"}});
+  // What the API server's webhooks would do to ConfigMaps.
+  std::function<void(doc::Value& next)> webhook;
+  cluster::TestApi api = cluster::make_test_api(
+      {.crds = path::builtin_crds(),
+       .namespaces = {"argocd"},
+       .admit = [this](const Ctx&, const auto&, const std::string&, const kube::Object&, doc::Value& next) -> Result<> {
+         if (webhook && next.str_at({"kind"}) == "ConfigMap") webhook(next);
+         return {};
+       }});
   std::shared_ptr<FaultClient> client = std::make_shared<FaultClient>(api.client("gitops"));
   std::shared_ptr<kube::Client> person = api.client("ada");
   TestRepositories repositories;
@@ -129,10 +137,14 @@ struct World {
   std::unique_ptr<HealPacer> pacer = std::make_unique<HealPacer>(clock);
   std::vector<Drift> drifts;
   std::optional<Millis> again;
+  std::shared_ptr<const Destination> place;  // whose objects `client` has; null: our own cluster's
+  std::function<Result<std::shared_ptr<kube::Client>>(const std::string& user)> as_user;
   static constexpr std::string_view url = "http://git/config";
   kube::Key key{"argocd", "shop"};
 
   World() { must(person->create(ctx(), kube::make_object({"v1", "Namespace"}, {"", "shop"}), {})); }
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
   Ctx ctx() const {
     Ctx context;
     context.clock = &clock;
@@ -160,6 +172,7 @@ struct World {
     if (!app) return {};
     SyncContext context{*client, *renderer, *comparer, *pacer, [this](const Drift& drift) { drifts.push_back(drift); }};
     TRY(context.customizations, read_customizations(ctx(), *person));
+    context.place = place, context.as_user = as_user;
     TRY(auto looked, look(ctx(), context, *app));
     again = looked.again;
     if (looked.status.is_null()) return {};
