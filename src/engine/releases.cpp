@@ -52,13 +52,24 @@ struct Seen {
   std::string why;
 };
 
+// The other cluster that the environment's Application goes to; null: our own.
+Result<std::shared_ptr<kube::Client>> other_cluster(const Ctx& ctx, House& house,
+                                                    const path::Environment& environment) {
+  if (environment.application.empty() || !house.gitops) return nullptr;
+  TRY(auto application,
+      house.client->get(ctx, application_type, {std::string(gitops::home_namespace), environment.application}));
+  return application ? house.gitops->elsewhere(*application) : nullptr;
+}
+
 // How far the workload of this service and digest is in its namespace.
-Result<Seen> look_at_workload(const Ctx& ctx, House& house, const std::string& ns, const std::string& digest) {
+Result<Seen> look_at_workload(const Ctx& ctx, House& house, kube::Client& client, const std::string& ns, const std::string& digest) {
   TRY(auto customizations, gitops::read_customizations(ctx, *house.client));
   for (const auto& type : {kube::Type{"argoproj.io/v1alpha1", "Rollout"}, kube::Type{"apps/v1", "Deployment"},
                            kube::Type{"apps/v1", "StatefulSet"}}) {
-    TRY(auto list, house.client->list(ctx, type, {.ns = ns}));
-    for (const auto& workload : list.items) {
+    auto list = client.list(ctx, type, {.ns = ns});
+    if (!list && list.error().is(Kind::not_found)) continue;  // not every cluster has Rollouts
+    if (!list) return Fail(std::move(list).error());
+    for (const auto& workload : list->items) {
       if (!carries(workload, digest)) continue;
       if (workload["status"]["abort"].bool_or(false))
         return Seen{Seen::State::failed, workload["status"]["message"].str_or("the rollout was aborted")};
@@ -216,7 +227,9 @@ Result<std::optional<Millis>> look_at_release(const Ctx& ctx, House& house, cons
   auto spec = (*release)["spec"];
   TRY(auto place, place_of(ctx, house, spec["service"].text(), spec["environment"].text()));
   if (!place) return later;
-  TRY(auto seen, look_at_workload(ctx, house, place->environment.ns, spec["digest"].text()));
+  TRY(auto other, other_cluster(ctx, house, place->environment));
+  TRY(auto seen, look_at_workload(ctx, house, other ? *other : *house.client, place->environment.ns, spec["digest"].text()));
+  if (other) later = Millis(5000);  // nothing tells of its workloads here
   if (seen.state == Seen::State::coming) {
     auto message = (*release)["status"]["message"].text();
     if (message != seen.why) {

@@ -1,6 +1,7 @@
 // app list, get, sync, history: Applications.
 #include "base/time.h"
 #include "cli/command.h"
+#include "gitops/clusters.h"
 
 namespace slipway::cli {
 namespace {
@@ -22,6 +23,14 @@ Result<kube::Object> get_app(const Ctx& ctx, kube::Client& client, const std::st
   return *object;
 }
 
+// As the Application names it.
+std::string cluster_of(const kube::Object& app) {
+  auto destination = app["spec"]["destination"];
+  if (gitops::Target::of(destination).own()) return std::string(gitops::own_name);
+  auto name = destination["name"].text();
+  return name.empty() ? destination["server"].text() : name;
+}
+
 Result<int> list(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto client, connect(ctx, arguments));
   TRY(auto apps, client->list(ctx, application, {}));
@@ -32,13 +41,13 @@ Result<int> list(const Ctx& ctx, const Arguments& arguments, Io& io) {
     auto status = app["status"];
     rows.push_back({app.name(), paint(io, status["sync"]["status"].str_or("Unknown")),
                     paint(io, status["health"]["status"].str_or("Unknown")),
-                    status["sync"]["revision"].text().substr(0, 7), app["spec"]["destination"]["namespace"].text(),
-                    app["spec"]["source"]["path"].text()});
+                    status["sync"]["revision"].text().substr(0, 7), cluster_of(app),
+                    app["spec"]["destination"]["namespace"].text(), app["spec"]["source"]["path"].text()});
   }
   if (io.json())
     io.document(documents);
   else
-    io.table({"NAME", "SYNC", "HEALTH", "REVISION", "NAMESPACE", "PATH"}, rows);
+    io.table({"NAME", "SYNC", "HEALTH", "REVISION", "CLUSTER", "NAMESPACE", "PATH"}, rows);
   return 0;
 }
 
@@ -53,6 +62,8 @@ Result<int> get(const Ctx& ctx, const Arguments& arguments, Io& io) {
   io.line(fmt::format("{}  {}  {}  {}", io.paint(Io::Paint::bold, app.name()),
                       paint(io, status["sync"]["status"].text()), paint(io, status["health"]["status"].text()),
                       status["sync"]["revision"].text().substr(0, 12)));
+  io.line(
+      fmt::format("  to: {} namespace {}", cluster_of(app), app["spec"]["destination"]["namespace"].str_or("default")));
   if (auto message = status["health"]["message"].text(); !message.empty()) io.line("  " + message);
   for (const auto& condition : status["conditions"].items())
     io.line(fmt::format("  {}: {}", io.paint(Io::Paint::bad, condition["type"].text()), condition["message"].text()));

@@ -5,6 +5,7 @@
 #include "cli/app_objects.h"
 #include "doc/patch.h"
 #include "doc/yaml.h"
+#include "gitops/clusters.h"
 #include "gitops/compare.h"
 #include "gitops/customizations.h"
 
@@ -29,14 +30,21 @@ struct Difference {
   std::string id, state, text;  // changed, missing, extra, refused
 };
 
-Result<std::optional<Difference>> compare(const Ctx& ctx, kube::Client& client, const gitops::Application& app,
+// Where an Application's objects are, as its Secret lets us in.
+struct There {
+  kube::Client& client;
+  std::string name;
+};
+
+Result<std::optional<Difference>> compare(const Ctx& ctx, const There& there, const gitops::Application& app,
                                           const gitops::Task& task, Io& io) {
+  auto& client = there.client;
   TRY(auto live, client.get(ctx, task.type, task.key));
   auto name = task.id();
+  auto cluster = fmt::format("{}/{}", there.name, name);
   if (!live)
-    return std::optional(
-        Difference{name, "missing",
-                   doc::unified_diff("", doc::print_yaml(comparable(task.object)), "cluster/" + name, "git/" + name)});
+    return std::optional(Difference{
+        name, "missing", doc::unified_diff("", doc::print_yaml(comparable(task.object)), cluster, "git/" + name)});
   TRY(auto desired, gitops::applied_over(ctx, app, task, *live));
   for (const auto& warning : desired.warnings) io.note(warning);
   auto would = client.apply(ctx, desired.object,
@@ -44,9 +52,11 @@ Result<std::optional<Difference>> compare(const Ctx& ctx, kube::Client& client, 
   if (!would && (would.error().is(Kind::invalid) || would.error().is(Kind::denied)))
     return std::optional(Difference{name, "refused", would.error().what() + "\n"});
   if (!would) return Fail(std::move(would).error());
-  auto text = doc::unified_diff(doc::print_yaml(comparable(live->value()), {.sort_keys = true}),
-                                doc::print_yaml(comparable(would->value()), {.sort_keys = true}), "cluster/" + name,
-                                "git/" + name);
+  auto sides = gitops::compared_sides(app, *live, *would);
+  if (sides.live == sides.would) return std::optional<Difference>();
+  auto text =
+      doc::unified_diff(doc::print_yaml(comparable(live->value()), {.sort_keys = true}),
+                        doc::print_yaml(comparable(would->value()), {.sort_keys = true}), cluster, "git/" + name);
   if (text.empty()) return std::optional<Difference>();
   return std::optional(Difference{name, "changed", std::move(text)});
 }
@@ -71,7 +81,13 @@ Result<int> diff(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto customizations, gitops::read_customizations(ctx, *client));
   gitops::customize(app, std::move(customizations));
   TRY(auto objects, rendered_at(ctx, arguments, app, arguments.get("revision")));
-  TRY(auto resources, client->resources(ctx));
+  TRY(auto place, gitops::destination_of(ctx, *client, gitops::Target::of((*object)["spec"]["destination"])));
+  There there{place->remote ? *place->remote->client() : *client, "cluster"};
+  if (place->remote) {
+    there.name = place->name.empty() ? place->server : place->name;
+    if (!io.json()) io.note(fmt::format("{}: compared with {}", name, place->describe()));
+  }
+  TRY_IN(auto resources, place->describe(), there.client.resources(ctx));
   for (auto& one : objects) {  // as the sync places them: the destination's namespace where none is written
     auto kind = one.str_at({"kind"}), version = one.str_at({"apiVersion"});
     bool namespaced = std::none_of(resources.begin(), resources.end(), [&](const auto& r) {
@@ -84,7 +100,7 @@ Result<int> diff(const Ctx& ctx, const Arguments& arguments, Io& io) {
   std::vector<Difference> differences;
   for (const auto& task : tasks) {
     if (task.hook) continue;
-    TRY(auto found, compare(ctx, *client, app, task, io));
+    TRY_IN(auto found, place->describe(), compare(ctx, there, app, task, io));
     if (found) differences.push_back(*std::move(found));
   }
   for (const auto& resource : (*object)["status"]["resources"].items())
