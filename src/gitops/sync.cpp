@@ -143,8 +143,10 @@ Result<> compare_all(const Ctx& ctx, const SyncContext& context, const Applicati
 // it.
 void note_orphans(const SyncContext& context, const Application& app, const Project& project, AppStatus& status) {
   constexpr std::size_t most_shown = 50;
-  if (!context.orphans || context.away != nullptr) return;
   auto rules = project.orphan_rules();
+  if (context.place && context.place->remote && rules && rules->warn)
+    add_condition(status, "OrphanedResourceWarning", "orphaned resources of another cluster are not looked for");
+  if (!context.orphans || context.away != nullptr) return;
   auto found = context.orphans(app, rules.has_value());
   if (!rules) return;
   std::set<std::string> wanted;
