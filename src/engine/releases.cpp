@@ -62,7 +62,8 @@ Result<std::shared_ptr<kube::Client>> other_cluster(const Ctx& ctx, House& house
 }
 
 // How far the workload of this service and digest is in its namespace.
-Result<Seen> look_at_workload(const Ctx& ctx, House& house, kube::Client& client, const std::string& ns, const std::string& digest) {
+Result<Seen> look_at_workload(const Ctx& ctx, House& house, kube::Client& client, const std::string& ns,
+                              const std::string& digest) {
   TRY(auto customizations, gitops::read_customizations(ctx, *house.client));
   for (const auto& type : {kube::Type{"argoproj.io/v1alpha1", "Rollout"}, kube::Type{"apps/v1", "Deployment"},
                            kube::Type{"apps/v1", "StatefulSet"}}) {
@@ -228,7 +229,8 @@ Result<std::optional<Millis>> look_at_release(const Ctx& ctx, House& house, cons
   TRY(auto place, place_of(ctx, house, spec["service"].text(), spec["environment"].text()));
   if (!place) return later;
   TRY(auto other, other_cluster(ctx, house, place->environment));
-  TRY(auto seen, look_at_workload(ctx, house, other ? *other : *house.client, place->environment.ns, spec["digest"].text()));
+  TRY(auto seen,
+      look_at_workload(ctx, house, other ? *other : *house.client, place->environment.ns, spec["digest"].text()));
   if (other) later = Millis(5000);  // nothing tells of its workloads here
   if (seen.state == Seen::State::coming) {
     auto message = (*release)["status"]["message"].text();

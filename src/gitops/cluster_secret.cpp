@@ -42,13 +42,15 @@ Result<> read_tls(doc::View tls, kube::Kubeconfig& into) {
   TRY(into.client_key_pem, pem(tls["keyData"]));
   if (into.client_certificate_pem.empty() != into.client_key_pem.empty())
     return tls.wrong("want both certData and keyData, or neither");
-  if (!into.verify && !into.ca_pem.empty()) return tls["insecure"].wrong("is true and there is caData, want one of them");
+  if (!into.verify && !into.ca_pem.empty())
+    return tls["insecure"].wrong("is true and there is caData, want one of them");
   return {};
 }
 
 Result<> read_config(doc::View config, kube::Kubeconfig& into) {
-  static const std::vector<std::string> known{"username",      "password",           "bearerToken", "tlsClientConfig",
-                                              "awsAuthConfig", "execProviderConfig", "proxyUrl",    "disableCompression"};
+  static const std::vector<std::string> known{"username",        "password",          "bearerToken",
+                                              "tlsClientConfig", "awsAuthConfig",     "execProviderConfig",
+                                              "proxyUrl",        "disableCompression"};
   if (!config.value().is_map()) return config.wrong("want a map");
   // Programs that give credentials are somebody's code with our rights, next to all our secrets.
   for (auto key : {"execProviderConfig", "awsAuthConfig"})

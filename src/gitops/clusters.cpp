@@ -11,9 +11,9 @@ namespace slipway::gitops {
 std::string Destination::refusal(const std::string& kind, const std::string& ns) const {
   if (namespaces.empty()) return "";
   if (ns.empty())
-    return cluster_resources ? ""
-                             : fmt::format("{} is cluster-scoped, and the Secret of {} manages namespaces only", kind,
-                                           describe());
+    return cluster_resources
+               ? ""
+               : fmt::format("{} is cluster-scoped, and the Secret of {} manages namespaces only", kind, describe());
   if (std::find(namespaces.begin(), namespaces.end(), ns) != namespaces.end()) return "";
   return fmt::format("namespace {} is none of those that the Secret of {} manages: {}", ns, describe(),
                      join(namespaces, ", "));

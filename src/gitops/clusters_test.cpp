@@ -31,8 +31,7 @@ TEST_P(ClusterSecretRead, Table) {
   if (text.empty())
     text = fmt::format("{} {} {}|{}|{}|{} {} {}|{} {} {} {}", read.name, read.server, read.project,
                        join(read.namespaces, ","), read.cluster_resources, in.token, in.user, in.password,
-                       in.verify ? "verify" : "insecure", in.ca_pem, in.client_certificate_pem,
-                       in.client_key_pem);
+                       in.verify ? "verify" : "insecure", in.ca_pem, in.client_certificate_pem, in.client_key_pem);
   EXPECT_EQ(text, GetParam().want);
   EXPECT_FALSE(text.contains("s3cret"));
 }
@@ -45,8 +44,7 @@ INSTANTIATE_TEST_SUITE_P(
          "west https://west:6443 ||false|t  |verify CA  "},
         {"Basic", AT ", config: '{\"username\":\"u\",\"password\":\"p\",\"tlsClientConfig\":{\"insecure\":true}}'",
          "west https://west:6443 ||false| u p|insecure   "},
-        {"Certificate",
-         AT ", config: '{\"tlsClientConfig\":{\"certData\":\"Qw==\",\"keyData\":\"Sw==\"}}'",
+        {"Certificate", AT ", config: '{\"tlsClientConfig\":{\"certData\":\"Qw==\",\"keyData\":\"Sw==\"}}'",
          "west https://west:6443 ||false|  |verify  C K"},
         {"Scope", AT ", project: team, namespaces: 'a, b,', clusterResources: 'true', shard: '3'",
          "west https://west:6443 team|a,b|true|  |verify   "},
@@ -93,11 +91,11 @@ TEST(Clusters, AreFoundByServerAndByName) {
   EXPECT_EQ(find("", "in-cluster"), own);
   EXPECT_EQ(find("", ""), own);
   EXPECT_EQ(find("", "west"), "the Secrets of clusters were not read yet");
-  auto changed = clusters.replace({secret("a", "name: west, server: 'https://west/'"),
-                                   secret("b", "name: east, server: 'https://east', config: nothing"),
-                                   secret("c", "name: twin, server: 'https://one'"),
-                                   secret("d", "name: twin, server: 'https://two'"),
-                                   secret("e", "name: here, server: 'https://kubernetes.default.svc', namespaces: shop")});
+  auto changed = clusters.replace(
+      {secret("a", "name: west, server: 'https://west/'"),
+       secret("b", "name: east, server: 'https://east', config: nothing"),
+       secret("c", "name: twin, server: 'https://one'"), secret("d", "name: twin, server: 'https://two'"),
+       secret("e", "name: here, server: 'https://kubernetes.default.svc', namespaces: shop")});
   EXPECT_TRUE(changed.contains("west") && changed.contains("https://west") && changed.contains("here"));
   struct Case {
     const char *server, *name, *want;
@@ -124,7 +122,8 @@ TEST(Clusters, AreFoundByServerAndByName) {
   // Labels say nothing; another token is another cluster as far as anybody knows.
   EXPECT_TRUE(clusters.set(secret("a", "name: west, server: 'https://west'")).empty());
   auto before = must(clusters.find({"", "west"}));
-  EXPECT_FALSE(clusters.set(secret("a", "name: west, server: 'https://west', config: '{\"bearerToken\":\"t\"}'")).empty());
+  EXPECT_FALSE(
+      clusters.set(secret("a", "name: west, server: 'https://west', config: '{\"bearerToken\":\"t\"}'")).empty());
   EXPECT_NE(must(clusters.find({"", "west"})), before);
   EXPECT_EQ(clusters.drop({"argocd", "a"}), (Clusters::Changed{"https://west", "west"}));
   EXPECT_EQ(find("", "west"), "destination: there is no cluster named \"west\"");
@@ -194,7 +193,9 @@ class Elsewhere final : public kube::Client {
 TEST(RemoteCluster, IsLeftAloneWhileItIsAway) {
   World w;
   auto behind = std::make_shared<Elsewhere>(w.api.client("x"));
-  auto connect = [&](const kube::Kubeconfig&) -> Result<Connection> { return Connection{behind, [=](const Ctx&) { return behind->reach(); }}; };
+  auto connect = [&](const kube::Kubeconfig&) -> Result<Connection> {
+    return Connection{behind, [=](const Ctx&) { return behind->reach(); }};
+  };
   auto remote = must(Remote::open("cluster west", {}, connect, w.clock));
   auto get = [&] {
     auto got = remote->client()->get(w.ctx(), {"v1", "Namespace"}, {"", "shop"});
@@ -273,11 +274,11 @@ struct Fleet {
     thread = {};
   }
   void describe(std::string_view name, std::string_view server, std::string_view token = "t") {
-    must(client->apply(ctx,
-                       secret(name, fmt::format("name: {}, server: '{}', config: '{{\"bearerToken\":\"{}\"}}'", name,
-                                                server, token))
-                           .copy(),
-                       {.force = true}));
+    must(client->apply(
+        ctx,
+        secret(name, fmt::format("name: {}, server: '{}', config: '{{\"bearerToken\":\"{}\"}}'", name, server, token))
+            .copy(),
+        {.force = true}));
   }
   void application(std::string_view name, std::string_view destination) {
     auto text = fmt::format(
@@ -334,7 +335,10 @@ TEST(Fleet, DeploysToAClusterThatASecretDescribes) {
   fleet.until_value(*fleet.there, "a", "2");
   fleet.until(*fleet.there, {"v1", "ConfigMap"}, {"shop", "b"}, [](const kube::Object& o) { return !o; });
   // One of the same name here is none of its business.
-  must(fleet.client->create(fleet.ctx, must(doc::parse_yaml(config_map("a", "mine", "argocd.argoproj.io/tracking-id: 'shop:/ConfigMap:shop/a'") + "")), {}));
+  must(fleet.client->create(
+      fleet.ctx,
+      must(doc::parse_yaml(config_map("a", "mine", "argocd.argoproj.io/tracking-id: 'shop:/ConfigMap:shop/a'") + "")),
+      {}));
   must(fleet.client->remove(fleet.ctx, application_type, {"argocd", "shop"}, {}));
   fleet.until(*fleet.client, application_type, {"argocd", "shop"}, [](const kube::Object& o) { return !o; });
   EXPECT_FALSE(fleet.has(*fleet.there, "a"));
@@ -406,7 +410,8 @@ TEST(Fleet, WhatTheClusterForbidsIsShown) {
   fleet.application("shop", "name: west");
   auto app = fleet.until(*fleet.client, application_type, {"argocd", "shop"},
                          [](const kube::Object& o) { return phase_of(o) == "Failed"; });
-  EXPECT_TRUE(message_of(app).contains("namespace shop is none of those that the Secret of cluster west")) << message_of(app);
+  EXPECT_TRUE(message_of(app).contains("namespace shop is none of those that the Secret of cluster west"))
+      << message_of(app);
   EXPECT_FALSE(fleet.has(*fleet.there, "a"));
 }
 

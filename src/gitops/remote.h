@@ -23,10 +23,10 @@ using Connect = std::function<Result<Connection>(const kube::Kubeconfig&)>;
 Connect connect_by_http();
 
 struct Patience {
-  Millis answer{5000};   // for check()'s question
-  Millis call{40000};    // for any other: the webhooks of an API server may take 30 s
-  Millis well{30000};    // between questions while it answers
-  Millis first{1000};    // after it did not, doubled each time
+  Millis answer{5000};  // for check()'s question
+  Millis call{40000};   // for any other: the webhooks of an API server may take 30 s
+  Millis well{30000};   // between questions while it answers
+  Millis first{1000};   // after it did not, doubled each time
   Millis longest{30000};
 };
 
@@ -43,7 +43,7 @@ class Remote {
 
   // Asks whether it answers; one at a time. Gives whether that is another answer than before.
   bool check(const Ctx& ctx);
-  bool due() const;               // it is time to check
+  bool due() const;                    // it is time to check
   Result<> await_due(const Ctx& ctx);  // Errors: cancelled, timeout
   // Why it is away, "" when it is not, or nobody asked yet.
   std::string away() const;

@@ -38,7 +38,7 @@ struct SyncContext {
   // else it is no longer told of such objects.
   std::function<std::vector<InventoryEntry>(const Application&, bool wanted)> orphans = {};
   std::shared_ptr<const Customizations> customizations = {};  // of Argo CD's Applications; null for none
-  std::shared_ptr<const Destination> place = {};  // whose client `client` is; null: our own cluster
+  std::shared_ptr<const Destination> place = {};              // whose client `client` is; null: our own cluster
   // A client that writes to the destination as this user; may be empty: nobody can be impersonated.
   std::function<Result<std::shared_ptr<kube::Client>>(const std::string& user)> as_user = {};
 };

@@ -1,36 +1,45 @@
 #pragma once
 // Following one type for ever.
+#include <utility>
+
 #include "base/hash.h"
 #include "kube/client.h"
 
 namespace slipway::gitops::detail {
 
 // From the start, and again after a loss with jittered back-off, until the context stops. A version that is too old
-// means that events were missed: a gap.
+// means that events were missed: a gap. It is told at once, and again when the new watch has begun: what goes in
+// between tells no event.
 template <class OnEvent, class OnGap>
 void follow(const Ctx& ctx, kube::Client& client, const kube::Type& type, kube::WatchOptions which,
             const OnEvent& on_event, const OnGap& on_gap) {
   Millis pause{50};
   std::string version;
+  bool gap = false;
   auto lost = [&](const Error& error) {
-    if (!error.is(Kind::conflict) || version.empty()) return;
+    if (!error.is(Kind::conflict) || version.empty()) return false;
     version.clear();
+    gap = true;
     on_gap();
+    return true;
   };
   while (ctx.alive()) {
+    bool at_once = false;
     which.resource_version = version;
     auto watch = client.watch(ctx, type, which);
-    if (!watch) lost(watch.error());
+    if (!watch) at_once = lost(watch.error());
     while (watch && ctx.alive()) {
       auto event = (*watch)->next(ctx);
       if (!event) {
-        lost(event.error());
+        at_once = lost(event.error());
         break;
       }
+      if (std::exchange(gap, false)) on_gap();
       pause = Millis(50);
       version = event->object.resource_version();
       if (event->type != kube::Event::Type::bookmark) on_event(*event);
     }
+    if (at_once) continue;
     auto jitter = static_cast<unsigned char>(random_bytes(1)[0]);
     if (!sleep(ctx, pause + Millis(jitter % 50))) return;
     pause = std::min(pause * 2, Millis(10000));
