@@ -20,9 +20,10 @@ namespace {
 std::vector<Command> all_commands() {
   std::vector<Command> commands;
   for (auto list :
-       {server_commands, path_commands, pr_commands, app_commands, rollout_commands, local_commands, init_commands,
-        scan_commands, build_commands, image_commands, signing_commands, db_commands, secret_commands, sealing_commands,
-        promote_commands, promote_history_commands, app_diff_commands, cache_commands, job_agent_commands})
+       {server_commands,          path_commands,     pr_commands,         app_commands,     rollout_commands,
+        local_commands,           init_commands,     scan_commands,       build_commands,   image_commands,
+        signing_commands,         db_commands,       secret_commands,     sealing_commands, promote_commands,
+        promote_history_commands, app_diff_commands, app_action_commands, cache_commands,   job_agent_commands})
     for (auto& command : list()) commands.push_back(std::move(command));
   return commands;
 }
@@ -91,6 +92,7 @@ void report(const Error& error, bool json) {
 std::string_view about(std::string_view group) {
   static const std::map<std::string_view, std::string_view> texts{
       {"app", "Applications: what Git says should run, and whether it does"},
+      {"actions", "what can be done with an Application's objects"},
       {"rollout", "progressive deliveries"},
       {"pr", "pull requests of the embedded git host"},
       {"user", "who may talk to this Slipway"},

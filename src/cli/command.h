@@ -117,6 +117,7 @@ std::vector<Command> key_commands();      // part of those
 std::vector<Command> promote_commands();  // promote, app rollback, rollout undo
 std::vector<Command> promote_history_commands();
 std::vector<Command> app_diff_commands();
+std::vector<Command> app_action_commands();
 std::vector<Command> cache_commands();
 std::vector<Command> job_agent_commands();
 

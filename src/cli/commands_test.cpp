@@ -16,9 +16,10 @@ namespace {
 
 std::vector<Command> all() {
   std::vector<Command> commands;
-  for (auto list : {server_commands, path_commands, pr_commands, app_commands, rollout_commands, local_commands,
-                    init_commands, scan_commands, build_commands, image_commands, signing_commands, db_commands,
-                    secret_commands, sealing_commands, promote_commands, promote_history_commands, app_diff_commands})
+  for (auto list :
+       {server_commands, path_commands, pr_commands, app_commands, rollout_commands, local_commands, init_commands,
+        scan_commands, build_commands, image_commands, signing_commands, db_commands, secret_commands, sealing_commands,
+        promote_commands, promote_history_commands, app_diff_commands, app_action_commands})
     for (auto& command : list()) commands.push_back(std::move(command));
   return commands;
 }

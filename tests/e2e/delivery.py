@@ -178,6 +178,33 @@ def test_deletion_hooks_and_orphans(house):
     check(names() == {"configmap/lost", "configmap/leaving-pre", "configmap/leaving-post"}, names())
 
 
+def test_actions(house):
+    config = house.git("acted")
+    config.write("app/d.yaml", json.dumps({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "acted"}, "spec": {
+        "replicas": 0, "selector": {"matchLabels": {"a": "b"}},
+        "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "none"}]}}}}))
+    config.write("app/c.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: acted}\n")
+    config.commit("Both")
+    config.push("HEAD:main")
+    apply(house, application("acted", "acted"))
+    house.wait("Application", lambda apps: next((a for a in apps if a["metadata"]["name"] == "acted" and get_path(a, "status", "sync", "status") == "OutOfSync"), None), "OutOfSync", "argocd")
+    check(house.cli("app", "sync", "acted", "--timeout", "15s").returncode == 0, "synced")
+    actions = json.loads(house.cli("app", "actions", "list", "acted", "--output", "json").stdout)
+    check([(a["action"], a["disabled"]) for a in actions] == [("restart", False), ("pause", False), ("resume", True), ("scale", False)], actions)
+    run = lambda *words: house.cli("app", "actions", "run", "acted", *words)
+    done = run("restart", "--kind", "Deployment", "--resource-name", "acted")
+    check(done.returncode == 0 and "Deployment default/acted: restart" in done.stdout, done.all)
+    check(run("scale", "--param", "replicas=0").returncode == 0 and run("pause").returncode == 0, "the only one that has it")
+    now = json.loads(house.kubectl("get", "deployment", "acted", "-o", "json").stdout)
+    check("kubectl.kubernetes.io/restartedAt" in now["spec"]["template"]["metadata"]["annotations"] and now["spec"]["paused"], now["spec"])
+    one_error(run("pause"), 1, "Deployment default/acted", "pause is not possible as it is now")
+    one_error(run("scale", "--param", "replicas=x"), 2, "invalid number: x")
+    one_error(run("scale"), 2, "scale wants the parameter replicas", "--param replicas=VALUE")
+    one_error(run("fly"), 1, "acted has no such object with an action fly", "slipway app actions list acted")
+    one_error(run("fly", "--kind", "Deployment"), 1, "there are: restart, pause, resume, scale")
+    one_error(house.cli("app", "actions", "list", "nosuch"), 1, "there is no application nosuch")
+
+
 def test_bootstrap(house):
     config = house.git("whole")
     config.write("apps/a.yaml", json.dumps(application("child", "whole", "child")))
