@@ -10,6 +10,8 @@
 
 namespace slipway::gitops {
 
+class Customizations;
+
 struct Action {
   std::string name;
   bool disabled = false;                // as the object is now
@@ -33,6 +35,12 @@ struct ActionWrite {
 // Whether it is disabled is the caller's question. Errors: not_found (no such action; names those there are), invalid
 // (a parameter).
 Result<std::vector<ActionWrite>> act(const kube::Object& object, const ActionCall& call);
+
+// By the installation's customizations, in place of what is built in or beside it. Errors: theirs as well.
+Result<std::vector<Action>> actions_of(const Ctx& ctx, const Customizations& customizations,
+                                       const kube::Object& object);
+Result<std::vector<ActionWrite>> act(const Ctx& ctx, const Customizations& customizations, const kube::Object& object,
+                                     const ActionCall& call);
 
 // Writes it: creations, and what differs of the object (its status through the subresource). Errors: those of the API.
 Result<> write_action(const Ctx& ctx, kube::Client& client, const kube::Object& before, const ActionWrite& write);

@@ -5,6 +5,7 @@
 #include "base/time.h"
 #include "cli/command.h"
 #include "gitops/actions.h"
+#include "gitops/customizations.h"
 #include "gitops/project.h"
 
 namespace slipway::cli {
@@ -17,6 +18,7 @@ struct App {
   kube::Object object;
   gitops::Application read;
   gitops::Project project;
+  std::shared_ptr<const gitops::Customizations> customizations;  // actions of the installation's own
 };
 
 Result<App> read_app(const Ctx& ctx, kube::Client& client, const std::string& name) {
@@ -25,7 +27,8 @@ Result<App> read_app(const Ctx& ctx, kube::Client& client, const std::string& na
     return Fail(Error(Kind::not_found, fmt::format("there is no application {}", name)).with_hint("slipway app list"));
   TRY(auto read, gitops::application_from(*object));
   TRY(auto project, gitops::Project::read(ctx, client, read));
-  return App{*object, std::move(read), std::move(project)};
+  TRY(auto customizations, gitops::read_customizations(ctx, client));
+  return App{*object, std::move(read), std::move(project), std::move(customizations)};
 }
 
 // Which of its objects are meant: nothing given is any.
@@ -100,7 +103,8 @@ Result<int> list(const Ctx& ctx, const Arguments& arguments, Io& io) {
   doc::List documents;
   std::vector<std::vector<std::string>> rows;
   for (const auto& object : objects) {
-    for (const auto& action : gitops::actions_of(object)) {
+    TRY(auto actions, gitops::actions_of(ctx, *app.customizations, object));
+    for (const auto& action : actions) {
       auto type = object.type();
       doc::List parameters(action.parameters.begin(), action.parameters.end());
       documents.push_back(doc::Map{{"group", type.group()},
@@ -146,8 +150,9 @@ Result<> check_rights(const Ctx& ctx, kube::Client& client, const App& app, cons
 
 Result<> run_once(const Ctx& ctx, kube::Client& client, const App& app, const kube::Object& object,
                   const gitops::ActionCall& call, bool& written) {
-  TRY(auto writes, gitops::act(object, call));
-  for (const auto& action : gitops::actions_of(object))
+  TRY(auto writes, gitops::act(ctx, *app.customizations, object, call));
+  TRY(auto actions, gitops::actions_of(ctx, *app.customizations, object));
+  for (const auto& action : actions)
     if (action.name == call.name && action.disabled)
       return fail(Kind::conflict, "{} is not possible as it is now", call.name);
   for (const auto& write : writes) TRY_OK(check_rights(ctx, client, app, write.object));
@@ -169,6 +174,19 @@ Result<> run_on(const Ctx& ctx, kube::Client& client, const App& app, kube::Obje
   }
 }
 
+// Where no kind is given.
+Result<> keep_those_with(const Ctx& ctx, const App& app, const std::string& action,
+                         std::vector<kube::Object>& objects) {
+  std::vector<kube::Object> kept;
+  for (const auto& object : objects) {
+    TRY(auto actions, gitops::actions_of(ctx, *app.customizations, object));
+    if (std::any_of(actions.begin(), actions.end(), [&](const auto& one) { return one.name == action; }))
+      kept.push_back(object);
+  }
+  objects = std::move(kept);
+  return {};
+}
+
 Result<int> run(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto client, connect(ctx, arguments));
   auto wanted = wanted_of(arguments);
@@ -176,12 +194,9 @@ Result<int> run(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto app, read_app(ctx, *client, arguments.get("name")));
   TRY(auto objects, objects_of(ctx, *client, app, wanted));
   gitops::ActionCall call{arguments.get("action"), parameters, rfc3339(ctx.clock->wall()), "Slipway"};
-  // Without a kind: those that have such an action.
-  if (wanted.kind.empty())
-    std::erase_if(objects, [&](const auto& object) {
-      auto actions = gitops::actions_of(object);
-      return std::none_of(actions.begin(), actions.end(), [&](const auto& one) { return one.name == call.name; });
-    });
+  if (wanted.kind.empty()) {
+    TRY_OK(keep_those_with(ctx, app, call.name, objects));
+  }
   if (objects.empty())
     return Fail(
         Error(Kind::not_found, fmt::format("{} has no such object with an action {}", app.object.name(), call.name))
