@@ -5,6 +5,7 @@
 #include "base/time.h"
 #include "cli/command.h"
 #include "gitops/actions.h"
+#include "gitops/clusters.h"
 #include "gitops/customizations.h"
 #include "gitops/project.h"
 
@@ -19,6 +20,12 @@ struct App {
   gitops::Application read;
   gitops::Project project;
   std::shared_ptr<const gitops::Customizations> customizations;  // actions of the installation's own
+  std::shared_ptr<const gitops::Destination> place;
+  // Where its objects are, and where an object of it is: the Application itself is at home.
+  kube::Client& there(kube::Client& home) const { return place->remote ? *place->remote->client() : home; }
+  kube::Client& of(kube::Client& home, const kube::Object& one) const {
+    return one.uid() == object.uid() ? home : there(home);
+  }
 };
 
 Result<App> read_app(const Ctx& ctx, kube::Client& client, const std::string& name) {
@@ -26,9 +33,10 @@ Result<App> read_app(const Ctx& ctx, kube::Client& client, const std::string& na
   if (!object)
     return Fail(Error(Kind::not_found, fmt::format("there is no application {}", name)).with_hint("slipway app list"));
   TRY(auto read, gitops::application_from(*object));
-  TRY(auto project, gitops::Project::read(ctx, client, read));
+  TRY(auto place, gitops::destination_of(ctx, client, gitops::Target::of((*object)["spec"]["destination"])));
+  TRY(auto project, gitops::Project::read(ctx, client, read, *place));
   TRY(auto customizations, gitops::read_customizations(ctx, client));
-  return App{*object, std::move(read), std::move(project), std::move(customizations)};
+  return App{*object, std::move(read), std::move(project), std::move(customizations), std::move(place)};
 }
 
 // Which of its objects are meant: nothing given is any.
@@ -99,7 +107,7 @@ Result<std::vector<kube::Object>> objects_of(const Ctx& ctx, kube::Client& clien
 Result<int> list(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto client, connect(ctx, arguments));
   TRY(auto app, read_app(ctx, *client, arguments.get("name")));
-  TRY(auto objects, objects_of(ctx, *client, app, wanted_of(arguments)));
+  TRY(auto objects, objects_of(ctx, app.there(*client), app, wanted_of(arguments)));
   doc::List documents;
   std::vector<std::vector<std::string>> rows;
   for (const auto& object : objects) {
@@ -145,6 +153,8 @@ Result<> check_rights(const Ctx& ctx, kube::Client& client, const App& app, cons
   kube::Object there(object);
   if (auto refusal = app.project.refusal(there.type(), there.ns()); !refusal.empty())
     return fail(Kind::denied, "{}", refusal);
+  if (auto refusal = app.place->refusal(there.kind(), there.ns()); !refusal.empty())
+    return fail(Kind::denied, "{}", refusal);
   return {};
 }
 
@@ -157,7 +167,7 @@ Result<> run_once(const Ctx& ctx, kube::Client& client, const App& app, const ku
       return fail(Kind::conflict, "{} is not possible as it is now", call.name);
   for (const auto& write : writes) TRY_OK(check_rights(ctx, client, app, write.object));
   written = true;
-  for (const auto& write : writes) TRY_OK(gitops::write_action(ctx, client, object, write));
+  for (const auto& write : writes) TRY_OK(gitops::write_action(ctx, app.of(client, object), object, write));
   return {};
 }
 
@@ -168,7 +178,7 @@ Result<> run_on(const Ctx& ctx, kube::Client& client, const App& app, kube::Obje
     bool written = false;
     auto done = run_once(ctx, client, app, object, call, written);
     if (done || !written || !done.error().is(Kind::conflict) || attempt == 5) return done;
-    TRY(auto now, client.get(ctx, object.type(), object.key()));
+    TRY(auto now, app.of(client, object).get(ctx, object.type(), object.key()));
     if (!now) return fail(Kind::not_found, "it has gone");
     object = *now;
   }
@@ -192,7 +202,7 @@ Result<int> run(const Ctx& ctx, const Arguments& arguments, Io& io) {
   auto wanted = wanted_of(arguments);
   TRY(auto parameters, parameters_of(arguments));
   TRY(auto app, read_app(ctx, *client, arguments.get("name")));
-  TRY(auto objects, objects_of(ctx, *client, app, wanted));
+  TRY(auto objects, objects_of(ctx, app.there(*client), app, wanted));
   gitops::ActionCall call{arguments.get("action"), parameters, rfc3339(ctx.clock->wall()), "Slipway"};
   if (wanted.kind.empty()) {
     TRY_OK(keep_those_with(ctx, app, call.name, objects));
