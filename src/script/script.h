@@ -39,7 +39,7 @@ struct Outcome {
 
 struct Limits {
   Millis time{1000};   // of the processor
-  Millis wait{20000};  // of the clock, for a machine that does nothing
+  Millis wait{60000};  // of the clock, for a machine that does nothing
 };
 
 // One process, one program at a time, the others wait their turn. Threads: any.

@@ -16,7 +16,7 @@ namespace {
 using Language = Program::Language;
 
 Worker& worker() {
-  static Worker shared(Limits{Millis(300), Millis(20000)});
+  static Worker shared(Limits{Millis(300), Millis(60000)});
   return shared;
 }
 
