@@ -63,7 +63,7 @@ struct Application {
   RetrySpec retry;
   std::vector<IgnoreDifference> ignore;                  // its own, and what is said for all
   std::shared_ptr<const Customizations> customizations;  // what is said of kinds, null for nothing
-  bool compare_webhooks = false;  // what mutating webhooks would change counts as a difference
+  bool compare_webhooks = false;                         // what mutating webhooks would change counts as a difference
   std::int64_t history_limit = 10;
   std::vector<kube::Key> depends_on;  // others of the same kind, ready before this one is synced
   HealthGate gate;

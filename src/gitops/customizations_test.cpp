@@ -2,6 +2,7 @@
 #include "gitops/customizations.h"
 
 #include "doc/json.h"
+#include "gitops/actions.h"
 #include "gitops/testing/world.h"
 
 namespace slipway::gitops {
@@ -213,6 +214,56 @@ INSTANTIATE_TEST_SUITE_P(
         {"Fails", "fails", PLACE "fails: action.lua: script:1: no"},
     })),
     [](const auto& i) { return i.param.name; });
+
+TEST(CustomActions, StandInThePlaceOfBuiltInOnesOrBesideThem) {
+  auto deployment = object("{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, namespace: shop}}");
+  auto all = [&](std::string_view merge) {
+    return customizations(
+        fmt::format("resource.customizations.actions.apps_Deployment: |\n  mergeBuiltinActions: {}\n  "
+                    "discovery.lua: return {{restart = {{}}, shout = {{}}}}\n  definitions:\n  - {{name: "
+                    "shout, action.lua: \"obj.metadata.name = 'WEB' return obj\"}}",
+                    merge));
+  };
+  auto names = [&](const Customizations& of) {
+    std::string text;
+    for (const auto& action : must(actions_of(Ctx(), of, deployment))) text += action.name + " ";
+    return text;
+  };
+  EXPECT_EQ(names(*all("false")), "restart shout ");
+  EXPECT_TRUE(names(*all("true")).starts_with("restart shout ")) << names(*all("true"));
+  EXPECT_NE(names(*all("true")).find("scale"), std::string::npos) << names(*all("true"));
+  EXPECT_NE(names(*customizations("{}")).find("scale"), std::string::npos);
+  auto writes = must(act(Ctx(), *all("false"), deployment, {"shout", {}, "2026-01-02T03:04:05Z", "test"}));
+  EXPECT_EQ(writes.at(0).object.str_at({"metadata", "name"}), "WEB");
+  EXPECT_TRUE(act(Ctx(), *all("false"), deployment, {"restart", {}, "2026-01-02T03:04:05Z", "test"})
+                  .error()
+                  .is(Kind::not_found));
+  EXPECT_FALSE(must(act(Ctx(), *all("true"), deployment, {"restart", {}, "2026-01-02T03:04:05Z", "test"})).empty());
+}
+
+// What a script returns is written: what it creates, what it changes of the object, and of another one.
+TEST(CustomActions, AreWritten) {
+  World w;
+  for (auto name : {"a", "b"}) must(w.person->create(w.ctx(), must(doc::parse_yaml(config_map(name))), {}));
+  auto of = customizations(R"(
+resource.customizations.actions.ConfigMap: |
+  discovery.lua: return {spread = {}}
+  definitions:
+  - name: spread
+    action.lua: |
+      obj.data.v = "2"
+      local other = {apiVersion = "v1", kind = "ConfigMap", metadata = {name = "b", namespace = "default"}, data = {v = "3"}}
+      local made = {apiVersion = "v1", kind = "ConfigMap", metadata = {name = "c", namespace = "default"}}
+      return {{operation = "patch", resource = obj}, {operation = "patch", resource = other},
+              {operation = "create", resource = made}}
+)");
+  auto before = *w.live(settings_type, "a", "default");
+  for (const auto& write : must(act(w.ctx(), *of, before, {"spread", {}, "", ""})))
+    must(write_action(w.ctx(), *w.person, before, write));
+  EXPECT_EQ((*w.live(settings_type, "a", "default"))["data"]["v"].text(), "2");
+  EXPECT_EQ((*w.live(settings_type, "b", "default"))["data"]["v"].text(), "3");
+  EXPECT_TRUE(w.live(settings_type, "c", "default"));
+}
 
 TEST(CustomActions, SayWhatIsWrongWithThem) {
   for (auto [data, want] :

@@ -152,6 +152,12 @@ Result<> write_action(const Ctx& ctx, kube::Client& client, const kube::Object& 
     TRY_OK(client.create(ctx, write.object, {}));
     return {};
   }
+  // A script may change another object than the one it was given.
+  if (kube::Object other{doc::Value(write.object)}; other.type() != before.type() || other.key() != before.key()) {
+    TRY(auto live, client.get(ctx, other.type(), other.key()));
+    if (!live) return fail(Kind::not_found, "{} is not there", other.describe());
+    return write_action(ctx, client, *live, write);
+  }
   auto type = before.type();
   auto version = before.resource_version();
   // Only to what was looked at: a step is not skipped twice by two people.
