@@ -47,7 +47,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   kube::Object object{*std::move(input)};
   Ctx ctx;
   if (auto app = flux::read_kustomization(ctx, home(), object)) SLP_ASSERT(app->front == &flux_front());
-  (void)flux::client_of(ctx, home(), object, {});
+  flux::Remotes nowhere(
+      [](const kube::Kubeconfig&) -> Result<Connection> { return fail(Kind::unavailable, "no other cluster here"); },
+      {});
+  (void)flux::client_of(ctx, home(), object, {}, nowhere);
   (void)flux::dependencies_of(object);
   (void)flux::git_ref(object["spec"]);
   (void)flux::git_url(ctx, home(), object);

@@ -205,6 +205,38 @@ def test_actions(house):
     one_error(house.cli("app", "actions", "list", "nosuch"), 1, "there is no application nosuch")
 
 
+def test_customizations(house):
+    """What argocd-cm says of a kind: what is ignored by jq, health and an action in Lua."""
+    config = house.git("ruled")
+    config.write("app/s.yaml", "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: ruled, labels: {team: a}}\n")
+    config.commit("An account")
+    config.push("HEAD:main")
+    settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-cm", "namespace": "argocd"}, "data": {
+        "resource.customizations.ignoreDifferences.ServiceAccount": "jqPathExpressions: ['.metadata.labels | select(.team) | .team']",
+        "resource.customizations.health.ServiceAccount": "return {status = 'Suspended', message = 'of team ' .. obj.metadata.labels.team}",
+        "resource.customizations.actions.ServiceAccount": "discovery.lua: return {move = {params = {{name = 'team'}}}}\n"
+                                                          "definitions:\n- name: move\n  action.lua: |\n    obj.metadata.labels.team = actionParams.team\n    return obj\n"}}
+    apply(house, settings)
+    app = application("ruled", "ruled")
+    app["spec"]["syncPolicy"] = {"automated": {"selfHeal": True}}
+    apply(house, app)
+    message = lambda a: next((r.get("health", {}).get("message", "") for r in get_path(a, "status", "resources") or []), "")
+    found = lambda team: lambda apps: next((a for a in apps if a["metadata"]["name"] == "ruled" and get_path(a, "status", "sync", "status") == "Synced"
+                                            and get_path(a, "status", "health", "status") == "Suspended" and message(a) == f"of team {team}"), None)
+    house.wait("Application", found("a"), "its health by the script", "argocd")
+    actions = json.loads(house.cli("app", "actions", "list", "ruled", "--output", "json").stdout)
+    check([(a["action"], a["parameters"]) for a in actions] == [("move", ["team"])], actions)
+    done = house.cli("app", "actions", "run", "ruled", "move", "--param", "team=b")
+    check(done.returncode == 0, done.all)
+    house.wait("Application", found("b"), "what the action wrote is left alone", "argocd")
+    settings["data"] = {"resource.customizations.ignoreDifferences.ServiceAccount": "jqPathExpressions: ['.metadata.labels[']"}
+    apply(house, settings)
+    house.wait("Application", lambda apps: next((a for a in apps if a["metadata"]["name"] == "ruled" and "is no jq program" in json.dumps(a["status"].get("conditions", []))), None), "what is wrong", "argocd")
+    diff = house.cli("app", "diff", "ruled")
+    check(diff.returncode != 0 and "is no jq program" in diff.all, diff.all)
+    house.kubectl("delete", "configmap", "argocd-cm", "-n", "argocd")
+
+
 def test_bootstrap(house):
     config = house.git("whole")
     config.write("apps/a.yaml", json.dumps(application("child", "whole", "child")))
