@@ -36,14 +36,8 @@ Result<std::vector<ActionWrite>> act(const Ctx& ctx, const Customizations& custo
   TRY(auto wanted, customizations.act(ctx, object, call.name, parameters));
   if (wanted) {
     std::vector<ActionWrite> writes;
-    for (auto& impact : *wanted) {
-      bool create = impact.operation == ActionImpact::Operation::create;
-      kube::Object there(impact.object);
-      if (!create && (there.type() != object.type() || there.name() != object.name()))
-        return fail(Kind::invalid, "{} patches {}: only {} itself can be patched", call.name, there.describe(),
-                    object.describe());
-      writes.push_back({create, std::move(impact.object)});
-    }
+    for (auto& impact : *wanted)
+      writes.push_back({impact.operation == ActionImpact::Operation::create, std::move(impact.object)});
     return writes;
   }
   TRY(auto custom, customizations.actions(ctx, object));
