@@ -84,7 +84,7 @@ def main():
     lines.append("  .section .rodata\n  .globl slipway_delayed_names\n  .hidden slipway_delayed_names\nslipway_delayed_names:")
     lines += [f'  .asciz "{function}"' for function, _ in functions]
     lines.append("  .globl slipway_delayed_libraries\n  .hidden slipway_delayed_libraries\nslipway_delayed_libraries:")
-    lines += [f'  .asciz "{library}"' for library in libraries]
+    lines += [f'  .asciz "{library}"' for library in [*libraries, ""]]
     lines.append("  .globl slipway_delayed_owners\n  .hidden slipway_delayed_owners\nslipway_delayed_owners:")
     lines += [f"  .byte {library}" for _, library in functions]
     lines.append('  .section .note.GNU-stack,"",@progbits\n')

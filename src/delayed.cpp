@@ -14,6 +14,7 @@ extern void* slipway_delayed_slots[];
 extern const char slipway_delayed_names[], slipway_delayed_libraries[];
 extern const unsigned char slipway_delayed_owners[];
 void* slipway_delayed_function(std::size_t number);
+void slipway_load_delayed();
 }
 
 namespace {
@@ -34,6 +35,11 @@ void* library(std::size_t number) {
 }
 
 }  // namespace
+
+// For who wants to know all libraries that this program may need (the image of the agent).
+void slipway_load_delayed() {
+  for (std::size_t n = 0; *name_at(slipway_delayed_libraries, n) != 0; ++n) (void)library(n);
+}
 
 void* slipway_delayed_function(std::size_t number) {
   void* handle = library(slipway_delayed_owners[number]);

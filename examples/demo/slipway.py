@@ -189,7 +189,8 @@ class Slipway:
         rows = []
         for o in objects:
             status = o.get("status") or {}
-            rows.append(f"{o['metadata']['name']} {status.get('phase', '')} {status.get('message', '')}"[:300])
+            words = [get_path(status, *path) for path in (("sync", "status"), ("health", "status"), ("health", "message"), ("operationState", "phase"))]
+            rows.append(" ".join(str(w) for w in [o["metadata"]["name"], status.get("phase"), status.get("message"), *words] if w)[:300])
         return "; ".join(rows[-12:]) or "none"
 
     # -- the gateway --------------------------------------------------------------------------------------------

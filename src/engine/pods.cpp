@@ -14,6 +14,9 @@
 #include "net/http.h"
 #include "oci/layer.h"
 
+// Loads what the program loads when it is called first (src/delayed.cpp); not there where everything is linked.
+extern "C" __attribute__((weak)) void slipway_load_delayed();
+
 namespace slipway::engine {
 namespace {
 
@@ -38,6 +41,7 @@ int note_object(dl_phdr_info* info, std::size_t, void* out) {
 }
 
 Result<Program> this_program() {
+  if (slipway_load_delayed != nullptr) slipway_load_delayed();
   Program out;
   ::dl_iterate_phdr(note_object, &out);
   std::error_code error;

@@ -31,6 +31,10 @@ Result<> inherit_cpuset(const fs::path& folder) {
     auto own = read_file(folder / name);
     if (!own || !trim(*own).empty()) continue;
     TRY(auto above, read_file(folder.parent_path() / name));
+    if (trim(above).empty()) {  // another thread has made it a moment ago
+      TRY_OK(inherit_cpuset(folder.parent_path()));
+      TRY(above, read_file(folder.parent_path() / name));
+    }
     TRY_OK(put(folder / name, std::string(trim(above))));
   }
   return {};

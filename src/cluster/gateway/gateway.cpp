@@ -79,9 +79,13 @@ Result<> Gateway::Rep::tell_ingresses(const Ctx& ctx, const std::vector<Object>&
 Result<> Gateway::Rep::tell_routes(const Ctx& ctx, const std::vector<Object>& routes) {
   for (const auto& route : routes) {
     doc::List parents;
-    for (auto ref : route["spec"]["parentRefs"].items()) {
+    std::vector<doc::Value> refs;
+    for (auto ref : route["spec"]["parentRefs"].items()) refs.push_back(ref.value());
+    // One that names no gateway is served all the same, and who waits for its status is told so.
+    if (refs.empty()) refs.emplace_back(doc::Map{{"name", "slipway"}});
+    for (auto& ref : refs) {
       doc::Value parent;
-      parent["parentRef"] = ref.value();
+      parent["parentRef"] = std::move(ref);
       parent["controllerName"] = "slipway.dev/gateway";
       for (auto [type, reason] : {std::pair{"Accepted", "Accepted"}, {"ResolvedRefs", "ResolvedRefs"}}) {
         doc::Value condition;
@@ -95,7 +99,6 @@ Result<> Gateway::Rep::tell_routes(const Ctx& ctx, const std::vector<Object>& ro
       }
       parents.push_back(std::move(parent));
     }
-    if (parents.empty()) continue;
     doc::Value status;
     status["parents"] = std::move(parents);
     auto written = kube::write_status(ctx, *client, route, std::move(status), "gateway");
