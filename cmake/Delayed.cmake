@@ -3,7 +3,7 @@
 # of theirs that the rooms call: the first call loads the library. Where nobody has written the stub's dozen instructions
 # for the processor, and in a build with a sanitizer, the libraries are linked as ever.
 function(slipway_delay target)
-  if(NOT CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64" OR SLIPWAY_SANITIZE)
+  if(NOT CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64" OR SLIPWAY_SANITIZE OR SLIPWAY_LIBFUZZER)
     return()
   endif()
   set(libraries)

@@ -6,7 +6,6 @@ those of a variadic call that lie in vector registers), asks slipway_delayed_fun
 into the slot and goes there as if nothing had been.
 """
 import argparse
-import os
 import subprocess
 import sys
 
@@ -56,6 +55,10 @@ def names(nm, *arguments):
     return {line.split()[0].split("@")[0] for line in out.splitlines() if len(line.split()) > 1}
 
 
+def vectors(instruction):
+    return "\n".join("  " + instruction.format(n=n, at=16 * n) for n in range(8))
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", required=True)
@@ -67,15 +70,13 @@ def main():
     functions, libraries = [], []
     for library in options.libraries:
         # The name that programs load, libgit2.so.1.5, not the one that they are linked with.
-        name = os.path.basename(os.path.realpath(library))
         dynamic = subprocess.run(["readelf", "-d", library], check=True, capture_output=True, text=True).stdout
-        name = next((line.split("[")[1].rstrip("]") for line in dynamic.splitlines() if "(SONAME)" in line), name)
+        name = next((line.split("[")[1].rstrip("]") for line in dynamic.splitlines() if "(SONAME)" in line))
         mine = sorted(called & names(options.nm, "--dynamic", "--defined-only", library))
         if not mine:
             sys.exit(f"{library}: none of its functions is called; does it still belong into Delayed.cmake?")
         functions += [(function, len(libraries)) for function in mine]
         libraries.append(name)
-    vectors = lambda text: "\n".join("  " + text.format(n=n, at=16 * n) for n in range(8))
     lines = [HEAD.replace("VECTORS_KEPT", vectors("movups %xmm{n}, {at}(%rsp)")).replace("VECTORS_BACK", vectors("movups {at}(%rsp), %xmm{n}"))]
     for number, (function, _) in enumerate(functions):
         lines.append(f"  .globl {function}\n  .hidden {function}\n  .type {function}, @function\n{function}:\n  jmp *slot{number}(%rip)\nload{number}:\n  push ${number}\n  jmp common\n  .size {function}, . - {function}")

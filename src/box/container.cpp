@@ -170,19 +170,23 @@ Result<> OciContainer::unmount() {
   return {};
 }
 
-// The groups and the state of a container of which nothing runs any more.
-Result<> remove_left(const OciHost& host, const std::string& id, const std::string& cgroup) {
-  Ctx ctx;
-  // The runtime's own `delete` takes 15 ms to do these two removals; it is asked only where they fail.
+// False: somebody stays in the group. A dying process leaves it a moment after its exit is seen.
+bool remove_group(const OciHost& host, const std::string& cgroup) {
   bool gone = cgroup.empty() || host.cgroups.remove(cgroup);
-  for (int i = 0; !gone && i < 50; ++i) {  // a dying process leaves its group a moment after its exit is seen
-    (void)slipway::sleep(ctx, Millis(2));
+  for (int i = 0; !gone && i < 50; ++i) {
+    (void)slipway::sleep(Ctx(), Millis(2));
     gone = host.cgroups.remove(cgroup);
   }
-  if (!host.native() && (!gone || host.name != "runc")) {
+  return gone;
+}
+
+// The state of a container whose group is gone, or is left to the runtime. Its own `delete` takes 15 ms to do these
+// removals; it is asked only where they fail.
+Result<> remove_state(const OciHost& host, const std::string& id, bool group_gone) {
+  if (!host.native() && (!group_gone || host.name != "runc")) {
     auto argv = host.command(host.dir(id) / "delete.log");
     argv.insert(argv.end(), {"delete", "--force", id});
-    (void)slipway::run(ctx.within(kEnd), Command{.argv = argv});
+    (void)slipway::run(Ctx().within(kEnd), Command{.argv = argv});
   }
   TRY_OK(remove_tree(host.root / "runtime" / id));
   return remove_tree(host.dir(id));
@@ -201,10 +205,9 @@ Result<> OciContainer::destroy() {
   if (destroyed_) return {};
   end();
   // The last of the group may still be writing into the root: it is empty before what is mounted goes.
-  for (int i = 0; !cgroup_.empty() && !host_.cgroups.remove(cgroup_) && i < 50; ++i)
-    (void)slipway::sleep(Ctx(), Millis(2));
+  bool gone = remove_group(host_, cgroup_);
   TRY_OK(unmount());
-  TRY_OK_IN(fmt::format("container {}", id_), remove_left(host_, id_, cgroup_));
+  TRY_OK_IN(fmt::format("container {}", id_), remove_state(host_, id_, gone));
   destroyed_ = true;
   return {};
 }
@@ -219,7 +222,8 @@ Result<> OciContainer::finish() {
   auto host = host_;
   auto removals = std::exchange(host.removals, nullptr);
   removals->later([host = std::move(host), id = id_, cgroup = cgroup_] {
-    if (auto r = remove_left(host, id, cgroup); !r) LOG(warn, "box.remove", {"id", id}, {"error", r.error().what()});
+    if (auto r = remove_state(host, id, remove_group(host, cgroup)); !r)
+      LOG(warn, "box.remove", {"id", id}, {"error", r.error().what()});
   });
   return {};
 }

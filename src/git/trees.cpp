@@ -100,7 +100,7 @@ Fail lost(const fs::path& repository, std::string_view what, std::string_view id
 }
 
 // The files of two folders that differ, or of the one that is there. Side by side, for libgit2's diff makes something
-// of each entry, of equal ones too, and a folder of ten thousand takes it 20 ms.
+// of each entry, of equal ones too.
 Result<> differing(git_repository* repo, const git_tree* before, const git_tree* after, const std::string& above,
                    std::vector<std::string>& paths) {
   auto entry = [](const git_tree* tree, std::size_t i) {

@@ -107,8 +107,14 @@ Result<> ObjectStore::Rep::load() {
       auto value = doc::parse_json(text, fmt::format("{} {}", name, key.str()));
       if (!value) return Fail(std::move(value).error().as(Kind::corrupt));
       auto& t = table(name);
-      auto object = std::make_shared<const Stored>(std::move(text));
-      if (kept < options.resident / 2) resident->use(object), ++kept;  // a small cluster whole
+      StoredPtr object;
+      if (kept < options.resident) {  // a small cluster whole
+        object = std::make_shared<const Stored>(kube::Object(doc::shrunk(*std::move(value))));
+        resident->use(object);
+        ++kept;
+      } else {
+        object = std::make_shared<const Stored>(std::move(text));
+      }
       t.objects[key] = {std::move(object), at};
       if (t.journal == Journal::lazy) t.by_age.emplace_back(at, key);
       revision = std::max(revision, at);

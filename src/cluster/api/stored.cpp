@@ -63,7 +63,7 @@ void Resident::use(const StoredPtr& object) {
   }
   std::lock_guard hold(mutex_);
   order_.push_back(object);
-  // Bounded: one more came in, so one goes, after a look at twice as many at most.
+  // One more came in, so one goes: the oldest that was not used since, or after some looks whichever is next.
   for (std::size_t looks = 0; order_.size() > limit_ && looks < 64; ++looks) {
     auto oldest = order_.front().lock();
     order_.pop_front();

@@ -10,9 +10,9 @@
 
 namespace slipway::cluster {
 
-// A tree takes ten times the memory of its text, so a store of a hundred thousand objects keeps the trees of those that
-// were used lately (Resident) and makes the others again from their text: 10 us for a kilobyte. Threads: any; what it
-// says never changes.
+// A tree takes seven times the memory of its text (measured over 11,000 objects of Applications), so a large store
+// keeps the trees of those that were used lately (Resident) and makes the others again from their text. Threads: any;
+// what it says never changes.
 class Stored {
  public:
   explicit Stored(kube::Object object);

@@ -122,12 +122,6 @@ const Program* program_of(const kube::Object& object) {
   return block == nullptr ? nullptr : &programs.of(*block, read_block);
 }
 
-std::vector<std::string> problems_of(std::string_view text) {
-  rules::Book book(text);
-  auto problems = book.problems();
-  for (const auto& block : book.blocks())
-    for (auto& problem : read_block(block).problems) problems.push_back(std::move(problem));
-  return problems;
-}
+std::vector<std::string> problems_of(std::string_view text) { return rules::problems_in(text, read_block); }
 
 }  // namespace slipway::gitops::actions

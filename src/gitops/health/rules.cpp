@@ -88,12 +88,6 @@ std::optional<HealthStatus> by_rules(const kube::Object& object) { return look(o
 
 std::optional<HealthStatus> deletion_by_rules(const kube::Object& object) { return look(object, true); }
 
-std::vector<std::string> problems_of(std::string_view text) {
-  rules::Book book(text);
-  auto problems = book.problems();
-  for (const auto& block : book.blocks())
-    for (auto& problem : read_block(block).problems) problems.push_back(std::move(problem));
-  return problems;
-}
+std::vector<std::string> problems_of(std::string_view text) { return rules::problems_in(text, read_block); }
 
 }  // namespace slipway::gitops::health

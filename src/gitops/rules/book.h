@@ -59,4 +59,14 @@ class Programs {
   mutable std::deque<Slot> slots_;
 };
 
+// All that cannot be read in a text: of its headings, and of its blocks by what `read(block)` gives.
+template <typename Read>
+std::vector<std::string> problems_in(std::string_view text, Read read) {
+  Book book(text);
+  auto problems = book.problems();
+  for (const auto& block : book.blocks())
+    for (auto& problem : read(block).problems) problems.push_back(std::move(problem));
+  return problems;
+}
+
 }  // namespace slipway::gitops::rules
