@@ -119,7 +119,7 @@ def copies(slipway, peer, told, root, data, say):
     named = ["-f", os.path.join(root, "Dockerfile")]
     ours = timed(slipway.build(context) + named)
     ours_again = [timed(slipway.build(context) + named) for _ in range(5)]
-    walk, again, cold, mill = (told[name] for name in ("stat-walk", "copy-cached", "copy-cold", "hash-and-compress"))
+    walk, again, cold, mill = (told[name] for name in ("stat-walk", "copy-cached", "copy-cold", "hash-compress-store"))
     said = ""
     if peer:
         theirs, theirs_again = timed(peer.build(context, *named)), timed(peer.build(context, *named))
@@ -128,7 +128,7 @@ def copies(slipway, peer, told, root, data, say):
     return [
         share_of("images/copy-cached", median(again), "ms", median(walk), "stat walk", 2, samples=again,
                  note=f"COPY of {FILES} files, {FILES * FILE_SIZE // 1000000} MB, nothing changed, {spread(again)} ms{said}"),
-        share_of("images/copy-cold", median(cold), "ms", median(mill), "sha256 and igzip, all cores", 2, samples=cold,
+        share_of("images/copy-cold", median(cold), "ms", median(mill), "sha256, igzip and the disk, all cores", 2, samples=cold,
                  note=f"the same, never seen: read, copied, hashed, compressed and on disk, {spread(cold)} ms{said}"),
         Figure("images/copy-cached-process", median(ours_again), "ms", samples=ours_again, note=f"`slipway build`, {spread(ours_again)} ms"),
         Figure("images/copy-cold-process", ours, "ms", note="`slipway build`"),

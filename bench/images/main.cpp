@@ -2,7 +2,8 @@
 // milliseconds, one number a round.
 //
 //   bench_images runs ROOT ROUNDS       ten RUN steps, cold and cached
-//   bench_images copy ROOT TREE ROUNDS  COPY of a tree, cold and cached; its stat walk; hashing and compressing it
+//   bench_images copy ROOT TREE ROUNDS  COPY of a tree, cold and cached; its stat walk; hashing, compressing and
+//   storing it
 #include <dirent.h>
 #include <fcntl.h>
 #include <isa-l/igzip_lib.h>
@@ -78,16 +79,22 @@ std::vector<fs::path> files_of(const fs::path& tree) {
   return files;
 }
 
-// Reads a tree and gives it to SHA-256 and to igzip, and what comes out to SHA-256, on all cores: no layer is made by
-// less.
+// Reads a tree and gives it to SHA-256 and to igzip, and what comes out to SHA-256 and the disk, on all cores: no layer
+// is made and kept by less.
 class Mill {
  public:
   explicit Mill(std::vector<fs::path> files) : files_(std::move(files)) {}
-  void grind() {
-    next_ = 0;
-    std::vector<std::jthread> threads;
-    for (unsigned n = 0; n < std::max(1U, std::thread::hardware_concurrency()); ++n)
-      threads.emplace_back([this] { work(); });
+  void grind(const fs::path& result) {
+    next_ = 0, size_ = 0;
+    out_ = Fd(::open(result.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    {
+      std::vector<std::jthread> threads;
+      for (unsigned n = 0; n < std::max(1U, std::thread::hardware_concurrency()); ++n)
+        threads.emplace_back([this] { work(); });
+    }
+    if (::fdatasync(out_.get()) < 0) throw std::runtime_error("fdatasync: " + result.native());
+    out_.reset();
+    ::unlink(result.c_str());
   }
 
  private:
@@ -108,7 +115,11 @@ class Mill {
       stream.next_out = reinterpret_cast<std::uint8_t*>(out.data());
       stream.avail_out = static_cast<std::uint32_t>(out.size());
       if (isal_deflate(&stream) != COMP_OK) std::abort();
-      packed.update(std::string_view(out).substr(0, out.size() - stream.avail_out));
+      auto made = std::string_view(out).substr(0, out.size() - stream.avail_out);
+      packed.update(made);
+      auto at = static_cast<off_t>(size_.fetch_add(made.size()));
+      if (::pwrite(out_.get(), made.data(), made.size(), at) != static_cast<ssize_t>(made.size())) std::abort();
+      ::sync_file_range(out_.get(), at, static_cast<off_t>(made.size()), SYNC_FILE_RANGE_WRITE);
       in.clear();
     };
     for (std::size_t first = 0; (first = next_.fetch_add(files_at_once)) < files_.size();)
@@ -119,7 +130,8 @@ class Mill {
     flush();
   }
   std::vector<fs::path> files_;
-  std::atomic<std::size_t> next_ = 0;
+  std::atomic<std::size_t> next_ = 0, size_ = 0;
+  Fd out_;
 };
 
 void copy(Samples& samples, const fs::path& root, const fs::path& tree, int rounds) {
@@ -127,7 +139,8 @@ void copy(Samples& samples, const fs::path& root, const fs::path& tree, int roun
   must(write_file(dockerfile, "FROM scratch\nCOPY . /data/\n"));
   Mill mill(files_of(tree));
   for (int round = 0; round < rounds; ++round) {
-    samples.take("hash-and-compress", [&] { mill.grind(); });
+    ::sync();
+    samples.take("hash-compress-store", [&] { mill.grind(root / "milled"); });
     auto place = root / fmt::format("house{}", round);
     image::House house(image::House::With::files, place);
     path::BuildRequest request;

@@ -211,7 +211,8 @@ Result<int> Placer::parent_of(const std::string& path) {
 
 Result<Fd> Placer::file(const Source& source, const Entry& entry, int dir, const std::string& name,
                         const std::string& shown) {
-  auto from = open_beneath(source.root, entry.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if (!from_ || from_->root() != source.root) from_.emplace(source.root);
+  auto from = from_->open(entry.path);
   if (!from) return Fail(std::move(from).error().in("/" + entry.path));
   Fd to(::openat(dir, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!to) return fail_errno(errno, shown);

@@ -301,6 +301,22 @@ void add_parents(const Source& source, const std::string& base, const std::strin
 
 }  // namespace
 
+Result<Fd> SourceFiles::open(const std::string& path) {
+  constexpr int how = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
+  auto slash = path.rfind('/');
+  auto folder = slash == std::string::npos ? std::string() : path.substr(0, slash);
+  if (!folder_ || folder != folder_path_) {
+    folder_.reset();
+    TRY(folder_, open_beneath(root_, folder, O_PATH | O_DIRECTORY));
+    folder_path_ = folder;
+  }
+  auto name = path.substr(slash + 1);  // npos + 1 is 0
+  if (name.empty() || name == "." || name == "..") return open_beneath(root_, path, how);
+  Fd file(::openat(folder_.get(), name.c_str(), how | O_CLOEXEC));
+  if (!file) return fail_errno(errno, (root_ / path).native());
+  return file;
+}
+
 Result<Selection> select(const Ctx& ctx, const Source& source, const std::vector<std::string>& patterns,
                          const SelectOptions& options) {
   Selection out;
@@ -374,10 +390,11 @@ Result<> digest_unknown(const Ctx& ctx, const Source& source, const std::vector<
   std::vector<std::function<Result<>(const Ctx&)>> tasks;
   for (std::size_t at = 0; at < unknown.size(); at += slice)
     tasks.emplace_back([&, at](const Ctx& task) -> Result<> {
+      SourceFiles files(source.root);
       for (auto n = at; n < std::min(at + slice, unknown.size()); ++n) {
         TRY_OK(task.alive());
         const auto& e = entries[unknown[n]];
-        TRY(auto file, open_beneath(source.root, e.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
+        TRY(auto file, files.open(e.path));
         TRY(digests[unknown[n]],
             source.index != nullptr ? source.index->digest(e.path, e.st, file) : hash_file(file, e.path));
       }

@@ -4,6 +4,7 @@
 #include <isa-l/igzip_lib.h>
 
 #include <algorithm>
+#include <memory>
 
 namespace slipway::oci::detail {
 
@@ -20,16 +21,16 @@ Result<std::string> deflate(std::string_view block) {
   stream.flush = FULL_FLUSH;
   stream.next_in = reinterpret_cast<std::uint8_t*>(const_cast<char*>(block.data()));
   stream.avail_in = static_cast<std::uint32_t>(block.size());
-  std::string out(block.size() / 2 + 4096, '\0');
-  std::size_t used = 0;
+  // Room for a block that does not get smaller, made once a thread: the result is copied out at its size.
+  constexpr std::size_t room_size = BlockGzip::block_size + BlockGzip::block_size / 8 + 4096;
+  static thread_local auto room = std::make_unique_for_overwrite<std::uint8_t[]>(room_size);
+  std::string out;
   do {
-    if (used == out.size()) out.resize(out.size() * 2);
-    stream.next_out = reinterpret_cast<std::uint8_t*>(out.data() + used);
-    stream.avail_out = static_cast<std::uint32_t>(out.size() - used);
+    stream.next_out = room.get();
+    stream.avail_out = room_size;
     if (int rc = isal_deflate(&stream); rc != COMP_OK) return fail(Kind::internal, "isal_deflate: code {}", rc);
-    used = out.size() - stream.avail_out;
+    out.append(reinterpret_cast<const char*>(room.get()), room_size - stream.avail_out);
   } while (stream.avail_out == 0 || stream.avail_in > 0);
-  out.resize(used);
   return out;
 }
 

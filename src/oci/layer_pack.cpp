@@ -146,11 +146,14 @@ class TarWriter {
     while (left > 0) {
       auto at = buffer_.size();
       auto want = static_cast<std::size_t>(std::min<std::uint64_t>(left, chunk_size - at));
-      buffer_.resize(at + want);
-      auto n = ::read(fd.get(), buffer_.data() + at, want);
+      ssize_t n = 0;
+      // Not by resize, which would write what is read over at once.
+      buffer_.resize_and_overwrite(at + want, [&](char* bytes, std::size_t) {
+        n = ::read(fd.get(), bytes + at, want);
+        return at + static_cast<std::size_t>(std::max<ssize_t>(n, 0));
+      });
       if (n < 0) return fail_errno(errno, path);
       if (n == 0) return fail(Kind::conflict, "{}: became shorter while it was packed", path);
-      buffer_.resize(at + static_cast<std::size_t>(n));
       left -= static_cast<std::uint64_t>(n);
       TRY_OK(full());
     }

@@ -57,6 +57,7 @@ class Placer {
   unsigned mode_ = 0755;
   std::string parent_path_;
   Fd parent_;
+  std::optional<SourceFiles> from_;
   std::map<FileId, Placed> shared_;  // files of the selection with more names than one, as they were placed first
   bool clones_ = true;               // the file system may share a file's blocks
 };

@@ -17,6 +17,20 @@ struct Source {
   bool keeps_owner = false;            // stages and images; the context's files become root's
 };
 
+// Opens files of a source one after the other: those of one folder by way of it. Threads: one.
+class SourceFiles {
+ public:
+  explicit SourceFiles(fs::path root) : root_(std::move(root)) {}
+  const fs::path& root() const { return root_; }
+  // To be read, and no link. Errors: as open_beneath.
+  Result<Fd> open(const std::string& path);
+
+ private:
+  fs::path root_;
+  std::string folder_path_;
+  Fd folder_;
+};
+
 struct Entry {
   std::string path;    // below the source's root
   std::string target;  // below the destination; "" is the destination itself
