@@ -258,7 +258,9 @@ int main(int argc, char** argv) {
     }
     auto* sub = parent->add_subcommand(std::string(words.back()), command.summary);
     if (words.size() == 1) groups.emplace(command.name, sub);  // may have others below it: promote, promote history
-    bind(*bound.emplace_back(std::make_unique<Bound>()), *sub, command);
+    // What is not asked for needs no options: to make those of all commands would take longer than some commands do.
+    bool asked_for = argv[1][0] == '-' || words[0] == argv[1];
+    if (asked_for) bind(*bound.emplace_back(std::make_unique<Bound>()), *sub, command);
   }
   try {
     app.parse(argc, argv);

@@ -306,11 +306,12 @@ class Fast {
       map.append(std::move(key), Value());
       auto& entry = *(map.end() - 1);
       if (!member(entry.second, indent, after, depth + 1)) return false;
-      map.set_key_mark(entry.first, key_mark);
+      if (options_.key_marks) map.set_key_mark(entry.first, key_mark);
       mark.end = std::max(key_mark.end, entry.second.mark().end);
       if (!skip_to_token() || at_marker() || column() < indent) break;
       if (column() > indent) return false;
     }
+    map.shrink_to_fit();
     out = Value(std::move(map));
     out.set_mark(mark);
     return true;
@@ -350,6 +351,7 @@ class Fast {
       if (column() > indent) return false;
       if (text_[pos_] != '-' || !blank_at(pos_ + 1)) break;  // the map around an unindented list goes on
     }
+    items.shrink_to_fit();
     out = Value(std::move(items));
     out.set_mark(mark);
     return true;
@@ -442,7 +444,7 @@ class Fast {
     map.append(std::move(key), Value());
     auto& entry = *(map.end() - 1);
     if (!flow_value(entry.second, depth)) return false;
-    map.set_key_mark(entry.first, key_mark);
+    if (options_.key_marks) map.set_key_mark(entry.first, key_mark);
     return true;
   }
 

@@ -28,7 +28,10 @@ void append_utf8(std::string& out, std::uint32_t code) {
   }
 }
 
-// RFC 8259 by recursive descent; errors carry line:column, values their marks.
+enum class Kept { with_marks, bare };
+
+// RFC 8259 by recursive descent; errors carry line:column, values their marks, when they are to be kept.
+template <Kept kept>
 class Parser {
  public:
   Parser(std::string_view text, std::string_view source) : text_(text), source_(source) {}
@@ -56,12 +59,14 @@ class Parser {
     return n;
   }
   Mark mark() const {
+    if constexpr (kept == Kept::bare) return {};
     // Long lines (documents on one line) would make counting quadratic: continue from the last mark.
     if (column_line_ != line_ || column_at_ > at_) column_line_ = line_, column_at_ = line_start_, column_ = 1;
     for (; column_at_ < at_; ++column_at_) column_ += (static_cast<unsigned char>(text_[column_at_]) & 0xc0) != 0x80;
     return {line_, column_, static_cast<std::uint32_t>(at_), 0};
   }
   static void finish(Value& v, Mark mark, std::size_t end) {
+    if constexpr (kept == Kept::bare) return;
     mark.end = static_cast<std::uint32_t>(end);
     v.set_mark(mark);
   }
@@ -94,7 +99,7 @@ class Parser {
       std::string text;
       TRY_OK(string(text));
       out = Value(std::move(text));
-      out.set_style(Value::Style::double_quoted);
+      set_style(out, Value::Style::double_quoted);
     } else if (c == '-' || (c >= '0' && c <= '9')) {
       TRY_OK(number(out));
     } else {
@@ -102,6 +107,10 @@ class Parser {
     }
     finish(out, from, at_);
     return {};
+  }
+
+  static void set_style(Value& out, Value::Style style) {
+    if constexpr (kept == Kept::with_marks) out.set_style(style);
   }
 
   Result<> word(Value& out) {
@@ -141,8 +150,9 @@ class Parser {
         skip_space();
       }
     }
+    if constexpr (kept == Kept::bare) map.shrink_to_fit();
     out = Value(std::move(map));
-    out.set_style(Value::Style::flow);
+    set_style(out, Value::Style::flow);
     return {};
   }
 
@@ -150,11 +160,11 @@ class Parser {
   static void add(Map& map, std::string key, Mark key_mark, Value member) {
     if (auto* there = map.find(key)) {
       *there = std::move(member);
-      map.set_key_mark(key, key_mark);
+      if constexpr (kept == Kept::with_marks) map.set_key_mark(key, key_mark);
       return;
     }
     map.append(std::move(key), std::move(member));
-    map.set_key_mark((map.end() - 1)->first, key_mark);
+    if constexpr (kept == Kept::with_marks) map.set_key_mark((map.end() - 1)->first, key_mark);
   }
 
   Result<> array(Value& out, int depth) {
@@ -170,8 +180,9 @@ class Parser {
         skip_space();
       }
     }
+    if constexpr (kept == Kept::bare) list.shrink_to_fit();
     out = Value(std::move(list));
-    out.set_style(Value::Style::flow);
+    set_style(out, Value::Style::flow);
     return {};
   }
 
@@ -366,7 +377,12 @@ void append(std::string& out, const Value& value, int indent, int column) {
 
 }  // namespace
 
-Result<Value> parse_json(std::string_view text, std::string_view source) { return Parser(text, source).document(); }
+Result<Value> parse_json(std::string_view text, std::string_view source) {
+  return Parser<Kept::with_marks>(text, source).document();
+}
+Result<Value> parse_json_bare(std::string_view text, std::string_view source) {
+  return Parser<Kept::bare>(text, source).document();
+}
 
 void append_json(std::string& out, const Value& value) { append(out, value, -1, 0); }
 

@@ -37,9 +37,8 @@ Map::Extra& Map::extra() {
 
 std::size_t Map::position(std::string_view key) const {
   if (!extra_ || extra_->slots.empty()) {
-    std::size_t i = 0;
-    while (i < entries_.size() && entries_[i].first != key) ++i;
-    return i;
+    auto is_it = [&](const Entry& entry) { return std::string_view(entry.first) == key; };
+    return static_cast<std::size_t>(std::find_if(entries_.begin(), entries_.end(), is_it) - entries_.begin());
   }
   const auto& slots = extra_->slots;
   std::size_t mask = slots.size() - 1;
@@ -101,6 +100,8 @@ void Map::set(std::string_view key, Value value) {
 }
 
 void Map::append(std::string key, Value value) {
+  constexpr std::size_t usual = 4;  // entries are large: to begin with one would move them twice
+  if (entries_.capacity() == 0) entries_.reserve(usual);
   entries_.emplace_back(std::move(key), std::move(value));
   added();
 }
@@ -121,13 +122,8 @@ void Map::clear() {
   extra_.reset();
 }
 
-std::size_t Map::size() const { return entries_.size(); }
-bool Map::empty() const { return entries_.empty(); }
-std::vector<Map::Entry>::iterator Map::begin() { return entries_.begin(); }
-std::vector<Map::Entry>::iterator Map::end() { return entries_.end(); }
-std::vector<Map::Entry>::const_iterator Map::begin() const { return entries_.begin(); }
-std::vector<Map::Entry>::const_iterator Map::end() const { return entries_.end(); }
 void Map::reserve(std::size_t n) { entries_.reserve(n); }
+void Map::shrink_to_fit() { entries_.shrink_to_fit(); }
 
 void Map::sort_keys() {
   std::vector<std::size_t> order(entries_.size());

@@ -40,14 +40,16 @@ class Map {
   void append(std::string key, Value value);    // a key known to be new
   bool erase(std::string_view key);
   void clear();
-  std::size_t size() const;
-  bool empty() const;
+  // Defined below, where a Value's size is known.
+  inline std::size_t size() const;
+  inline bool empty() const;
   // Values may be changed through an iterator, keys not.
-  std::vector<Entry>::iterator begin();
-  std::vector<Entry>::iterator end();
-  std::vector<Entry>::const_iterator begin() const;
-  std::vector<Entry>::const_iterator end() const;
+  inline std::vector<Entry>::iterator begin();
+  inline std::vector<Entry>::iterator end();
+  inline std::vector<Entry>::const_iterator begin() const;
+  inline std::vector<Entry>::const_iterator end() const;
   void reserve(std::size_t n);
+  void shrink_to_fit();
   void sort_keys();  // by bytes, this level only
   // The key's own place in the source, when it was parsed.
   Mark key_mark(std::string_view key) const;
@@ -133,5 +135,12 @@ class Value {
   Mark mark_;
   Style style_ = Style::any;
 };
+
+std::size_t Map::size() const { return entries_.size(); }
+bool Map::empty() const { return entries_.empty(); }
+std::vector<Map::Entry>::iterator Map::begin() { return entries_.begin(); }
+std::vector<Map::Entry>::iterator Map::end() { return entries_.end(); }
+std::vector<Map::Entry>::const_iterator Map::begin() const { return entries_.begin(); }
+std::vector<Map::Entry>::const_iterator Map::end() const { return entries_.end(); }
 
 }  // namespace slipway::doc

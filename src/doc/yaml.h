@@ -19,6 +19,7 @@ struct ParseOptions {
   std::size_t max_depth = 100;
   std::size_t max_nodes = 1'000'000;  // after alias expansion: billion-laughs guard
   bool duplicate_keys = false;        // false: an error that names both places
+  bool key_marks = true;              // false: where keys stand need not be kept, a fifth of the memory
   bool local_tags = false;            // `!name value` becomes {"!name": value}; false: such tags are passed over
 };
 // Exactly one document (an empty input is null). Errors: invalid with source:line:col.

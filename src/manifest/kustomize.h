@@ -34,5 +34,6 @@ Result<std::optional<std::string>> find_kustomization(FileSource& source, const 
 
 // As kustomize and kubectl print them: keys sorted, documents parted by "---".
 std::string print_objects(const std::vector<doc::Value>& objects);
+std::string print_object(const doc::Value& object);
 
 }  // namespace slipway::manifest

@@ -1,4 +1,7 @@
 // render, lint: what needs no server.
+#include <thread>
+
+#include "base/pool.h"
 #include "cli/command.h"
 #include "cli/findings.h"
 #include "cli/lint_files.h"
@@ -31,11 +34,34 @@ Result<std::vector<doc::Value>> render_folder(const Ctx& ctx, const fs::path& fo
   return objects;
 }
 
+// Made on all cores, in pieces: the whole text of thousands of objects would be as much memory again.
+Result<> print_objects(const Ctx& ctx, Io& io, const doc::List& objects) {
+  constexpr std::size_t piece = 512;
+  std::size_t cores = std::clamp(std::thread::hardware_concurrency(), 1U, 8U);
+  for (std::size_t begin = 0; begin < objects.size(); begin += piece * cores) {
+    std::vector<std::string> texts(cores);
+    std::vector<std::function<Result<>(const Ctx&)>> tasks;
+    for (std::size_t n = 0; n < cores && begin + n * piece < objects.size(); ++n)
+      tasks.emplace_back([&, n](const Ctx&) -> Result<> {
+        auto from = begin + n * piece;
+        for (auto i = from; i < std::min(from + piece, objects.size()); ++i) {
+          if (i > 0) texts[n] += "---\n";
+          texts[n] += manifest::print_object(objects[i]);
+        }
+        return {};
+      });
+    TRY_OK(run_all(ctx, cores, std::move(tasks)));
+    for (const auto& text : texts) io.print(text);
+  }
+  return {};
+}
+
 Result<int> render(const Ctx& ctx, const Arguments& arguments, Io& io) {
   doc::List all;
   bool first = true;
   manifest::MirroredRemotes remotes(data_dir(arguments) / "remotes", arguments.all("remote-host"), fetched);
-  for (const auto& folder : arguments.all("folder")) {
+  auto folders = arguments.all("folder");
+  for (const auto& folder : folders) {
     TRY(auto objects, render_folder(ctx, folder, arguments.has("recursive"), remotes));
     if (io.json()) {
       all.insert(all.end(), std::make_move_iterator(objects.begin()), std::make_move_iterator(objects.end()));
@@ -43,7 +69,10 @@ Result<int> render(const Ctx& ctx, const Arguments& arguments, Io& io) {
     }
     if (objects.empty()) continue;
     if (!std::exchange(first, false)) io.print("---\n");
-    io.print(manifest::print_objects(objects));
+    TRY_OK(print_objects(ctx, io, objects));
+    // The program ends here: to take many objects apart one by one would be a good part of its time.
+    static auto* last = new doc::List;
+    if (&folder == &folders.back()) last->swap(objects);
   }
   if (io.json()) io.document(std::move(all));
   return 0;

@@ -1,6 +1,7 @@
 #pragma once
 // Field specifications: which places of which kinds a transformer touches.
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,23 @@ enum class Make { nothing, scalar, map };
 using SetField = std::function<Result<>(doc::Value&)>;
 // Calls `set` for every place of the object the spec names; absent ones are made when the spec says so.
 Result<> visit_fields(Resource& resource, const FieldSpec& spec, Make make, const SetField& set);
+
+// Many specs at once, for an object that all of them select: what their paths have in common is walked once. Of specs
+// with one path the first comes first; absent places are passed over.
+class FieldTree {
+ public:
+  using Set = std::function<Result<>(doc::Value&, std::size_t spec)>;  // its number, in the order they were added
+  FieldTree();
+  ~FieldTree();
+  FieldTree(FieldTree&&) noexcept;
+  void add(const FieldSpec& spec);
+  Result<> visit(Resource& resource, const Set& set) const;
+
+ private:
+  struct Node;
+  std::unique_ptr<Node> root_;
+  std::vector<std::string> paths_;
+};
 
 // "a/b\/c/d" into a, b/c, d.
 std::vector<std::string> split_path(std::string_view path, char separator);

@@ -48,6 +48,8 @@ class Resource {
  public:
   explicit Resource(doc::Value value) : node(std::move(value)) {}
   Gvk gvk() const;
+  bool is_selected_by(const Gvk& selector) const;  // as gvk() is, without making it
+  bool is_kind(std::string_view kind) const;
   std::string name() const;
   std::string space() const;
   ResId id() const;
@@ -96,6 +98,7 @@ class ResMap {
   // A generated object: new, or replacing or merged into the one it names.
   Result<> absorb(std::shared_ptr<Resource> resource);
   std::vector<Resource*> with_id(const ResId& id) const;  // now
+  bool alone(const Resource& resource) const;             // no other has the id of this one
   std::vector<Resource*> with_any_id(const std::function<bool(const ResId&)>& match, const std::string& name) const;
   // Objects that ever bore the name, in order.
   std::vector<Resource*> named(const std::string& name) const;

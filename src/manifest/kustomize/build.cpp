@@ -65,10 +65,9 @@ class Builder {
     TRY_OK(replace_vars(all.map, all.vars, rules->var_reference));
     all.map.remove_if([](const Resource& resource) { return is_local_only(resource); });
     for (const auto& resource : all.map.all()) {
-      auto id = resource->id();
       all.map.note(resource);
-      if (all.map.with_id(id).size() > 1)
-        return fail(Kind::conflict, "{}: two objects end up with the id {}", target.file(), id.print());
+      if (!all.map.alone(*resource))
+        return fail(Kind::conflict, "{}: two objects end up with the id {}", target.file(), resource->id().print());
     }
     TRY(auto order, target.sort_options());
     sort_resources(all.map, order);

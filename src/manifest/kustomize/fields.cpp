@@ -51,6 +51,15 @@ class Visit {
   const SetField& set_;
 };
 
+// The same few specs are asked of every object.
+const std::vector<std::string>& steps_of(const std::string& path) {
+  constexpr std::size_t most = 4096;  // those of strange configurations do not pile up
+  static thread_local std::unordered_map<std::string, std::vector<std::string>> known;
+  if (auto found = known.find(path); found != known.end()) return found->second;
+  if (known.size() >= most) known.clear();
+  return known.emplace(path, split_path(path, '/')).first->second;
+}
+
 bool same_place(const FieldSpec& a, const FieldSpec& b) { return a.gvk.selected_by(b.gvk) && a.path == b.path; }
 
 void sort_specs(FieldSpecs& specs) {
@@ -76,11 +85,77 @@ std::vector<std::string> split_path(std::string_view path, char separator) {
 }
 
 Result<> visit_fields(Resource& resource, const FieldSpec& spec, Make make, const SetField& set) {
-  if (!resource.gvk().selected_by(spec.gvk)) return {};
-  auto steps = split_path(spec.path, '/');
-  auto done = Visit(spec.create, make, set).at(resource.node, steps);
+  if (!resource.is_selected_by(spec.gvk)) return {};
+  auto done = Visit(spec.create, make, set).at(resource.node, steps_of(spec.path));
   if (done) return {};
   return Fail(std::move(done).error().in(fmt::format("field '{}' of {}", spec.path, resource.id().print())));
+}
+
+struct FieldTree::Node {
+  std::string name;
+  bool is_list = false;  // "name[]"
+  std::vector<std::size_t> specs;
+  std::vector<Node> below;
+
+  Node& child(const std::string& step) {
+    bool list = step.ends_with("[]");
+    auto plain = list ? step.substr(0, step.size() - 2) : step;
+    for (auto& node : below)
+      if (node.name == plain && node.is_list == list) return node;
+    return below.emplace_back(Node{plain, list, {}, {}});
+  }
+  std::size_t any_spec() const { return specs.empty() ? below.front().any_spec() : specs.front(); }
+
+  Result<> visit(Value& value, const Set& set, std::size_t& at) const {
+    for (auto spec : specs) {
+      at = spec;
+      TRY_OK(set(value, spec));
+    }
+    if (below.empty() || value.is_null()) return {};
+    if (auto* list = value.if_list()) {
+      for (auto& item : *list) TRY_OK(visit_below(item, set, at));
+      return {};
+    }
+    return visit_below(value, set, at);
+  }
+
+ private:
+  Result<> visit_below(Value& value, const Set& set, std::size_t& at) const {
+    if (value.is_null()) return {};
+    if (auto* list = value.if_list()) {
+      for (auto& item : *list) TRY_OK(visit_below(item, set, at));
+      return {};
+    }
+    for (const auto& node : below) {
+      at = node.any_spec();
+      auto* map = value.if_map();  // what was set may be another
+      if (map == nullptr) return fail(Kind::invalid, "expected a list or a map at '{}'", node.name);
+      if (node.name.empty()) return fail(Kind::invalid, "cannot set or create an empty field name");
+      auto* field = map->find(node.name);
+      if (field == nullptr) continue;
+      if (field->is_null() && node.is_list) *field = Value(doc::List());
+      TRY_OK(node.visit(*field, set, at));
+    }
+    return {};
+  }
+};
+
+FieldTree::FieldTree() : root_(std::make_unique<Node>()) {}
+FieldTree::~FieldTree() = default;
+FieldTree::FieldTree(FieldTree&&) noexcept = default;
+
+void FieldTree::add(const FieldSpec& spec) {
+  auto* node = root_.get();
+  for (const auto& step : split_path(spec.path, '/')) node = &node->child(step);
+  node->specs.push_back(paths_.size());
+  paths_.push_back(spec.path);
+}
+
+Result<> FieldTree::visit(Resource& resource, const Set& set) const {
+  std::size_t at = 0;
+  auto done = root_->visit(resource.node, set, at);
+  if (done) return {};
+  return Fail(std::move(done).error().in(fmt::format("field '{}' of {}", paths_[at], resource.id().print())));
 }
 
 Result<> merge_specs(FieldSpecs& into, const FieldSpecs& more) {

@@ -101,12 +101,12 @@ Result<> set_image(ResMap& map, const ImageChange& change, const FieldSpecs& spe
   Updater updater(change);
   if (!updater.usable()) return {};  // as kustomize since 5.6: what is no pattern names no image
   for (const auto& resource : map.all()) {
-    auto kind = resource->gvk().kind;
-    if (kind == "CustomResourceDefinition") continue;
-    TRY_OK_IN(resource->id().print(), updater.update_containers(resource->node));
+    if (resource->is_kind("CustomResourceDefinition")) continue;
+    if (auto done = updater.update_containers(resource->node); !done)
+      return Fail(std::move(done).error().in(resource->id().print()));
   }
   for (const auto& resource : map.all()) {
-    if (resource->gvk().kind == "CustomResourceDefinition") continue;
+    if (resource->is_kind("CustomResourceDefinition")) continue;
     for (const auto& spec : specs) {
       TRY_OK(visit_fields(*resource, spec, Make::nothing, [&](Value& field) { return updater.update(field); }));
     }

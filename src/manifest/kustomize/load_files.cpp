@@ -44,7 +44,7 @@ Result<> add_object(std::vector<std::shared_ptr<Resource>>& all, Value value, st
 }  // namespace
 
 Result<std::vector<std::shared_ptr<Resource>>> read_resources(std::string_view text, std::string_view source) {
-  TRY(auto documents, doc::parse_yaml_all(text, {.source = source}));
+  TRY(auto documents, doc::parse_yaml_all(text, {.source = source, .key_marks = false}));
   std::vector<std::shared_ptr<Resource>> all;
   for (auto& document : documents) TRY_OK(add_object(all, std::move(document), source));
   return all;

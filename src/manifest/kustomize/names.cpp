@@ -100,7 +100,7 @@ Result<> set_space(ResMap& map, const SpaceChange& change) {
     TRY_OK(set_space_of(*resource, change));
     map.note(resource);
     // Two objects that were apart by namespace only would now be one.
-    if (map.with_id(resource->id()).size() != 1) {
+    if (!map.alone(*resource)) {
       return fail(Kind::conflict, "{}: the namespace makes two objects the same: {}", resource->source,
                   resource->id().print());
     }

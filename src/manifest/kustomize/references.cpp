@@ -94,6 +94,12 @@ bool same_affixes(const Resource& a, const Resource& b, bool allow_empty) {
   return (prefix || a.prefixes.empty() || b.prefixes.empty()) && (suffix || a.suffixes.empty() || b.suffixes.empty());
 }
 
+// What may name others in objects of one kind.
+struct Specs {
+  std::vector<std::pair<const Gvk*, const FieldSpec*>> list;  // the target's kind, the place
+  FieldTree tree;
+};
+
 class Fixer {
  public:
   explicit Fixer(const ResMap& map) : map_(map) {
@@ -102,11 +108,13 @@ class Fixer {
     }
   }
 
-  Result<> fix(Resource& referrer, const Gvk& target, const FieldSpec& spec) {
-    referrer_ = &referrer, target_ = &target, spec_ = &spec;
-    FieldSpec any = spec;
-    any.gvk = {};
-    auto done = visit_fields(referrer, any, Make::nothing, [this](Value& field) { return set(field); });
+  // The names in one object, at the places that `specs` tell of objects of its kind.
+  Result<> fix(Resource& referrer, const Specs& specs) {
+    referrer_ = &referrer;
+    auto done = specs.tree.visit(referrer, [&](Value& field, std::size_t spec) {
+      std::tie(target_, spec_) = specs.list[spec];
+      return set(field);
+    });
     if (done) return {};
     return Fail(std::move(done).error().in(fmt::format("updating name reference in {}", referrer.id().print())));
   }
@@ -247,17 +255,21 @@ Result<> fix_references(ResMap& map, const std::vector<NameReference>& rules) {
     for (const auto& spec : rule.referrers) by_kind[spec.gvk.kind].emplace_back(&rule.target, &spec);
   }
   Fixer fixer(map);
+  std::unordered_map<std::string, Specs> known;  // by group, version, kind
   std::vector<std::pair<Resource*, Gvk>> referrers;
   for (const auto& resource : map.all()) referrers.emplace_back(resource.get(), resource->original().gvk);
   for (auto& [resource, gvk] : referrers) {
     fixer.enter(*resource);
-    for (const auto& kind : {gvk.kind, std::string()}) {
-      auto found = by_kind.find(kind);
-      if (found == by_kind.end()) continue;
-      for (const auto& [target, spec] : found->second) {
-        if (gvk.selected_by(spec->gvk)) TRY_OK(fixer.fix(*resource, *target, *spec));
-      }
+    auto [specs, fresh] = known.try_emplace(gvk.print());
+    if (fresh) {
+      for (const auto& kind : {gvk.kind, std::string()})
+        for (const auto& [target, spec] : by_kind[kind])
+          if (gvk.selected_by(spec->gvk)) {
+            specs->second.list.emplace_back(target, spec);
+            specs->second.tree.add(*spec);
+          }
     }
+    TRY_OK(fixer.fix(*resource, specs->second));
   }
   return {};
 }

@@ -112,6 +112,23 @@ std::string ResId::print() const {
   return gvk.print() + "/" + or_text(name, "[noName]") + "." + or_text(space, "[noNs]");
 }
 
+bool Resource::is_selected_by(const Gvk& selector) const {
+  if (selector.group.empty() && selector.version.empty() && selector.kind.empty()) return true;
+  const auto *api_version = node.find("apiVersion"), *kind = node.find("kind");
+  const auto *api_text = api_version != nullptr ? api_version->if_string() : nullptr,
+             *kind_text = kind != nullptr ? kind->if_string() : nullptr;
+  if (api_text == nullptr || kind_text == nullptr) return gvk().selected_by(selector);
+  if (!selector.kind.empty() && selector.kind != *kind_text) return false;
+  auto slash = api_text->find('/');
+  std::string_view all = *api_text, group = slash == std::string::npos ? "" : all.substr(0, slash),
+                   version = slash == std::string::npos ? all : all.substr(slash + 1);
+  return (selector.group.empty() || selector.group == group) &&
+         (selector.version.empty() || selector.version == version);
+}
+bool Resource::is_kind(std::string_view kind) const {
+  const auto* found = node.find("kind");
+  return found != nullptr && found->is_string() && *found->if_string() == kind;
+}
 Gvk Resource::gvk() const { return gvk_of(text_at(node, {"apiVersion"}), text_at(node, {"kind"})); }
 std::string Resource::name() const { return text_at(node, {"metadata", "name"}); }
 std::string Resource::space() const { return text_at(node, {"metadata", "namespace"}); }
@@ -196,6 +213,13 @@ std::vector<Resource*> ResMap::with_id(const ResId& id) const {
   return found;
 }
 
+bool ResMap::alone(const Resource& resource) const {
+  auto found = named(resource.name());
+  if (found.empty() || (found.size() == 1 && found[0] == &resource)) return true;
+  auto id = resource.id();
+  return std::none_of(found.begin(), found.end(), [&](const Resource* r) { return r != &resource && r->id() == id; });
+}
+
 std::vector<Resource*> ResMap::with_any_id(const std::function<bool(const ResId&)>& match,
                                            const std::string& name) const {
   auto found = named(name);
@@ -209,10 +233,9 @@ std::vector<Resource*> ResMap::with_any_id(const std::function<bool(const ResId&
 }
 
 Result<> ResMap::append(std::shared_ptr<Resource> resource) {
-  auto id = resource->id();
-  if (!with_id(id).empty()) {
+  if (!alone(*resource)) {
     return fail(Kind::conflict, "{}: may not add an object with an id that is there already: {}", resource->source,
-                id.print());
+                resource->id().print());
   }
   resource->position = list_.size();
   resource->removed = false;
