@@ -7,5 +7,6 @@ if(SLIPWAY_CCACHE)
 endif()
 find_program(SLIPWAY_MOLD mold)
 if(SLIPWAY_MOLD)
-  add_link_options(-fuse-ld=mold)
+  # What runs at a start stands together, as GNU ld has it by itself: else it makes half of the program resident.
+  add_link_options(-fuse-ld=mold -Wl,-z,keep-text-section-prefix)
 endif()
