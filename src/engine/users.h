@@ -16,7 +16,8 @@ struct User {
   std::vector<std::string> groups;
 };
 
-// Threads: any.
+// Threads: any. Also between processes: who is added or taken out of the file beside us counts from the next question
+// on.
 class Users {
  public:
   // Reads DIR/users; makes the administrator when there is none.
@@ -36,10 +37,17 @@ class Users {
     User user;
     std::string token_sha256;
   };
+  struct State {
+    std::vector<Entry> entries;
+    std::string stamp;  // of the file they were read from
+  };
+  fs::path file() const { return data_ / "users"; }
+  Result<std::vector<Entry>> read() const;
   Result<> save(const std::vector<Entry>& entries) const;
+  void refresh(State& state) const;
   fs::path data_;
   std::string admin_token_;
-  Guarded<std::vector<Entry>> entries_;
+  mutable Guarded<State> state_;
 };
 
 }  // namespace slipway::engine

@@ -4,6 +4,7 @@
 
 #include "base/encode.h"
 #include "base/testing/golden.h"
+#include "base/text.h"
 
 namespace slipway::engine {
 namespace {
@@ -38,6 +39,21 @@ TEST_F(UsersTest, ANameBesideTheAdministratorsTokenSaysWho) {
   auto token = must(users->add("grace", {"readers"}));
   EXPECT_EQ(name_of("Basic " + to_base64("ada:" + token)), "grace") << "others cannot claim a name";
   EXPECT_EQ(users->by_token(token)->groups, std::vector<std::string>{"readers"});
+}
+
+TEST_F(UsersTest, WhoIsAddedOrTakenOutBesideUsCountsAtOnce) {
+  auto beside = must(Users::open(dir.path()));
+  auto grace = must(beside->add("grace", {"readers"}));
+  EXPECT_EQ(name_of("Bearer " + grace), "grace");
+  auto ada = must(users->add("ada", {"readers"}));
+  EXPECT_EQ(name_of("Bearer " + grace), "grace") << "nobody is lost";
+  std::string rest, text = must(read_file(dir.path() / "users"));
+  for (auto line : lines(text))
+    if (!line.starts_with("grace ")) rest += fmt::format("{}\n", line);
+  must(write_file(dir.path() / "users", rest));
+  EXPECT_EQ(name_of("Bearer " + grace), "nobody");
+  must(write_file(dir.path() / "users", "broken\n"));
+  EXPECT_EQ(name_of("Bearer " + ada), "ada") << "what cannot be read changes nothing";
 }
 
 TEST_F(UsersTest, NamesAreTakenOnceAndPlain) {

@@ -24,7 +24,7 @@ def rules(house, text, check_it=True):
 
 
 def add_user(house, name):
-    """A person who is no administrator; a slipway knows people from its start on."""
+    """A person who is no administrator."""
     return house.cli("user", "add", name, "--group", "people").stdout.strip()
 
 
