@@ -110,6 +110,8 @@ class Observer {
   virtual void annotation(const std::string& /*job*/, const Annotation& /*annotation*/) {}
   // All it said before comes once more: a job that ran on elsewhere while the program was away.
   virtual void tells_again(const std::string& /*job*/) {}
+  // The Pod of a job that runs elsewhere is there, made or found again: from now on it hears when it shall end.
+  virtual void job_placed(const std::string& /*job*/) {}
 };
 
 struct RunnerOptions {

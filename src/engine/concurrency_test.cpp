@@ -78,6 +78,17 @@ TEST(RunningRuns, CancelStopsItOnceWithTheFirstReason) {
     EXPECT_FALSE(parent.get_token().stop_requested());
   }
   EXPECT_FALSE(runs.cancel("a", "gone"));
+  {
+    RunningRuns::Execution back(runs, "c", parent.get_token(), {"x", "y"});
+    back.found("x");
+    EXPECT_TRUE(runs.cancel("c", "why"));
+    EXPECT_EQ(back.cancelled(), "why");
+    EXPECT_FALSE(back.token().stop_requested()) << "y has not been found yet";
+    back.found("other");
+    EXPECT_FALSE(back.token().stop_requested());
+    back.found("y");
+    EXPECT_TRUE(back.token().stop_requested());
+  }
   RunningRuns::Execution other(runs, "b", parent.get_token());
   parent.request_stop();
   EXPECT_TRUE(other.token().stop_requested());

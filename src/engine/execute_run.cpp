@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <thread>
 
 #include "base/log.h"
 #include "base/metrics.h"
@@ -144,6 +145,14 @@ Result<> refuse(const Ctx& ctx, House& house, const std::string& run_name, const
       doc::Map{{"phase", "Failed"}, {"message", error.print()}, {"finishedAt", rfc3339(ctx.clock->wall())}});
 }
 
+// Of an earlier life of ours: in Pods they may run on.
+std::set<std::string> running_jobs(const kube::Object& run) {
+  std::set<std::string> keys;
+  for (const auto& job : run["status"]["jobs"].items())
+    if (path::parse_phase(job["phase"].text()) == path::Phase::running) keys.insert(job["key"].text());
+  return keys;
+}
+
 // Ended before it ran, or before it ran again after a restart.
 Result<> call_off(const Ctx& ctx, House& house, const kube::Object& run, const std::string& why) {
   doc::List jobs;
@@ -244,8 +253,12 @@ Result<std::optional<Millis>> execute_run(const Ctx& ctx, House& house, const st
     return ended ? Result<std::optional<Millis>>(std::optional<Millis>()) : Fail(std::move(ended).error());
   };
   // Listed before its turn is decided: who comes later finds it, or is found.
-  RunningRuns::Execution execution(*house.running, run_name, ctx.stop);
-  if (auto why = asked_to_end(*object); !why.empty()) return finished(call_off(ctx, house, *object, why));
+  auto away = house.job_pods ? running_jobs(*object) : std::set<std::string>();
+  RunningRuns::Execution execution(*house.running, run_name, ctx.stop, away);
+  if (auto why = asked_to_end(*object); !why.empty()) {
+    if (away.empty()) return finished(call_off(ctx, house, *object, why));
+    house.running->cancel(run_name, why);  // once their Pods are found
+  }
   TRY(auto turn, take_turn(ctx, house, *object));
   if (turn.what == Turn::What::cancelled) return finished(call_off(ctx, house, *object, turn.why));
   if (turn.what == Turn::What::wait) {
@@ -264,6 +277,7 @@ Result<std::optional<Millis>> execute_run(const Ctx& ctx, House& house, const st
   auto plan = plan_of(house, repository, change, (*object)["spec"]["workflow"].text());
   if (!plan) return finished(refuse(ctx, house, run_name, plan.error()));
   RunStatus keeper(ctx, house, *object, change, *plan, environments);
+  keeper.on_found = [&](const std::string& job) { execution.found(job); };
   Origin origin{house.url(),
                 change.repository,
                 change.ref,
@@ -328,6 +342,11 @@ Result<std::optional<Millis>> execute_run(const Ctx& ctx, House& house, const st
   if (!reused.empty()) running.set("reusedFrom", reused);
   house.run_logs->begin(run_name);
   TRY_OK(set_status(ctx, *house.client, "WorkflowRun", run_name, running));
+  std::jthread no_longer;  // waits for those that may be away: one may wait for its turn in a group first
+  if (!away.empty())
+    no_longer = std::jthread([&](const std::stop_token& over) {
+      if (sleep(Ctx{.stop = over}, Millis(30'000))) execution.found_all();
+    });
   ci::Runner runner(std::move(options));
   auto result = runner.run(ctx.with_stop(execution.token()), *plan);
   TRY_OK(ctx.alive());  // a stopping house leaves the run as it is: it goes on at the next start

@@ -97,6 +97,7 @@ void RunStatus::job_finished(const ci::JobResult& result) {
   jobs_[result.key] = job_doc(result);
   environments_.ended(Ctx{}.within(Millis(10000)), result);
   write();
+  on_found(result.key);
 }
 
 void RunStatus::step_started(const std::string& job, const std::string&, const std::string& name) {

@@ -1,5 +1,6 @@
 #pragma once
 // Keeps a run's status up to date while it runs: a job that ended is on disk before the next one starts.
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -27,7 +28,10 @@ class RunStatus final : public ci::Observer {
   void step_finished(const std::string& job, const ci::StepResult& step) override;
   void log(const ci::LogLine& line) override;
   void tells_again(const std::string& job) override;
+  void job_placed(const std::string& job) override { on_found(job); }
   void tests(const std::string& job, const ci::TestReport& report) override;
+
+  std::function<void(const std::string& job)> on_found = [](const std::string&) {};  // one that ran on, or is over
 
   // What the run's test reports counted, and which tests are flaky; null when it read none.
   doc::Value test_summary() const;

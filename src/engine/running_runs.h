@@ -2,6 +2,7 @@
 // The runs that this process executes now, so that something else may ask one of them to stop.
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "base/ctx.h"
@@ -15,20 +16,28 @@ class RunningRuns {
   // A run while it is executed; leaves the list with the value.
   class Execution {
    public:
-    Execution(RunningRuns& runs, std::string name, std::stop_token parent);
+    // `away`: jobs that ran on while we were away. A wish to stop reaches the run when each of them has been found: one
+    // that is cancelled before would not do its last steps.
+    Execution(RunningRuns& runs, std::string name, std::stop_token parent, std::set<std::string> away = {});
     ~Execution();
     Execution(const Execution&) = delete;
     Execution& operator=(const Execution&) = delete;
     std::stop_token token() const { return slot_->stop.token(); }
     // Why it was asked to stop; empty: it was not.
-    std::string cancelled() const { return *slot_->why.lock(); }
+    std::string cancelled() const { return slot_->wish.lock()->why; }
+    void found(const std::string& job);
+    void found_all();
 
    private:
     friend class RunningRuns;
     struct Slot {
       explicit Slot(std::stop_token parent) : stop(std::move(parent)) {}
+      struct Wish {
+        std::string why;
+        std::set<std::string> away;
+      };
       ChildStop stop;
-      Guarded<std::string> why;
+      Guarded<Wish> wish;
     };
     RunningRuns& runs_;
     std::string name_;

@@ -164,6 +164,9 @@ def test_an_end_and_a_kill():
         running(house, commit, "begun")  # its log is there, as soon as the Pod has told again what was not kept
         [same] = pods(house)
         check(same["metadata"]["uid"] == pod["metadata"]["uid"], "the same Pod")
+        # Once more, and cancelled at once: it may not have been found again yet, and does its last steps nevertheless.
+        house.kill()
+        house.start()
         done = house.cli("cancel", run["metadata"]["name"])
         check(done.returncode == 0, done.all)
         [run] = house.runs_of(commit, seconds=40)

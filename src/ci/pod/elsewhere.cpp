@@ -161,6 +161,7 @@ void JobRun::run_elsewhere(const Ctx& ctx) {
     work.wish = &wish, work.side = &side;
     work.say = [&](std::string_view text) { say(nobody, text); };
     work.again = [&] { in_.shared.tell([&](Observer& o) { o.tells_again(result_.key); }); };
+    work.placed = [&] { in_.shared.tell([&](Observer& o) { o.job_placed(result_.key); }); };
     return pods.run(ctx, work);
   }();
   take_artifacts();

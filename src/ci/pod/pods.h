@@ -45,7 +45,8 @@ class JobPods {
     PodWish* wish = nullptr;
     PodJobSide* side = nullptr;
     std::function<void(std::string_view)> say;
-    std::function<void()> again;  // what it told before comes once more
+    std::function<void()> again;           // what it told before comes once more
+    std::function<void()> placed = [] {};  // its Pod is there
   };
   Result<JobResult> run(const Ctx& ctx, const Work& work);
   // The result of a run's job is kept: its Pod goes.

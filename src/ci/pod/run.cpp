@@ -197,6 +197,7 @@ Result<JobResult> JobPods::run(const Ctx& ctx, const Work& work) {
     return Fail(std::move(begun).error());
   }
   if (begun->adopted) work.again();
+  work.placed();
   work.say(fmt::format("{} Pod {} ({})", begun->adopted ? "Goes on in" : "Runs in", key.str(), wish.image));
   auto result = rep_->await(ctx, work, *begun, settings);
   bool stays = rep_->house_stops.stop_requested() && !result;  // it goes on, and is found again
