@@ -53,7 +53,7 @@ Result<std::vector<doc::Value>> rendered_at(const Ctx& ctx, const Arguments& arg
   Repositories repositories(data_dir(arguments), mirrors.path());
   gitops::Renderer renderer(repositories);
   TRY(auto rendered, renderer.render(ctx, app));
-  return *rendered->objects;
+  return rendered->objects->list();
 }
 
 }  // namespace slipway::cli

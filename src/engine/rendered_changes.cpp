@@ -32,18 +32,19 @@ Result<std::vector<gitops::Application>> applications_of(const Ctx& ctx, House& 
                                                          const git::Repository& repository) {
   auto branch = change.base_ref.starts_with("refs/heads/") ? change.base_ref.substr(11) : change.base_ref;
   auto trunk = default_branch(repository);
-  TRY(auto list, house.client->list(ctx, application_type, {.ns = std::string(gitops::home_namespace)}));
   std::vector<gitops::Application> found;
-  for (const auto& object : list.items) {
+  auto look_at = [&](const kube::Object& object) -> Result<> {
     auto app = gitops::application_from(object);
-    if (!app) continue;
+    if (!app) return {};
     bool reads = std::any_of(app->sources.begin(), app->sources.end(), [&](const gitops::SourceSpec& source) {
       const auto& revision = source.target_revision;
       return embedded_repository(house, source.repo_url) == change.repository &&
              (revision == branch || revision == change.base_ref || (revision == "HEAD" && branch == trunk));
     });
     if (reads) found.push_back(*std::move(app));
-  }
+    return {};
+  };
+  TRY_OK(house.client->for_each(ctx, application_type, {.ns = std::string(gitops::home_namespace)}, look_at));
   return found;
 }
 
@@ -54,7 +55,7 @@ Result<std::vector<doc::Value>> render_with(const Ctx& ctx, House& house, gitops
     if (embedded_repository(house, source.repo_url) == repository) source.target_revision = commit;
   gitops::Renderer renderer(*house.repositories);
   TRY(auto rendered, renderer.render(ctx, app));
-  return *rendered->objects;
+  return rendered->objects->list();
 }
 
 RenderedChange change_of(const std::string& name, Result<std::vector<doc::Value>> before,

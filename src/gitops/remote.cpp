@@ -40,6 +40,10 @@ class Remote::Guard final : public kube::Client {
   Result<kube::ObjectList> list(const Ctx& ctx, const kube::Type& type, const kube::ListOptions& options) override {
     return guarded(ctx, [&](const Ctx& inner) { return behind_->list(inner, type, options); });
   }
+  Result<std::string> for_each(const Ctx& ctx, const kube::Type& type, const kube::ListOptions& options,
+                               const Visit& visit) override {
+    return guarded(ctx, [&](const Ctx& inner) { return behind_->for_each(inner, type, options, visit); });
+  }
   Result<std::unique_ptr<kube::Watch>> watch(const Ctx& ctx, const kube::Type& type,
                                              const kube::WatchOptions& options) override {
     TRY(auto watch, guarded(ctx, [&](const Ctx& inner) { return behind_->watch(inner, type, options); }));

@@ -21,6 +21,11 @@ class Restricted final : public kube::Client {
     TRY_OK(ask(ctx, "list", type, options.ns));
     return acts_->list(ctx, type, options);
   }
+  Result<std::string> for_each(const Ctx& ctx, const kube::Type& type, const kube::ListOptions& options,
+                               const Visit& visit) override {
+    TRY_OK(ask(ctx, "list", type, options.ns));
+    return acts_->for_each(ctx, type, options, visit);
+  }
   Result<std::unique_ptr<kube::Watch>> watch(const Ctx& ctx, const kube::Type& type,
                                              const kube::WatchOptions& options) override {
     TRY_OK(ask(ctx, "watch", type, options.ns));
@@ -102,6 +107,10 @@ class Split final : public kube::Client {
   }
   Result<kube::ObjectList> list(const Ctx& ctx, const kube::Type& type, const kube::ListOptions& options) override {
     return reads_.list(ctx, type, options);
+  }
+  Result<std::string> for_each(const Ctx& ctx, const kube::Type& type, const kube::ListOptions& options,
+                               const Visit& visit) override {
+    return reads_.for_each(ctx, type, options, visit);
   }
   Result<std::unique_ptr<kube::Watch>> watch(const Ctx& ctx, const kube::Type& type,
                                              const kube::WatchOptions& options) override {

@@ -4,7 +4,6 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "doc/json.h"
-#include "doc/shrink.h"
 #include "gitops/flux/generate.h"
 #include "gitops/flux/substitute.h"
 #include "gitops/sealed_source.h"
@@ -156,6 +155,23 @@ Result<RenderedSource> render_source(const Ctx& ctx, const git::Oid& commit, man
 }
 
 }  // namespace
+
+RenderedObjects::RenderedObjects(const doc::List& objects) {
+  for (const auto& object : objects) {
+    doc::append_json(text_, object);
+    text_ += '\n';
+  }
+  text_.shrink_to_fit();
+}
+
+Result<doc::List> RenderedObjects::list() const {
+  doc::List objects;
+  for (auto line : lines(text_)) {
+    TRY(auto object, doc::parse_json_bare(line, "what was rendered"));
+    objects.push_back(std::move(object));
+  }
+  return objects;
+}
 
 Result<git::Repository> Repositories::at(const Ctx& ctx, const std::string& url, const git::Oid&) {
   return open(ctx, url);
@@ -342,7 +358,7 @@ Result<std::shared_ptr<const Rendered>> Renderer::render(const Ctx& ctx, const A
     next->reads = before->reads;
     if (before->rendered->revisions == rendered->revisions) rendered = nullptr;
   } else {
-    auto objects = std::make_shared<std::vector<doc::Value>>();
+    doc::List objects;
     for (std::size_t i = 0; i < app.sources.size(); ++i) {
       FindKeys keys;
       if (app.keys) keys = [&] { return app.keys(ctx); };
@@ -351,7 +367,7 @@ Result<std::shared_ptr<const Rendered>> Renderer::render(const Ctx& ctx, const A
       TRY(auto one,
           render_source(ctx, rendered->revisions[i], files, app.sources[i], {std::move(keys), learned_}, elsewhere));
       rendered->types.push_back(std::move(one.type));
-      for (auto& object : one.objects) objects->push_back(doc::shrunk(std::move(object)));
+      for (auto& object : one.objects) objects.push_back(std::move(object));
       auto& read = next->reads.emplace_back();
       read.complete = !elsewhere.used();
       for (const auto& path : one.paths) {
@@ -360,8 +376,7 @@ Result<std::shared_ptr<const Rendered>> Renderer::render(const Ctx& ctx, const A
         read.ids.emplace(path, id.value_or(""));
       }
     }
-    objects->shrink_to_fit();
-    rendered->objects = std::move(objects);
+    rendered->objects = std::make_shared<const RenderedObjects>(objects);
   }
   next->rendered = rendered ? std::shared_ptr<const Rendered>(std::move(rendered)) : before->rendered;
   auto result = next->rendered;

@@ -48,11 +48,22 @@ class Repositories {
   }
 };
 
+// What was rendered, kept as text: the trees of a large fleet's objects would be most of its memory.
+class RenderedObjects {
+ public:
+  explicit RenderedObjects(const doc::List& objects);
+  Result<doc::List> list() const;  // made anew
+  bool operator==(const RenderedObjects&) const = default;
+
+ private:
+  std::string text_;  // JSON, a line each
+};
+
 struct Rendered {
   std::vector<std::string> revisions;  // a commit a source
   std::vector<std::string> types;      // Kustomize, Directory: one a source
-  // The same list as before when a new commit changed nothing that was read.
-  std::shared_ptr<const std::vector<doc::Value>> objects;
+  // The same as before when a new commit changed nothing that was read.
+  std::shared_ptr<const RenderedObjects> objects;
 };
 
 // Renders from the bare repository, without a checkout. What was rendered is remembered with the ids of the files and

@@ -11,7 +11,7 @@ Application app_of(std::string_view source) {
 }
 std::string names(const Rendered& rendered) {
   std::string text;
-  for (const auto& object : *rendered.objects) text += object.str_at({"metadata", "name"}) + " ";
+  for (const auto& object : must(rendered.objects->list())) text += object.str_at({"metadata", "name"}) + " ";
   return text;
 }
 const std::map<std::string, std::optional<std::string>> monorepo{
@@ -189,12 +189,13 @@ TEST_P(Kustomize, BlockOfTheApplication) {
                             std::string(64, 'a') + "'}]}}}}"}});
   auto rendered = must(renderer.render(Ctx(), app_of(fmt::format("path: ., kustomize: {}", GetParam().block))));
   EXPECT_EQ(rendered->types, std::vector<std::string>{"Kustomize"});
-  doc::View view(rendered->objects->front());
+  auto objects = must(rendered->objects->list());
+  doc::View view(objects.front());
   for (auto step : split(GetParam().where, '.')) {
     auto index = to_int(step);
     view = index ? view[static_cast<std::size_t>(*index)] : view[step];
   }
-  EXPECT_EQ(view.text(), GetParam().want) << doc::print_yaml(rendered->objects->front());
+  EXPECT_EQ(view.text(), GetParam().want) << doc::print_yaml(objects.front());
 }
 #define CONTAINER(n) "spec.template.spec.containers." #n ".image"
 INSTANTIATE_TEST_SUITE_P(Source, Kustomize,

@@ -4,6 +4,12 @@
 
 namespace slipway::kube {
 
+Result<std::string> Client::for_each(const Ctx& ctx, const Type& type, const ListOptions& options, const Visit& visit) {
+  TRY(auto all, list(ctx, type, options));
+  for (auto& object : all.items) TRY_OK(visit(std::move(object)));
+  return std::move(all.resource_version);
+}
+
 Result<Object> modify(const Ctx& ctx, Client& client, const Type& type, const Key& key, const WriteOptions& options,
                       const std::function<Result<bool>(doc::Value&)>& change) {
   constexpr int tries = 10;

@@ -1,6 +1,7 @@
 #pragma once
 // The one way to reach objects. Two implementations: the embedded cluster's (a function call, shared snapshots)
 // and HTTP (a real cluster). A stage cannot tell which it has.
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -59,6 +60,11 @@ class Client {
   virtual ~Client() = default;
   virtual Result<std::optional<Object>> get(const Ctx& ctx, const Type& type, const Key& key) = 0;
   virtual Result<ObjectList> list(const Ctx& ctx, const Type& type, const ListOptions& options) = 0;
+  // The same one after the other, never all of them in memory; gives the list's resource version. An object may come
+  // twice where a server's pages ran out of history. What `visit` answers as an error ends it.
+  using Visit = std::function<Result<>(Object)>;
+  virtual Result<std::string> for_each(const Ctx& ctx, const Type& type, const ListOptions& options,
+                                       const Visit& visit);
   virtual Result<std::unique_ptr<Watch>> watch(const Ctx& ctx, const Type& type, const WatchOptions& options) = 0;
   // metadata.generateName is honoured. The namespace of a namespaced object defaults to "default".
   virtual Result<Object> create(const Ctx& ctx, doc::Value object, const WriteOptions& options) = 0;

@@ -3,6 +3,7 @@
 #include "base/hash.h"
 #include "base/keyed_queue.h"
 #include "base/log.h"
+#include "doc/json.h"
 
 namespace slipway::kube {
 namespace {
@@ -13,6 +14,71 @@ Millis jitter(Millis delay) {
   auto share = (static_cast<unsigned char>(bytes[0]) << 8 | static_cast<unsigned char>(bytes[1])) / 65535.0;
   return Millis(static_cast<std::int64_t>(static_cast<double>(delay.count()) * (0.5 + share / 2)));
 }
+
+// What a source has seen: enough to tell, after events were missed, what changed and what has gone. Not the objects:
+// those of a large cluster are many. Threads: one.
+class Sightings {
+ public:
+  explicit Sightings(const Source& source) : source_(source) {}
+
+  enum class Was { unknown, other, same };
+  Was note(const Object& object) {
+    auto [at, fresh] = seen_.try_emplace(object.key());
+    auto& sighting = at->second;
+    auto version = object.resource_version();
+    auto was = fresh ? Was::unknown : sighting.version == version ? Was::same : Was::other;
+    sighting.list = list_;
+    if (was == Was::same) return was;
+    sighting.version = std::move(version);
+    if (source_.keys) sighting.metadata = metadata_of(object);
+    return was;
+  }
+  void forget(const Object& object) { seen_.erase(object.key()); }
+
+  void begin_list() { ++list_; }
+  // What this list did not have.
+  void end_list(const std::function<void(Object)>& gone) {
+    for (auto it = seen_.begin(); it != seen_.end();) {
+      if (it->second.list == list_) {
+        ++it;
+        continue;
+      }
+      auto last = last_of(it->first, it->second);
+      it = seen_.erase(it);
+      gone(std::move(last));
+    }
+  }
+
+ private:
+  struct Sighting {
+    std::string version;
+    std::string metadata;  // as JSON, without what the key says; "" where the key is all that counts
+    unsigned list = 0;     // the one that had it, or that its event came after
+  };
+  static std::string metadata_of(const Object& object) {
+    doc::Map kept;
+    if (const auto* all = object.view()["metadata"].value().if_map())
+      for (const auto& [name, value] : *all)
+        if (name != "managedFields" && name != "annotations" && name != "name" && name != "namespace" &&
+            name != "resourceVersion")
+          kept.append(name, value);
+    auto text = doc::print_json(kept);
+    text.shrink_to_fit();
+    return text;
+  }
+  Object last_of(const Key& key, const Sighting& sighting) const {
+    auto last = make_object(source_.type, key);
+    auto& metadata = last["metadata"].map();
+    metadata.set("resourceVersion", sighting.version);
+    if (auto kept = doc::parse_json(sighting.metadata, "sighting"); kept && kept->is_map())
+      for (auto& [name, value] : kept->map()) metadata.set(name, std::move(value));
+    return Object(std::move(last));
+  }
+
+  const Source& source_;
+  std::map<Key, Sighting> seen_;
+  unsigned list_ = 0;
+};
 
 class Runner {
  public:
@@ -44,7 +110,7 @@ class Runner {
 
   // Watches until the context stops. What was seen is kept so that a new list tells what has gone meanwhile.
   void follow(const Source& source) {
-    std::map<Key, Object> seen;
+    Sightings seen(source);
     Millis pause = options_.backoff_first;
     while (ctx_.alive()) {
       auto started = ctx_.clock->now();
@@ -57,24 +123,21 @@ class Runner {
     }
   }
 
-  Error one_watch(const Source& source, std::map<Key, Object>& seen) {
-    auto list = client_.list(ctx_, source.type,
-                             {source.options.ns, source.options.label_selector, source.options.field_selector});
-    if (!list) return std::move(list).error();
-    std::map<Key, Object> now;
-    for (auto& object : list->items) now.emplace(object.key(), std::move(object));
-    for (const auto& [key, object] : seen)
-      if (!now.contains(key)) enqueue(source, {Event::Type::deleted, object});
-    for (const auto& [key, object] : now) {
-      auto before = seen.find(key);
-      if (before == seen.end())
-        enqueue(source, {Event::Type::added, object});
-      else if (before->second.resource_version() != object.resource_version())
-        enqueue(source, {Event::Type::modified, object});
-    }
-    seen = std::move(now);
+  Error one_watch(const Source& source, Sightings& seen) {
     auto options = source.options;
-    options.resource_version = list->resource_version;
+    seen.begin_list();
+    auto version = client_.for_each(
+        ctx_, source.type, {options.ns, options.label_selector, options.field_selector},
+        [&](Object object) -> Result<> {
+          using Was = Sightings::Was;
+          auto was = seen.note(object);
+          if (was != Was::same)
+            enqueue(source, {was == Was::unknown ? Event::Type::added : Event::Type::modified, std::move(object)});
+          return {};
+        });
+    if (!version) return std::move(version).error();
+    seen.end_list([&](Object gone) { enqueue(source, {Event::Type::deleted, std::move(gone)}); });
+    options.resource_version = *std::move(version);
     for (;;) {
       auto watch = client_.watch(ctx_, source.type, options);
       if (!watch) return std::move(watch).error();
@@ -85,16 +148,16 @@ class Runner {
     }
   }
 
-  Error drain(const Source& source, Watch& watch, std::map<Key, Object>& seen, std::string& version) {
+  Error drain(const Source& source, Watch& watch, Sightings& seen, std::string& version) {
     for (;;) {
       auto event = watch.next(ctx_);
       if (!event) return std::move(event).error();
       if (auto v = event->object.resource_version(); !v.empty()) version = std::move(v);
       if (event->type == Event::Type::bookmark) continue;
       if (event->type == Event::Type::deleted)
-        seen.erase(event->object.key());
+        seen.forget(event->object);
       else
-        seen[event->object.key()] = event->object;
+        seen.note(event->object);
       enqueue(source, *event);
     }
   }

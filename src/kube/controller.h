@@ -17,7 +17,8 @@ using Reconcile = std::function<Result<Reconciled>(const Ctx&, const Key&)>;
 
 struct Source {
   Type type;
-  // Which keys an event of this object concerns; absent: the object's own.
+  // Which keys an event of this object concerns; absent: the object's own. Of an object that went while nobody watched,
+  // the event has its type and its metadata without annotations, as they were seen last.
   std::function<std::vector<Key>(const Event&)> keys;
   WatchOptions options = {};
 };

@@ -214,22 +214,17 @@ class HttpClient final : public Client {
   }
 
   Result<ObjectList> list(const Ctx& ctx, const Type& type, const ListOptions& options) override {
-    TRY(auto path, place(ctx, type, {options.ns, ""}, true));
     ObjectList out;
-    std::string more;
-    do {
-      Query query;
-      query.add("labelSelector", options.label_selector), query.add("fieldSelector", options.field_selector);
-      query.add("limit", "500"), query.add("continue", more);
-      TRY(auto request, connection_->request("GET", path + query.str()));
-      TRY(auto answer, connection_->http.send(ctx, std::move(request)));
-      // The pages ran out of history: from the start, in one piece.
-      if (answer.status == 410 && !more.empty()) return list_whole(ctx, type, path, options);
-      TRY(auto page, body_of(answer, fmt::format("list {}", type.kind)));
-      more = page.str_at({"metadata", "continue"});
-      take_items(out, page, type);
-    } while (!more.empty());
+    auto take = [&](Object object) -> Result<> {
+      out.items.push_back(std::move(object));
+      return {};
+    };
+    TRY(out.resource_version, pages(ctx, type, options, take, [&] { out.items.clear(); }));
     return out;
+  }
+  Result<std::string> for_each(const Ctx& ctx, const Type& type, const ListOptions& options,
+                               const Visit& visit) override {
+    return pages(ctx, type, options, visit, [] {});
   }
 
   Result<std::unique_ptr<Watch>> watch(const Ctx& ctx, const Type& type, const WatchOptions& options) override {
@@ -338,23 +333,37 @@ class HttpClient final : public Client {
     return body_of(answer, doing);
   }
 
-  static void take_items(ObjectList& out, doc::Value& page, const Type& type) {
-    out.resource_version = page.str_at({"metadata", "resourceVersion"});
+  // `again`: the pages ran out of history, and the list begins anew, in one piece.
+  Result<std::string> pages(const Ctx& ctx, const Type& type, const ListOptions& options, const Visit& visit,
+                            const std::function<void()>& again) {
+    TRY(auto path, place(ctx, type, {options.ns, ""}, true));
+    std::string limit = "500", more;
+    for (;;) {
+      Query query;
+      query.add("labelSelector", options.label_selector), query.add("fieldSelector", options.field_selector);
+      query.add("limit", limit), query.add("continue", more);
+      TRY(auto request, connection_->request("GET", path + query.str()));
+      TRY(auto answer, connection_->http.send(ctx, std::move(request)));
+      if (answer.status == 410 && !more.empty()) {
+        again();
+        limit.clear(), more.clear();
+        continue;
+      }
+      TRY(auto page, body_of(answer, fmt::format("list {}", type.kind)));
+      TRY_OK(visit_items(page, type, visit));
+      more = page.str_at({"metadata", "continue"});
+      if (more.empty()) return page.str_at({"metadata", "resourceVersion"});
+    }
+  }
+  static Result<> visit_items(doc::Value& page, const Type& type, const Visit& visit) {
     auto* items = page.map().find("items");
-    if (items == nullptr || !items->is_list()) return;
+    if (items == nullptr || !items->is_list()) return {};
     for (auto& item : items->list()) {
       // Items of a typed list do not repeat their kind.
       if (item.find("kind") == nullptr) item["kind"] = type.kind, item["apiVersion"] = type.api_version;
-      out.items.emplace_back(std::move(item));
+      TRY_OK(visit(Object(std::move(item))));
     }
-  }
-  Result<ObjectList> list_whole(const Ctx& ctx, const Type& type, const std::string& path, const ListOptions& options) {
-    Query query;
-    query.add("labelSelector", options.label_selector), query.add("fieldSelector", options.field_selector);
-    TRY(auto page, fetch(ctx, path + query.str(), fmt::format("list {}", type.kind)));
-    ObjectList out;
-    take_items(out, page, type);
-    return out;
+    return {};
   }
 
   Result<> discover(const Ctx& ctx, const std::string& api_version) {

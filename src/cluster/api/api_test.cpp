@@ -1,6 +1,8 @@
 // The API's semantics, through both clients: in process and over HTTP.
 #include <gtest/gtest.h>
 
+#include <latch>
+
 #include "base/guarded.h"
 #include "cluster/testing.h"
 #include "doc/json.h"
@@ -457,6 +459,71 @@ TEST(Controller, OutlivesTheServer) {
   EXPECT_EQ(next(), "meanwhile");
   must(local->remove(Ctx{}, config_map, {"home", "one"}, {}));
   EXPECT_EQ(next(), "one") << "a deletion concerns its key";
+}
+
+// More happens than the server remembers while a controller stands still: a new list tells it what changed and what has
+// gone, with the metadata that the gone one had.
+TEST(Controller, HearsOfWhatWentUnseen) {
+  auto api = make_test_api({.durable = false});
+  auto local = api.client();
+  auto make = [&](const std::string& name, kube::StringMap labels = {}) {
+    auto object = kube::make_object(config_map, {"default", name}, std::move(labels));
+    object["data"]["large"] = "not to be remembered";
+    return must(local->create(Ctx{}, std::move(object), {}));
+  };
+  auto stays = make("stays"), goes = make("goes", {{"app", "web"}}), changes = make("changes");
+  Queue<kube::Event> heard;
+  std::latch still(1), on(1);
+  std::atomic<bool> once = true;
+  kube::ControllerOptions options{.name = "test"};
+  options.sources.push_back({.type = config_map, .keys = [&](const kube::Event& event) -> std::vector<Key> {
+                               if (event.object.name() == "gate" && once.exchange(false)) {
+                                 still.count_down();
+                                 on.wait();
+                               }
+                               heard.push(event);
+                               return {};
+                             }});
+  std::jthread controller([&](std::stop_token stop) {
+    (void)kube::run_controller(Ctx{}.with_stop(stop), *local, options,
+                               [](const Ctx&, const Key&) -> Result<kube::Reconciled> { return kube::Reconciled{}; });
+  });
+  auto next = [&](const std::string& wanted) {
+    for (;;) {
+      auto event = must(heard.pop(Ctx{}.within(Millis(20000))));
+      if (event->object.name() == wanted) return *event;
+    }
+  };
+  using T = kube::Event::Type;
+  EXPECT_EQ(next("goes").type, T::added);
+  EXPECT_EQ(next("stays").type, T::added);
+  auto gate = make("gate");
+  still.wait();
+  must(local->remove(Ctx{}, config_map, goes.key(), {}));
+  auto changed = changes.copy();
+  changed["data"]["new"] = "yes";
+  must(local->update(Ctx{}, std::move(changed), {}));
+  for (int n = 0; n < 8300; ++n) {
+    auto value = gate.copy();
+    value["data"]["n"] = std::to_string(n);
+    gate = must(local->update(Ctx{}, std::move(value), {}));
+  }
+  on.count_down();
+  auto modified = next("changes");
+  EXPECT_EQ(modified.type, T::modified);
+  EXPECT_EQ(modified.object["data"]["new"].text(), "yes");
+  auto gone = next("goes");
+  EXPECT_EQ(gone.type, T::deleted);
+  EXPECT_EQ(gone.object.type(), config_map);
+  EXPECT_EQ(gone.object.uid(), goes.uid());
+  EXPECT_EQ(gone.object.label("app"), "web");
+  EXPECT_FALSE(gone.object["data"].present());
+  make("last");
+  for (;;) {
+    auto event = must(heard.pop(Ctx{}.within(Millis(20000))));
+    EXPECT_NE(event->object.name(), "stays") << "nothing happened to it";
+    if (event->object.name() == "last") break;
+  }
 }
 
 TEST(ApiAudit, NamesWhoDidWhat) {

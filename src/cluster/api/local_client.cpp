@@ -80,6 +80,19 @@ class LocalClient final : public kube::Client {
     for (const auto& stored : listed.items) out.items.push_back(machinery_->shown(*kind, stored));
     return out;
   }
+  Result<std::string> for_each(const Ctx& ctx, const kube::Type& type, const kube::ListOptions& options,
+                               const Visit& visit) override {
+    TRY_OK(ctx.alive());
+    TRY(auto kind, kind_of(type));
+    TRY(auto listed,
+        plain(machinery_->list(
+            *kind, {.ns = options.ns, .labels = options.label_selector, .fields = options.field_selector})));
+    for (auto& stored : listed.items) {
+      TRY_OK(visit(machinery_->shown(*kind, stored)));
+      stored.reset();
+    }
+    return std::to_string(listed.revision);
+  }
   Result<std::unique_ptr<kube::Watch>> watch(const Ctx& ctx, const kube::Type& type,
                                              const kube::WatchOptions& options) override {
     TRY_OK(ctx.alive());

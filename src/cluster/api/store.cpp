@@ -104,12 +104,12 @@ Result<> ObjectStore::Rep::load() {
       kube::Key key{rows.text(1), rows.text(2)};
       auto at = static_cast<Revision>(rows.number(3));
       std::string text(rows.text(4));
-      auto value = doc::parse_json(text, fmt::format("{} {}", name, key.str()));
+      auto value = doc::parse_json_bare(text, fmt::format("{} {}", name, key.str()));
       if (!value) return Fail(std::move(value).error().as(Kind::corrupt));
       auto& t = table(name);
       StoredPtr object;
       if (kept < options.resident) {  // a small cluster whole
-        object = std::make_shared<const Stored>(kube::Object(doc::shrunk(*std::move(value))));
+        object = std::make_shared<const Stored>(kube::Object(*std::move(value)));
         resident->use(object);
         ++kept;
       } else {

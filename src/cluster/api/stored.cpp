@@ -4,7 +4,6 @@
 
 #include "base/log.h"
 #include "doc/json.h"
-#include "doc/shrink.h"
 
 namespace slipway::cluster {
 namespace {
@@ -25,12 +24,12 @@ kube::Object Stored::object() const {
   std::lock_guard hold(lock_of(this));
   if (kept_) return kube::Object(kept_);
   if (auto seen = seen_.lock()) return kube::Object(std::move(seen));
-  auto value = doc::parse_json(text_, "stored object");
+  auto value = doc::parse_json_bare(text_, "stored object");
   if (!value) {
     LOG(error, "cluster.stored", {"error", value.error().print()});
     return {};
   }
-  auto tree = std::make_shared<const doc::Value>(doc::shrunk(*std::move(value)));
+  auto tree = std::make_shared<const doc::Value>(*std::move(value));
   seen_ = tree;
   return kube::Object(std::move(tree));
 }
