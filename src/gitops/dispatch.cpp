@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "gitops/detail/follow.h"
 
 namespace slipway::gitops::detail {
 namespace {
@@ -436,8 +437,11 @@ Result<std::optional<Millis>> Dispatch::look_once(const Ctx& ctx, const kube::Ke
   if (application->annotation("argocd.argoproj.io/skip-reconcile") == "true") return std::optional<Millis>();
   // Who asks for a refresh wants what the repositories hold now.
   if (!application->annotation(refresh_annotation).empty()) refresh_sources(ctx, *application);
+  auto began = ctx.clock->now();
   TRY(auto looked, look_there(ctx, *application));
-  for (const auto& type : looked.types) watch(type);
+  bool certain = true;
+  for (const auto& type : looked.types) certain = watch(type, began) && certain;
+  if (!certain) looked.again = std::min(looked.again.value_or(look_again), look_again);
   auto written = write_status(ctx, *application, looked);
   {
     auto state = state_.lock();

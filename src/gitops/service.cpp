@@ -1,7 +1,5 @@
 #include "gitops/detail/service.h"
 
-#include "gitops/detail/follow.h"
-
 namespace slipway::gitops::detail {
 
 Service::Service(const Ctx& ctx, Dispatch& dispatch, std::shared_ptr<kube::Client> own,
@@ -24,18 +22,24 @@ Service::~Service() {
 }
 
 // A cluster that is managed by namespaces may forbid to watch all of them.
-void Service::watch(const kube::Type& type) {
+bool Service::watch(const kube::Type& type, Clock::time_point since) {
   auto namespaces = place_ && !place_->namespaces.empty() ? place_->namespaces : std::vector<std::string>{""};
+  bool certain = true;
   for (const auto& ns : namespaces) {
     auto running = followers_.lock();
-    if (running->contains({type, ns})) continue;
-    running->emplace(std::pair(type, ns), std::jthread([this, type, ns] {
-                       follow(
-                           ctx_, *client_, type, {.ns = ns},
-                           [this](const kube::Event& event) { dispatch_.object_event(event, lane_); },
-                           [this] { dispatch_.missed_events(lane_); });
-                     }));
+    auto [one, fresh] = running->try_emplace({type, ns});
+    if (fresh) {
+      auto beginning = one->second.beginning = std::make_shared<Beginning>();
+      one->second.thread = std::jthread([this, type, ns, beginning] {
+        follow(
+            ctx_, *client_, type, {.ns = ns},
+            [this](const kube::Event& event) { dispatch_.object_event(event, lane_); },
+            [this] { dispatch_.missed_events(lane_); }, beginning.get());
+      });
+    }
+    certain = one->second.beginning->before(since) && certain;
   }
+  return certain;
 }
 
 void Service::look() {
@@ -43,7 +47,8 @@ void Service::look() {
   while (ctx_.alive()) {
     auto key = queue.pop(ctx_);
     if (!key) return;
-    dispatch_.look_at(ctx_, *key, [this](const kube::Type& type) { watch(type); }, lane_);
+    dispatch_.look_at(
+        ctx_, *key, [this](const kube::Type& type, Clock::time_point since) { return watch(type, since); }, lane_);
   }
 }
 

@@ -273,7 +273,8 @@ bool World::look(Seat& seat) {
   auto before = person_.get(detail::application_type, *key);
   seat.tears_down = before && before->deleting();
   std::set<kube::Type> wanted;
-  seat.dispatch->look_at(ctx(), *key, [&](const kube::Type& type) { wanted.insert(type); }, lane);
+  auto watch = [&](const kube::Type& type, Clock::time_point) { return wanted.insert(type), true; };
+  seat.dispatch->look_at(ctx(), *key, watch, lane);
   for (const auto& type : wanted)
     if (!seat.watches.contains({lane, type})) subscribe(seat, type, lane);
   if (told_) {

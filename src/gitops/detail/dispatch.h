@@ -54,7 +54,8 @@ class Dispatch {
   KeyedQueue<kube::Key>& applications(const Lane& lane = {});
   KeyedQueue<std::string>& repositories() { return urls_; }
   // Looks at an Application that the lane's queue gave, and gives it back. What is to be watched goes to `watch`.
-  using Watcher = std::function<void(const kube::Type&)>;
+  // Follows a type from now on. Whether all is told that happened to it since.
+  using Watcher = std::function<bool(const kube::Type&, Clock::time_point since)>;
   void look_at(const Ctx& ctx, const kube::Key& key, const Watcher& watch, const Lane& lane = {});
   // Brings a repository that the queue gave up to date, wakes the Applications whose files it changed.
   void check_repository(const Ctx& ctx, const std::string& plain_url);

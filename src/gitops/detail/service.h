@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "gitops/detail/dispatch.h"
+#include "gitops/detail/follow.h"
 
 namespace slipway::gitops::detail {
 
@@ -17,8 +18,12 @@ class Service {
   const std::shared_ptr<const Destination>& place() const { return place_; }
 
  private:
-  using Followers = std::map<std::pair<kube::Type, std::string>, std::jthread>;  // type, namespace
-  void watch(const kube::Type& type);
+  struct Follower {
+    std::shared_ptr<Beginning> beginning;
+    std::jthread thread;
+  };
+  using Followers = std::map<std::pair<kube::Type, std::string>, Follower>;  // type, namespace
+  bool watch(const kube::Type& type, Clock::time_point since);
   void look();
   void ask();
 

@@ -61,7 +61,11 @@ struct FluxController::Rep {
   Remotes remotes;
   KeyedQueue<Item> queue;
   struct Watched {
-    std::map<kube::Type, std::jthread> threads;
+    struct Follower {
+      std::shared_ptr<detail::Beginning> beginning = std::make_shared<detail::Beginning>();
+      std::jthread thread;
+    };
+    std::map<kube::Type, Follower> followers;
     std::map<Item, std::string> said, offered;
     std::map<Item, std::set<kube::Key>> waiting;   // source or Kustomization -> Kustomizations
     std::map<std::string, std::set<Item>> by_url;  // repository -> sources
@@ -79,8 +83,8 @@ struct FluxController::Rep {
 
   void take(const kube::Event& event);
   void note(Watched& state, const Item& item, const kube::Object& object);
-  void follow(const kube::Type& type);
-  void watch_types(const std::vector<kube::Type>& types);
+  void follow(const kube::Type& type, detail::Beginning* beginning = nullptr);
+  bool watch_types(const std::vector<kube::Type>& types, Clock::time_point since);
   void work();
   Result<std::optional<Millis>> look_at(const Item& item);
   Result<std::optional<Millis>> look_at_kustomization(const kube::Object& object);
@@ -123,7 +127,7 @@ void FluxController::Rep::take(const kube::Event& event) {
 }
 
 // An event of a managed object wakes the Kustomization that its labels name.
-void FluxController::Rep::follow(const kube::Type& type) {
+void FluxController::Rep::follow(const kube::Type& type, detail::Beginning* beginning) {
   auto of_event = [&](const kube::Event& event) {
     auto name = event.object.label(flux_name_label);
     if (name.empty()) return;
@@ -134,13 +138,20 @@ void FluxController::Rep::follow(const kube::Type& type) {
     auto keys = watched.lock()->kustomizations;
     for (const auto& key : keys) queue.add({kustomization_type, key});
   };
-  detail::follow(ctx, *client, type, {}, of_event, all);
+  detail::follow(ctx, *client, type, {}, of_event, all, beginning);
 }
 
-void FluxController::Rep::watch_types(const std::vector<kube::Type>& types) {
+// Whether all is told that happened to these types since.
+bool FluxController::Rep::watch_types(const std::vector<kube::Type>& types, Clock::time_point since) {
   auto state = watched.lock();
-  for (const auto& type : types)
-    if (!state->threads.contains(type)) state->threads.emplace(type, std::jthread([this, type] { follow(type); }));
+  bool certain = true;
+  for (const auto& type : types) {
+    auto [one, fresh] = state->followers.try_emplace(type);
+    auto beginning = one->second.beginning;
+    if (fresh) one->second.thread = std::jthread([this, type, beginning] { follow(type, beginning.get()); });
+    certain = beginning->before(since) && certain;
+  }
+  return certain;
 }
 
 Result<> FluxController::Rep::write(const kube::Object& object, const doc::Value& status) {
@@ -185,11 +196,12 @@ Result<std::optional<Millis>> FluxController::Rep::look_at_kustomization(const k
   auto target = client_of(ctx, *client, object, options.as_user, remotes);
   if (!target) return refused(target.error(), target.error().retryable() ? "SyncError" : "InvalidSpecError");
   SyncContext context{*target ? **target : *client, renderer, comparer, pacer, options.drift, client.get()};
+  auto began = ctx.clock->now();
   auto found = look(ctx, context, object);
   if (!found) return refused(found.error(), "SyncError");
   auto& looked = *found;
   // Objects of another cluster are not watched: they are compared at the interval.
-  if (!elsewhere) watch_types(looked.types);
+  if (!elsewhere && !watch_types(looked.types, began)) interval = std::min(interval, detail::look_again);
   if (!looked.status.is_null()) TRY_OK(write(object, looked.status));
   return std::optional(looked.again ? std::min(*looked.again, interval) : interval);
 }
@@ -259,8 +271,8 @@ Result<> FluxController::run(const Ctx& ctx) {
   for (const auto& type : unsupported_types()) follow(type);
   for (std::size_t i = 0; i < rep_->options.workers; ++i) threads.emplace_back([this] { rep_->work(); });
   threads.clear();  // each ends with the context
-  std::map<kube::Type, std::jthread> followers;
-  followers.swap(rep_->watched.lock()->threads);
+  decltype(Rep::Watched::followers) followers;
+  followers.swap(rep_->watched.lock()->followers);
   followers.clear();
   return ctx.alive();
 }
