@@ -24,6 +24,15 @@ struct ApiOptions {
   std::vector<std::string> namespaces;  // present from the start, beside default and the kube-* ones
   std::string service_cidr = "10.96.0.0/16";
   std::string token_key_pem;  // signs tokens of service accounts (net/jwt.h); "": there are none
+  // What RBAC does not grant other rules may, such as those of projects. Nothing: they do not either.
+  struct Question {
+    std::string verb, group, resource, subresource, ns, name;
+  };
+  struct Grant {
+    std::string group;                                 // that the caller is in for this request, for `admit` to see
+    std::function<bool(const kube::Object&)> visible;  // of a list or watch; empty: all
+  };
+  std::function<std::optional<Grant>(const User&, const Question&)> also_grants;
   // Looks at each write of a custom object, a pod or a ConfigMap before it is made: may complete `next`, or refuse.
   // `before` is empty for a new one. The in-process clients are not in the group system:authenticated.
   std::function<Result<>(const Ctx&, const User&, const std::string& subresource, const kube::Object& before,

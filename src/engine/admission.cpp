@@ -7,8 +7,10 @@
 #include "engine/attempts.h"
 #include "engine/house.h"
 #include "engine/image_policy.h"
+#include "engine/project_roles.h"
 #include "engine/recorder.h"
 #include "engine/registry_settings.h"
+#include "gitops/roles.h"
 #include "oci/signing.h"
 #include "path/image_policy.h"
 
@@ -154,6 +156,14 @@ void sign_dispatch(const House& house, const cluster::ApiOptions::User& user, do
   next["metadata"]["labels"]["slipway.dev/repository"] = object_name(repository);
 }
 
+Result<> admit_argo(const Ctx& ctx, const House& house, const cluster::ApiOptions::User& user,
+                    const std::string& subresource, const kube::Object& before, const doc::Value& next) {
+  if (next.str_at({"kind"}) == "AppProject" && subresource.empty())
+    TRY_OK(gitops::check_roles(kube::Object(doc::Value(next))));
+  bool by_role = std::find(user.groups.begin(), user.groups.end(), by_project_role) != user.groups.end();
+  return by_role ? admit_by_roles(ctx, house, user, subresource, before, next) : Result<>{};
+}
+
 }  // namespace
 
 Result<> admit(const Ctx& ctx, House& house, const cluster::ApiOptions::User& user, const std::string& subresource,
@@ -164,6 +174,8 @@ Result<> admit(const Ctx& ctx, House& house, const cluster::ApiOptions::User& us
     TRY_OK(check_registry_settings(next));
     return next.str_at({"kind"}) == "Pod" ? verify_images(ctx, house, before, next) : Result<>();
   }
+  if (next.str_at({"apiVersion"}) == "argoproj.io/v1alpha1")
+    return admit_argo(ctx, house, user, subresource, before, next);
   if (next.str_at({"apiVersion"}) != path::api_version) return {};
   auto kind_name = next.str_at({"kind"});
   if (kind_name == "Environment" && subresource.empty()) TRY_OK(check_environment(next));

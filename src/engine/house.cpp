@@ -16,6 +16,7 @@
 #include "engine/job_clusters.h"
 #include "engine/network_claim.h"
 #include "engine/pods.h"
+#include "engine/project_roles.h"
 #include "engine/push_notes.h"
 #include "engine/recorder.h"
 #include "engine/registry_settings.h"
@@ -92,6 +93,9 @@ Result<> open_api(House& house) {
   options.admit = [&house](const Ctx& ctx, const cluster::ApiOptions::User& user, const std::string& subresource,
                            const kube::Object& before,
                            doc::Value& next) { return admit(ctx, house, user, subresource, before, next); };
+  options.also_grants = [&house](const cluster::ApiOptions::User& user, const cluster::ApiOptions::Question& question) {
+    return granted_by_roles(house, user, question);
+  };
   options.authenticate = [&house](const net::Request& request) -> std::optional<cluster::ApiOptions::User> {
     auto user = house.users->by_header(request.headers.get_or("authorization", ""));
     if (!user) return std::nullopt;
@@ -264,13 +268,15 @@ bool House::is_config_repository(const Ctx& ctx, const std::string& name) const 
     return embedded_repository(*this, source["spec"]["url"].text()) == name;
   };
   if (sources && std::any_of(sources->items.begin(), sources->items.end(), has_url)) return true;
-  auto applications = client->list(ctx, {"argoproj.io/v1alpha1", "Application"}, {});
-  if (!applications) return false;
+  // There may be thousands of them, and the first is mostly one of those that are looked for.
   auto is_it = [&](doc::View source) { return embedded_repository(*this, source["repoURL"].text()) == name; };
-  return std::any_of(applications->items.begin(), applications->items.end(), [&](const kube::Object& application) {
-    auto many = application["spec"]["sources"].items();
-    return is_it(application["spec"]["source"]) || std::any_of(many.begin(), many.end(), is_it);
+  bool found = false;
+  (void)client->for_each(ctx, {"argoproj.io/v1alpha1", "Application"}, {}, [&](const kube::Object& one) -> Result<> {
+    auto many = one["spec"]["sources"].items();
+    found = is_it(one["spec"]["source"]) || std::any_of(many.begin(), many.end(), is_it);
+    return found ? Result<>(fail(Kind::conflict, "found")) : Result<>{};  // which ends it
   });
+  return found;
 }
 
 }  // namespace slipway::engine

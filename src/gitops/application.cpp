@@ -147,6 +147,8 @@ Result<> read_ignored(Application& app, doc::View list) {
 
 }  // namespace
 
+constexpr std::string_view argo_deletion_approved = "argocd.argoproj.io/deletion-approved";
+
 Result<RetrySpec> retry_from(doc::View view) {
   RetrySpec retry;
   TRY(retry.limit, number_or(view["limit"], retry.limit));
@@ -190,7 +192,9 @@ Result<Application> application_from(const kube::Object& object) {
   if (app.history_limit < 0) return spec["revisionHistoryLimit"].wrong("want 0 or more");
   auto compare_options = object.annotation("argocd.argoproj.io/compare-options");
   TRY_OK(read_compare_options(app, compare_options));
-  app.deletion_approved = object.annotation("argocd.argoproj.io/deletion-approved");
+  app.approval = argo_deletion_approved;
+  app.deletion_approved = object.annotation(app.approval);
+  TRY(app.delete_budget, DeleteBudget::parse(object.annotation(delete_budget_annotation)));
   return app;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "gitops/budget.h"
 #include "gitops/ignore.h"
 #include "gitops/options.h"
 #include "kube/object.h"
@@ -71,7 +72,9 @@ struct Application {
   std::string revision_text;  // how the revision is shown where it is not the commit alone
   // The keys for sealed files, asked for when one is met.
   std::function<Result<std::vector<secret::AgeIdentity>>(const Ctx&)> keys;
-  std::string deletion_approved;  // when a person agreed to deletions that ask for it
+  DeleteBudget delete_budget;
+  std::string deletion_approved;                             // when a person agreed to deletions that ask for it
+  std::string_view approval = deletion_approved_annotation;  // says so
 };
 
 // Errors: invalid, naming the field (a source that is neither Git nor understood says so, an option that is not known).

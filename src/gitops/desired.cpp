@@ -95,6 +95,12 @@ Result<std::variant<Desired, Unreadable>> read_desired(const Ctx& ctx, const Syn
   if (!project && !project.error().is(Kind::denied) && !project.error().is(Kind::invalid))
     return Fail(std::move(project).error());
   auto allowed = project ? project->check(*app) : Result<>(Fail(project.error()));
+  if (allowed && !app->delete_budget.present()) {
+    if (auto budget = project->delete_budget())
+      app->delete_budget = *budget;
+    else
+      allowed = Fail(std::move(budget).error());
+  }
   if (!allowed) return Read(Unreadable{"InvalidSpecError", allowed.error().what()});
   if (application.annotation("argocd.argoproj.io/refresh") == "hard") {
     context.renderer.forget(app->key);
@@ -111,7 +117,7 @@ Result<std::variant<Desired, Unreadable>> read_desired(const Ctx& ctx, const Syn
     for (const auto& source : app->sources)
       if (auto why = context.unreachable(source.repo_url); !why.empty())
         add_condition(status, "RepositoryWarning", "kept as it was known last: " + why);
-  auto objects = *(*rendered)->objects;
+  TRY(auto objects, (*rendered)->objects->list());
   drop_repeated(objects, status);
   TRY_OK(place_objects(ctx, context.client, *app, objects, status));
   std::vector<std::string> warnings;

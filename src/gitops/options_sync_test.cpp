@@ -194,6 +194,61 @@ TEST(Prune, AsksWhenToldTo) {
   EXPECT_FALSE(w.has("a"));
 }
 
+// --- delete budgets ----------------------------------------------------------------------------------------------
+
+struct BudgetCase {
+  const char* name;
+  const char* of_application;  // "": says nothing
+  const char* of_project;
+  const char* asks;  // "": the two of three objects go at once
+};
+class DeleteBudgets : public testing::TestWithParam<BudgetCase> {};
+TEST_P(DeleteBudgets, Table) {
+  const auto& c = GetParam();
+  World w;
+  w.commit({{"a.yaml", config_map("a")}, {"b.yaml", config_map("b")}, {"c.yaml", config_map("c")}});
+  auto annotated = [](std::string_view value) { return fmt::format("slipway.dev/delete-budget: '{}'", value); };
+  std::string_view policy = "project: team\nsyncPolicy: {automated: {prune: true}}";
+  auto project = must(
+      doc::parse_yaml("{apiVersion: argoproj.io/v1alpha1, kind: AppProject, metadata: {name: team, namespace: argocd}, "
+                      "spec: {sourceRepos: ['*'], destinations: [{server: '*', namespace: '*'}]}}"));
+  if (*c.of_project != '\0') project["metadata"]["annotations"]["slipway.dev/delete-budget"] = c.of_project;
+  must(w.person->create(w.ctx(), std::move(project), {}));
+  w.application(policy,
+                *c.of_application == '\0' ? "" : fmt::format(", annotations: {{{}}}", annotated(c.of_application)));
+  w.look_once();
+  w.clock.advance(Millis(2000));
+  w.commit({{"a.yaml", std::nullopt}, {"b.yaml", std::nullopt}});
+  auto app = w.look_once();
+  if (std::string_view asks = c.asks; !asks.empty()) {
+    EXPECT_EQ(message_of(app),
+              fmt::format("waiting for approval to delete 2 objects, more than the delete budget of {}: "
+                          "annotate shop with argocd.argoproj.io/deletion-approved",
+                          asks));
+    EXPECT_TRUE(w.has("a") && w.has("b")) << "all or nothing";
+    EXPECT_NE(conditions_of(app).find("DeletionWarning"), std::string::npos);
+    w.merge(application_type, w.key,
+            fmt::format("{{metadata: {{annotations: {{argocd.argoproj.io/deletion-approved: '{}'}}}}}}",
+                        rfc3339(w.clock.wall() + Millis(1000))));
+    app = w.look_once();
+  }
+  EXPECT_EQ(phase_of(app), "Succeeded");
+  EXPECT_FALSE(w.has("a") || w.has("b"));
+  EXPECT_TRUE(w.has("c"));
+}
+INSTANTIATE_TEST_SUITE_P(Prune, DeleteBudgets,
+                         testing::ValuesIn(std::to_array<BudgetCase>({
+                             {"None", "", "", ""},
+                             {"Number", "1", "", "1"},
+                             {"NumberIsEnough", "2", "", ""},
+                             {"Nothing", "0", "", "0"},
+                             {"Share", "20%", "", "20% (1)"},
+                             {"ShareIsRoundedUp", "34%", "", ""},
+                             {"OfTheProject", "", "1", "1"},
+                             {"ItsOwnComesFirst", "100%", "1", ""},
+                         })),
+                         [](const auto& param) { return std::string(param.param.name); });
+
 TEST(Prune, GoesWaveByWaveFromTheLast) {
   World w;
   w.commit({{"a.yaml", config_map("first", "1", wave(-1))},

@@ -136,6 +136,12 @@ Result<std::string> Project::acting_user(const Ctx& ctx, kube::Client& home, con
               app.ns);
 }
 
+Result<DeleteBudget> Project::delete_budget() const {
+  auto budget = DeleteBudget::parse(object_.annotation(delete_budget_annotation));
+  if (!budget) return Fail(std::move(budget).error().in(fmt::format("AppProject {}", name_)));
+  return budget;
+}
+
 std::optional<OrphanRules> Project::orphan_rules() const {
   auto spec = object_["spec"]["orphanedResources"];
   if (!spec.present()) return std::nullopt;

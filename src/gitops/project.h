@@ -22,6 +22,8 @@ class Project {
   // As whom a sync writes to this destination (destinationServiceAccounts): a user's name, "" for ourselves. Errors:
   // denied (the project has such accounts and none for it), invalid (no name of one).
   Result<std::string> acting_user(const Ctx& ctx, kube::Client& home, const Application& app) const;
+  // What its Applications may delete at once that say nothing themselves. Errors: invalid.
+  Result<DeleteBudget> delete_budget() const;
   // What it says of objects that no Application brought; nothing: it does not ask.
   std::optional<OrphanRules> orphan_rules() const;
   // Whether syncing is held back now: "" or by which window. What started before may go on where windows say so.

@@ -37,6 +37,7 @@ Result<std::unique_ptr<ApiServer>> ApiServer::open(ApiOptions options) {
   TRY(core.store, ObjectStore::open({.database = options.database, .durable = options.durable}));
   core.machinery = std::make_unique<Machinery>(*core.store, core.kinds, options.service_cidr);
   core.machinery->set_admit(std::move(options.admit));
+  core.machinery->set_also_grants(std::move(options.also_grants));
   TRY_OK(
       core.store->together(Ctx{}, [&] { return core.machinery->bootstrap(Ctx{}, options.crds, options.namespaces); }));
   if (!options.token_key_pem.empty()) {

@@ -117,6 +117,7 @@ ListArgs Call::list_args() const {
   args.limit = static_cast<std::size_t>(std::max<std::int64_t>(0, to_int(query("limit")).value_or(0)));
   args.continued = query("continue");
   args.resource_version = query("resourceVersion"), args.match = query("resourceVersionMatch");
+  args.visible = visible;
   return args;
 }
 

@@ -23,6 +23,7 @@ struct Call {
   kube::Key key;  // name "": the collection
   std::string sub;
   Wanted wanted;
+  std::function<bool(const kube::Object&)> visible = {};  // of lists and watches, for callers who may not see all
 
   std::string query(std::string_view name) const { return request.query_of(name); }
   bool flag(std::string_view name) const;

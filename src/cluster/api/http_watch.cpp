@@ -147,6 +147,7 @@ net::Response Watches::serve(Call& call) {
   if (!call.key.name.empty()) args.fields += (args.fields.empty() ? "" : ",") + ("metadata.name=" + call.key.name);
   auto filter = Filter::make(*call.kind, args.ns, args.labels, args.fields);
   if (!filter) return answer(filter.error());
+  filter->only(args.visible);
   auto w = std::make_shared<Watcher>();
   w->kind = call.kind, w->filter = *std::move(filter), w->wanted = call.wanted;
   w->bookmarks = call.flag("allowWatchBookmarks");
@@ -161,7 +162,8 @@ net::Response Watches::serve(Call& call) {
   w->bookmark_at = now + bookmark_every;
   std::string first;
   if (from_now) {
-    auto present = call.machinery.list(*call.kind, {.ns = args.ns, .labels = args.labels, .fields = args.fields});
+    auto present = call.machinery.list(
+        *call.kind, {.ns = args.ns, .labels = args.labels, .fields = args.fields, .visible = args.visible});
     if (!present) return answer(present.error());
     w->cursor = present->revision;
     if (streaming || call.query("sendInitialEvents") != "false")

@@ -75,7 +75,7 @@ bool Filter::matches(const kube::Object& object) const {
   if (!ns.empty() && object.ns() != ns) return false;
   if (all) return true;
   if (!labels.everything() && !labels.matches(object.labels())) return false;
-  return fields.matches(object);
+  return fields.matches(object) && (!visible || visible(object));
 }
 
 Machinery::Machinery(ObjectStore& store, Kinds& kinds, std::string service_cidr)
@@ -96,6 +96,7 @@ ApiResult<kube::Object> Machinery::get(const KindInfo& kind, const kube::Key& ke
 
 ApiResult<Listed> Machinery::list(const KindInfo& kind, const ListArgs& args) const {
   API_TRY(auto filter, Filter::make(kind, args.ns, args.labels, args.fields));
+  filter.only(args.visible);
   ObjectStore::Snapshot snapshot;
   if (!args.continued.empty()) {
     API_TRY(auto token, parse_token(args.continued));

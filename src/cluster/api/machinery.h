@@ -34,6 +34,7 @@ struct ListArgs {
   std::string ns, labels, fields;
   std::size_t limit = 0;
   std::string continued, resource_version, match;  // match: "", "Exact", "NotOlderThan"
+  std::function<bool(const kube::Object&)> visible = {};
 };
 struct Listed {
   std::vector<StoredPtr> items;
@@ -59,7 +60,12 @@ struct Filter {
   std::string ns;
   kube::LabelSelector labels;
   kube::FieldSelector fields;
-  bool all = true;  // no selectors
+  std::function<bool(const kube::Object&)> visible;  // empty: all
+  bool all = true;                                   // nothing but the namespace
+  void only(std::function<bool(const kube::Object&)> what) {
+    visible = std::move(what);
+    all = all && !visible;
+  }
   static ApiResult<Filter> make(const KindInfo& kind, const std::string& ns, const std::string& labels,
                                 const std::string& fields);
   bool matches(const kube::Object& object) const;
@@ -99,6 +105,9 @@ class Machinery {
   // ApiOptions::admit; before anything is served.
   using Admit = decltype(ApiOptions::admit);
   void set_admit(Admit admit) { admit_ = std::move(admit); }
+  using AlsoGrants = decltype(ApiOptions::also_grants);
+  void set_also_grants(AlsoGrants rules) { also_grants_ = std::move(rules); }
+  const AlsoGrants& also_grants() const { return also_grants_; }
   // Namespaces, the kubernetes Service, the definitions that are present from the start. Idempotent.
   Result<> bootstrap(const Ctx& ctx, const std::vector<std::string>& crds, const std::vector<std::string>& namespaces);
   // Absent: service accounts have no tokens here.
@@ -138,6 +147,7 @@ class Machinery {
   Addresses addresses_;
   std::shared_ptr<const ServiceTokens> tokens_;
   Admit admit_;
+  AlsoGrants also_grants_;
   std::shared_ptr<const std::function<void(const Audit&)>> listener_;
   mutable std::mutex listener_mutex_;
 };

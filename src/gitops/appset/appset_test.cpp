@@ -361,6 +361,29 @@ TEST(Appset, DeletionByPolicy) {
   EXPECT_FALSE(s.app("a").controller());
 }
 
+// A typing error in a generator takes no fleet away.
+TEST(Appset, DeletesWithinItsBudget) {
+  Sets s;
+  auto with = [&](std::string_view elements, std::string_view approved) {
+    s.set(fmt::format("generators: [{{list: {{elements: [{}]}}}}]", elements) + TEMPLATE("{{n}}"),
+          fmt::format(", annotations: {{slipway.dev/delete-budget: '1', slipway.dev/deletion-approved: '{}'}}",
+                      approved));
+    return s.look_once();
+  };
+  with("{n: a}, {n: b}, {n: c}", "");
+  with("{n: a}, {n: b}", "");
+  EXPECT_EQ(s.names(), "a b");
+  auto set = with("{n: e}", rfc3339(s.clock.wall() - Millis(60000)));
+  EXPECT_EQ(s.names(), "a b e");
+  EXPECT_EQ(condition(set, "ErrorOccurred"),
+            "True waiting for approval to delete 2 Applications, more than the delete budget of 1: annotate the "
+            "ApplicationSet with slipway.dev/deletion-approved");
+  set = with("{n: e}", rfc3339(s.clock.wall() + Millis(1000)));
+  EXPECT_EQ(s.names(), "e");
+  EXPECT_EQ(condition(set, "ErrorOccurred").substr(0, 5), "False");
+  EXPECT_NE(condition(with("{n: f}, {n: e}", ""), "ErrorOccurred").substr(0, 4), "True");
+}
+
 TEST(Appset, DifferencesIgnoredByJq) {
   Sets s;
   s.set("ignoreApplicationDifferences: [{jqPathExpressions: ['.spec.source | .targetRevision, .kustomize?']}]\n" +

@@ -15,6 +15,7 @@ using detail::Policy;
 using detail::Rollout;
 
 const kube::Type application_type{"argoproj.io/v1alpha1", "Application"};
+constexpr std::string_view over_budget = "DeleteBudgetExceeded";
 constexpr std::string_view finalizer = "resources-finalizer.argocd.argoproj.io";
 
 kube::WriteOptions writing() { return {.field_manager = std::string(manager)}; }
@@ -97,9 +98,12 @@ Result<std::map<std::string, kube::Object>> write_wanted(const Ctx& ctx, kube::C
 }
 
 Result<std::vector<kube::Object>> owned_by(const Ctx& ctx, kube::Client& client, const kube::Object& set) {
-  TRY(auto list, client.list(ctx, application_type, {.ns = set.ns()}));
-  std::erase_if(list.items, [&](const kube::Object& app) { return !detail::is_owned(app, set); });
-  return std::move(list.items);
+  std::vector<kube::Object> owned;
+  TRY_OK(client.for_each(ctx, application_type, {.ns = set.ns()}, [&](kube::Object app) -> Result<> {
+    if (detail::is_owned(app, set)) owned.push_back(std::move(app));
+    return {};
+  }));
+  return owned;
 }
 
 Result<> remove(const Ctx& ctx, kube::Client& client, const kube::Object& app) {
@@ -187,6 +191,17 @@ bool is_rolling(const doc::Value& statuses) {
                      [](doc::View e) { return e["step"].text() != "-1" && e["status"].text() != "Healthy"; });
 }
 
+// Has somebody agreed to what was asked?
+bool was_approved(const kube::Object& set) {
+  auto when = parse_rfc3339(set.annotation(deletion_approved_annotation));
+  for (auto condition : set["status"]["conditions"].items()) {
+    if (condition["type"].text() != "ErrorOccurred" || condition["reason"].text() != over_budget) continue;
+    auto asked = parse_rfc3339(condition["lastTransitionTime"].text());
+    return when && asked && *when >= *asked;
+  }
+  return false;
+}
+
 // What is wanted is known and valid: writes it, and lets go of what is no longer wanted.
 Result<LookedSet> bring_about(const Ctx& ctx, kube::Client& client, const kube::Object& set,
                               std::vector<doc::Value> wanted, const Policy& policy, const Rollout& rollout) {
@@ -195,10 +210,21 @@ Result<LookedSet> bring_about(const Ctx& ctx, kube::Client& client, const kube::
   bool needs_finalizer = !policy.remove || rollout.reverse_deletion();
   if (needs_finalizer && !has_finalizer(set)) TRY_OK(set_finalizer(ctx, client, set, true));
   TRY(auto apps, write_wanted(ctx, client, set, wanted, policy));
+  Conditions conditions;
   if (policy.remove) {
     TRY(auto owned, owned_by(ctx, client, set));
-    for (const auto& app : owned)
-      if (!apps.contains(app.name())) TRY_OK(remove(ctx, client, app));
+    auto unwanted = [&](const kube::Object& app) { return !apps.contains(app.name()) && !app.deleting(); };
+    auto count = static_cast<std::size_t>(std::count_if(owned.begin(), owned.end(), unwanted));
+    TRY(auto budget, DeleteBudget::parse(set.annotation(delete_budget_annotation)));
+    auto over = budget.refusal(count, owned.size(), "Applications");
+    if (!over.empty() && !was_approved(set)) {
+      conditions = {true, true, std::string(over_budget),
+                    fmt::format("waiting for approval to delete {}: annotate the ApplicationSet with {}", over,
+                                deletion_approved_annotation)};
+    } else {
+      for (const auto& app : owned)
+        if (unwanted(app)) TRY_OK(remove(ctx, client, app));
+    }
   }
   auto now = rfc3339(ctx.clock->wall());
   doc::Value status = doc::Map{};
@@ -212,7 +238,7 @@ Result<LookedSet> bring_about(const Ctx& ctx, kube::Client& client, const kube::
   }
   status["resources"] = resources_of(apps);
   status["resourcesCount"] = static_cast<std::int64_t>(apps.size());
-  put_conditions(status, {}, set, now, rolling);
+  put_conditions(status, conditions, set, now, rolling);
   return LookedSet{std::move(status), std::nullopt};
 }
 

@@ -204,6 +204,8 @@ Result<Application> read_kustomization(const Ctx& ctx, kube::Client& home, const
   app.automated = app.self_heal = true;
   app.prune = spec["prune"].bool_or(false);
   app.allow_empty = kustomization.annotation("slipway.dev/allow-empty") == "true";
+  app.deletion_approved = kustomization.annotation(app.approval);
+  TRY(app.delete_budget, DeleteBudget::parse(kustomization.annotation(delete_budget_annotation)));
   app.options.force = spec["force"].bool_or(false);
   app.options.propagation = kube::RemoveOptions::Propagation::background;
   app.depends_on = dependencies_of(kustomization);

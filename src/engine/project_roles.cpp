@@ -1,0 +1,109 @@
+#include "engine/project_roles.h"
+
+#include "engine/house.h"
+#include "gitops/application.h"
+#include "gitops/roles.h"
+
+namespace slipway::engine {
+namespace {
+
+const kube::Type project_type{"argoproj.io/v1alpha1", "AppProject"};
+
+std::string resource_of(std::string_view kind) {
+  return kind == "ApplicationSet" ? "applicationsets" : kind == "Application" ? "applications" : "";
+}
+
+std::optional<kube::Object> project_of(const House& house, const std::string& name) {
+  auto found = house.client->get(Ctx{}.within(Millis(5000)), project_type, {std::string(gitops::home_namespace), name});
+  return found ? *std::move(found) : std::nullopt;
+}
+
+bool may(const House& house, const cluster::ApiOptions::User& user, const std::string& action,
+         const kube::Object& object) {
+  auto text = gitops::role_object(object);
+  auto project = project_of(house, text.substr(0, text.find('/')));
+  return project && gitops::role_allows(*project, user.groups, {resource_of(object.kind()), action, text});
+}
+
+// In some project at all: a list shows what each of them lets him see, a new object says itself where it belongs.
+bool has_any_role(const House& house, const cluster::ApiOptions::User& user) {
+  bool found = false;
+  (void)house.client->for_each(
+      Ctx{}.within(Millis(5000)), project_type, {.ns = std::string(gitops::home_namespace)},
+      [&](const kube::Object& project) -> Result<> {
+        for (const auto& role : project["spec"]["roles"].items())
+          for (const auto& group : user.groups) {
+            auto names = role["groups"].items();
+            found = found || group == fmt::format("proj:{}:{}", project.name(), role["name"].text()) ||
+                    std::any_of(names.begin(), names.end(), [&](const doc::View& name) { return name.text() == group; });
+          }
+        return {};
+      });
+  return found;
+}
+
+// Without what the server itself keeps, and what asks for another look.
+doc::Value compared(const doc::Value& object) {
+  auto value = object;
+  auto& metadata = value["metadata"].map();
+  for (auto name : {"managedFields", "resourceVersion", "generation"}) metadata.erase(name);
+  if (auto* annotations = metadata.find("annotations"); annotations != nullptr && annotations->is_map()) {
+    annotations->if_map()->erase("argocd.argoproj.io/refresh");
+    if (annotations->if_map()->empty()) metadata.erase("annotations");
+  }
+  value.map().erase("operation");
+  return value;
+}
+
+}  // namespace
+
+std::optional<cluster::ApiOptions::Grant> granted_by_roles(const House& house, const cluster::ApiOptions::User& user,
+                                                           const cluster::ApiOptions::Question& question) {
+  bool sets = question.resource == "applicationsets";
+  if (question.group != "argoproj.io" || (!sets && question.resource != "applications")) return std::nullopt;
+  if (question.subresource == "status" && question.verb != "get") return std::nullopt;
+  cluster::ApiOptions::Grant grant{std::string(by_project_role), {}};
+  if (question.verb == "list" || question.verb == "watch") {
+    if (!has_any_role(house, user)) return std::nullopt;
+    grant.visible = [&house, user](const kube::Object& object) { return may(house, user, "get", object); };
+    return grant;
+  }
+  if (question.verb == "create" && question.name.empty())
+    return has_any_role(house, user) ? std::optional(grant) : std::nullopt;
+  if (question.name.empty()) return std::nullopt;
+  kube::Type type{"argoproj.io/v1alpha1", sets ? "ApplicationSet" : "Application"};
+  auto there = house.client->get(Ctx{}.within(Millis(5000)), type, {question.ns, question.name});
+  if (!there || !*there) return std::nullopt;
+  bool granted = question.verb == "get"      ? may(house, user, "get", **there)
+                 : question.verb == "delete" ? may(house, user, "delete", **there)
+                                             : question.verb == "update" || question.verb == "patch";
+  if (granted && (question.verb == "update" || question.verb == "patch")) {
+    bool any = false;  // which of them it takes is known when the change is: admit_by_roles
+    for (auto action : {"update", "sync", "override", "get"}) any = any || may(house, user, action, **there);
+    granted = any;
+  }
+  return granted ? std::optional(grant) : std::nullopt;
+}
+
+Result<> admit_by_roles(const Ctx&, const House& house, const cluster::ApiOptions::User& user,
+                        const std::string& subresource, const kube::Object& before, const doc::Value& next) {
+  kube::Object after{doc::Value(next)};
+  auto need = [&](const std::string& action, const kube::Object& object) -> Result<> {
+    if (may(house, user, action, object)) return {};
+    return fail(Kind::denied, "no role of the project allows {} to {} {}", user.name, action, gitops::role_object(object));
+  };
+  if (!subresource.empty()) return fail(Kind::denied, "no role of a project allows {} to write {}", user.name, subresource);
+  if (!before) return need("create", after);
+  if (compared(before.value()) != compared(next)) {
+    TRY_OK(need("update", before));
+    if (gitops::role_object(before) != gitops::role_object(after)) TRY_OK(need("create", after));
+  }
+  auto asked = after["operation"];
+  if (asked.present() && asked.value() != before["operation"].value()) {
+    TRY_OK(need("sync", before));
+    if (!asked["sync"]["manifests"].items().empty()) TRY_OK(need("override", before));
+  }
+  return {};
+}
+
+}  // namespace slipway::engine
