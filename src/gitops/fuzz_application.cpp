@@ -3,6 +3,7 @@
 #include "doc/yaml.h"
 #include "gitops/front.h"
 #include "gitops/project.h"
+#include "gitops/roles.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace slipway;
@@ -18,6 +19,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     (void)is_open(*window, now);
     if (app) (void)window->concerns(*app);
   }
+  // What a project allows it allows by its roles, whole or not at all.
+  (void)check_roles(object);
+  std::vector<std::string> groups{"people", fmt::format("proj:{}:r", object.name())};
+  (void)role_allows(object, groups, {"applications", "sync", object.name() + "/web"});
+  SLP_ASSERT(!role_allows(object, {}, {"applications", "sync", object.name() + "/web"}));
+  if (auto budget = DeleteBudget::parse(object.annotation(delete_budget_annotation)); budget && !budget->present())
+    SLP_ASSERT(budget->refusal(1'000'000, 1'000'000, "objects").empty());
   std::vector<std::string> warnings;
   auto tasks = tasks_of({object.value()}, {}, warnings);
   for (auto phase : {SyncPhase::pre_delete, SyncPhase::post_delete}) (void)deletion_steps(tasks, phase);

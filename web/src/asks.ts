@@ -26,6 +26,10 @@ export async function merge(pull: Obj): Promise<void> {
 export async function sync(app: Obj): Promise<void> {
   await mergePatch(`${pathOf.applications}/${app.metadata.name}`, { operation: { initiatedBy: { username: await me() }, sync: {} } });
 }
+/** Lets a sync delete what it asked about, this once. */
+export async function approveDeletion(app: Obj): Promise<void> {
+  await mergePatch(`${pathOf.applications}/${app.metadata.name}`, { metadata: { annotations: { "argocd.argoproj.io/deletion-approved": new Date().toISOString() } } });
+}
 export function askRollout(rollout: Obj, what: Ask): Promise<void> {
   const path = `/apis/argoproj.io/v1alpha1/namespaces/${rollout.metadata.namespace}/rollouts/${rollout.metadata.name}`;
   return mergePatch(what.where === "status" ? `${path}/status` : path, what.patch);

@@ -119,6 +119,14 @@ describe("matrix", () => {
     expect(cells[0]).toMatchObject({ environment: "dev", light: "succeeded", commit: "111111111111", subject: "One", next: "" });
     expect(cells[1]).toMatchObject({ environment: "prod", light: "none", next: "111111111111 waits for approval", promotion: "p-prod" });
   });
+  it("says what was there before, the latest first", () => {
+    const past = (name: string, since: string, more: object = {}) => of(name, { service: "api", environment: "dev", digest: `sha256:${name}`, sourceCommit: `${name}${"0".repeat(12)}` }, { phase: "Succeeded", since, ...more });
+    const all = { ...shop, releases: [past("old", "2025-01-01T00:00:00Z"), ...shop.releases, past("bad", "2025-02-01T00:00:00Z", { phase: "Failed", verdict: { why: "one in four failed" } }), past("never", "")] };
+    const cells = matrix(all)[0]!.services[0]!.cells;
+    expect(cells[0]!.commit).toBe("111111111111");
+    expect(cells[0]!.earlier.map((one) => `${one.commit} ${one.light} ${one.note}`)).toEqual(["bad000000000 failed one in four failed", "old000000000 succeeded "]);
+    expect(cells[1]!.earlier).toEqual([]);
+  });
 });
 
 describe("pathMaps", () => {

@@ -155,6 +155,14 @@ export interface Cell {
   since: string;
   next: string; // what is on its way here: "1a2b3c waits for approval"
   promotion: string; // that waits
+  earlier: Past[]; // what ran here before, the latest first
+}
+export interface Past {
+  light: Light;
+  commit: string;
+  subject: string;
+  since: string;
+  note: string;
 }
 export interface Matrix {
   pipeline: string;
@@ -170,20 +178,24 @@ export function matrix(all: Objects): Matrix[] {
       name: s.name,
       cells: environments.map((environment): Cell => {
         const here = (o: Obj) => o.spec.service === s.name && o.spec.environment === environment;
-        const release = all.releases.filter((o) => here(o) && o.status?.current).sort((a, b) => String(b.status?.since).localeCompare(String(a.status?.since)))[0];
+        const releases = all.releases.filter(here).sort((a, b) => String(b.status?.since ?? "").localeCompare(String(a.status?.since ?? "")));
+        const release = releases.find((o) => o.status?.current);
+        const subjectOf = (o: Obj): string => all.changes.find((c) => c.spec.after === o.spec.sourceCommit)?.spec.subject ?? (o.spec.promotion ? "" : "set by a commit");
         const coming = all.promotions.find((o) => here(o) && ["Waiting", "Pending"].includes(o.status?.phase));
         const commit: string = release?.spec.sourceCommit ?? "";
-        const change = all.changes.find((c) => c.spec.after === commit);
         const what = coming ? short(coming.spec.artifact?.commit ?? coming.spec.artifact?.digest) : "";
         return {
           service: s.name,
           environment,
           light: release ? light(release.status?.phase) : "none",
           commit: short(commit || release?.spec.digest),
-          subject: change?.spec.subject ?? (release && !release.spec.promotion ? "set by a commit" : ""),
+          subject: release ? subjectOf(release) : "",
           since: release?.status?.since ?? "",
           next: coming ? `${what} ${coming.status?.phase === "Waiting" ? "waits for approval" : "is on its way"}` : "",
           promotion: coming?.status?.phase === "Waiting" ? coming.metadata.name : "",
+          earlier: releases
+            .filter((o) => o !== release && o.status?.since)
+            .map((o) => ({ light: light(o.status?.phase), commit: short(o.spec.sourceCommit || o.spec.digest), subject: subjectOf(o), since: o.status?.since, note: o.status?.verdict?.why ?? o.status?.message ?? "" })),
         };
       }),
     }));

@@ -1,5 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
-import { approve, askRollout, sync } from "../asks";
+import { approve, approveDeletion, askRollout, sync } from "../asks";
 import { useClock, useLive } from "../hooks";
 import { pathOf, request, type Obj } from "../kube";
 import { matrix, type Cell, type Light } from "../model/path";
@@ -152,6 +152,31 @@ function Resources({ app }: { app: Obj }) {
   );
 }
 
+function Earlier({ cell, now }: { cell: Cell; now: number }) {
+  const shown = cell.earlier.slice(0, 10);
+  if (shown.length === 0) return null;
+  return (
+    <details>
+      <summary>{cell.earlier.length} before</summary>
+      <ul class="resources" aria-label={`what ran of ${cell.service} in ${cell.environment} before`}>
+        {shown.map((past) => (
+          <li key={past.since + past.commit}>
+            <Dot light={past.light} title={past.note} /> <code>{past.commit}</code>{" "}
+            <span class="quiet">
+              {past.subject} · {age(past.since, now)} ago {past.light === "failed" && `· ${past.note}`}
+            </span>
+          </li>
+        ))}
+      </ul>
+      {cell.earlier.length > shown.length && (
+        <p class="quiet">
+          <code>slipway promote history {cell.service}</code> tells all of it.
+        </p>
+      )}
+    </details>
+  );
+}
+
 /** What the environment holds of each service, and what wants to come. */
 function Holds({ cells, now }: { cells: Cell[]; now: number }) {
   if (cells.length === 0) return null;
@@ -168,6 +193,7 @@ function Holds({ cells, now }: { cells: Cell[]; now: number }) {
               {cell.next} {cell.promotion && <Act label="Approve" run={() => approve(cell.promotion)} />}
             </div>
           )}
+          <Earlier cell={cell} now={now} />
         </li>
       ))}
     </ul>
@@ -177,6 +203,7 @@ function Holds({ cells, now }: { cells: Cell[]; now: number }) {
 function AppCard({ app, cells, rollouts, seen, analyses, now }: { app: Obj; cells: Cell[]; rollouts: Obj[]; seen: Seen; analyses: Obj[]; now: number }) {
   const status = app.status ?? {};
   const conditions: { type: string; message: string }[] = status.conditions ?? [];
+  const asksToDelete = conditions.find((condition) => condition.type === "DeletionWarning");
   return (
     <section class="card">
       <h3>
@@ -201,6 +228,7 @@ function AppCard({ app, cells, rollouts, seen, analyses, now }: { app: Obj; cell
       <Resources app={app} />
       <p class="acts">
         <Act label="Sync" kind="plain" run={() => sync(app)} />
+        {asksToDelete && <Act label="Let it delete" kind="danger" confirm={`${app.metadata.name}: ${asksToDelete.message}. Delete now?`} run={() => approveDeletion(app)} />}
       </p>
     </section>
   );
