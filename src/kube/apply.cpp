@@ -120,8 +120,8 @@ Result<ApplyOutcome> server_side_apply(const ApplyRequest& request) {
     return fail(Kind::invalid, "metadata.managedFields must be nil");
   ApplyOutcome out;
   auto managers = read(request.live);
-  TRY(auto set, fields_of(applied, request.schema));
-  set = strip(std::move(set), request.ignored);
+  TRY(auto said, fields_of(applied, request.schema));
+  auto set = strip(said, request.ignored);
   Manager mine{request.manager, "Apply", applied.str_at({"apiVersion"}), request.subresource, request.now, {}};
   auto& entry = own(managers, mine);
   auto last = entry.set;
@@ -132,7 +132,7 @@ Result<ApplyOutcome> server_side_apply(const ApplyRequest& request) {
   const doc::Value live = request.live != nullptr ? without_managed_fields(*request.live) : doc::Value(doc::Map{});
   TRY(out.object, detail::merge(live, applied, request.schema));
   if (!last.empty()) {
-    FieldSet owned;
+    FieldSet owned = said;  // with the name and its like, which keep `metadata`
     for (const auto& m : managers) owned.add(m.set);
     detail::prune(out.object, last, owned, request.schema);
   }

@@ -195,6 +195,28 @@ INSTANTIATE_TEST_SUITE_P(
     })),
     [](const auto& i) { return i.param.name; });
 
+TEST(Apply, WhatTheServerFilledInGoesWithItsField) {
+  const auto* schema = builtin_schema({"v1", "Pod"});
+  auto first = yaml(
+      "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: c, readinessProbe: {exec: {command: "
+      "[a]}}, resources: {limits: {cpu: '1'}}}]}}");
+  auto live = must(server_side_apply({nullptr, &first, "a", "", "T1", schema, true, {}})).object;
+  live["metadata"]["uid"] = "u";
+  live["spec"]["containers"].list()[0]["readinessProbe"]["periodSeconds"] = 10;
+  live["spec"]["dnsPolicy"] = "ClusterFirst";
+  auto again = yaml("{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: c}]}}");
+  auto out = must(server_side_apply({&live, &again, "a", "", "T2", schema, true, {}})).object;
+  EXPECT_EQ(doc::print_json(*out.find_path({"spec"})), R"({"containers":[{"name":"c"}],"dnsPolicy":"ClusterFirst"})");
+  EXPECT_EQ(out.str_at({"metadata", "uid"}), "u");
+  // A field of another manager's below it keeps it, and what nobody owns there as well.
+  auto other = yaml(
+      "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: c, readinessProbe: {timeoutSeconds: "
+      "2}}]}}");
+  auto shared = must(server_side_apply({&live, &other, "b", "", "T2", schema, true, {}})).object;
+  out = must(server_side_apply({&shared, &again, "a", "", "T3", schema, true, {}})).object;
+  EXPECT_NE(doc::print_json(out).find("\"timeoutSeconds\":2"), std::string::npos) << doc::print_json(out);
+}
+
 TEST(Apply, RefusesItemsWithoutTheirKey) {
   auto config = yaml("{spec: {containers: [{image: i}]}}");
   auto r = server_side_apply({nullptr, &config, "a", "", "T", builtin_schema({"v1", "Pod"}), false, {}});

@@ -180,7 +180,10 @@ void prune(doc::Value& value, const FieldSet& last, const FieldSet& owned, const
     if (was == last.children.end()) return false;
     auto is = owned.children.find(key);
     const auto& mine = is == owned.children.end() ? nobody : is->second;
-    if (was->second.member && mine.empty()) return true;
+    // A field that the kind declares goes whole, with what the server filled in below it (a probe's periods); the key
+    // of a string map is a member itself.
+    bool declared = key.starts_with("f:") && child_schema != nullptr && schema->element() == nullptr;
+    if ((was->second.member || declared) && mine.empty()) return true;
     bool had = (child.is_map() && !child.if_map()->empty()) || (child.is_list() && !child.if_list()->empty());
     prune(child, was->second, mine, child_schema);
     bool empty = (child.is_map() && child.if_map()->empty()) || (child.is_list() && child.if_list()->empty());
