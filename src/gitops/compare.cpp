@@ -5,6 +5,7 @@
 #include "doc/json.h"
 #include "doc/patch.h"
 #include "gitops/customizations.h"
+#include "gitops/detail/old_servers.h"
 #include "gitops/front.h"
 #include "kube/apply.h"
 
@@ -114,6 +115,7 @@ doc::Value applied_object(const Application& app, const Task& task) {
   auto object = task.object;
   object.map().erase("status");
   object["metadata"].map().erase("creationTimestamp");
+  detail::spell_out(object);
   app.front->mark(object, app, task);
   return object;
 }

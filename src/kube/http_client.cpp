@@ -58,6 +58,8 @@ Error error_of(int code, std::string_view body, std::string_view doing) {
     default:
       kind = code >= 500 ? Kind::unavailable : Kind::internal;
   }
+  // An API server before 1.21 answers so when what is applied has not the shape of its kind: no later try fares better.
+  if (code == 500 && message.starts_with("failed to create typed patch object")) kind = Kind::invalid;
   auto error = Error(kind, fmt::format("{}: {}", doing, message));
   if (retry && *retry > 0) error = std::move(error).with_retry_after(std::chrono::seconds(*retry));
   return error;
