@@ -81,12 +81,36 @@ bool selected(const Operation& op, const Task& task) {
   return false;
 }
 
-// One object of a step; why the step must wait for it goes to `waiting`.
-Result<> advance_object(const Ctx& ctx, Work& work, const Task& task, bool gated, std::string& waiting) {
+constexpr std::string_view definition_kind = "CustomResourceDefinition";
+// Definitions carry no mark of ours, so that no event of theirs says whose they are.
+constexpr Millis definition_pause{250};
+
+// Whether this sync brings what defines a kind. A real cluster takes a moment to serve it then.
+bool is_defined_here(const Work& work, const kube::Type& type) {
+  return std::any_of(work.status.resources.begin(), work.status.resources.end(), [&](const Compared& r) {
+    auto spec = r.live["spec"];
+    return r.type.kind == definition_kind && r.task != nullptr && spec["group"].text() == type.group() &&
+           spec["names"]["kind"].text() == type.kind && !(r.health && r.health->health == Health::degraded);
+  });
+}
+
+// One object of a step; why the step must wait for it goes to `progress`.
+Result<> advance_object(const Ctx& ctx, Work& work, const Task& task, bool gated, Progress& progress) {
+  auto wait = [&](std::string why, Millis again) {
+    if (progress.done()) progress = {std::move(why), again};
+  };
   auto* r = resource_of(work.status, task);
   if (r == nullptr) return {};
   if (r->state != SyncState::synced) {
     auto applied = apply_task(ctx, work.writes(), work.app, task, r->live);
+    if (!applied && applied.error().is(Kind::not_found) && is_defined_here(work, task.type)) {
+      auto kind = work.writes().resource(ctx, task.type);
+      if (!kind && kind.error().is(Kind::not_found)) {
+        wait(fmt::format("the cluster to serve {} of {}", task.type.kind, task.type.api_version), definition_pause);
+        return {};
+      }
+      if (kind) applied = apply_task(ctx, work.writes(), work.app, task, r->live);  // since a moment ago
+    }
     if (!applied && may_pass(applied.error())) return Fail(std::move(applied).error());
     auto& result = result_of(work.status.operation, r->type, r->key, task.phase);
     result.status = applied ? "Synced" : "SyncFailed", result.outcome = applied ? "Running" : "Failed";
@@ -98,8 +122,9 @@ Result<> advance_object(const Ctx& ctx, Work& work, const Task& task, bool gated
   if (r->health->health == Health::degraded)
     return fail(Kind::invalid, "{} {} is degraded in wave {}: {}", task.type.kind, task.key.name, task.wave,
                 r->health->message);
-  if (r->health->health != Health::healthy && waiting.empty())
-    waiting = fmt::format("healthy state of {}/{}", task.type.kind, task.key.name);
+  if (r->health->health != Health::healthy)
+    wait(fmt::format("healthy state of {}/{}", task.type.kind, task.key.name),
+         task.type.kind == definition_kind ? definition_pause : Progress{}.again);
   return {};
 }
 
@@ -109,20 +134,20 @@ Result<Progress> advance(const Ctx& ctx, Work& work) {
   auto steps = steps_of(work.tasks);
   for (std::size_t i = 0; i < steps.size(); ++i) {
     bool gated = i + 1 < steps.size() && !op.selective();
-    std::string waiting;
+    Progress progress;
     for (const auto* task : steps[i].tasks) {
       if (!selected(op, *task)) continue;
       if (!task->hook) {
-        TRY_OK(advance_object(ctx, work, *task, gated, waiting));
+        TRY_OK(advance_object(ctx, work, *task, gated, progress));
         continue;
       }
       TRY(auto state, run_hook(ctx, work, op, *task));
       if (state == HookState::failed)
         return fail(Kind::invalid, "{} hook {} failed", to_string(task->phase), task->key.name);
-      if (state == HookState::running && waiting.empty())
-        waiting = fmt::format("completion of hook {}/{}", task->type.kind, task->key.name);
+      if (state == HookState::running && progress.done())
+        progress.waiting = fmt::format("completion of hook {}/{}", task->type.kind, task->key.name);
     }
-    if (!waiting.empty()) return Progress{std::move(waiting)};
+    if (!progress.done()) return progress;
   }
   return Progress{};
 }
