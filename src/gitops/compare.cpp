@@ -39,9 +39,12 @@ void add_ours(const kube::Object& object, kube::FieldSet& owned) {
       owned.add(kube::FieldSet::from(entry["fieldsV1"].value()));
 }
 
+// What an API server may leave out of what it stores, although it knows the field: the zero of its type.
 bool is_blank(const doc::Value& value) {
-  return value.is_null() || (value.is_map() && value.if_map()->empty()) ||
-         (value.is_list() && value.if_list()->empty());
+  for (const auto& zero : {doc::Value(), doc::Value(""), doc::Value(false), doc::Value(0), doc::Value(doc::Map{}),
+                           doc::Value(doc::List{})})
+    if (value == zero) return true;
+  return false;
 }
 
 void find_dropped(const doc::Value& wanted, const doc::Value& stored, const std::string& path,

@@ -211,6 +211,9 @@ TEST(DroppedFields, AreThoseTheServerDoesNotHave) {
   };
   EXPECT_EQ(dropped("{spec: {replcias: 3, a: 1}}", "{spec: {a: 1, b: 2}}"), ".spec.replcias");
   EXPECT_EQ(dropped("{spec: {a: {}, b: [], c: null}}", "{spec: {}}"), "");
+  EXPECT_EQ(
+      dropped("{spec: {env: [{name: E, value: ''}], hostNetwork: false, weight: 0}}", "{spec: {env: [{name: E}]}}"),
+      "");
   EXPECT_EQ(dropped("{stringData: {a: b}}", "{data: {a: Yg==}}"), "");
   EXPECT_EQ(dropped("{c: [{name: a, x: 1}, {name: b, y: 2}]}", "{c: [{name: a, x: 1}, {name: b}]}"), ".c[1].y");
   EXPECT_EQ(dropped("{c: [{name: a, x: 1}]}", "{c: [{name: b}]}"), "");
