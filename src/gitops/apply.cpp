@@ -27,13 +27,14 @@ Result<> make_way(const Ctx& ctx, kube::Client& client, const kube::Object& live
 }
 
 // The whole object is written; what the server gave it stays its own.
-Result<kube::Object> replace(const Ctx& ctx, kube::Client& client, doc::Value object, const kube::Object& live) {
-  if (!live) return client.create(ctx, std::move(object), writing());
+Result<kube::Object> replace(const Ctx& ctx, kube::Client& client, doc::Value object, const kube::Object& live,
+                             bool dry_run = false) {
+  if (!live) return client.create(ctx, std::move(object), writing(dry_run));
   object["metadata"]["resourceVersion"] = live.resource_version();
   if (const auto* finalizers = live.value().find_path({"metadata", "finalizers"});
       finalizers != nullptr && object.find_path({"metadata", "finalizers"}) == nullptr)
     object["metadata"]["finalizers"] = *finalizers;
-  return client.update(ctx, std::move(object), writing());
+  return client.update(ctx, std::move(object), writing(dry_run));
 }
 
 // The field managers of Argo CD and Flux.
@@ -97,7 +98,13 @@ Result<> check(const Ctx& ctx, Work& work, const Compared& r) {
   if (auto refusal = work.project.refusal(r.type, r.key.ns); !refusal.empty()) return fail(Kind::denied, "{}", refusal);
   if (work.app.options.fail_on_shared && !r.shared_with.empty())
     return fail(Kind::denied, "is part of Application {} as well", r.shared_with);
-  if (!r.message.empty() && !r.missing && !r.task->options.force) return fail(Kind::invalid, "{}", r.message);
+  if (!r.message.empty() && !r.missing && !r.task->options.force) {
+    if (!r.task->options.replace) return fail(Kind::invalid, "{}", r.message);
+    // What cannot be applied over the live object may still take its place.
+    TRY(auto wanted, applied_over(ctx, work.app, *r.task, r.live));
+    auto would = replace(ctx, client, std::move(wanted.object), r.live, true);
+    return would ? Result<>{} : Result<>(Fail(std::move(would).error()));
+  }
   if (!r.missing || r.state == SyncState::synced) return {};
   auto kind = client.resource(ctx, r.type);
   if (!kind && !kind.error().is(Kind::not_found)) return Fail(std::move(kind).error());
