@@ -28,17 +28,18 @@ bool may(const House& house, const cluster::ApiOptions::User& user, const std::s
 // In some project at all: a list shows what each of them lets him see, a new object says itself where it belongs.
 bool has_any_role(const House& house, const cluster::ApiOptions::User& user) {
   bool found = false;
-  (void)house.client->for_each(
-      Ctx{}.within(Millis(5000)), project_type, {.ns = std::string(gitops::home_namespace)},
-      [&](const kube::Object& project) -> Result<> {
-        for (const auto& role : project["spec"]["roles"].items())
-          for (const auto& group : user.groups) {
-            auto names = role["groups"].items();
-            found = found || group == fmt::format("proj:{}:{}", project.name(), role["name"].text()) ||
-                    std::any_of(names.begin(), names.end(), [&](const doc::View& name) { return name.text() == group; });
-          }
-        return {};
-      });
+  (void)house.client->for_each(Ctx{}.within(Millis(5000)), project_type, {.ns = std::string(gitops::home_namespace)},
+                               [&](const kube::Object& project) -> Result<> {
+                                 for (const auto& role : project["spec"]["roles"].items())
+                                   for (const auto& group : user.groups) {
+                                     auto names = role["groups"].items();
+                                     found = found ||
+                                             group == fmt::format("proj:{}:{}", project.name(), role["name"].text()) ||
+                                             std::any_of(names.begin(), names.end(),
+                                                         [&](const doc::View& name) { return name.text() == group; });
+                                   }
+                                 return {};
+                               });
   return found;
 }
 
@@ -90,9 +91,11 @@ Result<> admit_by_roles(const Ctx&, const House& house, const cluster::ApiOption
   kube::Object after{doc::Value(next)};
   auto need = [&](const std::string& action, const kube::Object& object) -> Result<> {
     if (may(house, user, action, object)) return {};
-    return fail(Kind::denied, "no role of the project allows {} to {} {}", user.name, action, gitops::role_object(object));
+    return fail(Kind::denied, "no role of the project allows {} to {} {}", user.name, action,
+                gitops::role_object(object));
   };
-  if (!subresource.empty()) return fail(Kind::denied, "no role of a project allows {} to write {}", user.name, subresource);
+  if (!subresource.empty())
+    return fail(Kind::denied, "no role of a project allows {} to write {}", user.name, subresource);
   if (!before) return need("create", after);
   if (compared(before.value()) != compared(next)) {
     TRY_OK(need("update", before));

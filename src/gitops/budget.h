@@ -7,8 +7,8 @@
 
 namespace slipway::gitops {
 
-// On an Application, Kustomization, ApplicationSet or, for all of its Applications, AppProject: "5" objects, or "20%" of
-// those that are there.
+// On an Application, Kustomization, ApplicationSet or, for all of its Applications, AppProject: "5" objects, or "20%"
+// of those that are there.
 inline constexpr std::string_view delete_budget_annotation = "slipway.dev/delete-budget";
 // When a person agreed, as RFC 3339: once, for what was asked before.
 inline constexpr std::string_view deletion_approved_annotation = "slipway.dev/deletion-approved";
@@ -19,8 +19,8 @@ class DeleteBudget {
   // "" is no end. Errors: invalid.
   static Result<DeleteBudget> parse(std::string_view text);
   bool present() const { return number_.has_value(); }
-  // "" when `count` of `all` objects may go; else why they may not: "12 objects, more than the delete budget of 20% (3)".
-  // A share is rounded up.
+  // "" when `count` of `all` objects may go; else why they may not: "12 objects, more than the delete budget of 20%
+  // (3)". A share is rounded up.
   std::string refusal(std::size_t count, std::size_t all, std::string_view what) const;
 
  private:

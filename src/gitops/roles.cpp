@@ -32,7 +32,9 @@ bool fits(std::string_view pattern, std::string_view text) {
 }
 
 bool has_role(const doc::View& role, const std::string& subject, std::span<const std::string> groups) {
-  auto is_member = [&](std::string_view group) { return std::find(groups.begin(), groups.end(), group) != groups.end(); };
+  auto is_member = [&](std::string_view group) {
+    return std::find(groups.begin(), groups.end(), group) != groups.end();
+  };
   if (is_member(subject)) return true;
   auto named = role["groups"].items();
   return std::any_of(named.begin(), named.end(), [&](const doc::View& group) { return is_member(group.text()); });

@@ -15,8 +15,8 @@ struct RoleQuestion {
   std::string object;    // <project>/<name>, outside of the home namespace <project>/<namespace>/<name>
 };
 
-// Whether a role of the project that one of the groups belongs to allows it, and none of these roles denies it. Who is in
-// the group "proj:<project>:<role>" has the role, too: a name for tokens that are given to a pipeline.
+// Whether a role of the project that one of the groups belongs to allows it, and none of these roles denies it. Who is
+// in the group "proj:<project>:<role>" has the role, too: a name for tokens that are given to a pipeline.
 bool role_allows(const kube::Object& project, std::span<const std::string> groups, const RoleQuestion& question);
 
 // Errors: invalid, naming the field, for a policy that means nothing.

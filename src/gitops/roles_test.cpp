@@ -9,9 +9,10 @@ namespace slipway::gitops {
 namespace {
 
 kube::Object project(std::string_view roles) {
-  return kube::Object(must(doc::parse_yaml(fmt::format(
-      "apiVersion: argoproj.io/v1alpha1\nkind: AppProject\nmetadata: {{name: shop, namespace: argocd}}\nspec:\n  roles:\n{}",
-      roles))));
+  return kube::Object(
+      must(doc::parse_yaml(fmt::format("apiVersion: argoproj.io/v1alpha1\nkind: AppProject\nmetadata: {{name: shop, "
+                                       "namespace: argocd}}\nspec:\n  roles:\n{}",
+                                       roles))));
 }
 
 constexpr std::string_view roles = R"(  - name: release
@@ -71,7 +72,8 @@ INSTANTIATE_TEST_SUITE_P(
         {"NoPolicy", "  - {name: a, policies: ['allow all']}\n", "want p, proj:PROJECT:ROLE"},
         {"AnothersSubject", "  - {name: a, policies: ['p, proj:shop:b, applications, get, shop/*, allow']}\n",
          "is about proj:shop:b, want proj:shop:a"},
-        {"Resource", "  - {name: a, policies: ['p, proj:shop:a, pods, get, shop/*, allow']}\n", "pods: no such resource"},
+        {"Resource", "  - {name: a, policies: ['p, proj:shop:a, pods, get, shop/*, allow']}\n",
+         "pods: no such resource"},
         {"Action", "  - {name: a, policies: ['p, proj:shop:a, applications, sing, shop/*, allow']}\n",
          "sing: no such action"},
         {"Object", "  - {name: a, policies: ['p, proj:shop:a, applications, get, other/*, allow']}\n",

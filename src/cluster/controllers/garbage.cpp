@@ -250,6 +250,16 @@ Result<std::vector<kube::Client::Resource>> watched_resources(const Ctx& ctx, co
   return all;
 }
 
+// Whether what a definition defines is served, as far as it asks for that.
+bool serves(const std::vector<kube::Client::Resource>& resources, const Object& crd) {
+  auto spec = crd["spec"];
+  auto versions = spec["versions"].items();
+  bool asks = std::any_of(versions.begin(), versions.end(), [](doc::View v) { return v["served"].bool_or(true); });
+  return !asks || std::any_of(resources.begin(), resources.end(), [&](const auto& resource) {
+    return resource.type.group() == spec["group"].text() && resource.type.kind == spec["names"]["kind"].text();
+  });
+}
+
 std::set<kube::Type> types_of(const std::vector<kube::Client::Resource>& resources) {
   std::set<kube::Type> types;
   for (const auto& resource : resources) types.insert(resource.type);
@@ -272,10 +282,13 @@ Result<> run_garbage_collector(const Ctx& ctx, const Env& env) {
     std::jthread watcher([&] {
       kube::ControllerOptions options{.name = env.name + "-kinds", .sources = {{.type = crd_type}}};
       (void)kube::run_controller(inner, env.client, options,
-                                 [&](const Ctx& c, const kube::Key&) -> Result<kube::Reconciled> {
+                                 [&](const Ctx& c, const kube::Key& key) -> Result<kube::Reconciled> {
+                                   TRY(auto crd, env.client.get(c, crd_type, key));
                                    TRY(auto now, watched_resources(c, env));
                                    if (types_of(now) != types) stop.request_stop();
-                                   return kube::Reconciled{};
+                                   // The event of a definition comes a moment before its kind is served.
+                                   bool to_come = crd && !crd->deleting() && !serves(now, *crd);
+                                   return kube::Reconciled{to_come ? std::optional(Millis(50)) : std::nullopt};
                                  });
     });
     Collector collector(env, *std::move(resources));
