@@ -66,7 +66,8 @@ class Buildah:
     def __init__(self, root, layout):
         self.root = os.path.join(root, "buildah")
         self.common = [PEER, "--root", f"{self.root}/storage", "--runroot", f"{self.root}/run", "--storage-driver", "overlay"]
-        done = subprocess.run([*self.common, "pull", "-q", f"oci:{layout}:latest"], capture_output=True, text=True)
+        # By its name alone: buildah takes not every path for a reference.
+        done = subprocess.run([*self.common, "pull", "-q", f"oci:{layout.name}:latest"], capture_output=True, text=True, cwd=layout.parent)
         if done.returncode:
             raise RuntimeError(done.stderr)
         checked([*self.common, "tag", done.stdout.strip().splitlines()[-1], "localhost/base/busybox:1"])

@@ -43,15 +43,17 @@ std::string hash_of(std::string_view bytes) { return Hasher().update(bytes).fini
 
 }  // namespace
 
-Result<std::string> hash_file(const Fd& file, const std::string& shown) {
+Result<std::string> hash_file(const Fd& file, const std::string& shown, std::uint64_t size) {
   Hasher hasher;
   static thread_local std::string buffer(256 << 10, '\0');
-  for (;;) {
+  for (std::uint64_t done = 0;;) {
     auto n = ::read(file.get(), buffer.data(), buffer.size());
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return fail_errno(errno, "/" + shown);
     if (n == 0) return hasher.finish_raw();
     hasher.update({buffer.data(), static_cast<std::size_t>(n)});
+    done += static_cast<std::uint64_t>(n);
+    if (done == size) return hasher.finish_raw();
   }
 }
 
@@ -105,7 +107,7 @@ std::optional<std::string> FileIndex::known(std::string_view path, const struct 
 
 Result<std::string> FileIndex::digest(const std::string& path, const struct stat& st, const Fd& file) {
   bool sure = settled(st);
-  TRY(auto digest, hash_file(file, path));
+  TRY(auto digest, hash_file(file, path, static_cast<std::uint64_t>(st.st_size)));
   if (!sure) return digest;
   auto entry = stamp_of(st);
   entry.day = today_;

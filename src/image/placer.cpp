@@ -248,6 +248,22 @@ Result<bool> Placer::linked(const Entry& entry, int dir, const std::string& name
   return fail_errno(errno, shown);
 }
 
+// Whose a file is, its mode and its times, once its bytes are there.
+Result<> Placer::finish(const Source& source, const Entry& entry, int placed, Ownership owner,
+                        const PlaceOptions& options, const std::string& shown) {
+  TRY(auto mode, apply_chmod(options.chmod, entry.st.st_mode & 07777, false));
+  if (::fchown(placed, owner.uid, owner.gid) < 0 || ::fchmod(placed, mode) < 0) return fail_errno(errno, shown);
+  if (source.keeps_owner) {  // after it: a change of owner takes capabilities away
+    std::string capability(256, '\0');
+    auto n =
+        ::lgetxattr((source.root / entry.path).c_str(), "security.capability", capability.data(), capability.size());
+    if (n > 0) ::fsetxattr(placed, "security.capability", capability.data(), static_cast<std::size_t>(n), 0);
+  }
+  timespec times[2] = {entry.st.st_mtim, entry.st.st_mtim};
+  ::futimens(placed, times);
+  return {};
+}
+
 Result<> Placer::one(const Source& source, const Entry& entry, const std::string& path, const PlaceOptions& options) {
   auto shown = "/" + path;
   bool folder_entry = S_ISDIR(entry.st.st_mode);
@@ -258,6 +274,12 @@ Result<> Placer::one(const Source& source, const Entry& entry, const std::string
   TRY(int dir, parent_of(path));
   auto name = split_path(path).second;
   if (name.empty()) return {};
+  // Mostly nothing is there: to make it tells so as well as to ask.
+  if (S_ISREG(entry.st.st_mode) && !shared_.contains({entry.st.st_dev, entry.st.st_ino})) {
+    auto placed = file(source, entry, dir, name, shown);
+    if (placed) return finish(source, entry, placed->get(), owner, options, shown);
+    if (!placed.error().is(Kind::conflict)) return Fail(std::move(placed).error());
+  }
   struct stat st{};
   if (::fstatat(dir, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0) {
     if (S_ISDIR(st.st_mode)) return fail(Kind::invalid, "{}: is a folder in the image, /{} is none", shown, entry.path);
@@ -272,17 +294,7 @@ Result<> Placer::one(const Source& source, const Entry& entry, const std::string
     TRY(bool is_linked, linked(entry, dir, name, shown));
     if (is_linked) return {};
     TRY(auto placed, file(source, entry, dir, name, shown));
-    TRY(auto mode, apply_chmod(options.chmod, entry.st.st_mode & 07777, false));
-    if (::fchown(placed.get(), owner.uid, owner.gid) < 0 || ::fchmod(placed.get(), mode) < 0)
-      return fail_errno(errno, shown);
-    if (source.keeps_owner) {  // after it: a change of owner takes capabilities away
-      std::string capability(256, '\0');
-      auto n =
-          ::lgetxattr((source.root / entry.path).c_str(), "security.capability", capability.data(), capability.size());
-      if (n > 0) ::fsetxattr(placed.get(), "security.capability", capability.data(), static_cast<std::size_t>(n), 0);
-    }
-    timespec times[2] = {entry.st.st_mtim, entry.st.st_mtim};
-    ::futimens(placed.get(), times);
+    TRY_OK(finish(source, entry, placed.get(), owner, options, shown));
     if (auto it = shared_.find({entry.st.st_dev, entry.st.st_ino}); it != shared_.end()) {
       if (::fstat(placed.get(), &st) < 0) return fail_errno(errno, shown);
       it->second = {path, st.st_ino};

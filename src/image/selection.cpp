@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "base/guarded.h"
+#include "base/noatime.h"
 #include "base/pool.h"
 #include "base/text.h"
 
@@ -312,7 +313,7 @@ Result<Fd> SourceFiles::open(const std::string& path) {
   }
   auto name = path.substr(slash + 1);  // npos + 1 is 0
   if (name.empty() || name == "." || name == "..") return open_beneath(root_, path, how);
-  Fd file(::openat(folder_.get(), name.c_str(), how | O_CLOEXEC));
+  Fd file(openat_noatime(folder_.get(), name.c_str(), how));
   if (!file) return fail_errno(errno, (root_ / path).native());
   return file;
 }
@@ -395,8 +396,9 @@ Result<> digest_unknown(const Ctx& ctx, const Source& source, const std::vector<
         TRY_OK(task.alive());
         const auto& e = entries[unknown[n]];
         TRY(auto file, files.open(e.path));
-        TRY(digests[unknown[n]],
-            source.index != nullptr ? source.index->digest(e.path, e.st, file) : hash_file(file, e.path));
+        TRY(digests[unknown[n]], source.index != nullptr
+                                     ? source.index->digest(e.path, e.st, file)
+                                     : hash_file(file, e.path, static_cast<std::uint64_t>(e.st.st_size)));
       }
       return {};
     });

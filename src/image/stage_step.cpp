@@ -63,7 +63,7 @@ Result<bool> StageRunner::from_cache(const std::string& key) {
 }
 
 Result<> StageRunner::new_layer(const std::string& key, const fs::path& upper, const std::vector<fs::path>& lowers) {
-  TRY_OK(drop_unchanged(upper, {}, lowers));
+  if (!lowers.empty()) TRY_OK(drop_unchanged(upper, {}, lowers));
   TRY(auto names, list_dir(upper));
   if (names.empty()) {
     build_.remember(key, {});

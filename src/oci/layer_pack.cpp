@@ -12,6 +12,7 @@
 
 #include "base/files.h"
 #include "base/guarded.h"
+#include "base/noatime.h"
 #include "base/text.h"
 #include "oci/detail/block_gzip.h"
 #include "oci/detail/codec.h"
@@ -137,7 +138,7 @@ class TarWriter {
       auto [first, fresh] = links_.try_emplace({node.st.st_dev, node.st.st_ino}, path);
       if (!fresh) return header(path, node, '1', first->second, 0);
     }
-    Fd fd(::openat(dir, name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+    Fd fd(openat_noatime(dir, name.c_str(), O_RDONLY | O_NOFOLLOW));
     if (!fd) return fail_errno(errno, path);
     TRY_OK(read_xattrs(fd.get(), path, node));
     auto left = static_cast<std::uint64_t>(node.st.st_size);

@@ -43,7 +43,7 @@ class FileIndex {
   bool dirty_ = false;
 };
 
-// 32 bytes.
-Result<std::string> hash_file(const Fd& file, const std::string& shown);
+// 32 bytes. `size`: as it was last seen, so that the end need not be asked for.
+Result<std::string> hash_file(const Fd& file, const std::string& shown, std::uint64_t size);
 
 }  // namespace slipway::image::detail

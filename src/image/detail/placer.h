@@ -45,6 +45,8 @@ class Placer {
   // True: the entry's file was placed before under another name, and has this one too now.
   Result<bool> linked(const Entry& entry, int dir, const std::string& name, const std::string& shown);
   Result<Fd> file(const Source& source, const Entry& entry, int dir, const std::string& name, const std::string& shown);
+  static Result<> finish(const Source& source, const Entry& entry, int placed, Ownership owner,
+                         const PlaceOptions& options, const std::string& shown);
   Result<int> parent_of(const std::string& path);
 
   struct Placed {
