@@ -3,7 +3,7 @@ family down to the lines that its pod writes."""
 import json
 
 from person import Person  # first: it knows where the harness is
-from harness import HOME, House, check, get_path, main, need_root, phase
+from harness import HOME, House, check, get_path, main, until, need_root, phase
 
 DIGEST = "sha256:" + "ab" * 32
 COMMIT = "c0ffee" + "0" * 34
@@ -70,6 +70,37 @@ def test_a_rollout(house: House):
     done = house.cli("rollout", "promote", "held", "-n", "default")
     check(done.returncode == 0, done.all)
     state(house, lambda r: phase(r) == "Healthy" and r["status"]["stableRS"] == r["status"]["currentPodHash"], "the third version, promoted by the command")
+
+
+def test_a_deletion_that_asks(house: House):
+    config = house.git("shop-config")
+    for name in "abc":
+        config.write(f"dev/{name}.yaml", f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\n")
+    config.commit("Three")
+    config.push("HEAD:main")
+    apply(house, {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
+                  "metadata": {"name": "shop-dev", "namespace": "argocd", "annotations": {"slipway.dev/delete-budget": "1"}},
+                  "spec": {"project": "default", "source": {"repoURL": "http://slipway/git/shop-config.git", "path": "dev", "targetRevision": "main"},
+                           "destination": {"server": "https://kubernetes.default.svc", "namespace": "default"}, "syncPolicy": {"automated": {"prune": True}}}})
+    apply(house, {**PIPELINE, "metadata": {"name": "shop", "namespace": HOME},
+                  "spec": {"repository": "shop-config", "services": [{"name": "api", "image": "acme/api"}],
+                           "environments": [{"name": "dev", "application": "shop-dev", "path": "dev", "namespace": "default"}]}})
+    for name, status in (("now", {"phase": "Succeeded", "since": "2026-02-01T00:00:00Z", "current": True}),
+                         ("past", {"phase": "Failed", "since": "2026-01-01T00:00:00Z", "current": False, "verdict": {"why": "too slow"}})):
+        apply(house, {"apiVersion": "slipway.dev/v1", "kind": "Release", "metadata": {"name": name, "namespace": HOME},
+                      "spec": {"service": "api", "environment": "dev", "digest": DIGEST, "sourceCommit": COMMIT, "promotion": "p"}})
+        house.patch("Release", name, {"status": status}, subresource="status")
+    here = lambda name: house.kubectl("get", "configmap", name, check_it=False).returncode == 0  # noqa: E731
+    until(lambda: here("c"), "the three are there")
+    config.git("rm", "-q", "dev/a.yaml", "dev/b.yaml")
+    config.commit("Two go")
+    config.push("HEAD:main")
+    with Person(house, "deletion.mjs") as ada:
+        ada.until("asks")
+        check(here("a") and here("b"), "nothing goes before somebody said so")
+        ada.tell("nothing went")
+        ada.until("gone")
+        until(lambda: not here("a") and not here("b"), "they are gone")
 
 
 if __name__ == "__main__":
