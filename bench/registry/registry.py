@@ -13,10 +13,11 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, ".."))
 sys.path.insert(0, HERE)
-from clients import LOCATION, Crowd, DockerRegistry, Place, Refused, call, encoded_copy, forget_peak, free_port, path_of, peak_mb, pull, push_chunked, push_whole, resident  # noqa: E402
+from clients import LOCATION, BareSender, Crowd, DockerRegistry, Place, Refused, call, encoded_copy, forget_peak, free_port, path_of, peak_mb, pull, push_chunked, push_whole, resident  # noqa: E402
 from figures import Figure, at_most, median, share_of, spread  # noqa: E402
 from house import House, basic, scratch  # noqa: E402
 
+LIMIT = "bare sendfile"
 PEER = "docker-registry"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 MEGABYTE = 1_000_000
@@ -64,7 +65,8 @@ def forgotten(sides, house, repository, digest):
 def transfers(sides, house, layer, encoded, digest, rounds, say):
     """Seconds by (what, side)."""
     took = {(what, side.name): [] for what in ("push", "push-chunked", "pull") for side in sides}
-    size, buffer = os.fstat(layer.fileno()).st_size, bytearray(1 << 20)
+    took["pull", LIMIT] = []
+    size, buffer, bare = os.fstat(layer.fileno()).st_size, bytearray(1 << 20), BareSender(layer)
     for i in range(rounds + 1):  # the first is to warm up
         for what, send, body in (("push", push_whole, layer), ("push-chunked", push_chunked, encoded)):
             for side in sides if i % 2 == 0 else reversed(sides):
@@ -76,8 +78,10 @@ def transfers(sides, house, layer, encoded, digest, rounds, say):
                     seconds = pull(side.place, "bench/layer", digest, size, buffer)
                     if i > 0:
                         took["pull", side.name].append(seconds)
+                took["pull", LIMIT].append(pull(bare.place, "bench/layer", digest, size, buffer))
             forgotten(sides, house, "bench/layer", digest)
         say(f"registry: round {i}: " + ", ".join(f"{what} {took[what, side.name][-1]:.2f} s {side.name}" for what in ("push", "push-chunked", "pull") for side in sides) if i else "registry: warm")
+    bare.close()
     return took
 
 
@@ -217,6 +221,8 @@ def figures(sides, house, memory, quick, say):
     for what, said in (("push", "POST, then PUT with the body"), ("push-chunked", "POST, PATCH in the chunked coding, PUT, as skopeo does"), ("pull", "GET, nothing done with the bytes")):
         mine, other = took[what, ours.name], took[what, theirs.name]
         out.append(share_of(f"registry/{what}", median(mine), "s", median(other), PEER, 0.5, samples=mine, note=f"{megabytes} MB; {said}; ours {spread(mine)} s, {PEER} {spread(other)} s"))
+    mine, limit = took["pull", ours.name], took["pull", LIMIT]
+    out.append(share_of("registry/pull-limit", median(mine), "s", median(limit), LIMIT, 1.5, samples=mine, note=f"the same pull from a process that does nothing but sendfile, {spread(limit)} s"))
     out.append(share_of("registry/memory", peak[ours.name] - idle[ours.name], "MB", peak[theirs.name] - idle[theirs.name], PEER, 0.5,
                         note="highest resident while these go over, less what was resident before"))
     out.append(Figure("registry/memory-all", peak[ours.name], "MB", against=peak[theirs.name], peer=PEER, note="the same with what was there before: ours is all of slipway"))
