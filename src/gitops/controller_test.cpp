@@ -166,7 +166,10 @@ TEST(GitopsController, TellsOfOrphansWhenAProjectAsks) {
                            must(doc::parse_yaml("{metadata: {annotations: {argocd.argoproj.io/refresh: normal}}}")),
                            {}));
   warned("OrphanedResourceWarning: Application has 1 orphaned resources");
-  EXPECT_GT(client->watched.lock()->size(), 20U);
+  {
+    auto watched = client->watched.lock();
+    must(watched.wait(house.ctx, client->watching, [&] { return watched->size() > 20; }));
+  }
   must(house.client->create(house.ctx, kube::make_object({"v1", "Secret"}, {"shop", "too"}), {}));
   warned("OrphanedResourceWarning: Application has 2 orphaned resources");
   for (auto [kind, name] : {std::pair{"Secret", "too"}, {"ConfigMap", "lost"}})

@@ -58,6 +58,7 @@ class FaultClient final : public kube::Client {
   std::function<Result<>(const std::string&)> before;
   std::vector<std::string> writes;
   Guarded<std::set<kube::Type>> watched;
+  std::condition_variable_any watching;  // one more
   // No garbage collector runs here: what is deleted in the foreground goes at once, or stays until the test lets it go.
   bool collects = true;
 
@@ -71,6 +72,7 @@ class FaultClient final : public kube::Client {
   Result<std::unique_ptr<kube::Watch>> watch(const Ctx& ctx, const kube::Type& type,
                                              const kube::WatchOptions& options) override {
     watched.lock()->insert(type);
+    watching.notify_all();
     return behind_->watch(ctx, type, options);
   }
   Result<kube::Object> create(const Ctx& ctx, doc::Value object, const kube::WriteOptions& options) override {
