@@ -4,6 +4,7 @@
 #include "base/pool.h"
 #include "cli/command.h"
 #include "cli/findings.h"
+#include "cli/large_pages.h"
 #include "cli/lint_files.h"
 #include "lint/lint.h"
 #include "manifest/kustomize.h"
@@ -57,6 +58,7 @@ Result<> print_objects(const Ctx& ctx, Io& io, const doc::List& objects) {
 }
 
 Result<int> render(const Ctx& ctx, const Arguments& arguments, Io& io) {
+  use_large_pages();
   doc::List all;
   bool first = true;
   manifest::MirroredRemotes remotes(data_dir(arguments) / "remotes", arguments.all("remote-host"), fetched);
