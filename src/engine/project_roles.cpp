@@ -104,7 +104,9 @@ Result<> admit_by_roles(const Ctx&, const House& house, const cluster::ApiOption
   auto asked = after["operation"];
   if (asked.present() && asked.value() != before["operation"].value()) {
     TRY_OK(need("sync", before));
-    if (!asked["sync"]["manifests"].items().empty()) TRY_OK(need("override", before));
+    // What is not what the Application says.
+    for (auto field : {"manifests", "source", "sources"})
+      if (asked["sync"][field].present()) TRY_OK(need("override", before));
   }
   return {};
 }

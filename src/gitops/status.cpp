@@ -20,6 +20,7 @@ void put_revisions(doc::Map& map, const Revisions& revisions) {
 Revisions revisions_of(doc::View view) {
   Revisions revisions;
   for (const auto& revision : view["revisions"].items()) revisions.push_back(revision.text());
+  if (revisions == Revisions{""}) revisions.clear();  // one that says nothing is none
   if (revisions.empty() && !view["revision"].text().empty()) revisions.push_back(view["revision"].text());
   return revisions;
 }

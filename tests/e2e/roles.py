@@ -76,6 +76,8 @@ def test_roles(house: House):
     until(lambda: house.kubectl("get", "configmap", "a", "-n", "shop", check_it=False).returncode == 0, "it is synced")
     rita.may("annotate", "application", "web", "-n", ARGO, "argocd.argoproj.io/refresh=normal")
     rita.may_not("no role of the project allows rita to sync shop/vault", *sync("vault"))
+    rita.may_not("no role of the project allows rita to override shop/web", "patch", "application", "web", "-n", ARGO, "--type=merge", "-p",
+                 '{"operation":{"sync":{"source":{"repoURL":"http://slipway/git/config.git","path":"other"}}}}')
     rita.may_not("no role of the project allows rita to update shop/web", "patch", "application", "web", "-n", ARGO, "--type=merge", "-p", '{"spec":{"source":{"targetRevision":"x"}}}')
     rita.may_not("Forbidden", "delete", "application", "web", "-n", ARGO)
     rita.may_not("Forbidden", "patch", "appproject", "shop", "-n", ARGO, "--type=merge", "-p", '{"spec":{"roles":[]}}')
