@@ -156,12 +156,12 @@ void sign_dispatch(const House& house, const cluster::ApiOptions::User& user, do
   next["metadata"]["labels"]["slipway.dev/repository"] = object_name(repository);
 }
 
-Result<> admit_argo(const Ctx& ctx, const House& house, const cluster::ApiOptions::User& user,
-                    const std::string& subresource, const kube::Object& before, const doc::Value& next) {
+Result<> admit_argo(const House& house, const cluster::ApiOptions::User& user, const std::string& subresource,
+                    const kube::Object& before, const doc::Value& next) {
   if (next.str_at({"kind"}) == "AppProject" && subresource.empty())
     TRY_OK(gitops::check_roles(kube::Object(doc::Value(next))));
   bool by_role = std::find(user.groups.begin(), user.groups.end(), by_project_role) != user.groups.end();
-  return by_role ? admit_by_roles(ctx, house, user, subresource, before, next) : Result<>{};
+  return by_role ? admit_by_roles(house, user, subresource, before, next) : Result<>{};
 }
 
 }  // namespace
@@ -174,8 +174,7 @@ Result<> admit(const Ctx& ctx, House& house, const cluster::ApiOptions::User& us
     TRY_OK(check_registry_settings(next));
     return next.str_at({"kind"}) == "Pod" ? verify_images(ctx, house, before, next) : Result<>();
   }
-  if (next.str_at({"apiVersion"}) == "argoproj.io/v1alpha1")
-    return admit_argo(ctx, house, user, subresource, before, next);
+  if (next.str_at({"apiVersion"}) == "argoproj.io/v1alpha1") return admit_argo(house, user, subresource, before, next);
   if (next.str_at({"apiVersion"}) != path::api_version) return {};
   auto kind_name = next.str_at({"kind"});
   if (kind_name == "Environment" && subresource.empty()) TRY_OK(check_environment(next));

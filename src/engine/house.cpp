@@ -270,13 +270,10 @@ bool House::is_config_repository(const Ctx& ctx, const std::string& name) const 
   if (sources && std::any_of(sources->items.begin(), sources->items.end(), has_url)) return true;
   // There may be thousands of them, and the first is mostly one of those that are looked for.
   auto is_it = [&](doc::View source) { return embedded_repository(*this, source["repoURL"].text()) == name; };
-  bool found = false;
-  (void)client->for_each(ctx, {"argoproj.io/v1alpha1", "Application"}, {}, [&](const kube::Object& one) -> Result<> {
+  return has_any(ctx, *client, {"argoproj.io/v1alpha1", "Application"}, {}, [&](const kube::Object& one) {
     auto many = one["spec"]["sources"].items();
-    found = is_it(one["spec"]["source"]) || std::any_of(many.begin(), many.end(), is_it);
-    return found ? Result<>(fail(Kind::conflict, "found")) : Result<>{};  // which ends it
+    return is_it(one["spec"]["source"]) || std::any_of(many.begin(), many.end(), is_it);
   });
-  return found;
 }
 
 }  // namespace slipway::engine

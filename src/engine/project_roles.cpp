@@ -1,6 +1,9 @@
 #include "engine/project_roles.h"
 
+#include <algorithm>
+
 #include "engine/house.h"
+#include "engine/recorder.h"
 #include "gitops/application.h"
 #include "gitops/roles.h"
 
@@ -25,22 +28,15 @@ bool may(const House& house, const cluster::ApiOptions::User& user, const std::s
   return project && gitops::role_allows(*project, user.groups, {resource_of(object.kind()), action, text});
 }
 
+bool may_any(const House& house, const cluster::ApiOptions::User& user, std::initializer_list<const char*> actions,
+             const kube::Object& object) {
+  return std::any_of(actions.begin(), actions.end(), [&](auto action) { return may(house, user, action, object); });
+}
+
 // In some project at all: a list shows what each of them lets him see, a new object says itself where it belongs.
-bool has_any_role(const House& house, const cluster::ApiOptions::User& user) {
-  bool found = false;
-  (void)house.client->for_each(Ctx{}.within(Millis(5000)), project_type, {.ns = std::string(gitops::home_namespace)},
-                               [&](const kube::Object& project) -> Result<> {
-                                 for (const auto& role : project["spec"]["roles"].items())
-                                   for (const auto& group : user.groups) {
-                                     auto names = role["groups"].items();
-                                     found = found ||
-                                             group == fmt::format("proj:{}:{}", project.name(), role["name"].text()) ||
-                                             std::any_of(names.begin(), names.end(),
-                                                         [&](const doc::View& name) { return name.text() == group; });
-                                   }
-                                 return {};
-                               });
-  return found;
+bool has_role_somewhere(const House& house, const cluster::ApiOptions::User& user) {
+  return has_any(Ctx{}.within(Millis(5000)), *house.client, project_type, {.ns = std::string(gitops::home_namespace)},
+                 [&](const kube::Object& project) { return gitops::has_any_role(project, user.groups); });
 }
 
 // Without what the server itself keeps, and what asks for another look.
@@ -60,34 +56,28 @@ doc::Value compared(const doc::Value& object) {
 
 std::optional<cluster::ApiOptions::Grant> granted_by_roles(const House& house, const cluster::ApiOptions::User& user,
                                                            const cluster::ApiOptions::Question& question) {
-  bool sets = question.resource == "applicationsets";
+  const auto& verb = question.verb;
+  bool sets = question.resource == "applicationsets", reads = verb == "get" || verb == "list" || verb == "watch";
   if (question.group != "argoproj.io" || (!sets && question.resource != "applications")) return std::nullopt;
-  if (question.subresource == "status" && question.verb != "get") return std::nullopt;
+  if (question.subresource == "status" && !reads) return std::nullopt;
   cluster::ApiOptions::Grant grant{std::string(by_project_role), {}};
-  if (question.verb == "list" || question.verb == "watch") {
-    if (!has_any_role(house, user)) return std::nullopt;
+  auto if_so = [&](bool granted) { return granted ? std::optional(grant) : std::nullopt; };
+  if (verb == "list" || verb == "watch") {
     grant.visible = [&house, user](const kube::Object& object) { return may(house, user, "get", object); };
-    return grant;
+    return if_so(has_role_somewhere(house, user));
   }
-  if (question.verb == "create" && question.name.empty())
-    return has_any_role(house, user) ? std::optional(grant) : std::nullopt;
-  if (question.name.empty()) return std::nullopt;
+  if (verb == "create") return if_so(question.name.empty() && has_role_somewhere(house, user));
   kube::Type type{"argoproj.io/v1alpha1", sets ? "ApplicationSet" : "Application"};
   auto there = house.client->get(Ctx{}.within(Millis(5000)), type, {question.ns, question.name});
-  if (!there || !*there) return std::nullopt;
-  bool granted = question.verb == "get"      ? may(house, user, "get", **there)
-                 : question.verb == "delete" ? may(house, user, "delete", **there)
-                                             : question.verb == "update" || question.verb == "patch";
-  if (granted && (question.verb == "update" || question.verb == "patch")) {
-    bool any = false;  // which of them it takes is known when the change is: admit_by_roles
-    for (auto action : {"update", "sync", "override", "get"}) any = any || may(house, user, action, **there);
-    granted = any;
-  }
-  return granted ? std::optional(grant) : std::nullopt;
+  if (question.name.empty() || !there || !*there) return std::nullopt;
+  // Which of them a change takes is known when it is: admit_by_roles.
+  if (verb == "update" || verb == "patch")
+    return if_so(may_any(house, user, {"update", "sync", "override", "get"}, **there));
+  return if_so((verb == "get" || verb == "delete") && may(house, user, verb, **there));
 }
 
-Result<> admit_by_roles(const Ctx&, const House& house, const cluster::ApiOptions::User& user,
-                        const std::string& subresource, const kube::Object& before, const doc::Value& next) {
+Result<> admit_by_roles(const House& house, const cluster::ApiOptions::User& user, const std::string& subresource,
+                        const kube::Object& before, const doc::Value& next) {
   kube::Object after{doc::Value(next)};
   auto need = [&](const std::string& action, const kube::Object& object) -> Result<> {
     if (may(house, user, action, object)) return {};

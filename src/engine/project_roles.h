@@ -12,7 +12,7 @@ inline constexpr std::string_view by_project_role = "slipway:project-role";
 std::optional<cluster::ApiOptions::Grant> granted_by_roles(const House& house, const cluster::ApiOptions::User& user,
                                                            const cluster::ApiOptions::Question& question);
 // A write that was granted so: each part of the change wants its action. Errors: denied, naming it.
-Result<> admit_by_roles(const Ctx& ctx, const House& house, const cluster::ApiOptions::User& user,
-                        const std::string& subresource, const kube::Object& before, const doc::Value& next);
+Result<> admit_by_roles(const House& house, const cluster::ApiOptions::User& user, const std::string& subresource,
+                        const kube::Object& before, const doc::Value& next);
 
 }  // namespace slipway::engine

@@ -66,6 +66,16 @@ Result<std::optional<kube::Object>> find(const Ctx& ctx, kube::Client& client, s
   return client.get(ctx, kind(kind_name), {home, name});
 }
 
+bool has_any(const Ctx& ctx, kube::Client& client, const kube::Type& type, const kube::ListOptions& options,
+             const std::function<bool(const kube::Object&)>& fits) {
+  bool found = false;
+  (void)client.for_each(ctx, type, options, [&](const kube::Object& object) -> Result<> {
+    found = fits(object);
+    return found ? Result<>(fail(Kind::conflict, "found")) : Result<>{};  // which ends it
+  });
+  return found;
+}
+
 Result<std::vector<kube::Object>> all(const Ctx& ctx, kube::Client& client, std::string_view kind_name,
                                       const std::string& label_selector) {
   TRY(auto list, client.list(ctx, kind(kind_name), {.ns = home, .label_selector = label_selector}));

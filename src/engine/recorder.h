@@ -30,6 +30,9 @@ Result<> set_status(const Ctx& ctx, kube::Client& client, std::string_view kind,
                     const doc::Value& fields);
 Result<std::optional<kube::Object>> find(const Ctx& ctx, kube::Client& client, std::string_view kind,
                                          const std::string& name);
+// Whether there is one that fits; what comes behind it is not looked at. What cannot be listed has none.
+bool has_any(const Ctx& ctx, kube::Client& client, const kube::Type& type, const kube::ListOptions& options,
+             const std::function<bool(const kube::Object&)>& fits);
 Result<std::vector<kube::Object>> all(const Ctx& ctx, kube::Client& client, std::string_view kind,
                                       const std::string& label_selector = "");
 

@@ -72,19 +72,22 @@ Result<Progress> prune(const Ctx& ctx, Work& work) {
     objects.push_back(r.live);
   }
   if (objects.empty()) return Progress{consent};
-  // All or nothing: what is asked about is one change.
-  auto over = work.app.delete_budget.refusal(objects.size(), status.inventory.size(), "objects");
-  if (!over.empty() && !agreed(work.app.deletion_approved, op.started_at)) {
-    for (auto& r : status.resources) r.needs_consent = r.needs_consent || r.extra;
-    auto asked = fmt::format("approval to delete {}: annotate {} with {}", over, work.app.key.name, work.app.approval);
-    status.conditions.push_back({"DeletionWarning", "waiting for " + asked});
-    return Progress{asked};
-  }
   if (nothing_wanted && !work.app.allow_empty) {
     status.conditions.push_back({"SyncError",
                                  "the revision holds no objects and pruning would delete all; set "
                                  "syncPolicy.automated.allowEmpty to allow it"});
     return Progress{};
+  }
+  // All or nothing: what is asked about is one change.
+  auto over = work.app.delete_budget.refusal(objects.size(), status.inventory.size(), "objects");
+  if (!over.empty() && !agreed(work.app.deletion_approved, op.started_at)) {
+    for (auto& r : status.resources)
+      r.needs_consent = r.needs_consent || std::any_of(objects.begin(), objects.end(), [&](const kube::Object& object) {
+                          return r.extra && object.uid() == r.live.uid();
+                        });
+    auto asked = fmt::format("approval to delete {}: annotate {} with {}", over, work.app.key.name, work.app.approval);
+    status.conditions.push_back({"DeletionWarning", "waiting for " + asked});
+    return Progress{asked};
   }
   std::set<std::string> gone;  // uids
   TRY(auto waiting, remove_waves(ctx, work.writes(), objects, work.app.options.propagation, gone));

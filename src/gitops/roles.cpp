@@ -64,6 +64,13 @@ Result<> check_policy(const doc::View& at, const std::string& project, const std
 
 }  // namespace
 
+bool has_any_role(const kube::Object& project, std::span<const std::string> groups) {
+  auto roles = project["spec"]["roles"].items();
+  return std::any_of(roles.begin(), roles.end(), [&](const doc::View& role) {
+    return has_role(role, subject_of(project.name(), role["name"].text()), groups);
+  });
+}
+
 bool role_allows(const kube::Object& project, std::span<const std::string> groups, const RoleQuestion& question) {
   bool allowed = false;
   auto name = project.name();

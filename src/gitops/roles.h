@@ -19,6 +19,9 @@ struct RoleQuestion {
 // in the group "proj:<project>:<role>" has the role, too: a name for tokens that are given to a pipeline.
 bool role_allows(const kube::Object& project, std::span<const std::string> groups, const RoleQuestion& question);
 
+// Whether one of the groups has any role of the project.
+bool has_any_role(const kube::Object& project, std::span<const std::string> groups);
+
 // Errors: invalid, naming the field, for a policy that means nothing.
 Result<> check_roles(const kube::Object& project);
 

@@ -28,8 +28,8 @@ bool Service::watch(const kube::Type& type, Clock::time_point since) {
   for (const auto& ns : namespaces) {
     auto running = followers_.lock();
     auto [one, fresh] = running->try_emplace({type, ns});
+    auto beginning = one->second.beginning;
     if (fresh) {
-      auto beginning = one->second.beginning = std::make_shared<Beginning>();
       one->second.thread = std::jthread([this, type, ns, beginning] {
         follow(
             ctx_, *client_, type, {.ns = ns},
@@ -37,7 +37,7 @@ bool Service::watch(const kube::Type& type, Clock::time_point since) {
             [this] { dispatch_.missed_events(lane_); }, beginning.get());
       });
     }
-    certain = one->second.beginning->before(since) && certain;
+    certain = beginning->before(since) && certain;
   }
   return certain;
 }

@@ -27,10 +27,10 @@ Result<std::vector<doc::Value>> kustomize_build(const Ctx& ctx, const fs::path& 
   return kustomize_build(ctx, source, absolute.lexically_relative(root).string(), options);
 }
 
-std::string print_object(const doc::Value& object) { return doc::print_yaml(object, {.sort_keys = true, .width = 80}); }
+constexpr doc::PrintOptions as_kustomize{.sort_keys = true, .width = 80};
 
-std::string print_objects(const std::vector<doc::Value>& objects) {
-  return doc::print_yaml_all(objects, {.sort_keys = true, .width = 80});
-}
+std::string print_object(const doc::Value& object) { return doc::print_yaml(object, as_kustomize); }
+
+std::string print_objects(const std::vector<doc::Value>& objects) { return doc::print_yaml_all(objects, as_kustomize); }
 
 }  // namespace slipway::manifest

@@ -71,13 +71,11 @@ class LocalClient final : public kube::Client {
     return std::optional(*std::move(object));
   }
   Result<kube::ObjectList> list(const Ctx& ctx, const kube::Type& type, const kube::ListOptions& options) override {
-    TRY_OK(ctx.alive());
-    TRY(auto kind, kind_of(type));
-    TRY(auto listed,
-        plain(machinery_->list(
-            *kind, {.ns = options.ns, .labels = options.label_selector, .fields = options.field_selector})));
-    kube::ObjectList out{{}, std::to_string(listed.revision)};
-    for (const auto& stored : listed.items) out.items.push_back(machinery_->shown(*kind, stored));
+    kube::ObjectList out;
+    TRY(out.resource_version, for_each(ctx, type, options, [&](kube::Object object) -> Result<> {
+          out.items.push_back(std::move(object));
+          return {};
+        }));
     return out;
   }
   Result<std::string> for_each(const Ctx& ctx, const kube::Type& type, const kube::ListOptions& options,

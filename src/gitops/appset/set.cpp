@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "gitops/application.h"
 #include "gitops/appset/detail_set.h"
+#include "gitops/detail/operate.h"
 
 namespace slipway::gitops::appset {
 namespace {
@@ -193,13 +194,11 @@ bool is_rolling(const doc::Value& statuses) {
 
 // Has somebody agreed to what was asked?
 bool was_approved(const kube::Object& set) {
-  auto when = parse_rfc3339(set.annotation(deletion_approved_annotation));
-  for (auto condition : set["status"]["conditions"].items()) {
-    if (condition["type"].text() != "ErrorOccurred" || condition["reason"].text() != over_budget) continue;
-    auto asked = parse_rfc3339(condition["lastTransitionTime"].text());
-    return when && asked && *when >= *asked;
-  }
-  return false;
+  auto conditions = set["status"]["conditions"].items();
+  return std::any_of(conditions.begin(), conditions.end(), [&](doc::View condition) {
+    return condition["type"].text() == "ErrorOccurred" && condition["reason"].text() == over_budget &&
+           gitops::detail::agreed(set.annotation(deletion_approved_annotation), condition["lastTransitionTime"].text());
+  });
 }
 
 // What is wanted is known and valid: writes it, and lets go of what is no longer wanted.

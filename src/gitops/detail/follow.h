@@ -1,6 +1,8 @@
 #pragma once
 // Following one type for ever.
 #include <atomic>
+#include <memory>
+#include <thread>
 #include <utility>
 
 #include "base/hash.h"
@@ -23,6 +25,11 @@ class Beginning {
 
  private:
   std::atomic<Clock::time_point::rep> at_ = 0;
+};
+// The thread that follows one type.
+struct Follower {
+  std::shared_ptr<Beginning> beginning = std::make_shared<Beginning>();
+  std::jthread thread;
 };
 // After which the look is taken again.
 inline constexpr Millis look_again{500};

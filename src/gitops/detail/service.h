@@ -18,10 +18,6 @@ class Service {
   const std::shared_ptr<const Destination>& place() const { return place_; }
 
  private:
-  struct Follower {
-    std::shared_ptr<Beginning> beginning;
-    std::jthread thread;
-  };
   using Followers = std::map<std::pair<kube::Type, std::string>, Follower>;  // type, namespace
   bool watch(const kube::Type& type, Clock::time_point since);
   void look();

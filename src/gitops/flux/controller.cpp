@@ -61,11 +61,7 @@ struct FluxController::Rep {
   Remotes remotes;
   KeyedQueue<Item> queue;
   struct Watched {
-    struct Follower {
-      std::shared_ptr<detail::Beginning> beginning = std::make_shared<detail::Beginning>();
-      std::jthread thread;
-    };
-    std::map<kube::Type, Follower> followers;
+    std::map<kube::Type, detail::Follower> followers;
     std::map<Item, std::string> said, offered;
     std::map<Item, std::set<kube::Key>> waiting;   // source or Kustomization -> Kustomizations
     std::map<std::string, std::set<Item>> by_url;  // repository -> sources

@@ -111,12 +111,7 @@ struct FieldTree::Node {
       at = spec;
       TRY_OK(set(value, spec));
     }
-    if (below.empty() || value.is_null()) return {};
-    if (auto* list = value.if_list()) {
-      for (auto& item : *list) TRY_OK(visit_below(item, set, at));
-      return {};
-    }
-    return visit_below(value, set, at);
+    return below.empty() ? Result<>{} : visit_below(value, set, at);
   }
 
  private:
