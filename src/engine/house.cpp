@@ -159,6 +159,7 @@ Result<> open_stages(const Ctx& ctx, House& house) {
   options.as_user = [&house](const std::string& user) {
     return gitops::restrict_to(house.api->client("slipway-gitops"), house.api->client(user), user);
   };
+  options.connect = gitops::connect_by_http(house.settings.sign_in_programs);
   auto client = house.api->client("slipway-gitops");
   house.gitops = std::make_unique<gitops::Controller>(client, *house.repositories, options);
   house.flux = std::make_unique<gitops::FluxController>(client, *house.repositories, std::move(options));

@@ -1,6 +1,7 @@
 #pragma once
 // What `slipway up` was told.
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,7 @@ struct Settings {
   int cache_days = 7;                          // and how long an entry is kept that nobody asks for
   std::string id_tokens = "RS256";             // or ES256: what signs the id tokens of jobs
   std::map<std::string, std::string> mirrors;  // of registries: host -> base URL that is asked first
+  std::set<std::string> sign_in_programs;      // that cluster Secrets may name
   std::string advisories;                      // folder or database of advisories beside the built-in seed
 };
 

@@ -35,8 +35,7 @@ Result<> read_tls(doc::View tls, kube::Kubeconfig& into) {
     TRY(auto insecure, tls["insecure"].boolean());
     into.verify = !insecure;
   }
-  if (!tls["serverName"].text().empty())
-    return tls["serverName"].wrong("a name other than the server's own is not supported yet");
+  into.server_name = tls["serverName"].text();
   TRY(into.ca_pem, pem(tls["caData"]));
   TRY(into.client_certificate_pem, pem(tls["certData"]));
   TRY(into.client_key_pem, pem(tls["keyData"]));
@@ -47,18 +46,41 @@ Result<> read_tls(doc::View tls, kube::Kubeconfig& into) {
   return {};
 }
 
+// Argo CD's own form: env is a map. It asks for v1beta1 where nothing is said.
+Result<kube::SignInProgram> program_from(doc::View exec) {
+  static const std::vector<std::string> known{"command", "args", "env", "apiVersion", "installHint"};
+  if (!exec.value().is_map()) return exec.wrong("want a map");
+  TRY_OK(only(exec, known));
+  kube::SignInProgram program;
+  program.api_version = exec["apiVersion"].str_or("client.authentication.k8s.io/v1beta1");
+  TRY(program.command, exec["command"].str());
+  if (program.command.empty()) return exec["command"].wrong("is empty");
+  if (exec["args"].present()) {
+    TRY(program.args, exec["args"].strings());
+  }
+  for (const auto& [name, value] : exec["env"].members()) program.env[name] = value.text();
+  program.install_hint = exec["installHint"].text();
+  return program;
+}
+
+// What Argo CD runs for it.
+Result<kube::SignInProgram> program_of_aws(doc::View aws) {
+  static const std::vector<std::string> known{"clusterName", "roleARN", "profile"};
+  if (!aws.value().is_map()) return aws.wrong("want a map");
+  TRY_OK(only(aws, known));
+  kube::SignInProgram program{.api_version = "client.authentication.k8s.io/v1beta1", .command = "argocd-k8s-auth"};
+  TRY(auto cluster, aws["clusterName"].str());
+  program.args = {"aws", "--cluster-name", cluster};
+  for (auto [field, flag] : {std::pair("roleARN", "--role-arn"), std::pair("profile", "--profile")})
+    if (auto text = aws[field].text(); !text.empty()) program.args.insert(program.args.end(), {flag, text});
+  return program;
+}
+
 Result<> read_config(doc::View config, kube::Kubeconfig& into) {
   static const std::vector<std::string> known{"username",        "password",          "bearerToken",
                                               "tlsClientConfig", "awsAuthConfig",     "execProviderConfig",
                                               "proxyUrl",        "disableCompression"};
   if (!config.value().is_map()) return config.wrong("want a map");
-  // Programs that give credentials are somebody's code with our rights, next to all our secrets.
-  for (auto key : {"execProviderConfig", "awsAuthConfig"})
-    if (config[key].present())
-      return config[key].wrong(
-          "no program is run for a sign-in: want bearerToken of a service account there, or a client certificate");
-  if (!config["proxyUrl"].text().empty())
-    return config["proxyUrl"].wrong("a proxy of one cluster alone is not supported, want HTTPS_PROXY for all");
   TRY_OK(only(config, known));
   for (auto [key, field] : {std::pair{"username", &into.user}, std::pair{"password", &into.password},
                             std::pair{"bearerToken", &into.token}})
@@ -70,6 +92,14 @@ Result<> read_config(doc::View config, kube::Kubeconfig& into) {
   for (const auto& text : {into.token, into.user, into.password})
     if (text.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos)
       return config.wrong("a username, password or bearerToken has a line break");
+  into.proxy = config["proxyUrl"].text();
+  auto aws = config["awsAuthConfig"], exec = config["execProviderConfig"];
+  if (aws.present() && exec.present()) return exec.wrong("there is awsAuthConfig as well, want one of them");
+  if (aws.present()) {
+    TRY(into.program, program_of_aws(aws));
+  } else if (exec.present()) {
+    TRY(into.program, program_from(exec));
+  }
   return read_tls(config["tlsClientConfig"], into);
 }
 

@@ -32,6 +32,11 @@ TEST_P(ClusterSecretRead, Table) {
     text = fmt::format("{} {} {}|{}|{}|{} {} {}|{} {} {} {}", read.name, read.server, read.project,
                        join(read.namespaces, ","), read.cluster_resources, in.token, in.user, in.password,
                        in.verify ? "verify" : "insecure", in.ca_pem, in.client_certificate_pem, in.client_key_pem);
+  if (in.program) {
+    text += " " + in.program->command + " " + join(in.program->args, " ");
+    for (const auto& [name, value] : in.program->env) text += fmt::format(" {}={}", name, value);
+  }
+  if (!in.proxy.empty()) text += fmt::format(" {} {}", in.proxy, in.server_name);
   EXPECT_EQ(text, GetParam().want);
   EXPECT_FALSE(text.contains("s3cret"));
 }
@@ -52,15 +57,16 @@ INSTANTIATE_TEST_SUITE_P(
         {"NoAddress", "server: west", "Secret argocd/c: server: want https://HOST[:PORT]"},
         {"NoJson", AT ", config: 's3cret'", "Secret argocd/c: config: is no JSON document"},
         {"NoMap", AT ", config: '[]'", "Secret argocd/c: config:1:1: .: want a map"},
-        {"Program", AT ", config: '{\"execProviderConfig\":{\"command\":\"aws\",\"env\":{\"K\":\"s3cret\"}}}'",
-         "Secret argocd/c: config:1:23: .execProviderConfig: no program is run for a sign-in: want bearerToken of a "
-         "service account there, or a client certificate"},
-        {"Cloud", AT ", config: '{\"awsAuthConfig\":{\"clusterName\":\"x\"}}'",
-         "Secret argocd/c: config:1:18: .awsAuthConfig: no program is run for a sign-in: want bearerToken of a service "
-         "account there, or a client certificate"},
-        {"Proxy", AT ", config: '{\"proxyUrl\":\"http://p\"}'",
-         "Secret argocd/c: config:1:13: .proxyUrl: a proxy of one cluster alone is not supported, want HTTPS_PROXY for "
-         "all"},
+        {"Program",
+         AT ", config: '{\"execProviderConfig\":{\"command\":\"aws\",\"args\":[\"x\"],\"env\":{\"K\":\"v\"}}}'",
+         "west https://west:6443 ||false|  |verify    aws x K=v"},
+        {"Cloud", AT ", config: '{\"awsAuthConfig\":{\"clusterName\":\"x\",\"roleARN\":\"r\"}}'",
+         "west https://west:6443 ||false|  |verify    argocd-k8s-auth aws --cluster-name x --role-arn r"},
+        {"TwoPrograms",
+         AT ", config: '{\"awsAuthConfig\":{\"clusterName\":\"x\"},\"execProviderConfig\":{\"command\":\"c\"}}'",
+         "Secret argocd/c: config:1:59: .execProviderConfig: there is awsAuthConfig as well, want one of them"},
+        {"Proxy", AT ", config: '{\"proxyUrl\":\"http://p\",\"tlsClientConfig\":{\"serverName\":\"api\"}}'",
+         "west https://west:6443 ||false|  |verify    http://p api"},
         {"Misspelt", AT ", config: '{\"bearertoken\":\"s3cret\"}'",
          "Secret argocd/c: config:1:16: .bearertoken: no such field, did you mean bearerToken?"},
         {"MisspeltBelow", AT ", config: '{\"tlsClientConfig\":{\"caDate\":\"\"}}'",

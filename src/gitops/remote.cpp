@@ -1,12 +1,14 @@
 #include "gitops/remote.h"
 
+#include "gitops/sign_in.h"
 #include "kube/http_client.h"
 
 namespace slipway::gitops {
 
-Connect connect_by_http() {
-  return [](const kube::Kubeconfig& config) -> Result<Connection> {
-    TRY(std::shared_ptr<kube::Client> client, kube::connect(config));
+Connect connect_by_http(std::set<std::string> programs) {
+  return [programs = std::move(programs)](const kube::Kubeconfig& config) -> Result<Connection> {
+    TRY(auto sign_in, sign_in_of(config, programs));
+    TRY(std::shared_ptr<kube::Client> client, kube::connect(config, std::move(sign_in)));
     return Connection{client, [client](const Ctx& ctx) { return kube::reach(ctx, *client); }};
   };
 }

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "base/guarded.h"
@@ -14,13 +15,14 @@
 
 namespace slipway::gitops {
 
-// How somebody signed in with a kubeconfig reaches a cluster: kube::connect, or what a test puts in its place.
+// How a cluster is reached, given a server and a sign-in: kube::connect, or what a test puts in its place.
 struct Connection {
   std::shared_ptr<kube::Client> client;
   std::function<Result<>(const Ctx&)> reach;  // whether it answers at all
 };
 using Connect = std::function<Result<Connection>(const kube::Kubeconfig&)>;
-Connect connect_by_http();
+// `programs`: those that a cluster Secret may name for its sign-in (sign_in.h).
+Connect connect_by_http(std::set<std::string> programs = {});
 
 struct Patience {
   Millis answer{5000};  // for check()'s question

@@ -3,7 +3,6 @@
 #include "base/testing/golden.h"
 #include "doc/json.h"
 #include "doc/yaml.h"
-#include "kube/kubeconfig.h"
 #include "kube/quantity.h"
 #include "kube/schema.h"
 #include "kube/validate.h"
@@ -318,26 +317,6 @@ TEST(Check, NamesWhatIsWrong) {
             "spec.containers[0].ports[0].containerPort: want an integer of 32 bits, got a number\n");
   EXPECT_EQ(pod.find_path({"metadata", "creationTimestamp"}), nullptr);
   EXPECT_EQ(pod.find_path({"spec", "foo"}), nullptr);
-}
-
-TEST(Kubeconfig, ReadsTheContext) {
-  constexpr std::string_view text = R"(
-current-context: a
-contexts: [{name: a, context: {cluster: c, user: u, namespace: n}}, {name: b, context: {cluster: c, user: plugin}}, {name: d, context: {cluster: none}}]
-clusters: [{name: c, cluster: {server: 'https://1.2.3.4:6443/', certificate-authority-data: aGVsbG8=}}]
-users: [{name: u, user: {token: t}}, {name: plugin, user: {exec: {command: aws}}}]
-)";
-  auto config = must(parse_kubeconfig(text, "/"));
-  EXPECT_EQ(config.server, "https://1.2.3.4:6443");
-  EXPECT_EQ(config.ca_pem, "hello");
-  EXPECT_EQ(config.token, "t");
-  EXPECT_EQ(config.ns, "n");
-  auto exec = parse_kubeconfig(text, "/", "b");
-  ASSERT_FALSE(exec);
-  EXPECT_NE(exec.error().what().find("signs in by exec"), std::string::npos);
-  EXPECT_TRUE(parse_kubeconfig(text, "/", "nope").error().is(Kind::not_found));
-  EXPECT_TRUE(parse_kubeconfig(text, "/", "d").error().is(Kind::not_found));
-  EXPECT_FALSE(parse_kubeconfig("{}", "/"));
 }
 
 }  // namespace

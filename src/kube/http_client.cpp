@@ -78,28 +78,97 @@ class Query {
   std::string text_;
 };
 
-struct Connection {
-  Kubeconfig config;
-  net::Client http;
-  Connection(Kubeconfig c, net::ClientOptions options) : config(std::move(c)), http(std::move(options)) {}
+// A server, and who we are there. Threads: any.
+class Connection {
+ public:
+  Connection(Kubeconfig config, SignIn sign_in) : config_(std::move(config)), sign_in_(std::move(sign_in)) {
+    if (!sign_in_ && config_.program)
+      sign_in_ = [program = *config_.program](const Ctx& ctx) { return sign_in_by(ctx, program); };
+    signed_in_.lock()->http = http_for({});
+  }
+  const std::string& ns() const { return config_.ns; }
 
-  Result<net::ClientRequest> request(std::string method, std::string path) const {
+  static net::ClientRequest request(std::string method, std::string path) {
     net::ClientRequest r;
-    r.method = std::move(method), r.url = config.server + path;
+    r.method = std::move(method), r.url = std::move(path);
     r.redirects = 0;
     r.headers.set("Accept", "application/json");
-    auto token = config.token;
-    if (!config.token_file.empty()) {
-      TRY_IN(auto text, "token file", read_file(config.token_file, 1 << 16));
+    return r;
+  }
+  // `request`'s URL is a path of the server. One that is refused is asked again with a new sign-in.
+  Result<net::ClientResponse> send(const Ctx& ctx, net::ClientRequest request) {
+    return as_who_we_are(ctx, std::move(request),
+                         [&](net::Client& http, net::ClientRequest asked) { return http.send(ctx, std::move(asked)); });
+  }
+  Result<net::ClientResponse> stream(const Ctx& ctx, net::ClientRequest request, const net::Client::Sink& sink) {
+    return as_who_we_are(ctx, std::move(request), [&](net::Client& http, net::ClientRequest asked) {
+      return http.stream(ctx, std::move(asked), sink);
+    });
+  }
+
+ private:
+  struct SignedIn {
+    std::shared_ptr<net::Client> http;
+    Credential credential;
+    bool valid = false;
+    bool runs_out(WallTime now) const { return credential.until && *credential.until <= now + std::chrono::seconds(5); }
+  };
+
+  std::shared_ptr<net::Client> http_for(const Credential& credential) const {
+    bool given = !credential.key_pem.empty();
+    return std::make_shared<net::Client>(
+        net::ClientOptions{.ca_pem = config_.ca_pem,
+                           .cert_pem = given ? credential.certificate_pem : config_.client_certificate_pem,
+                           .key_pem = given ? credential.key_pem : config_.client_key_pem,
+                           .verify = config_.verify,
+                           .server_name = config_.server_name,
+                           .proxy = config_.proxy});
+  }
+
+  // Callers wait for the one that signs in.
+  Result<SignedIn> signed_in(const Ctx& ctx) {
+    auto state = signed_in_.lock();
+    if (!sign_in_ || (state->valid && !state->runs_out(ctx.clock->wall()))) return *state;
+    TRY(auto credential, sign_in_(ctx));
+    if (credential.key_pem != state->credential.key_pem) state->http = http_for(credential);
+    state->credential = std::move(credential), state->valid = true;
+    return *state;
+  }
+  void refused(const Credential& credential) {
+    if (auto state = signed_in_.lock(); state->credential == credential) state->valid = false;
+  }
+
+  template <class Ask>
+  Result<net::ClientResponse> as_who_we_are(const Ctx& ctx, net::ClientRequest request, const Ask& ask) {
+    request.url = config_.server + request.url;
+    for (bool again = false;; again = true) {
+      TRY(auto who, signed_in(ctx));
+      auto asked = request;
+      TRY_OK(authorize(asked, who.credential));
+      auto answer = ask(*who.http, std::move(asked));
+      if (again || !sign_in_ || !answer || answer->status != 401) return answer;
+      refused(who.credential);
+    }
+  }
+
+  Result<> authorize(net::ClientRequest& r, const Credential& credential) const {
+    auto token = credential.token.empty() ? config_.token : credential.token;
+    if (credential.token.empty() && !config_.token_file.empty()) {
+      TRY_IN(auto text, "token file", read_file(config_.token_file, 1 << 16));
       token = trim(text);
     }
     if (!token.empty())
       r.headers.set("Authorization", "Bearer " + token);
-    else if (!config.user.empty())
-      r.headers.set("Authorization", "Basic " + to_base64(config.user + ":" + config.password));
-    if (!config.impersonate.empty()) r.headers.set("Impersonate-User", config.impersonate);
-    return r;
+    else if (!config_.user.empty())
+      r.headers.set("Authorization", "Basic " + to_base64(config_.user + ":" + config_.password));
+    if (!config_.impersonate.empty()) r.headers.set("Impersonate-User", config_.impersonate);
+    for (const auto& group : config_.impersonate_groups) r.headers.add("Impersonate-Group", group);
+    return {};
   }
+
+  const Kubeconfig config_;
+  SignIn sign_in_;
+  Guarded<SignedIn> signed_in_;
 };
 
 // Reads the stream on a thread of its own into a bounded queue.
@@ -161,7 +230,7 @@ class HttpWatch final : public Watch {
       too_long = rest.size() > longest;
       return !too_long;
     };
-    auto answer = connection.http.stream(ctx, std::move(request), sink);
+    auto answer = connection.stream(ctx, std::move(request), sink);
     auto box = state.box.lock();
     if (too_long)
       box->end = Error(Kind::invalid, "watch: an event is too long");
@@ -208,8 +277,8 @@ class HttpClient final : public Client {
 
   Result<std::optional<Object>> get(const Ctx& ctx, const Type& type, const Key& key) override {
     TRY(auto path, place(ctx, type, key));
-    TRY(auto request, connection_->request("GET", path));
-    TRY(auto answer, connection_->http.send(ctx, std::move(request)));
+    auto request = Connection::request("GET", path);
+    TRY(auto answer, connection_->send(ctx, std::move(request)));
     if (answer.status == 404) return std::optional<Object>();
     TRY(auto object, parsed(answer, fmt::format("get {} {}", type.kind, key.str())));
     return std::optional(std::move(object));
@@ -235,7 +304,7 @@ class HttpClient final : public Client {
     query.add("watch", "true"), query.add("allowWatchBookmarks", "true");
     query.add("labelSelector", options.label_selector), query.add("fieldSelector", options.field_selector);
     query.add("resourceVersion", options.resource_version);
-    TRY(auto request, connection_->request("GET", path + query.str()));
+    auto request = Connection::request("GET", path + query.str());
     request.stall = watch_stall;
     return std::make_unique<HttpWatch>(connection_, std::move(request), type);
   }
@@ -269,7 +338,7 @@ class HttpClient final : public Client {
 
   Result<> remove(const Ctx& ctx, const Type& type, const Key& key, const RemoveOptions& options) override {
     TRY(auto path, place(ctx, type, key));
-    TRY(auto request, connection_->request("DELETE", path));
+    auto request = Connection::request("DELETE", path);
     using P = RemoveOptions::Propagation;
     doc::Map body{{"kind", "DeleteOptions"},
                   {"apiVersion", "v1"},
@@ -283,7 +352,7 @@ class HttpClient final : public Client {
     if (!preconditions.empty()) body.set("preconditions", std::move(preconditions));
     request.headers.set("Content-Type", "application/json");
     request.body = doc::print_json(body);
-    TRY(auto answer, connection_->http.send(ctx, std::move(request)));
+    TRY(auto answer, connection_->send(ctx, std::move(request)));
     TRY_OK(body_of(answer, fmt::format("delete {} {}", type.kind, key.str())));
     return {};
   }
@@ -330,8 +399,8 @@ class HttpClient final : public Client {
     return Object(std::move(value));
   }
   Result<doc::Value> fetch(const Ctx& ctx, const std::string& path, std::string_view doing) {
-    TRY(auto request, connection_->request("GET", path));
-    TRY(auto answer, connection_->http.send(ctx, std::move(request)));
+    auto request = Connection::request("GET", path);
+    TRY(auto answer, connection_->send(ctx, std::move(request)));
     return body_of(answer, doing);
   }
 
@@ -344,8 +413,8 @@ class HttpClient final : public Client {
       Query query;
       query.add("labelSelector", options.label_selector), query.add("fieldSelector", options.field_selector);
       query.add("limit", limit), query.add("continue", more);
-      TRY(auto request, connection_->request("GET", path + query.str()));
-      TRY(auto answer, connection_->http.send(ctx, std::move(request)));
+      auto request = Connection::request("GET", path + query.str());
+      TRY(auto answer, connection_->send(ctx, std::move(request)));
       if (answer.status == 410 && !more.empty()) {
         again();
         limit.clear(), more.clear();
@@ -394,8 +463,7 @@ class HttpClient final : public Client {
     auto path =
         type.group().empty() ? "/api/" + type.version() : fmt::format("/apis/{}/{}", type.group(), type.version());
     auto ns = key.ns;
-    if (r.namespaced && ns.empty() && !all_namespaces)
-      ns = connection_->config.ns.empty() ? "default" : connection_->config.ns;
+    if (r.namespaced && ns.empty() && !all_namespaces) ns = connection_->ns().empty() ? "default" : connection_->ns();
     if (r.namespaced && !ns.empty()) path += "/namespaces/" + percent_encode(ns);
     path += "/" + r.plural;
     if (!key.name.empty()) path += "/" + percent_encode(key.name);
@@ -410,10 +478,10 @@ class HttpClient final : public Client {
     query.add("fieldManager", options.field_manager);
     if (options.dry_run) query.add("dryRun", "All");
     if (form == "application/apply-patch+yaml") query.add("force", options.force ? "true" : "false");
-    TRY(auto request, connection_->request(std::move(method), path + query.str()));
+    auto request = Connection::request(std::move(method), path + query.str());
     request.headers.set("Content-Type", form);
     request.body = doc::print_json(body);
-    TRY(auto answer, connection_->http.send(ctx, std::move(request)));
+    TRY(auto answer, connection_->send(ctx, std::move(request)));
     return parsed(answer, doing);
   }
 
@@ -428,15 +496,16 @@ Result<> reach(const Ctx& ctx, Client& client) {
   return http == nullptr ? Result<>{} : http->reach(ctx);
 }
 
-Result<std::unique_ptr<Client>> connect(const Kubeconfig& config) {
-  TRY_IN(auto url, "kubeconfig: server", net::parse_url(config.server));
-  if (url.scheme != "http" && url.scheme != "https")
-    return fail(Kind::invalid, "kubeconfig: server \"{}\": want http or https", config.server);
-  net::ClientOptions options;
-  options.ca_pem = config.ca_pem, options.cert_pem = config.client_certificate_pem,
-  options.key_pem = config.client_key_pem;
-  options.verify = config.verify;
-  return std::make_unique<HttpClient>(std::make_shared<Connection>(config, std::move(options)));
+Result<std::unique_ptr<Client>> connect(const Kubeconfig& config, SignIn sign_in) {
+  for (auto [field, text] : {std::pair("server", &config.server), std::pair("proxy-url", &config.proxy)}) {
+    if (text == &config.proxy && text->empty()) continue;
+    TRY_IN(auto url, fmt::format("kubeconfig: {}", field), net::parse_url(*text));
+    bool socks = text == &config.proxy && url.scheme == "socks5";
+    if (url.scheme != "http" && url.scheme != "https" && !socks)
+      return fail(Kind::invalid, "kubeconfig: {} \"{}\": want http{} or https", field, url.print(),
+                  text == &config.proxy ? ", socks5" : "");
+  }
+  return std::make_unique<HttpClient>(std::make_shared<Connection>(config, std::move(sign_in)));
 }
 
 }  // namespace slipway::kube

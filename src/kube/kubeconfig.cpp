@@ -4,20 +4,36 @@
 
 #include "base/encode.h"
 #include "base/text.h"
-#include "doc/view.h"
+#include "doc/json.h"
 #include "doc/yaml.h"
 
 namespace slipway::kube {
 namespace {
 
-doc::View named(const doc::View& list, std::string_view name) {
-  for (const auto& item : list.items())
-    if (item["name"].text() == name) return item;
-  return list["?"];
+// One file of those that make a kubeconfig together.
+struct Part {
+  doc::Value document;
+  std::string source;
+  fs::path folder;
+  doc::View root() const { return doc::View(document, source); }
+};
+struct Entry {
+  doc::View view;
+  fs::path folder;
+};
+
+// Of two entries of a name the first counts.
+std::optional<Entry> find(const std::vector<Part>& parts, std::string_view list, std::string_view key,
+                          std::string_view name) {
+  for (const auto& part : parts)
+    for (const auto& item : part.root()[list].items())
+      if (item["name"].text() == name && item[key].present()) return Entry{item[key], part.folder};
+  return {};
 }
 
 // "certificate-authority-data" (base64) or the file in "certificate-authority".
-Result<std::string> pem(const doc::View& in, const std::string& key, const fs::path& folder) {
+Result<std::string> pem(const Entry& entry, const std::string& key) {
+  const auto& in = entry.view;
   if (auto data = in[key + "-data"]; data.present()) {
     TRY(auto text, data.str());
     auto bytes = from_base64(text);
@@ -26,7 +42,7 @@ Result<std::string> pem(const doc::View& in, const std::string& key, const fs::p
   }
   if (!in[key].present()) return std::string();
   TRY(auto file, in[key].str());
-  auto text = read_file(folder / file, std::size_t{1} << 20);
+  auto text = read_file(entry.folder / file, std::size_t{1} << 20);
   if (!text) return in[key].wrong(text.error().what());
   return text;
 }
@@ -48,59 +64,109 @@ Result<Kubeconfig> in_cluster() {
   return config;
 }
 
-}  // namespace
+Result<> read_cluster(const Entry& entry, Kubeconfig& into) {
+  const auto& cluster = entry.view;
+  TRY(into.server, cluster["server"].str());
+  while (into.server.ends_with('/')) into.server.pop_back();
+  TRY(into.ca_pem, pem(entry, "certificate-authority"));
+  into.verify = !cluster["insecure-skip-tls-verify"].bool_or(false);
+  into.server_name = cluster["tls-server-name"].text();
+  into.proxy = cluster["proxy-url"].text();
+  return {};
+}
 
-Result<Kubeconfig> parse_kubeconfig(std::string_view yaml, const fs::path& folder, std::string_view wanted) {
-  TRY(auto document, doc::parse_yaml(yaml, {.source = "kubeconfig"}));
-  doc::View root(document, "kubeconfig");
-  auto name = wanted.empty() ? root["current-context"].text() : std::string(wanted);
+// What a program that signs in is told of the cluster: spec.cluster of its ExecCredential.
+std::string cluster_info(const Entry& entry, const Kubeconfig& config) {
+  doc::Map info{{"server", config.server}};
+  if (!config.server_name.empty()) info.set("tls-server-name", config.server_name);
+  if (!config.verify) info.set("insecure-skip-tls-verify", true);
+  if (!config.ca_pem.empty()) info.set("certificate-authority-data", to_base64(config.ca_pem));
+  if (!config.proxy.empty()) info.set("proxy-url", config.proxy);
+  for (const auto& extension : entry.view["extensions"].items())
+    if (extension["name"].text() == "client.authentication.k8s.io/exec")
+      info.set("config", extension["extension"].value());
+  return doc::print_json(info);
+}
+
+Result<> read_user(const Entry& entry, const std::string& name, const Entry& cluster, Kubeconfig& into) {
+  const auto& user = entry.view;
+  if (user["auth-provider"].present())
+    return Fail(
+        Error(Kind::invalid,
+              fmt::format("kubeconfig: user \"{}\" signs in by auth-provider, which kubectl gave up as well", name))
+            .with_hint("give it a program (exec), or a service account's token: kubectl create token NAME"));
+  TRY(into.client_certificate_pem, pem(entry, "client-certificate"));
+  TRY(into.client_key_pem, pem(entry, "client-key"));
+  if (into.client_certificate_pem.empty() != into.client_key_pem.empty())
+    return user.wrong("want both client-certificate and client-key, or neither");
+  into.token = user["token"].text();
+  if (auto file = user["tokenFile"].text(); !file.empty()) into.token_file = entry.folder / file;
+  into.user = user["username"].text(), into.password = user["password"].text();
+  into.impersonate = user["as"].text();
+  if (user["as-groups"].present()) {
+    TRY(into.impersonate_groups, user["as-groups"].strings());
+  }
+  if (auto exec = user["exec"]; exec.present()) {
+    TRY(into.program, sign_in_program_from(exec, entry.folder));
+    if (exec["provideClusterInfo"].bool_or(false)) into.program->cluster_info = cluster_info(cluster, into);
+  }
+  return {};
+}
+
+Result<Kubeconfig> read(const std::vector<Part>& parts, std::string_view wanted) {
+  std::string name(wanted);
+  for (const auto& part : parts)
+    if (name.empty()) name = part.root()["current-context"].text();
   if (name.empty())
     return Fail(Error(Kind::invalid, "kubeconfig: no current-context")
                     .with_hint("choose one: kubectl config use-context NAME"));
-  auto context = named(root["contexts"], name)["context"];
-  if (!context.present()) return fail(Kind::not_found, "kubeconfig: there is no context \"{}\"", name);
-  auto cluster_name = context["cluster"].text(), user_name = context["user"].text();
-  auto cluster = named(root["clusters"], cluster_name)["cluster"];
-  if (!cluster.present())
+  auto context = find(parts, "contexts", "context", name);
+  if (!context) return fail(Kind::not_found, "kubeconfig: there is no context \"{}\"", name);
+  auto cluster_name = context->view["cluster"].text(), user_name = context->view["user"].text();
+  auto cluster = find(parts, "clusters", "cluster", cluster_name);
+  if (!cluster)
     return fail(Kind::not_found, "kubeconfig: context \"{}\": there is no cluster \"{}\"", name, cluster_name);
   Kubeconfig config;
-  TRY(config.server, cluster["server"].str());
-  while (config.server.ends_with('/')) config.server.pop_back();
-  TRY(config.ca_pem, pem(cluster, "certificate-authority", folder));
-  config.verify = !cluster["insecure-skip-tls-verify"].bool_or(false);
-  if (cluster["tls-server-name"].present())
-    return cluster["tls-server-name"].wrong("a name other than the server's own is not supported yet");
-  config.ns = context["namespace"].text();
-  auto user = named(root["users"], user_name)["user"];
-  if (!user.present()) return config;
-  for (std::string_view plugin : {"exec", "auth-provider"})
-    if (user[plugin].present())
-      return Fail(Error(Kind::invalid, fmt::format("kubeconfig: user \"{}\" signs in by {}, which slipway does not run",
-                                                   user_name, plugin))
-                      .with_hint("give it a service account's token: kubectl create token NAME"));
-  TRY(config.client_certificate_pem, pem(user, "client-certificate", folder));
-  TRY(config.client_key_pem, pem(user, "client-key", folder));
-  if (config.client_certificate_pem.empty() != config.client_key_pem.empty())
-    return user.wrong("want both client-certificate and client-key, or neither");
-  config.token = user["token"].text();
-  if (auto file = user["tokenFile"].text(); !file.empty()) config.token_file = folder / file;
-  config.user = user["username"].text(), config.password = user["password"].text();
-  config.impersonate = user["as"].text();
+  TRY_OK(read_cluster(*cluster, config));
+  config.ns = context->view["namespace"].text();
+  if (auto user = find(parts, "users", "user", user_name)) TRY_OK(read_user(*user, user_name, *cluster, config));
   return config;
 }
 
+Result<Part> part_of(std::string_view yaml, std::string source, fs::path folder) {
+  TRY(auto document, doc::parse_yaml(yaml, {.source = source}));
+  return Part{std::move(document), std::move(source), std::move(folder)};
+}
+
+// $KUBECONFIG, or ~/.kube/config: what is there of it.
+std::vector<fs::path> usual_files() {
+  std::vector<fs::path> files;
+  if (const char* set = env("KUBECONFIG"); set != nullptr && *set != 0)
+    for (auto file : split(set, ':'))
+      if (!file.empty()) files.emplace_back(file);
+  if (const char* home = env("HOME"); files.empty() && home != nullptr)
+    files.push_back(fs::path(home) / ".kube/config");
+  std::erase_if(files, [](const fs::path& file) { return !path_exists(file); });
+  return files;
+}
+
+}  // namespace
+
+Result<Kubeconfig> parse_kubeconfig(std::string_view yaml, const fs::path& folder, std::string_view context) {
+  std::vector<Part> parts;
+  TRY(parts.emplace_back(), part_of(yaml, "kubeconfig", folder));
+  return read(parts, context);
+}
+
 Result<Kubeconfig> load_kubeconfig(const fs::path& path, std::string_view context) {
-  fs::path file = path;
-  if (file.empty())
-    if (const char* set = env("KUBECONFIG"); set != nullptr && *set != 0)
-      file = std::string(std::string_view(set).substr(0, std::string_view(set).find(':')));
-  if (file.empty())
-    if (const char* home = env("HOME"); home != nullptr && path_exists(fs::path(home) / ".kube/config"))
-      file = fs::path(home) / ".kube/config";
-  if (file.empty()) return in_cluster();
-  TRY(auto text, read_file(file, std::size_t{8} << 20));
-  TRY_IN(auto config, file.native(), parse_kubeconfig(text, file.parent_path(), context));
-  return config;
+  auto files = path.empty() ? usual_files() : std::vector{path};
+  if (files.empty()) return in_cluster();
+  std::vector<Part> parts;
+  for (const auto& file : files) {
+    TRY(auto text, read_file(file, std::size_t{8} << 20));
+    TRY(parts.emplace_back(), part_of(text, file, fs::absolute(file).parent_path()));
+  }
+  return read(parts, context);
 }
 
 }  // namespace slipway::kube

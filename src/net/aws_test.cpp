@@ -34,5 +34,24 @@ TEST(Aws, ThePublishedExample) {
             "Signature=5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7");
 }
 
+// The URLs are botocore's (SigV4QueryAuth), for the same keys and time.
+TEST(Aws, PresignsAsBotocoreDoes) {
+  for (auto& [session, token, signature] :
+       {std::tuple("", "", "899830816ba49515bc8afbda61ed5b11286ee1c39ed4a5b394a658895074e67a"),
+        std::tuple("TO/KEN==", "&X-Amz-Security-Token=TO%2FKEN%3D%3D",
+                   "69a7cbb82d23394173bdcf794e77a69cab932c70a74dddf7b2324647cdba43b9")}) {
+    ClientRequest request{.url = "https://sts.eu-west-1.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15"};
+    request.headers.set("x-k8s-aws-id", "west");
+    EXPECT_EQ(must(presign_for_aws(request, {"AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", session},
+                                   "eu-west-1", "sts", must(parse_rfc3339("2015-08-30T12:36:00Z")), 60)),
+              fmt::format("https://sts.eu-west-1.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15"
+                          "&X-Amz-Algorithm=AWS4-HMAC-SHA256"
+                          "&X-Amz-Credential=AKIDEXAMPLE%2F20150830%2Feu-west-1%2Fsts%2Faws4_request"
+                          "&X-Amz-Date=20150830T123600Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host%3Bx-k8s-aws-id"
+                          "{}&X-Amz-Signature={}",
+                          token, signature));
+  }
+}
+
 }  // namespace
 }  // namespace slipway::net

@@ -79,6 +79,24 @@ curl_slist* append(CurlList& list, const std::string& line) {
 
 bool is_clean(std::string_view text) { return text.find_first_of(std::string_view("\r\n\0", 3)) == text.npos; }
 
+// How curl asks one host under another's name: the URL has the name that the certificate is for, the connection goes to
+// where the URL said, and so does the Host header.
+struct OtherName {
+  std::string url, host;
+  CurlList connect_to;
+};
+Result<OtherName> under_name(const std::string& text, const std::string& name) {
+  TRY(auto url, parse_url(text));
+  int port = url.port != 0 ? url.port : url.scheme == "https" ? 443 : 80;
+  OtherName other;
+  other.host = url.authority();
+  append(other.connect_to,
+         fmt::format("{}:{}:{}:{}", name, port, url.host.contains(':') ? "[" + url.host + "]" : url.host, port));
+  other.url =
+      fmt::format("{}://{}:{}{}{}{}", url.scheme, name, port, url.path, url.query.empty() ? "" : "?", url.query);
+  return other;
+}
+
 Result<CurlList> header_list(const ClientRequest& request) {
   CurlList list;
   bool expects = false;
@@ -218,6 +236,7 @@ void Client::Rep::configure(CURL* easy, const ClientRequest& request) const {
   blob(CURLOPT_CAINFO_BLOB, options.ca_pem);
   blob(CURLOPT_SSLCERT_BLOB, options.cert_pem);
   blob(CURLOPT_SSLKEY_BLOB, options.key_pem);
+  if (!options.proxy.empty()) curl_easy_setopt(easy, CURLOPT_PROXY, options.proxy.c_str());
   if (!options.unix_socket.empty()) curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, options.unix_socket.c_str());
 }
 
@@ -225,9 +244,18 @@ Result<ClientResponse> Client::Rep::once(const Ctx& ctx, const ClientRequest& re
   TRY_OK(ctx.alive());
   TRY(auto headers, header_list(request));
   Transfer transfer{.request = request, .sink = sink, .response = {}, .thrown = nullptr};
+  OtherName other;
+  if (!options.server_name.empty()) {
+    TRY(other, under_name(request.url, options.server_name));
+    append(headers, "Host: " + other.host);
+  }
   auto line = take();
   CURL* easy = line->easy();
   configure(easy, request);
+  if (other.connect_to) {
+    curl_easy_setopt(easy, CURLOPT_URL, other.url.c_str());
+    curl_easy_setopt(easy, CURLOPT_CONNECT_TO, other.connect_to.get());
+  }
   set_body(easy, transfer);
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers.get());
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);

@@ -14,6 +14,8 @@ struct ClientOptions {
   std::string ca_pem, cert_pem, key_pem;  // "" for the system's
   bool verify = true;
   std::string unix_socket;
+  std::string server_name;  // that certificates are for, asked for by SNI; "": the URL's host
+  std::string proxy;        // http, https or socks5 URL; "": what the environment says
   std::string user_agent = "slipway";
   // A transfer that moves less than a byte a second for so long ends with a timeout. 0: it may wait as long as its Ctx.
   std::chrono::seconds stall{0};

@@ -227,6 +227,32 @@ TEST(Tls, ServesBothOnOnePortAndKnowsItsClients) {
   EXPECT_EQ(curl.out, "tls  ");
 }
 
+TEST(Tls, KnowsAServerByAnotherName) {
+  auto ca = must(make_ca("ca"));
+  auto pair = must(issue(ca, {.common_name = "api", .dns_names = {"api.west.test"}}));
+  ServerOptions options;
+  options.certificate_pem = pair.certificate_pem, options.key_pem = pair.key_pem;
+  auto server = serve_with(
+      [](const Ctx&, Request& request) {
+        return Response::text(
+            200, fmt::format("{} {}", request.headers.get_or("host", ""), query_value(request.query, "x")));
+      },
+      options);
+  auto url = fmt::format("https://{}/api?x=1", server->address());
+  EXPECT_FALSE(Client({.ca_pem = ca.certificate_pem}).get({}, url));
+  Client named({.ca_pem = ca.certificate_pem, .server_name = "api.west.test"});
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(must(named.get({}, url)).body, server->address() + " 1");
+  EXPECT_FALSE(Client({.ca_pem = ca.certificate_pem, .server_name = "api.east.test"}).get({}, url));
+}
+
+TEST(Client, GoesThroughTheProxyItWasGiven) {
+  auto proxy = serve_with([](const Ctx&, Request& request) {
+    return Response::text(200, fmt::format("asked for {}{}", request.headers.get_or("host", ""), request.raw_path));
+  });
+  Client client({.proxy = "http://" + proxy->address()});
+  EXPECT_EQ(must(client.get({}, "http://nowhere.test/x")).body, "asked for nowhere.test/x");
+}
+
 TEST(Tls, MovesLargeBodiesAndParkedStreams) {
   Pki pki;
   ServerOptions options;

@@ -4,48 +4,19 @@
 #include <gtest/gtest.h>
 
 #include "base/encode.h"
-#include "base/guarded.h"
 #include "base/testing/golden.h"
 #include "base/text.h"
+#include "cloud/testing/fake_cloud.h"
 #include "doc/json.h"
 #include "net/jwt.h"
-#include "net/server.h"
 
 namespace slipway::oci {
 namespace {
 
-struct Asked {
-  std::string what, body, authorization, target;
-};
-
-class FakeCloud {
- public:
-  FakeCloud() {
-    server_ = must(net::Server::start({.threads = 2}, [this](const Ctx& ctx, net::Request& request) {
-      auto what = request.method + " " + request.raw_path;
-      asked_.lock()->push_back({what, must(request.read_body(ctx)),
-                                std::string(request.headers.get_or("authorization", "")),
-                                std::string(request.headers.get_or("x-amz-target", ""))});
-      auto found = answers.find(what);
-      auto [status, body] = found == answers.end() ? std::pair(404, std::string("no such thing")) : found->second;
-      net::Response response;
-      response.status = status, response.body = body;
-      return response;
-    }));
-  }
-  std::string url() const { return "http://" + server_->address(); }
-  std::vector<Asked> asked() { return *asked_.lock(); }
-  std::map<std::string, std::pair<int, std::string>> answers;  // before the first request
-
- private:
-  Guarded<std::vector<Asked>> asked_;
-  std::unique_ptr<net::Server> server_;
-};
-
 class CloudTest : public ::testing::Test {
  protected:
   Result<std::optional<CloudGrant>> sign_in(const std::string& host) {
-    CloudPlace place{
+    cloud::Place place{
         .env = [this](const std::string& name) { return env[name]; }, .home = dir.path(), .dmi = dir.path() / "dmi"};
     return cloud_credentials(Ctx{}, client, host, fake.url(), place);
   }
@@ -61,7 +32,7 @@ class CloudTest : public ::testing::Test {
   }
   std::string path(const std::string& name) const { return (dir.path() / name).string(); }
 
-  FakeCloud fake;
+  cloud::FakeCloud fake;
   TempDir dir = must(TempDir::make());
   net::Client client;
   std::map<std::string, std::string> env;

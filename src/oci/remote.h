@@ -6,6 +6,9 @@
 #include "net/client.h"
 #include "oci/registry.h"
 
+namespace slipway::cloud {
+struct Place;  // cloud/cloud.h
+}
 namespace slipway::oci {
 
 struct Credentials {
@@ -15,13 +18,13 @@ struct Credentials {
 Result<std::optional<Credentials>> docker_credentials(const Ctx& ctx, const std::string& host);
 // The repository a pulled image has here: docker.io/library/debian, 127.0.0.1-5000/shop/web.
 std::string local_repository(const Reference& reference);
-struct CloudPlace;  // cloud.h
+
 struct RemoteOptions {
   // Credentials of a host. Absent: docker's config and helpers, and then what signs in to the registries of clouds.
   std::function<std::optional<Credentials>(const std::string& host)> credentials;
   std::vector<std::string> plain_http_hosts;  // besides loopback addresses
   net::ClientOptions http;
-  std::shared_ptr<const CloudPlace> cloud;     // null: here
+  std::shared_ptr<const cloud::Place> cloud;   // null: here
   std::map<std::string, std::string> mirrors;  // host -> base URL tried first
   Millis stall{60'000};                        // a registry that sends nothing for so long is asked once more
 };

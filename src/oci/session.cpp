@@ -96,7 +96,7 @@ Result<std::optional<Credentials>> Session::credentials(const Ctx& ctx) {
 Result<std::optional<Credentials>> Session::cloud_credentials(const Ctx& ctx) {
   auto known = cloud_.lock();
   if (!*known || (*known)->until <= ctx.clock->wall()) {
-    auto place = options_.cloud ? *options_.cloud : CloudPlace::here();
+    auto place = options_.cloud ? *options_.cloud : cloud::Place::here();
     TRY(*known, oci::cloud_credentials(ctx, client_, host_, base_, place));
   }
   return *known ? std::optional((*known)->credentials) : std::nullopt;

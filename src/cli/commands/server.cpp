@@ -133,6 +133,7 @@ Result<int> up(const Ctx& ctx, const Arguments& arguments, Io& io) {
   settings.service_cidr = arguments.get("service-cidr");
   settings.advisories = arguments.get("advisories");
   settings.actions = arguments.all("actions");
+  for (auto& program : arguments.all("sign-in-program")) settings.sign_in_programs.insert(std::move(program));
   TRY(settings.cache_bytes, bytes_of(arguments.get("cache-size")));
   auto days = to_int(arguments.get("cache-days"));
   if (!days || *days < 1 || *days > 3650)
@@ -256,6 +257,7 @@ std::vector<Command> server_commands() {
       {"--advisories", "folder of OSV advisories beside the built-in ones"},
       {"--actions", "folder or URL/{owner}/{name}.git of mirrors of actions", false, true},
       {"--mirror", "HOST=URL of a registry that is asked first for images of HOST", false, true},
+      {"--sign-in-program", "program that a cluster Secret may name for its sign-in (execProviderConfig)", false, true},
       {"--temporary", "end, and remove all data, when standard input closes", true},
       {"--cache-size", "caches of jobs that a repository may have", false, false, "10GB"},
       {"--cache-days", "how long a cache is kept that nobody asks for", false, false, "7"},

@@ -1,28 +1,30 @@
 // Rules: Application Default Credentials; RFC 7523 assertions of service accounts, RFC 8693 exchange of external
-// accounts, the metadata server. Registries take the token as the password of "oauth2accesstoken".
+// accounts, the metadata server.
 #include "base/text.h"
+#include "cloud/cloud.h"
 #include "doc/json.h"
+#include "doc/view.h"
 #include "net/jwt.h"
-#include "oci/cloud/cloud.h"
 
-namespace slipway::oci::cloud {
+namespace slipway::cloud {
 namespace {
+
+using Answer = Result<std::optional<Token>>;
 
 constexpr std::string_view scope = "https://www.googleapis.com/auth/cloud-platform";
 
-CloudGrant granted(const Call& call, const std::string& token, std::int64_t seconds) {
-  return {{"oauth2accesstoken", token},
-          call.ctx.clock->wall() + std::chrono::seconds(std::max<std::int64_t>(seconds - 60, 30))};
+Token granted(const Call& call, const std::string& token, std::int64_t seconds) {
+  return {token, call.ctx.clock->wall() + std::chrono::seconds(std::max<std::int64_t>(seconds - 60, 30))};
 }
 
-Grant grant_in(const Call& call, const doc::Value& value, const std::string& at) {
+Answer grant_in(const Call& call, const doc::Value& value, const std::string& at) {
   doc::View view(value, at);
   auto token = view["access_token"].str_or("");
   if (token.empty()) return fail(Kind::unavailable, "{}: gives no access_token", at);
   return granted(call, token, view["expires_in"].num_or(3600));
 }
 
-Grant by_key(const Call& call, doc::View file) {
+Answer by_key(const Call& call, doc::View file) {
   auto at = file["token_uri"].str_or("https://oauth2.googleapis.com/token");
   TRY_IN(auto key, "private_key", net::SigningKey::load(file["private_key"].str_or("")));
   auto now = std::chrono::system_clock::to_time_t(call.ctx.clock->wall());
@@ -35,7 +37,7 @@ Grant by_key(const Call& call, doc::View file) {
   return grant_in(call, answer, at);
 }
 
-Grant by_refresh(const Call& call, doc::View file) {
+Answer by_refresh(const Call& call, doc::View file) {
   auto at = file["token_uri"].str_or("https://oauth2.googleapis.com/token");
   TRY(auto answer, call.json(form(at, {{"grant_type", "refresh_token"},
                                        {"client_id", file["client_id"].str_or("")},
@@ -62,7 +64,7 @@ Result<std::string> subject_token(const Call& call, doc::View source) {
   return doc::View(value)[source["format"]["subject_token_field_name"].str_or("")].str_or("");
 }
 
-Grant by_exchange(const Call& call, doc::View file) {
+Answer by_exchange(const Call& call, doc::View file) {
   auto at = file["token_url"].str_or("https://sts.googleapis.com/v1/token");
   TRY(auto subject, subject_token(call, file["credential_source"]));
   TRY(auto answer, call.json(form(at, {{"grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"},
@@ -84,9 +86,9 @@ Grant by_exchange(const Call& call, doc::View file) {
   return granted(call, token, 3600);
 }
 
-Grant by_machine(const Call& call) {
+Answer by_machine(const Call& call) {
   auto host = call.env("GCE_METADATA_HOST");
-  if (host.empty() && !call.says("product_name", "Google")) return std::optional<CloudGrant>();
+  if (host.empty() && !call.says("product_name", "Google")) return std::optional<Token>();
   if (host.empty()) host = "metadata.google.internal";
   auto at = fmt::format("http://{}/computeMetadata/v1/instance/service-accounts/default/token", host);
   net::ClientRequest request{.url = at};
@@ -97,7 +99,7 @@ Grant by_machine(const Call& call) {
 
 }  // namespace
 
-Grant google(const Call& call, const std::string& host) {
+Answer google_token(const Call& call) {
   auto named = call.env("GOOGLE_APPLICATION_CREDENTIALS");
   auto file = named.empty() ? call.place.home / ".config/gcloud/application_default_credentials.json" : fs::path(named);
   auto text = read_file(file, 1 << 20);
@@ -109,10 +111,10 @@ Grant google(const Call& call, const std::string& host) {
   auto grant = type == "service_account"    ? by_key(call, view)
                : type == "authorized_user"  ? by_refresh(call, view)
                : type == "external_account" ? by_exchange(call, view)
-                                            : Grant(view["type"].wrong("want service_account, authorized_user or "
-                                                                       "external_account"));
-  if (!grant) return Fail(std::move(grant).error().in(fmt::format("{} ({})", host, file.string())));
+                                            : Answer(view["type"].wrong("want service_account, authorized_user or "
+                                                                        "external_account"));
+  if (!grant) return Fail(std::move(grant).error().in(file.native()));
   return grant;
 }
 
-}  // namespace slipway::oci::cloud
+}  // namespace slipway::cloud

@@ -1,4 +1,4 @@
-#include "oci/cloud/cloud.h"
+#include "cloud/cloud.h"
 
 #include <cstdlib>
 
@@ -6,8 +6,15 @@
 #include "doc/json.h"
 #include "net/forms.h"
 
-namespace slipway::oci {
-namespace cloud {
+namespace slipway::cloud {
+
+Place Place::here() {
+  auto env = [](const std::string& name) -> std::string {
+    const char* value = std::getenv(name.c_str());
+    return value != nullptr ? value : "";
+  };
+  return {.env = env, .home = env("HOME")};
+}
 
 bool Call::says(const char* file, std::string_view word) const {
   auto text = read_file(place.dmi / file, 4096);
@@ -40,24 +47,13 @@ net::ClientRequest form(std::string url, const Fields& fields) {
   return request;
 }
 
-}  // namespace cloud
-
-CloudPlace CloudPlace::here() {
-  auto env = [](const std::string& name) -> std::string {
-    const char* value = std::getenv(name.c_str());
-    return value != nullptr ? value : "";
-  };
-  return {.env = env, .home = env("HOME")};
+std::string first_of(const Call& call, std::initializer_list<const char*> names, std::string fallback) {
+  for (const auto* name : names)
+    if (auto value = call.env(name); !value.empty()) {
+      while (value.ends_with('/')) value.pop_back();
+      return value;
+    }
+  return fallback;
 }
 
-Result<std::optional<CloudGrant>> cloud_credentials(const Ctx& ctx, net::Client& client, const std::string& host,
-                                                    const std::string& base, const CloudPlace& place) {
-  cloud::Call call{ctx, client, place};
-  auto ends = [&](std::string_view end) { return host.ends_with(end); };
-  if (host == "public.ecr.aws" || host.contains(".dkr.ecr")) return cloud::aws(call, host);
-  if (host == "gcr.io" || ends(".gcr.io") || ends(".pkg.dev")) return cloud::google(call, host);
-  if (ends(".azurecr.io") || ends(".azurecr.cn") || ends(".azurecr.us")) return cloud::azure(call, host, base);
-  return std::optional<CloudGrant>();
-}
-
-}  // namespace slipway::oci
+}  // namespace slipway::cloud

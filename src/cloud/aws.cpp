@@ -1,53 +1,22 @@
-// Rules: ECR's GetAuthorizationToken (2015-09-21), ECR Public's (2020-10-30), STS 2011-06-15, the chain of credentials
-// of AWS's SDKs, IMDSv2.
+// Rules: STS 2011-06-15, the chain of credentials of AWS's SDKs, IMDSv2.
 #include "net/aws.h"
+
 #include "base/encode.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "cloud/cloud.h"
 #include "doc/json.h"
+#include "doc/view.h"
 #include "net/forms.h"
-#include "oci/cloud/cloud.h"
 
-namespace slipway::oci::cloud {
+namespace slipway::cloud {
 namespace {
 
 using Keys = std::optional<net::AwsKeys>;
 
-struct EcrHost {
-  std::string region, endpoint, service = "ecr";
-  std::string target = "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken";
-};
-
-// 123456789012.dkr.ecr[-fips].eu-west-1.amazonaws.com[.cn]
-std::optional<EcrHost> parse_host(const std::string& host) {
-  if (host == "public.ecr.aws")
-    return EcrHost{"us-east-1", "https://api.ecr-public.us-east-1.amazonaws.com", "ecr-public",
-                   "SpencerFrontendService.GetAuthorizationToken"};
-  auto parts = split(host, '.');
-  bool fips = parts.size() > 2 && parts[2] == "ecr-fips";
-  if (parts.size() < 6 || parts[1] != "dkr" || (parts[2] != "ecr" && !fips)) return {};
-  if (parts[0].size() != 12 || !to_int(parts[0])) return {};
-  EcrHost out;
-  out.region = parts[3];
-  auto suffix = host.substr(host.find(out.region) + out.region.size());  // ".amazonaws.com"
-  if (!suffix.starts_with(".amazonaws.com")) return {};
-  out.endpoint = fmt::format("https://{}.{}{}", fips ? "ecr-fips" : "api.ecr", out.region, suffix);
-  return out;
-}
-
-std::string first_of(const Call& call, std::initializer_list<const char*> names, std::string fallback) {
-  for (const auto* name : names)
-    if (auto value = call.env(name); !value.empty()) {
-      while (value.ends_with('/')) value.pop_back();
-      return value;
-    }
-  return fallback;
-}
-
 // signer: whose keys ask; none for a web identity, which proves itself.
 Result<Keys> assume(const Call& call, const std::string& region, Fields fields, const Keys& signer) {
-  auto at = first_of(call, {"AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"},
-                     fmt::format("https://sts.{}.amazonaws.com{}", region, region.starts_with("cn-") ? ".cn" : ""));
+  auto at = aws_sts(call, region);
   auto session = call.env("AWS_ROLE_SESSION_NAME");
   fields.insert(fields.end(), {{"Version", "2011-06-15"}, {"RoleSessionName", session.empty() ? "slipway" : session}});
   auto request = form(at + "/", fields);
@@ -169,13 +138,16 @@ Result<Keys> by_instance(const Call& call) {
   return keys_in(doc::View(value, at));
 }
 
-Result<Keys> find_keys(const Call& call, const std::string& region) {
-  net::AwsKeys keys{call.env("AWS_ACCESS_KEY_ID"), call.env("AWS_SECRET_ACCESS_KEY"), call.env("AWS_SESSION_TOKEN")};
-  if (!keys.id.empty() && !keys.secret.empty()) return keys;
-  auto role = call.env("AWS_ROLE_ARN"), file = call.env("AWS_WEB_IDENTITY_TOKEN_FILE");
-  if (!role.empty() && !file.empty()) return by_web_identity(call, region, role, file);
-  auto name = first_of(call, {"AWS_PROFILE", "AWS_DEFAULT_PROFILE"}, "default");
+Result<Keys> own_keys(const Call& call, const std::string& region, const std::string& profile) {
+  if (profile.empty()) {
+    net::AwsKeys keys{call.env("AWS_ACCESS_KEY_ID"), call.env("AWS_SECRET_ACCESS_KEY"), call.env("AWS_SESSION_TOKEN")};
+    if (!keys.id.empty() && !keys.secret.empty()) return keys;
+    auto role = call.env("AWS_ROLE_ARN"), file = call.env("AWS_WEB_IDENTITY_TOKEN_FILE");
+    if (!role.empty() && !file.empty()) return by_web_identity(call, region, role, file);
+  }
+  auto name = profile.empty() ? first_of(call, {"AWS_PROFILE", "AWS_DEFAULT_PROFILE"}, "default") : profile;
   TRY(auto found, by_profile(call, region, profiles(call), name, 0));
+  if (!found && !profile.empty()) return fail(Kind::invalid, "AWS profile {}: there are no keys of it here", profile);
   if (!found) {
     TRY(found, by_container(call));
   }
@@ -184,29 +156,15 @@ Result<Keys> find_keys(const Call& call, const std::string& region) {
 
 }  // namespace
 
-Grant aws(const Call& call, const std::string& host) {
-  auto ecr = parse_host(host);
-  if (!ecr) return std::optional<CloudGrant>();
-  TRY_IN(auto keys, host, find_keys(call, ecr->region));
-  if (!keys) return std::optional<CloudGrant>();  // the public one is read without
-  auto at = first_of(
-      call, {ecr->service == "ecr" ? "AWS_ENDPOINT_URL_ECR" : "AWS_ENDPOINT_URL_ECR_PUBLIC", "AWS_ENDPOINT_URL"},
-      ecr->endpoint);
-  net::ClientRequest request{.method = "POST", .url = at + "/"};
-  request.body = "{}";
-  request.headers.set("Content-Type", "application/x-amz-json-1.1");
-  request.headers.set("X-Amz-Target", ecr->target);
-  TRY_OK(net::sign_for_aws(request, *keys, ecr->region, ecr->service, call.ctx.clock->wall()));
-  TRY_IN(auto value, host, call.json(std::move(request)));
-  doc::View view(value, at);
-  // A list of ECR's; of ECR Public's one.
-  auto data = view["authorizationData"];
-  auto one = data.items().empty() ? data : data[std::size_t{0}];
-  auto pair = from_base64(one["authorizationToken"].str_or(""));
-  auto colon = pair ? pair->find(':') : std::string::npos;
-  if (colon == std::string::npos) return fail(Kind::unavailable, "{}: {} gives no token", host, at);
-  // Good for twelve hours.
-  return CloudGrant{{pair->substr(0, colon), pair->substr(colon + 1)}, call.ctx.clock->wall() + std::chrono::hours(11)};
+std::string aws_sts(const Call& call, const std::string& region) {
+  return first_of(call, {"AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"},
+                  fmt::format("https://sts.{}.amazonaws.com{}", region, region.starts_with("cn-") ? ".cn" : ""));
 }
 
-}  // namespace slipway::oci::cloud
+Result<Keys> aws_keys(const Call& call, const AwsWish& wish) {
+  TRY(auto own, own_keys(call, wish.region, wish.profile));
+  if (!own || wish.role.empty()) return own;
+  return assume(call, wish.region, {{"Action", "AssumeRole"}, {"RoleArn", wish.role}}, own);
+}
+
+}  // namespace slipway::cloud
