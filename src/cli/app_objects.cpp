@@ -2,23 +2,42 @@
 
 #include "base/hash.h"
 #include "base/text.h"
+#include "gitops/repository_login.h"
 
 namespace slipway::cli {
 namespace {
 
+constexpr std::string_view house_url = "http://slipway/git/";
+
 class Repositories final : public gitops::Repositories {
  public:
-  Repositories(fs::path data, fs::path mirrors) : data_(std::move(data)), mirrors_(std::move(mirrors)) {}
+  // `client` may be null: nothing is known of sign-ins then.
+  Repositories(const Arguments& arguments, std::shared_ptr<kube::Client> client, fs::path mirrors)
+      : arguments_(arguments), data_(data_dir(arguments)), mirrors_(std::move(mirrors)) {
+    if (client) logins_ = std::make_unique<gitops::RepositoryLogins>(std::move(client));
+  }
   Result<git::Repository> open(const Ctx& ctx, const std::string& url) override {
     if (auto name = embedded(url); !name.empty()) return git::Repository::open(data_ / "git" / (name + ".git"));
-    return git::Repository::mirror(ctx, url, mirrors_ / sha256_hex(url).substr(0, 16));
+    auto folder = mirrors_ / sha256_hex(url).substr(0, 16);
+    if (url.starts_with(house_url)) {
+      TRY(auto config, kubeconfig_for(arguments_));
+      git::Access access{.password = config.token, .ca_pem = config.ca_pem, .insecure = !config.verify};
+      if (!access.password.empty()) access.user = "slipway";
+      return git::Repository::mirror(ctx, fmt::format("{}/git/{}", config.server, url.substr(house_url.size())), folder,
+                                     access);
+    }
+    git::Access access;
+    if (logins_) {
+      TRY(access, logins_->access(ctx, url));
+    }
+    return git::Repository::mirror(ctx, url, folder, access);
   }
 
  private:
   // http://slipway/git/NAME.git, or the address that the running slipway has.
   std::string embedded(std::string_view url) const {
     auto address = read_file(data_ / "address").value_or("");
-    for (const std::string& prefix : {std::string("http://slipway/git/"), std::string(trim(address)) + "/git/"}) {
+    for (const std::string& prefix : {std::string(house_url), std::string(trim(address)) + "/git/"}) {
       if (!url.starts_with(prefix)) continue;
       auto name = std::string(url.substr(prefix.size()));
       if (name.ends_with(".git")) name.erase(name.size() - 4);
@@ -27,14 +46,16 @@ class Repositories final : public gitops::Repositories {
     }
     return "";
   }
+  const Arguments& arguments_;
   fs::path data_, mirrors_;
+  std::unique_ptr<gitops::RepositoryLogins> logins_;
 };
 
 }  // namespace
 
 Result<git::Repository> repository_at(const Ctx& ctx, const Arguments& arguments, const std::string& place,
                                       const fs::path& mirrors) {
-  if (place.find("://") != std::string::npos) return Repositories(data_dir(arguments), mirrors).open(ctx, place);
+  if (place.find("://") != std::string::npos) return Repositories(arguments, nullptr, mirrors).open(ctx, place);
   if (auto hosted = data_dir(arguments) / "git" / (place + ".git"); path_exists(hosted))
     return git::Repository::open(hosted);
   for (const auto& folder : {fs::path(place) / ".git", fs::path(place)})
@@ -43,14 +64,15 @@ Result<git::Repository> repository_at(const Ctx& ctx, const Arguments& arguments
                   .with_hint("--repository takes a URL or a folder as well"));
 }
 
-Result<std::vector<doc::Value>> rendered_at(const Ctx& ctx, const Arguments& arguments, gitops::Application app,
+Result<std::vector<doc::Value>> rendered_at(const Ctx& ctx, const Arguments& arguments,
+                                            const std::shared_ptr<kube::Client>& client, gitops::Application app,
                                             const std::string& revision) {
   if (!revision.empty() && app.sources.size() != 1)
     return fail(Kind::unavailable, "{}: not there yet for an Application with {} sources", app.key.name,
                 app.sources.size());
   if (!revision.empty()) app.sources[0].target_revision = revision;
   TRY(auto mirrors, TempDir::make("slipway-app"));
-  Repositories repositories(data_dir(arguments), mirrors.path());
+  Repositories repositories(arguments, client, mirrors.path());
   gitops::Renderer renderer(repositories);
   TRY(auto rendered, renderer.render(ctx, app));
   return rendered->objects->list();

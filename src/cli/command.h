@@ -9,6 +9,7 @@
 #include "base/files.h"
 #include "doc/value.h"
 #include "kube/client.h"
+#include "kube/kubeconfig.h"
 
 namespace slipway::cli {
 
@@ -87,7 +88,8 @@ int exit_code(const Error& error);
 
 // The data directory: --data, SLIPWAY_DATA, /var/lib/slipway for root, ~/.local/share/slipway else.
 fs::path data_dir(const Arguments& arguments);
-// The API of the running Slipway (DIR/kubeconfig), or of --kubeconfig. Errors: unavailable with a hint to start it.
+// Of the running Slipway (DIR/kubeconfig), or of --kubeconfig; its API. Errors: unavailable with a hint to start it.
+Result<kube::Kubeconfig> kubeconfig_for(const Arguments& arguments);
 Result<std::shared_ptr<kube::Client>> connect(const Ctx& ctx, const Arguments& arguments);
 // Options that every command which connects takes.
 std::vector<Option> with_connection(std::vector<Option> options = {});

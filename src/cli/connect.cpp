@@ -24,13 +24,18 @@ std::vector<Option> with_connection(std::vector<Option> options) {
   return options;
 }
 
-Result<std::shared_ptr<kube::Client>> connect(const Ctx& ctx, const Arguments& arguments) {
+Result<kube::Kubeconfig> kubeconfig_for(const Arguments& arguments) {
   auto file = arguments.has("kubeconfig") ? fs::path(arguments.get("kubeconfig")) : data_dir(arguments) / "kubeconfig";
   auto text = read_file(file);
   if (!text)
     return Fail(Error(Kind::unavailable, fmt::format("{}: no kubeconfig there: is slipway running?", file.native()))
                     .with_hint("slipway up --data DIR starts it; --data or SLIPWAY_DATA names its directory"));
-  TRY(auto config, kube::parse_kubeconfig(*text, file.parent_path()));
+  TRY_IN(auto config, file.native(), kube::parse_kubeconfig(*text, fs::absolute(file).parent_path()));
+  return config;
+}
+
+Result<std::shared_ptr<kube::Client>> connect(const Ctx& ctx, const Arguments& arguments) {
+  TRY(auto config, kubeconfig_for(arguments));
   TRY(auto client, kube::connect(config));
   if (auto version = client->resources(ctx.within(Millis(10000))); !version && version.error().retryable())
     return Fail(std::move(version).error().in("the API does not answer").with_hint("slipway up --data DIR starts it"));

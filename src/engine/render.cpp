@@ -9,6 +9,7 @@
 #include "engine/audit.h"
 #include "engine/notices.h"
 #include "gitops/artifact.h"
+#include "gitops/repository_login.h"
 #include "manifest/kustomize.h"
 #include "manifest/load.h"
 #include "net/client.h"
@@ -18,11 +19,11 @@ namespace {
 
 class HouseRepositories final : public gitops::Repositories {
  public:
-  explicit HouseRepositories(House& house) : house_(house) {}
+  explicit HouseRepositories(House& house) : house_(house), logins_(house.client) {}
 
   // A mirror is fetched when it is first asked for; later by refresh alone, once for all that read it.
   Result<git::Repository> open(const Ctx& ctx, const std::string& url) override {
-    auto ours = embedded_repository(house_, url);
+    auto ours = embedded_repository(house_, gitops::url_of_apart(url));
     if (!ours.empty()) {
       if (auto held = held_.lock()->find(ours); held) return *held;
       TRY(auto repository, house_.git->repository(ours));
@@ -35,6 +36,8 @@ class HouseRepositories final : public gitops::Repositories {
     std::lock_guard hold(*door);
     if (auto held = held_.lock()->find(url); held) return *held;
     if (auto failed = held_.lock()->failed(url); failed) return Fail(*std::move(failed));
+    // Whose sign-in is not known here stands as it was fetched last.
+    if (gitops::url_of_apart(url) != url) return git::Repository::open(mirror_of(url));
     return fetch(ctx, url);
   }
   Result<std::string> file(const Ctx& ctx, const std::string& url) override {
@@ -43,15 +46,19 @@ class HouseRepositories final : public gitops::Repositories {
     if (answer.ok()) return std::move(answer.body);
     return fail(answer.status == 404 ? Kind::not_found : Kind::unavailable, "{}: answered {}", url, answer.status);
   }
-  Result<> refresh(const Ctx& ctx, const std::string& url) override {
-    if (!embedded_repository(house_, url).empty()) return {};
-    TRY(auto repository, fetch(ctx, url));
+  Result<> refresh(const Ctx& ctx, const std::string& url, const git::Access* access) override {
+    if (!embedded_repository(house_, gitops::url_of_apart(url)).empty()) return {};
+    TRY(auto repository, fetch(ctx, url, access));
     return {};
+  }
+  Result<> permit(const Ctx& ctx, const std::string& url, const std::string& project) override {
+    if (!embedded_repository(house_, gitops::url_of_apart(url)).empty()) return {};
+    return logins_.permit(ctx, url, project);
   }
 
   Result<git::Repository> at(const Ctx& ctx, const std::string& url, const git::Oid& commit) override {
-    auto folder = url.starts_with("oci://") ? artifacts_of(url) : house_.settings.data / "mirrors" / name_of(url);
-    if (embedded_repository(house_, url).empty() && path_exists(folder)) {
+    auto folder = url.starts_with("oci://") ? artifacts_of(url) : mirror_of(url);
+    if (embedded_repository(house_, gitops::url_of_apart(url)).empty() && path_exists(folder)) {
       TRY(auto here, git::Repository::open(folder));
       TRY(auto known, here.resolve(commit));
       if (known || url.starts_with("oci://")) return here;
@@ -90,10 +97,8 @@ class HouseRepositories final : public gitops::Repositories {
     std::map<std::string, std::shared_ptr<std::mutex>> doors;
     std::map<std::string, std::pair<Clock::time_point, Error>> failures;
   };
-  Result<git::Repository> fetch(const Ctx& ctx, const std::string& url) {
-    auto folder = house_.settings.data / "mirrors" / name_of(url);
-    TRY_OK(make_dirs(folder.parent_path()));
-    auto repository = git::Repository::mirror(ctx.within(Millis(120000)), url, folder);
+  Result<git::Repository> fetch(const Ctx& ctx, const std::string& url, const git::Access* access = nullptr) {
+    auto repository = mirror(ctx.within(Millis(120000)), url, access);
     auto held = held_.lock();
     if (repository)
       held->keep(url, *repository);
@@ -101,9 +106,18 @@ class HouseRepositories final : public gitops::Repositories {
       held->failures.insert_or_assign(url, std::pair(real_clock().now(), repository.error()));
     return repository;
   }
+  Result<git::Repository> mirror(const Ctx& ctx, const std::string& url, const git::Access* access) {
+    auto folder = mirror_of(url);
+    TRY_OK(make_dirs(folder.parent_path()));
+    if (access != nullptr) return git::Repository::mirror(ctx, std::string(gitops::url_of_apart(url)), folder, *access);
+    TRY(auto login, logins_.access(ctx, url));
+    return git::Repository::mirror(ctx, url, folder, login);
+  }
+  fs::path mirror_of(const std::string& url) const { return house_.settings.data / "mirrors" / name_of(url); }
   static std::string name_of(const std::string& url) { return sha256_hex(url).substr(0, 16); }
   fs::path artifacts_of(const std::string& url) const { return house_.settings.data / "artifacts" / name_of(url); }
   House& house_;
+  gitops::RepositoryLogins logins_;
   Guarded<Held> held_;
 };
 

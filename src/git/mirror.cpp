@@ -35,8 +35,8 @@ int remote_at(git_remote** out, git_repository* repo, const char* url) {
   return git_remote_create_with_opts(out, url, &options);
 }
 
-Result<> fetch_all(const Ctx& ctx, const RemoteUrl& url, git_repository* repo) {
-  Connection connection(ctx, url);
+Result<> fetch_all(const Ctx& ctx, const RemoteUrl& url, const Access& access, git_repository* repo) {
+  Connection connection(ctx, url, access);
   auto callbacks = connection.callbacks();
   RemoteHandle remote;
   auto text = url.reach == Reach::folder ? fs::absolute(url.folder).string() : url.url;
@@ -66,9 +66,9 @@ Result<> fetch_all(const Ctx& ctx, const RemoteUrl& url, git_repository* repo) {
   return {};
 }
 
-Result<> push_over_http(const Ctx& ctx, const RemoteUrl& url, git_repository* repo,
+Result<> push_over_http(const Ctx& ctx, const RemoteUrl& url, const Access& access, git_repository* repo,
                         const std::vector<std::string>& refspecs) {
-  Connection connection(ctx, url);
+  Connection connection(ctx, url, access);
   RemoteHandle remote;
   GIT_OK(url.url, remote_at(out(remote), repo, url.url.c_str()));
   git_push_options options = GIT_PUSH_OPTIONS_INIT;
@@ -85,7 +85,8 @@ Result<> push_over_http(const Ctx& ctx, const RemoteUrl& url, git_repository* re
 
 }  // namespace
 
-Result<Repository> Repository::mirror(const Ctx& ctx, const std::string& url, const fs::path& bare) {
+Result<Repository> Repository::mirror(const Ctx& ctx, const std::string& url, const fs::path& bare,
+                                      const Access& access) {
   start_library();
   TRY(auto remote, remote_url(url));
   if (remote.reach == Reach::folder) {
@@ -97,12 +98,12 @@ Result<Repository> Repository::mirror(const Ctx& ctx, const std::string& url, co
   if (!repository) repository = init(bare);
   if (!repository) return repository;
   if (remote.reach == Reach::command) {
-    TRY_OK_IN("mirror", fetch_by_command(ctx, url, bare));
+    TRY_OK_IN("mirror", fetch_by_command(ctx, url, bare, access));
     return repository;
   }
   auto fetch = [&]() -> Result<> {
     TRY(auto repo, repository->rep_->borrow());
-    return fetch_all(ctx, remote, repo);
+    return fetch_all(ctx, remote, access, repo);
   };
   auto fetched = fetch();
   if (!fetched && fetched.error().is(Kind::unavailable) && ctx.alive()) {
@@ -113,7 +114,8 @@ Result<Repository> Repository::mirror(const Ctx& ctx, const std::string& url, co
   return repository;
 }
 
-Result<> Repository::push(const Ctx& ctx, const std::string& url, const std::vector<std::string>& refspecs) {
+Result<> Repository::push(const Ctx& ctx, const std::string& url, const std::vector<std::string>& refspecs,
+                          const Access& access) {
   TRY(auto remote, remote_url(url));
   for (const auto& spec : refspecs) {
     TRY(auto parsed, parse_push_spec(spec));
@@ -122,12 +124,12 @@ Result<> Repository::push(const Ctx& ctx, const std::string& url, const std::vec
     case Reach::folder:
       return push_to_folder(ctx, *this, rep_->git_dir, remote.folder, refspecs);
     case Reach::command:
-      return push_by_command(ctx, url, rep_->git_dir, refspecs);
+      return push_by_command(ctx, url, rep_->git_dir, refspecs, access);
     case Reach::http:
       break;
   }
   TRY(auto repo, rep_->borrow());
-  TRY_OK_IN("push", push_over_http(ctx, remote, repo, refspecs));
+  TRY_OK_IN("push", push_over_http(ctx, remote, access, repo, refspecs));
   return {};
 }
 

@@ -10,6 +10,7 @@
 #include "base/ctx.h"
 #include "base/files.h"
 #include "base/time.h"
+#include "git/access.h"
 
 namespace slipway::git {
 
@@ -60,7 +61,8 @@ class Repository {
   static Result<Repository> open_with(const fs::path& bare, const fs::path& extra_objects);
   static Result<Repository> init(const fs::path& bare, std::string_view default_branch = "main");
   // A clone or an update of a mirror of any URL git reaches (http, https, ssh, file), bare.
-  static Result<Repository> mirror(const Ctx& ctx, const std::string& url, const fs::path& bare);
+  static Result<Repository> mirror(const Ctx& ctx, const std::string& url, const fs::path& bare,
+                                   const Access& access = {});
   const fs::path& path() const;
 
   // A ref, tag, short or full id; "main", "refs/heads/main", "HEAD". Nothing: unknown.
@@ -101,7 +103,8 @@ class Repository {
   Result<> update_ref(std::string_view name, const Oid& to, const std::optional<Oid>& expected,
                       std::string_view reason);
   // Pushes refs to a URL. Errors: conflict (not a fast-forward), denied, unavailable.
-  Result<> push(const Ctx& ctx, const std::string& url, const std::vector<std::string>& refspecs);
+  Result<> push(const Ctx& ctx, const std::string& url, const std::vector<std::string>& refspecs,
+                const Access& access = {});
 
  private:
   struct Rep;

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "gitops/detail/follow.h"
 #include "gitops/detail/service.h"
+#include "gitops/repository_login.h"
 
 namespace slipway::gitops {
 
@@ -126,6 +127,12 @@ Result<> Controller::run(const Ctx& ctx) {
           {.ns = settings_key.ns, .field_selector = fmt::format("metadata.name={}", settings_key.name)},
           [&](const kube::Event& event) { rep.dispatch.settings_event(event); },
           [&] { rep.dispatch.settings_missed(); });
+    });
+    threads.emplace_back([&] {
+      detail::follow(
+          ctx, *rep.client, {"v1", "Secret"},
+          {.ns = std::string(home_namespace), .label_selector = std::string(repository_secrets)},
+          [&](const kube::Event& event) { rep.dispatch.login_event(event); }, [] {});
     });
     threads.emplace_back([&] { rep.follow_clusters(); });
     threads.emplace_back([&] { rep.follow_repositories(); });

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "gitops/detail/follow.h"
+#include "gitops/repository_login.h"
 
 namespace slipway::gitops::detail {
 namespace {
@@ -158,6 +159,21 @@ void Dispatch::cluster_event(const kube::Event& event) {
   bool gone =
       event.type == kube::Event::Type::deleted || event.object.label("argocd.argoproj.io/secret-type") != "cluster";
   redirect(gone ? clusters_.drop(event.object.key()) : clusters_.set(event.object), false);
+}
+
+void Dispatch::login_event(const kube::Event& event) {
+  auto login = repository_login_from(event.object);
+  auto named = same_repository(login.url);
+  if (named.empty()) return;
+  std::vector<std::string> those;
+  {
+    auto state = state_.lock();
+    for (const auto& [plain, source] : state->sources) {
+      auto url = same_repository(source.url);
+      if (login.prefix ? url.starts_with(named) : url == named) those.push_back(plain);
+    }
+  }
+  for (const auto& plain : those) urls_.add_first(plain);
 }
 
 // Some destinations mean another cluster than before, or none: what was compared there says nothing any more.

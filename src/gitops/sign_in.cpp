@@ -17,7 +17,8 @@ std::string flag(const kube::SignInProgram& program, std::string_view name) {
   for (std::size_t n = 0; n < program.args.size(); ++n) {
     const auto& arg = program.args[n];
     if (arg == name) return n + 1 < program.args.size() ? program.args[n + 1] : "";
-    if (arg.starts_with(name) && arg.size() > name.size() && arg[name.size()] == '=') return arg.substr(name.size() + 1);
+    if (arg.starts_with(name) && arg.size() > name.size() && arg[name.size()] == '=')
+      return arg.substr(name.size() + 1);
   }
   return "";
 }
@@ -41,8 +42,7 @@ class Built {
         cloud::aws_keys(
             call, {.region = region, .profile = flag(program_, "--profile"), .role = flag(program_, "--role-arn")}));
     if (!keys) return nobody("AWS");
-    net::ClientRequest request{
-        .url = cloud::aws_sts(call, region) + "/?Action=GetCallerIdentity&Version=2011-06-15"};
+    net::ClientRequest request{.url = cloud::aws_sts(call, region) + "/?Action=GetCallerIdentity&Version=2011-06-15"};
     request.headers.set("x-k8s-aws-id", flag(program_, "--cluster-name"));
     auto now = ctx.clock->wall();
     TRY(auto url, net::presign_for_aws(request, *keys, region, "sts", now, 60));
@@ -57,7 +57,7 @@ class Built {
     if (resource.empty()) resource = place_.env("AAD_SERVER_APPLICATION_ID");
     if (resource.empty()) resource = aks_server;
     auto in = lower(place_.env("AAD_ENVIRONMENT_NAME"));
-    auto where = in == "azurechinacloud"        ? cloud::AzureCloud::china
+    auto where = in == "azurechinacloud"          ? cloud::AzureCloud::china
                  : in == "azureusgovernmentcloud" ? cloud::AzureCloud::us_government
                                                   : cloud::AzureCloud::global;
     TRY(auto token, cloud::azure_token({ctx, *http_, place_}, where, resource));
@@ -69,7 +69,8 @@ class Built {
     return {.token = std::move(token.text), .until = token.until};
   }
   static Fail nobody(std::string_view cloud) {
-    return fail(Kind::denied, "sign-in: nothing here signs in to {}: no keys, workload identity or machine's role", cloud);
+    return fail(Kind::denied, "sign-in: nothing here signs in to {}: no keys, workload identity or machine's role",
+                cloud);
   }
   // https://0123ABC.gr7.eu-west-1.eks.amazonaws.com
   std::string region_of(const cloud::Call& call) const {

@@ -36,13 +36,15 @@ TEST_F(SignIn, EksByAPresignedQuestion) {
   ASSERT_TRUE(credential.token.starts_with("k8s-aws-v1."));
   EXPECT_EQ(credential.token.find_first_of("=+/"), std::string::npos);
   auto url = must(from_base64(credential.token.substr(11)));
-  EXPECT_TRUE(url.starts_with("https://sts.eu-west-1.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15&X-Amz-"))
+  EXPECT_TRUE(
+      url.starts_with("https://sts.eu-west-1.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15&X-Amz-"))
       << url;
   EXPECT_TRUE(url.contains("X-Amz-Expires=60") && url.contains("X-Amz-SignedHeaders=host%3Bx-k8s-aws-id")) << url;
   EXPECT_TRUE(credential.until);
   given = {{"AWS_REGION", "us-west-2"}};
   credential = must(sign_in({"aws", "--cluster-name=west"}, "https://AB.gr7.eu-west-1.eks.amazonaws.com"));
-  EXPECT_TRUE(must(from_base64(credential.token.substr(11))).starts_with("https://sts.us-west-2.")) << "the Secret's env";
+  EXPECT_TRUE(must(from_base64(credential.token.substr(11))).starts_with("https://sts.us-west-2."))
+      << "the Secret's env";
 }
 
 TEST_F(SignIn, EksAsARole) {
@@ -82,7 +84,8 @@ TEST_F(SignIn, Aks) {
 TEST_F(SignIn, WhatIsWrong) {
   auto why = [&](std::vector<std::string> args) { return sign_in(std::move(args)).error().what(); };
   EXPECT_EQ(why({"aws"}), "argocd-k8s-auth aws: want --cluster-name NAME (awsAuthConfig.clusterName)");
-  EXPECT_EQ(why({"aws", "--cluster-name"}), "argocd-k8s-auth aws: want --cluster-name NAME (awsAuthConfig.clusterName)");
+  EXPECT_EQ(why({"aws", "--cluster-name"}),
+            "argocd-k8s-auth aws: want --cluster-name NAME (awsAuthConfig.clusterName)");
   EXPECT_EQ(why({"oracle"}), "argocd-k8s-auth \"oracle\": want aws, gcp or azure");
   EXPECT_TRUE(why({"gcp"}).contains("nothing here signs in to Google"));
   EXPECT_TRUE(why({"azure"}).contains("nothing here signs in to Azure"));

@@ -55,10 +55,11 @@ doc::Value overrides_of(const doc::Value& block) {
 
 // As errors name it: without who signs in.
 std::string shown(const std::string& url) {
-  auto scheme = url.find("://"), at = url.rfind('@');
+  auto text = std::string(url_of_apart(url));
+  auto scheme = text.find("://"), at = text.rfind('@');
   return scheme == std::string::npos || at == std::string::npos || at < scheme
-             ? url
-             : url.substr(0, scheme + 3) + url.substr(at + 1);
+             ? text
+             : text.substr(0, scheme + 3) + text.substr(at + 1);
 }
 
 std::string spec_print(const SourceSpec& source) {
@@ -75,18 +76,24 @@ std::string spec_print(const SourceSpec& source) {
 // commit says: a render that used it is never taken for unchanged.
 class Elsewhere final : public manifest::Remotes {
  public:
-  Elsewhere(Repositories& repositories, const Renderer::Permit& permit)
-      : repositories_(repositories), permit_(permit) {}
+  Elsewhere(Repositories& repositories, const Renderer::Permit& permit, const Application& app)
+      : repositories_(repositories), permit_(permit), app_(app) {}
   bool used() const { return used_; }
 
   Result<git::Repository> repository(const Ctx& ctx, const manifest::RemoteFolder& folder) override {
     used_ = true;
     if (permit_) TRY_OK(permit_(folder.url));
+    TRY_OK(repositories_.permit(ctx, folder.url, app_.project));
     auto bounded = ctx.within(folder.timeout);
-    TRY(auto known, repositories_.open(bounded, folder.url));
-    if (manifest::is_commit_id(folder.revision) && known.commit(folder.revision)) return known;
-    TRY_OK(repositories_.refresh(bounded, folder.url));
-    return repositories_.open(bounded, folder.url);
+    // Flux's sources have sign-ins of their own: what is read beside them has none.
+    bool anonymous = !app_.source_name.empty();
+    auto url = anonymous ? url_apart(folder.url, {}) : folder.url;
+    git::Access none;
+    if (anonymous) TRY_OK(repositories_.refresh(bounded, url, &none));
+    TRY(auto known, repositories_.open(bounded, url));
+    if (anonymous || (manifest::is_commit_id(folder.revision) && known.commit(folder.revision))) return known;
+    TRY_OK(repositories_.refresh(bounded, url));
+    return repositories_.open(bounded, url);
   }
   Result<std::string> file(const Ctx& ctx, const std::string& url) override {
     used_ = true;
@@ -97,6 +104,7 @@ class Elsewhere final : public manifest::Remotes {
  private:
   Repositories& repositories_;
   const Renderer::Permit& permit_;
+  const Application& app_;
   bool used_ = false;
 };
 
@@ -185,6 +193,15 @@ std::string plain_url(std::string_view url) {
   if (url.ends_with(".git")) url.remove_suffix(4);
   return std::string(url);
 }
+
+std::string url_apart(std::string_view url, const git::Access& access) {
+  std::string all;
+  for (const auto* part : {&access.user, &access.password, &access.bearer, &access.ssh_key, &access.known_hosts,
+                           &access.ca_pem, &access.certificate_pem, &access.key_pem})
+    all += fmt::format("{}:{};", part->size(), *part);
+  return fmt::format("{}#{}", url, access.signs_in() ? sha256_hex(all).substr(0, 16) : "anonymous");
+}
+std::string_view url_of_apart(std::string_view url) { return url.substr(0, url.find('#')); }
 
 void Renderer::State::leave(const kube::Key& application) {
   auto known = cache.find(application);
@@ -340,6 +357,7 @@ Result<std::shared_ptr<const Rendered>> Renderer::render(const Ctx& ctx, const A
   for (std::size_t i = 0; i < app.sources.size(); ++i) {
     const auto& source = app.sources[i];
     bool pinned = manifest::is_commit_id(source.target_revision);
+    TRY_OK(repositories_.permit(ctx, source.repo_url, app.project));
     TRY(auto repository, pinned ? repositories_.at(ctx, source.repo_url, source.target_revision)
                                 : repositories_.open(ctx, source.repo_url));
     TRY(auto commit, repository.resolve(source.target_revision));
@@ -363,7 +381,7 @@ Result<std::shared_ptr<const Rendered>> Renderer::render(const Ctx& ctx, const A
       FindKeys keys;
       if (app.keys) keys = [&] { return app.keys(ctx); };
       manifest::GitSource files(repositories[i], rendered->revisions[i], folders_);
-      Elsewhere elsewhere(repositories_, permit);
+      Elsewhere elsewhere(repositories_, permit, app);
       TRY(auto one,
           render_source(ctx, rendered->revisions[i], files, app.sources[i], {std::move(keys), learned_}, elsewhere));
       rendered->types.push_back(std::move(one.type));

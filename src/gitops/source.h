@@ -29,13 +29,23 @@ struct Artifact {
 // "http://host/git/shop-config.git" and ".../shop-config/" name the same repository.
 std::string plain_url(std::string_view url);
 
+// What names a repository that is fetched by this sign-in alone, so that no other reads what only it may: the URL and a
+// fragment. Without the fragment again.
+std::string url_apart(std::string_view url, const git::Access& access);
+std::string_view url_of_apart(std::string_view url);
+
 // Where repositories are found; engine maps the embedded host's addresses to folders and mirrors the rest. What others
 // host stands as it was brought here last.
 class Repositories {
  public:
   virtual ~Repositories() = default;
-  // Brings what others host up to date; nothing to do for what is hosted here. Errors: as open.
-  virtual Result<> refresh(const Ctx&, const std::string& /*url*/) { return {}; }
+  // Brings what others host up to date; nothing to do for what is hosted here. With `access`, the URL is
+  // one of url_apart. Errors: as open.
+  virtual Result<> refresh(const Ctx&, const std::string& /*url*/, const git::Access* /*access*/ = nullptr) {
+    return {};
+  }
+  // Whether Applications of this project may read it. Errors: denied.
+  virtual Result<> permit(const Ctx&, const std::string& /*url*/, const std::string& /*project*/) { return {}; }
   // Errors: not_found, denied, unavailable.
   virtual Result<git::Repository> open(const Ctx& ctx, const std::string& url) = 0;
   // The repository with this commit in it: nobody is asked when it is here already.

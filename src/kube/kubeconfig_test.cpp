@@ -48,7 +48,8 @@ TEST(Kubeconfig, SeveralFilesMakeOne) {
   must(write_file(dir.path() / "main",
                   "current-context: a\ncontexts: [{name: a, context: {cluster: c, user: u}}]\n"
                   "clusters: [{name: d, cluster: {server: 'https://other'}}]\n"));
-  must(write_file(dir.path() / "late", "current-context: z\nclusters: [{name: c, cluster: {server: 'https://late'}}]\n"));
+  must(write_file(dir.path() / "late",
+                  "current-context: z\nclusters: [{name: c, cluster: {server: 'https://late'}}]\n"));
   auto list = fmt::format("{0}/main:{0}/nothing:{0}/west/config:{0}/late", dir.path().native());
   ::setenv("KUBECONFIG", list.c_str(), 1);
   auto config = load_kubeconfig();
@@ -64,7 +65,8 @@ class SignInProgramRead : public testing::TestWithParam<ProgramCase> {};
 TEST_P(SignInProgramRead, Table) {
   auto text = fmt::format(
       "{{current-context: a, contexts: [{{name: a, context: {{cluster: c, user: u}}}}], clusters: [{{name: c, cluster: "
-      "{{server: 'https://w', extensions: [{{name: client.authentication.k8s.io/exec, extension: {{audience: x}}}}]}}}}], "
+      "{{server: 'https://w', extensions: [{{name: client.authentication.k8s.io/exec, extension: {{audience: "
+      "x}}}}]}}}}], "
       "users: [{{name: u, user: {{exec: {{{}}}}}}}]}}",
       GetParam().exec);
   auto config = parse_kubeconfig(text, "/home/ann/.kube");
@@ -112,13 +114,15 @@ class Exec : public testing::Test {
     program_ = {.api_version = "client.authentication.k8s.io/v1", .command = dir_.path() / "sign-in"};
   }
   void script(const std::string& text) {
-    must(write_file(dir_.path() / "sign-in", "#!/bin/sh\necho x >> " + (dir_.path() / "calls").native() + "\n" + text, 0755));
+    must(write_file(dir_.path() / "sign-in", "#!/bin/sh\necho x >> " + (dir_.path() / "calls").native() + "\n" + text,
+                    0755));
   }
   std::size_t calls() const { return read_file(dir_.path() / "calls").value_or("").size() / 2; }
   // Gives what `token` says now.
   static std::string says(std::string_view status) {
     return fmt::format(
-        "printf '%s' '{{\"kind\":\"ExecCredential\",\"apiVersion\":\"client.authentication.k8s.io/v1\",\"status\":{}}}'\n",
+        "printf '%s' "
+        "'{{\"kind\":\"ExecCredential\",\"apiVersion\":\"client.authentication.k8s.io/v1\",\"status\":{}}}'\n",
         status);
   }
   std::unique_ptr<Client> connected() {
@@ -170,7 +174,8 @@ TEST_F(Exec, IsAskedAgainWhenItsTimeIsOver) {
 
 TEST_F(Exec, IsToldOfTheCluster) {
   program_.cluster_info = R"({"server":"https://w"})";
-  script("printf '%s' \"$KUBERNETES_EXEC_INFO\" > " + (dir_.path() / "info").native() + "\n" + says(R"({"token":"one"})"));
+  script("printf '%s' \"$KUBERNETES_EXEC_INFO\" > " + (dir_.path() / "info").native() + "\n" +
+         says(R"({"token":"one"})"));
   EXPECT_EQ(get({}, *connected()), "p");
   EXPECT_EQ(must(read_file(dir_.path() / "info")),
             R"({"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","spec":{"interactive":false,)"

@@ -1,10 +1,9 @@
 // actions/create-github-app-token: a token of an installation of a GitHub App.
-// Rule: GitHub's "Generating a JSON Web Token for a GitHub App" and "Create an installation access token for an app".
+#include "cloud/github_app.h"
 #include "base/text.h"
 #include "ci/actions/actions.h"
 #include "ci/actions/web.h"
 #include "doc/json.h"
-#include "net/jwt.h"
 
 namespace slipway::ci {
 namespace {
@@ -42,17 +41,6 @@ Result<App> app_of(const ActionUse& use) {
   return out;
 }
 
-Result<std::string> app_token(const Ctx& ctx, const ActionUse& use, const App& app) {
-  // Secrets are often one line, with \n where the lines ended.
-  auto pem = replace_all(use.input("private-key"), "\\n", "\n");
-  auto key = net::SigningKey::load(pem);
-  if (!key || key->algorithm() != "RS256")
-    return Fail(Error(Kind::invalid, "private-key: want the RSA key of the app in PEM")
-                    .with_hint("GitHub gives it as a .pem file; keep all of it as a secret"));
-  auto now = std::chrono::system_clock::to_time_t(ctx.clock->wall());
-  return key->sign(doc::print_json(doc::Map{{"iat", now - 60}, {"exp", now + 540}, {"iss", app.id}}));
-}
-
 // permission-issues: write and so on.
 Result<doc::Map> permissions_of(ActionUse& use) {
   doc::Map out;
@@ -81,7 +69,7 @@ void revoke_later(ActionUse& use, const std::string& api, const std::string& tok
 Result<> create_github_app_token(const Ctx& ctx, ActionUse& use) {
   TRY(auto app, app_of(use));
   use.job.add_mask(use.input("private-key"));
-  TRY(auto jwt, app_token(ctx, use, app));
+  TRY(auto jwt, cloud::github_app_jwt({.id = app.id, .key_pem = use.input("private-key")}, ctx.clock->wall()));
   use.job.add_mask(jwt);
   auto place = app.repositories.empty() ? fmt::format("/users/{}/installation", app.owner)
                                         : fmt::format("/repos/{}/{}/installation", app.owner, app.repositories[0]);

@@ -80,7 +80,7 @@ Result<int> diff(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto app, gitops::application_from(*object));
   TRY(auto customizations, gitops::read_customizations(ctx, *client));
   gitops::customize(app, std::move(customizations));
-  TRY(auto objects, rendered_at(ctx, arguments, app, arguments.get("revision")));
+  TRY(auto objects, rendered_at(ctx, arguments, client, app, arguments.get("revision")));
   TRY(auto place, gitops::destination_of(ctx, *client, gitops::Target::of((*object)["spec"]["destination"])));
   There there{place->remote ? *place->remote->client() : *client, "cluster"};
   if (place->remote) {

@@ -152,7 +152,7 @@ Result<int> app_rollback(const Ctx& ctx, const Arguments& arguments, Io& io) {
     return Fail(Error(Kind::not_found, fmt::format("there is no application {}", name)).with_hint("slipway app list"));
   TRY(auto wanted, revision_of(*object, arguments.get("id")));
   TRY(auto app, gitops::application_from(*object));
-  TRY(auto before, rendered_at(inner, arguments, app, wanted));
+  TRY(auto before, rendered_at(inner, arguments, client, app, wanted));
   TRY(auto list, pipelines(inner, *client));
   std::vector<std::pair<Target, Digest>> moves;
   bool known = false;

@@ -7,16 +7,13 @@
 #include "doc/json.h"
 #include "doc/view.h"
 #include "engine/recorder.h"
-#include "kube/kubeconfig.h"
 #include "net/client.h"
 
 namespace slipway::cli {
 namespace {
 
 Result<doc::Value> fetch(const Ctx& ctx, const Arguments& arguments, const std::string& path) {
-  auto file = arguments.has("kubeconfig") ? fs::path(arguments.get("kubeconfig")) : data_dir(arguments) / "kubeconfig";
-  TRY(auto text, read_file(file));
-  TRY(auto config, kube::parse_kubeconfig(text, file.parent_path()));
+  TRY(auto config, kubeconfig_for(arguments));
   net::Client client({.ca_pem = config.ca_pem, .verify = config.verify});
   net::ClientRequest request{.url = config.server + path};
   if (!config.token.empty()) request.headers.set("Authorization", "Bearer " + config.token);

@@ -8,15 +8,9 @@
 #include "base/encode.h"
 #include "base/fd.h"
 #include "base/files.h"
-#include "net/client.h"
 
 namespace slipway::git {
 namespace {
-
-net::Client& client() {
-  static net::Client shared(net::ClientOptions{.user_agent = "git/2.39 (slipway)"});
-  return shared;
-}
 
 Result<Fd> spool_file() {
   Fd fd(::open(fs::temp_directory_path().c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
@@ -51,7 +45,8 @@ Result<> Stream::check(const net::ClientResponse& answer) const {
   const auto& url = session->base;
   if (answer.status == 401)
     return Fail(Error(Kind::denied, fmt::format("{}: the server wants credentials", url))
-                    .with_hint("put them into the URL or the repository's secret"));
+                    .with_hint("a Secret of the namespace argocd with the label argocd.argoproj.io/secret-type: "
+                               "repository holds them"));
   if (answer.status == 403) return fail(Kind::denied, "{}: the server refuses access (403)", url);
   if (answer.status == 404) return fail(Kind::not_found, "{}: no repository here (404)", url);
   if (!answer.ok())
@@ -91,7 +86,7 @@ Result<> Stream::send() {
     if (!r) write_error = r.error();
     return r.has_value();
   };
-  auto answer = client().stream(*session->ctx, std::move(call), sink);
+  auto answer = session->client->stream(*session->ctx, std::move(call), sink);
   if (write_error) return Fail(*write_error);
   if (!answer) return Fail(std::move(answer).error());
   TRY_OK(check(*answer));

@@ -1,6 +1,6 @@
 #pragma once
 // Reaching another repository by URL: libgit2 for folders and http, git itself for ssh (keys, agents and known hosts
-// are the person's own setup).
+// are the person's own setup where nothing else is given).
 #include "git/detail/http_transport.h"
 #include "git/detail/libgit.h"
 
@@ -19,7 +19,7 @@ Result<RemoteUrl> remote_url(const std::string& url);
 // One connection with its callbacks.
 class Connection {
  public:
-  Connection(const Ctx& ctx, const RemoteUrl& url);
+  Connection(const Ctx& ctx, const RemoteUrl& url, const Access& access);
   git_remote_callbacks callbacks();
   // What went wrong, in the best words there are.
   Fail failed(int code) const;
@@ -30,6 +30,7 @@ class Connection {
   std::string name_;
   bool http_;
   HttpSession session_;
+  std::optional<net::Client> own_;  // with certificates or a proxy of its own
   friend int connection_transport(git_transport** out, git_remote* owner, void* self);
 };
 
@@ -41,9 +42,9 @@ Result<PushSpec> parse_push_spec(std::string_view text);
 // A refusal as the Kind that says whether trying again with fresh eyes can help.
 Error rejection(std::string_view ref, std::string_view reason);
 
-Result<> fetch_by_command(const Ctx& ctx, const std::string& url, const fs::path& bare);
+Result<> fetch_by_command(const Ctx& ctx, const std::string& url, const fs::path& bare, const Access& access);
 Result<> push_by_command(const Ctx& ctx, const std::string& url, const fs::path& bare,
-                         const std::vector<std::string>& refspecs);
+                         const std::vector<std::string>& refspecs, const Access& access);
 Result<> push_to_folder(const Ctx& ctx, const Repository& from, const fs::path& from_dir, const fs::path& to,
                         const std::vector<std::string>& refspecs);
 

@@ -47,6 +47,8 @@ class Dispatch {
   // The Secrets that describe clusters: all there are, and one that is made, changed or gone.
   void clusters_listed(const std::vector<kube::Object>& secrets);
   void cluster_event(const kube::Event& event);
+  // A Secret that signs in to repositories: those that it may be about are asked anew.
+  void login_event(const kube::Event& event);
   // Asks whether the cluster answers; its Applications are looked at when that is news.
   void check_cluster(const Ctx& ctx, const Destination& place);
   const Clusters& clusters() const { return clusters_; }

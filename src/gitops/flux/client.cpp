@@ -67,8 +67,7 @@ Result<kube::Kubeconfig> kubeconfig_of(const Ctx& ctx, kube::Client& home, const
     TRY_IN(auto config, found->describe(), by_cloud(*found));
     return config;
   }
-  if (ref["name"].text().empty())
-    return kustomization["spec"]["kubeConfig"].wrong("want secretRef or configMapRef");
+  if (ref["name"].text().empty()) return kustomization["spec"]["kubeConfig"].wrong("want secretRef or configMapRef");
   TRY(auto secret, home.get(ctx, {"v1", "Secret"}, {kustomization.ns(), ref["name"].text()}));
   if (!secret)
     return fail(Kind::not_found, "Secret '{}/{}' of kubeConfig not found", kustomization.ns(), ref["name"].text());

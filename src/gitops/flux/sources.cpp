@@ -32,19 +32,42 @@ Result<std::string> entry_of(const kube::Object& secret, std::string_view key) {
   return text.empty() ? Result<std::string>("") : from_base64(text);
 }
 
-// The URL with what signs in, for who fetches. Never shown.
-Result<std::string> signed_url(const std::string& url, const kube::Object& secret) {
-  if (!secret) return url;
-  TRY(auto user, entry_of(secret, "username"));
-  TRY(auto password, entry_of(secret, "password"));
-  TRY(auto token, entry_of(secret, "bearerToken"));
-  for (auto key : {"identity", "ca.crt", "caFile"})
-    if (secret["data"][key].present())
-      return fail(Kind::invalid, "{}: entry {} is not supported, want username and password", secret.describe(), key);
-  if (user.empty() && !token.empty()) user = "token", password = token;
-  auto pair = cut(url, "://");
-  if (user.empty() || !pair) return url;
-  return fmt::format("{}://{}:{}@{}", pair->first, percent_encode(user), percent_encode(password), pair->second);
+// How a GitRepository's Secret signs in. Rule: Flux's GitRepository, "Secret reference".
+Result<git::Access> access_of(const kube::Object& source, const kube::Object& secret) {
+  git::Access access;
+  if (!secret) return access;
+  for (auto [key, field] : {std::pair("username", &access.user), std::pair("password", &access.password),
+                            std::pair("bearerToken", &access.bearer), std::pair("identity", &access.ssh_key),
+                            std::pair("known_hosts", &access.known_hosts),
+                            std::pair("tls.crt", &access.certificate_pem), std::pair("tls.key", &access.key_pem),
+                            std::pair("caFile", &access.ca_pem), std::pair("ca.crt", &access.ca_pem)}) {
+    TRY_IN(auto text, fmt::format("{} {}", secret.describe(), key), entry_of(secret, key));
+    if (!text.empty()) *field = std::move(text);
+  }
+  auto url = source["spec"]["url"].text();
+  if (url.starts_with("ssh://") || url.starts_with("git+ssh://")) {
+    if (access.ssh_key.empty() || access.known_hosts.empty())
+      return fail(Kind::invalid, "{}: want entries identity and known_hosts for {}", secret.describe(), url);
+    if (!access.password.empty())
+      return fail(Kind::invalid, "{}: an identity with a passphrase (password) is not supported", secret.describe());
+    access.user.clear(), access.bearer.clear();
+  } else {
+    access.ssh_key.clear(), access.known_hosts.clear();
+  }
+  if (access.certificate_pem.empty() != access.key_pem.empty())
+    return fail(Kind::invalid, "{}: want both tls.crt and tls.key, or neither", secret.describe());
+  return access;
+}
+
+struct Place {
+  std::string url;  // of url_apart; as it is for the embedded host, which asks nobody
+  git::Access access;
+};
+Result<Place> place_of(const Ctx& ctx, kube::Client& home, const kube::Object& source) {
+  TRY(auto secret, secret_of(ctx, home, source));
+  TRY(auto access, access_of(source, secret));
+  auto url = source["spec"]["url"].text();
+  return Place{url_apart(url, access), std::move(access)};
 }
 
 struct Stored {
@@ -55,15 +78,10 @@ struct Stored {
 Result<Stored> store_git(const Ctx& ctx, kube::Client& home, Repositories& repositories, const kube::Object& source) {
   auto spec = source["spec"];
   TRY(auto ref, git_ref(spec));
-  TRY(auto url, git_url(ctx, home, source));
-  auto fresh = repositories.refresh(ctx, url);
-  auto opened = fresh ? repositories.open(ctx, url) : Result<git::Repository>(Fail(std::move(fresh).error()));
-  if (!opened) {
-    // Whatever the message quotes is without the password.
-    auto what = replace_all(opened.error().what(), url, spec["url"].text());
-    return Fail(Error(opened.error().kind(), std::move(what)));
-  }
-  TRY(auto commit, opened->resolve(ref.look_up));
+  TRY(auto place, place_of(ctx, home, source));
+  TRY_OK(repositories.refresh(ctx, place.url, &place.access));
+  TRY(auto opened, repositories.open(ctx, place.url));
+  TRY(auto commit, opened.resolve(ref.look_up));
   if (!commit) return fail(Kind::not_found, "{}: no revision {}", spec["url"].text(), ref.look_up);
   auto revision = ref.shown.empty() ? "sha1:" + *commit : fmt::format("{}@sha1:{}", ref.shown, *commit);
   return Stored{spec["url"].text(), revision, "", *commit};
@@ -143,8 +161,8 @@ Result<GitRef> git_ref(doc::View spec) {
 }
 
 Result<std::string> git_url(const Ctx& ctx, kube::Client& home, const kube::Object& source) {
-  TRY(auto secret, secret_of(ctx, home, source));
-  return signed_url(source["spec"]["url"].text(), secret);
+  TRY(auto place, place_of(ctx, home, source));
+  return place.url;
 }
 
 Result<SourceLooked> look_at_source(const Ctx& ctx, kube::Client& home, Repositories& repositories,

@@ -14,8 +14,8 @@ struct GitRef {
 // Errors: invalid (semver ranges are not supported).
 Result<GitRef> git_ref(doc::View spec);
 
-// spec.url of a GitRepository with what its Secret signs in with; never to be shown. Errors: not_found (the Secret),
-// invalid (entries that are not supported).
+// What names the repository of a GitRepository as its own Secret signs in (url_apart). Errors: not_found (the Secret),
+// invalid (entries that are missing or not supported).
 Result<std::string> git_url(const Ctx& ctx, kube::Client& home, const kube::Object& source);
 
 struct SourceLooked {

@@ -17,8 +17,9 @@ inline const kube::Type application_type{"argoproj.io/v1alpha1", "Application"};
 class TestRepositories final : public Repositories {
  public:
   TestRepositories() : folder_(must(TempDir::make("slipway-gitops"))) {}
-  Result<git::Repository> open(const Ctx&, const std::string& url) override {
+  Result<git::Repository> open(const Ctx&, const std::string& named) override {
     ++opened;
+    std::string url(url_of_apart(named));
     if (gone) return fail(Kind::unavailable, "{}: could not be reached", url);
     if (!path_exists(path(url))) return fail(Kind::not_found, "{}: no such repository", url);
     return git::Repository::open(path(url));

@@ -1,0 +1,226 @@
+"""Repositories elsewhere that want a sign-in: Argo CD's Secrets, Flux's Secrets, over HTTP (git http-backend behind
+a password) and over ssh (sshd)."""
+import base64
+import http.server
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from harness import ENV, House, check, folder, get_path, main, need, need_root, run, until, write
+
+ARGO, FLUX = "argocd", "flux-system"
+PASSWORD = "hush-hush-hush"
+
+
+def config_map(name, value):
+    return json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"v": value}})
+
+
+def apply(house, *objects):
+    house.kubectl("apply", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))
+
+
+def secret(name, kind, **fields):
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": ARGO, "labels": {"argocd.argoproj.io/secret-type": kind}}, "stringData": fields}
+
+
+def application(name, url, project="default"):
+    return {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": name, "namespace": ARGO}, "spec": {
+        "project": project, "source": {"repoURL": url, "path": "app", "targetRevision": "main"}, "destination": {"name": "in-cluster", "namespace": name},
+        "syncPolicy": {"automated": {"prune": True, "selfHeal": True}, "syncOptions": ["CreateNamespace=true"]}}}
+
+
+def state(house, name):
+    o = json.loads(house.kubectl("get", "application", name, "-n", ARGO, "-o", "json").stdout)
+    words = "; ".join(c["message"] for c in get_path(o, "status", "conditions") or [])
+    return f"{get_path(o, 'status', 'sync', 'status')} {words}"
+
+
+def reaches(house, name, want, seconds=25):
+    seen = []
+
+    def test():
+        seen[:] = [state(house, name)]
+        return want in seen[0]
+    try:
+        until(test, want, seconds)
+    except Exception as error:
+        check(False, f"{name}: want \"{want}\", is \"{seen and seen[0]}\": {error}")
+
+
+def value(house, name):
+    result = house.kubectl("get", "configmap", "a", "-n", name, "-o", "jsonpath={.data.v}", check_it=False)
+    return result.stdout if result.returncode == 0 else None
+
+
+def repository(root, name, value):
+    """A bare repository with one object in app/."""
+    path, work = os.path.join(root, name + ".git"), os.path.join(root, name)
+    env = {**ENV, "GIT_AUTHOR_NAME": "ada", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "ada", "GIT_COMMITTER_EMAIL": "a@b"}
+    run("git", "init", "-q", "--bare", "-b", "main", path, env=env)
+    run("git", "init", "-q", "-b", "main", work, env=env)
+    write(work, "app/a.yaml", config_map("a", value))
+    run("git", "-C", work, "add", ".", env=env)
+    run("git", "-C", work, "commit", "-q", "-m", "First", env=env)
+    check(run("git", "-C", work, "push", "-q", path, "main", env=env).returncode == 0, "pushed")
+    return path
+
+
+class Web:
+    """git's own HTTP server (http-backend), for whoever has the password."""
+
+    def __init__(self):
+        need("git")
+        root = self.root = folder()
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def log_message(self, *_):
+                pass
+
+            def do_GET(self):
+                want = "Basic " + base64.b64encode(f"ada:{PASSWORD}".encode()).decode()
+                if self.headers.get("Authorization") != want:
+                    self.send_response(401)
+                    self.send_header("WWW-Authenticate", 'Basic realm="git"')
+                    self.send_header("Content-Length", "0")
+                    return self.end_headers()
+                path, _, query = self.path.partition("?")
+                length = int(self.headers.get("Content-Length") or 0)
+                env = {**ENV, "GIT_PROJECT_ROOT": root, "GIT_HTTP_EXPORT_ALL": "1", "PATH_INFO": path, "QUERY_STRING": query, "REQUEST_METHOD": self.command,
+                       "CONTENT_TYPE": self.headers.get("Content-Type") or "", "CONTENT_LENGTH": str(length)}
+                out = subprocess.run(["git", "-c", "safe.directory=*", "http-backend"], input=self.rfile.read(length), stdout=subprocess.PIPE, env=env).stdout
+                head, _, body = out.partition(b"\r\n\r\n")
+                lines = [line.split(": ", 1) for line in head.decode().split("\r\n")]
+                self.send_response(int(next((value for name, value in lines if name == "Status"), "200").split()[0]))
+                for name, value in lines:
+                    if name != "Status":
+                        self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+            do_POST = do_GET
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def close(self):
+        self.server.shutdown()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+def test_a_secret_signs_in(house: House):
+    need("kubectl")
+    web = Web()
+    try:
+        repository(web.root, "private", "1")
+        url = f"{web.url}/private.git"
+        apply(house, application("private", url))
+        reaches(house, "private", "wants credentials")
+        apply(house, secret("private", "repository", url=url, username="ada", password="wrong-password"))
+        # The right one is acted on when it comes, not at the next poll.
+        apply(house, secret("private", "repository", url=url, username="ada", password=PASSWORD))
+        reaches(house, "private", "Synced", 10)
+        check(value(house, "private") == "1", "it came")
+        for text in (open(house.log, errors="replace").read(), house.kubectl("get", "application,event", "-A", "-o", "yaml").stdout):
+            check(PASSWORD not in text, "the password is nowhere to be seen")
+        shown = house.cli("app", "diff", "private")
+        check(shown.returncode == 0, shown.all)
+    finally:
+        web.close()
+
+
+def test_a_prefix_and_a_project(house: House):
+    need("kubectl")
+    web = Web()
+    try:
+        repository(web.root, "of-team", "1")
+        url = f"{web.url}/of-team.git"
+        apply(house, secret("web", "repo-creds", url=f"{web.url}/of", username="ada", password=PASSWORD),
+              {"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject", "metadata": {"name": "team", "namespace": ARGO},
+               "spec": {"sourceRepos": ["*"], "destinations": [{"name": "*", "server": "*", "namespace": "*"}], "clusterResourceWhitelist": [{"group": "*", "kind": "*"}]}},
+              secret("of-team", "repository", url=url, project="team"))
+        apply(house, application("of-team", url, "team"), application("of-others", url))
+        reaches(house, "of-team", "Synced")
+        reaches(house, "of-others", "is one of project 'team' alone")
+        check(value(house, "of-others") is None, "nothing came")
+    finally:
+        web.close()
+
+
+class Sshd:
+    """An ssh server that lets one key read repositories."""
+
+    def __init__(self):
+        need("ssh-keygen", "git")
+        need_root()
+        self.program = shutil.which("sshd", path="/usr/sbin:/usr/bin") or None
+        if not self.program:
+            need("sshd")
+        self.root = folder()
+        os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
+        for name in ("host", "user"):
+            run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", os.path.join(self.root, name))
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            self.port = s.getsockname()[1]
+        self.key = open(os.path.join(self.root, "user")).read()
+        self.known = f"[127.0.0.1]:{self.port} {open(os.path.join(self.root, 'host.pub')).read()}"
+        # Only git, and only below this folder.
+        write(self.root, "git", "#!/bin/sh\nexec git-shell -c \"$SSH_ORIGINAL_COMMAND\"\n")
+        os.chmod(os.path.join(self.root, "git"), 0o755)
+        write(self.root, "keys", f"command=\"{self.root}/git\",restrict {open(os.path.join(self.root, 'user.pub')).read()}")
+        write(self.root, "config", f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {self.root}/host\nAuthorizedKeysFile {self.root}/keys\n"
+              "StrictModes no\nPasswordAuthentication no\nUsePAM no\nPermitRootLogin yes\nPidFile none\nLogLevel VERBOSE\n")
+        self.process = subprocess.Popen([self.program, "-D", "-e", "-f", os.path.join(self.root, "config")], stderr=open(os.path.join(self.root, "log"), "wb"), env=ENV)
+
+        def up():
+            with socket.socket() as s:
+                return s.connect_ex(("127.0.0.1", self.port)) == 0
+        until(up, "sshd listens")
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+def test_ssh_keys_of_argo_and_flux(house: House):
+    need("kubectl")
+    server = Sshd()
+    try:
+        url = f"ssh://root@127.0.0.1:{server.port}{repository(server.root, 'shop', 'by ssh')}"
+        apply(house, secret("ssh", "repository", url=url, sshPrivateKey=server.key), application("by-ssh", url))
+        reaches(house, "by-ssh", "the host's key is not known")
+        apply(house, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-ssh-known-hosts-cm", "namespace": ARGO}, "data": {"ssh_known_hosts": server.known}})
+        house.kubectl("annotate", "application", "by-ssh", "-n", ARGO, "argocd.argoproj.io/refresh=normal")
+        reaches(house, "by-ssh", "Synced")
+        check(value(house, "by-ssh") == "by ssh", "it came by ssh")
+
+        # Flux's own Secret; Argo CD's is not for it.
+        house.kubectl("create", "namespace", FLUX, check_it=False)
+        house.kubectl("create", "namespace", "flux-ssh")
+        source = {"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository", "metadata": {"name": "shop", "namespace": FLUX}, "spec": {"interval": "1s", "url": url, "ref": {"branch": "main"}}}
+        apply(house, source, {"apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization", "metadata": {"name": "shop", "namespace": FLUX},
+                              "spec": {"interval": "1s", "retryInterval": "1s", "prune": True, "path": "app", "targetNamespace": "flux-ssh", "sourceRef": {"kind": "GitRepository", "name": "shop"}}})
+
+        def ready(kind):
+            o = json.loads(house.kubectl("get", kind, "shop", "-n", FLUX, "-o", "json").stdout)
+            c = next((c for c in get_path(o, "status", "conditions") or [] if c["type"] == "Ready"), {})
+            return f"{c.get('status')} {c.get('message')}"
+        until(lambda: ready("gitrepository").startswith("False "), "without a Secret nobody signs in")
+        check(value(house, "flux-ssh") is None, "nothing came")
+        source["spec"]["secretRef"] = {"name": "shop"}
+        apply(house, {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "shop", "namespace": FLUX}, "stringData": {"identity": server.key, "identity.pub": "", "known_hosts": server.known}}, source)
+        until(lambda: value(house, "flux-ssh") == "by ssh", f"Flux's: {ready('gitrepository')}; {ready('kustomization')}", 25)
+        check("BEGIN OPENSSH" not in open(house.log, errors="replace").read(), "no key in the log")
+    finally:
+        server.close()
+
+
+if __name__ == "__main__":
+    main(globals())
