@@ -19,7 +19,8 @@ net::ClientRequest request_of(const GithubApp& app, std::string method, std::str
 Result<std::string> installation_of(const Call& call, const GithubApp& app, std::string_view jwt) {
   if (!app.installation.empty()) return app.installation;
   if (app.owner.empty()) return fail(Kind::invalid, "GitHub App {}: want its installation's id", app.id);
-  TRY(auto found, call.json(request_of(app, "GET", fmt::format("/users/{}/installation", percent_encode(app.owner)), jwt)));
+  TRY(auto found,
+      call.json(request_of(app, "GET", fmt::format("/users/{}/installation", percent_encode(app.owner)), jwt)));
   auto id = doc::View(found)["id"].text();
   if (id.empty()) return fail(Kind::unavailable, "{}: the answer holds no id of an installation", app.api);
   return id;

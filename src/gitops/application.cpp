@@ -147,6 +147,25 @@ Result<> read_ignored(Application& app, doc::View list) {
 
 }  // namespace
 
+doc::Value without_empty(const doc::Value& value) {
+  auto is_empty = [](const doc::Value& v) {
+    return v.is_null() || v == doc::Value("") || v == doc::Value(false) || v == doc::Value(0) ||
+           (v.if_map() != nullptr && v.if_map()->empty()) || (v.if_list() != nullptr && v.if_list()->empty());
+  };
+  if (const auto* map = value.if_map()) {
+    doc::Map kept;
+    for (const auto& [key, member] : *map)
+      if (auto rest = without_empty(member); !is_empty(rest)) kept.set(key, std::move(rest));
+    return kept;
+  }
+  if (const auto* list = value.if_list()) {
+    doc::List kept;
+    for (const auto& item : *list) kept.push_back(without_empty(item));
+    return kept;
+  }
+  return value;
+}
+
 constexpr std::string_view argo_deletion_approved = "argocd.argoproj.io/deletion-approved";
 
 Result<RetrySpec> retry_from(doc::View view) {

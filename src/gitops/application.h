@@ -61,6 +61,7 @@ struct Application {
   bool automated = false, prune = false, self_heal = false, allow_empty = false;
   SyncOptions options;
   doc::Value namespace_metadata;  // syncPolicy.managedNamespaceMetadata: labels and annotations
+  bool manages_namespace() const { return options.create_namespace && !ns.empty() && namespace_metadata.is_map(); }
   RetrySpec retry;
   std::vector<IgnoreDifference> ignore;                  // its own, and what is said for all
   std::shared_ptr<const Customizations> customizations;  // what is said of kinds, null for nothing
@@ -76,6 +77,9 @@ struct Application {
   std::string deletion_approved;                             // when a person agreed to deletions that ask for it
   std::string_view approval = deletion_approved_annotation;  // says so
 };
+
+// Without null, "", false, 0, {} and [] at any depth: what Go's clients write of a field that nobody set.
+doc::Value without_empty(const doc::Value& value);
 
 // Errors: invalid, naming the field (a source that is neither Git nor understood says so, an option that is not known).
 Result<Application> application_from(const kube::Object& object);

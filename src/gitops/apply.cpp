@@ -1,6 +1,7 @@
 // Writing one object, and asking about all of them first.
 #include <algorithm>
 
+#include "base/text.h"
 #include "gitops/detail/operate.h"
 #include "kube/apply.h"
 
@@ -92,10 +93,26 @@ bool brings_namespace(const Work& work, const std::string& ns) {
   return false;
 }
 
+// Whether the namespace has what managedNamespaceMetadata says, and nothing that it said once.
+bool has_metadata(const kube::Object& live, const Application& app) {
+  doc::View metadata(app.namespace_metadata);
+  for (auto part : {"labels", "annotations"})
+    for (const auto& [key, value] : metadata[part].members())
+      if (live["metadata"][part][key].text() != value.text()) return false;
+  if (!metadata.present()) return true;
+  for (const auto& entry : live["metadata"]["managedFields"].items()) {
+    if (entry["manager"].text() != field_manager || entry["operation"].text() != "Apply") continue;
+    for (auto part : {"labels", "annotations"})
+      for (const auto& [field, below] : entry["fieldsV1"]["f:metadata"][fmt::format("f:{}", part)].members())
+        if (field.starts_with("f:") && !metadata[part][field.substr(2)].exists()) return false;
+  }
+  return true;
+}
+
 // Why one object could not be synced, or nothing.
 Result<> check(const Ctx& ctx, Work& work, const Compared& r) {
   auto& client = work.writes();
-  if (auto refusal = work.project.refusal(r.type, r.key.ns); !refusal.empty()) return fail(Kind::denied, "{}", refusal);
+  if (auto refusal = work.project.refusal(r.type, r.key); !refusal.empty()) return fail(Kind::denied, "{}", refusal);
   if (work.app.options.fail_on_shared && !r.shared_with.empty())
     return fail(Kind::denied, "is part of Application {} as well", r.shared_with);
   if (!r.message.empty() && !r.missing && !r.task->options.force) {
@@ -112,7 +129,11 @@ Result<> check(const Ctx& ctx, Work& work, const Compared& r) {
     if (brings(work, r.type) || r.task->options.skip_missing_kind) return {};
     return fail(Kind::not_found, "the cluster knows no {} of {}", r.type.kind, r.type.api_version);
   }
-  auto would = client.apply(ctx, applied_object(work.app, *r.task), writing(true));
+  auto wanted = applied_object(work.app, *r.task);
+  auto would = client.apply(ctx, wanted, writing(true));
+  if (would && r.task->options.validate)
+    if (auto dropped = dropped_fields(wanted, would->value()); !dropped.empty())
+      work.status.conditions.push_back(unknown_fields(*r.task, dropped));
   bool namespace_comes =
       brings_namespace(work, r.key.ns) || (work.app.options.create_namespace && r.key.ns == work.app.ns);
   if (would || (would.error().is(Kind::not_found) && namespace_comes)) return {};
@@ -121,20 +142,26 @@ Result<> check(const Ctx& ctx, Work& work, const Compared& r) {
 
 }  // namespace
 
+AppCondition unknown_fields(const Task& task, const std::vector<std::string>& fields) {
+  return {"UnknownFieldWarning", fmt::format("{} {}: the cluster knows no {} and leaves it out", task.type.kind,
+                                             task.key.str(), join(fields, ", "))};
+}
+
+Result<bool> namespace_differs(const Ctx& ctx, kube::Client& client, const Application& app) {
+  if (!app.manages_namespace()) return false;
+  TRY(auto live, client.get(ctx, namespace_type, {"", app.ns}));
+  return live && !live->deleting() && !has_metadata(*live, app);
+}
+
 Result<Progress> ensure_namespace(const Ctx& ctx, kube::Client& client, const Application& app) {
   if (!app.options.create_namespace || app.ns.empty()) return Progress{};
   TRY(auto live, client.get(ctx, namespace_type, {"", app.ns}));
   if (live && live->deleting()) return Progress{fmt::format("deletion of namespace {}", app.ns), Millis(500)};
-  doc::View metadata(app.namespace_metadata);
+  if (live && has_metadata(*live, app)) return Progress{};
   auto wanted = kube::make_object(namespace_type, {"", app.ns});
-  bool there = static_cast<bool>(live);
-  for (auto part : {"labels", "annotations"}) {
-    for (const auto& [key, value] : metadata[part].members()) {
+  for (auto part : {"labels", "annotations"})
+    for (const auto& [key, value] : doc::View(app.namespace_metadata)[part].members())
       wanted["metadata"][part][key] = value.text();
-      there = there && (*live)["metadata"][part][key].text() == value.text();
-    }
-  }
-  if (there) return Progress{};
   TRY_OK_IN(fmt::format("namespace {}", app.ns), client.apply(ctx, std::move(wanted), writing()));
   return Progress{};
 }
@@ -165,7 +192,7 @@ Result<> check_all(const Ctx& ctx, Work& work) {
   }
   for (const auto& task : work.tasks) {
     if (!task.hook || is_deletion(task.phase)) continue;
-    if (auto refusal = work.project.refusal(task.type, task.key.ns); !refusal.empty() && first)
+    if (auto refusal = work.project.refusal(task.type, task.key); !refusal.empty() && first)
       first = fail(Kind::denied, "hook {}: {}", task.key.name, refusal);
   }
   return first;

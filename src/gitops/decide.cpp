@@ -63,10 +63,12 @@ bool was_in_sync(const Ctx& ctx, const Work& work) {
 }
 
 bool differs(const Work& work) {
-  return std::any_of(work.status.resources.begin(), work.status.resources.end(), [&](const Compared& r) {
-    if (r.extra) return work.app.prune && !r.extraneous && options_of(work.app.options, r.live).prune != Permission::no;
-    return r.state != SyncState::synced;
-  });
+  return work.status.namespace_differs ||
+         std::any_of(work.status.resources.begin(), work.status.resources.end(), [&](const Compared& r) {
+           if (r.extra)
+             return work.app.prune && !r.extraneous && options_of(work.app.options, r.live).prune != Permission::no;
+           return r.state != SyncState::synced;
+         });
 }
 
 // A person's request may bring its own rule; an automatic one has the Application's.
@@ -126,23 +128,25 @@ void finish(const Ctx& ctx, Operation& op, std::string phase, std::string messag
   op.finished_at = rfc3339(ctx.clock->wall());
 }
 
-Decision decide(const Ctx& ctx, Work& work) {
+Result<Decision> decide(const Ctx& ctx, Work& work) {
   auto& op = work.status.operation;
   auto request = work.application["operation"];
   if (request["sync"].present()) {
     start(ctx, work, request.value(), 0);
-    return {Plan::operate, Millis(0), true};
+    return Decision{Plan::operate, Millis(0), true};
   }
   if (op.phase == "Terminating") {
+    TRY_OK(end_hooks(ctx, work, op));
     finish(ctx, op, "Failed", "operation terminated");
-    return {};
+    return Decision{};
   }
   if (op.running()) {
-    if (same_target(work)) return {Plan::operate, Millis(0), false};
+    if (same_target(work)) return Decision{Plan::operate, Millis(0), false};
+    TRY_OK(end_hooks(ctx, work, op));
     // A newer commit is taken at once, also by an operation that is stuck on an older one.
     bool automated = doc::View(op.request)["initiatedBy"]["automated"].bool_or(false);
     start(ctx, work, automated ? automatic(work) : op.request, 0);
-    return {Plan::operate, Millis(0), true};
+    return Decision{Plan::operate, Millis(0), true};
   }
   if (!work.app.automated)
     return op.phase == "Failed" && same_target(work) && doc::View(op.request)["retry"].present()

@@ -206,6 +206,26 @@ TEST(DeletionHooks, ThatCannotBeReadAreWaitedFor) {
   EXPECT_FALSE(is_there(w));
 }
 
+TEST(Deletion, OneThatStandsInItsOwnRepositoryDoesNotWaitForItself) {
+  World w;
+  w.commit(
+      {{"self.yaml",
+        fmt::format("{{apiVersion: argoproj.io/v1alpha1, kind: Application, metadata: {{name: shop, namespace: argocd, "
+                    "finalizers: [resources-finalizer.argocd.argoproj.io]}}, spec: {{project: default, source: "
+                    "{{repoURL: '{}', path: ., targetRevision: main}}, destination: {{server: "
+                    "'https://kubernetes.default.svc', namespace: shop}}, syncPolicy: {{automated: {{}}}}}}}}",
+                    World::url)},
+       {"a.yaml", config_map("a")}});
+  w.application("syncPolicy: {automated: {}}", ", finalizers: [resources-finalizer.argocd.argoproj.io]");
+  auto app = w.look_once();
+  app = w.look_once();
+  EXPECT_EQ(app["status"]["health"]["status"].text(), "Healthy");
+  must(w.person->remove(w.ctx(), application_type, w.key, {}));
+  for (int n = 0; n < 3; ++n) must(w.try_look());
+  EXPECT_FALSE(must(w.person->get(w.ctx(), application_type, w.key)));
+  EXPECT_FALSE(w.has("a"));
+}
+
 TEST(DeletionHooks, HooksOfTheLastSyncGoWithTheObjects) {
   World w;
   w.commit({{"a.yaml", config_map("a")}, {"j.yaml", job("pre", "PreSync")}});

@@ -28,6 +28,9 @@ Result<> place_objects(const Ctx& ctx, kube::Client& client, const Application& 
           status, "ComparisonError",
           fmt::format("{}: the cluster knows no {} of {}", object.name(), object.kind(), object.api_version()));
     bool namespaced = resource ? resource->namespaced : definition == brought.end() || definition->second;
+    if (namespaced && object.ns().empty() && app.ns.empty() && app.front == &argo_front())
+      return fail(Kind::invalid, "Namespace for {} {} is missing: want one there, or in spec.destination",
+                  object.name(), object.kind());
     auto& meta = value["metadata"].map();
     if (namespaced && object.ns().empty()) meta.set("namespace", app.ns.empty() ? "default" : app.ns);
     if (!namespaced) meta.erase("namespace");
@@ -69,6 +72,25 @@ void drop_repeated(std::vector<doc::Value>& objects, AppStatus& status) {
   objects = std::move(kept);
 }
 
+// An operation that is asked for, or runs, may have sync options of its own, instead of the Application's.
+Result<> take_operation(const kube::Object& application, Application& app) {
+  auto running = application["status"]["operationState"];
+  auto sync = application["operation"]["sync"];
+  if (!sync.present() && running["phase"].text() == "Running") sync = running["operation"]["sync"];
+  if (auto own = sync["syncOptions"]; own.present()) {
+    SyncOptions options;
+    TRY(auto list, own.list());
+    for (const auto& item : list) {
+      TRY(auto text, item.str());
+      if (auto read = read_option(options, text); !read) return item.wrong(read.error().what());
+    }
+    app.options = options;
+  }
+  for (auto way : {"hook", "apply"})
+    if (sync["syncStrategy"][way]["force"].bool_or(false)) app.options.force = true;
+  return {};
+}
+
 Unreadable unreadable(std::string type, const Error& error, std::string message) {
   return {std::move(type), std::move(message), error.retryable() ? Millis(5000) : Millis(180000)};
 }
@@ -84,6 +106,9 @@ Result<std::variant<Desired, Unreadable>> read_desired(const Ctx& ctx, const Syn
     if (app.error().is(Kind::cancelled)) return Fail(std::move(app).error());
     return Read(unreadable(front.condition_of(app.error()), app.error(), app.error().what()));
   }
+  if (&front == &argo_front())
+    if (auto taken = take_operation(application, *app); !taken)
+      return Read(Unreadable{"InvalidSpecError", taken.error().what()});
   if (context.customizations && &front == &argo_front()) {
     customize(*app, context.customizations);
     for (const auto& problem : app->customizations->problems()) add_condition(status, "CustomizationWarning", problem);
@@ -119,7 +144,9 @@ Result<std::variant<Desired, Unreadable>> read_desired(const Ctx& ctx, const Syn
         add_condition(status, "RepositoryWarning", "kept as it was known last: " + why);
   TRY(auto objects, (*rendered)->objects->list());
   drop_repeated(objects, status);
-  TRY_OK(place_objects(ctx, context.client, *app, objects, status));
+  auto placed = place_objects(ctx, context.client, *app, objects, status);
+  if (!placed && placed.error().is(Kind::invalid)) return Read(Unreadable{"InvalidSpecError", placed.error().what()});
+  TRY_OK(placed);
   std::vector<std::string> warnings;
   auto tasks = front.tasks(objects, *app, warnings);
   for (auto& warning : warnings) add_condition(status, "HookWarning", std::move(warning));

@@ -13,10 +13,23 @@ constexpr std::string_view former_message = "waiting for the former hook to go";
 
 std::string hook_run(const Operation& op, SyncPhase phase) {
   return is_deletion(phase) ? fmt::format("{}/deletion-{}", op.started_at, op.retries)
-                            : op.started_at + "/" + op.revision();
+                            : fmt::format("{}/{}/{}", op.started_at, op.revision(), to_string(phase));
 }
 
 namespace {
+
+// Argo CD's: what would go by itself stays until its outcome is known.
+constexpr std::string_view hook_finalizer_name = "argocd.argoproj.io/hook-finalizer";
+
+bool goes_by_itself(const doc::Value& object) {
+  doc::View spec = doc::View(object)["spec"];
+  return spec["ttlSecondsAfterFinished"].present() || spec["ttlStrategy"].present();
+}
+
+bool is_held(const kube::Object& live) {
+  auto finalizers = live["metadata"]["finalizers"].items();
+  return std::any_of(finalizers.begin(), finalizers.end(), [](doc::View f) { return f.text() == hook_finalizer_name; });
+}
 
 // A generated name is this run's own, so that a restart finds the object again.
 std::string generated_name(const Task& task, const Operation& op) {
@@ -39,10 +52,27 @@ doc::Value hook_object(const Application& app, const Task& task, const Operation
   }
   auto object = applied_object(app, task);
   object["metadata"]["annotations"][operation_annotation] = hook_run(op, task.phase);
+  if (goes_by_itself(object)) {
+    auto& finalizers = object["metadata"]["finalizers"];
+    if (finalizers.if_list() == nullptr) finalizers = doc::List{};
+    finalizers.list().emplace_back(hook_finalizer_name);
+  }
   return object;
 }
 
+Result<> release_hook(const Ctx& ctx, kube::Client& client, const kube::Object& live) {
+  if (!is_held(live)) return {};
+  auto freed = kube::modify(ctx, client, live.type(), live.key(), {}, [&](doc::Value& object) -> Result<bool> {
+    auto* finalizers = object["metadata"]["finalizers"].if_list();
+    return finalizers != nullptr && std::erase_if(*finalizers, [](const doc::Value& f) {
+                                      return f.if_string() != nullptr && *f.if_string() == hook_finalizer_name;
+                                    }) > 0;
+  });
+  return freed || freed.error().is(Kind::not_found) ? Result<>{} : Result<>(Fail(std::move(freed).error()));
+}
+
 Result<> drop_hook(const Ctx& ctx, kube::Client& client, const kube::Object& live) {
+  TRY_OK(release_hook(ctx, client, live));
   if (live.deleting()) return {};
   auto removed = client.remove(ctx, live.type(), live.key(),
                                {.propagation = kube::RemoveOptions::Propagation::background, .uid = live.uid()});
@@ -78,6 +108,18 @@ Result<std::optional<kube::Object>> live_hook(const Ctx& ctx, Work& work, const 
 
 }  // namespace
 
+Result<> end_hooks(const Ctx& ctx, Work& work, Operation& op) {
+  for (auto& result : op.results) {
+    if (!result.hook || result.outcome != "Running") continue;
+    auto live = work.writes().get(ctx, result.type, result.key);
+    if (!live && !live.error().is(Kind::not_found)) return Fail(std::move(live).error());
+    if (live && *live && (*live)->annotation(operation_annotation).starts_with(op.started_at + "/"))
+      TRY_OK(drop_hook(ctx, work.writes(), **live));
+    result.outcome = "Failed", result.message = "terminated";
+  }
+  return {};
+}
+
 Result<HookState> run_hook(const Ctx& ctx, Work& work, Operation& op, const Task& task) {
   auto object = hook_object(work.app, task, op);
   auto& result = result_of(op, task.type, {task.key.ns, object.str_at({"metadata", "name"})}, task.phase);
@@ -92,7 +134,14 @@ Result<HookState> run_hook(const Ctx& ctx, Work& work, Operation& op, const Task
     return Fail(std::move(live).error().in(fmt::format("hook {}", task.key.name)));
   }
   if (!*live) return HookState::running;
-  auto health = health_of(ctx, work.app, **live);
+  // How it came out, also when it is on its way out already.
+  auto seen = **live;
+  if (is_held(seen) && seen.deleting()) {
+    auto kept = seen.value();
+    kept["metadata"].map().erase("deletionTimestamp");
+    seen = kube::Object(std::move(kept));
+  }
+  auto health = health_of(ctx, work.app, seen);
   if (health && health->health != Health::healthy && health->health != Health::degraded &&
       health->health != Health::unknown) {
     result.outcome = "Running", result.message = health->message;
@@ -105,6 +154,9 @@ Result<HookState> run_hook(const Ctx& ctx, Work& work, Operation& op, const Task
     // How it came out is on disk before the evidence goes.
     TRY_OK(record(ctx, work, Recorded::outcome));
     TRY_OK(drop_hook(ctx, work.writes(), **live));
+  } else if (is_held(**live)) {
+    TRY_OK(record(ctx, work, Recorded::outcome));
+    TRY_OK(release_hook(ctx, work.writes(), **live));
   }
   return good ? HookState::done : HookState::failed;
 }

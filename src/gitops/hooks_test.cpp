@@ -66,6 +66,75 @@ TEST(Hooks, PhasesRunInOrder) {
   EXPECT_EQ(app["status"]["sync"]["status"].text(), "Synced");
 }
 
+TEST(Hooks, OneOfTwoPhasesRunsTwice) {
+  World w;
+  w.commit({{"both.yaml", job("both", "PreSync,PostSync")}, {"a.yaml", config_map("a")}});
+  w.application();
+  w.look_once();
+  auto first = w.live(job_type, "both")->uid();
+  end_job(w, "both");
+  auto app = w.look_once();
+  EXPECT_EQ(message_of(app), "waiting for completion of hook Job/both");
+  EXPECT_NE(w.live(job_type, "both")->uid(), first);
+  end_job(w, "both");
+  EXPECT_EQ(phase_of(w.look_once()), "Succeeded");
+}
+
+TEST(Hooks, TheOthersOfAWaveEndBeforeOneThatFailedEndsAll) {
+  World w;
+  w.commit({{"quick.yaml", job("quick", "PreSync")}, {"slow.yaml", job("slow", "PreSync", "HookSucceeded")}});
+  w.application("syncPolicy: {}");
+  w.request();
+  w.look_once();
+  end_job(w, "quick", "Failed");
+  auto app = w.look_once();
+  EXPECT_EQ(phase_of(app) + ": " + message_of(app), "Running: waiting for completion of hook Job/slow");
+  end_job(w, "slow");
+  app = w.look_once();
+  EXPECT_EQ(phase_of(app) + ": " + message_of(app), "Failed: PreSync hook quick failed");
+  EXPECT_EQ(hook_result(app, "slow"), "PreSync Succeeded PreSync");
+  EXPECT_FALSE(w.live(job_type, "slow"));
+}
+
+TEST(Hooks, ToTerminateEndsThoseThatRun) {
+  World w;
+  w.commit({{"pre.yaml", job("pre", "PreSync")}});
+  w.application("syncPolicy: {}");
+  w.request();
+  w.look_once();
+  w.merge(application_type, w.key, "{status: {operationState: {phase: Terminating}}}");
+  auto app = w.look_once();
+  EXPECT_EQ(phase_of(app), "Failed");
+  EXPECT_EQ(hook_result(app, "pre"), "PreSync Failed PreSync");
+  EXPECT_FALSE(w.live(job_type, "pre"));
+}
+
+TEST(Hooks, AreSkippedWhereTheStrategyIsToApply) {
+  World w;
+  w.commit({{"pre.yaml", job("pre", "PreSync")}, {"a.yaml", config_map("a")}});
+  w.application("syncPolicy: {}");
+  w.request("{syncStrategy: {apply: {}}}");
+  EXPECT_EQ(phase_of(w.look_once()), "Succeeded");
+  EXPECT_FALSE(w.live(job_type, "pre"));
+}
+
+// A Job that goes as soon as it is done is kept until somebody has seen how it came out.
+TEST(Hooks, OneThatGoesByItselfIsHeld) {
+  World w;
+  auto text = replace_all(job("pre", "PreSync"), "spec: {template", "spec: {ttlSecondsAfterFinished: 0, template");
+  w.commit({{"pre.yaml", text}, {"a.yaml", config_map("a")}});
+  w.application();
+  w.look_once();
+  auto held = w.live(job_type, "pre");
+  ASSERT_TRUE(held);
+  EXPECT_EQ((*held)["metadata"]["finalizers"][0].text(), "argocd.argoproj.io/hook-finalizer");
+  end_job(w, "pre");
+  must(w.person->remove(w.ctx(), job_type, {"shop", "pre"}, {}));  // as its time is over
+  ASSERT_TRUE(w.live(job_type, "pre")->deleting());
+  EXPECT_EQ(phase_of(w.look_once()), "Succeeded");
+  EXPECT_FALSE(w.live(job_type, "pre"));
+}
+
 TEST(Hooks, TheNextOperationRunsThemAgain) {
   World w;
   w.commit({{"pre.yaml", job("pre", "PreSync")}, {"a.yaml", config_map("a")}});

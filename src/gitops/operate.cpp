@@ -36,9 +36,10 @@ Result<Progress> heal(const Ctx& ctx, Work& work) {
     progress.waiting = std::move(why);
   };
   bool differs = std::any_of(work.status.resources.begin(), work.status.resources.end(), out_of_sync);
-  if (!differs) return progress;
+  if (!differs && !work.status.namespace_differs) return progress;
   TRY(progress, ensure_namespace(ctx, work.writes(), work.app));
   if (!progress.done()) return progress;
+  work.status.namespace_differs = false;
   for (auto& r : work.status.resources) {
     if (!out_of_sync(r) || r.task == nullptr) continue;
     auto pause = work.context.pacer.ask(work.app.key.str() + "|" + r.task->id());
@@ -46,7 +47,7 @@ Result<Progress> heal(const Ctx& ctx, Work& work) {
       wait("healing back-off", pause);
       continue;
     }
-    auto refusal = work.project.refusal(r.type, r.key.ns);
+    auto refusal = work.project.refusal(r.type, r.key);
     auto applied = refusal.empty() ? apply_task(ctx, work.writes(), work.app, *r.task, r.live)
                                    : Result<kube::Object>(fail(Kind::denied, "{}", refusal));
     if (!applied) {
@@ -67,18 +68,6 @@ Result<Progress> heal(const Ctx& ctx, Work& work) {
     now_synced(ctx, work, r, *std::move(applied));
   }
   return progress;
-}
-
-bool selected(const Operation& op, const Task& task) {
-  if (!op.selective()) return true;
-  if (task.hook) return false;
-  for (const auto& want : op.sync()["resources"].items()) {
-    auto ns = want["namespace"].text();
-    if (want["group"].text() == task.type.group() && want["kind"].text() == task.type.kind &&
-        want["name"].text() == task.key.name && (ns.empty() || ns == task.key.ns))
-      return true;
-  }
-  return false;
 }
 
 constexpr std::string_view definition_kind = "CustomResourceDefinition";
@@ -135,18 +124,22 @@ Result<Progress> advance(const Ctx& ctx, Work& work) {
   for (std::size_t i = 0; i < steps.size(); ++i) {
     bool gated = i + 1 < steps.size() && !op.selective();
     Progress progress;
+    std::string failed, running;
     for (const auto* task : steps[i].tasks) {
-      if (!selected(op, *task)) continue;
+      if (task->hook ? op.selective() || op.without_hooks() : !selected(op, task->type, task->key)) continue;
       if (!task->hook) {
         TRY_OK(advance_object(ctx, work, *task, gated, progress));
         continue;
       }
       TRY(auto state, run_hook(ctx, work, op, *task));
-      if (state == HookState::failed)
-        return fail(Kind::invalid, "{} hook {} failed", to_string(task->phase), task->key.name);
-      if (state == HookState::running && progress.done())
-        progress.waiting = fmt::format("completion of hook {}/{}", task->type.kind, task->key.name);
+      if (state == HookState::failed && failed.empty())
+        failed = fmt::format("{} hook {} failed", to_string(task->phase), task->key.name);
+      if (state == HookState::running && running.empty())
+        running = fmt::format("completion of hook {}/{}", task->type.kind, task->key.name);
     }
+    // One that failed ends the operation when the others of its wave have ended.
+    if (!failed.empty() && running.empty()) return fail(Kind::invalid, "{}", failed);
+    if (!running.empty() && progress.done()) progress.waiting = running;
     if (!progress.done()) return progress;
   }
   return Progress{};
@@ -157,7 +150,7 @@ Result<std::optional<Millis>> fail_operation(const Ctx& ctx, Work& work) {
   auto& op = work.status.operation;
   bool running = false;
   for (const auto& task : work.tasks) {
-    if (!task.hook || task.phase != SyncPhase::sync_fail || op.selective()) continue;
+    if (!task.hook || task.phase != SyncPhase::sync_fail || op.selective() || op.without_hooks()) continue;
     auto state = run_hook(ctx, work, op, task);
     if (!state && (may_pass(state.error()) || state.error().is(Kind::cancelled))) return Fail(std::move(state).error());
     if (!state) {
@@ -194,21 +187,48 @@ void remember(Work& work) {
     status.history.erase(status.history.begin());
 }
 
-// What a request cannot have here.
-Result<> check_request(const Work& work) {
+// Each revision that was asked for is what its source names now.
+Result<> check_revisions(const Ctx& ctx, const Work& work) {
   const auto& op = work.status.operation;
-  auto sync = op.sync();
-  auto pinned = sync["revision"].text();
-  if (!pinned.empty() && !op.revision().starts_with(pinned) && pinned != work.app.sources.front().target_revision)
+  auto many = op.sync()["revisions"].items();
+  if (many.empty()) many.push_back(op.sync()["revision"]);
+  for (std::size_t n = 0; n < many.size() && n < work.app.sources.size(); ++n) {
+    const auto& source = work.app.sources[n];
+    auto asked = many[n].text();
+    auto there = n < op.revisions.size() ? op.revisions[n] : "";
+    if (asked.empty() || there.starts_with(asked) || asked == source.target_revision) continue;
+    auto named = work.context.renderer.resolve(ctx, source.repo_url, asked);
+    if (named && *named == there) continue;
     return fail(Kind::invalid, "revision {} was asked for and {} is what {} names; a rollback is a commit in Git",
-                pinned, op.revision().substr(0, 12), work.app.sources.front().target_revision);
-  for (auto key : {"source", "sources", "manifests", "syncOptions"})
-    if (sync[key].present())
-      return sync[key].wrong("this field of an operation is not supported: change the Application instead");
-  if (sync["syncStrategy"]["hook"]["force"].bool_or(false) || sync["syncStrategy"]["apply"]["force"].bool_or(false))
-    return sync["syncStrategy"].wrong(
-        "force is not supported for a whole Application: give the object the sync option Force=true");
+                asked, there.substr(0, 12), source.target_revision);
+  }
   return {};
+}
+
+// What a request cannot have here.
+Result<> check_request(const Ctx& ctx, const Work& work) {
+  auto sync = work.status.operation.sync();
+  TRY_OK(check_revisions(ctx, work));
+  if (sync["manifests"].present())
+    return sync["manifests"].wrong("this field of an operation is not supported: change the Application instead");
+  // Argo CD's clients send what the Application says.
+  auto spec = work.application["spec"];
+  for (auto key : {"source", "sources"})
+    if (sync[key].present() && !(without_empty(sync[key].value()) == without_empty(spec[key].value())))
+      return sync[key].wrong("is not what the Application says: another source is not synced, change spec instead");
+  return {};
+}
+
+// Nothing was written: what would have been.
+void list_dry_run(Work& work) {
+  auto& op = work.status.operation;
+  for (const auto& r : work.status.resources) {
+    if (!selected(op, r.type, r.key) || (!r.extra && r.state == SyncState::synced)) continue;
+    auto& result = result_of(op, r.type, r.key, r.task != nullptr ? r.task->phase : SyncPhase::sync);
+    result.outcome = "Succeeded";
+    result.status = r.extra ? (op.sync()["prune"].bool_or(false) ? "Pruned" : "PruneSkipped") : "Synced";
+    result.message = r.extra ? "pruned (dry run)" : r.missing ? "created (dry run)" : "configured (dry run)";
+  }
 }
 
 Result<std::optional<Millis>> run_operation(const Ctx& ctx, Work& work) {
@@ -224,14 +244,17 @@ Result<std::optional<Millis>> run_operation(const Ctx& ctx, Work& work) {
     if (!dry_run) {
       TRY(auto home, ensure_namespace(ctx, work.writes(), work.app));
       if (!home.done()) return home;
+      work.status.namespace_differs = false;
     }
     if (op.results.empty()) TRY_OK(check_all(ctx, work));
-    if (dry_run) return Progress{};
+    if (dry_run) {
+      list_dry_run(work);
+      return Progress{};
+    }
     TRY(auto progress, advance(ctx, work));
     if (!progress.done()) return progress;
-    if (op.selective()) return progress;
     TRY(auto pruned, prune(ctx, work));
-    return pruned.done() ? await_health(ctx, work) : pruned;
+    return pruned.done() && !op.selective() ? await_health(ctx, work) : pruned;
   };
   auto progress = step();
   if (!progress) {
@@ -264,6 +287,17 @@ Result<> act_as(const Ctx& ctx, Work& work) {
 }
 
 }  // namespace
+
+bool selected(const Operation& op, const kube::Type& type, const kube::Key& key) {
+  if (!op.selective()) return true;
+  for (const auto& want : op.sync()["resources"].items()) {
+    auto ns = want["namespace"].text();
+    if (want["group"].text() == type.group() && want["kind"].text() == type.kind && want["name"].text() == key.name &&
+        (ns.empty() || ns == key.ns))
+      return true;
+  }
+  return false;
+}
 
 TaskResult& result_of(Operation& op, const kube::Type& type, const kube::Key& key, SyncPhase phase) {
   for (auto& result : op.results)
@@ -301,11 +335,11 @@ Result<> record(const Ctx& ctx, Work& work, Recorded what) {
 }
 
 Result<std::optional<Millis>> operate(const Ctx& ctx, Work& work) {
-  auto decision = decide(ctx, work);
+  TRY(auto decision, decide(ctx, work));
   if (decision.plan == Plan::wait) return std::optional(decision.wait);
   if (decision.plan == Plan::nothing) return std::optional<Millis>();
   if (decision.started) {
-    if (auto asked = check_request(work); !asked) {
+    if (auto asked = check_request(ctx, work); !asked) {
       finish(ctx, work.status.operation, "Error", asked.error().what());
       return std::optional<Millis>();
     }

@@ -25,6 +25,41 @@ TEST(CreateNamespace, MakesTheDestinationWithItsMetadata) {
   EXPECT_TRUE(w.live(config, "a", "fresh"));
 }
 
+constexpr std::string_view managed =
+    "syncPolicy: {{automated: {{prune: true, selfHeal: true}}, syncOptions: [CreateNamespace=true], "
+    "managedNamespaceMetadata: {}}}";
+
+// It stood among the objects before: everything that others put there would go with it.
+TEST(CreateNamespace, WhatIsManagedIsNeverPruned) {
+  World w;
+  w.commit({{"n.yaml", "{apiVersion: v1, kind: Namespace, metadata: {name: shop}}"}, {"a.yaml", config_map("a")}});
+  w.application(fmt::format(managed, "{labels: {team: a}}"));
+  w.look_once();
+  auto before = w.live({"v1", "Namespace"}, "shop", "")->uid();
+  w.commit({{"n.yaml", std::nullopt}});
+  auto app = w.look_once();
+  app = w.look_once();
+  EXPECT_EQ(app["status"]["sync"]["status"].text(), "Synced");
+  auto live = w.live({"v1", "Namespace"}, "shop", "");
+  ASSERT_TRUE(live && !live->deleting());
+  EXPECT_EQ(live->uid(), before);
+}
+
+TEST(CreateNamespace, ItsMetadataFollowsGitAndIsHealed) {
+  World w;
+  w.commit({{"a.yaml", config_map("a")}});
+  w.application(fmt::format(managed, "{labels: {team: a, old: x}}"));
+  w.look_once();
+  w.application(fmt::format(managed, "{labels: {team: b}}"));
+  auto app = w.look_once();
+  EXPECT_EQ(app["status"]["sync"]["status"].text(), "Synced");
+  auto label = [&](std::string_view name) { return w.live({"v1", "Namespace"}, "shop", "")->label(name); };
+  EXPECT_EQ(label("team") + "," + label("old"), "b,");
+  w.merge({"v1", "Namespace"}, {"", "shop"}, "{metadata: {labels: {team: hand, other: stays}}}");
+  w.look_once();
+  EXPECT_EQ(label("team") + "," + label("other"), "b,stays");
+}
+
 TEST(CreateNamespace, IsNotMadeUnlessAsked) {
   World w;
   w.commit({{"a.yaml", config_map("a")}});
@@ -249,6 +284,28 @@ INSTANTIATE_TEST_SUITE_P(Prune, DeleteBudgets,
                          })),
                          [](const auto& param) { return std::string(param.param.name); });
 
+TEST(Prune, WhatWaitsToGoIsInTheResult) {
+  World w;
+  w.commit(
+      {{"a.yaml", config_map("a")},
+       {"slow.yaml",
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: slow, finalizers: [example.org/held]}, data: {v: x}}"}});
+  w.application("syncPolicy: {}");
+  w.request();
+  w.look_once();
+  w.commit({{"slow.yaml", std::nullopt}});
+  w.request("{prune: true}");
+  auto result = [](const kube::Object& app) {
+    for (const auto& r : app["status"]["operationState"]["syncResult"]["resources"].items())
+      if (r["name"].text() == "slow") return r["status"].text() + " " + r["hookPhase"].text();
+    return std::string("none");
+  };
+  EXPECT_EQ(result(w.look_once()), "Pruned Running");
+  w.merge({"v1", "ConfigMap"}, {"shop", "slow"}, "{metadata: {finalizers: null}}");
+  auto app = w.look_once();
+  EXPECT_EQ(phase_of(app) + " " + result(app), "Succeeded Pruned Succeeded");
+}
+
 TEST(Prune, GoesWaveByWaveFromTheLast) {
   World w;
   w.commit({{"a.yaml", config_map("first", "1", wave(-1))},
@@ -412,6 +469,8 @@ TEST(Request, OfADryRunWritesNothing) {
   w.request("{dryRun: true}");
   auto app = w.look_once();
   EXPECT_EQ(message_of(app), "successfully synced (dry run)");
+  auto would = app["status"]["operationState"]["syncResult"]["resources"][0];
+  EXPECT_EQ(would["name"].text() + " " + would["message"].text(), "a created (dry run)");
   EXPECT_FALSE(w.has("a"));
   w.commit({{"s.yaml", "{apiVersion: v1, kind: Service, metadata: {name: s}, spec: {ports: [{port: 99999}]}}"}});
   w.request("{dryRun: true}");
@@ -425,13 +484,12 @@ TEST(Request, WhatIsNotSupportedIsRefusedByName) {
   w.application("syncPolicy: {}");
   struct {
     std::string sync, message;
-  } cases[] = {
-      {fmt::format("{{revision: {}}}", first),
-       fmt::format("revision {} was asked for and {} is what main names; a rollback is a commit in Git", first,
-                   second.substr(0, 12))},
-      {"{manifests: [x]}", ".sync.manifests: this field of an operation is not supported"},
-      {"{source: {path: b}}", ".sync.source: this field of an operation is not supported"},
-      {"{syncStrategy: {apply: {force: true}}}", ".sync.syncStrategy: force is not supported for a whole Application"}};
+  } cases[] = {{fmt::format("{{revision: {}}}", first),
+                fmt::format("revision {} was asked for and {} is what main names; a rollback is a commit in Git", first,
+                            second.substr(0, 12))},
+               {"{manifests: [x]}", ".sync.manifests: this field of an operation is not supported"},
+               {"{source: {path: b}}", ".sync.source: is not what the Application says"},
+               {"{syncOptions: [CreateNamespase=true]}", "CreateNamespase"}};
   for (const auto& c : cases) {
     w.request(c.sync);
     auto app = w.look_once();
@@ -441,6 +499,61 @@ TEST(Request, WhatIsNotSupportedIsRefusedByName) {
     EXPECT_FALSE(w.has("a"));
   }
   w.request(fmt::format("{{revision: {}}}", second));
+  EXPECT_EQ(phase_of(w.look_once()), "Succeeded");
+}
+
+// As Argo CD's clients write it: the source as the Application has it, with the fields that nobody set.
+TEST(Request, MaySayWhatTheApplicationSays) {
+  World w;
+  w.commit({{"a.yaml", config_map("a")}});
+  w.application("syncPolicy: {}");
+  w.request(
+      fmt::format("{{revision: HEAD, source: {{repoURL: '{}', path: ., targetRevision: main, chart: '', directory: "
+                  "{{recurse: false, jsonnet: {{}}}}}}, syncStrategy: {{hook: {{}}}}}}",
+                  World::url));
+  EXPECT_EQ(phase_of(w.look_once()), "Succeeded");
+  EXPECT_TRUE(w.has("a"));
+}
+
+TEST(Request, OptionsOfTheOperationTakeThePlaceOfTheApplications) {
+  World w;
+  w.commit({{"a.yaml", config_map("a")}});
+  w.application(
+      "destination: {server: 'https://kubernetes.default.svc', namespace: fresh}\nsyncPolicy: {syncOptions: "
+      "[Validate=false]}");
+  w.request("{syncOptions: [CreateNamespace=true]}");
+  EXPECT_EQ(phase_of(w.look_once()), "Succeeded");
+  EXPECT_TRUE(w.live({"v1", "Namespace"}, "fresh", ""));
+  EXPECT_TRUE(w.live({"v1", "ConfigMap"}, "a", "fresh"));
+}
+
+TEST(Request, OfSomeObjectsPrunesThemAlone) {
+  World w;
+  w.commit({{"a.yaml", config_map("a")}, {"b.yaml", config_map("b")}, {"c.yaml", config_map("c")}});
+  w.application("syncPolicy: {}");
+  w.request();
+  w.look_once();
+  w.commit({{"a.yaml", std::nullopt}, {"b.yaml", std::nullopt}});
+  w.request("{prune: true, resources: [{kind: ConfigMap, name: a}]}");
+  auto app = w.look_once();
+  EXPECT_EQ(phase_of(app), "Succeeded");
+  EXPECT_FALSE(w.has("a"));
+  EXPECT_TRUE(w.has("b"));
+  EXPECT_EQ(app["status"]["operationState"]["syncResult"]["resources"][0]["status"].text(), "Pruned");
+  EXPECT_EQ(app["status"]["operationState"]["syncResult"]["resources"].items().size(), 1U);
+}
+
+TEST(Request, EachRevisionIsWhatItsSourceNames) {
+  World w;
+  auto first = w.commit({{"a/a.yaml", config_map("a")}});
+  auto second = w.commit({{"b/b.yaml", config_map("b")}});
+  w.application(
+      fmt::format("syncPolicy: {{}}\nsources: [{{repoURL: '{0}', path: a, targetRevision: main}}, {{repoURL: "
+                  "'{0}', path: b, targetRevision: main}}]",
+                  World::url));
+  w.request(fmt::format("{{revisions: [{}, {}]}}", second, first));
+  EXPECT_NE(message_of(w.look_once()).find("revision " + first + " was asked for"), std::string::npos);
+  w.request(fmt::format("{{revisions: [HEAD, {}]}}", second));
   EXPECT_EQ(phase_of(w.look_once()), "Succeeded");
 }
 

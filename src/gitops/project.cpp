@@ -29,9 +29,14 @@ bool permitted(const std::vector<std::string>& patterns, std::string_view text) 
   return allowed;
 }
 
-bool lists_kind(doc::View list, const kube::Type& type) {
-  for (const auto& entry : list.items())
-    if (fits(entry["group"].text(), type.group()) && fits(entry["kind"].text(), type.kind)) return true;
+// Entries for cluster-scoped kinds may name objects as well.
+bool lists_kind(doc::View list, const kube::Type& type, const std::string& name = "") {
+  for (const auto& entry : list.items()) {
+    auto named = entry["name"].text();
+    if (fits(entry["group"].text(), type.group()) && fits(entry["kind"].text(), type.kind) &&
+        (named.empty() || fits(named, name)))
+      return true;
+  }
   return false;
 }
 
@@ -79,6 +84,12 @@ bool Project::permits_namespace(std::string_view ns) const {
 
 Result<> Project::check(const Application& app) const {
   if (!object_) return {};
+  // Who demands signatures must not get what nobody looked at.
+  for (auto key : {"signatureKeys", "sourceIntegrity"})
+    if (auto demand = object_["spec"][key]; !demand.items().empty() || !demand.members().empty())
+      return fail(Kind::denied,
+                  "project '{}' demands signed commits ({}), and signatures of commits are not verified here", name_,
+                  key);
   std::vector<std::string> namespaces;
   for (const auto& item : object_["spec"]["sourceNamespaces"].items()) namespaces.push_back(item.text());
   if (app.key.ns != home_namespace && !permitted(namespaces, app.key.ns))
@@ -98,15 +109,16 @@ Result<> Project::check_source(const std::string& url) const {
   return fail(Kind::denied, "application repo {} is not permitted in project '{}'", url, name_);
 }
 
-std::string Project::refusal(const kube::Type& type, const std::string& ns) const {
+std::string Project::refusal(const kube::Type& type, const kube::Key& key) const {
+  const auto& ns = key.ns;
   if (auto outside = place_.refusal(type.kind, ns); !outside.empty()) return outside;
   if (!object_) return "";
   auto spec = object_["spec"];
   auto what = type.group().empty() ? type.kind : type.group() + "/" + type.kind;
   if (ns.empty()) {
     // No list permits no cluster-scoped kind at all.
-    bool allowed =
-        lists_kind(spec["clusterResourceWhitelist"], type) && !lists_kind(spec["clusterResourceBlacklist"], type);
+    bool allowed = lists_kind(spec["clusterResourceWhitelist"], type, key.name) &&
+                   !lists_kind(spec["clusterResourceBlacklist"], type, key.name);
     return allowed ? "" : fmt::format("cluster-scoped kind {} is not permitted in project '{}'", what, name_);
   }
   auto white = spec["namespaceResourceWhitelist"];

@@ -17,8 +17,8 @@ class Project {
   Result<> check(const Application& app) const;
   // Whether this repository, or file, may be read. Errors: denied.
   Result<> check_source(const std::string& url) const;
-  // Whether an object of this type may be put into this namespace ("" for cluster-scoped): "" or why not.
-  std::string refusal(const kube::Type& type, const std::string& ns) const;
+  // Whether an object of this type and key (namespace "" for cluster-scoped) may be put there: "" or why not.
+  std::string refusal(const kube::Type& type, const kube::Key& key) const;
   // As whom a sync writes to this destination (destinationServiceAccounts): a user's name, "" for ourselves. Errors:
   // denied (the project has such accounts and none for it), invalid (no name of one).
   Result<std::string> acting_user(const Ctx& ctx, kube::Client& home, const Application& app) const;

@@ -81,6 +81,30 @@ TEST(Project, ApplicationsElsewhereNeedItsLeave) {
   EXPECT_EQ(w.live({"v1", "ConfigMap"}, "a")->annotation(tracking_annotation), "team_shop:/ConfigMap:shop/a");
 }
 
+TEST(Project, ClusterScopedObjectsMayBeNamed) {
+  World w;
+  w.commit({{"ok.yaml", "{apiVersion: v1, kind: Namespace, metadata: {name: team-a}}"},
+            {"no.yaml", "{apiVersion: v1, kind: Namespace, metadata: {name: kube-evil}}"}});
+  project(w,
+          "{sourceRepos: ['*'], " HERE ", clusterResourceWhitelist: [{group: '', kind: Namespace, name: 'team-*'}]}");
+  w.application();
+  auto app = w.look_once();
+  EXPECT_EQ(phase_of(app), "Failed");
+  std::string refused;
+  for (const auto& r : app["status"]["resources"].items())
+    if (r["status"].text() == "Unknown") refused += r["name"].text() + " ";
+  EXPECT_EQ(refused, "kube-evil ");
+}
+
+TEST(Project, WhoDemandsSignaturesGetsNothingUnsigned) {
+  World w;
+  w.commit({{"a.yaml", config_map("a")}});
+  project(w, "{sourceRepos: ['*'], " HERE ", signatureKeys: [{keyID: 4AEE18F83AFDEB23}]}");
+  w.application();
+  EXPECT_TRUE(conditions_of(w.look_once()).contains("InvalidSpecError: project 'default' demands signed commits"));
+  EXPECT_FALSE(w.has("a"));
+}
+
 TEST(Project, ForbiddenKindsAreNeverAppliedAndFailTheSync) {
   World w;
   w.commit({{"a.yaml", config_map("a")},

@@ -31,12 +31,14 @@ bool deleted_before(const kube::Object& a, const kube::Object& b) {
 }
 
 Result<std::string> remove_waves(const Ctx& ctx, kube::Client& client, std::vector<kube::Object> objects,
-                                 kube::RemoveOptions::Propagation propagation, std::set<std::string>& gone) {
+                                 kube::RemoveOptions::Propagation propagation, std::set<std::string>& gone,
+                                 std::set<std::string>& asked) {
   std::stable_sort(objects.begin(), objects.end(), deleted_before);
   std::string waiting;
   for (std::size_t i = 0; i < objects.size(); ++i) {
     if (!waiting.empty() && wave_of(objects[i]) != wave_of(objects[i - 1])) break;
     TRY(auto still, remove_one(ctx, client, objects[i], propagation));
+    asked.insert(objects[i].uid());
     if (still && waiting.empty()) waiting = fmt::format("deletion of {}/{}", objects[i].kind(), objects[i].name());
     if (!still) gone.insert(objects[i].uid());
   }
@@ -51,7 +53,7 @@ Result<Progress> prune(const Ctx& ctx, Work& work) {
   std::vector<kube::Object> objects;
   std::string consent;
   for (auto& r : status.resources) {
-    if (!r.extra) continue;
+    if (!r.extra || (op.running() && !selected(op, r.type, r.key))) continue;
     auto permission = options_of(work.app.options, r.live).prune;
     if (!wanted || permission == Permission::no) {
       if (op.running()) {
@@ -89,17 +91,19 @@ Result<Progress> prune(const Ctx& ctx, Work& work) {
     status.conditions.push_back({"DeletionWarning", "waiting for " + asked});
     return Progress{asked};
   }
-  std::set<std::string> gone;  // uids
-  TRY(auto waiting, remove_waves(ctx, work.writes(), objects, work.app.options.propagation, gone));
+  std::set<std::string> gone, asked;  // uids
+  TRY(auto waiting, remove_waves(ctx, work.writes(), objects, work.app.options.propagation, gone, asked));
   for (const auto& object : objects) {
+    if (op.running() && asked.contains(object.uid())) {
+      auto& result = result_of(op, object.type(), object.key(), SyncPhase::sync);
+      result.status = "Pruned", result.message = "pruned";
+      result.outcome = gone.contains(object.uid()) ? "Succeeded" : "Running";  // the operation ends when it is gone
+    }
     if (!gone.contains(object.uid())) continue;
     LOG(info, "gitops.pruned", {"app", work.app.key.name}, {"object", object.describe()});
     std::erase_if(status.inventory, [&](const InventoryEntry& entry) {
       return entry.key == object.key() && entry.type == object.type();
     });
-    if (!op.running()) continue;
-    auto& result = result_of(op, object.type(), object.key(), SyncPhase::sync);
-    result.status = "Pruned", result.outcome = "Succeeded", result.message = "pruned";
   }
   std::erase_if(status.resources, [&](const Compared& r) { return r.extra && gone.contains(r.live.uid()); });
   return Progress{waiting.empty() ? consent : waiting};

@@ -70,8 +70,7 @@ Result<> read(const kube::Object& secret, RepositoryLogin& into) {
   TRY(auto azure, text("useAzureWorkloadIdentity"));
   TRY(into.azure, flag("useAzureWorkloadIdentity", azure));
   TRY(auto google, text("gcpServiceAccountKey"));
-  if (!google.empty())
-    return fail(Kind::invalid, "gcpServiceAccountKey: is not supported, want username and password");
+  if (!google.empty()) return fail(Kind::invalid, "gcpServiceAccountKey: is not supported, want username and password");
   TRY(auto app, text("githubAppPrivateKey"));
   if (app.empty()) return {};
   into.app.emplace().key_pem = app;
@@ -119,10 +118,9 @@ Result<std::optional<RepositoryLogin>> RepositoryLogins::find(const Ctx& ctx, co
     }
     return {};
   };
-  TRY(auto version, client_->for_each(ctx, {"v1", "Secret"},
-                                      {.ns = std::string(home_namespace),
-                                       .label_selector = std::string(repository_secrets)},
-                                      look));
+  TRY(auto version,
+      client_->for_each(ctx, {"v1", "Secret"},
+                        {.ns = std::string(home_namespace), .label_selector = std::string(repository_secrets)}, look));
   if (!own || (own->unusable.empty() && !own->signs_in() && shared)) {
     // A repository that is registered without a sign-in takes that of its prefix, and keeps what else it says.
     if (shared && own) shared->access.insecure |= own->access.insecure;
@@ -189,9 +187,9 @@ Result<> RepositoryLogins::permit(const Ctx& ctx, const std::string& url, const 
     return {};
   };
   TRY(auto version,
-      client_->for_each(ctx, {"v1", "Secret"},
-                        {.ns = std::string(home_namespace), .label_selector = fmt::format("{}=repository", secret_type)},
-                        look));
+      client_->for_each(
+          ctx, {"v1", "Secret"},
+          {.ns = std::string(home_namespace), .label_selector = fmt::format("{}=repository", secret_type)}, look));
   if (free || other.empty()) return {};
   return fail(Kind::denied, "repository {} is one of project '{}' alone", url, other);
 }

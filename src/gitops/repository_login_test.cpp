@@ -18,17 +18,20 @@ struct Logins : testing::Test {
   RepositoryLogins logins{client, cloud::Place{.env = [](const std::string&) { return std::string(); }}};
 
   void add(std::string_view name, std::string_view type, std::string_view fields) {
-    must(client->apply({}, must(doc::parse_yaml(fmt::format(
-                               "{{apiVersion: v1, kind: Secret, metadata: {{name: {}, namespace: argocd, labels: "
-                               "{{argocd.argoproj.io/secret-type: {}}}}}, stringData: {{{}}}}}",
-                               name, type, fields))),
+    must(client->apply({},
+                       must(doc::parse_yaml(fmt::format(
+                           "{{apiVersion: v1, kind: Secret, metadata: {{name: {}, namespace: argocd, labels: "
+                           "{{argocd.argoproj.io/secret-type: {}}}}}, stringData: {{{}}}}}",
+                           name, type, fields))),
                        {.field_manager = "test"}));
   }
   void add_map(std::string_view name, std::string_view data) {
-    must(client->apply({}, must(doc::parse_yaml(fmt::format(
-                               "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {}, namespace: argocd}}, data: {{{}}}}}",
-                               name, data))),
-                       {.field_manager = "test"}));
+    must(client->apply(
+        {},
+        must(doc::parse_yaml(
+            fmt::format("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {}, namespace: argocd}}, data: {{{}}}}}",
+                        name, data))),
+        {.field_manager = "test"}));
   }
   std::string access(const std::string& url) {
     auto found = logins.access({}, url);
@@ -84,7 +87,8 @@ TEST_F(Logins, KeysCertificatesAndHosts) {
 TEST_F(Logins, GithubAppsGiveTokensThatAreKept) {
   cloud::FakeCloud fake;
   fake.answers["GET /users/Org/installation"] = {200, R"({"id":7})"};
-  fake.answers["POST /app/installations/7/access_tokens"] = {201, R"({"token":"ghs_1","expires_at":"2999-01-01T00:00:00Z"})"};
+  fake.answers["POST /app/installations/7/access_tokens"] = {
+      201, R"({"token":"ghs_1","expires_at":"2999-01-01T00:00:00Z"})"};
   add("app", "repo-creds",
       fmt::format("url: 'https://github.com/Org', githubAppID: '1', githubAppEnterpriseBaseUrl: '{}/', "
                   "githubAppPrivateKey: {}",
@@ -101,22 +105,21 @@ TEST_P(WrongLogin, Table) {
   add("bad", "repository", GetParam().fields);
   EXPECT_EQ(access("https://host/x"), GetParam().want);
 }
-INSTANTIATE_TEST_SUITE_P(
-    Logins, WrongLogin,
-    testing::ValuesIn(std::to_array<WrongCase>({
-        {"HalfACertificate", "url: 'https://host/x', tlsClientCertData: s3cret",
-         "Secret argocd/bad: want both tlsClientCertData and tlsClientCertKey, or neither"},
-        {"NoFlag", "url: 'https://host/x', insecure: maybe",
-         "Secret argocd/bad: insecure: got \"maybe\", want true or false"},
-        {"NoApp", "url: 'https://host/x', githubAppPrivateKey: s3cret",
-         "Secret argocd/bad: githubAppID: is empty, want the App's id"},
-        {"NoKey", "url: 'https://host/x', githubAppPrivateKey: s3cret, githubAppID: '1'",
-         "private key of the GitHub App: want an RSA key in PEM"},
-        {"Google", "url: 'https://host/x', gcpServiceAccountKey: s3cret",
-         "Secret argocd/bad: gcpServiceAccountKey: is not supported, want username and password"},
-        {"NoUrl", "username: u", ":"},
-    })),
-    [](const auto& i) { return i.param.name; });
+INSTANTIATE_TEST_SUITE_P(Logins, WrongLogin,
+                         testing::ValuesIn(std::to_array<WrongCase>({
+                             {"HalfACertificate", "url: 'https://host/x', tlsClientCertData: s3cret",
+                              "Secret argocd/bad: want both tlsClientCertData and tlsClientCertKey, or neither"},
+                             {"NoFlag", "url: 'https://host/x', insecure: maybe",
+                              "Secret argocd/bad: insecure: got \"maybe\", want true or false"},
+                             {"NoApp", "url: 'https://host/x', githubAppPrivateKey: s3cret",
+                              "Secret argocd/bad: githubAppID: is empty, want the App's id"},
+                             {"NoKey", "url: 'https://host/x', githubAppPrivateKey: s3cret, githubAppID: '1'",
+                              "private key of the GitHub App: want an RSA key in PEM"},
+                             {"Google", "url: 'https://host/x', gcpServiceAccountKey: s3cret",
+                              "Secret argocd/bad: gcpServiceAccountKey: is not supported, want username and password"},
+                             {"NoUrl", "username: u", ":"},
+                         })),
+                         [](const auto& i) { return i.param.name; });
 
 TEST_F(Logins, OfOneProjectAlone) {
   auto may = [&](const std::string& project) { return logins.permit({}, "https://host/x.git", project); };

@@ -330,6 +330,13 @@ std::vector<kube::Key> Renderer::moved(const Ctx& ctx, const std::string& url) {
   return {found.begin(), found.end()};
 }
 
+Result<git::Oid> Renderer::resolve(const Ctx& ctx, const std::string& url, const std::string& revision) {
+  TRY(auto repository, repositories_.open(ctx, url));
+  TRY(auto commit, repository.resolve(revision));
+  if (!commit) return fail(Kind::not_found, "{}: no revision {}", shown(url), revision);
+  return *commit;
+}
+
 Result<std::shared_ptr<const Rendered>> Renderer::render(const Ctx& ctx, const Application& app, const Permit& permit) {
   auto next = std::make_shared<Cached>();
   std::vector<BaseKey> bases;

@@ -89,6 +89,8 @@ class Renderer {
   using Permit = std::function<Result<>(const std::string& url)>;
   // Errors: invalid (file:line:col), not_found (repository, revision, path), unavailable, corrupt, denied.
   Result<std::shared_ptr<const Rendered>> render(const Ctx& ctx, const Application& app, const Permit& permit = {});
+  // The commit that a revision names. Errors: not_found, those of repositories.
+  Result<git::Oid> resolve(const Ctx& ctx, const std::string& url, const std::string& revision);
   // The next render reads everything anew.
   void forget(const kube::Key& application);
   // The Applications that would be rendered otherwise now than they were, or could not be.

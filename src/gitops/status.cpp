@@ -185,16 +185,22 @@ doc::Value to_doc(const AppStatus& status, const kube::Object& before, const std
   for (const auto& o : status.orphans) orphans.emplace_back(identity(o.type, o.key));
   if (!orphans.empty()) map.set("orphanedResources", std::move(orphans));
   map.set("conditions", conditions_doc(status, before, now));
-  map.set("summary", doc::Map{{"images", texts(status.images)}});
+  doc::Map summary{{"images", texts(status.images)}};
+  if (!status.urls.empty()) summary.set("externalURLs", texts(status.urls));
+  map.set("summary", std::move(summary));
   if (status.source_types.size() > 1)
     map.set("sourceTypes", texts(status.source_types));
   else if (!status.source_types.empty())
     map.set("sourceType", status.source_types.front());
   if (!status.operation.phase.empty()) map.set("operationState", operation_doc(status.operation));
   if (!status.deletion.phase.empty()) map.set("deletionState", operation_doc(status.deletion));
-  // reconciledAt moves only when something else did: an idle controller writes nothing.
-  map.set("reconciledAt", before["status"]["reconciledAt"].str_or(now));
-  return map;
+  // It moves only when something else does, or somebody asked: an idle controller writes nothing.
+  auto reconciled = before["status"]["reconciledAt"].str_or(now);
+  map.set("reconciledAt", reconciled);
+  bool asked = !before.annotation("argocd.argoproj.io/refresh").empty();
+  doc::Value shown(std::move(map));
+  if (asked || !(shown == before["status"].value())) shown["reconciledAt"] = now;
+  return shown;
 }
 
 }  // namespace slipway::gitops

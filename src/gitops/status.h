@@ -31,6 +31,10 @@ struct Operation {
   std::string revision() const { return revisions.empty() ? "" : revisions.front(); }
   doc::View sync() const { return doc::View(request)["sync"]; }
   bool selective() const { return !sync()["resources"].items().empty(); }
+  bool without_hooks() const {
+    auto strategy = sync()["syncStrategy"];
+    return strategy["apply"].exists() && !strategy["hook"].exists();
+  }
 };
 struct InventoryEntry {
   kube::Type type;
@@ -58,7 +62,8 @@ struct AppStatus {
   std::vector<HistoryEntry> history;
   std::vector<AppCondition> conditions;
   std::vector<InventoryEntry> orphans;  // what else lies in its namespace, when its project asks
-  std::vector<std::string> images;
+  std::vector<std::string> images, urls;
+  bool namespace_differs = false;  // from what managedNamespaceMetadata says
   std::string revision() const { return revisions.empty() ? "" : revisions.front(); }
 };
 // status.operationState and back.

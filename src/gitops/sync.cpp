@@ -14,6 +14,11 @@ void add_condition(AppStatus& status, std::string type, std::string message) {
   status.conditions.push_back({std::move(type), std::move(message)});
 }
 
+// An Application that stands in its own repository.
+bool is_itself(const Application& app, const kube::Type& type, const kube::Key& key) {
+  return type.group() == app.front->type().group() && type.kind == app.front->type().kind && key == app.key;
+}
+
 // Objects of the inventory that Git no longer wants; those that are gone or not ours leave the inventory.
 Result<std::vector<Compared>> find_extras(const Ctx& ctx, kube::Client& client, const Application& app,
                                           const std::vector<Task>& tasks, AppStatus& status) {
@@ -25,6 +30,9 @@ Result<std::vector<Compared>> find_extras(const Ctx& ctx, kube::Client& client, 
   std::vector<InventoryEntry> kept;
   for (const auto& entry : status.inventory) {
     if (wanted_any_version.contains({{entry.type.group(), entry.type.kind}, entry.key})) continue;
+    // What it lives in, and itself, are never taken away.
+    if (entry.type.kind == "Namespace" && app.manages_namespace() && entry.key.name == app.ns) continue;
+    if (is_itself(app, entry.type, entry.key)) continue;
     auto live = client.get(ctx, entry.type, entry.key);
     if (!live && live.error().is(Kind::not_found)) continue;  // the kind itself is gone
     if (!live) return Fail(std::move(live).error());
@@ -46,14 +54,39 @@ Result<std::vector<Compared>> find_extras(const Ctx& ctx, kube::Client& client, 
   return extras;
 }
 
-void summarize(AppStatus& status, const std::vector<doc::Value>& objects) {
+std::vector<doc::View> pod_specs(doc::View object) {
+  auto spec = object["spec"];
+  if (object["kind"].text() == "Pod") return {spec};
+  return {spec["template"]["spec"], spec["jobTemplate"]["spec"]["template"]["spec"]};
+}
+
+// Where people find what an Ingress serves. Rule: Argo CD's status.summary.externalURLs.
+void add_urls(const kube::Object& ingress, std::set<std::string>& urls) {
+  std::set<std::string> secure;
+  for (const auto& entry : ingress["spec"]["tls"].items())
+    for (const auto& host : entry["hosts"].items()) secure.insert(host.text());
+  std::vector<std::string> addresses;
+  for (const auto& entry : ingress["status"]["loadBalancer"]["ingress"].items())
+    addresses.push_back(entry["hostname"].text().empty() ? entry["ip"].text() : entry["hostname"].text());
+  for (const auto& rule : ingress["spec"]["rules"].items()) {
+    auto host = rule["host"].text();
+    for (const auto& name : host.empty() ? addresses : std::vector{host})
+      for (const auto& path : rule["http"]["paths"].items()) {
+        auto text = path["path"].text();
+        if (text.ends_with('*')) text.pop_back();
+        urls.insert(fmt::format("{}://{}{}", secure.contains(host) ? "https" : "http", name, text));
+      }
+  }
+}
+
+void summarize(AppStatus& status, const Application& app, const std::vector<doc::Value>& objects) {
   auto worst = Health::healthy;
   std::string message;
   std::size_t missing = 0, counted = 0;
-  bool synced = true;
+  bool synced = !status.namespace_differs;
   for (const auto& r : status.resources) {
     if (r.state != SyncState::synced && !r.extraneous) synced = false;
-    if (r.extra || !r.health) continue;
+    if (r.extra || !r.health || is_itself(app, r.type, r.key)) continue;
     // A child Application that nobody looked at yet says nothing of its parent.
     bool child = r.type.kind == "Application" && r.type.group() == "argoproj.io";
     if (child && (r.health->health == Health::missing || r.health->health == Health::unknown)) continue;
@@ -69,12 +102,15 @@ void summarize(AppStatus& status, const std::vector<doc::Value>& objects) {
   status.health = to_string(worst);
   status.health_message = message;
   std::set<std::string> images;
-  for (const auto& object : objects) {
-    auto pod = doc::View(object)["spec"]["template"]["spec"];
-    for (auto list : {"initContainers", "containers"})
-      for (const auto& container : pod[list].items()) images.insert(container["image"].text());
-  }
+  for (const auto& object : objects)
+    for (const auto& pod : pod_specs(doc::View(object)))
+      for (auto list : {"initContainers", "containers"})
+        for (const auto& container : pod[list].items()) images.insert(container["image"].text());
   status.images.assign(images.begin(), images.end());
+  std::set<std::string> urls;
+  for (const auto& r : status.resources)
+    if (r.type.kind == "Ingress" && r.live) add_urls(r.live, urls);
+  status.urls.assign(urls.begin(), urls.end());
 }
 
 // What is managed, and the hooks: their events are what an operation waits for.
@@ -110,7 +146,7 @@ Result<> compare_all(const Ctx& ctx, const SyncContext& context, const Applicati
                      const std::vector<Task>& tasks, AppStatus& status) {
   for (const auto& task : tasks) {
     if (task.hook) continue;
-    if (auto refusal = project.refusal(task.type, task.key.ns); !refusal.empty()) {
+    if (auto refusal = project.refusal(task.type, task.key); !refusal.empty()) {
       Compared refused{task.type, task.key, SyncState::unknown};
       refused.task = &task, refused.message = refusal;
       status.resources.push_back(std::move(refused));
@@ -130,9 +166,7 @@ Result<> compare_all(const Ctx& ctx, const SyncContext& context, const Applicati
                     fmt::format("{} {} is part of applications {} and {}", task.type.kind, task.key.str(), app.owner,
                                 compared->shared_with));
     if (!compared->dropped.empty() && task.options.validate)
-      add_condition(status, "UnknownFieldWarning",
-                    fmt::format("{} {}: the cluster knows no {} and leaves it out", task.type.kind, task.key.str(),
-                                join(compared->dropped, ", ")));
+      status.conditions.push_back(detail::unknown_fields(task, compared->dropped));
     for (const auto& warning : compared->warnings) add_condition(status, "ComparisonError", warning);
     status.resources.push_back(*std::move(compared));
   }
@@ -152,7 +186,7 @@ void note_orphans(const SyncContext& context, const Application& app, const Proj
   std::set<std::string> wanted;
   for (const auto& r : status.resources) wanted.insert(Task::id(r.type, r.key));
   std::erase_if(found, [&](const InventoryEntry& entry) {
-    return rules->ignores(entry.type, entry.key.name) || !project.refusal(entry.type, entry.key.ns).empty() ||
+    return rules->ignores(entry.type, entry.key.name) || !project.refusal(entry.type, entry.key).empty() ||
            wanted.contains(Task::id(entry.type, entry.key));
   });
   if (rules->warn && !found.empty())
@@ -194,10 +228,11 @@ Result<Looked> look(const Ctx& ctx, const SyncContext& context, const kube::Obje
   TRY(auto extras, find_extras(ctx, context.client, app, tasks, status));
   status.resources.insert(status.resources.end(), extras.begin(), extras.end());
   note_orphans(context, app, project, status);
+  TRY(status.namespace_differs, detail::namespace_differs(ctx, context.client, app));
   detail::Work work{context, app, held, project, tasks, status, blocked, false, {}};
   if (held.resource_version() != application.resource_version()) work.versions.insert(held.resource_version());
   TRY(auto again, detail::operate(ctx, work));
-  summarize(status, objects);
+  summarize(status, app, objects);
   return Looked{front.to_doc(status, held, rfc3339(ctx.clock->wall())), again, types_of(status, tasks),
                 work.request_taken, std::move(work.versions)};
 }

@@ -1,4 +1,5 @@
 // Looks at one Application against the embedded API.
+#include "doc/json.h"
 #include "gitops/testing/world.h"
 
 namespace slipway::gitops {
@@ -259,6 +260,51 @@ TEST(Sync, MisspeltFieldIsToldOf) {
   EXPECT_EQ(phase_of(app), "Succeeded");
   w.application("syncPolicy: {automated: {}, syncOptions: [Validate=false]}");
   EXPECT_EQ(conditions_of(w.look_once()), "");
+}
+
+TEST(Sync, AnObjectNeedsANamespaceFromSomewhere) {
+  World w;
+  w.commit({{"a.yaml", config_map("a")}});
+  w.application("destination: {server: 'https://kubernetes.default.svc'}\nsyncPolicy: {automated: {}}");
+  EXPECT_EQ(conditions_of(w.look_once()),
+            "InvalidSpecError: Namespace for a ConfigMap is missing: want one there, or in spec.destination");
+  EXPECT_FALSE(w.live({"v1", "ConfigMap"}, "a", "default"));
+}
+
+// A refresh is answered by a newer time, and so is each operation: clients wait for it.
+TEST(Sync, SaysWhenItWasLookedAt) {
+  World w;
+  w.commit({{"a.yaml", config_map("a")}});
+  w.application();
+  auto at = [&] { return w.look_once()["status"]["reconciledAt"].text(); };
+  auto first = at();
+  w.clock.advance(Millis(5000));
+  EXPECT_EQ(at(), first) << "nothing to say";
+  w.merge(application_type, w.key, "{metadata: {annotations: {argocd.argoproj.io/refresh: normal}}}");
+  auto second = at();
+  EXPECT_GT(second, first);
+  w.clock.advance(Millis(5000));
+  w.commit({{"a.yaml", config_map("a", "2")}});
+  auto app = w.look_once();
+  EXPECT_GE(app["status"]["reconciledAt"].text(), app["status"]["operationState"]["finishedAt"].text());
+}
+
+TEST(Sync, SaysWhereItIsServedAndWhatItRuns) {
+  World w;
+  w.commit(
+      {{"i.yaml",
+        "{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: i}, spec: {tls: [{hosts: [safe.test]}], "
+        "rules: [{host: safe.test, http: {paths: [{path: /x*, pathType: Prefix, backend: {service: {name: s, port: "
+        "{number: 80}}}}]}}, {host: open.test, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: "
+        "s, port: {number: 80}}}}]}}]}}"},
+       {"p.yaml", "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: c, image: 'a:1'}]}}"},
+       {"c.yaml",
+        "{apiVersion: batch/v1, kind: CronJob, metadata: {name: c}, spec: {schedule: '* * * * *', jobTemplate: {spec: "
+        "{template: {spec: {restartPolicy: Never, containers: [{name: c, image: 'b:1'}]}}}}}}"}});
+  w.application();
+  auto summary = w.look_once()["status"]["summary"];
+  EXPECT_EQ(doc::print_json(summary.value()),
+            R"({"images":["a:1","b:1"],"externalURLs":["http://open.test/","https://safe.test/x"]})");
 }
 
 TEST(Sync, RepeatedObjectsTheLastCounts) {

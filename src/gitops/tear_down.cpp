@@ -127,6 +127,9 @@ class TearDown {
     };
     for (const auto& entry : status_.inventory) {
       if (entry.type.kind == "CustomResourceDefinition" && !front_.takes_definitions()) continue;
+      bool itself = entry.type.kind == application_.kind() && entry.type.group() == application_.type().group() &&
+                    entry.key == application_.key();
+      if (itself) continue;  // it waits for the others, not for itself
       TRY(auto live, live_of_ours(entry.type, entry.key));
       if (live) take(entry, *std::move(live));
     }
@@ -134,11 +137,12 @@ class TearDown {
       if (!result.hook) continue;
       TRY(auto live, live_of_ours(result.type, result.key));
       // A hook of the deletion may have the name of one of the last sync.
+      if (live) TRY_OK(release_hook(ctx_, context_.client, *live));
       if (live && !live->annotation(operation_annotation).contains("/deletion-"))
         take({result.type, result.key}, *std::move(live));
     }
-    std::set<std::string> gone;  // uids
-    TRY(auto waiting, remove_waves(ctx_, context_.client, objects, *propagation, gone));
+    std::set<std::string> gone, asked;  // uids
+    TRY(auto waiting, remove_waves(ctx_, context_.client, objects, *propagation, gone, asked));
     if (!consent.empty()) waiting = consent;
     for (const auto& entry : left) looked_.types.push_back(entry.type);
     status_.inventory = std::move(left);
@@ -229,7 +233,7 @@ class TearDown {
 
   Result<HookState> run_one(Work& work, const Task& task) {
     auto& op = status_.deletion;
-    if (auto refusal = work.project.refusal(task.type, task.key.ns); !refusal.empty()) {
+    if (auto refusal = work.project.refusal(task.type, task.key); !refusal.empty()) {
       auto& result = result_of(op, task.type, {task.key.ns, name_of(op, task)}, task.phase);
       result.hook = true, result.outcome = "Failed", result.message = refusal;
       return HookState::failed;

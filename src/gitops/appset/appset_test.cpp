@@ -280,6 +280,10 @@ INSTANTIATE_TEST_SUITE_P(
         {"OwnTemplate",
          "generators: [{list: {elements: [{n: a}], template: {metadata: {name: 'own-{{n}}'}}}}]" TEMPLATE("x"),
          "own-a"},
+        {"TemplateOfGo",
+         "generators: [{list: {elements: [{n: a}], template: {metadata: {}, spec: {project: '', destination: {}, "
+         "sources: [], source: null}}}}]" TEMPLATE("go-{{n}}"),
+         "go-a"},
         {"Patch",
          GO "generators: [{list: {elements: [{n: a, env: q}]}}]\ntemplatePatch: |\n  metadata: {name: "
             "'{{.n}}-patched'}\n  {{- if eq .env \"q\" }}\n  spec: {project: quick}\n  {{- end }}" TEMPLATE("{{.n}}"),

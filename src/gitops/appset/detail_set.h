@@ -12,9 +12,15 @@ struct Policy {
 };
 Result<Policy> policy_of(doc::View spec);
 
-// The Applications that the set wants, whole and checked. Errors: invalid.
-Result<std::vector<doc::Value>> wanted_applications(const Renderer& renderer, const kube::Object& set,
-                                                    const std::vector<Instance>& instances, const Policy& policy);
+// The Applications that a set wants. One that is not valid is left as it is, and holds up no other.
+struct Wanted {
+  std::vector<doc::Value> applications;
+  std::set<std::string> names;  // also of those that are not valid: they are not taken for gone
+  std::string problem;          // of the first of those, "" for none
+};
+// Errors: invalid.
+Result<Wanted> wanted_applications(const Renderer& renderer, const kube::Object& set,
+                                   const std::vector<Instance>& instances, const Policy& policy);
 
 // `live` as it should be: spec, labels, annotations and finalizers of `wanted`, but for what others may set.
 // Errors: invalid (ignoreApplicationDifferences).

@@ -202,17 +202,19 @@ bool was_approved(const kube::Object& set) {
 }
 
 // What is wanted is known and valid: writes it, and lets go of what is no longer wanted.
-Result<LookedSet> bring_about(const Ctx& ctx, kube::Client& client, const kube::Object& set,
-                              std::vector<doc::Value> wanted, const Policy& policy, const Rollout& rollout) {
+Result<LookedSet> bring_about(const Ctx& ctx, kube::Client& client, const kube::Object& set, detail::Wanted all,
+                              const Policy& policy, const Rollout& rollout) {
+  auto& wanted = all.applications;
   if (rollout.active())
     for (auto& app : wanted) app = for_rollout(std::move(app));
   bool needs_finalizer = !policy.remove || rollout.reverse_deletion();
   if (needs_finalizer && !has_finalizer(set)) TRY_OK(set_finalizer(ctx, client, set, true));
   TRY(auto apps, write_wanted(ctx, client, set, wanted, policy));
   Conditions conditions;
+  if (!all.problem.empty()) conditions = {true, true, "ApplicationValidationError", all.problem};
   if (policy.remove) {
     TRY(auto owned, owned_by(ctx, client, set));
-    auto unwanted = [&](const kube::Object& app) { return !apps.contains(app.name()) && !app.deleting(); };
+    auto unwanted = [&](const kube::Object& app) { return !all.names.contains(app.name()) && !app.deleting(); };
     auto count = static_cast<std::size_t>(std::count_if(owned.begin(), owned.end(), unwanted));
     TRY(auto budget, DeleteBudget::parse(set.annotation(delete_budget_annotation)));
     auto over = budget.refusal(count, owned.size(), "Applications");

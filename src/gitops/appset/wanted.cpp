@@ -47,7 +47,7 @@ doc::Value as_application(const doc::Value& filled, const kube::Object& set, con
   return out;
 }
 
-Result<> check(const doc::Value& application, std::set<std::string>& names, const kube::Object& set) {
+Result<> check_name(const doc::Value& application, std::set<std::string>& names, const kube::Object& set) {
   auto name = application.str_at({"metadata", "name"});
   if (name.empty() || normalized(name) != name)
     return fail(Kind::invalid,
@@ -55,6 +55,11 @@ Result<> check(const doc::Value& application, std::set<std::string>& names, cons
                 name);
   if (!names.insert(name).second)
     return fail(Kind::invalid, "ApplicationSet {} contains applications with duplicate name: {}", set.name(), name);
+  return {};
+}
+
+Result<> check(const doc::Value& application) {
+  auto name = application.str_at({"metadata", "name"});
   if (doc::View(application)["spec"]["project"].text().empty())
     return fail(Kind::invalid, "Application {}: spec.project is empty, want the name of an AppProject", name);
   auto read = application_from(kube::Object(doc::Value(application)));
@@ -93,19 +98,22 @@ Result<Policy> policy_of(doc::View spec) {
   return policy;
 }
 
-Result<std::vector<doc::Value>> wanted_applications(const Renderer& renderer, const kube::Object& set,
-                                                    const std::vector<Instance>& instances, const Policy& policy) {
+Result<Wanted> wanted_applications(const Renderer& renderer, const kube::Object& set,
+                                   const std::vector<Instance>& instances, const Policy& policy) {
   doc::View spec(*set.value().find("spec"), "ApplicationSet");
-  std::vector<doc::Value> all;
-  std::set<std::string> names;
+  Wanted all;
   for (const auto& instance : instances) {
-    auto written =
-        instance.over.is_null() ? spec["template"].value() : doc::merge_patch(spec["template"].value(), instance.over);
+    // Go's clients write all fields of a generator's template; what is empty overrides nothing.
+    auto written = instance.over.is_null() ? spec["template"].value()
+                                           : doc::merge_patch(spec["template"].value(), without_empty(instance.over));
     TRY(auto filled, renderer.document(written, instance.params));
     TRY(filled, patched(renderer, spec, std::move(filled), instance.params));
     auto application = as_application(filled, set, policy);
-    TRY_OK(check(application, names, set));
-    all.push_back(std::move(application));
+    TRY_OK(check_name(application, all.names, set));
+    if (auto valid = check(application); valid)
+      all.applications.push_back(std::move(application));
+    else if (all.problem.empty())
+      all.problem = valid.error().what();
   }
   return all;
 }

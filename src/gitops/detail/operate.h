@@ -5,6 +5,9 @@
 
 namespace slipway::gitops::detail {
 
+// An object that operation.sync.resources names, when it names any.
+bool selected(const Operation& op, const kube::Type& type, const kube::Key& key);
+
 // What one look works on.
 struct Work {
   const SyncContext& context;
@@ -41,7 +44,7 @@ struct Decision {
   bool started = false;  // an operation that nothing is recorded of yet
 };
 // What to do, from what was found and what was tried before; a new operation is in the status then.
-Decision decide(const Ctx& ctx, Work& work);
+Result<Decision> decide(const Ctx& ctx, Work& work);
 void finish(const Ctx& ctx, Operation& op, std::string phase, std::string message);
 
 // Writes the status as it stands, with every object ever applied in its inventory. Errors: conflict (only when an
@@ -57,6 +60,9 @@ struct Progress {
 };
 // The destination namespace, when the Application asks for it.
 Result<Progress> ensure_namespace(const Ctx& ctx, kube::Client& client, const Application& app);
+AppCondition unknown_fields(const Task& task, const std::vector<std::string>& fields);
+// Whether the namespace is there and has other labels or annotations than managedNamespaceMetadata says.
+Result<bool> namespace_differs(const Ctx& ctx, kube::Client& client, const Application& app);
 // One object made as desired; `live` is empty when it is not there. Gives the live object.
 Result<kube::Object> apply_task(const Ctx& ctx, kube::Client& client, const Application& app, const Task& task,
                                 const kube::Object& live);
@@ -67,9 +73,10 @@ Result<Progress> prune(const Ctx& ctx, Work& work);
 // Which waves are deleted first, and within one which kinds.
 bool deleted_before(const kube::Object& a, const kube::Object& b);
 // Deletes objects in that order and stops after a wave of which something is still there. Gives what that is; `gone`
-// holds the uids of those that are not.
+// holds the uids of those that are not, `asked` those of all that were asked to go.
 Result<std::string> remove_waves(const Ctx& ctx, kube::Client& client, std::vector<kube::Object> objects,
-                                 kube::RemoveOptions::Propagation propagation, std::set<std::string>& gone);
+                                 kube::RemoveOptions::Propagation propagation, std::set<std::string>& gone,
+                                 std::set<std::string>& asked);
 // A person agrees to deletions that ask for it by an annotation that is younger than what asks.
 bool agreed(const std::string& approved, const std::string& since);
 
@@ -87,6 +94,10 @@ std::string hook_run(const Operation& op, SyncPhase phase);
 // As it is applied in this run: marked, and named where its author left that to the server.
 doc::Value hook_object(const Application& app, const Task& task, const Operation& op);
 Result<> drop_hook(const Ctx& ctx, kube::Client& client, const kube::Object& live);
+// It may go now, if its author or somebody else wants that.
+Result<> release_hook(const Ctx& ctx, kube::Client& client, const kube::Object& live);
+// The operation ends before they do: those that run are taken away.
+Result<> end_hooks(const Ctx& ctx, Work& work, Operation& op);
 
 TaskResult& result_of(Operation& op, const kube::Type& type, const kube::Key& key, SyncPhase phase);
 
