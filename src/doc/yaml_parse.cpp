@@ -56,6 +56,12 @@ struct Anchor {
   std::size_t nodes = 0, bytes = 0;
 };
 
+// libyaml takes it for a column, so that a second key would stand left of the first.
+std::string_view without_byte_order_mark(std::string_view text) {
+  constexpr std::string_view mark = "\xef\xbb\xbf";
+  return text.starts_with(mark) ? text.substr(mark.size()) : text;
+}
+
 class Reader {
  public:
   Reader(std::string_view text, const ParseOptions& options) : text_(text), options_(options), offsets_(text) {
@@ -377,6 +383,7 @@ Result<std::vector<Value>> read_full(std::string_view text, const ParseOptions& 
 
 Result<Value> parse_yaml(std::string_view text, const ParseOptions& options) {
   TRY_OK(check_size(text, options));
+  text = without_byte_order_mark(text);
   if (auto fast = read_fast(text, options); fast && fast->size() <= 1)
     return fast->empty() ? Value() : std::move(fast->front());
   Reader reader(text, options);
@@ -388,6 +395,7 @@ Result<Value> parse_yaml(std::string_view text, const ParseOptions& options) {
 }
 
 Result<std::vector<Value>> parse_yaml_all(std::string_view text, const ParseOptions& options) {
+  text = without_byte_order_mark(text);
   TRY_OK(check_size(text, options));
   std::vector<Value> all;
   if (auto fast = read_fast(text, options)) {

@@ -51,7 +51,11 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"ByteOrderMark",
              "\xef\xbb\xbf"
              "a: 1\n",
-             R"({"a":1})"}),
+             R"({"a":1})"},
+        Case{"ByteOrderMarkBeforeTwoKeys",
+             "\xef\xbb\xbf"
+             "a: 1\nb:\n- {c: 2}\n",
+             R"({"a":1,"b":[{"c":2}]})"}),
     case_name);
 
 TEST(Yaml, ActionsDialectIsCoreSchema) {

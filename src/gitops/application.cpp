@@ -27,6 +27,7 @@ Result<> check_kustomize(doc::View block) {
                              std::string_view("commonLabels"), std::string_view("commonAnnotations"),
                              std::string_view("patches"), std::string_view("components"),
                              std::string_view("labelWithoutSelector"), std::string_view("labelIncludeTemplates"),
+                             std::string_view("commonAnnotationsEnvsubst"), std::string_view("ignoreMissingComponents"),
                              // Labels and annotations of the block always win; versions concern charts inside a
                              // kustomization, which are refused.
                              std::string_view("forceCommonLabels"), std::string_view("forceCommonAnnotations"),
@@ -40,8 +41,11 @@ Result<> check_kustomize(doc::View block) {
   return {};
 }
 
+}  // namespace
+
 Result<SourceSpec> source_from(doc::View view) {
   SourceSpec source;
+  source.written = view.value();
   TRY(source.repo_url, view["repoURL"].str());
   if (source.repo_url.empty()) return view["repoURL"].wrong("is empty, want the address of a Git repository");
   TRY(source.path, text_or(view["path"], "."));
@@ -54,9 +58,11 @@ Result<SourceSpec> source_from(doc::View view) {
     return view["helm"].wrong("Helm charts are not rendered yet, want a plain folder or a kustomization");
   if (view["plugin"].present())
     return view["plugin"].wrong("config management plugins are not run, want a plain folder or a kustomization");
-  if (!view["ref"].text().empty())
+  // One with a path is rendered as well; one without only lends its files to charts.
+  if (!view["ref"].text().empty() && view["path"].text().empty())
     return view["ref"].wrong("value files of Helm charts are not read yet, want sources that each are a folder");
   auto directory = view["directory"];
+  source.directory = directory.value().is_map() && !view["kustomize"].present();
   TRY(source.recurse, flag_or(directory["recurse"], false));
   TRY(source.include, text_or(directory["include"], ""));
   TRY(source.exclude, text_or(directory["exclude"], ""));
@@ -65,6 +71,8 @@ Result<SourceSpec> source_from(doc::View view) {
   source.kustomize = view["kustomize"].value();
   return source;
 }
+
+namespace {
 
 Result<> read_sources(Application& app, doc::View spec) {
   if (spec["sourceHydrator"].present())

@@ -24,7 +24,10 @@ struct SourceSpec {
   std::string repo_url, path, target_revision = "HEAD";
   bool recurse = false;
   std::string include, exclude;
-  doc::Value kustomize;  // the kustomize block, applied as an overlay on the path
+  bool directory = false;      // plain files whatever else is there
+  bool load_anywhere = false;  // kustomizations may name files beside their folder
+  doc::Value kustomize;        // the kustomize block, applied as an overlay on the path
+  doc::Value written;          // as it stands in the Application
   // As Flux has it: a folder without a kustomization gets one of everything below, fields are laid over it as they
   // are, labels and annotations go to every object, and ${variables} are put in last.
   bool generate = false;
@@ -80,6 +83,9 @@ struct Application {
 
 // Without null, "", false, 0, {} and [] at any depth: what Go's clients write of a field that nobody set.
 doc::Value without_empty(const doc::Value& value);
+
+// One source. Errors: invalid, naming the field.
+Result<SourceSpec> source_from(doc::View view);
 
 // Errors: invalid, naming the field (a source that is neither Git nor understood says so, an option that is not known).
 Result<Application> application_from(const kube::Object& object);

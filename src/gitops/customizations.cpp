@@ -45,6 +45,8 @@ struct CustomizationReader {
     ignore(of, std::move(broken));
   }
 
+  void filters(std::string_view key, std::string_view text, std::vector<Customizations::Filter>& filters);
+  void build_options(std::string_view text);
   void combined(std::string_view text);
   void split_key(std::string_view key, std::string_view value);
   void one_kind(std::string_view words, doc::View view);
@@ -53,6 +55,26 @@ struct CustomizationReader {
 namespace {
 
 constexpr std::string_view prefix = "resource.customizations";
+
+constexpr std::string_view exclusions_key = "resource.exclusions", inclusions_key = "resource.inclusions",
+                           build_options_key = "kustomize.buildOptions",
+                           tracking_key = "application.resourceTrackingMethod";
+bool is_read(std::string_view key) {
+  return key.starts_with(prefix) || key == exclusions_key || key == inclusions_key || key == build_options_key ||
+         key == tracking_key;
+}
+
+bool fits_one(const std::vector<std::string>& globs, std::string_view text) {
+  return globs.empty() ||
+         std::any_of(globs.begin(), globs.end(), [&](const std::string& glob) { return glob_match(glob, text); });
+}
+
+// Argo CD's own list, whatever is configured.
+bool is_never_managed(const kube::Type& type) {
+  auto group = type.group();
+  return group == "events.k8s.io" || group == "metrics.k8s.io" || (group.empty() && type.kind == "Event") ||
+         (group == "coordination.k8s.io" && type.kind == "Lease");
+}
 
 // They change what Argo CD compares; here the server compares.
 bool has_no_effect(std::string_view what) { return what == "ignoreResourceUpdates" || what == "knownTypeFields"; }
@@ -75,6 +97,40 @@ void CustomizationReader::one_kind(std::string_view words, doc::View view) {
       ignore(of, value, fmt::format("{}: {}", place, name));
     else if (!has_no_effect(name))
       into.problems_.push_back(fmt::format("{}: {}: this customization is not known", place, name));
+  }
+}
+
+// A list of {apiGroups, kinds, clusters}, each a list of globs.
+void CustomizationReader::filters(std::string_view key, std::string_view text,
+                                  std::vector<Customizations::Filter>& filters) {
+  auto parsed = doc::parse_yaml(text, {.source = key});
+  if (!parsed || (!parsed->is_list() && !parsed->is_null())) {
+    into.problems_.push_back(
+        fmt::format("argocd-cm: {}: {}", key, parsed ? "want a list of apiGroups and kinds" : parsed.error().what()));
+    return;
+  }
+  for (const auto& entry : doc::View(*parsed, key).items()) {
+    auto& filter = filters.emplace_back();
+    for (auto [name, field] : {std::pair("apiGroups", &filter.groups), std::pair("kinds", &filter.kinds),
+                               std::pair("clusters", &filter.clusters)})
+      for (const auto& glob : entry[name].items()) field->push_back(glob.text());
+  }
+}
+
+// What `kustomize build` would be told.
+void CustomizationReader::build_options(std::string_view text) {
+  auto words = split(text, ' ');
+  std::erase_if(words, [](std::string_view word) { return trim(word).empty(); });
+  for (std::size_t n = 0; n < words.size(); ++n) {
+    auto pair = cut(words[n], "=");
+    auto name = pair ? pair->first : words[n];
+    auto value = pair ? pair->second : n + 1 < words.size() ? words[n + 1] : "";
+    bool restrictor = name == "--load-restrictor" || name == "--load_restrictor";
+    if (restrictor && (value == "LoadRestrictionsNone" || value == "none"))
+      into.load_anywhere_ = true;
+    else if (!restrictor || (value != "LoadRestrictionsRootOnly" && value != "rootOnly"))
+      into.problems_.push_back(fmt::format("argocd-cm: {}: {} has no effect here", build_options_key, words[n]));
+    if (restrictor && !pair) ++n;
   }
 }
 
@@ -125,7 +181,15 @@ std::shared_ptr<const Customizations> Customizations::from(const kube::Object& c
   CustomizationReader reader{*out};
   auto data = config_map["data"].members();
   for (const auto& [key, value] : data)
-    if (key.starts_with(prefix)) out->written_.set(key, value.value());
+    if (is_read(key)) out->written_.set(key, value.value());
+  for (const auto& [key, value] : data) {
+    if (key == exclusions_key) reader.filters(key, value.text(), out->exclusions_);
+    if (key == inclusions_key) reader.filters(key, value.text(), out->inclusions_);
+    if (key == build_options_key) reader.build_options(value.text());
+    if (auto method = value.text(); key == tracking_key && method != "annotation" && !method.empty())
+      out->problems_.push_back(
+          fmt::format("argocd-cm: {}: got {}: objects are known by their annotation here", key, method));
+  }
   // A kind's own key beats what the old combined one says of it.
   for (const auto& [key, value] : data)
     if (key == prefix) reader.combined(value.text());
@@ -137,6 +201,16 @@ std::shared_ptr<const Customizations> Customizations::from(const kube::Object& c
 
 bool Customizations::same_as(const Customizations& other) const {
   return doc::Value(written_) == doc::Value(other.written_);
+}
+
+bool Customizations::Filter::fits(const kube::Type& type, std::string_view server) const {
+  return fits_one(groups, type.group()) && fits_one(kinds, type.kind) && fits_one(clusters, server);
+}
+
+bool Customizations::excludes(const kube::Type& type, std::string_view server) const {
+  auto fits = [&](const Filter& filter) { return filter.fits(type, server); };
+  return is_never_managed(type) || std::any_of(exclusions_.begin(), exclusions_.end(), fits) ||
+         (!inclusions_.empty() && std::none_of(inclusions_.begin(), inclusions_.end(), fits));
 }
 
 // The kind's own, else the most exact pattern's.
@@ -202,6 +276,7 @@ Result<std::shared_ptr<const Customizations>> read_customizations(const Ctx& ctx
 
 void customize(Application& app, std::shared_ptr<const Customizations> customizations) {
   app.ignore.insert(app.ignore.end(), customizations->ignore().begin(), customizations->ignore().end());
+  for (auto& source : app.sources) source.load_anywhere = source.load_anywhere || customizations->load_anywhere();
   app.customizations = std::move(customizations);
 }
 

@@ -38,6 +38,11 @@ class Customizations {
   static std::shared_ptr<const Customizations> from(const kube::Object& config_map);
 
   bool same_as(const Customizations& other) const;
+  // Kinds that are not handled at all: resource.exclusions and resource.inclusions, with what Argo CD always leaves
+  // out.
+  bool excludes(const kube::Type& type, std::string_view server) const;
+  // kustomize.buildOptions: --load-restrictor LoadRestrictionsNone.
+  bool load_anywhere() const { return load_anywhere_; }
   const std::vector<IgnoreDifference>& ignore() const { return ignore_; }
   // Keys that are not understood, for a warning.
   const std::vector<std::string>& problems() const { return problems_; }
@@ -65,6 +70,10 @@ class Customizations {
     Script health, actions;
     bool open_libraries = false;
   };
+  struct Filter {
+    std::vector<std::string> groups, kinds, clusters;  // globs; none: all
+    bool fits(const kube::Type& type, std::string_view server) const;
+  };
   friend struct CustomizationReader;
   const OfKind* find(const kube::Type& type, Script OfKind::* of) const;
   std::optional<HealthStatus> evaluate(const Ctx& ctx, const OfKind& kind, const kube::Object& object,
@@ -74,6 +83,8 @@ class Customizations {
   std::map<std::string, OfKind> kinds_;  // by group/kind
   std::vector<IgnoreDifference> ignore_;
   std::vector<std::string> problems_;
+  std::vector<Filter> exclusions_, inclusions_;
+  bool load_anywhere_ = false;
   // What scripts said of an object's version, by uid.
   struct Said {
     std::string version;

@@ -89,8 +89,10 @@ TEST(Customizations, SayWhatTheyDoNotUnderstand) {
       "resource.customizations.health: x\n"
       "resource.customizations.ignoreResourceUpdates.all: x\n"
       "resource.customizations.useOpenLibs.a_B: maybe\n"
-      "resource.exclusions: x\n");
+      "resource.exclusions: x\n"
+      "url: x\n");
   EXPECT_EQ(join(all->problems(), "\n"),
+            "argocd-cm: resource.exclusions: want a list of apiGroups and kinds\n"
             "argocd-cm: resource.customizations: a/B: healthy.lua: this customization is not known\n"
             "argocd-cm: resource.customizations.health: want resource.customizations.<what>.<group>_<Kind>\n"
             "argocd-cm: resource.customizations.useOpenLibs.a_B: got \"maybe\", want true or false");
@@ -303,6 +305,46 @@ TEST(CustomHealthOfVersions, IsRemembered) {
   };
   EXPECT_EQ(job("a"), "a");
   EXPECT_EQ(job("b"), "b");
+}
+
+TEST(Settings, KindsThatAreExcludedAreLeftAlone) {
+  World w;
+  w.settings(
+      "{resource.exclusions: \"- {apiGroups: [''], kinds: [Secret], clusters: ['https://kubernetes*']}\\n\", "
+      "resource.inclusions: \"- {apiGroups: ['', coordination.k8s.io], kinds: ['*']}\\n\"}");
+  w.commit({{"a.yaml", config_map("a")},
+            {"s.yaml", "{apiVersion: v1, kind: Secret, metadata: {name: s}}"},
+            {"l.yaml", "{apiVersion: coordination.k8s.io/v1, kind: Lease, metadata: {name: l}}"},
+            {"i.yaml", "{apiVersion: batch/v1, kind: Job, metadata: {name: j}}"}});
+  w.application();
+  auto app = w.look_once();
+  EXPECT_EQ(phase_of(app), "Succeeded") << conditions_of(app);
+  EXPECT_EQ(app["status"]["resources"].items().size(), 1U);
+  EXPECT_EQ(
+      conditions_of(app),
+      "ExcludedResourceWarning: Resource batch/Job j is excluded in the settings|ExcludedResourceWarning: Resource "
+      "coordination.k8s.io/Lease l is excluded in the settings|ExcludedResourceWarning: Resource /Secret s is "
+      "excluded in the settings");
+}
+
+TEST(Settings, BuildOptionsAndWhatHasNoEffect) {
+  World w;
+  w.commit({{"base/patch.yaml", "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {v: patched}}"},
+            {"app/a.yaml", config_map("a")},
+            {"app/kustomization.yaml", "resources: [a.yaml]\npatches: [{path: ../base/patch.yaml}]\n"}});
+  w.application("syncPolicy: {automated: {}}\nsource: {repoURL: http://git/config, path: app, targetRevision: main}");
+  EXPECT_TRUE(conditions_of(w.look_once()).contains("--load-restrictor LoadRestrictionsNone"));
+  w.settings(
+      "{kustomize.buildOptions: --enable-helm --load-restrictor LoadRestrictionsNone, "
+      "application.resourceTrackingMethod: "
+      "label, resource.exclusions: nonsense}");
+  auto app = w.look_once();
+  EXPECT_EQ(phase_of(app), "Succeeded") << conditions_of(app);
+  EXPECT_EQ(
+      conditions_of(app),
+      "CustomizationWarning: argocd-cm: kustomize.buildOptions: --enable-helm has no effect here|"
+      "CustomizationWarning: argocd-cm: application.resourceTrackingMethod: got label: objects are known by their "
+      "annotation here|CustomizationWarning: argocd-cm: resource.exclusions: want a list of apiGroups and kinds");
 }
 
 }  // namespace

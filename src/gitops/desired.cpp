@@ -10,6 +10,8 @@ void add_condition(AppStatus& status, std::string type, std::string message) {
   status.conditions.push_back({std::move(type), std::move(message)});
 }
 
+kube::Type type_of(const doc::Value& object) { return {object.str_at({"apiVersion"}), object.str_at({"kind"})}; }
+
 // Objects without a namespace land in the destination's; cluster-scoped ones have none.
 Result<> place_objects(const Ctx& ctx, kube::Client& client, const Application& app, std::vector<doc::Value>& objects,
                        AppStatus& status) {
@@ -19,20 +21,21 @@ Result<> place_objects(const Ctx& ctx, kube::Client& client, const Application& 
       brought[{object.str_at({"spec", "group"}), object.str_at({"spec", "names", "kind"})}] =
           object.str_at({"spec", "scope"}) != "Cluster";
   for (auto& value : objects) {
-    kube::Object object{doc::Value(value)};
-    auto resource = client.resource(ctx, object.type());
+    auto type = type_of(value);
+    auto name = value.str_at({"metadata", "name"});
+    bool placed = !value.str_at({"metadata", "namespace"}).empty();
+    auto resource = client.resource(ctx, type);
     if (!resource && !resource.error().is(Kind::not_found)) return Fail(std::move(resource).error());
-    auto definition = brought.find({object.type().group(), object.kind()});
+    auto definition = brought.find({std::string(type.group()), type.kind});
     if (!resource && definition == brought.end())
-      add_condition(
-          status, "ComparisonError",
-          fmt::format("{}: the cluster knows no {} of {}", object.name(), object.kind(), object.api_version()));
+      add_condition(status, "ComparisonError",
+                    fmt::format("{}: the cluster knows no {} of {}", name, type.kind, type.api_version));
     bool namespaced = resource ? resource->namespaced : definition == brought.end() || definition->second;
-    if (namespaced && object.ns().empty() && app.ns.empty() && app.front == &argo_front())
-      return fail(Kind::invalid, "Namespace for {} {} is missing: want one there, or in spec.destination",
-                  object.name(), object.kind());
+    if (namespaced && !placed && app.ns.empty() && app.front == &argo_front())
+      return fail(Kind::invalid, "Namespace for {} {} is missing: want one there, or in spec.destination", name,
+                  type.kind);
     auto& meta = value["metadata"].map();
-    if (namespaced && object.ns().empty()) meta.set("namespace", app.ns.empty() ? "default" : app.ns);
+    if (namespaced && !placed) meta.set("namespace", app.ns.empty() ? "default" : app.ns);
     if (!namespaced) meta.erase("namespace");
   }
   return {};
@@ -49,21 +52,33 @@ void drop_nameless(std::vector<Task>& tasks, AppStatus& status) {
   });
 }
 
+void drop_excluded(std::vector<doc::Value>& objects, const Application& app, AppStatus& status) {
+  if (!app.customizations) return;
+  std::erase_if(objects, [&](const doc::Value& value) {
+    auto type = type_of(value);
+    if (!app.customizations->excludes(type, app.server)) return false;
+    add_condition(status, "ExcludedResourceWarning",
+                  fmt::format("Resource {}/{} {} is excluded in the settings", type.group(), type.kind,
+                              value.str_at({"metadata", "name"})));
+    return true;
+  });
+}
+
 void drop_repeated(std::vector<doc::Value>& objects, AppStatus& status) {
   std::map<std::string, std::size_t> last;
   std::vector<doc::Value> kept;
   for (auto& value : objects) {
-    kube::Object object{doc::Value(value)};
-    if (object.name().empty()) {  // generateName: each is its own
+    auto type = type_of(value);
+    kube::Key key{value.str_at({"metadata", "namespace"}), value.str_at({"metadata", "name"})};
+    if (key.name.empty()) {  // generateName: each is its own
       kept.push_back(std::move(value));
       continue;
     }
-    auto id = fmt::format("{}/{}/{}", object.type().group(), object.kind(), object.key().str());
+    auto id = fmt::format("{}/{}/{}", type.group(), type.kind, key.str());
     auto [it, fresh] = last.try_emplace(id, kept.size());
     if (!fresh) {
-      add_condition(
-          status, "RepeatedResourceWarning",
-          fmt::format("{} {} appears more than once; the last one counts", object.kind(), object.key().str()));
+      add_condition(status, "RepeatedResourceWarning",
+                    fmt::format("{} {} appears more than once; the last one counts", type.kind, key.str()));
       kept[it->second] = std::move(value);
     } else {
       kept.push_back(std::move(value));
@@ -143,6 +158,7 @@ Result<std::variant<Desired, Unreadable>> read_desired(const Ctx& ctx, const Syn
       if (auto why = context.unreachable(source.repo_url); !why.empty())
         add_condition(status, "RepositoryWarning", "kept as it was known last: " + why);
   TRY(auto objects, (*rendered)->objects->list());
+  drop_excluded(objects, *app, status);
   drop_repeated(objects, status);
   auto placed = place_objects(ctx, context.client, *app, objects, status);
   if (!placed && placed.error().is(Kind::invalid)) return Read(Unreadable{"InvalidSpecError", placed.error().what()});

@@ -1,7 +1,10 @@
 #include "gitops/source.h"
 
+#include "gitops/kustomize_block.h"
+
 #include "base/encode.h"
 #include "base/hash.h"
+#include "base/semver.h"
 #include "base/text.h"
 #include "doc/json.h"
 #include "gitops/flux/generate.h"
@@ -13,46 +16,6 @@
 namespace slipway::gitops {
 namespace {
 
-// The kustomize block of an Application, as fields of a kustomization laid over the path's own.
-doc::Value overrides_of(const doc::Value& block) {
-  doc::Map over;
-  doc::View view(block);
-  for (auto key : {"namePrefix", "nameSuffix", "namespace", "commonAnnotations", "patches", "components"})
-    if (view[key].present()) over.set(key, view[key].value());
-  if (auto labels = view["commonLabels"]; labels.present()) {
-    bool without = view["labelWithoutSelector"].bool_or(false);
-    if (without)
-      over.set("labels", doc::List{doc::Map{{"pairs", labels.value()},
-                                            {"includeTemplates", view["labelIncludeTemplates"].bool_or(false)}}});
-    else
-      over.set("commonLabels", labels.value());
-  }
-  doc::List images;
-  for (const auto& image : view["images"].items()) {
-    // [old=]name[:tag][@digest], as `kustomize edit set image` takes it.
-    auto text = image.text();
-    doc::Map entry;
-    auto equals = text.find('=');
-    auto target = equals == std::string::npos ? text : text.substr(equals + 1);
-    auto at = target.find('@');
-    auto colon = target.rfind(':', at == std::string::npos ? std::string::npos : at);
-    auto slash = target.rfind('/');
-    bool tagged = colon != std::string::npos && (slash == std::string::npos || colon > slash) &&
-                  (at == std::string::npos || colon < at);
-    auto name = target.substr(0, tagged ? colon : at);
-    entry.set("name", equals == std::string::npos ? name : text.substr(0, equals));
-    if (equals != std::string::npos) entry.set("newName", name);
-    if (tagged) entry.set("newTag", target.substr(colon + 1, at == std::string::npos ? at : at - colon - 1));
-    if (at != std::string::npos) entry.set("digest", target.substr(at + 1));
-    images.emplace_back(std::move(entry));
-  }
-  if (!images.empty()) over.set("images", std::move(images));
-  doc::List replicas;
-  for (const auto& item : view["replicas"].items()) replicas.emplace_back(item.value());
-  if (!replicas.empty()) over.set("replicas", std::move(replicas));
-  return over.empty() ? doc::Value() : doc::Value(std::move(over));
-}
-
 // As errors name it: without who signs in.
 std::string shown(const std::string& url) {
   auto text = std::string(url_of_apart(url));
@@ -63,10 +26,10 @@ std::string shown(const std::string& url) {
 }
 
 std::string spec_print(const SourceSpec& source) {
-  auto text =
-      fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}|{}\n", source.repo_url, source.path, source.recurse, source.include,
-                  source.exclude, doc::print_json(source.kustomize), source.generate, doc::print_json(source.overlay),
-                  doc::print_json(source.metadata), source.variables.has_value());
+  auto text = fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}\n", source.repo_url, source.path, source.recurse,
+                          source.include, source.exclude, doc::print_json(source.kustomize), source.generate,
+                          doc::print_json(source.overlay), doc::print_json(source.metadata),
+                          source.variables.has_value(), source.directory, source.load_anywhere);
   if (source.variables)
     for (const auto& [name, value] : *source.variables) text += fmt::format("{}={}\n", name, value);
   return sha256_hex(text);
@@ -112,6 +75,7 @@ struct RenderedSource {
   std::vector<doc::Value> objects;
   std::string type;
   std::set<std::string> paths;
+  bool of_this_commit = false;  // another commit gives other objects though no file differs
 };
 
 struct Sealed {
@@ -121,44 +85,73 @@ struct Sealed {
 
 // A kustomization, or one of everything below the folder; Flux's fields over it.
 Result<std::vector<doc::Value>> build(const Ctx& ctx, manifest::FileSource& files, const std::string& folder,
-                                      const SourceSpec& source, bool there, manifest::Remotes& remotes) {
+                                      const SourceSpec& source, doc::Value overrides, bool there,
+                                      manifest::Remotes& remotes) {
   manifest::KustomizeOptions options;
   options.remotes = &remotes;
-  options.overrides = source.overlay.is_null() ? overrides_of(source.kustomize) : source.overlay;
+  options.overrides = std::move(overrides);
+  if (source.load_anywhere) options.load_restrictor = manifest::KustomizeOptions::LoadRestrictor::none;
   if (there) return manifest::kustomize_build(ctx, files, folder, options);
   TRY(auto text, flux::generate_kustomization(ctx, files, folder));
   flux::WithKustomization with(files, folder, std::move(text));
   return manifest::kustomize_build(ctx, with, folder, options);
 }
 
+Fail no_folder(manifest::GitSource& files, const SourceSpec& source, const std::string& folder,
+               const git::Oid& commit) {
+  auto submodule = files.submodule_above(folder);
+  if (submodule && !submodule->empty())
+    return Fail(Error(Kind::invalid, fmt::format("{}: {}: is in the submodule {}, and submodules are not fetched",
+                                                 shown(source.repo_url), source.path, *submodule))
+                    .with_hint("a source of its own, or a remote base, reads the other repository"));
+  return fail(Kind::not_found, "{}: {}: app path does not exist at {}", shown(source.repo_url), source.path,
+              commit.substr(0, 12));
+}
+
+Result<> check_no_chart(manifest::FileSource& files, const std::string& folder, const SourceSpec& source) {
+  auto path = manifest::join_path(folder, "Chart.yaml");
+  TRY(auto chart, path ? files.read(*path) : Result<std::optional<std::string>>(std::nullopt));
+  if (!chart) return {};
+  return fail(Kind::invalid, "{}: {}: is a Helm chart, and charts are not rendered yet", shown(source.repo_url),
+              source.path);
+}
+
 Result<RenderedSource> render_source(const Ctx& ctx, const git::Oid& commit, manifest::GitSource& plain,
-                                     const SourceSpec& source, const Sealed& sealed, manifest::Remotes& remotes) {
+                                     const Application& app, const SourceSpec& asked, const Sealed& sealed,
+                                     manifest::Remotes& remotes) {
   SealedSource opened(plain, sealed.keys, sealed.learned);
   manifest::RecordingSource files(opened);
   RenderedSource result;
-  auto folder = manifest::join_path("", source.path.empty() ? "." : source.path);
+  auto folder = manifest::join_path("", asked.path.empty() ? "." : asked.path);
   if (!folder)
-    return fail(Kind::invalid, "{}: {}: leaves the repository, want a folder in it", shown(source.repo_url),
-                source.path);
+    return fail(Kind::invalid, "{}: {}: leaves the repository, want a folder in it", shown(asked.repo_url), asked.path);
   TRY(auto there, files.is_dir(*folder));
-  if (!there)
-    return fail(Kind::not_found, "{}: {}: app path does not exist at {}", shown(source.repo_url), source.path,
-                commit.substr(0, 12));
+  if (!there) return no_folder(plain, asked, *folder, commit);
+  bool of_argo = asked.overlay.is_null() && !asked.generate;
+  TRY(auto source, of_argo ? with_override_files(files, *folder, asked, app.key.name) : Result<SourceSpec>(asked));
   TRY(auto kustomization, manifest::find_kustomization(files, *folder));
-  if (kustomization || source.generate) {
+  if ((kustomization && !source.directory) || source.generate) {
     result.type = "Kustomize";
-    TRY(result.objects, build(ctx, files, *folder, source, kustomization.has_value(), remotes));
+    auto overrides = source.overlay;
+    if (overrides.is_null()) {
+      TRY(auto block, with_components_that_are_there(files, *folder, source.kustomize));
+      overrides = overrides_of(block, build_environment(app, source, commit));
+    }
+    TRY(result.objects, build(ctx, files, *folder, source, std::move(overrides), kustomization.has_value(), remotes));
     flux::set_metadata(result.objects, source.metadata);
     if (source.variables) TRY_OK(flux::substitute(result.objects, *source.variables));
   } else {
-    if (!source.kustomize.is_null() && !overrides_of(source.kustomize).is_null())
+    if (!source.kustomize.is_null() && !overrides_of(source.kustomize, {}).is_null())
       return fail(Kind::invalid, "{}: {}: has no kustomization for the Application's kustomize block",
                   shown(source.repo_url), source.path);
+    if (!source.directory) TRY_OK(check_no_chart(files, *folder, source));
     result.type = "Directory";
-    TRY(auto loaded, manifest::load_folder(ctx, files, *folder, {source.recurse, source.include, source.exclude}));
+    TRY(auto loaded,
+        manifest::load_folder(ctx, files, *folder, {source.recurse, source.include, source.exclude, /*argo=*/true}));
     for (auto& entry : loaded) result.objects.push_back(std::move(entry.object));
   }
   result.paths = files.paths();
+  result.of_this_commit = names_the_revision(source.kustomize);
   return result;
 }
 
@@ -318,7 +311,7 @@ std::vector<kube::Key> Renderer::moved(const Ctx& ctx, const std::string& url) {
       found.insert(base.unsure.begin(), base.unsure.end());
       continue;
     }
-    auto commit = repository ? repository->resolve(key.second) : Result<std::optional<git::Oid>>(std::nullopt);
+    auto commit = repository ? revision_of(*repository, key.second) : Result<std::optional<git::Oid>>(std::nullopt);
     auto tree = commit && *commit ? repository->tree_of(**commit) : Result<git::Oid>(git::Oid());
     bool known = tree && !tree->empty();
     if (known) advance(*repository, key, *tree);
@@ -330,9 +323,28 @@ std::vector<kube::Key> Renderer::moved(const Ctx& ctx, const std::string& url) {
   return {found.begin(), found.end()};
 }
 
+Result<std::optional<std::string>> newest_tag(const git::Repository& repository, const std::string& range) {
+  constexpr std::string_view prefix = "refs/tags/";
+  auto parsed = VersionRange::parse(range);
+  if (!parsed) return std::optional<std::string>();
+  TRY(auto refs, repository.refs(prefix));
+  std::vector<std::string> tags;
+  for (const auto& [name, id] : refs) tags.push_back(name.substr(prefix.size()));
+  return newest(tags, *parsed);
+}
+
+Result<std::optional<git::Oid>> revision_of(const git::Repository& repository, const std::string& revision) {
+  // A version names its tag, a range the newest tag in it, before anything else of that name.
+  if (revision.find_first_of("*xX^~<>=|, ") != std::string::npos && !Version::parse(revision)) {
+    TRY(auto tag, newest_tag(repository, revision));
+    if (tag) return repository.resolve("refs/tags/" + *tag);
+  }
+  return repository.resolve(revision);
+}
+
 Result<git::Oid> Renderer::resolve(const Ctx& ctx, const std::string& url, const std::string& revision) {
   TRY(auto repository, repositories_.open(ctx, url));
-  TRY(auto commit, repository.resolve(revision));
+  TRY(auto commit, revision_of(repository, revision));
   if (!commit) return fail(Kind::not_found, "{}: no revision {}", shown(url), revision);
   return *commit;
 }
@@ -367,7 +379,7 @@ Result<std::shared_ptr<const Rendered>> Renderer::render(const Ctx& ctx, const A
     TRY_OK(repositories_.permit(ctx, source.repo_url, app.project));
     TRY(auto repository, pinned ? repositories_.at(ctx, source.repo_url, source.target_revision)
                                 : repositories_.open(ctx, source.repo_url));
-    TRY(auto commit, repository.resolve(source.target_revision));
+    TRY(auto commit, revision_of(repository, source.target_revision));
     if (!commit) return fail(Kind::not_found, "{}: no revision {}", shown(source.repo_url), source.target_revision);
     TRY(auto tree, repository.tree_of(*commit));
     advance(repository, bases[i], tree);
@@ -389,12 +401,12 @@ Result<std::shared_ptr<const Rendered>> Renderer::render(const Ctx& ctx, const A
       if (app.keys) keys = [&] { return app.keys(ctx); };
       manifest::GitSource files(repositories[i], rendered->revisions[i], folders_);
       Elsewhere elsewhere(repositories_, permit, app);
-      TRY(auto one,
-          render_source(ctx, rendered->revisions[i], files, app.sources[i], {std::move(keys), learned_}, elsewhere));
+      TRY(auto one, render_source(ctx, rendered->revisions[i], files, app, app.sources[i], {std::move(keys), learned_},
+                                  elsewhere));
       rendered->types.push_back(std::move(one.type));
       for (auto& object : one.objects) objects.push_back(std::move(object));
       auto& read = next->reads.emplace_back();
-      read.complete = !elsewhere.used();
+      read.complete = !elsewhere.used() && !one.of_this_commit;
       for (const auto& path : one.paths) {
         TRY(auto id, files.id_at(path));
         if (!id) read.complete = false;

@@ -34,6 +34,12 @@ std::string plain_url(std::string_view url);
 std::string url_apart(std::string_view url, const git::Access& access);
 std::string_view url_of_apart(std::string_view url);
 
+// Nothing: no tag is a version in the range, or it is none.
+Result<std::optional<std::string>> newest_tag(const git::Repository& repository, const std::string& range);
+// The commit that a revision names: a ref, a tag, an id, or a range of versions (Argo CD's and Flux's semver), which
+// names the newest tag in it. Nothing: unknown.
+Result<std::optional<git::Oid>> revision_of(const git::Repository& repository, const std::string& revision);
+
 // Where repositories are found; engine maps the embedded host's addresses to folders and mirrors the rest. What others
 // host stands as it was brought here last.
 class Repositories {

@@ -160,6 +160,99 @@ TEST(Source, OptionsOfTheApplicationCount) {
   for (const auto& c : cases) EXPECT_EQ(names(*must(renderer.render(Ctx(), app_of(c.source)))), c.names) << c.source;
 }
 
+struct PlainCase {
+  const char* name;
+  const char* source;
+  std::map<std::string, std::optional<std::string>> files;
+  const char* want;  // names, or "error: part of it"
+};
+class Plain : public testing::TestWithParam<PlainCase> {};
+TEST_P(Plain, FoldersAreReadAsArgoCdReadsThem) {
+  TestRepositories repositories;
+  Renderer renderer(repositories);
+  auto files = GetParam().files;
+  files["a.yaml"] = config_map("a");
+  repositories.commit("http://git/config", files);
+  auto rendered = renderer.render(Ctx(), app_of(GetParam().source));
+  std::string want = GetParam().want;
+  if (want.starts_with("error: "))
+    EXPECT_TRUE(!rendered && rendered.error().what().contains(want.substr(7)))
+        << (rendered ? names(**rendered) : rendered.error().what());
+  else
+    EXPECT_EQ(rendered ? names(**rendered) : rendered.error().what(), want);
+}
+INSTANTIATE_TEST_SUITE_P(
+    Source, Plain,
+    testing::ValuesIn(std::vector<PlainCase>{
+        {"ValuesBesideManifests", "path: .", {{"values.yaml", "foo: bar\n"}, {"list.yaml", "- 1\n"}}, "a "},
+        {"Broken", "path: .", {{"notes.yaml", "a: [\n"}}, "error: notes.yaml"},
+        {"BrokenManifest", "path: .", {{"bad.yaml", "apiVersion: v1\nkind: X\nmetadata: [\n"}}, "error: bad.yaml"},
+        {"BrokenAfterAManifest", "path: .", {{"bad.yaml", config_map("b") + "---\nfoo: bar\n"}}, "error: bad.yaml"},
+        {"Skipped", "path: .", {{"s.yaml", "# +argocd:skip-file-rendering\n" + config_map("s")}}, "a "},
+        {"StarTakesSlashes",
+         "path: ., directory: {recurse: true, include: '*.yaml'}",
+         {{"sub/b.yaml", config_map("b")}, {"sub/c.yml", config_map("c")}},
+         "a b "},
+        {"DirectoryBesideAKustomization",
+         "path: ., directory: {exclude: 'kustomization.yaml'}",
+         {{"kustomization.yaml", "resources: []\n"}},
+         "a "},
+        {"Chart", "path: .", {{"Chart.yaml", "name: c\nversion: 1.0.0\n"}}, "error: is a Helm chart"},
+        {"Jsonnet", "path: .", {{"x.jsonnet", "{}"}}, "error: x.jsonnet: Jsonnet is not rendered"},
+        {"JsonnetLeftOut", "path: ., directory: {exclude: '*.jsonnet'}", {{"x.jsonnet", "{}"}}, "a "},
+        {"RefWithAPath", "path: ., ref: values", {}, "a "},
+    }),
+    [](const auto& i) { return i.param.name; });
+
+TEST(Source, OverridesOfTheRepositoryCount) {
+  TestRepositories repositories;
+  Renderer renderer(repositories);
+  repositories.commit(
+      "http://git/config",
+      {{"app/kustomization.yaml", "resources: [d.yaml]\n"},
+       {"app/d.yaml",
+        "{apiVersion: apps/v1, kind: Deployment, metadata: {name: d}, spec: {template: {spec: {containers: "
+        "[{name: c, image: 'web:1'}]}}}}"},
+       {"app/.argocd-source.yaml", "kustomize: {images: ['web:2'], namePrefix: all-}\nrepoURL: elsewhere\n"}});
+  auto app = app_of("path: app");
+  auto image = [&] {
+    auto rendered = must(renderer.render(Ctx(), app));
+    auto object = must(rendered->objects->list()).at(0);
+    return object.str_at({"metadata", "name"}) + " " +
+           doc::View(object)["spec"]["template"]["spec"]["containers"][std::size_t{0}]["image"].text();
+  };
+  EXPECT_EQ(image(), "all-d web:2");
+  repositories.commit("http://git/config", {{"app/.argocd-source-shop.yaml", "kustomize: {images: ['web:3']}\n"}});
+  EXPECT_EQ(image(), "all-d web:3") << "the Application's own wins, a commit of it alone is seen";
+  repositories.commit("http://git/config", {{"app/.argocd-source-shop.yaml", "- 1\n"}});
+  EXPECT_TRUE(renderer.render(Ctx(), app).error().what().contains("want a map of fields of a source"));
+}
+
+TEST(Source, RangesOfVersionsNameTheNewestTag) {
+  TestRepositories repositories;
+  Renderer renderer(repositories);
+  auto one = repositories.commit("http://git/config", {{"a.yaml", config_map("a", "1")}});
+  auto two = repositories.commit("http://git/config", {{"a.yaml", config_map("a", "2")}});
+  auto three = repositories.commit("http://git/config", {{"a.yaml", config_map("a", "3")}});
+  auto repository = must(repositories.open(Ctx(), "http://git/config"));
+  for (auto& [tag, commit] :
+       {std::pair("v0.0.1", one), std::pair("v0.0.10", two), std::pair("v1.0.0-rc.1", three), std::pair("junk", three)})
+    must(repository.update_ref(fmt::format("refs/tags/{}", tag), commit, git::Oid(git::zero_oid), "tag"));
+  for (auto& [revision, want] : {std::pair("v0.0.*", two), std::pair("^0.0.1", one), std::pair("0.x", two),
+                                 std::pair("*", two), std::pair(">=0.0.1 <0.0.5", one), std::pair("v0.0.1", one),
+                                 std::pair(">=1.0.0-0", three), std::pair("main", three), std::pair("junk", three)}) {
+    auto rendered = renderer.render(Ctx(), app_of(fmt::format("path: ., targetRevision: '{}'", revision)));
+    EXPECT_EQ(rendered ? (*rendered)->revisions.at(0) : rendered.error().what(), want) << revision;
+  }
+  EXPECT_TRUE(
+      renderer.render(Ctx(), app_of("path: ., targetRevision: '^7'")).error().what().contains("no revision ^7"));
+  // A newer tag in the range moves it.
+  auto app = app_of("path: ., targetRevision: '0.*'");
+  (void)renderer.render(Ctx(), app);
+  must(repository.update_ref("refs/tags/v0.1.0", three, git::Oid(git::zero_oid), "tag"));
+  EXPECT_EQ(renderer.moved(Ctx(), "http://git/config"), std::vector{app.key});
+}
+
 TEST(Source, ForgettingRendersAnew) {
   TestRepositories repositories;
   Renderer renderer(repositories);
@@ -198,32 +291,42 @@ TEST_P(Kustomize, BlockOfTheApplication) {
   EXPECT_EQ(view.text(), GetParam().want) << doc::print_yaml(objects.front());
 }
 #define CONTAINER(n) "spec.template.spec.containers." #n ".image"
-INSTANTIATE_TEST_SUITE_P(Source, Kustomize,
-                         testing::ValuesIn(std::to_array<Override>({
-                             {"NoImages", "{}", CONTAINER(0), "web:1"},
-                             {"Tag", "{images: ['web:2']}", CONTAINER(0), "web:2"},
-                             {"NewName", "{images: ['web=reg:5000/shop/web:2']}", CONTAINER(0), "reg:5000/shop/web:2"},
-                             {"Digest", "{images: ['web@sha256:bb']}", CONTAINER(0), "web@sha256:bb"},
-                             {"TagAndDigest", "{images: ['web=x/web:3@sha256:bb']}", CONTAINER(0), "x/web:3@sha256:bb"},
-                             {"RegistryPort", "{images: ['reg:5000/proxy:9']}", CONTAINER(1), "reg:5000/proxy:9"},
-                             {"NameOnly", "{images: ['web=other']}", CONTAINER(0), "other:1"},
-                             {"Replicas", "{replicas: [{name: d, count: 4}]}", "spec.replicas", "4"},
-                             {"Labels", "{commonLabels: {team: x}}", "spec.selector.matchLabels.team", "x"},
-                             {"LabelsWithoutSelector", "{commonLabels: {team: x}, labelWithoutSelector: true}",
-                              "spec.selector.matchLabels.team", ""},
-                             {"LabelsWithoutSelectorOnTop", "{commonLabels: {team: x}, labelWithoutSelector: true}",
-                              "metadata.labels.team", "x"},
-                             {"LabelsInTemplates",
-                              "{commonLabels: {team: x}, labelWithoutSelector: true, labelIncludeTemplates: true}",
-                              "spec.template.metadata.labels.team", "x"},
-                             {"Annotations", "{commonAnnotations: {n: v}}", "metadata.annotations.n", "v"},
-                             {"Namespace", "{namespace: other}", "metadata.namespace", "other"},
-                             {"Patch",
-                              "{patches: [{target: {kind: Deployment}, patch: '[{\"op\": \"replace\", \"path\": "
-                              "\"/spec/replicas\", \"value\": 9}]'}]}",
-                              "spec.replicas", "9"},
-                         })),
-                         [](const auto& i) { return i.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Source, Kustomize,
+    testing::ValuesIn(std::to_array<Override>({
+        {"NoImages", "{}", CONTAINER(0), "web:1"},
+        {"Tag", "{images: ['web:2']}", CONTAINER(0), "web:2"},
+        {"NewName", "{images: ['web=reg:5000/shop/web:2']}", CONTAINER(0), "reg:5000/shop/web:2"},
+        {"Digest", "{images: ['web@sha256:bb']}", CONTAINER(0), "web@sha256:bb"},
+        {"TagAndDigest", "{images: ['web=x/web:3@sha256:bb']}", CONTAINER(0), "x/web:3@sha256:bb"},
+        {"RegistryPort", "{images: ['reg:5000/proxy:9']}", CONTAINER(1), "reg:5000/proxy:9"},
+        {"NameOnly", "{images: ['web=other']}", CONTAINER(0), "other:0"},
+        {"KeepsTheTag", "{images: ['web=other:*']}", CONTAINER(0), "other:1"},
+        {"Environment", "{images: ['web=$ARGOCD_APP_NAME/${ARGOCD_APP_PROJECT_NAME}:$$2']}", CONTAINER(0),
+         "shop/default:$2"},
+        {"EnvironmentOfLabels", "{commonLabels: {team: $ARGOCD_APP_NAME}}", "spec.selector.matchLabels.team", "shop"},
+        {"AnnotationsAsTheyAre", "{commonAnnotations: {n: $ARGOCD_APP_NAME}}", "metadata.annotations.n",
+         "$ARGOCD_APP_NAME"},
+        {"AnnotationsWhenAsked", "{commonAnnotations: {n: $ARGOCD_APP_NAME}, commonAnnotationsEnvsubst: true}",
+         "metadata.annotations.n", "shop"},
+        {"ReplicasAsText", "{replicas: [{name: d, count: '0'}]}", "spec.replicas", "0"},
+        {"MissingComponents", "{components: [nowhere], ignoreMissingComponents: true}", "metadata.name", "d"},
+        {"Replicas", "{replicas: [{name: d, count: 4}]}", "spec.replicas", "4"},
+        {"Labels", "{commonLabels: {team: x}}", "spec.selector.matchLabels.team", "x"},
+        {"LabelsWithoutSelector", "{commonLabels: {team: x}, labelWithoutSelector: true}",
+         "spec.selector.matchLabels.team", ""},
+        {"LabelsWithoutSelectorOnTop", "{commonLabels: {team: x}, labelWithoutSelector: true}", "metadata.labels.team",
+         "x"},
+        {"LabelsInTemplates", "{commonLabels: {team: x}, labelWithoutSelector: true, labelIncludeTemplates: true}",
+         "spec.template.metadata.labels.team", "x"},
+        {"Annotations", "{commonAnnotations: {n: v}}", "metadata.annotations.n", "v"},
+        {"Namespace", "{namespace: other}", "metadata.namespace", "other"},
+        {"Patch",
+         "{patches: [{target: {kind: Deployment}, patch: '[{\"op\": \"replace\", \"path\": "
+         "\"/spec/replicas\", \"value\": 9}]'}]}",
+         "spec.replicas", "9"},
+    })),
+    [](const auto& i) { return i.param.name; });
 
 TEST(Source, AKustomizeBlockNeedsAKustomization) {
   TestRepositories repositories;

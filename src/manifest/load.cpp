@@ -1,5 +1,7 @@
 #include "manifest/load.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "doc/yaml.h"
 
@@ -34,6 +36,9 @@ class FolderReader {
       : ctx_(ctx), source_(source), root_(root), options_(options) {
     if (!options.include.empty()) expand_braces(options.include, include_);
     if (!options.exclude.empty()) expand_braces(options.exclude, exclude_);
+    if (!options.argo) return;
+    for (auto* patterns : {&include_, &exclude_})
+      for (auto& pattern : *patterns) pattern = replace_all(replace_all(pattern, "**", "*"), "*", "**");
   }
 
   Result<> folder(const std::string& below, int depth) {
@@ -45,7 +50,7 @@ class FolderReader {
       if (entry.name.starts_with('.')) continue;
       auto path = below.empty() ? entry.name : fmt::format("{}/{}", below, entry.name);
       if (entry.folder) {
-        if (options_.recursive) TRY_OK(folder(path, depth + 1));
+        if (options_.recursive && !(options_.argo && entry.link)) TRY_OK(folder(path, depth + 1));
       } else {
         TRY_OK(file(path));
       }
@@ -60,21 +65,36 @@ class FolderReader {
   }
 
   Result<> file(const std::string& path) {
-    if (!path.ends_with(".yaml") && !path.ends_with(".yml") && !path.ends_with(".json")) return {};
+    bool jsonnet = options_.argo && path.ends_with(".jsonnet");
+    if (!path.ends_with(".yaml") && !path.ends_with(".yml") && !path.ends_with(".json") && !jsonnet) return {};
     if (!include_.empty() && !matches_any(include_, path)) return {};
     if (matches_any(exclude_, path)) return {};
-    TRY(auto text, source_.read(at(path)));
-    if (!text) return {};
     auto name = source_.display(at(path));
+    if (jsonnet)
+      return Fail(Error(Kind::invalid, fmt::format("{}: Jsonnet is not rendered", name))
+                      .with_hint("directory.exclude: '*.jsonnet' leaves it out"));
+    TRY(auto text, source_.read(at(path)));
+    if (!text || (options_.argo && text->contains("+argocd:skip-file-rendering"))) return {};
     TRY(auto documents, doc::parse_yaml_all(*text, {.source = name}));
+    if (options_.argo && !looks_like_one(*text) && std::none_of(documents.begin(), documents.end(), is_object))
+      return {};
     for (auto& document : documents) TRY_OK(object(std::move(document), name));
     return {};
+  }
+
+  // Argo CD's rule for files that are meant for others. (It lets broken YAML through as well: a typing error would take
+  // away what the file brought.)
+  static bool looks_like_one(std::string_view text) {
+    return text.contains("apiVersion:") && text.contains("kind:") && text.contains("metadata:");
+  }
+  static bool is_object(const doc::Value& value) {
+    return value.is_map() && !value.str_at({"kind"}).empty() && !value.str_at({"apiVersion"}).empty();
   }
 
   Result<> object(doc::Value value, const std::string& name) {
     auto mark = value.mark();
     if (value.is_null() || (value.is_map() && value.if_map()->empty())) return {};
-    if (!value.is_map() || value.str_at({"kind"}).empty() || value.str_at({"apiVersion"}).empty()) {
+    if (!is_object(value)) {
       return fail(Kind::invalid, "{}:{}:{}: want an object with apiVersion and kind", name, mark.line, mark.column);
     }
     const auto* items = value.find("items");

@@ -13,6 +13,9 @@ struct LoadOptions {
   bool recursive = false;
   // Globs over the path below the folder ("apps/*.yaml", "{a,b}/**"); empty include: everything.
   std::string include, exclude;
+  // As Argo CD reads folders: YAML that is no manifest is let through, files that say so are skipped, a star of a glob
+  // takes slashes as well, links to folders are not followed, Jsonnet is an error.
+  bool argo = false;
 };
 struct Loaded {
   doc::Value object;

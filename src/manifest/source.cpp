@@ -88,7 +88,7 @@ Result<std::vector<FileSource::Entry>> DiskSource::list(const std::string& folde
     if (found->d_type == DT_LNK || found->d_type == DT_UNKNOWN) {
       is_folder = is_dir(folder.empty() ? name : fmt::format("{}/{}", folder, name)).value_or(false);
     }
-    entries.push_back({std::move(name), is_folder});
+    entries.push_back({std::move(name), is_folder, found->d_type == DT_LNK});
   }
   ::closedir(dir);
   std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.name < b.name; });
@@ -171,6 +171,16 @@ Result<bool> GitSource::is_dir(const std::string& path) {
   return found && found->is_tree();
 }
 
+Result<std::string> GitSource::submodule_above(const std::string& path) {
+  for (std::size_t end = path.find('/');; end = path.find('/', end + 1)) {
+    auto part = path.substr(0, end);
+    TRY(auto found, entry(part));
+    if (!found) return std::string();
+    if (found->mode == 0160000) return part;
+    if (end == std::string::npos) return std::string();
+  }
+}
+
 Result<std::vector<FileSource::Entry>> GitSource::list(const std::string& path) {
   TRY(auto real, real_path(path));
   git::FolderCache::FolderPtr entries;
@@ -189,7 +199,7 @@ Result<std::vector<FileSource::Entry>> GitSource::list(const std::string& path) 
         return Fail(std::move(beyond).error());
       is_folder = beyond && *beyond;
     }
-    result.push_back({found.path, is_folder});
+    result.push_back({found.path, is_folder, found.is_link()});
   }
   return result;
 }

@@ -20,6 +20,7 @@ class FileSource {
   struct Entry {
     std::string name;
     bool folder = false;
+    bool link = false;  // to what `folder` says
   };
   virtual ~FileSource() = default;
   virtual Result<std::optional<std::string>> read(const std::string& path) = 0;  // nothing: no such file
@@ -53,6 +54,8 @@ class GitSource final : public FileSource {
   Result<bool> is_dir(const std::string& path) override;
   // The id of what stands there, "" for nothing; no value when a link is in the way, whose target it would not tell.
   Result<std::optional<git::Oid>> id_at(const std::string& path);
+  // The submodule that stands there or above, "" for none: what is in it is in another repository.
+  Result<std::string> submodule_above(const std::string& path);
 
  private:
   Result<git::FolderCache::FolderPtr> folder(const std::string& path);  // null: no such folder

@@ -151,7 +151,7 @@ Result<> check_rights(const Ctx& ctx, kube::Client& client, const App& app, cons
   TRY_OK(client.patch(ctx, application_type, app.object.key(), kube::PatchType::merge,
                       doc::Map{{"operation", operation}}, {.dry_run = true}));
   kube::Object there(object);
-  if (auto refusal = app.project.refusal(there.type(), there.ns()); !refusal.empty())
+  if (auto refusal = app.project.refusal(there.type(), there.key()); !refusal.empty())
     return fail(Kind::denied, "{}", refusal);
   if (auto refusal = app.place->refusal(there.kind(), there.ns()); !refusal.empty())
     return fail(Kind::denied, "{}", refusal);

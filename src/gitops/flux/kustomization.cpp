@@ -198,6 +198,7 @@ Result<Application> read_kustomization(const Ctx& ctx, kube::Client& home, const
   // Flux's paths start at the root of the artifact, with or without "/".
   while (source.path.starts_with('/')) source.path.erase(0, 1);
   source.generate = true;
+  source.load_anywhere = true;  // within the artifact, as in Flux
   source.overlay = overlay_of(spec), source.metadata = spec["commonMetadata"].value();
   TRY(source.variables, variables_of(ctx, home, kustomization));
   app.ns = spec["targetNamespace"].str_or(app.key.ns);

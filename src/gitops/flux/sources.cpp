@@ -2,6 +2,7 @@
 
 #include "base/encode.h"
 #include "base/hash.h"
+#include "base/semver.h"
 #include "base/text.h"
 
 namespace slipway::gitops::flux {
@@ -81,6 +82,11 @@ Result<Stored> store_git(const Ctx& ctx, kube::Client& home, Repositories& repos
   TRY(auto place, place_of(ctx, home, source));
   TRY_OK(repositories.refresh(ctx, place.url, &place.access));
   TRY(auto opened, repositories.open(ctx, place.url));
+  if (ref.range) {
+    TRY(auto tag, newest_tag(opened, ref.look_up));
+    if (!tag) return fail(Kind::not_found, "{}: no tag in the range {}", spec["url"].text(), ref.look_up);
+    ref.look_up = "refs/tags/" + *tag, ref.shown = *tag;
+  }
   TRY(auto commit, opened.resolve(ref.look_up));
   if (!commit) return fail(Kind::not_found, "{}: no revision {}", spec["url"].text(), ref.look_up);
   auto revision = ref.shown.empty() ? "sha1:" + *commit : fmt::format("{}@sha1:{}", ref.shown, *commit);
@@ -153,8 +159,10 @@ Result<GitRef> git_ref(doc::View spec) {
   auto commit = ref["commit"].text(), name = ref["name"].text(), tag = ref["tag"].text(), branch = ref["branch"].text();
   if (!commit.empty()) return GitRef{commit, branch};
   if (!name.empty()) return GitRef{name, name};
-  if (!ref["semver"].text().empty())
-    return ref["semver"].wrong("ranges of versions are not resolved, want tag, branch, name or commit");
+  if (auto range = ref["semver"].text(); !range.empty()) {
+    if (auto parsed = VersionRange::parse(range); !parsed) return ref["semver"].wrong(parsed.error().what());
+    return GitRef{range, "", true};
+  }
   if (!tag.empty()) return GitRef{"refs/tags/" + tag, tag};
   if (branch.empty()) branch = "master";
   return GitRef{"refs/heads/" + branch, branch};

@@ -10,8 +10,9 @@ namespace slipway::gitops::flux {
 struct GitRef {
   std::string look_up;  // "refs/heads/main", "refs/tags/v1", a commit
   std::string shown;    // of the revision before "@sha1:"; "" for a commit alone
+  bool range = false;   // look_up is a range of versions
 };
-// Errors: invalid (semver ranges are not supported).
+// Errors: invalid (no range of versions).
 Result<GitRef> git_ref(doc::View spec);
 
 // What names the repository of a GitRepository as its own Secret signs in (url_apart). Errors: not_found (the Secret),

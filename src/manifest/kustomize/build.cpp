@@ -15,9 +15,35 @@ using doc::Value;
 constexpr int deepest_base = 64;
 
 // What Argo CD and Flux lay over a kustomization: lists grow, maps merge, the rest is replaced.
+// As `kustomize edit set image`: an image that the file names already is set anew; "*" keeps what it says.
+void lay_over_images(Value& base, const Value& over) {
+  auto& list = *base.if_list();
+  for (auto image : *over.if_list()) {
+    auto name = image.str_at({"name"});
+    auto same = std::find_if(list.begin(), list.end(), [&](const Value& v) { return v.str_at({"name"}) == name; });
+    for (auto key : {"newName", "newTag", "digest"}) {
+      if (image.str_at({key}) != "*") continue;
+      const auto* old = same == list.end() ? nullptr : same->find(key);
+      if (old != nullptr)
+        image[key] = *old;
+      else
+        image.map().erase(key);
+    }
+    if (same != list.end())
+      *same = std::move(image);
+    else
+      list.push_back(std::move(image));
+  }
+}
+
 void lay_over(Value& base, const Value& over) {
   if (over.is_map() && (base.is_map() || base.is_null())) {
-    for (const auto& [key, value] : *over.if_map()) lay_over(base[key], value);
+    for (const auto& [key, value] : *over.if_map()) {
+      if (key == "images" && value.is_list() && base[key].is_list())
+        lay_over_images(base[key], value);
+      else
+        lay_over(base[key], value);
+    }
   } else if (over.is_list() && base.is_list()) {
     for (const auto& item : *over.if_list()) base.if_list()->push_back(item);
   } else {

@@ -61,9 +61,12 @@ Result<std::string> Loader::load(const std::string& path) const {
   if (!joined) return fail(Kind::denied, "{}: '{}' is outside the repository", source_->display(folder_), path);
   bool below = folder_.empty() || joined->starts_with(folder_ + "/");
   if (!below && options_->load_restrictor == KustomizeOptions::LoadRestrictor::root_only) {
+    TRY(auto there, source_->read(*joined));
+    if (!there) return fail(Kind::not_found, "{}: no such file or folder", source_->display(*joined));
     return Fail(Error(Kind::denied, fmt::format("security; file '{}' is not in or below '{}'",
                                                 source_->display(*joined), source_->display(folder_)))
-                    .with_hint("make the other folder a base, or allow it with the load restrictor 'none'"));
+                    .with_hint("make the other folder a base, or allow it: --load-restrictor LoadRestrictionsNone (in "
+                               "argocd-cm: kustomize.buildOptions)"));
   }
   TRY(auto text, source_->read(*joined));
   if (!text) return fail(Kind::not_found, "{}: no such file", source_->display(*joined));
