@@ -82,10 +82,11 @@ class FolderReader {
     return {};
   }
 
-  // Argo CD's rule for files that are meant for others. (It lets broken YAML through as well: a typing error would take
-  // away what the file brought.)
-  static bool looks_like_one(std::string_view text) {
-    return text.contains("apiVersion:") && text.contains("kind:") && text.contains("metadata:");
+  // Argo CD lets through what does not have all of apiVersion, kind and metadata in its text, and broken YAML: a typing
+  // error would take away what the file brought. Here it is what has nothing of an object.
+  static bool is_half_an_object(const doc::Value& value) {
+    return value.is_map() && (value.find("apiVersion") != nullptr ||
+                              (value.find("kind") != nullptr && value.find("metadata") != nullptr));
   }
   static bool is_object(const doc::Value& value) {
     return value.is_map() && !value.str_at({"kind"}).empty() && !value.str_at({"apiVersion"}).empty();
