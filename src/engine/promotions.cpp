@@ -310,6 +310,19 @@ bool says(const git::Repository& repository, const git::Oid& tip, const path::Pr
   return said && *said && (*said)->digest == promotion.artifact.digest;
 }
 
+// Its Release, which has begun already, may have ended meanwhile: what that said stays.
+Result<> set_under_way(const Ctx& ctx, House& house, const std::string& name, std::string_view phase,
+                       const promote::Outcome& outcome) {
+  auto written = kube::modify(ctx, *house.client, kind("Promotion"), {home, name}, {.subresource = "status"},
+                              [&](doc::Value& object) -> Result<bool> {
+                                auto& status = object["status"];
+                                if (!is_final(phase_of(kube::Object(doc::Value(object))))) status["phase"] = phase;
+                                status["commit"] = outcome.commit, status["message"] = outcome.message;
+                                return true;
+                              });
+  return written ? Result<>{} : Result<>(Fail(std::move(written).error()));
+}
+
 // On the branch itself.
 Result<> commit_batch(const Ctx& ctx, House& house, git::Repository& repository, const Batch& batch) {
   const auto& first = batch.requests.front();
@@ -329,10 +342,7 @@ Result<> commit_batch(const Ctx& ctx, House& house, git::Repository& repository,
       continue;
     }
     if (!revert) TRY_OK(begin_release_of(ctx, house, request, outcome.commit));
-    TRY_OK(set_status(
-        ctx, *house.client, "Promotion", request.id,
-        doc::Map{
-            {"phase", revert ? "Succeeded" : "Running"}, {"commit", outcome.commit}, {"message", outcome.message}}));
+    TRY_OK(set_under_way(ctx, house, request.id, revert ? "Succeeded" : "Running", outcome));
   }
   repository_changed(house, repository_url(batch.repository));
   return {};

@@ -81,6 +81,13 @@ Result<> read_option(SyncOptions& options, std::string_view text) {
   return fail(Kind::invalid, "{}: no such sync option{}", name, near ? fmt::format(", did you mean {}?", *near) : "");
 }
 
+std::string flux_word(const doc::Value& object, std::string_view what) {
+  auto key = fmt::format("kustomize.toolkit.fluxcd.io/{}", what);
+  auto word = object.str_at({"metadata", "annotations", key});
+  if (word.empty()) word = object.str_at({"metadata", "labels", key});
+  return lower(word);
+}
+
 SyncOptions options_of(const SyncOptions& application, const kube::Object& object) {
   auto options = application;
   auto words = object.annotation(sync_options_annotation);
@@ -89,9 +96,8 @@ SyncOptions options_of(const SyncOptions& application, const kube::Object& objec
   options.create_namespace = application.create_namespace, options.fail_on_shared = application.fail_on_shared;
   options.propagation = application.propagation;
   if (object.annotation("helm.sh/resource-policy") == "keep") options.remove = Permission::no;
-  if (object.annotation("kustomize.toolkit.fluxcd.io/prune") == "disabled")
-    options.prune = options.remove = Permission::no;
-  if (object.annotation("kustomize.toolkit.fluxcd.io/force") == "enabled") options.force = true;
+  if (flux_word(object.value(), "prune") == "disabled") options.prune = options.remove = Permission::no;
+  if (flux_word(object.value(), "force") == "enabled") options.force = true;
   return options;
 }
 

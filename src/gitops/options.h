@@ -23,6 +23,9 @@ struct SyncOptions {
 };
 // Name=value, as syncPolicy.syncOptions lists it. Errors: invalid (an unknown name, a value it cannot have).
 Result<> read_option(SyncOptions& options, std::string_view text);
+// What an object says to Flux by an annotation or a label of that name (prune, force, ssa, reconcile, substitute), in
+// small letters: Flux takes either, in any case.
+std::string flux_word(const doc::Value& object, std::string_view what);
 // The Application's, with what the object says of itself. Unknown words of an annotation have no effect, as in Argo CD.
 SyncOptions options_of(const SyncOptions& application, const kube::Object& object);
 

@@ -76,8 +76,7 @@ class FolderReader {
     TRY(auto text, source_.read(at(path)));
     if (!text || (options_.argo && text->contains("+argocd:skip-file-rendering"))) return {};
     TRY(auto documents, doc::parse_yaml_all(*text, {.source = name}));
-    if (options_.argo && !looks_like_one(*text) && std::none_of(documents.begin(), documents.end(), is_object))
-      return {};
+    if (options_.argo && std::none_of(documents.begin(), documents.end(), is_half_an_object)) return {};
     for (auto& document : documents) TRY_OK(object(std::move(document), name));
     return {};
   }

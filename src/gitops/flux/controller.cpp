@@ -102,12 +102,14 @@ void FluxController::Rep::take(const kube::Event& event) {
   auto state = watched.lock();
   if (event.type == kube::Event::Type::deleted) {
     state->said.erase(item), state->offered.erase(item);
-    state->kustomizations.erase(item.key);
-    for (auto& [other, keys] : state->waiting) keys.erase(item.key);
     for (auto& [url, items] : state->by_url) items.erase(item);
-    comparer.forget(item.key.str());
-    renderer.forget(item.key);
-    if (item.type == kustomization_type) remotes.forget(item.key);
+    if (item.type == kustomization_type) {
+      state->kustomizations.erase(item.key);
+      for (auto& [other, keys] : state->waiting) keys.erase(item.key);
+      comparer.forget(item.key.str());
+      renderer.forget(item.key);
+      remotes.forget(item.key);
+    }
   } else {
     note(*state, item, event.object);
     auto text = said(event.object);

@@ -231,10 +231,10 @@ std::vector<Task> kustomization_tasks(const std::vector<doc::Value>& objects, co
     kube::Object object{doc::Value(value)};
     Task task{value, object.type(), object.key()};
     task.options = options_of(options, object);
-    auto ssa = object.annotation("kustomize.toolkit.fluxcd.io/ssa");
-    task.only_create = lower(ssa) == "ifnotpresent";
-    task.leave = lower(ssa) == "ignore" || object.annotation("kustomize.toolkit.fluxcd.io/reconcile") == disabled;
-    if (lower(ssa) == "merge") task.options.migrate = false;
+    auto ssa = flux_word(value, "ssa");
+    task.only_create = ssa == "ifnotpresent";
+    task.leave = ssa == "ignore" || flux_word(value, "reconcile") == disabled;
+    if (ssa == "merge") task.options.migrate = false;
     task.wave = is_definition(task.type.kind) ? -1 : 0;
     tasks.push_back(std::move(task));
   }

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "doc/view.h"
 #include "doc/yaml.h"
+#include "gitops/options.h"
 
 namespace slipway::gitops::flux {
 namespace {
@@ -173,9 +174,7 @@ class Expander {
 };
 
 bool is_left_out(const doc::Value& object) {
-  constexpr std::string_view key = "kustomize.toolkit.fluxcd.io/substitute";
-  return object.str_at({"metadata", "labels", key}) == "disabled" ||
-         object.str_at({"metadata", "annotations", key}) == "disabled";
+  return flux_word(object, "substitute") == "disabled";
 }
 
 }  // namespace
