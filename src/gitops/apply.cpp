@@ -46,13 +46,20 @@ bool is_deployer(doc::View entry) {
          entry["subresource"].text().empty();
 }
 
+// What somebody wrote with kubectl. Rule: Flux's clean-up of field managers.
+bool is_by_hand(doc::View entry) {
+  auto manager = entry["manager"].text();
+  return (manager.starts_with("kubectl") || manager == "before-first-apply") && entry["subresource"].text().empty();
+}
+
 // What `kubectl apply`, Argo CD or Flux owns becomes ours, as its own --server-side does it: else a field that Git
 // drops would stay, held by a manager that nobody uses any more. Rule: client-go's csaupgrade.
-Result<> take_over(const Ctx& ctx, kube::Client& client, const kube::Object& live) {
+Result<> take_over(const Ctx& ctx, kube::Client& client, const kube::Object& live, bool all_of_kubectl) {
   auto entries = live["metadata"]["managedFields"].items();
-  auto is_former = [](doc::View e) {
+  auto is_former = [&](doc::View e) {
     bool kubectl = e["manager"].text() == "kubectl-client-side-apply" && e["operation"].text() == "Update";
-    return (kubectl || is_deployer(e)) && e["subresource"].text().empty();
+    bool by_hand = all_of_kubectl && is_by_hand(e);
+    return (kubectl || by_hand || is_deployer(e)) && e["subresource"].text().empty();
   };
   auto is_ours = [](doc::View e) {
     return e["manager"].text() == field_manager && e["operation"].text() == "Apply" && e["subresource"].text().empty();
@@ -170,7 +177,8 @@ Result<kube::Object> apply_task(const Ctx& ctx, kube::Client& client, const Appl
                                 const kube::Object& live) {
   TRY(auto wanted, applied_over(ctx, app, task, live));
   const auto& object = wanted.object;
-  if (live && task.options.migrate && !task.options.replace) TRY_OK(take_over(ctx, client, live));
+  if (live && task.options.migrate && !task.options.replace)
+    TRY_OK(take_over(ctx, client, live, task.options.undo_kubectl));
   // Definitions and namespaces hold what others made: never deleted to be made again.
   bool may_remake = task.options.force && task.type.kind != "Namespace" && task.type.kind != "CustomResourceDefinition";
   auto applied = task.options.replace ? replace(ctx, client, object, live) : client.apply(ctx, object, writing());
@@ -202,9 +210,11 @@ Result<> check_all(const Ctx& ctx, Work& work) {
 
 namespace slipway::gitops {
 
-bool has_former_manager(const kube::Object& live) {
+bool has_former_manager(const kube::Object& live, bool all_of_kubectl) {
   auto entries = live["metadata"]["managedFields"].items();
-  return std::any_of(entries.begin(), entries.end(), [](doc::View entry) { return detail::is_deployer(entry); });
+  return std::any_of(entries.begin(), entries.end(), [&](doc::View entry) {
+    return detail::is_deployer(entry) || (all_of_kubectl && detail::is_by_hand(entry));
+  });
 }
 
 }  // namespace slipway::gitops

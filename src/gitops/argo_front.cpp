@@ -56,6 +56,7 @@ class ArgoFront final : public Front {
   std::optional<kube::RemoveOptions::Propagation> cascade_of(const kube::Object& object) const override {
     return gitops::cascade_of(object);
   }
+  std::optional<Millis> deletion_patience(const kube::Object&) const override { return std::nullopt; }
   bool is_our_finalizer(std::string_view finalizer) const override {
     return is_cascade_finalizer(finalizer) || is_hook_finalizer(finalizer);
   }

@@ -233,7 +233,7 @@ Result<Compared> Comparer::compare(const Ctx& ctx, kube::Client& client, const A
     found.dropped = dropped_fields(desired, would->value());
   }
   // Held by a controller that came before us: taken over, or a field that Git drops would stay.
-  if (task.options.migrate && has_former_manager(*live)) {
+  if (task.options.migrate && has_former_manager(*live, task.options.undo_kubectl)) {
     found.fields.emplace_back(".metadata.managedFields");
     found.state = SyncState::out_of_sync;
   }

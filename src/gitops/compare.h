@@ -95,7 +95,7 @@ std::string tracking_id(const Application& app, const Task& task);
 std::string tracked_owner(const kube::Object& live);
 // That, or the Kustomization of Flux that its labels name; in the form of Front::owner.
 std::string owner_of(const kube::Object& live);
-// Whether another deployer (Argo CD, Flux) owns fields of it by server-side apply.
-bool has_former_manager(const kube::Object& live);
+// Whether another deployer (Argo CD, Flux) owns fields of it by server-side apply, or kubectl in any way.
+bool has_former_manager(const kube::Object& live, bool all_of_kubectl = false);
 
 }  // namespace slipway::gitops

@@ -127,21 +127,60 @@ TEST(Flux, ANewCommitPrunesAndDriftIsHealed) {
   FluxWorld w;
   w.commit({{"a.yaml", config_map("a")},
             {"b.yaml", config_map("b")},
-            {"k.yaml", config_map("k", "1", "kustomize.toolkit.fluxcd.io/prune: disabled")}});
+            {"k.yaml", config_map("k", "1", "kustomize.toolkit.fluxcd.io/prune: Disabled")},
+            {"l.yaml",
+             "{apiVersion: v1, kind: ConfigMap, metadata: {name: l, labels: {kustomize.toolkit.fluxcd.io/prune: "
+             "disabled}}}"}});
   w.kustomization();
   w.look_flux();
   w.merge({"v1", "ConfigMap"}, {"shop", "a"}, "{data: {v: by-hand}}");
   w.look_alone();
   EXPECT_EQ((*w.live({"v1", "ConfigMap"}, "a"))["data"]["v"].text(), "1");
   ASSERT_EQ(w.drifts.size(), 1U);
-  auto commit = w.commit({{"b.yaml", std::nullopt}, {"k.yaml", std::nullopt}});
+  auto commit = w.commit({{"b.yaml", std::nullopt}, {"k.yaml", std::nullopt}, {"l.yaml", std::nullopt}});
   auto before = w.look_alone();
   EXPECT_NE(before["status"]["lastAppliedRevision"].text(), "main@sha1:" + commit)
       << "the source was not looked at yet";
   auto ks = w.look_flux();
   EXPECT_EQ(ks["status"]["lastAppliedRevision"].text(), "main@sha1:" + commit);
   EXPECT_FALSE(w.has("b"));
-  EXPECT_TRUE(w.has("k"));
+  EXPECT_TRUE(w.has("k") && w.has("l"));
+}
+
+TEST(Flux, WhatKubectlAddedGoes) {
+  FluxWorld w;
+  w.commit({{"a.yaml", config_map("a")}, {"m.yaml", config_map("m", "1", "kustomize.toolkit.fluxcd.io/ssa: Merge")}});
+  w.kustomization();
+  w.look_flux();
+  for (auto name : {"a", "m"}) {
+    must(w.person->patch(w.ctx(), {"v1", "ConfigMap"}, {"shop", name}, kube::PatchType::merge,
+                         must(doc::parse_yaml("{data: {by: kubectl}}")), {.field_manager = "kubectl-patch"}));
+    must(w.person->patch(w.ctx(), {"v1", "ConfigMap"}, {"shop", name}, kube::PatchType::merge,
+                         must(doc::parse_yaml("{data: {from: controller}}")), {.field_manager = "somebody"}));
+  }
+  w.look_alone();
+  auto data = [&](const std::string& name) {
+    auto live = *w.live({"v1", "ConfigMap"}, name);
+    return live["data"]["by"].text() + "," + live["data"]["from"].text();
+  };
+  EXPECT_EQ(data("a"), ",controller");
+  EXPECT_EQ(data("m"), "kubectl,controller");
+}
+
+TEST(Flux, FilesBesideTheFolderAreReadAndImagesSetAnew) {
+  FluxWorld w;
+  w.commit(
+      {{"patches/p.yaml", "{apiVersion: v1, kind: Pod, metadata: {name: p, labels: {patched: 'yes'}}}"},
+       {"app/p.yaml", "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: c, image: web}]}}"},
+       {"app/kustomization.yaml",
+        "resources: [p.yaml]\npatches: [{path: ../patches/p.yaml}]\nimages: [{name: web, newName: old/web, newTag: "
+        "'2'}]\n"}});
+  w.kustomization("path: app\nimages: [{name: web, newTag: '3'}]");
+  auto ks = w.look_flux();
+  auto live = w.live({"v1", "Pod"}, "p");
+  ASSERT_TRUE(live) << ready(ks);
+  EXPECT_EQ(live->label("patched"), "yes");
+  EXPECT_EQ((*live)["spec"]["containers"][0]["image"].text(), "web:3");
 }
 
 TEST(Flux, WhatFluxManagesIsTakenOverWithoutATouch) {
@@ -337,6 +376,30 @@ TEST(Flux, DeletingTakesAlongWhatItBrought) {
   w.look_alone();
   EXPECT_TRUE(w.has("a"));
   EXPECT_FALSE(w.object(kustomization_type, w.ks));
+}
+
+TEST(Flux, DeletingWaitsForSlowObjectsWhereItIsToldTo) {
+  FluxWorld w;
+  auto slow = [](std::string_view name) {
+    return fmt::format(
+        "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {}, finalizers: [example.org/held]}}, data: {{v: x}}}}",
+        name);
+  };
+  w.commit({{"a.yaml", slow("a")}});
+  w.kustomization();
+  w.look_flux();
+  must(w.person->remove(w.ctx(), kustomization_type, w.ks, {}));
+  w.look_alone();
+  EXPECT_FALSE(w.object(kustomization_type, w.ks)) << "nobody waits";
+  w.commit({{"a.yaml", std::nullopt}, {"b.yaml", slow("b")}});
+  w.kustomization("deletionPolicy: WaitForTermination\ntimeout: 30s");
+  w.look_flux();
+  must(w.person->remove(w.ctx(), kustomization_type, w.ks, {}));
+  w.look_alone();
+  EXPECT_TRUE(w.object(kustomization_type, w.ks));
+  w.clock.advance(std::chrono::duration_cast<Millis>(real_clock().wall() - w.clock.wall()) + Millis(31000));
+  w.look_alone();
+  EXPECT_FALSE(w.object(kustomization_type, w.ks)) << "the time is up";
 }
 
 TEST(Flux, AnObjectIsLeftAloneWhereItSaysSo) {

@@ -31,6 +31,8 @@ class Front {
 
   // What deleting it does to its objects; nothing: they stay. Needs no valid spec.
   virtual std::optional<kube::RemoveOptions::Propagation> cascade_of(const kube::Object& object) const = 0;
+  // How long its deletion waits for objects that are asked to go; nothing: as long as it takes.
+  virtual std::optional<Millis> deletion_patience(const kube::Object& object) const = 0;
   virtual bool is_our_finalizer(std::string_view finalizer) const = 0;
   virtual bool takes_definitions() const = 0;  // whether CRDs go as well then
 

@@ -73,9 +73,8 @@ doc::Value overrides_of(const doc::Value& block, const Variables& variables) {
     bool without = view["labelWithoutSelector"].bool_or(false);
     auto pairs = expanded(labels.value(), variables);
     if (without)
-      over.set("labels",
-               doc::List{doc::Map{{"pairs", std::move(pairs)},
-                                  {"includeTemplates", view["labelIncludeTemplates"].bool_or(false)}}});
+      over.set("labels", doc::List{doc::Map{{"pairs", std::move(pairs)},
+                                            {"includeTemplates", view["labelIncludeTemplates"].bool_or(false)}}});
     else
       over.set("commonLabels", std::move(pairs));
   }

@@ -17,7 +17,8 @@ struct SyncOptions {
   bool replace = false;  // write the whole object instead of applying it
   bool force = false;    // delete and create again what cannot be changed
   bool skip_missing_kind = false;
-  bool migrate = true;  // take over what `kubectl apply` owns, so that fields dropped from Git go
+  bool migrate = true;        // take over what `kubectl apply` owns, so that fields dropped from Git go
+  bool undo_kubectl = false;  // whatever else kubectl wrote by hand goes as well (Flux's rule)
   Permission prune = Permission::yes, remove = Permission::yes;
   kube::RemoveOptions::Propagation propagation = kube::RemoveOptions::Propagation::foreground;
 };

@@ -146,6 +146,10 @@ class TearDown {
     if (!consent.empty()) waiting = consent;
     for (const auto& entry : left) looked_.types.push_back(entry.type);
     status_.inventory = std::move(left);
+    if (auto patience = front_.deletion_patience(application_); patience && consent.empty() && !waiting.empty()) {
+      auto since_when = parse_rfc3339(since()).value_or(WallTime{});
+      if (*patience == Millis(0) || ctx_.clock->wall() >= since_when + *patience) waiting.clear();
+    }
     return waiting.empty() ? Stays() : Stays(waits_for(waiting));
   }
 

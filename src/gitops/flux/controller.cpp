@@ -192,6 +192,12 @@ Result<std::optional<Millis>> FluxController::Rep::look_at_kustomization(const k
     return std::optional(later ? std::min(retry, Millis(30000)) : retry);
   };
   auto target = client_of(ctx, *client, object, options.as_user, remotes);
+  // Whoever it acted as may be gone before it, with its namespace: then nothing can be deleted there any more.
+  if (!target && object.deleting() && target.error().is(Kind::not_found)) {
+    SyncContext home{*client, renderer, comparer, pacer, options.drift, client.get()};
+    TRY(auto gone, look_without(ctx, home, object, target.error()));
+    return gone.again;
+  }
   if (!target) return refused(target.error(), target.error().retryable() ? "SyncError" : "InvalidSpecError");
   SyncContext context{*target ? **target : *client, renderer, comparer, pacer, options.drift, client.get()};
   auto began = ctx.clock->now();

@@ -122,6 +122,13 @@ class FluxFront final : public Front {
     if (!takes || spec["suspend"].bool_or(false)) return std::nullopt;
     return kube::RemoveOptions::Propagation::background;
   }
+  // Only where the policy says so, and no longer than the timeout.
+  std::optional<Millis> deletion_patience(const kube::Object& object) const override {
+    auto spec = object["spec"];
+    if (spec["deletionPolicy"].text() != "WaitForTermination") return Millis(0);
+    auto interval = duration(spec["interval"], Millis(600000)).value_or(Millis(600000));
+    return duration(spec["timeout"], interval).value_or(interval);
+  }
   bool is_our_finalizer(std::string_view name) const override { return name == finalizer; }
   bool takes_definitions() const override { return true; }
 

@@ -234,6 +234,7 @@ std::vector<Task> kustomization_tasks(const std::vector<doc::Value>& objects, co
     auto ssa = flux_word(value, "ssa");
     task.only_create = ssa == "ifnotpresent";
     task.leave = ssa == "ignore" || flux_word(value, "reconcile") == disabled;
+    task.options.undo_kubectl = ssa != "merge";
     if (ssa == "merge") task.options.migrate = false;
     task.wave = is_definition(task.type.kind) ? -1 : 0;
     tasks.push_back(std::move(task));

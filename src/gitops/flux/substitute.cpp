@@ -173,9 +173,7 @@ class Expander {
   std::size_t at_ = 0;
 };
 
-bool is_left_out(const doc::Value& object) {
-  return flux_word(object, "substitute") == "disabled";
-}
+bool is_left_out(const doc::Value& object) { return flux_word(object, "substitute") == "disabled"; }
 
 }  // namespace
 
