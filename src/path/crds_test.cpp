@@ -71,9 +71,7 @@ TEST_P(Misspellings, AreNamed) {
                                                   {"HelmChart", "source.toolkit.fluxcd.io/v1"},
                                                   {"HelmRelease", "helm.toolkit.fluxcd.io/v2"},
                                                   {"Pipeline", "slipway.dev/v1"},
-                                                  {"Environment", "slipway.dev/v1"},
                                                   {"Approval", "slipway.dev/v1"},
-                                                  {"ImagePolicy", "slipway.dev/v1"},
                                                   {"Notifier", "slipway.dev/v1"}};
   auto group = groups.find(GetParam().kind);
   auto text =
@@ -142,9 +140,7 @@ const Misspelt misspelt[] = {
      "{service: [], environments: [{name: a, approver: [b], windows: [{kind: deny, schedule: c}]}]}",
      "unknown spec.environments[0].approver\nunknown spec.service\nspec.environments[0].windows[0].duration: "
      "required\n"},
-    {"Reviewers", "Environment", "{repository: a, name: b, reviewers: {user: [c]}}", "unknown spec.reviewers.user\n"},
     {"Decision", "Approval", "{run: a, decided: approved}", "unknown spec.decided\nspec.decision: required\n"},
-    {"Images", "ImagePolicy", "{image: [a]}", "unknown spec.image\nspec.images: required\n"},
     {"Events", "Notifier", "{type: slack, event: [a]}", "unknown spec.event\n"}};
 INSTANTIATE_TEST_SUITE_P(Crds, Misspellings, testing::ValuesIn(misspelt),
                          [](const auto& i) { return std::string(i.param.name); });
