@@ -420,7 +420,7 @@ TEST(Deletion, NeedsNoValidSpecNoRepositoryAndNoMemory) {
   constexpr std::string_view background = ", finalizers: [resources-finalizer.argocd.argoproj.io/background]";
   w.application("syncPolicy: {automated: {}}", background);
   w.look_once();
-  w.application("source: {chart: broken}", background);
+  w.application("source: {repoURL: '', chart: broken}", background);
   w.repositories.gone = true;
   w.restart();
   remove_app(w);

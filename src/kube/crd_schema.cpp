@@ -11,7 +11,7 @@ class Builder {
   Result<std::unique_ptr<Schema>> build(const doc::View& at, std::size_t depth) {
     if (depth > 64) return at.wrong("the schema is nested too deeply, want at most 64 levels");
     auto schema = std::make_unique<Schema>();
-    auto extras = std::make_unique<Extras>();
+    auto extras = std::make_shared<Extras>();
     if (at["$ref"].present()) return at["$ref"].wrong("is not allowed in a structural schema");
     extras->preserve_unknown = at["x-kubernetes-preserve-unknown-fields"].bool_or(false);
     extras->embedded = at["x-kubernetes-embedded-resource"].bool_or(false);
@@ -22,18 +22,23 @@ class Builder {
     limits(at, *extras);
     schema->atomic = at["x-kubernetes-map-type"].str_or("") == "atomic";
     TRY_OK(shape(at, *schema, *extras, depth));
-    schema->extras = std::move(extras);
+    static const auto plain = std::make_shared<const Extras>();
+    schema->extras = *extras == *plain ? plain : std::move(extras);
     return schema;
   }
 
  private:
   static void limits(const doc::View& at, Extras& extras) {
+    // Most are absent, and an error would look for its place in the whole definition.
     auto real = [&](std::string_view key) -> std::optional<double> {
-      auto n = at[key].real();
-      return n ? std::optional(*n) : std::nullopt;
+      auto limit = at[key];
+      if (!limit.value().is_number()) return std::nullopt;
+      return *limit.real();
     };
     auto whole = [&](std::string_view key) -> std::optional<std::int64_t> {
-      auto n = at[key].num();
+      auto limit = at[key];
+      if (!limit.value().is_number()) return std::nullopt;
+      auto n = limit.num();
       return n ? std::optional(*n) : std::nullopt;
     };
     extras.minimum = real("minimum"), extras.maximum = real("maximum");

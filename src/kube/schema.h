@@ -37,6 +37,7 @@ struct Extras {
   std::string pattern;
   std::optional<double> minimum, maximum;
   std::optional<std::int64_t> min_length, max_length, min_items, max_items;
+  friend bool operator==(const Extras&, const Extras&) = default;
 };
 
 // One value. Threads: any (immutable once built).
@@ -77,8 +78,8 @@ class Schema final : public doc::MergeSchema {
   const Schema* items = nullptr;   // list and map
   std::vector<std::string> keys;
   std::string merge_key;
-  std::unique_ptr<Extras> extras;
-  std::unique_ptr<Schema> owned_items;  // what items points to, when it is ours
+  std::shared_ptr<const Extras> extras;  // those that say nothing are one
+  std::unique_ptr<Schema> owned_items;   // what items points to, when it is ours
   std::unique_ptr<Struct> owned_fields;
   std::vector<std::unique_ptr<std::string>> names;  // what string_views of owned_fields point to
 };

@@ -406,6 +406,36 @@ TEST_P(Api, CustomKindsLiveAndGo) {
       must(client->get(ctx, {"apiextensions.k8s.io/v1", "CustomResourceDefinition"}, {"", "widgets.example.com"})));
 }
 
+// A new version of a definition knows less and wants more than the one that objects were written with.
+TEST_P(Api, WhatAStricterDefinitionFindsWrongStaysUntilItIsTouched) {
+  auto definition = [](const std::string& spec) {
+    return yaml(fmt::format(
+        "{{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {{name: "
+        "gears.example.com}}, spec: {{group: example.com, scope: Namespaced, names: {{plural: gears, kind: Gear}}, "
+        "versions: [{{name: v1, served: true, storage: true, schema: {{openAPIV3Schema: {{type: object, properties: "
+        "{{spec: {}, status: {{type: object, x-kubernetes-preserve-unknown-fields: true}}}}}}}}}}]}}}}",
+        spec));
+  };
+  must(client->apply(ctx, definition("{type: object, x-kubernetes-preserve-unknown-fields: true}"),
+                     {.field_manager = "test"}));
+  make("{apiVersion: example.com/v1, kind: Gear, metadata: {name: g}, spec: {teeth: '9', color: red}}");
+  must(client->apply(
+      ctx,
+      definition("{type: object, required: [axle], properties: {teeth: {type: integer}, axle: {type: string}, colour: "
+                 "{type: string}}}"),
+      {.field_manager = "test"}));
+  Type gear{"example.com/v1", "Gear"};
+  auto patch = [&](const char* text) {
+    return client->patch(ctx, gear, {"default", "g"}, kube::PatchType::merge, yaml(text), {});
+  };
+  EXPECT_EQ(must(patch("{status: {phase: Good}}"))["status"]["phase"].text(), "Good");
+  EXPECT_EQ(must(patch("{metadata: {labels: {a: b}}}"))["spec"]["teeth"].text(), "9");
+  fails(patch("{spec: {colour: red}}"), Kind::invalid, "spec.teeth: Invalid value: want an integer, got a string");
+  fails(patch("{spec: {teeth: 9}}"), Kind::invalid, "spec.axle: Required value");
+  EXPECT_EQ(must(patch("{spec: {teeth: 9, axle: steel}}"))["spec"]["axle"].text(), "steel");
+  fails(patch("{spec: {axle: null}}"), Kind::invalid, "spec.axle: Required value");
+}
+
 TEST_P(Api, ChangesFromManyThreadsAllCount) {
   map("counter");
   constexpr int threads = 4, each = 10;

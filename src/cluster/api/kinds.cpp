@@ -1,9 +1,13 @@
 #include "cluster/api/kinds.h"
 
+#include "base/hash.h"
 #include "base/text.h"
+#include "doc/json.h"
 
 namespace slipway::cluster {
 namespace {
+
+constexpr std::string_view meta_reference = "#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 
 // Kinds whose metadata.generation counts changes of the spec (kubernetes/pkg/registry/*/strategy.go).
 bool counts_generations(std::string_view table) {
@@ -60,6 +64,18 @@ Column column_from(const doc::View& v) {
           static_cast<int>(v["priority"].num_or(0))};
 }
 
+// What /openapi says of a custom kind. As text: a large schema takes many times its length as a tree.
+std::string published(const KindInfo& kind, const doc::Value& open_api) {
+  if (!open_api.is_map()) return {};
+  doc::Value schema = open_api;
+  schema["properties"]["apiVersion"] = doc::Map{{"type", "string"}};
+  schema["properties"]["kind"] = doc::Map{{"type", "string"}};
+  schema["properties"]["metadata"] = doc::Map{{"allOf", doc::List{doc::Map{{"$ref", meta_reference}}}}};
+  schema["x-kubernetes-group-version-kind"] =
+      doc::List{doc::Map{{"group", kind.group}, {"kind", kind.type.kind}, {"version", kind.version}}};
+  return doc::print_json(schema);
+}
+
 Result<KindInfo> of_version(const doc::View& spec, const doc::View& version) {
   KindInfo k;
   auto names = spec["names"];
@@ -91,9 +107,10 @@ Result<KindInfo> of_version(const doc::View& spec, const doc::View& version) {
   }
   auto open_api = version["schema"]["openAPIV3Schema"];
   if (!open_api.present()) return version["schema"]["openAPIV3Schema"].wrong("Required value: schemas are required");
-  k.open_api = std::make_shared<const doc::Value>(open_api.value());
-  TRY(k.owned_schema, kube::schema_of_crd(*k.open_api));
+  TRY(k.owned_schema, kube::schema_of_crd(open_api.value()));
   k.schema = k.owned_schema.get();
+  k.open_api = published(k, open_api.value());
+  k.open_api_hash = sha256_hex(k.open_api);
   return k;
 }
 

@@ -24,7 +24,7 @@ struct KindInfo {
   std::vector<std::string> short_names, categories, verbs, subresources;
   const kube::Schema* schema = nullptr;
   std::shared_ptr<const kube::Schema> owned_schema;
-  std::shared_ptr<const doc::Value> open_api;            // of a custom kind, for /openapi
+  std::string open_api, open_api_hash;                   // of a custom kind: its schema as JSON, for /openapi
   std::vector<Column> columns;                           // of a custom kind
   std::string scale_spec, scale_status, scale_selector;  // paths of a custom kind
   std::vector<std::string> selectable;

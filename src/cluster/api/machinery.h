@@ -124,7 +124,7 @@ class Machinery {
                          const WriteArgs& args, Fields fields);
   ApiResult<Written> change(const Ctx& ctx, const KindInfo& kind, const kube::Key& key, const std::string& sub,
                             const WriteArgs& args, Fields fields, const Change& make);
-  ApiResult<> decode(const KindInfo& kind, doc::Value& object, const WriteArgs& args,
+  ApiResult<> decode(const KindInfo& kind, const kube::Object& before, doc::Value& object, const WriteArgs& args,
                      std::vector<std::string>& warnings) const;
   ApiResult<> prepare(const KindInfo& kind, const kube::Object& before, doc::Value& next, const std::string& sub,
                       std::vector<std::string>& warnings);

@@ -84,7 +84,7 @@ class Components {
 
   // Everything that was referred to, and what that refers to.
   doc::Map finish() {
-    doc::Map out = std::move(own_);
+    doc::Map out;
     while (!queue_.empty()) {
       const auto* type = queue_.back();
       queue_.pop_back();
@@ -92,7 +92,6 @@ class Components {
     }
     return out;
   }
-  doc::Map& own() { return own_; }
   void kind(const KindInfo& k, const kube::Struct& type) {
     kinds_[full_name(type.name)].emplace_back(
         doc::Map{{"group", k.group}, {"kind", k.type.kind}, {"version", k.version}});
@@ -126,7 +125,6 @@ class Components {
     if (it != kinds_.end()) out.set("x-kubernetes-group-version-kind", it->second);
     return out;
   }
-  doc::Map own_;
   std::set<std::string> seen_;
   std::vector<const kube::Struct*> queue_;
   std::map<std::string, doc::List> kinds_;
@@ -159,32 +157,39 @@ doc::Value paths_of(const std::vector<KindPtr>& kinds) {
   return paths;
 }
 
+// "dev.slipway.v1.Pipeline"
+std::string custom_name(const KindInfo& kind) {
+  auto parts = split(kind.group, '.');
+  std::reverse(parts.begin(), parts.end());
+  return fmt::format("{}.{}.{}", join(parts, "."), kind.version, kind.type.kind);
+}
+
 std::string document(const std::vector<KindPtr>& kinds) {
   Components components;
+  std::string custom;
   for (const auto& kind : kinds) {
     if (!kind->custom) {
       components.kind(*kind, *kind->schema->fields);
       components.add(*kind->schema->fields);
       continue;
     }
-    doc::Value schema = *kind->open_api;
-    if (!schema.is_map()) continue;
-    schema["properties"]["apiVersion"] = doc::Map{{"type", "string"}};
-    schema["properties"]["kind"] = doc::Map{{"type", "string"}};
-    schema["properties"]["metadata"] =
-        doc::Map{{"allOf", doc::List{components.reference(*kube::schema_of_struct("meta.v1.ObjectMeta")->fields)}}};
-    schema["x-kubernetes-group-version-kind"] =
-        doc::List{doc::Map{{"group", kind->group}, {"kind", kind->type.kind}, {"version", kind->version}}};
-    auto parts = split(kind->group, '.');
-    std::reverse(parts.begin(), parts.end());
-    components.own().set(fmt::format("{}.{}.{}", join(parts, "."), kind->version, kind->type.kind), std::move(schema));
+    if (kind->open_api.empty()) continue;
+    components.add(*kube::schema_of_struct("meta.v1.ObjectMeta")->fields);
+    custom += fmt::format("\"{}\":{},", custom_name(*kind), kind->open_api);
   }
   if (const auto* options = kube::schema_of_struct("meta.v1.DeleteOptions")) components.add(*options->fields);
-  doc::Value out = doc::Map{{"openapi", "3.0.0"},
-                            {"info", doc::Map{{"title", "Kubernetes"}, {"version", kube::builtin_version()}}},
-                            {"paths", paths_of(kinds)},
-                            {"components", doc::Map{{"schemas", components.finish()}}}};
-  return doc::print_json(out);
+  doc::Value info = doc::Map{{"title", "Kubernetes"}, {"version", kube::builtin_version()}};
+  auto schemas = doc::print_json(components.finish());
+  return fmt::format(R"({{"openapi":"3.0.0","info":{},"paths":{},"components":{{"schemas":{{{}{}}}}})",
+                     doc::print_json(info), doc::print_json(paths_of(kinds)), custom, schemas.substr(1));
+}
+
+// Clients keep what is behind a hash for ever: a custom group's is that of its kinds, a built-in one's of the program.
+std::string hash_of(std::string_view prefix, const std::vector<KindPtr>& kinds) {
+  auto text = fmt::format("{} {} 1", prefix, kube::builtin_version());
+  for (const auto& kind : kinds)
+    if (kind->custom) text += fmt::format(" {} {} {}", kind->plural, kind->namespaced, kind->open_api_hash);
+  return sha256_hex(text).substr(0, 32);
 }
 
 }  // namespace
@@ -208,14 +213,9 @@ std::optional<net::Response> serve_open_api(const net::Request& request, const K
   for (const auto& kind : kinds.all()) served[prefix_of(*kind)].push_back(kind);
   if (path.empty()) {
     doc::Map paths;
-    for (const auto& [prefix, list] : served) {
-      // Clients keep what is behind a hash for ever: a custom group's is that of its text, a built-in one's of the
-      // program.
-      bool custom = std::any_of(list.begin(), list.end(), [](const KindPtr& k) { return k->custom; });
-      auto hash =
-          sha256_hex(custom ? document(list) : fmt::format("{} {} 1", prefix, kube::builtin_version())).substr(0, 32);
-      paths.set(prefix, doc::Map{{"serverRelativeURL", fmt::format("/openapi/v3/{}?hash={}", prefix, hash)}});
-    }
+    for (const auto& [prefix, list] : served)
+      paths.set(prefix,
+                doc::Map{{"serverRelativeURL", fmt::format("/openapi/v3/{}?hash={}", prefix, hash_of(prefix, list))}});
     return answer(200, doc::Map{{"paths", std::move(paths)}});
   }
   auto it = served.find(std::string(path));

@@ -66,10 +66,31 @@ std::string manager_of(const WriteArgs& args) {
   return agent.empty() ? "unknown" : agent;
 }
 
+// A definition may have become stricter since an object was written. What is wrong in a part that stays as it is is no
+// reason to refuse a change of another, such as its status.
+void forgive_untouched(const KindInfo& kind, const kube::Object& before, const doc::Value& next, kube::Checked& found) {
+  if (!kind.custom || !before || (found.ok() && found.unknown.empty())) return;
+  auto old = before.copy();
+  auto was = kube::check(old, *kind.schema, {.prune = true, .required = false});
+  kube::fill_defaults(old, *kind.schema);
+  auto part = [](const doc::Value& object, std::string_view name) {
+    const auto* value = object.find(name);
+    return value != nullptr ? *value : doc::Value();
+  };
+  auto untouched = [&](std::string_view field) {
+    auto name = field.substr(0, field.find_first_of(".["));
+    return part(old, name) == part(next, name);
+  };
+  std::erase_if(found.problems, [&](const kube::Problem& p) { return untouched(p.field); });
+  std::erase_if(found.unknown, [&](const std::string& field) {
+    return std::find(was.unknown.begin(), was.unknown.end(), field) != was.unknown.end() && untouched(field);
+  });
+}
+
 }  // namespace
 
-ApiResult<> Machinery::decode(const KindInfo& kind, doc::Value& object, const WriteArgs& args,
-                              std::vector<std::string>& warnings) const {
+ApiResult<> Machinery::decode(const KindInfo& kind, const kube::Object& before, doc::Value& object,
+                              const WriteArgs& args, std::vector<std::string>& warnings) const {
   if (!object.is_map()) return ApiFail(bad_request(fmt::format("the body is no object of kind {}", kind.type.kind)));
   auto api_version = object.str_at({"apiVersion"}), name = object.str_at({"kind"});
   if (!api_version.empty() && api_version != kind.type.api_version)
@@ -85,6 +106,7 @@ ApiResult<> Machinery::decode(const KindInfo& kind, doc::Value& object, const Wr
     return ApiFail(bad_request("metadata: want a map"));
   if (object.find("metadata") == nullptr || object["metadata"].is_null()) object["metadata"] = doc::Map{};
   auto checked = kube::check(object, *kind.schema, {.prune = true, .required = false});
+  forgive_untouched(kind, before, object, checked);
   auto handled =
       fmt::format("{} in version \"{}\" cannot be handled as a {}: ", kind.type.kind, kind.version, kind.type.kind);
   std::vector<Cause> causes;
@@ -144,7 +166,9 @@ ApiResult<> Machinery::prepare(const KindInfo& kind, const kube::Object& before,
   if (is_definition(kind) && sub.empty()) API_TRY_OK(define(kind, next, before));
   if (sub == "status" && !kind.custom) return {};
   std::vector<Cause> causes;
-  for (const auto& p : kube::check(next, *kind.schema, {.prune = false, .required = true}).problems)
+  auto checked = kube::check(next, *kind.schema, {.prune = false, .required = true});
+  forgive_untouched(kind, before, next, checked);
+  for (const auto& p : checked.problems)
     if (p.what == kube::Problem::What::required) causes.push_back({"FieldValueRequired", "Required value", p.field});
   for (auto& cause : validate(kind, next, before)) {
     bool known = std::any_of(causes.begin(), causes.end(), [&](const Cause& c) { return c.field == cause.field; });
@@ -197,7 +221,7 @@ ApiResult<Written> Machinery::add(const Ctx& ctx, const KindInfo& asked, const s
                                   const WriteArgs& args, Fields fields) {
   Written out;
   out.created = true;
-  API_TRY_OK(decode(asked, object, args, out.warnings));
+  API_TRY_OK(decode(asked, {}, object, args, out.warnings));
   object = convert(std::move(object), asked.stored);
   auto kept = kinds_.stored_kind(asked);
   const auto& kind = kept ? *kept : asked;
@@ -348,7 +372,7 @@ ApiResult<Written> Machinery::change(const Ctx& ctx, const KindInfo& asked, cons
     auto before = store_.get(kind.table, key);
     if (!before) return ApiFail(not_found(kind, key.name));
     API_TRY(auto next, make(shown(asked, before)));
-    API_TRY_OK(decode(asked, next, args, out.warnings));
+    API_TRY_OK(decode(asked, before, next, args, out.warnings));
     next = convert(std::move(next), asked.stored);
     auto wanted = next.str_at({"metadata", "resourceVersion"});
     bool pinned = !wanted.empty() && wanted != before.resource_version();
@@ -543,7 +567,7 @@ ApiResult<Written> Machinery::patch(const Ctx& ctx, const KindInfo& kind, const 
   std::vector<std::string> warnings;
   if (applied.str_at({"apiVersion"}).empty() || applied.str_at({"kind"}).empty())
     return ApiFail(bad_request("an applied object wants apiVersion and kind"));
-  API_TRY_OK(decode(kind, applied, args, warnings));
+  API_TRY_OK(decode(kind, {}, applied, args, warnings));
   if (kind.table == "secrets") text_to_data(applied);
   applied["metadata"]["name"] = key.name;
   if (kind.namespaced) applied["metadata"]["namespace"] = key.ns;

@@ -273,9 +273,10 @@ INSTANTIATE_TEST_SUITE_P(
          "generators: [{pullRequest: {github: {owner: o, repo: r, tokenRef: {secretName: none, key: t}}}}]" TEMPLATE(
              "x"),
          "error: there is no Secret argocd/none"},
-        {"ScmProvider", "generators: [{scmProvider: {github: {}}}]" TEMPLATE("x"),
+        {"ScmProvider", "generators: [{scmProvider: {github: {organization: a}}}]" TEMPLATE("x"),
          "error: this generator is not supported, want list, clusters"},
-        {"Plugin", "generators: [{plugin: {}}]" TEMPLATE("x"), "error: this generator is not supported"},
+        {"Plugin", "generators: [{plugin: {configMapRef: {name: a}}}]" TEMPLATE("x"),
+         "error: this generator is not supported"},
         {"Empty", "generators: [{}]" TEMPLATE("x"), "error: want one of list"},
         {"OwnTemplate",
          "generators: [{list: {elements: [{n: a}], template: {metadata: {name: 'own-{{n}}'}}}}]" TEMPLATE("x"),
@@ -294,7 +295,6 @@ INSTANTIATE_TEST_SUITE_P(
          "error: want a name of small letters"},
         {"GoError", GO "generators: [{list: {elements: [{n: a}]}}]" TEMPLATE("{{.m}}"),
          "error: map has no entry for key \"m\""},
-        {"Policy", "generators: []\nsyncPolicy: {applicationsSync: never}", "error: want sync, create-only"},
     })),
     [](const auto& param) { return std::string(param.param.name); });
 
