@@ -2,6 +2,7 @@
 
 #include "base/hash.h"
 #include "base/text.h"
+#include "gitops/keys.h"
 #include "gitops/repository_login.h"
 
 namespace slipway::cli {
@@ -71,6 +72,10 @@ Result<std::vector<doc::Value>> rendered_at(const Ctx& ctx, const Arguments& arg
     return fail(Kind::unavailable, "{}: not there yet for an Application with {} sources", app.key.name,
                 app.sources.size());
   if (!revision.empty()) app.sources[0].target_revision = revision;
+  if (!app.keys && client)
+    app.keys = [client, ns = app.key.ns, project = app.project](const Ctx& inner) {
+      return gitops::keys_for_project(inner, *client, ns, project);
+    };
   TRY(auto mirrors, TempDir::make("slipway-app"));
   Repositories repositories(arguments, client, mirrors.path());
   gitops::Renderer renderer(repositories);

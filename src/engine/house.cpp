@@ -149,10 +149,32 @@ Result<std::shared_ptr<scan::AdvisoryDatabase>> open_advisories(const Ctx& ctx, 
   return database;
 }
 
+// What Argo CD's installation brings, so that its documents and clients find it: the project that permits everything,
+// and settings to change. What is there stays as it is.
+Result<> bring_argo_objects(const Ctx& ctx, kube::Client& client) {
+  auto bring = [&](doc::Value object) -> Result<> {
+    object["metadata"]["labels"] = doc::Map{{"app.kubernetes.io/part-of", "argocd"}};
+    auto made = client.create(ctx, std::move(object), {.field_manager = "slipway"});
+    return made || made.error().is(Kind::conflict) ? Result<>{} : Result<>(Fail(std::move(made).error()));
+  };
+  const std::string ns(gitops::home_namespace);
+  for (auto name : {"argocd-cm", "argocd-rbac-cm", "argocd-cmd-params-cm"})
+    TRY_OK(bring(kube::make_object({"v1", "ConfigMap"}, {ns, name})));
+  TRY_OK(bring(kube::make_object({"v1", "Secret"}, {ns, "argocd-secret"})));
+  auto project = kube::make_object({"argoproj.io/v1alpha1", "AppProject"}, {ns, "default"});
+  doc::List everything{doc::Map{{"group", "*"}, {"kind", "*"}}};
+  project["spec"] = doc::Map{{"sourceRepos", doc::List{"*"}},
+                             {"destinations", doc::List{doc::Map{{"server", "*"}, {"namespace", "*"}}}},
+                             {"clusterResourceWhitelist", std::move(everything)}};
+  return bring(std::move(project));
+}
+
 Result<> open_stages(const Ctx& ctx, House& house) {
   const auto& data = house.settings.data;
   house.repositories = make_repositories(house);
+  TRY_OK(bring_argo_objects(ctx, *house.client));
   gitops::ControllerOptions options;
+  options.ns = "";      // those elsewhere need the leave of their project
   options.workers = 8;  // most of a look is waiting for the disk: writes of several share a commit
   options.drift = [&house](const gitops::Drift& drift) { report_drift(house, drift); };
   options.learned = [&house](std::string_view value) { house.redaction->add(value); };
@@ -164,7 +186,7 @@ Result<> open_stages(const Ctx& ctx, House& house) {
   house.gitops = std::make_unique<gitops::Controller>(client, *house.repositories, options);
   house.flux = std::make_unique<gitops::FluxController>(client, *house.repositories, std::move(options));
   house.appsets =
-      std::make_unique<gitops::appset::Controller>(house.api->client("slipway-appset"), *house.repositories);
+      std::make_unique<gitops::appset::Controller>(house.api->client("slipway-appset"), *house.repositories, "");
   scan::ScannerOptions scanner;
   scanner.registry = house.registry.get();
   TRY(scanner.advisories, open_advisories(ctx, house.settings));

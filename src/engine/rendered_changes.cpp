@@ -6,6 +6,9 @@
 #include "engine/house.h"
 #include "engine/promotions.h"
 #include "engine/render.h"
+#include "gitops/customizations.h"
+#include "gitops/front.h"
+#include "gitops/masked.h"
 #include "lint/lint.h"
 #include "manifest/kustomize.h"
 
@@ -32,10 +35,12 @@ Result<std::vector<gitops::Application>> applications_of(const Ctx& ctx, House& 
                                                          const git::Repository& repository) {
   auto branch = change.base_ref.starts_with("refs/heads/") ? change.base_ref.substr(11) : change.base_ref;
   auto trunk = default_branch(repository);
+  TRY(auto customizations, gitops::read_customizations(ctx, *house.client));
   std::vector<gitops::Application> found;
   auto look_at = [&](const kube::Object& object) -> Result<> {
-    auto app = gitops::application_from(object);
+    auto app = gitops::argo_front().read(ctx, *house.client, object);
     if (!app) return {};
+    gitops::customize(*app, customizations);
     bool reads = std::any_of(app->sources.begin(), app->sources.end(), [&](const gitops::SourceSpec& source) {
       const auto& revision = source.target_revision;
       return embedded_repository(house, source.repo_url) == change.repository &&
@@ -44,7 +49,7 @@ Result<std::vector<gitops::Application>> applications_of(const Ctx& ctx, House& 
     if (reads) found.push_back(*std::move(app));
     return {};
   };
-  TRY_OK(house.client->for_each(ctx, application_type, {.ns = std::string(gitops::home_namespace)}, look_at));
+  TRY_OK(house.client->for_each(ctx, application_type, {}, look_at));
   return found;
 }
 
@@ -58,17 +63,25 @@ Result<std::vector<doc::Value>> render_with(const Ctx& ctx, House& house, gitops
   return rendered->objects->list();
 }
 
+// FILE#FIELD is a field of a file: what it is in is what is deployed.
+std::string folder_of(const std::string& path) {
+  auto hash = path.find('#');
+  if (hash == std::string::npos) return path;
+  auto slash = path.rfind('/', hash);
+  return slash == std::string::npos ? "." : path.substr(0, slash);
+}
+
 RenderedChange change_of(const std::string& name, Result<std::vector<doc::Value>> before,
                          Result<std::vector<doc::Value>> after) {
   if (!after) return {name, {}, {}, after.error().print()};
   // What could not be rendered before is new as a whole.
-  return rendered_change(name, before ? *before : std::vector<doc::Value>(), *after);
+  return rendered_change(name, before ? *std::move(before) : std::vector<doc::Value>(), *std::move(after));
 }
 
 }  // namespace
 
-RenderedChange rendered_change(const std::string& name, const std::vector<doc::Value>& before,
-                               const std::vector<doc::Value>& after) {
+RenderedChange rendered_change(const std::string& name, std::vector<doc::Value> before, std::vector<doc::Value> after) {
+  gitops::hide_secret_values(before, after);
   auto now = manifest::print_objects(before), then = manifest::print_objects(after);
   if (now == then) return {name, {}, {}, {}};
   return {name, doc::unified_diff(now, then, name + " now", name + " after the merge"), new_findings(now, then), {}};
@@ -91,10 +104,12 @@ Result<std::vector<RenderedChange>> rendered_changes(const Ctx& ctx, House& hous
   TRY(auto known, pipelines(ctx, house));
   for (const auto& pipeline : known) {
     if (pipeline.config_repository != change.repository || "refs/heads/" + pipeline.branch != change.base_ref) continue;
-    for (const auto& environment : pipeline.environments)
-      if (covered.insert(environment.path).second)
-        changes.push_back(change_of(environment.name, render_at(ctx, repository, change.base, environment.path),
-                                    render_at(ctx, repository, change.after, environment.path)));
+    for (const auto& environment : pipeline.environments) {
+      auto folder = folder_of(environment.path);
+      if (covered.insert(folder).second)
+        changes.push_back(change_of(environment.name, render_at(ctx, repository, change.base, folder),
+                                    render_at(ctx, repository, change.after, folder)));
+    }
   }
   std::erase_if(changes, [](const RenderedChange& c) { return c.error.empty() && c.difference.empty(); });
   return changes;

@@ -19,8 +19,7 @@ struct RenderedChange {
   std::string error;                    // why it cannot be rendered, "" when it can
 };
 
-RenderedChange rendered_change(const std::string& name, const std::vector<doc::Value>& before,
-                               const std::vector<doc::Value>& after);
+RenderedChange rendered_change(const std::string& name, std::vector<doc::Value> before, std::vector<doc::Value> after);
 // Of every Application and environment that reads what a pull request changes in their branch; none for repositories
 // that nothing is deployed from.
 Result<std::vector<RenderedChange>> rendered_changes(const Ctx& ctx, House& house, const path::Change& change);

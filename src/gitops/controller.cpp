@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "gitops/detail/follow.h"
+#include "gitops/detail/projects.h"
 #include "gitops/detail/service.h"
 #include "gitops/repository_login.h"
 
@@ -114,11 +115,20 @@ Result<> Controller::run(const Ctx& ctx) {
   rep.ctx = ctx;
   {
     detail::Service own(ctx, rep.dispatch, rep.client, nullptr, rep.options.workers);
+    detail::DeletedProjects projects(*rep.client);
     std::vector<std::jthread> threads;
     threads.emplace_back([&] {
       detail::follow(
+          ctx, *rep.client, detail::project_type, {.ns = std::string(home_namespace)},
+          [&](const kube::Event& event) { projects.project_event(ctx, event); }, [] {});
+    });
+    threads.emplace_back([&] {
+      detail::follow(
           ctx, *rep.client, detail::application_type, {.ns = rep.options.ns},
-          [&](const kube::Event& event) { rep.dispatch.application_event(event); },
+          [&](const kube::Event& event) {
+            rep.dispatch.application_event(event);
+            if (event.type == kube::Event::Type::deleted) projects.application_gone(ctx);
+          },
           [&] { rep.dispatch.missed_events(); });
     });
     threads.emplace_back([&] {

@@ -131,6 +131,12 @@ TEST(GitopsController, ServesEveryNamespaceWhenAsked) {
   house.repositories.commit("http://git/two", {{"b.yaml", config_map("b", "1")}});
   Running running(house.api.client("slipway-gitops"), house.repositories,
                   {.ns = "", .workers = 2, .resync = Millis(3600000), .drift = {}});
+  must(house.client->apply(
+      house.ctx,
+      must(doc::parse_yaml("{apiVersion: argoproj.io/v1alpha1, kind: AppProject, metadata: {name: default, namespace: "
+                           "argocd}, spec: {sourceRepos: ['*'], destinations: [{server: '*', namespace: '*'}], "
+                           "sourceNamespaces: [team]}}")),
+      {.force = true}));
   house.application("one");
   house.application("two", "team");
   house.until_value("a", "1");
@@ -139,6 +145,30 @@ TEST(GitopsController, ServesEveryNamespaceWhenAsked) {
             "team_two:/ConfigMap:shop/b");
   must(house.client->remove(house.ctx, {"v1", "ConfigMap"}, {"shop", "b"}, {}));
   house.until_value("b", "1");
+}
+
+TEST(GitopsController, ADeletedProjectWaitsForItsLastApplication) {
+  House house;
+  house.repositories.commit("http://git/shop", {{"a.yaml", config_map("a")}});
+  const kube::Type project_type{"argoproj.io/v1alpha1", "AppProject"};
+  const kube::Key key{"argocd", "default"};
+  must(house.client->apply(
+      house.ctx,
+      must(doc::parse_yaml("{apiVersion: argoproj.io/v1alpha1, kind: AppProject, metadata: {name: default, namespace: "
+                           "argocd, finalizers: [resources-finalizer.argocd.argoproj.io]}, spec: {sourceRepos: ['*'], "
+                           "destinations: [{server: '*', namespace: '*'}]}}")),
+      {.force = true}));
+  Running running(house.api.client("slipway-gitops"), house.repositories,
+                  {.ns = "argocd", .workers = 1, .resync = Millis(3600000), .drift = {}});
+  house.application("shop");
+  house.until_value("a", "1");
+  must(house.client->remove(house.ctx, project_type, key, {}));
+  EXPECT_TRUE(must(house.client->get(house.ctx, project_type, key)));
+  auto watch = must(house.client->watch(house.ctx, project_type, {}));
+  must(house.client->remove(house.ctx, application_type, {"argocd", "shop"}, {}));
+  for (;;)
+    if (auto event = must(watch->next(house.ctx)); event.type == kube::Event::Type::deleted) break;
+  EXPECT_FALSE(must(house.client->get(house.ctx, project_type, key)));
 }
 
 // What lies about is told when a project asks, and followed from then on.
@@ -155,7 +185,7 @@ TEST(GitopsController, TellsOfOrphansWhenAProjectAsks) {
     house.until(application_type, {"argocd", "shop"}, [&](const kube::Object& o) { return conditions_of(o) == what; });
   };
   warned("");
-  EXPECT_LE(client->watched.lock()->size(), 3U) << "nothing is followed that nobody needs";
+  EXPECT_LE(client->watched.lock()->size(), 4U) << "nothing is followed that nobody needs";
   must(house.client->apply(
       house.ctx,
       must(doc::parse_yaml("{apiVersion: argoproj.io/v1alpha1, kind: AppProject, metadata: {name: default, namespace: "

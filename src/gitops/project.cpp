@@ -3,11 +3,10 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "gitops/detail/projects.h"
 
 namespace slipway::gitops {
 namespace {
-
-const kube::Type project_type{"argoproj.io/v1alpha1", "AppProject"};
 
 bool fits(std::string_view pattern, std::string_view text) { return pattern == "*" || glob_match(pattern, text); }
 
@@ -45,7 +44,7 @@ bool lists_kind(doc::View list, const kube::Type& type, const std::string& name 
 Result<Project> Project::read(const Ctx& ctx, kube::Client& client, const Application& app, const Destination& place) {
   Project project;
   project.name_ = app.project, project.place_ = place;
-  TRY(auto found, client.get(ctx, project_type, {std::string(home_namespace), app.project}));
+  TRY(auto found, client.get(ctx, detail::project_type, {std::string(home_namespace), app.project}));
   if (!found && app.project != "default")
     return fail(Kind::denied, "application references project {} which does not exist", app.project);
   if (found) project.object_ = *found;
@@ -83,6 +82,9 @@ bool Project::permits_namespace(std::string_view ns) const {
 }
 
 Result<> Project::check(const Application& app) const {
+  if (!object_ && !name_.empty() && app.key.ns != home_namespace)
+    return fail(Kind::denied, "applications of namespace {} are not permitted in project '{}', which does not exist",
+                app.key.ns, name_);
   if (!object_) return {};
   // Who demands signatures must not get what nobody looked at.
   for (auto key : {"signatureKeys", "sourceIntegrity"})

@@ -116,7 +116,7 @@ TEST(Objects, PipelineOfTheExample) {
 
 TEST(Crds, AllParseAndHaveOneStoredVersion) {
   auto texts = builtin_crds();
-  std::set<std::string> kinds;
+  std::set<std::string> kinds, names;
   for (const auto& text : texts) {
     for (const auto& crd : must(doc::parse_yaml_all(text))) {
       doc::View v(crd);
@@ -126,7 +126,8 @@ TEST(Crds, AllParseAndHaveOneStoredVersion) {
       int stored = 0;
       for (const auto& version : v["spec"]["versions"].items()) stored += version["storage"].bool_or(false);
       EXPECT_EQ(stored, 1) << kind;
-      EXPECT_TRUE(kinds.insert(kind).second) << kind;
+      kinds.insert(kind);
+      EXPECT_TRUE(names.insert(v["metadata"]["name"].str_or("")).second) << kind;
     }
   }
   for (const char* kind : {"Change", "PullRequest", "WorkflowRun", "Artifact", "Pipeline", "Promotion", "Release",

@@ -154,7 +154,7 @@ def test_without_its_secret_nothing_is_pruned(house: House):
     describe(house, config=json.dumps({"bearerToken": "wrong", "tlsClientConfig": {"caData": authority()}}))
     app.until("Unknown", "ComparisonError", "cannot be used now", "Unauthorized")
     describe(house, config=json.dumps({"execProviderConfig": {"command": "touch", "args": ["/tmp/never"]}}))
-    app.until("Unknown", "InvalidSpecError", "execProviderConfig: no program is run for a sign-in")
+    app.until("Unknown", "InvalidSpecError", "sign-in by the program touch: it is not one of those that may run")
     describe(house)
     app.until("Synced")
     check(app.value("a") == "2" and app.there("b") is None, "and on it goes")

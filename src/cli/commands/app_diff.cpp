@@ -8,6 +8,7 @@
 #include "gitops/clusters.h"
 #include "gitops/compare.h"
 #include "gitops/customizations.h"
+#include "gitops/masked.h"
 
 namespace slipway::cli {
 namespace {
@@ -42,9 +43,12 @@ Result<std::optional<Difference>> compare(const Ctx& ctx, const There& there, co
   TRY(auto live, client.get(ctx, task.type, task.key));
   auto name = task.id();
   auto cluster = fmt::format("{}/{}", there.name, name);
-  if (!live)
-    return std::optional(Difference{
-        name, "missing", doc::unified_diff("", doc::print_yaml(comparable(task.object)), cluster, "git/" + name)});
+  if (!live) {
+    auto wanted = comparable(task.object);
+    gitops::hide_secret_values(nullptr, &wanted);
+    return std::optional(
+        Difference{name, "missing", doc::unified_diff("", doc::print_yaml(wanted), cluster, "git/" + name)});
+  }
   TRY(auto desired, gitops::applied_over(ctx, app, task, *live));
   for (const auto& warning : desired.warnings) io.note(warning);
   auto would = client.apply(ctx, desired.object,
@@ -54,9 +58,10 @@ Result<std::optional<Difference>> compare(const Ctx& ctx, const There& there, co
   if (!would) return Fail(std::move(would).error());
   auto sides = gitops::compared_sides(app, *live, *would);
   if (sides.live == sides.would) return std::optional<Difference>();
-  auto text =
-      doc::unified_diff(doc::print_yaml(comparable(live->value()), {.sort_keys = true}),
-                        doc::print_yaml(comparable(would->value()), {.sort_keys = true}), cluster, "git/" + name);
+  auto now = comparable(live->value()), then = comparable(would->value());
+  gitops::hide_secret_values(&now, &then);
+  auto text = doc::unified_diff(doc::print_yaml(now, {.sort_keys = true}), doc::print_yaml(then, {.sort_keys = true}),
+                                cluster, "git/" + name);
   if (text.empty()) return std::optional<Difference>();
   return std::optional(Difference{name, "changed", std::move(text)});
 }

@@ -1,7 +1,10 @@
 // render, lint: what needs no server.
+#include <array>
+#include <set>
 #include <thread>
 
 #include "base/pool.h"
+#include "base/text.h"
 #include "cli/command.h"
 #include "cli/findings.h"
 #include "cli/large_pages.h"
@@ -22,17 +25,57 @@ Result<std::string> fetched(const Ctx& ctx, const std::string& url) {
   return fail(answer.status == 404 ? Kind::not_found : Kind::unavailable, "{}: answered {}", url, answer.status);
 }
 
-Result<std::vector<doc::Value>> render_folder(const Ctx& ctx, const fs::path& folder, bool recursive,
-                                              manifest::Remotes& remotes) {
-  manifest::DiskSource source(folder);
-  TRY(auto kustomization, manifest::find_kustomization(source, ""));
+Result<manifest::KustomizeOptions> kustomize_options(const Arguments& arguments, manifest::Remotes& remotes) {
+  using Restrictor = manifest::KustomizeOptions::LoadRestrictor;
+  using Order = manifest::KustomizeOptions::Order;
   manifest::KustomizeOptions options;
   options.remotes = &remotes;
-  if (kustomization) return manifest::kustomize_build(ctx, folder, options);
+  if (auto word = arguments.get("load-restrictor"); word == "LoadRestrictionsNone" || word == "none")
+    options.load_restrictor = Restrictor::none;
+  else if (word != "LoadRestrictionsRootOnly" && word != "rootOnly")
+    return fail(Kind::invalid, "--load-restrictor \"{}\": want LoadRestrictionsRootOnly or LoadRestrictionsNone", word);
+  if (auto word = arguments.get("reorder"); word == "none")
+    options.order = Order::none;
+  else if (word != "legacy")
+    return fail(Kind::invalid, "--reorder \"{}\": want legacy or none", word);
+  return options;
+}
+
+// A folder here, or in a repository elsewhere: https://host/org/repo//path?ref=v1.
+Result<std::vector<doc::Value>> render_folder(const Ctx& ctx, const std::string& folder, bool recursive,
+                                              const manifest::KustomizeOptions& options) {
+  if (manifest::is_remote(folder)) {
+    TRY(auto place, manifest::remote_folder(folder));
+    TRY(auto repository, options.remotes->repository(ctx, place));
+    auto revision = place.revision.empty() ? std::string("HEAD") : place.revision;
+    TRY(auto commit, repository.resolve(revision));
+    if (!commit) return fail(Kind::not_found, "{}: no revision {}", place.url, revision);
+    manifest::GitSource files(repository, *commit);
+    return manifest::kustomize_build(ctx, files, place.folder, options);
+  }
+  manifest::DiskSource source(folder);
+  TRY(auto kustomization, manifest::find_kustomization(source, ""));
+  if (kustomization) return manifest::kustomize_build(ctx, fs::path(folder), options);
   std::vector<doc::Value> objects;
   TRY(auto loaded, manifest::load_folder(ctx, source, "", {.recursive = recursive, .include = "", .exclude = ""}));
   for (auto& entry : loaded) objects.push_back(std::move(entry.object));
   return objects;
+}
+
+// As `kustomize build -o` names files in a folder: group_version_kind_name.yaml, the namespace before it where there
+// are several.
+Result<> write_files(const doc::List& objects, const fs::path& folder) {
+  std::set<std::string> namespaces;
+  for (const auto& object : objects) namespaces.insert(object.str_at({"metadata", "namespace"}));
+  namespaces.erase("");
+  for (const auto& object : objects) {
+    auto ns = object.str_at({"metadata", "namespace"});
+    auto name = fmt::format("{}{}_{}_{}.yaml", namespaces.size() > 1 && !ns.empty() ? ns + "_" : "",
+                            replace_all(object.str_at({"apiVersion"}), "/", "_"), object.str_at({"kind"}),
+                            replace_all(object.str_at({"metadata", "name"}), "/", "_"));
+    TRY_OK(write_file(folder / lower(name), manifest::print_object(object)));
+  }
+  return {};
 }
 
 // Made on all cores, in pieces: the whole text of thousands of objects would be as much memory again.
@@ -57,15 +100,24 @@ Result<> print_objects(const Ctx& ctx, Io& io, const doc::List& objects) {
   return {};
 }
 
+// What `kustomize build` takes and nothing here needs.
+constexpr std::array without_effect{"enable-helm", "enable-alpha-plugins", "enable-exec", "enable-star",
+                                    "as-current-user"};
+
 Result<int> render(const Ctx& ctx, const Arguments& arguments, Io& io) {
   use_large_pages();
   doc::List all;
   bool first = true;
   manifest::MirroredRemotes remotes(data_dir(arguments) / "remotes", arguments.all("remote-host"), fetched);
+  TRY(auto options, kustomize_options(arguments, remotes));
+  for (const auto* flag : without_effect)
+    if (arguments.has(flag)) io.note(fmt::format("--{} has no effect here", flag));
   auto folders = arguments.all("folder");
+  if (folders.empty()) folders.emplace_back(".");
+  auto file = arguments.get("output");
   for (const auto& folder : folders) {
-    TRY(auto objects, render_folder(ctx, folder, arguments.has("recursive"), remotes));
-    if (io.json()) {
+    TRY(auto objects, render_folder(ctx, folder, arguments.has("recursive"), options));
+    if (io.json() || !file.empty()) {
       all.insert(all.end(), std::make_move_iterator(objects.begin()), std::make_move_iterator(objects.end()));
       continue;
     }
@@ -75,6 +127,10 @@ Result<int> render(const Ctx& ctx, const Arguments& arguments, Io& io) {
     // The program ends here: to take many objects apart one by one would be a good part of its time.
     static auto* last = new doc::List;
     if (&folder == &folders.back()) last->swap(objects);
+  }
+  if (!file.empty()) {
+    TRY_OK(fs::is_directory(file) ? write_files(all, file) : write_file(file, manifest::print_objects(all)));
+    return 0;
   }
   if (io.json()) io.document(std::move(all));
   return 0;
@@ -111,8 +167,17 @@ std::vector<Command> local_commands() {
        "slipway render overlays/production",
        {{"--recursive,-R", "folders below too, without a kustomization", true},
         {"--remote-host", "host that remote bases may come from, a glob; without it any may", false, true},
+        {"--load-restrictor", "LoadRestrictionsNone: files may come from beside the kustomization's folder", false,
+         false, "LoadRestrictionsRootOnly"},
+        {"--reorder", "legacy, or none: objects as they come", false, false, "legacy"},
+        {"--output,-o", "a file, or a folder that gets one for each object; or text, json"},
+        {"--enable-helm", "no effect: charts are not rendered yet", true},
+        {"--enable-alpha-plugins", "no effect: built-in transformers need no leave", true},
+        {"--enable-exec", "no effect: no program is run", true},
+        {"--enable-star", "no effect: no program is run", true},
+        {"--as-current-user", "no effect: no program is run", true},
         {"--data", "data directory, for mirrors of remote bases"}},
-       {{"folder", "folder", true, true}},
+       {{"folder", "folder, or URL of one in a repository; without it the current folder", false, true}},
        render},
   };
 }

@@ -170,6 +170,52 @@ Result<int> why(const Ctx& ctx, const Arguments& arguments, Io& io) {
   return 0;
 }
 
+bool is_error(doc::View condition) { return condition["type"].text().ends_with("Error"); }
+
+// Whether the status is about what the Application says now, and an end of it.
+bool answers_now(const kube::Object& app) {
+  if (!app.annotation("argocd.argoproj.io/refresh").empty()) return false;
+  auto compared = app["status"]["sync"]["comparedTo"]["source"], source = app["spec"]["source"];
+  if (compared.value() != source.value()) return false;
+  auto conditions = app["status"]["conditions"].items();
+  if (std::any_of(conditions.begin(), conditions.end(), is_error)) return true;
+  auto phase = app["status"]["operationState"]["phase"].text();
+  return phase == "Succeeded" || phase == "Failed" || phase == "Error";
+}
+
+bool is_settled(const kube::Object& app) {
+  auto status = app["status"];
+  auto conditions = status["conditions"].items();
+  auto health = status["health"]["status"].text(), phase = status["operationState"]["phase"].text();
+  bool well = status["sync"]["status"].text() == "Synced" && (health == "Healthy" || health == "Suspended");
+  return well || std::any_of(conditions.begin(), conditions.end(), is_error) || phase == "Failed" ||
+         health == "Degraded";
+}
+
+// The Applications that did not come up, each with its reason. Waits until each has come to an end, or the time is up.
+Result<std::vector<std::string>> not_restored(const Ctx& ctx, kube::Client& client) {
+  const kube::Type application{"argoproj.io/v1alpha1", "Application"};
+  Ctx asking = ctx;
+  asking.deadline = Clock::time_point::max();
+  TRY(auto all, client.list(asking, application, {}));
+  std::vector<std::string> missing;
+  for (const auto& one : all.items) {
+    auto settled = kube::await(ctx, client, application, one.key(), is_settled);
+    if (!settled && !settled.error().is(Kind::timeout) && !settled.error().is(Kind::not_found))
+      return Fail(std::move(settled).error());
+    TRY(auto now, client.get(asking, application, one.key()));
+    if (!now) continue;
+    auto status = (*now)["status"];
+    auto sync = status["sync"]["status"].str_or("not looked at yet"), health = status["health"]["status"].text();
+    if (sync == "Synced" && (health == "Healthy" || health == "Suspended")) continue;
+    std::string why = status["health"]["message"].text();
+    for (const auto& condition : status["conditions"].items())
+      if (is_error(condition)) why = condition["message"].text();
+    missing.push_back(fmt::format("{}: {}, {}{}{}", now->name(), sync, health, why.empty() ? "" : ": ", why));
+  }
+  return missing;
+}
+
 Result<int> bootstrap(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto client, connect(ctx, arguments));
   auto url = arguments.get("repository"), path = arguments.get("path");
@@ -181,17 +227,14 @@ Result<int> bootstrap(const Ctx& ctx, const Arguments& arguments, Io& io) {
                {"source", doc::Map{{"repoURL", url}, {"targetRevision", arguments.get("revision")}, {"path", path}}},
                {"destination", doc::Map{{"server", "https://kubernetes.default.svc"}, {"namespace", "argocd"}}},
                {"syncPolicy", doc::Map{{"automated", doc::Map{{"prune", true}, {"selfHeal", true}}}}}};
+  // What is there already is looked at again: an old answer says nothing of this repository and folder.
+  root["metadata"]["annotations"] = doc::Map{{"argocd.argoproj.io/refresh", "normal"}};
   TRY_OK(client->apply(ctx, std::move(root), {.field_manager = "slipway-bootstrap", .force = true}));
   TRY(auto wait, parse_duration(arguments.get("timeout")));
-  TRY(auto done, kube::await(ctx.within(wait), *client, application, {"argocd", name}, [](const kube::Object& now) {
-        auto phase = now["status"]["operationState"]["phase"].text();
-        auto conditions = now["status"]["conditions"].items();
-        bool wrong = std::any_of(conditions.begin(), conditions.end(),
-                                 [](const auto& c) { return c["type"].text().ends_with("Error"); });
-        return phase == "Succeeded" || phase == "Failed" || phase == "Error" || wrong;
-      }));
+  auto patient = ctx.within(wait);
+  TRY(auto done, kube::await(patient, *client, application, {"argocd", name}, answers_now));
   for (const auto& condition : done["status"]["conditions"].items())
-    if (condition["type"].text().ends_with("Error"))
+    if (is_error(condition))
       return fail(Kind::invalid, "{}: {}", condition["type"].text(), condition["message"].text());
   if (done["status"]["operationState"]["phase"].text() != "Succeeded")
     return fail(Kind::invalid, "{}", done["status"]["operationState"]["message"].text());
@@ -200,7 +243,11 @@ Result<int> bootstrap(const Ctx& ctx, const Arguments& arguments, Io& io) {
   else
     io.line(fmt::format("{} at {}: {} objects", url, done["status"]["sync"]["revision"].text().substr(0, 12),
                         done["status"]["resources"].items().size()));
-  io.note("not in Git, so not restored: data of volumes, history of runs, keys that were never sealed");
+  TRY(auto missing, not_restored(patient, *client));
+  for (const auto& line : missing) io.note("not restored: " + line);
+  io.note(
+      "not in Git, so not restored: data of volumes, history of runs, keys that were never sealed, images and "
+      "repositories that this house held itself");
   return 0;
 }
 

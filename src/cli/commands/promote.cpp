@@ -127,10 +127,10 @@ std::optional<Digest> digest_in(doc::View pod_spec, const path::ServiceSource& s
   return std::nullopt;
 }
 
-// The revision that is meant: by its id, else the newest that differs from what is deployed.
+// The revision that is meant: by its id, else the newest before the one that was deployed last.
 Result<std::string> revision_of(const kube::Object& app, const std::string& id) {
   auto history = app["status"]["history"].items();
-  auto now = app["status"]["sync"]["revision"].text();
+  auto now = history.empty() ? "" : history.back()["revision"].text();
   std::vector<std::string> ids;
   for (auto it = history.rbegin(); it != history.rend(); ++it) {
     auto entry = *it;

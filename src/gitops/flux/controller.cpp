@@ -25,7 +25,13 @@ const std::vector<kube::Type>& unsupported_types() {
   static const std::vector<kube::Type> types{{std::string(source_api), "HelmRepository"},
                                              {std::string(source_api), "HelmChart"},
                                              {std::string(source_api), "Bucket"},
-                                             {"helm.toolkit.fluxcd.io/v2", "HelmRelease"}};
+                                             {"helm.toolkit.fluxcd.io/v2", "HelmRelease"},
+                                             {"notification.toolkit.fluxcd.io/v1beta3", "Alert"},
+                                             {"notification.toolkit.fluxcd.io/v1beta3", "Provider"},
+                                             {"notification.toolkit.fluxcd.io/v1", "Receiver"},
+                                             {"image.toolkit.fluxcd.io/v1", "ImageRepository"},
+                                             {"image.toolkit.fluxcd.io/v1", "ImagePolicy"},
+                                             {"image.toolkit.fluxcd.io/v1", "ImageUpdateAutomation"}};
   return types;
 }
 

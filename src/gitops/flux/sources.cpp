@@ -203,13 +203,19 @@ Result<SourceLooked> look_at_source(const Ctx& ctx, kube::Client& home, Reposito
   return looked;
 }
 
+// What people use here instead.
+std::string_view instead_of(const kube::Object& object) {
+  if (object.kind() == "Bucket") return "buckets are not read by Slipway, want a GitRepository or an OCIRepository";
+  if (object.type().group() == "notification.toolkit.fluxcd.io")
+    return object.kind() == "Receiver" ? "webhooks come to Slipway's own address /hooks, without a Receiver"
+                                       : "Slipway tells of what happens by its own Notifiers";
+  if (object.type().group() == "image.toolkit.fluxcd.io")
+    return "images are promoted by Slipway's Pipelines, by commits of what passed";
+  return "Helm charts are not rendered by Slipway yet, want a Kustomization";
+}
+
 doc::Value unsupported(const kube::Object& object, const std::string& now) {
-  auto what = object.kind() == "Bucket" ? std::string(
-                                              "buckets are not read by Slipway, want a GitRepository or an "
-                                              "OCIRepository")
-                                        : std::string(
-                                              "Helm charts are not rendered by Slipway yet, want a "
-                                              "Kustomization");
+  std::string what(instead_of(object));
   Conditions conditions(object, now);
   conditions.set("Stalled", "True", "Unsupported", what);
   conditions.set("Ready", "False", "Unsupported", what);
