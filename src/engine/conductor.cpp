@@ -3,7 +3,6 @@
 #include <thread>
 
 #include "base/log.h"
-#include "cluster/controllers/events.h"
 #include "engine/attempts.h"
 #include "engine/concurrency.h"
 #include "engine/environments.h"
@@ -19,6 +18,7 @@
 #include "engine/wake.h"
 #include "engine/workflows.h"
 #include "kube/controller.h"
+#include "kube/events.h"
 #include "preview/preview.h"
 #include "rollout/rollout.h"
 #include "verify/analysis_run.h"
@@ -205,7 +205,7 @@ rollout::RolloutOptions rollouts(const Ctx& ctx, House& house) {
                                                  const std::string& message) {
     auto bad = reason.find("Abort") != std::string::npos || reason.find("Failed") != std::string::npos ||
                reason.find("Error") != std::string::npos;
-    cluster::record_event(ctx, *client, object, {bad ? "Warning" : "Normal", reason, message, "rollouts-controller"});
+    kube::record_event(ctx, *client, object, {bad ? "Warning" : "Normal", reason, message, "rollouts-controller"});
   };
   return options;
 }

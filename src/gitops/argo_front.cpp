@@ -51,6 +51,7 @@ class ArgoFront final : public Front {
   doc::Value to_doc(const AppStatus& status, const kube::Object& before, const std::string& now) const override {
     return gitops::to_doc(status, before, now);
   }
+  std::string_view end_reason(bool) const override { return "OperationCompleted"; }
   std::string status_subresource() const override { return ""; }
 
   std::optional<kube::RemoveOptions::Propagation> cascade_of(const kube::Object& object) const override {

@@ -465,6 +465,7 @@ Result<std::optional<Millis>> Dispatch::look_once(const Ctx& ctx, const kube::Ke
       known->second.own = std::move(looked.versions);
   }
   if (!written) return Fail(std::move(written).error());
+  tell(ctx, *client_, *application, looked.happened);
   return looked.again;
 }
 

@@ -27,6 +27,8 @@ class Front {
   virtual AppStatus status_from(const kube::Object& object) const = 0;
   // `now` stands in for times that change only with what they date.
   virtual doc::Value to_doc(const AppStatus& status, const kube::Object& before, const std::string& now) const = 0;
+  // The reason of the event that an operation's end is told by.
+  virtual std::string_view end_reason(bool succeeded) const = 0;
   virtual std::string status_subresource() const = 0;  // "" where the status is part of the object
 
   // What deleting it does to its objects; nothing: they stay. Needs no valid spec.

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "gitops/customizations.h"
 #include "gitops/detail/operate.h"
 #include "gitops/front.h"
@@ -61,6 +62,9 @@ Result<Progress> heal(const Ctx& ctx, Work& work) {
       now_synced(ctx, work, r, *std::move(applied));
       continue;
     }
+    work.happen("Normal", "DriftHealed",
+                fmt::format("{} {} {} and was put right", r.type.kind, r.key.str(),
+                            r.missing ? "was deleted" : "differed in " + join(r.fields, ", ")));
     LOG(warn, "gitops.drift", {"app", work.app.key.name}, {"object", fmt::format("{} {}", r.type.kind, r.key.str())},
         {"deleted", r.missing});
     if (work.context.drift)
@@ -161,6 +165,8 @@ Result<std::optional<Millis>> fail_operation(const Ctx& ctx, Work& work) {
   }
   if (running) return std::optional(Millis(5000));
   finish(ctx, op, "Failed", op.message);
+  work.happen("Warning", work.app.front->end_reason(false),
+              fmt::format("Sync operation to {} failed: {}", op.revision().substr(0, 12), op.message));
   LOG(warn, "gitops.sync_failed", {"app", work.app.key.name}, {"revision", op.revision()}, {"error", op.message});
   auto retry = op.sync().present() && doc::View(op.request)["retry"].present()
                    ? retry_from(doc::View(op.request)["retry"])
@@ -271,6 +277,9 @@ Result<std::optional<Millis>> run_operation(const Ctx& ctx, Work& work) {
     if (!result.hook && result.outcome == "Running") result.outcome = "Succeeded";
   finish(ctx, op, "Succeeded", dry_run ? "successfully synced (dry run)" : "successfully synced (all tasks run)");
   if (!dry_run) remember(work);
+  if (!dry_run)
+    work.happen("Normal", work.app.front->end_reason(true),
+                fmt::format("Sync operation to {} succeeded", op.revision().substr(0, 12)));
   LOG(info, "gitops.synced", {"app", work.app.key.name}, {"revision", op.revision()});
   return std::optional<Millis>();
 }

@@ -1,7 +1,7 @@
+#include "gitops/detail/projects.h"
 #include "base/log.h"
 #include "gitops/application.h"
 #include "gitops/detail/dispatch.h"
-#include "gitops/detail/projects.h"
 
 namespace slipway::gitops::detail {
 namespace {

@@ -233,8 +233,17 @@ Result<Looked> look(const Ctx& ctx, const SyncContext& context, const kube::Obje
   if (held.resource_version() != application.resource_version()) work.versions.insert(held.resource_version());
   TRY(auto again, detail::operate(ctx, work));
   summarize(status, app, objects);
-  return Looked{front.to_doc(status, held, rfc3339(ctx.clock->wall())), again, types_of(status, tasks),
-                work.request_taken, std::move(work.versions)};
+  return Looked{front.to_doc(status, held, rfc3339(ctx.clock->wall())),
+                again,
+                types_of(status, tasks),
+                work.request_taken,
+                std::move(work.versions),
+                std::move(work.happened)};
+}
+
+void tell(const Ctx& ctx, kube::Client& home, const kube::Object& application,
+          const std::vector<kube::Happening>& what) {
+  for (const auto& one : what) kube::record_event(ctx, home, application, one);
 }
 
 }  // namespace slipway::gitops

@@ -8,6 +8,7 @@
 #include "gitops/heal_pacer.h"
 #include "gitops/source.h"
 #include "gitops/status.h"
+#include "kube/events.h"
 
 namespace slipway::gitops {
 
@@ -46,10 +47,14 @@ struct SyncContext {
 struct Looked {
   doc::Value status;  // to be written; null: the application is gone
   std::optional<Millis> again;
-  std::vector<kube::Type> types;        // to be watched
-  bool request_taken = false;           // the `operation` field is answered and removed already
-  std::set<std::string> versions = {};  // of the Application, as the look wrote it: their events tell nothing
+  std::vector<kube::Type> types;               // to be watched
+  bool request_taken = false;                  // the `operation` field is answered and removed already
+  std::set<std::string> versions = {};         // of the Application, as the look wrote it: their events tell nothing
+  std::vector<kube::Happening> happened = {};  // for its events, once the status is written
 };
+// Writes them.
+void tell(const Ctx& ctx, kube::Client& home, const kube::Object& application,
+          const std::vector<kube::Happening>& what);
 // `application` as read just now. Errors: unavailable and the like; what is wrong with the application itself goes
 // into its conditions.
 Result<Looked> look(const Ctx& ctx, const SyncContext& context, const kube::Object& application);

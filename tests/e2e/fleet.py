@@ -160,6 +160,27 @@ def test_without_its_secret_nothing_is_pruned(house: House):
     check(app.value("a") == "2" and app.there("b") is None, "and on it goes")
 
 
+def test_signing_in_by_a_token_that_lasts(house: House):
+    """As `argocd cluster add` does it: an account there, and a Secret that its token comes into."""
+    need("kubectl", "git")
+    there = west()
+    there.kubectl("create", "serviceaccount", "argocd-manager", "-n", "kube-system", check_it=False)
+    there.kubectl("create", "clusterrolebinding", "argocd-manager", "--clusterrole=cluster-admin", "--serviceaccount=kube-system:argocd-manager", check_it=False)
+    there.kubectl("apply", "-f", "-", input=json.dumps({
+        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token",
+        "metadata": {"name": "argocd-manager-token", "namespace": "kube-system", "annotations": {"kubernetes.io/service-account.name": "argocd-manager"}}}))
+
+    def token():
+        return there.kubectl("get", "secret", "argocd-manager-token", "-n", "kube-system", "-o", "jsonpath={.data.token}").stdout
+    until(token, "the token comes")
+    describe(house, config=json.dumps({"bearerToken": base64.b64decode(token()).decode(), "tlsClientConfig": {"caData": authority()}}))
+    app = App(house, "lasting").create()
+    app.push(a=config_map("a", 1))
+    app.until("Synced")
+    check(app.value("a") == "1", "it is there")
+    describe(house)
+
+
 def test_a_dead_cluster_holds_up_nobody(house: House):
     need("kubectl", "git")
     describe(house)

@@ -124,6 +124,8 @@ def test_self_heal(house):
         scaled = record.when("Deployment", "web", "MODIFIED", lambda o: o["spec"]["replicas"] == 2)
         healed = record.when("Deployment", "web", "MODIFIED", lambda o: o["spec"]["replicas"] == 0 and int(o["metadata"]["resourceVersion"]) > scaled)
         check(healed > scaled, "scaled back")
+    reasons = house.kubectl("get", "events", "-n", destination.ARGO, "--field-selector", f"involvedObject.name={app.name}", "-o", "jsonpath={.items[*].reason}").stdout.split()
+    check({"OperationCompleted", "DriftHealed"} <= set(reasons), f"told by events: {reasons}")
     # Without it, drift is shown and stays.
     app.create(policy={"automated": {"prune": True}})
     app.patch("configmap", "a", {"data": {"v": "by hand"}})
@@ -597,6 +599,8 @@ def test_a_kustomization_of_flux(house):
     app.push(a=config_map("a", "2"), b=None)
     app.until_value("a", "2")
     until(lambda: app.value("b") is None, "pruned", LONG)
+    reasons = house.kubectl("get", "events", "-n", ns, "-o", "jsonpath={.items[*].reason}").stdout.split()
+    check({"NewArtifact", "ReconciliationSucceeded"} <= set(reasons), f"told by events: {reasons}")
     house.kubectl("delete", "ks", app.name, "-n", ns, f"--timeout={LONG}s", timeout=LONG + 5)
     check(app.value("a") is None and app.get("Deployment", "web") is None, "what it brought goes with it")
 

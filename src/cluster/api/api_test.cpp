@@ -455,6 +455,38 @@ TEST_P(Api, ChangesFromManyThreadsAllCount) {
 }
 
 // A controller goes on by itself when the server was away.
+// Argo CD's or Flux's own definition of a kind that is built in: what controllers of ours put into a status stays.
+TEST(Definitions, OfABuiltInKindLeaveItsStatusOpen) {
+  auto definition = [](std::string_view status) {
+    return fmt::format(R"(
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {{name: things.example.org}}
+spec:
+  group: example.org
+  names: {{kind: Thing, plural: things}}
+  scope: Namespaced
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema: {{openAPIV3Schema: {{type: object, properties: {{spec: {{type: object}}, status: {}}}}}}}
+)",
+                       status);
+  };
+  auto api = make_test_api({.crds = {definition("{type: object, x-kubernetes-preserve-unknown-fields: true}")}});
+  auto client = api.client();
+  auto theirs = must(doc::parse_yaml(definition("{type: object, properties: {phase: {type: string}}}")));
+  must(client->apply({}, theirs, {.field_manager = "kubectl", .force = true}));
+  auto thing =
+      must(doc::parse_yaml("{apiVersion: example.org/v1, kind: Thing, metadata: {name: t, namespace: default}, spec: "
+                           "{x: 1}, status: {phase: a, "
+                           "operationState: {b: c}}}"));
+  auto made = must(client->create({}, thing, {}));
+  EXPECT_EQ(made["status"]["operationState"]["b"].text(), "c");
+  EXPECT_FALSE(made["spec"]["x"].exists()) << "the rest is as they say";
+}
+
 TEST(Controller, OutlivesTheServer) {
   auto api = make_test_api({.namespaces = {"home"}});
   auto server = must(net::Server::start({}, api->routes()));

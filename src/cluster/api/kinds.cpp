@@ -114,6 +114,17 @@ Result<KindInfo> of_version(const doc::View& spec, const doc::View& version) {
   return k;
 }
 
+kube::Object with_open_status(const kube::Object& crd) {
+  auto copy = crd.copy();
+  for (auto& version : copy["spec"]["versions"].list()) {
+    auto* schema = version["schema"]["openAPIV3Schema"].if_map();
+    auto* properties = schema == nullptr ? nullptr : schema->find("properties");
+    auto* status = properties == nullptr || !properties->is_map() ? nullptr : properties->if_map()->find("status");
+    if (status != nullptr && status->is_map()) (*status)["x-kubernetes-preserve-unknown-fields"] = true;
+  }
+  return kube::Object(std::move(copy));
+}
+
 }  // namespace
 
 bool KindInfo::has_verb(std::string_view verb) const {
@@ -167,8 +178,18 @@ Result<std::vector<KindInfo>> Kinds::of_crd(const kube::Object& crd) {
   return out;
 }
 
+void Kinds::keep_status_open(const std::string& crd_name) {
+  std::lock_guard hold(mutex_);
+  open_.insert(crd_name);
+}
+
 Result<> Kinds::define(const kube::Object& crd) {
-  TRY(auto kinds, of_crd(crd));
+  bool open = false;
+  {
+    std::lock_guard hold(mutex_);
+    open = open_.contains(crd.name());
+  }
+  TRY(auto kinds, of_crd(open ? with_open_status(crd) : crd));
   std::lock_guard hold(mutex_);
   for (const auto& kind : kinds) {
     auto it = by_type_.find(kind.type);

@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,9 @@ class Kinds {
   // (names).
   Result<> define(const kube::Object& crd);
   void forget(const std::string& crd_name);
+  // A definition that is built in. When somebody brings another (Argo CD's or Flux's own), objects keep in their status
+  // what our controllers put there.
+  void keep_status_open(const std::string& crd_name);
   std::uint64_t generation() const;  // moves with each change: discovery and OpenAPI are cached by it
   // The kinds a definition would make. Errors: invalid.
   static Result<std::vector<KindInfo>> of_crd(const kube::Object& crd);
@@ -54,6 +58,7 @@ class Kinds {
   std::vector<KindPtr> builtin_;
   std::map<std::string, std::vector<KindPtr>> custom_;
   std::map<kube::Type, KindPtr> by_type_;
+  std::set<std::string> open_;  // names of definitions
   std::uint64_t generation_ = 1;
 };
 

@@ -254,6 +254,14 @@ Result<> Machinery::bootstrap(const Ctx& ctx, const std::vector<std::string>& cr
     if (!made && made.error().reason != "AlreadyExists") return Fail(made.error().to_error());
     return {};
   };
+  std::vector<doc::Value> built_in;
+  for (const auto& text : crds) {
+    TRY_IN(auto parsed, "built-in CustomResourceDefinition", doc::parse_yaml_all(text));
+    for (auto& crd : parsed) {
+      kinds_.keep_status_open(crd.str_at({"metadata", "name"}));
+      built_in.push_back(std::move(crd));
+    }
+  }
   for (const auto& crd : store_.list(definitions, "").items) TRY_OK(kinds_.define(crd->object()));
   std::vector<std::string> wanted{"default", "kube-system", "kube-public", "kube-node-lease"};
   wanted.insert(wanted.end(), namespaces.begin(), namespaces.end());
@@ -273,17 +281,14 @@ Result<> Machinery::bootstrap(const Ctx& ctx, const std::vector<std::string>& cr
       TRY_OK(add(kind_type, std::move(object)));
   }
   const kube::Type type{"apiextensions.k8s.io/v1", "CustomResourceDefinition"};
-  for (const auto& text : crds) {
-    TRY_IN(auto parsed, "built-in CustomResourceDefinition", doc::parse_yaml_all(text));
-    for (auto& crd : parsed) {
-      auto name = crd.str_at({"metadata", "name"});
-      auto there = store_.get(definitions, {"", name});
-      if (there && !there.deleting() && there["spec"]["versions"].value() == *crd.find_path({"spec", "versions"}))
-        continue;
-      auto made = patch(ctx, *kinds_.by_type(type), {"", name}, "", PatchKind::apply, crd,
-                        {.caller = &server, .manager = "slipway", .force = true});
-      if (!made) return Fail(made.error().to_error().in(name));
-    }
+  for (const auto& crd : built_in) {
+    auto name = crd.str_at({"metadata", "name"});
+    auto there = store_.get(definitions, {"", name});
+    if (there && !there.deleting() && there["spec"]["versions"].value() == *crd.find_path({"spec", "versions"}))
+      continue;
+    auto made = patch(ctx, *kinds_.by_type(type), {"", name}, "", PatchKind::apply, crd,
+                      {.caller = &server, .manager = "slipway", .force = true});
+    if (!made) return Fail(made.error().to_error().in(name));
   }
   return {};
 }

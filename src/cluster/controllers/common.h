@@ -2,8 +2,8 @@
 // What the workload controllers share: reading pods, owning objects, hashes of templates. Private to the room.
 #include "base/time.h"
 #include "cluster/controllers.h"
-#include "cluster/controllers/events.h"
 #include "kube/controller.h"
+#include "kube/events.h"
 #include "kube/selector.h"
 
 namespace slipway::cluster {
@@ -26,12 +26,13 @@ struct Env {
   }
   void event(const Ctx& ctx, const kube::Object& about, std::string_view type, std::string_view reason,
              std::string message) const {
-    record_event(ctx, client, about, {std::string(type), std::string(reason), std::move(message), name});
+    kube::record_event(ctx, client, about, {std::string(type), std::string(reason), std::move(message), name});
   }
 };
 
 // Runs one controller; each file of this folder has one. Errors: only cancelled, in the end.
 Result<> run_namespaces(const Ctx& ctx, const Env& env);
+Result<> run_token_secrets(const Ctx& ctx, const Env& env);
 Result<> run_deployments(const Ctx& ctx, const Env& env);
 Result<> run_replicasets(const Ctx& ctx, const Env& env);
 Result<> run_jobs(const Ctx& ctx, const Env& env);

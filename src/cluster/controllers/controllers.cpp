@@ -17,6 +17,7 @@ Result<> run_workload_controllers(const Ctx& ctx, kube::Client& client, const Co
                                                         {"statefulset-controller", run_statefulsets},
                                                         {"daemonset-controller", run_daemonsets},
                                                         {"namespace-controller", run_namespaces},
+                                                        {"token-controller", run_token_secrets},
                                                         {"garbage-collector", run_garbage_collector}};
   std::vector<std::jthread> threads;
   for (auto [name, run] : all)

@@ -382,7 +382,7 @@ TEST(Controllers, EventsOfTheSameBumpACount) {
   Cluster cluster;
   cluster.apply(deployment("web:1", 1));
   auto web = cluster.get(deployment_type, "web");
-  for (int i = 0; i < 3; ++i) record_event({}, *cluster.client, web, {"Warning", "Tested", "the same", "test"});
+  for (int i = 0; i < 3; ++i) kube::record_event({}, *cluster.client, web, {"Warning", "Tested", "the same", "test"});
   std::int64_t count = 0;
   for (const auto& event : cluster.list({"v1", "Event"}))
     if (event["reason"].str_or("") == "Tested") count += 10 + event["count"].num_or(0);

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/text.h"
-#include "cluster/controllers/events.h"
+#include "kube/events.h"
 
 namespace slipway::cluster {
 namespace {
@@ -408,7 +408,7 @@ void PodWorker::finish_end() {
 
 void NodeShared::event(const kube::Object& about, std::string_view type, std::string_view reason, std::string message) {
   pool.submit([this, about, type = std::string(type), reason = std::string(reason), message = std::move(message)](
-                  const Ctx& ctx) { record_event(ctx, client, about, {type, reason, message, "slipway-node"}); });
+                  const Ctx& ctx) { kube::record_event(ctx, client, about, {type, reason, message, "slipway-node"}); });
 }
 
 Result<std::optional<kube::Object>> NodeShared::find(const Ctx& ctx, const std::string& ns, const kube::Type& type,

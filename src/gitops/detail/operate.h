@@ -16,9 +16,13 @@ struct Work {
   const Project& project;
   const std::vector<Task>& tasks;
   AppStatus& status;
-  std::string blocked;                             // by which dependency, "" for none
-  bool request_taken = false;                      // the Application's `operation` is recorded and removed
-  std::set<std::string> versions;                  // of the Application, as this look wrote it
+  std::string blocked;             // by which dependency, "" for none
+  bool request_taken = false;      // the Application's `operation` is recorded and removed
+  std::set<std::string> versions;  // of the Application, as this look wrote it
+  std::vector<kube::Happening> happened = {};
+  void happen(std::string_view type, std::string_view reason, std::string message) {
+    happened.push_back({std::string(type), std::string(reason), std::move(message), std::string(field_manager)});
+  }
   std::shared_ptr<kube::Client> writer = nullptr;  // as whom the project has it done; null: ourselves
   kube::Client& writes() const { return writer ? *writer : context.client; }
 };

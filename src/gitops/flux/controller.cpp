@@ -213,6 +213,7 @@ Result<std::optional<Millis>> FluxController::Rep::look_at_kustomization(const k
   // Objects of another cluster are not watched: they are compared at the interval.
   if (!elsewhere && !watch_types(looked.types, began)) interval = std::min(interval, detail::look_again);
   if (!looked.status.is_null()) TRY_OK(write(object, looked.status));
+  tell(ctx, *client, object, looked.happened);
   return std::optional(looked.again ? std::min(*looked.again, interval) : interval);
 }
 
@@ -229,6 +230,11 @@ Result<std::optional<Millis>> FluxController::Rep::look_at(const Item& item) {
   }
   TRY(auto looked, look_at_source(ctx, *client, repositories, *object));
   TRY_OK(write(*object, looked.status));
+  auto revision = doc::View(looked.status)["artifact"]["revision"].text();
+  if (!revision.empty() && revision != (*object)["status"]["artifact"]["revision"].text())
+    kube::record_event(ctx, *client, *object,
+                       {"Normal", "NewArtifact", fmt::format("stored artifact for revision '{}'", revision),
+                        std::string(field_manager)});
   return std::optional(looked.again);
 }
 

@@ -112,6 +112,9 @@ class FluxFront final : public Front {
     if (!op.phase.empty()) map.set("operationState", operation_doc(op));
     return map;
   }
+  std::string_view end_reason(bool succeeded) const override {
+    return succeeded ? "ReconciliationSucceeded" : "ReconciliationFailed";
+  }
   std::string status_subresource() const override { return "status"; }
 
   std::optional<kube::RemoveOptions::Propagation> cascade_of(const kube::Object& object) const override {

@@ -2,7 +2,7 @@
 // Events about objects: the same thing said again bumps a count instead of adding an event.
 #include "kube/client.h"
 
-namespace slipway::cluster {
+namespace slipway::kube {
 
 struct Happening {
   std::string type;    // Normal or Warning
@@ -11,6 +11,6 @@ struct Happening {
   std::string component;  // who says so: deployment-controller
 };
 // Never fails: an event that cannot be written is logged. Threads: any.
-void record_event(const Ctx& ctx, kube::Client& client, const kube::Object& about, const Happening& what);
+void record_event(const Ctx& ctx, Client& client, const Object& about, const Happening& what);
 
-}  // namespace slipway::cluster
+}  // namespace slipway::kube
