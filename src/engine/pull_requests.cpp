@@ -236,6 +236,10 @@ Result<std::optional<Millis>> look_at_pull_request(const Ctx& ctx, House& house,
   if (!object) return later;
   auto request = request_from(*object);
   if (!request.open) return later;
+  if (auto by = (*object)["spec"]["close"]["by"].text(); !by.empty()) {
+    TRY_OK(close_pull_request(ctx, house, name, "by " + by));
+    return later;
+  }
   TRY(auto repository, house.git->repository(request.repository));
   TRY(auto tip, repository.resolve("refs/heads/" + request.base));
   if (!tip) return later;

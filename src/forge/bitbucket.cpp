@@ -27,10 +27,20 @@ std::string_view state_of(State state) {
 // Bitbucket shows HTML comments; a link definition that nothing uses is hidden.
 std::string marker_of(const std::string& marker) { return fmt::format("[//]: # (slipway:{})", marker); }
 
+net::Headers headers_of(const ForgeOptions& options) {
+  net::Headers headers{{"Accept", "application/json"}};
+  if (!options.token.empty()) headers.set("Authorization", authorization_of(options));
+  return headers;
+}
+net::Headers headers_of_server(const ForgeOptions& options) {
+  auto headers = headers_of(options);
+  headers.set("X-Atlassian-Token", "no-check");
+  return headers;
+}
+
 class Cloud final : public Forge {
  public:
-  explicit Cloud(const ForgeOptions& options)
-      : rest_(options, net::Headers{{"Authorization", authorization_of(options)}, {"Accept", "application/json"}}) {}
+  explicit Cloud(const ForgeOptions& options) : rest_(options, headers_of(options)) {}
 
   Result<> set_status(const Ctx& ctx, const CommitStatus& status) override {
     TRY(auto repository, repository_path(status.repository));
@@ -97,10 +107,7 @@ class Cloud final : public Forge {
 class Server final : public Forge {
  public:
   explicit Server(const ForgeOptions& options)
-      : rest_(options, net::Headers{{"Authorization", authorization_of(options)},
-                                    {"Accept", "application/json"},
-                                    {"X-Atlassian-Token", "no-check"}}),
-        web_(options.api.substr(0, options.api.rfind("/rest"))) {}
+      : rest_(options, headers_of_server(options)), web_(options.api.substr(0, options.api.rfind("/rest"))) {}
 
   Result<> set_status(const Ctx& ctx, const CommitStatus& status) override {
     doc::Map body{{"state", state_of(status.state)},

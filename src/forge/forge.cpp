@@ -48,7 +48,8 @@ Result<std::unique_ptr<Forge>> connect(ForgeOptions options) {
   }
   TRY_IN(auto url, "forge API", net::parse_url(options.api));
   if (url.scheme != "http" && url.scheme != "https") return fail(Kind::invalid, "{}: want http or https", options.api);
-  if (options.token.empty()) return fail(Kind::invalid, "{}: no token is set", to_string(options.provider));
+  if (options.token.empty() && !options.read_only)
+    return fail(Kind::invalid, "{}: no token is set", to_string(options.provider));
   switch (options.provider) {
     case Provider::github:
       return make_github(options);

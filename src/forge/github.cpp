@@ -122,14 +122,15 @@ class GithubItself final : public Github {
 }  // namespace
 
 std::unique_ptr<Forge> make_github(const ForgeOptions& options) {
-  return std::make_unique<GithubItself>(options, net::Headers{{"Authorization", "Bearer " + options.token},
-                                                              {"Accept", "application/vnd.github+json"},
-                                                              {"X-GitHub-Api-Version", "2022-11-28"}});
+  net::Headers headers{{"Accept", "application/vnd.github+json"}, {"X-GitHub-Api-Version", "2022-11-28"}};
+  if (!options.token.empty()) headers.set("Authorization", "Bearer " + options.token);
+  return std::make_unique<GithubItself>(options, std::move(headers));
 }
 
 std::unique_ptr<Forge> make_gitea(const ForgeOptions& options) {
-  return std::make_unique<Github>(
-      options, net::Headers{{"Authorization", "token " + options.token}, {"Accept", "application/json"}});
+  net::Headers headers{{"Accept", "application/json"}};
+  if (!options.token.empty()) headers.set("Authorization", "token " + options.token);
+  return std::make_unique<Github>(options, std::move(headers));
 }
 
 }  // namespace slipway::forge

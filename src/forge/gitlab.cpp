@@ -17,10 +17,15 @@ std::string_view state_of(State state) {
   }
 }
 
+net::Headers headers_of(const ForgeOptions& options) {
+  net::Headers headers{{"Accept", "application/json"}};
+  if (!options.token.empty()) headers.set("PRIVATE-TOKEN", options.token);
+  return headers;
+}
+
 class Gitlab final : public Forge {
  public:
-  explicit Gitlab(const ForgeOptions& options)
-      : rest_(options, net::Headers{{"PRIVATE-TOKEN", options.token}, {"Accept", "application/json"}}) {}
+  explicit Gitlab(const ForgeOptions& options) : rest_(options, headers_of(options)) {}
 
   Result<> set_status(const Ctx& ctx, const CommitStatus& status) override {
     TRY(auto project, project_of(status.repository));

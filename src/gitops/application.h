@@ -31,6 +31,7 @@ struct SourceSpec {
   // As Flux has it: a folder without a kustomization gets one of everything below, fields are laid over it as they
   // are, labels and annotations go to every object, and ${variables} are put in last.
   bool generate = false;
+  std::optional<std::string> ignore;  // of Git: GitRepository.spec.ignore, beside .sourceignore
   doc::Value overlay, metadata;
   std::optional<std::map<std::string, std::string>> variables;
 };

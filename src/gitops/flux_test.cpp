@@ -1,5 +1,6 @@
 // Flux's objects against the embedded API: looks taken by hand, as the controller would.
 #include "gitops/flux.h"
+#include "gitops/flux/ignoring.h"
 #include "gitops/flux/kustomization.h"
 #include "gitops/flux/sources.h"
 #include "gitops/flux/substitute.h"
@@ -182,6 +183,55 @@ TEST(Flux, FilesBesideTheFolderAreReadAndImagesSetAnew) {
   EXPECT_EQ(live->label("patched"), "yes");
   EXPECT_EQ((*live)["spec"]["containers"][0]["image"].text(), "web:3");
 }
+
+TEST(Flux, FilesThatAreIgnoredAreNotThere) {
+  FluxWorld w;
+  auto map = [](std::string_view name) { return config_map(name); };
+  w.commit({{".sourceignore", "# not these\n/drafts/\n*-test.yaml\n!/app/kept-test.yaml\n"},
+            {"app/a.yaml", map("a")},
+            {"app/b-test.yaml", map("b")},
+            {"app/kept-test.yaml", map("kept")},
+            {"app/.hidden/h.yaml", map("hidden")},
+            {"app/sub/.sourceignore", "c.yaml\n"},
+            {"app/sub/c.yaml", map("c")},
+            {"app/sub/d.yaml", map("d")},
+            {"app/.github/workflows/ci.yaml", "on: push\n"},
+            {"app/cloudbuild.yaml", "steps: []\n"},
+            {"drafts/x.yaml", map("x")}});
+  w.kustomization("path: app");
+  auto ks = w.look_flux();
+  std::string there;
+  for (auto name : {"a", "b", "kept", "hidden", "c", "d"}) there += w.has(name) ? std::string(name) + " " : "";
+  EXPECT_EQ(there, "a kept hidden d ") << ready(ks);
+}
+
+struct IgnoreCase {
+  const char *pattern, *path;
+  bool folder, matches;
+};
+class Ignores : public testing::TestWithParam<IgnoreCase> {};
+TEST_P(Ignores, AsGitDoes) {
+  auto pattern = flux::IgnorePattern::parse(GetParam().pattern);
+  EXPECT_EQ(pattern && pattern->matches(GetParam().path, GetParam().folder), GetParam().matches)
+      << GetParam().pattern << " " << GetParam().path;
+}
+INSTANTIATE_TEST_SUITE_P(Flux, Ignores,
+                         testing::ValuesIn(std::to_array<IgnoreCase>({
+                             {"*.md", "a/b/readme.md", false, true},
+                             {"*.md", "a.md/x", false, true},
+                             {"/a", "a/x", false, true},
+                             {"/a", "b/a", false, false},
+                             {"a/", "b/a", false, false},
+                             {"a/", "b/a", true, true},
+                             {"a/", "a/x", false, true},
+                             {"a/*.yaml", "a/x.yaml", false, true},
+                             {"a/*.yaml", "b/a/x.yaml", false, false},
+                             {"**/x.yaml", "a/b/x.yaml", false, true},
+                             {"/*", "deploy/a.yaml", false, true},
+                             {"!/deploy", "deploy/a.yaml", false, true},
+                             {"# a", "# a", false, false},
+                             {"", "", false, false},
+                         })));
 
 TEST(Flux, WhatFluxManagesIsTakenOverWithoutATouch) {
   FluxWorld w;

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "doc/json.h"
 #include "gitops/flux/generate.h"
+#include "gitops/flux/ignoring.h"
 #include "gitops/flux/substitute.h"
 #include "gitops/sealed_source.h"
 #include "manifest/kustomize.h"
@@ -120,7 +121,9 @@ Result<RenderedSource> render_source(const Ctx& ctx, const git::Oid& commit, man
                                      const Application& app, const SourceSpec& asked, const Sealed& sealed,
                                      manifest::Remotes& remotes) {
   SealedSource opened(plain, sealed.keys, sealed.learned);
-  manifest::RecordingSource files(opened);
+  manifest::RecordingSource recorded(opened);
+  flux::IgnoringSource without(recorded, asked.ignore.value_or(""));
+  manifest::FileSource& files = asked.ignore ? static_cast<manifest::FileSource&>(without) : recorded;
   RenderedSource result;
   auto folder = manifest::join_path("", asked.path.empty() ? "." : asked.path);
   if (!folder)
@@ -150,7 +153,7 @@ Result<RenderedSource> render_source(const Ctx& ctx, const git::Oid& commit, man
         manifest::load_folder(ctx, files, *folder, {source.recurse, source.include, source.exclude, /*argo=*/true}));
     for (auto& entry : loaded) result.objects.push_back(std::move(entry.object));
   }
-  result.paths = files.paths();
+  result.paths = recorded.paths();
   result.of_this_commit = names_the_revision(source.kustomize);
   return result;
 }

@@ -63,4 +63,21 @@ def test_failing_checks_do_not_land(house):
     check(first in shop.git("ls-remote", "origin", "refs/heads/main").stdout, "main stays")
 
 
+def test_one_is_given_up(house):
+    shop = house.git("given-up")
+    shop.write("file", "1\n")
+    first = shop.commit("First")
+    shop.push("HEAD:main")
+    shop.write("file", "2\n")
+    shop.commit("Second")
+    shop.push("HEAD:refs/for/main")
+    house.wait("PullRequest", lambda ps: next((p for p in ps if p["spec"]["repository"] == "given-up" and get_path(p, "status", "state")), None), "it is open")
+    closed = house.cli("pr", "close", "given-up#1")
+    check(closed.returncode == 0 and "closed" in closed.stdout, closed.all)
+    check("closed" in house.cli("pr", "list", "--all").all or "closed" in house.cli("pr", "view", "given-up#1").all, "it says so")
+    check(house.cli("pr", "close", "given-up#1").returncode == 0, "once more changes nothing")
+    refs = shop.git("ls-remote", "origin").stdout
+    check("refs/pull/1/" not in refs and first in refs, refs)
+
+
 harness.main(globals())

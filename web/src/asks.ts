@@ -23,6 +23,9 @@ export async function approve(promotion: string): Promise<void> {
 export async function merge(pull: Obj): Promise<void> {
   await mergePatch(`${pathOf.own("pullrequests")}/${pull.metadata.name}`, { spec: { merge: { by: await me() } } });
 }
+export async function close(pull: Obj): Promise<void> {
+  await mergePatch(`${pathOf.own("pullrequests")}/${pull.metadata.name}`, { spec: { close: { by: await me() } } });
+}
 export async function sync(app: Obj): Promise<void> {
   await mergePatch(`${pathOf.applications}/${app.metadata.name}`, { operation: { initiatedBy: { username: await me() }, sync: {} } });
 }

@@ -119,6 +119,24 @@ Result<int> merge(const Ctx& ctx, const Arguments& arguments, Io& io) {
   return 0;
 }
 
+Result<int> close(const Ctx& ctx, const Arguments& arguments, Io& io) {
+  TRY(auto client, connect(ctx, arguments));
+  TRY(auto object, get(ctx, *client, arguments));
+  if (auto state = object["status"]["state"].text(); state == "closed" || state == "merged") {
+    io.said(state + " already", object.value());
+    return state == "closed" ? 0 : 1;
+  }
+  TRY_OK(kube::modify(ctx, *client, kind("PullRequest"), object.key(), {}, [](doc::Value& o) -> Result<bool> {
+    o["spec"]["close"] = doc::Map{{"by", current_user()}};
+    return true;
+  }));
+  TRY(auto done, kube::await(ctx.within(Millis(60000)), *client, kind("PullRequest"), object.key(),
+                             [](const kube::Object& now) { return now["status"]["state"].str_or("open") != "open"; }));
+  if (auto state = done["status"]["state"].text(); state != "closed") return fail(Kind::conflict, "is {} now", state);
+  io.said("closed", done.value());
+  return 0;
+}
+
 }  // namespace
 
 std::vector<Command> pr_commands() {
@@ -150,6 +168,12 @@ std::vector<Command> pr_commands() {
        with_connection({repository, {"--timeout", "how long to wait", false, false, "5m"}}),
        {number},
        merge},
+      {"pr close",
+       "gives a pull request up; a promotion that it was for is cancelled",
+       "slipway pr close shop#1",
+       with_connection({repository}),
+       {number},
+       close},
   };
 }
 

@@ -27,12 +27,11 @@ Result<kube::Reconciled> reconcile(const Ctx& ctx, const Env& env, const kube::K
   TRY(auto there, env.client.get(ctx, {"v1", "ServiceAccount"}, account));
   if (!there) return kube::Reconciled{Millis(5000)};  // it may come
   TRY(auto token, token_for(ctx, env, account));
-  doc::Value patch = doc::Map{
-      {"metadata", doc::Map{{"annotations", doc::Map{{account_uid, there->uid()}}},
-                            {"resourceVersion", secret->resource_version()}}},
-      {"data", doc::Map{{"token", to_base64(token)},
-                        {"namespace", to_base64(key.ns)},
-                        {"ca.crt", to_base64(env.settings.ca_pem)}}}};
+  doc::Value patch = doc::Map{{"metadata", doc::Map{{"annotations", doc::Map{{account_uid, there->uid()}}},
+                                                    {"resourceVersion", secret->resource_version()}}},
+                              {"data", doc::Map{{"token", to_base64(token)},
+                                                {"namespace", to_base64(key.ns)},
+                                                {"ca.crt", to_base64(env.settings.ca_pem)}}}};
   auto written = env.client.patch(ctx, secret_type, key, kube::PatchType::merge, patch, env.write());
   if (!written && !written.error().is(Kind::not_found)) return Fail(std::move(written).error());
   return kube::Reconciled{};

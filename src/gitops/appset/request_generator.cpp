@@ -47,6 +47,7 @@ Result<Requests> ask_forge(const Call& call, doc::View view, const Place& place)
   options.provider = place.provider;
   options.api = api_of(place.provider, view["api"].text());
   TRY(options.token, token_of(call, view["tokenRef"]));
+  options.read_only = true;
   TRY_IN(auto client, "pullRequest", forge::connect(std::move(options)));
   TRY(auto requests, client->open_pull_requests(call.ctx, place.repository));
   std::vector<std::string> wanted;

@@ -22,7 +22,6 @@ Result<> gather(const Ctx& ctx, manifest::FileSource& files, const std::string& 
   }
   TRY(auto entries, files.list(folder));
   for (const auto& entry : entries) {
-    if (entry.name.starts_with('.')) continue;
     auto path = below.empty() ? entry.name : below + "/" + entry.name;
     if (entry.folder) {
       TRY_OK(gather(ctx, files, root, path, depth + 1, resources));

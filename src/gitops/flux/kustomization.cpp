@@ -76,6 +76,7 @@ Result<> read_source(const Ctx& ctx, kube::Client& home, const kube::Object& kus
   to.repo_url = (*source)["spec"]["url"].text();
   if (ref.type.kind == "GitRepository") {
     TRY(to.repo_url, git_url(ctx, home, *source));
+    to.ignore = (*source)["spec"]["ignore"].text();
   }
   auto at = revision.rfind("sha1:");
   to.target_revision =

@@ -10,8 +10,7 @@ namespace {
 
 // Fields that would change what is read, and are not acted on.
 Result<> check_supported(doc::View spec) {
-  for (auto key :
-       {"ignore", "include", "verify", "proxySecretRef", "certSecretRef", "sparseCheckout", "serviceAccountName"})
+  for (auto key : {"include", "verify", "proxySecretRef", "certSecretRef", "sparseCheckout", "serviceAccountName"})
     if (spec[key].present() && !(spec[key].text().empty() && spec[key].items().empty() && spec[key].members().empty()))
       return spec[key].wrong("this field of a source is not supported");
   if (spec["recurseSubmodules"].bool_or(false))

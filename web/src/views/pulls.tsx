@@ -1,5 +1,5 @@
 import { useLive, useClock } from "../hooks";
-import { merge } from "../asks";
+import { close, merge } from "../asks";
 import { pathOf, type Obj } from "../kube";
 import { light, type Light } from "../model/path";
 import { age, short } from "../model/text";
@@ -59,7 +59,8 @@ export function PullRequest({ repository, number }: { repository: string; number
       </h1>
       <p>
         <Chip light={state.light}>{state.word}</Chip> <code>{short(pull.spec.head)}</code> by {pull.spec.author} into <code>{pull.spec.base}</code>{" "}
-        {state.word === "open" && green && <Act label="Merge" run={() => merge(pull)} />}
+        {state.word === "open" && green && <Act label="Merge" run={() => merge(pull)} />}{" "}
+        {state.word === "open" && <Act label="Close" run={() => close(pull)} />}
       </p>
       {pull.status?.message && <p class="problem">{pull.status.message}</p>}
       <ul class="checks">
