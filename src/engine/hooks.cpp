@@ -1,4 +1,5 @@
 #include "engine/hooks.h"
+#include "engine/config_repository.h"
 
 #include "base/encode.h"
 #include "base/log.h"
@@ -31,8 +32,9 @@ Result<> take(const Ctx& ctx, House& house, const forge::Hook& hook) {
     return {};
   auto folder = house.git->path_of(hook.repository);
   TRY_OK(make_dirs(folder.parent_path()));
+  TRY(auto access, access_to(ctx, house, hook.clone_url));
   TRY_IN(auto mirror, "mirror " + hook.repository,
-         git::Repository::mirror(ctx.within(Millis(120000)), hook.clone_url, folder));
+         git::Repository::mirror(ctx.within(Millis(120000)), hook.clone_url, folder, access));
   if (hook.type != forge::Hook::Type::pull_request)
     TRY_OK(tell_of_ref(ctx, house, hook.repository, hook.ref, hook.before,
                        hook.after.empty() ? std::string(git::zero_oid) : hook.after, hook.author));

@@ -1,5 +1,6 @@
 // People roll back, pin or restore by commits of their own. What Git says is what the environments hold.
 #include "base/log.h"
+#include "engine/config_repository.h"
 #include "engine/house.h"
 #include "engine/promotions.h"
 #include "engine/recorder.h"
@@ -74,7 +75,7 @@ Result<bool> observe(const Ctx& ctx, House& house, const git::Repository& reposi
 
 Result<> observe_configuration(const Ctx& ctx, House& house, const kube::Object& object,
                                const path::Pipeline& pipeline) {
-  auto opened = house.git->repository(pipeline.config_repository);
+  auto opened = config_repository(ctx, house, pipeline);
   if (!opened) return {};  // not here, or not yet
   TRY(auto tip, opened->resolve("refs/heads/" + pipeline.branch));
   if (!tip || object["status"]["observedCommit"].text() == *tip) return {};

@@ -1,5 +1,7 @@
 #include "engine/promotions.h"
 
+#include "engine/config_repository.h"
+
 #include <algorithm>
 
 #include "base/log.h"
@@ -275,6 +277,7 @@ Result<Batch> batch_of(const Ctx& ctx, House& house, path::Promotion promotion, 
   for (const auto& pipeline : known) {
     if (pipeline.config_repository != batch.repository) continue;
     batch.config.branch = pipeline.branch;
+    batch.pipeline = pipeline;
     bool ours = std::any_of(pipeline.services.begin(), pipeline.services.end(),
                             [&](const auto& service) { return service.name == first.service; });
     for (const auto& environment : pipeline.environments)
@@ -284,6 +287,15 @@ Result<Batch> batch_of(const Ctx& ctx, House& house, path::Promotion promotion, 
                                                               const git::Oid& before, const git::Oid& after) {
     return house.git->update(inner, repository, {ref, before, after, false}, "slipway");
   };
+  if (!batch.pipeline.config_url.empty()) {
+    batch.config.remote = batch.pipeline.config_url, batch.config.move = nullptr;
+    TRY(batch.config.access, access_to(ctx, house, batch.config.remote));
+    if (batch.environment.pull_request && !alone)
+      return Fail(
+          Error(Kind::invalid, fmt::format("environment {}: pullRequest is for repositories that this house hosts",
+                                           batch.environment.name))
+              .with_hint("without it promotions are commits in " + batch.config.remote));
+  }
   if (batch.environment.together && !alone) TRY_OK(add_others(ctx, house, batch));
   if (batch.environment.together && batch.environment.pull_request && !alone) TRY_OK(take_along(ctx, house, batch));
   return batch;
@@ -344,7 +356,7 @@ Result<> commit_batch(const Ctx& ctx, House& house, git::Repository& repository,
     if (!revert) TRY_OK(begin_release_of(ctx, house, request, outcome.commit));
     TRY_OK(set_under_way(ctx, house, request.id, revert ? "Succeeded" : "Running", outcome));
   }
-  repository_changed(house, repository_url(batch.repository));
+  repository_changed(house, batch.config.remote.empty() ? repository_url(batch.repository) : batch.config.remote);
   return {};
 }
 
@@ -362,8 +374,19 @@ Result<std::optional<Millis>> execute_promotion(const Ctx& ctx, House& house, co
                       doc::Map{{"phase", "Skipped"}, {"message", "superseded by " + overtaken}}));
     return later;
   }
-  TRY(auto repository, house.git->repository(promotion.config_repository));
-  TRY(auto batch, batch_of(ctx, house, std::move(promotion), name));
+  auto failed = [&](const Error& error) -> Result<std::optional<Millis>> {
+    if (error.retryable() || error.is(Kind::cancelled)) return Fail(error);
+    TRY_OK(
+        set_status(ctx, *house.client, "Promotion", name, doc::Map{{"phase", "Failed"}, {"message", error.print()}}));
+    return later;
+  };
+  auto made = batch_of(ctx, house, std::move(promotion), name);
+  if (!made) return failed(made.error());
+  auto& batch = *made;
+  auto opened = batch.pipeline.name.empty() ? house.git->repository(batch.repository)
+                                            : config_repository(ctx, house, batch.pipeline);
+  if (!opened) return failed(opened.error());
+  auto& repository = *opened;
   auto carry_out = [&] {
     return batch.environment.pull_request && !batch.requests.front().promotion.revert
                ? propose(ctx, house, repository, batch)
@@ -374,11 +397,7 @@ Result<std::optional<Millis>> execute_promotion(const Ctx& ctx, House& house, co
     batch.requests.resize(1);  // what is wrong with another must not keep this one
     done = carry_out();
   }
-  if (done) return later;
-  if (done.error().retryable() || done.error().is(Kind::cancelled)) return Fail(std::move(done).error());
-  TRY_OK(set_status(ctx, *house.client, "Promotion", name,
-                    doc::Map{{"phase", "Failed"}, {"message", done.error().print()}}));
-  return later;
+  return done ? Result<std::optional<Millis>>(later) : failed(done.error());
 }
 
 }  // namespace slipway::engine

@@ -13,6 +13,7 @@ namespace slipway::engine {
 struct Batch {
   std::vector<promote::Request> requests;
   path::Environment environment;  // its rules; none: a promotion by hand
+  path::Pipeline pipeline;        // that it is of
   promote::ConfigRepo config;
   std::string repository;
 };

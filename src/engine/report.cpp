@@ -1,4 +1,5 @@
 #include "engine/report.h"
+#include "engine/config_repository.h"
 
 #include "engine/house.h"
 #include "engine/promotions.h"
@@ -134,7 +135,7 @@ Result<std::string> pull_request_comment(const Ctx& ctx, House& house, const pat
   }
   TRY(auto known, pipelines(ctx, house));
   for (const auto& pipeline : known) {
-    TRY(auto repository, house.git->repository(pipeline.config_repository));
+    TRY(auto repository, config_repository(ctx, house, pipeline));
     TRY(auto tip, repository.resolve("refs/heads/" + pipeline.branch));
     if (!tip) continue;
     for (const auto& environment : pipeline.environments) {

@@ -1,6 +1,7 @@
 // Repository::mirror and push: the entry points of reaching others.
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "git/detail/remote.h"
 
@@ -66,6 +67,26 @@ Result<> fetch_all(const Ctx& ctx, const RemoteUrl& url, const Access& access, g
   return {};
 }
 
+class TemporaryRef {
+ public:
+  TemporaryRef(git_repository* repo, const git_oid& id) : repo_(repo), name_("refs/slipway/push/" + random_hex(16)) {
+    RefHandle made;
+    code_ = git_reference_create(out(made), repo, name_.c_str(), &id, 1, "push");
+  }
+  ~TemporaryRef() {
+    if (code_ == 0) (void)git_reference_remove(repo_, name_.c_str());
+  }
+  TemporaryRef(const TemporaryRef&) = delete;
+  TemporaryRef& operator=(const TemporaryRef&) = delete;
+  int made() const { return code_; }
+  const std::string& name() const { return name_; }
+
+ private:
+  git_repository* repo_;
+  std::string name_;
+  int code_ = 0;
+};
+
 Result<> push_over_http(const Ctx& ctx, const RemoteUrl& url, const Access& access, git_repository* repo,
                         const std::vector<std::string>& refspecs) {
   Connection connection(ctx, url, access);
@@ -73,7 +94,19 @@ Result<> push_over_http(const Ctx& ctx, const RemoteUrl& url, const Access& acce
   GIT_OK(url.url, remote_at(out(remote), repo, url.url.c_str()));
   git_push_options options = GIT_PUSH_OPTIONS_INIT;
   options.callbacks = connection.callbacks();
-  std::vector<std::string> copies = refspecs;
+  // libgit2 pushes refs, not commits: one that is named by its id gets a ref for as long as this takes.
+  std::vector<std::string> copies;
+  std::vector<std::unique_ptr<TemporaryRef>> named;
+  for (const auto& text : refspecs) {
+    TRY(auto spec, parse_push_spec(text));
+    git_oid id;
+    if (spec.from.size() == GIT_OID_HEXSZ && git_oid_fromstr(&id, spec.from.c_str()) == 0) {
+      named.push_back(std::make_unique<TemporaryRef>(repo, id));
+      GIT_OK(spec.from, named.back()->made());
+      spec.from = named.back()->name();
+    }
+    copies.push_back(fmt::format("{}{}:{}", spec.force ? "+" : "", spec.from, spec.to));
+  }
   std::vector<char*> list;
   for (auto& spec : copies) list.push_back(spec.data());
   git_strarray specs = {list.data(), list.size()};

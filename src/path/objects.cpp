@@ -362,7 +362,7 @@ Result<Pipeline> pipeline_from(doc::View object) {
   p.name = object["metadata"]["name"].str_or("");
   auto spec = spec_of(object);
   Reader r(spec);
-  r.text("repository", p.config_repository), r.text("branch", p.branch);
+  r.text("repository", p.config_repository), r.text("branch", p.branch), r.text("url", p.config_url);
   r.each("services", p.services, service_from);
   r.each("environments", p.environments, environment_from);
   TRY(p, r.done(std::move(p)));

@@ -71,6 +71,7 @@ struct ServiceSource {
 };
 struct Pipeline {
   std::string name, config_repository, branch = "main";
+  std::string config_url;  // where the repository is hosted elsewhere; "": here
   std::vector<ServiceSource> services;
   std::vector<Environment> environments;
 };

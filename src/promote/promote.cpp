@@ -73,7 +73,7 @@ class Writer {
 
   Result<Tip> find_tip() {
     if (!config_.remote.empty()) {
-      TRY(repository_, git::Repository::mirror(ctx_, config_.remote, repository_.path()));
+      TRY(repository_, git::Repository::mirror(ctx_, config_.remote, repository_.path(), config_.access));
     }
     Tip tip;
     TRY(auto base, repository_.resolve("refs/heads/" + config_.branch));
@@ -98,7 +98,8 @@ class Writer {
     auto before = config_.proposal_branch.empty() ? tip.base : tip.proposal;
     if (!config_.remote.empty()) {
       auto force = config_.proposal_branch.empty() ? "" : "+";
-      return repository_.push(ctx_, config_.remote, {fmt::format("{}{}:{}", force, commit, ref())});
+      TRY_OK(repository_.push(ctx_, config_.remote, {fmt::format("{}{}:{}", force, commit, ref())}, config_.access));
+      return repository_.update_ref(ref(), commit, std::nullopt, "promotion");  // as the next fetch would
     }
     if (config_.move) return config_.move(ctx_, ref(), before, commit);
     return repository_.update_ref(ref(), commit, before, "promotion");

@@ -23,6 +23,7 @@ struct ConfigRepo {
   std::string proposal_branch;
   // Not empty: the repository is a mirror of this URL, which is fetched before and pushed to after each try.
   std::string remote;
+  git::Access access;  // to it
   // How the branch moves; by default Repository::update_ref. The house gives Host::update, so that the push is seen.
   // Errors: conflict when the ref is not at `before`.
   std::function<Result<>(const Ctx&, const std::string& ref, const git::Oid& before, const git::Oid& after)> move;

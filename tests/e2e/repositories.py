@@ -11,7 +11,7 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import ENV, House, check, folder, get_path, main, need, need_root, run, until, write
+from harness import ENV, HOME, House, check, folder, get_path, main, need, need_root, run, until, write
 
 ARGO, FLUX = "argocd", "flux-system"
 PASSWORD = "hush-hush-hush"
@@ -220,6 +220,69 @@ def test_ssh_keys_of_argo_and_flux(house: House):
         check("BEGIN OPENSSH" not in open(house.log, errors="replace").read(), "no key in the log")
     finally:
         server.close()
+
+
+WORKFLOW = """on: push
+jobs:
+  image:
+    runs-on: x
+    steps:
+      - uses: actions/checkout@v4
+      - uses: docker/build-push-action@v6
+        with: {context: ., push: true, tags: "acme/far:1"}
+"""
+
+
+def test_promotions_go_to_a_repository_elsewhere(house: House):
+    need("kubectl", "git")
+    web = Web()
+    try:
+        path = repository(web.root, "far-config", "1")
+        run("git", "-C", path, "config", "http.receivepack", "true")
+        work = os.path.join(web.root, "far-config")
+        env = {**ENV, "GIT_AUTHOR_NAME": "ada", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "ada", "GIT_COMMITTER_EMAIL": "a@b"}
+
+        def commit(name, text):
+            write(work, name, text)
+            for argv in (["add", "."], ["commit", "-q", "-m", name], ["push", "-q", path, "HEAD:main"]):
+                check(run("git", "-C", work, *argv, env=env).returncode == 0, argv)
+        commit("dev/kustomization.yaml", "resources: [app.yaml]\nimages:\n- name: acme/far  # ours\n  newTag: none\n")
+        commit("dev/app.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: none}\n")
+        url = f"{web.url}/far-config.git"
+        apply(house, secret("far", "repository", url=url, username="ada", password=PASSWORD),
+              {"apiVersion": "slipway.dev/v1", "kind": "Pipeline", "metadata": {"name": "far", "namespace": HOME}, "spec": {
+                  "repository": "far-config", "url": url, "services": [{"name": "far", "image": "acme/far", "repository": "far"}],
+                  "environments": [{"name": "dev", "path": "dev", "namespace": "default"}]}})
+        app = house.git("far")
+        app.write(".github/workflows/ci.yml", WORKFLOW)
+        app.write("Dockerfile", "FROM scratch\nCOPY version /version\n")
+
+        def promoted(version):
+            app.write("version", version)
+            app.commit("Version " + version)
+            if seen:
+                app.push("HEAD:refs/for/main")
+                house.command("pr", "merge", "far#1")
+            else:
+                app.push("HEAD:main")
+
+            def there():
+                run("git", "-C", work, "fetch", "-q", path, "main", env=env)
+                text = run("git", "-C", work, "show", "FETCH_HEAD:dev/kustomization.yaml", env=env).stdout
+                found = [line for line in text.splitlines() if "sha256:" in line]
+                return text if found and found[0] not in seen and not seen.append(found[0]) else None
+            return until(there, f"version {version} is promoted there", 40)
+        seen = []
+        text = promoted("1")
+        check("# ours" in text, f"the rest of the file stays: {text}")
+        # Somebody else pushes meanwhile: nothing of theirs is lost.
+        run("git", "-C", work, "reset", "-q", "--hard", "FETCH_HEAD", env=env)
+        commit("notes", "by a person")
+        promoted("2")
+        check(run("git", "-C", work, "show", "FETCH_HEAD:notes", env=env).stdout == "by a person", "their commit is there")
+        check(PASSWORD not in open(house.log, errors="replace").read(), "no password in the log")
+    finally:
+        web.close()
 
 
 if __name__ == "__main__":

@@ -9,10 +9,10 @@ namespace slipway::gitops::flux {
 
 // One line of a .gitignore.
 struct IgnorePattern {
-  std::string glob;        // without "!" and slashes at its ends
-  bool include = false;    // "!"
-  bool folders = false;    // "/" at its end
-  bool anchored = false;   // has a "/" elsewhere: of the whole path, else of any name in it
+  std::string glob;       // without "!" and slashes at its ends
+  bool include = false;   // "!"
+  bool folders = false;   // "/" at its end
+  bool anchored = false;  // has a "/" elsewhere: of the whole path, else of any name in it
   // Nothing: a comment, an empty line.
   static std::optional<IgnorePattern> parse(std::string_view line);
   // Whether it is about this path below its folder, or about a folder above it.
