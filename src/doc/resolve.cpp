@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "doc/yaml.h"
+
 namespace slipway::doc {
 namespace {
 
@@ -127,31 +129,6 @@ Value resolve_core(std::string_view text) {
   return Value(text);
 }
 
-// 2006-1-2, 2006-1-2T15:4:5.999Z07:00, 2006-1-2 15:4:5.999
-bool is_timestamp(std::string_view t) {
-  std::size_t i = 0;
-  auto take = [&](std::size_t least, std::size_t most, int high) {
-    int value = 0;
-    std::size_t n = 0;
-    while (i < t.size() && digit(t[i]) && n < most) value = value * 10 + (t[i++] - '0'), ++n;
-    return n >= least && value <= high;
-  };
-  auto skip = [&](char c) { return i < t.size() && t[i] == c ? (++i, true) : false; };
-  if (!take(4, 4, 9999) || !skip('-') || !take(1, 2, 12) || !skip('-') || !take(1, 2, 31)) return false;
-  if (i == t.size()) return true;
-  bool zone = t[i] == 'T' || t[i] == 't';
-  if (!zone && t[i] != ' ') return false;
-  ++i;
-  if (!take(1, 2, 23) || !skip(':') || !take(1, 2, 59) || !skip(':') || !take(1, 2, 59)) return false;
-  if (skip('.')) {
-    if (i >= t.size() || !digit(t[i])) return false;
-    while (i < t.size() && digit(t[i])) ++i;
-  }
-  if (!zone) return i == t.size();
-  if (skip('Z')) return i == t.size();
-  return (skip('+') || skip('-')) && take(2, 2, 23) && skip(':') && take(2, 2, 59) && i == t.size();
-}
-
 // [-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?
 bool is_base60(std::string_view t) {
   std::size_t i = !t.empty() && (t[0] == '-' || t[0] == '+') ? 1 : 0;
@@ -201,7 +178,7 @@ bool reads_as_other(std::string_view text) {
   if (digit(first) || first == '-' || first == '+' || first == '.') {
     if (special_float(text)) return true;
     if (first == '.') return float_shape(text);
-    return number(text) || is_base60(text) || is_timestamp(text);
+    return number(text) || is_base60(text) || yaml_time(text).has_value();
   }
   if (text.size() > 5) return false;
   return is_null_word(text) || bool_word(text) ||

@@ -27,6 +27,10 @@ Result<Value> parse_yaml(std::string_view text, const ParseOptions& options = {}
 // All documents of a stream; empty ones are skipped.
 Result<std::vector<Value>> parse_yaml_all(std::string_view text, const ParseOptions& options = {});
 
+// What plain text means that YAML reads as a time, in the form of RFC 3339: "2020-1-2" is 2020-01-02T00:00:00Z.
+// Nothing: it is no time. Rule: go-yaml's timestamps.
+std::optional<std::string> yaml_time(std::string_view text);
+
 struct PrintOptions {
   int indent = 2;
   bool indent_sequences = false;  // false: "- " at the parent's column, as kubectl and kustomize print

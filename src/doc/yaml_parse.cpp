@@ -210,7 +210,8 @@ class Reader {
     } else {
       TRY(out, tagged(tag, text, at));
     }
-    out.set_style(style_of(s.style));
+    // With a tag it is what that says, however it is written.
+    out.set_style(tag.empty() || s.style != YAML_PLAIN_SCALAR_STYLE ? style_of(s.style) : Value::Style::any);
     if (s.style == YAML_LITERAL_SCALAR_STYLE || s.style == YAML_FOLDED_SCALAR_STYLE) {
       if (auto end = block_scalar_end(text_, at.begin, text)) at.end = static_cast<std::uint32_t>(*end);
     }

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "gitops/customizations.h"
 #include "gitops/detail/operate.h"
+#include "kube/finalizers.h"
 
 namespace slipway::gitops::detail {
 namespace {
@@ -26,10 +27,8 @@ bool goes_by_itself(const doc::Value& object) {
   return spec["ttlSecondsAfterFinished"].present() || spec["ttlStrategy"].present();
 }
 
-bool is_held(const kube::Object& live) {
-  auto finalizers = live["metadata"]["finalizers"].items();
-  return std::any_of(finalizers.begin(), finalizers.end(), [](doc::View f) { return f.text() == hook_finalizer_name; });
-}
+bool is_hook_hold(std::string_view finalizer) { return finalizer == hook_finalizer_name; }
+bool is_held(const kube::Object& live) { return kube::has_finalizer(live, is_hook_hold); }
 
 // A generated name is this run's own, so that a restart finds the object again.
 std::string generated_name(const Task& task, const Operation& op) {
@@ -62,13 +61,8 @@ doc::Value hook_object(const Application& app, const Task& task, const Operation
 
 Result<> release_hook(const Ctx& ctx, kube::Client& client, const kube::Object& live) {
   if (!is_held(live)) return {};
-  auto freed = kube::modify(ctx, client, live.type(), live.key(), {}, [&](doc::Value& object) -> Result<bool> {
-    auto* finalizers = object["metadata"]["finalizers"].if_list();
-    return finalizers != nullptr && std::erase_if(*finalizers, [](const doc::Value& f) {
-                                      return f.if_string() != nullptr && *f.if_string() == hook_finalizer_name;
-                                    }) > 0;
-  });
-  return freed || freed.error().is(Kind::not_found) ? Result<>{} : Result<>(Fail(std::move(freed).error()));
+  auto freed = kube::drop_finalizers(ctx, client, live.type(), live.key(), is_hook_hold);
+  return freed ? Result<>{} : Result<>(Fail(std::move(freed).error()));
 }
 
 Result<> drop_hook(const Ctx& ctx, kube::Client& client, const kube::Object& live) {

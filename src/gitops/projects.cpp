@@ -2,15 +2,10 @@
 #include "base/log.h"
 #include "gitops/application.h"
 #include "gitops/detail/dispatch.h"
+#include "kube/finalizers.h"
 
 namespace slipway::gitops::detail {
 namespace {
-
-bool is_held(const kube::Object& project) {
-  for (const auto& finalizer : project["metadata"]["finalizers"].items())
-    if (is_cascade_finalizer(finalizer.text())) return true;
-  return false;
-}
 
 Result<bool> has_applications(const Ctx& ctx, kube::Client& client, const std::string& project) {
   bool found = false;
@@ -24,16 +19,6 @@ Result<bool> has_applications(const Ctx& ctx, kube::Client& client, const std::s
   return found;
 }
 
-Result<> let_go(const Ctx& ctx, kube::Client& client, const kube::Key& project) {
-  auto freed = kube::modify(ctx, client, project_type, project, {}, [](doc::Value& object) -> Result<bool> {
-    auto* finalizers = object["metadata"]["finalizers"].if_list();
-    return finalizers != nullptr && std::erase_if(*finalizers, [](const doc::Value& f) {
-                                      return f.if_string() != nullptr && is_cascade_finalizer(*f.if_string());
-                                    }) > 0;
-  });
-  return freed || freed.error().is(Kind::not_found) ? Result<>{} : Result<>(Fail(std::move(freed).error()));
-}
-
 }  // namespace
 
 void DeletedProjects::project_event(const Ctx& ctx, const kube::Event& event) {
@@ -42,7 +27,7 @@ void DeletedProjects::project_event(const Ctx& ctx, const kube::Event& event) {
     waiting_.lock()->erase(key);
     return;
   }
-  if (!event.object.deleting() || !is_held(event.object)) return;
+  if (!event.object.deleting() || !kube::has_finalizer(event.object, is_cascade_finalizer)) return;
   waiting_.lock()->insert(key);
   release(ctx, key);
 }
@@ -54,10 +39,10 @@ void DeletedProjects::application_gone(const Ctx& ctx) {
 
 void DeletedProjects::release(const Ctx& ctx, const kube::Key& project) {
   auto used = has_applications(ctx, client_, project.name);
-  auto freed = used && !*used ? let_go(ctx, client_, project) : Result<>{};
-  if (!used || !freed)
-    LOG(warn, "gitops.project_kept", {"project", project.name},
-        {"error", used ? freed.error().what() : used.error().what()});
+  if (used && *used) return;
+  auto freed = used ? kube::drop_finalizers(ctx, client_, project_type, project, is_cascade_finalizer)
+                    : Result<std::optional<kube::Object>>(Fail(used.error()));
+  if (!freed) LOG(warn, "gitops.project_kept", {"project", project.name}, {"error", freed.error().what()});
 }
 
 }  // namespace slipway::gitops::detail

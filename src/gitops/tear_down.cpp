@@ -6,6 +6,7 @@
 #include "gitops/detail/desired.h"
 #include "gitops/detail/operate.h"
 #include "gitops/front.h"
+#include "kube/finalizers.h"
 
 namespace slipway::gitops::detail {
 namespace {
@@ -74,22 +75,11 @@ class TearDown {
  private:
   using Finalizer = std::function<bool(std::string_view)>;
 
-  bool is_held_by(const Finalizer& ours) const {
-    auto finalizers = application_["metadata"]["finalizers"].items();
-    return std::any_of(finalizers.begin(), finalizers.end(), [&](doc::View f) { return ours(f.text()); });
-  }
+  bool is_held_by(const Finalizer& ours) const { return kube::has_finalizer(application_, ours); }
 
   Result<> let_go(const Finalizer& ours) {
-    auto freed = kube::modify(
-        ctx_, context_.home(), application_.type(), application_.key(), {}, [&](doc::Value& object) -> Result<bool> {
-          auto* meta = object.if_map()->find("metadata");
-          auto* list = meta != nullptr && meta->if_map() != nullptr ? meta->if_map()->find("finalizers") : nullptr;
-          if (list == nullptr || list->if_list() == nullptr) return false;
-          return std::erase_if(*list->if_list(), [&](const doc::Value& f) {
-                   return f.if_string() != nullptr && ours(*f.if_string());
-                 }) > 0;
-        });
-    if (!freed) return freed.error().is(Kind::not_found) ? Result<>{} : Result<>(Fail(std::move(freed).error()));
+    TRY(auto freed, kube::drop_finalizers(ctx_, context_.home(), application_.type(), application_.key(), ours));
+    if (!freed) return {};
     application_ = *std::move(freed);
     looked_.versions.insert(application_.resource_version());
     return {};

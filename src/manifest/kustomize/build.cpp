@@ -101,6 +101,7 @@ class Builder {
     for (const auto& resource : all.map.all()) {
       stringify(resource->node, "annotations");
       fold_once(resource->node);
+      print_times(resource->node);
     }
     return std::move(all.map);
   }

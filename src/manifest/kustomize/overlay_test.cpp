@@ -59,5 +59,36 @@ TEST(Overlay, OtherShapesAreRefused) {
             "unknown patch strategy 'drop', want delete, replace or merge");
 }
 
+struct TimeCase {
+  const char *yaml, *want;
+};
+class Times : public testing::TestWithParam<TimeCase> {};
+TEST_P(Times, ArePrintedAsKustomizeDoes) {
+  auto value = must(doc::parse_yaml(fmt::format("at: {}", GetParam().yaml)));
+  print_times(value);
+  EXPECT_EQ(value.str_at({"at"}), GetParam().want);
+}
+INSTANTIATE_TEST_SUITE_P(Kustomize, Times,
+                         testing::ValuesIn(std::to_array<TimeCase>({
+                             {"2020-01-01", "2020-01-01T00:00:00Z"},
+                             {"2020-1-2", "2020-01-02T00:00:00Z"},
+                             {"2020-01-01T10:00:00.100+02:00", "2020-01-01T10:00:00.1+02:00"},
+                             {"2020-01-01t10:00:00Z", "2020-01-01T10:00:00Z"},
+                             {"2020-01-01 10:00:00", "2020-01-01T10:00:00Z"},
+                             {"2020-01-01 10:00:00.123456789", "2020-01-01T10:00:00.123456789Z"},
+                             {"2020-01-01T1:2:3Z", "2020-01-01T01:02:03Z"},
+                             {"0000-01-01", "0000-01-01T00:00:00Z"},
+                             {"2020-01-01T10:00:00-00:00", "2020-01-01T10:00:00Z"},
+                             {"2020-01-01 10:00:00Z", "2020-01-01 10:00:00Z"},
+                             {"2020-01-01T10:00:00", "2020-01-01T10:00:00"},
+                             {"2020-13-01", "2020-13-01"},
+                             {"2020-02-30", "2020-02-30"},
+                             {"20200-01-01", "20200-01-01"},
+                             {"2020-01-01x", "2020-01-01x"},
+                             {"2020-01-01T24:00:00Z", "2020-01-01T24:00:00Z"},
+                             {"'2020-01-01'", "2020-01-01"},
+                             {"!!str 2020-01-01", "2020-01-01"},
+                         })));
+
 }  // namespace
 }  // namespace slipway::manifest
