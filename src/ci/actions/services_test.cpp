@@ -125,9 +125,9 @@ INSTANTIATE_TEST_SUITE_P(
         {"AppNoApi", "actions/create-github-app-token@v2\n  with: {app-id: 7, private-key: x}", "{}",
          "none is known here"},
         {"AppNoKey", "actions/create-github-app-token@v2\n  with: {app-id: 7, private-key: nonsense}",
-         "{GITHUB_API_URL: FAKE}", "want the RSA key of the app in PEM"},
+         "{GITHUB_API_URL: FAKE}", "want an RSA key in PEM"},
         {"AppOtherKey", "actions/create-github-app-token@v2\n  with: {app-id: 7, private-key: '${{ secrets.KEY }}'}",
-         "{GITHUB_API_URL: FAKE}", "want the RSA key of the app in PEM"},
+         "{GITHUB_API_URL: FAKE}", "want an RSA key in PEM"},
         {"AwsNoIdentity",
          "aws-actions/configure-aws-credentials@v5\n  with: {aws-region: eu-west-1, role-to-assume: "
          "'arn:aws:iam::123456789012:role/x'}",
