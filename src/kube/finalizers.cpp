@@ -15,9 +15,8 @@ Result<std::optional<Object>> drop_finalizers(const Ctx& ctx, Client& client, co
     auto* meta = object.if_map() != nullptr ? object.if_map()->find("metadata") : nullptr;
     auto* list = meta != nullptr && meta->if_map() != nullptr ? meta->if_map()->find("finalizers") : nullptr;
     if (list == nullptr || list->if_list() == nullptr) return false;
-    return std::erase_if(*list->if_list(), [&](const doc::Value& f) {
-             return f.if_string() != nullptr && which(*f.if_string());
-           }) > 0;
+    return std::erase_if(*list->if_list(),
+                         [&](const doc::Value& f) { return f.if_string() != nullptr && which(*f.if_string()); }) > 0;
   });
   if (freed) return std::optional(*std::move(freed));
   if (freed.error().is(Kind::not_found)) return std::optional<Object>();

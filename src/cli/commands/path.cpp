@@ -183,37 +183,52 @@ bool answers_now(const kube::Object& app) {
   return phase == "Succeeded" || phase == "Failed" || phase == "Error";
 }
 
-bool is_settled(const kube::Object& app) {
+bool is_well(const kube::Object& app) {
+  auto health = app["status"]["health"]["status"].text();
+  return app["status"]["sync"]["status"].text() == "Synced" && (health == "Healthy" || health == "Suspended");
+}
+bool has_failed(const kube::Object& app) {
   auto status = app["status"];
   auto conditions = status["conditions"].items();
-  auto health = status["health"]["status"].text(), phase = status["operationState"]["phase"].text();
-  bool well = status["sync"]["status"].text() == "Synced" && (health == "Healthy" || health == "Suspended");
-  return well || std::any_of(conditions.begin(), conditions.end(), is_error) || phase == "Failed" ||
-         health == "Degraded";
+  return std::any_of(conditions.begin(), conditions.end(), is_error) ||
+         status["operationState"]["phase"].text() == "Failed" || status["health"]["status"].text() == "Degraded";
+}
+bool was_looked_at(const kube::Object& app) {
+  return !app["status"]["sync"]["status"].text().empty() &&
+         app["status"]["operationState"]["phase"].text() != "Running";
 }
 
-// The Applications that did not come up, each with its reason. Waits until each has come to an end, or the time is up.
-Result<std::vector<std::string>> not_restored(const Ctx& ctx, kube::Client& client) {
+std::string why_not(const kube::Object& app) {
+  auto status = app["status"];
+  auto why = status["health"]["message"].text();
+  for (const auto& condition : status["conditions"].items())
+    if (is_error(condition)) why = condition["message"].text();
+  return fmt::format("{}: {}, {}{}{}", app.name(), status["sync"]["status"].str_or("not looked at yet"),
+                     status["health"]["status"].str_or("Unknown"), why.empty() ? "" : ": ", why);
+}
+
+// The Applications that failed, each with its reason, and how many are still on their way. Each has been looked at
+// once; with `wait` each has come to an end. Or the time is up.
+Result<std::size_t> tell_of_children(const Ctx& ctx, kube::Client& client, bool wait, Io& io) {
   const kube::Type application{"argoproj.io/v1alpha1", "Application"};
-  Ctx asking = ctx;
+  auto asking = ctx;
   asking.deadline = Clock::time_point::max();
+  auto patient = wait ? ctx : ctx.within(Millis(5000));
   TRY(auto all, client.list(asking, application, {}));
-  std::vector<std::string> missing;
+  std::size_t coming = 0, failed = 0;
   for (const auto& one : all.items) {
-    auto settled = kube::await(ctx, client, application, one.key(), is_settled);
-    if (!settled && !settled.error().is(Kind::timeout) && !settled.error().is(Kind::not_found))
-      return Fail(std::move(settled).error());
+    auto there = kube::await(patient, client, application, one.key(), [&](const kube::Object& app) {
+      return is_well(app) || has_failed(app) || (!wait && was_looked_at(app));
+    });
+    if (!there && !there.error().is(Kind::timeout) && !there.error().is(Kind::not_found))
+      return Fail(std::move(there).error());
     TRY(auto now, client.get(asking, application, one.key()));
-    if (!now) continue;
-    auto status = (*now)["status"];
-    auto sync = status["sync"]["status"].str_or("not looked at yet"), health = status["health"]["status"].text();
-    if (sync == "Synced" && (health == "Healthy" || health == "Suspended")) continue;
-    std::string why = status["health"]["message"].text();
-    for (const auto& condition : status["conditions"].items())
-      if (is_error(condition)) why = condition["message"].text();
-    missing.push_back(fmt::format("{}: {}, {}{}{}", now->name(), sync, health, why.empty() ? "" : ": ", why));
+    if (!now || is_well(*now)) continue;
+    if (has_failed(*now)) io.note("not restored: " + why_not(*now)), ++failed;
+    if (!has_failed(*now)) ++coming;
   }
-  return missing;
+  if (coming > 0) io.note(fmt::format("{} Applications are on their way: slipway app list", coming));
+  return failed;
 }
 
 Result<int> bootstrap(const Ctx& ctx, const Arguments& arguments, Io& io) {
@@ -243,12 +258,11 @@ Result<int> bootstrap(const Ctx& ctx, const Arguments& arguments, Io& io) {
   else
     io.line(fmt::format("{} at {}: {} objects", url, done["status"]["sync"]["revision"].text().substr(0, 12),
                         done["status"]["resources"].items().size()));
-  TRY(auto missing, not_restored(patient, *client));
-  for (const auto& line : missing) io.note("not restored: " + line);
+  TRY(auto failed, tell_of_children(patient, *client, arguments.has("wait"), io));
   io.note(
       "not in Git, so not restored: data of volumes, history of runs, keys that were never sealed, images and "
       "repositories that this house held itself");
-  return 0;
+  return arguments.has("wait") && failed > 0 ? 1 : 0;
 }
 
 Result<int> promotions(const Ctx& ctx, const Arguments& arguments, Io& io) {
@@ -290,6 +304,7 @@ std::vector<Command> path_commands() {
        "slipway bootstrap http://slipway/git/shop-config.git --path apps",
        with_connection({{"--path", "folder that holds the Applications", false, false, "apps"},
                         {"--revision", "branch, tag or commit", false, false, "HEAD"},
+                        {"--wait", "until every Application is there; 1 when one fails", true},
                         {"--timeout", "how long to wait", false, false, "2m"}}),
        {{"repository", "URL of the configuration repository"}},
        bootstrap},
