@@ -21,8 +21,8 @@ Result<std::optional<doc::Value>> overlay(doc::Value target, const doc::Value& p
 // they were: a line break before an indented line is doubled. What must be equal to its output goes through this.
 void fold_once(doc::Value& node);
 
-// What was written without quotes and reads as a time is printed as one: 2020-01-01 is 2020-01-01T00:00:00Z.
-void print_times(doc::Value& node);
+// That, and what was written without quotes and reads as a time becomes one: 2020-01-01 is 2020-01-01T00:00:00Z.
+void as_printed(doc::Value& node);
 
 // The text of a scalar as it stands in YAML; "" for null, lists, maps.
 std::string scalar_text(const doc::Value& value);

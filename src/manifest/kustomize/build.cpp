@@ -100,8 +100,7 @@ class Builder {
     TRY_OK(target.add_metadata(all.map));
     for (const auto& resource : all.map.all()) {
       stringify(resource->node, "annotations");
-      fold_once(resource->node);
-      print_times(resource->node);
+      as_printed(resource->node);
     }
     return std::move(all.map);
   }

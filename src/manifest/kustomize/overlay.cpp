@@ -2,6 +2,8 @@
 // patch (null pointer: absent). Where kyaml lets the target become the patch, a copy takes its place here.
 #include "manifest/detail/overlay.h"
 
+#include "doc/yaml.h"
+
 #include <algorithm>
 #include <set>
 
@@ -394,16 +396,39 @@ std::string folded_again(const std::string& text) {
 
 }  // namespace
 
-void fold_once(Value& node) {
+namespace {
+
+void fold(Value& node, std::string& text) {
+  bool block = !text.ends_with(' ') && text.find(" \n") == std::string::npos;
+  if (block && text.find('\n') != std::string::npos) text = folded_again(text);
+  node.set_style(Value::Style::any);
+}
+
+template <class Visit>
+void each_text(Value& node, const Visit& visit) {
   if (auto* map = node.if_map()) {
-    for (auto& [key, value] : *map) fold_once(value);
+    for (auto& [key, value] : *map) each_text(value, visit);
   } else if (auto* list = node.if_list()) {
-    for (auto& item : *list) fold_once(item);
-  } else if (auto* text = node.if_string(); text != nullptr && node.style() == Value::Style::folded) {
-    bool block = !text->ends_with(' ') && text->find(" \n") == std::string::npos;
-    if (block && text->find('\n') != std::string::npos) *text = folded_again(*text);
-    node.set_style(Value::Style::any);
+    for (auto& item : *list) each_text(item, visit);
+  } else if (auto* text = node.if_string()) {
+    visit(node, *text);
   }
+}
+
+}  // namespace
+
+void fold_once(Value& node) {
+  each_text(node, [](Value& scalar, std::string& text) {
+    if (scalar.style() == Value::Style::folded) fold(scalar, text);
+  });
+}
+
+void as_printed(Value& node) {
+  each_text(node, [](Value& scalar, std::string& text) {
+    if (scalar.style() == Value::Style::folded) return fold(scalar, text);
+    if (scalar.style() != Value::Style::plain || text.size() < 8 || text[4] != '-') return;
+    if (auto time = doc::yaml_time(text)) scalar = Value(*std::move(time));
+  });
 }
 
 Result<std::optional<Value>> overlay(Value target, const Value& patch, const OverlayOptions& options) {

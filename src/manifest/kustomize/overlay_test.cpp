@@ -65,7 +65,7 @@ struct TimeCase {
 class Times : public testing::TestWithParam<TimeCase> {};
 TEST_P(Times, ArePrintedAsKustomizeDoes) {
   auto value = must(doc::parse_yaml(fmt::format("at: {}", GetParam().yaml)));
-  print_times(value);
+  as_printed(value);
   EXPECT_EQ(value.str_at({"at"}), GetParam().want);
 }
 INSTANTIATE_TEST_SUITE_P(Kustomize, Times,
