@@ -234,19 +234,39 @@ ImageSetting parse_reference(std::string_view text) {
 
 }  // namespace
 
+namespace {
+
+// "image.tag" names a part of an image, as charts have it.
+std::string_view last_of(std::string_view path) {
+  auto dot = path.rfind('.');
+  return dot == std::string_view::npos ? path : path.substr(dot + 1);
+}
+
+// A tag may hold the digest as well: tag@digest.
+ImageSetting with_tag(ImageSetting image, const std::string& tag) {
+  auto parts = cut(tag, "@");
+  image.tag = parts ? std::string(parts->first) : tag;
+  if (parts) image.digest = parts->second;
+  return image;
+}
+
+}  // namespace
+
 Result<std::string> set_image_at(std::string_view text, std::string_view path, const ImageSetting& image,
                                  std::string_view source) {
   TRY(auto splicer, Splicer::open(text, source, Splicer::Documents::many));
   TRY(auto at, find_at(splicer, path));
+  auto tag_with_digest = image.digest.empty() ? image.tag : image.tag + "@" + image.digest;
   if (!at->is_map()) {
-    TRY_OK(splicer.set_scalar(*at, image.reference()));
+    auto what = last_of(path);
+    TRY_OK(splicer.set_scalar(*at, what == "tag"      ? tag_with_digest
+                                   : what == "digest" ? image.digest
+                                                      : image.reference()));
     return splicer.finish();
   }
   bool own_digest = at->find("digest") != nullptr;
   if (!image.new_name.empty()) TRY_OK(splicer.set(*at, "repository", image.new_name));
-  auto tag = image.tag;
-  if (!own_digest && !image.digest.empty()) tag += "@" + image.digest;
-  TRY_OK(splicer.set(*at, "tag", tag));
+  TRY_OK(splicer.set(*at, "tag", own_digest ? image.tag : tag_with_digest));
   if (own_digest) TRY_OK(splicer.set(*at, "digest", image.digest));
   return splicer.finish();
 }
@@ -254,15 +274,12 @@ Result<std::string> set_image_at(std::string_view text, std::string_view path, c
 Result<std::optional<ImageSetting>> image_at(std::string_view text, std::string_view path, std::string_view source) {
   TRY(auto splicer, Splicer::open(text, source, Splicer::Documents::many));
   TRY(auto at, find_at(splicer, path));
+  if (auto what = last_of(path); !at->is_map() && (what == "tag" || what == "digest"))
+    return std::optional(what == "tag" ? with_tag({}, text_of(at)) : ImageSetting{{}, {}, {}, text_of(at)});
   if (const auto* reference = at->if_string()) return std::optional(parse_reference(*reference));
   if (!at->is_map()) return splicer.wrong(*at, "want an image: a string, or a map with repository and tag");
-  auto tag = text_of(at->find("tag"));
-  ImageSetting image{at->str_at({"repository"}), {}, tag, at->str_at({"digest"})};
-  if (auto parts = cut(tag, "@")) {
-    image.tag = parts->first;
-    image.digest = parts->second;
-  }
-  return std::optional(image);
+  return std::optional(
+      with_tag({at->str_at({"repository"}), {}, {}, at->str_at({"digest"})}, text_of(at->find("tag"))));
 }
 
 Result<std::string> set_yaml_scalar(std::string_view text, std::string_view path, const std::string& value,

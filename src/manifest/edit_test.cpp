@@ -100,6 +100,14 @@ TEST(SetImageAt, HelmValuesAndFields) {
             "web: # the shop\n  image:\n    repository: shop/web\n    tag: \"sha-1@sha256:ab\"  # set by slipway\n  "
             "replicas: 2\n");
   EXPECT_EQ(must(image_at(set, "web.image", "v"))->reference(), "shop/web:sha-1@sha256:ab");
+  EXPECT_EQ(show(set_image_at("\xef\xbb\xbfimage: old # x\nb: 1\n", "image", web, "v")),
+            "\xef\xbb\xbfimage: shop/web:sha-1@sha256:ab # x\nb: 1\n");
+  EXPECT_EQ(show(set_image_at("image: {repository: r, tag: 1}\n", "image.tag", web, "v")),
+            "image: {repository: r, tag: sha-1@sha256:ab}\n");
+  EXPECT_EQ(show(set_image_at("image:\n  digest: x # ours\n", "image.digest", web, "v")),
+            "image:\n  digest: sha256:ab # ours\n");
+  EXPECT_EQ(must(image_at("image: {tag: sha-1@sha256:ab}\n", "image.tag", "v"))->digest, "sha256:ab");
+  EXPECT_EQ(must(image_at("image: {digest: 'sha256:ab'}\n", "image.digest", "v"))->digest, "sha256:ab");
   EXPECT_EQ(show(set_image_at("image: {repository: r, tag: 1, digest: ''}\n", "image", web, "v")),
             "image: {repository: r, tag: sha-1, digest: 'sha256:ab'}\n");
   const std::string stream =

@@ -8,6 +8,9 @@ namespace slipway::manifest {
 
 Result<Splicer> Splicer::open(std::string_view text, std::string_view source, Documents documents) {
   Splicer splicer;
+  // Places are counted behind it, and it stays.
+  constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
+  if (text.starts_with(byte_order_mark)) splicer.front_ = byte_order_mark, text.remove_prefix(byte_order_mark.size());
   splicer.text_ = text;
   splicer.source_ = source;
   splicer.documents_ = documents;
@@ -163,7 +166,7 @@ Fail Splicer::odd_layout() const {
 
 Result<std::string> Splicer::finish() {
   std::stable_sort(changes_.begin(), changes_.end(), [](const auto& a, const auto& b) { return a.begin < b.begin; });
-  std::string result;
+  std::string result = front_;
   std::size_t at = 0;
   for (const auto& change : changes_) {
     if (change.begin < at || change.end < change.begin || change.end > text_.size()) return odd_layout();

@@ -47,7 +47,7 @@ class Splicer {
     std::size_t begin, end;
     std::string text;
   };
-  std::string text_, source_;
+  std::string text_, source_, front_;
   std::string_view newline_ = "\n";
   std::vector<doc::Value> tree_;
   std::vector<Change> changes_;
