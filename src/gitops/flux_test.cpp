@@ -657,6 +657,18 @@ TEST(FluxController, FollowsCommitsEditsAndDeletion) {
   until_value("2");
   w.merge({"v1", "ConfigMap"}, {"shop", "a"}, "{data: {v: by-hand}}");
   until_value("2");
+  // A source of its name that goes is not it: it still hears of its own source and of drift.
+  const kube::Type charts{"source.toolkit.fluxcd.io/v1", "HelmRepository"};
+  w.apply(
+      "{apiVersion: source.toolkit.fluxcd.io/v1, kind: HelmRepository, metadata: {name: shop, namespace: flux-system}, "
+      "spec: {interval: 10m, url: 'http://charts'}}");
+  until(charts, w.ks, [](const kube::Object& o) { return kube::condition_status(o, "Ready") == "False"; });
+  must(w.person->remove(Ctx(), charts, w.ks, {}));
+  w.merge({"v1", "ConfigMap"}, {"shop", "a"}, "{data: {v: by-hand}}");
+  until_value("2");
+  w.commit({{"a.yaml", config_map("a", "2b")}});
+  controller.repository_changed("http://git/config.git");
+  until_value("2b");
   w.merge(kustomization_type, w.ks, "{metadata: {annotations: {reconcile.fluxcd.io/requestedAt: now}}}");
   until(kustomization_type, w.ks,
         [](const kube::Object& o) { return o["status"]["lastHandledReconcileAt"].text() == "now"; });
