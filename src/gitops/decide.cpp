@@ -131,14 +131,16 @@ void finish(const Ctx& ctx, Operation& op, std::string phase, std::string messag
 Result<Decision> decide(const Ctx& ctx, Work& work) {
   auto& op = work.status.operation;
   auto request = work.application["operation"];
-  if (request["sync"].present()) {
-    start(ctx, work, request.value(), 0);
-    return Decision{Plan::operate, Millis(0), true};
-  }
   if (op.phase == "Terminating") {
     TRY_OK(end_hooks(ctx, work, op));
     finish(ctx, op, "Failed", "operation terminated");
     return Decision{};
+  }
+  // It stays on the Application until its operation has ended: clients read there that one runs.
+  bool under_way = op.running() && op.request == request.value();
+  if (request["sync"].present() && !under_way) {
+    start(ctx, work, request.value(), 0);
+    return Decision{Plan::operate, Millis(0), true};
   }
   if (op.running()) {
     if (same_target(work)) return Decision{Plan::operate, Millis(0), false};

@@ -372,8 +372,8 @@ Result<> Dispatch::write_status(const Ctx& ctx, const kube::Object& application,
   const auto* old = application.value().find("status");
   if (old == nullptr || *old != looked.status)
     patch.emplace_back(doc::Map{{"op", "add"}, {"path", "/status"}, {"value", std::move(looked.status)}});
-  // A taken request is cleared in the same write that records its operation.
-  if (!looked.request_taken && application.value().find("operation") != nullptr)
+  // A request goes in the write that tells how its operation ended.
+  if (!looked.under_way && application.value().find("operation") != nullptr)
     patch.emplace_back(doc::Map{{"op", "remove"}, {"path", "/operation"}});
   if (!application.annotation(refresh_annotation).empty())
     patch.emplace_back(doc::Map{{"op", "remove"}, {"path", "/metadata/annotations/argocd.argoproj.io~1refresh"}});

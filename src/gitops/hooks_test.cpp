@@ -109,6 +109,27 @@ TEST(Hooks, ToTerminateEndsThoseThatRun) {
   EXPECT_FALSE(w.live(job_type, "pre"));
 }
 
+TEST(Hooks, ARequestStaysUntilItsOperationHasEnded) {
+  World w;
+  w.commit({{"pre.yaml", job("pre", "PreSync")}});
+  w.application("syncPolicy: {}");
+  w.request();
+  auto app = w.look_once();
+  EXPECT_TRUE(app["operation"]["sync"].exists()) << "clients read there that one runs";
+  auto began = app["status"]["operationState"]["startedAt"].text();
+  w.clock.advance(Millis(2000));
+  w.request();  // once more, word by word: it runs already
+  app = w.look_once();
+  EXPECT_EQ(app["status"]["operationState"]["startedAt"].text(), began);
+  w.request("{prune: true}");
+  app = w.look_once();
+  EXPECT_NE(app["status"]["operationState"]["startedAt"].text(), began) << "another is another";
+  end_job(w, "pre");
+  app = w.look_once();
+  EXPECT_EQ(phase_of(app), "Succeeded");
+  EXPECT_FALSE(app["operation"].exists());
+}
+
 TEST(Hooks, AreSkippedWhereTheStrategyIsToApply) {
   World w;
   w.commit({{"pre.yaml", job("pre", "PreSync")}, {"a.yaml", config_map("a")}});

@@ -328,8 +328,6 @@ Result<> record(const Ctx& ctx, Work& work, Recorded what) {
     // A version that is not the current one is refused as a conflict.
     patch.emplace_back(doc::Map{
         {"op", "replace"}, {"path", "/metadata/resourceVersion"}, {"value", work.application.resource_version()}});
-    if (work.application.value().find("operation") != nullptr)
-      patch.emplace_back(doc::Map{{"op", "remove"}, {"path", "/operation"}});
   }
   patch.emplace_back(doc::Map{{"op", "add"},
                               {"path", "/status"},
@@ -339,7 +337,6 @@ Result<> record(const Ctx& ctx, Work& work, Recorded what) {
       {.field_manager = std::string(status_manager), .subresource = front.status_subresource()});
   if (!written) return Fail(std::move(written).error());
   work.versions.insert(written->resource_version());
-  work.request_taken = work.request_taken || started;
   return {};
 }
 

@@ -229,14 +229,14 @@ Result<Looked> look(const Ctx& ctx, const SyncContext& context, const kube::Obje
   status.resources.insert(status.resources.end(), extras.begin(), extras.end());
   note_orphans(context, app, project, status);
   TRY(status.namespace_differs, detail::namespace_differs(ctx, context.client, app));
-  detail::Work work{context, app, held, project, tasks, status, blocked, false, {}};
+  detail::Work work{context, app, held, project, tasks, status, blocked, {}};
   if (held.resource_version() != application.resource_version()) work.versions.insert(held.resource_version());
   TRY(auto again, detail::operate(ctx, work));
   summarize(status, app, objects);
   return Looked{front.to_doc(status, held, rfc3339(ctx.clock->wall())),
                 again,
                 types_of(status, tasks),
-                work.request_taken,
+                status.operation.running(),
                 std::move(work.versions),
                 std::move(work.happened)};
 }

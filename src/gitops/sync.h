@@ -47,9 +47,9 @@ struct SyncContext {
 struct Looked {
   doc::Value status;  // to be written; null: the application is gone
   std::optional<Millis> again;
-  std::vector<kube::Type> types;               // to be watched
-  bool request_taken = false;                  // the `operation` field is answered and removed already
-  std::set<std::string> versions = {};         // of the Application, as the look wrote it: their events tell nothing
+  std::vector<kube::Type> types;        // to be watched
+  bool under_way = false;               // what the `operation` field asks for: the field stays until it has ended
+  std::set<std::string> versions = {};  // of the Application, as the look wrote it: their events tell nothing
   std::vector<kube::Happening> happened = {};  // for its events, once the status is written
 };
 // Writes them.

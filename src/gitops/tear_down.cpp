@@ -175,7 +175,7 @@ class TearDown {
       any = true;
     }
     if (!any) return Stays();
-    Work work{context_, desired.app, application_, desired.project, desired.tasks, status_, "", false, {}};
+    Work work{context_, desired.app, application_, desired.project, desired.tasks, status_, "", {}};
     auto stays = begin_try(work, desired);
     if (stays && !*stays) stays = take_steps(work, phase);
     looked_.versions.merge(work.versions);

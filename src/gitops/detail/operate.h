@@ -17,7 +17,6 @@ struct Work {
   const std::vector<Task>& tasks;
   AppStatus& status;
   std::string blocked;             // by which dependency, "" for none
-  bool request_taken = false;      // the Application's `operation` is recorded and removed
   std::set<std::string> versions;  // of the Application, as this look wrote it
   std::vector<kube::Happening> happened = {};
   void happen(std::string_view type, std::string_view reason, std::string message) {

@@ -180,7 +180,7 @@ struct World {
     again = looked.again;
     if (looked.status.is_null()) return {};
     doc::List patch{doc::Map{{"op", "add"}, {"path", "/status"}, {"value", looked.status}}};
-    if (!looked.request_taken && app->value().find("operation") != nullptr)
+    if (!looked.under_way && app->value().find("operation") != nullptr)
       patch.emplace_back(doc::Map{{"op", "remove"}, {"path", "/operation"}});
     TRY_OK(client->patch(ctx(), application_type, key, kube::PatchType::json, std::move(patch),
                          {.field_manager = std::string(status_manager)}));
