@@ -41,10 +41,8 @@ class ArgoFront final : public Front {
                           std::vector<std::string>& warnings) const override {
     return tasks_of(objects, app.options, warnings);
   }
-  // CRDs get no mark, as in Argo CD.
   void mark(doc::Value& object, const Application& app, const Task& task) const override {
-    if (task.type.kind != "CustomResourceDefinition")
-      object["metadata"]["annotations"][tracking_annotation] = tracking_id(app, task);
+    mark_as_tracked(object, app, task);
   }
 
   AppStatus status_from(const kube::Object& object) const override { return gitops::status_from(object); }

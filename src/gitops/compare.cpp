@@ -90,30 +90,6 @@ std::string_view to_string(SyncState state) {
   return names[static_cast<int>(state)];
 }
 
-std::string tracking_id(const Application& app, const Task& task) {
-  const auto& ns = task.key.ns.empty() ? app.ns : task.key.ns;
-  return fmt::format("{}:{}/{}:{}/{}", tracking_name(app.key), task.type.group(), task.type.kind, ns, task.key.name);
-}
-
-std::string owner_of(const kube::Object& live) {
-  auto flux = live.label(flux_name_label);
-  auto argo = tracked_owner(live);
-  return !argo.empty() || flux.empty() ? argo : flux_front().owner({live.label(flux_namespace_label), flux});
-}
-
-std::string tracked_owner(const kube::Object& live) {
-  auto id = live.annotation(tracking_annotation);
-  auto head = cut(id, ":");
-  if (!head) return "";
-  auto rest = cut(head->second, ":");
-  auto type = live.type();
-  if (!rest || rest->first != fmt::format("{}/{}", type.group(), type.kind)) return "";
-  // The namespace of a cluster-scoped object is its Application's.
-  auto place = cut(rest->second, "/");
-  if (!place || place->second != live.name() || (!live.ns().empty() && place->first != live.ns())) return "";
-  return std::string(head->first);
-}
-
 doc::Value applied_object(const Application& app, const Task& task) {
   auto object = task.object;
   object.map().erase("status");
@@ -137,6 +113,8 @@ namespace {
 std::string fingerprint(const Application& app, const Task& task) {
   Hasher hasher;
   hasher.update(doc::print_json(task.object)).update(tracking_id(app, task)).update(app.owner);
+  const auto& tracking = tracking_of(app.customizations.get());
+  hasher.update(std::to_string(static_cast<int>(tracking.method)) + tracking.label_key + "|" + tracking.installation);
   hasher.update(app.server).update(task.options.migrate ? "m" : "").update(app.compare_webhooks ? "w" : "");
   for (const auto& ignore : app.ignore) {
     if (!concerns(ignore, task.type, task.key)) continue;
@@ -193,7 +171,7 @@ Result<Compared> Comparer::compare(const Ctx& ctx, kube::Client& client, const A
     return result;
   }
   result.live = *live;
-  if (auto owner = owner_of(*live); !owner.empty() && owner != app.owner) result.shared_with = owner;
+  if (auto owner = owner_of(*live, tracking_of(app.customizations.get())); !owner.empty() && owner != app.owner) result.shared_with = owner;
   if (!task.ignore_health) result.health = health_of(ctx, app, *live);
   Known found{fingerprint(app, task), live->resource_version(), SyncState::synced, {}, {}, {}};
   {

@@ -13,16 +13,12 @@
 #include "gitops/application.h"
 #include "gitops/health.h"
 #include "gitops/tasks.h"
+#include "gitops/tracking.h"
 #include "kube/client.h"
 
 namespace slipway::gitops {
 
 inline constexpr std::string_view field_manager = "slipway-gitops";
-inline constexpr std::string_view tracking_annotation = "argocd.argoproj.io/tracking-id";
-
-// How Flux's objects name their Kustomization.
-inline constexpr std::string_view flux_name_label = "kustomize.toolkit.fluxcd.io/name";
-inline constexpr std::string_view flux_namespace_label = "kustomize.toolkit.fluxcd.io/namespace";
 
 enum class SyncState { synced, out_of_sync, unknown };
 std::string_view to_string(SyncState state);  // Synced, OutOfSync, Unknown
@@ -79,7 +75,7 @@ Sides compared_sides(const Application& app, const kube::Object& live, const kub
 // Fields of `wanted` that `stored` does not have although it could: misspelt ones, which the server drops.
 std::vector<std::string> dropped_fields(const doc::Value& wanted, const doc::Value& stored);
 
-// What is applied: the task's object with the tracking annotation (but for CRDs, as in Argo CD) and without status.
+// What is applied: the task's object as its owner marks it and without status.
 doc::Value applied_object(const Application& app, const Task& task);
 // The same, with what others rightly own taken from the live object: ignoreDifferences, and the pod hash that a
 // Rollout puts into a Service's selector (which is one atomic field). Errors: invalid (a rule of what to ignore that
@@ -89,12 +85,6 @@ struct Applied {
   std::set<std::string> warnings;
 };
 Result<Applied> applied_over(const Ctx& ctx, const Application& app, const Task& task, const kube::Object& live);
-std::string tracking_id(const Application& app, const Task& task);
-// The Application that a live object says it belongs to, in its tracking name; "" for none, and for an annotation that
-// was copied from another object.
-std::string tracked_owner(const kube::Object& live);
-// That, or the Kustomization of Flux that its labels name; in the form of Front::owner.
-std::string owner_of(const kube::Object& live);
 // Whether another deployer (Argo CD, Flux) owns fields of it by server-side apply, or kubectl in any way.
 bool has_former_manager(const kube::Object& live, bool all_of_kubectl = false);
 

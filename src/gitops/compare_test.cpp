@@ -179,32 +179,6 @@ TEST(Compare, WhatTheServerRefusesIsShownAtTheObject) {
   EXPECT_NE(app["status"]["resources"][0]["message"].text().find("selector"), std::string::npos);
 }
 
-struct Owner {
-  const char* name;
-  const char* id;
-  const char* want;
-};
-class OwnerOf : public testing::TestWithParam<Owner> {};
-TEST_P(OwnerOf, Table) {
-  auto object =
-      must(doc::parse_yaml("{apiVersion: apps/v1, kind: Deployment, metadata: {name: 'system:web', namespace: shop}}"));
-  object["metadata"]["annotations"][tracking_annotation] = GetParam().id;
-  EXPECT_EQ(owner_of(kube::Object(object)), GetParam().want);
-}
-INSTANTIATE_TEST_SUITE_P(Compare, OwnerOf,
-                         testing::ValuesIn(std::to_array<Owner>({
-                             {"Ours", "shop:apps/Deployment:shop/system:web", "shop"},
-                             {"OtherNamespace", "team_shop:apps/Deployment:shop/system:web", "team_shop"},
-                             {"Copied", "shop:apps/Deployment:shop/other", ""},
-                             {"CopiedAcrossNamespaces", "shop:apps/Deployment:dev/system:web", ""},
-                             {"CopiedKind", "shop:apps/StatefulSet:shop/system:web", ""},
-                             {"Empty", "", ""},
-                             {"Nonsense", "shop", ""},
-                             {"Nonsense2", "a:b", ""},
-                             {"Nonsense3", ":::", ""},
-                         })),
-                         [](const auto& i) { return i.param.name; });
-
 TEST(DroppedFields, AreThoseTheServerDoesNotHave) {
   auto dropped = [](std::string_view wanted, std::string_view stored) {
     return join(dropped_fields(must(doc::parse_yaml(wanted)), must(doc::parse_yaml(stored))), " ");

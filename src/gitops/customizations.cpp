@@ -47,6 +47,7 @@ struct CustomizationReader {
 
   void filters(std::string_view key, std::string_view text, std::vector<Customizations::Filter>& filters);
   void build_options(std::string_view text);
+  void tracking_method(std::string_view text);
   void combined(std::string_view text);
   void split_key(std::string_view key, std::string_view value);
   void one_kind(std::string_view words, doc::View view);
@@ -58,10 +59,11 @@ constexpr std::string_view prefix = "resource.customizations";
 
 constexpr std::string_view exclusions_key = "resource.exclusions", inclusions_key = "resource.inclusions",
                            build_options_key = "kustomize.buildOptions",
-                           tracking_key = "application.resourceTrackingMethod";
+                           method_key = "application.resourceTrackingMethod",
+                           label_key = "application.instanceLabelKey", installation_key = "installationID";
 bool is_read(std::string_view key) {
   return key.starts_with(prefix) || key == exclusions_key || key == inclusions_key || key == build_options_key ||
-         key == tracking_key;
+         key == method_key || key == label_key || key == installation_key;
 }
 
 bool fits_one(const std::vector<std::string>& globs, std::string_view text) {
@@ -134,6 +136,18 @@ void CustomizationReader::build_options(std::string_view text) {
   }
 }
 
+void CustomizationReader::tracking_method(std::string_view text) {
+  using Method = Tracking::Method;
+  auto& method = into.tracking_.method;
+  if (text == "label")
+    method = Method::label;
+  else if (text == "annotation+label")
+    method = Method::annotation_and_label;
+  else if (text != "annotation" && !text.empty())
+    into.problems_.push_back(fmt::format(
+        "argocd-cm: {}: got {}, want annotation, label or annotation+label; annotation is used", method_key, text));
+}
+
 // resource.customizations: all of it in one text.
 void CustomizationReader::combined(std::string_view text) {
   auto parsed = doc::parse_yaml(text, {.source = prefix});
@@ -186,9 +200,9 @@ std::shared_ptr<const Customizations> Customizations::from(const kube::Object& c
     if (key == exclusions_key) reader.filters(key, value.text(), out->exclusions_);
     if (key == inclusions_key) reader.filters(key, value.text(), out->inclusions_);
     if (key == build_options_key) reader.build_options(value.text());
-    if (auto method = value.text(); key == tracking_key && method != "annotation" && !method.empty())
-      out->problems_.push_back(
-          fmt::format("argocd-cm: {}: got {}: objects are known by their annotation here", key, method));
+    if (key == method_key) reader.tracking_method(value.text());
+    if (key == label_key && !value.text().empty()) out->tracking_.label_key = value.text();
+    if (key == installation_key) out->tracking_.installation = value.text();
   }
   // A kind's own key beats what the old combined one says of it.
   for (const auto& [key, value] : data)

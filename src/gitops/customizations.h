@@ -11,6 +11,7 @@
 #include "base/guarded.h"
 #include "gitops/application.h"
 #include "gitops/health.h"
+#include "gitops/tracking.h"
 #include "kube/client.h"
 
 namespace slipway::gitops {
@@ -43,6 +44,7 @@ class Customizations {
   bool excludes(const kube::Type& type, std::string_view server) const;
   // kustomize.buildOptions: --load-restrictor LoadRestrictionsNone.
   bool load_anywhere() const { return load_anywhere_; }
+  const Tracking& tracking() const { return tracking_; }
   const std::vector<IgnoreDifference>& ignore() const { return ignore_; }
   // Keys that are not understood, for a warning.
   const std::vector<std::string>& problems() const { return problems_; }
@@ -85,6 +87,7 @@ class Customizations {
   std::vector<std::string> problems_;
   std::vector<Filter> exclusions_, inclusions_;
   bool load_anywhere_ = false;
+  Tracking tracking_;
   // What scripts said of an object's version, by uid.
   struct Said {
     std::string version;

@@ -337,14 +337,14 @@ TEST(Settings, BuildOptionsAndWhatHasNoEffect) {
   w.settings(
       "{kustomize.buildOptions: --enable-helm --load-restrictor LoadRestrictionsNone, "
       "application.resourceTrackingMethod: "
-      "label, resource.exclusions: nonsense}");
+      "letters, resource.exclusions: nonsense}");
   auto app = w.look_once();
   EXPECT_EQ(phase_of(app), "Succeeded") << conditions_of(app);
   EXPECT_EQ(
       conditions_of(app),
       "CustomizationWarning: argocd-cm: kustomize.buildOptions: --enable-helm has no effect here|"
-      "CustomizationWarning: argocd-cm: application.resourceTrackingMethod: got label: objects are known by their "
-      "annotation here|CustomizationWarning: argocd-cm: resource.exclusions: want a list of apiGroups and kinds");
+      "CustomizationWarning: argocd-cm: application.resourceTrackingMethod: got letters, want annotation, "
+      "label or annotation+label; annotation is used|CustomizationWarning: argocd-cm: resource.exclusions: want a list of apiGroups and kinds");
 }
 
 }  // namespace

@@ -84,7 +84,7 @@ void Dispatch::application_event(const kube::Event& event) {
 }
 
 void Dispatch::object_event(const kube::Event& event, const Lane& lane) {
-  auto name = owner_of(event.object);
+  auto name = owner_of(event.object, tracking());
   if (name.empty()) return;
   auto key = application_key(name);
   auto id = Task::id(event.object.type(), event.object.key());
@@ -128,6 +128,8 @@ Result<std::shared_ptr<const Customizations>> Dispatch::customizations(const Ctx
   if (!*known) *known = std::move(read);
   return *known;
 }
+
+Tracking Dispatch::tracking() const { return tracking_of(customizations_.lock()->get()); }
 
 void Dispatch::wake_all(const std::function<bool(const Known&)>& which) {
   std::vector<std::pair<kube::Key, Lane>> those;
@@ -260,7 +262,7 @@ void Dispatch::forget(const kube::Key& key) {
 }
 
 void Dispatch::orphan_event(const kube::Event& event) {
-  if (auto ns = orphans_.note(event); !ns.empty()) wake_orphan_readers(ns);
+  if (auto ns = orphans_.note(event, tracking()); !ns.empty()) wake_orphan_readers(ns);
 }
 
 void Dispatch::orphans_restart(const kube::Type& type) {

@@ -5,7 +5,6 @@
 #include <set>
 
 #include "base/text.h"
-#include "gitops/compare.h"
 
 namespace slipway::gitops {
 namespace {
@@ -64,7 +63,7 @@ std::vector<kube::Type> Orphans::followed(const std::vector<kube::Client::Resour
   return types;
 }
 
-std::string Orphans::note(const kube::Event& event) {
+std::string Orphans::note(const kube::Event& event, const Tracking& tracking) {
   const auto& object = event.object;
   auto type = object.type();
   Id id{type.group(), type.kind, object.name()};
@@ -72,7 +71,7 @@ std::string Orphans::note(const kube::Event& event) {
   auto& ns = (*namespaces)[object.ns()];
   auto before = ns.find(id);
   bool there = event.type != kube::Event::Type::deleted && !has_owner(object);
-  auto owner = there ? owner_of(object) : std::string();
+  auto owner = there ? owner_of(object, tracking) : std::string();
   bool had = before != ns.end(), changed = had != there || (had && before->second.owner != owner);
   if (!changed) return "";
   if (there)

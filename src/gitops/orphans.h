@@ -8,6 +8,7 @@
 
 #include "base/guarded.h"
 #include "gitops/status.h"
+#include "gitops/tracking.h"
 #include "kube/client.h"
 
 namespace slipway::gitops {
@@ -30,7 +31,7 @@ class Orphans {
   static std::vector<kube::Type> followed(const std::vector<kube::Client::Resource>& resources);
 
   // An event of a followed kind. Gives the namespace in which an untracked object came, went or was taken, or "".
-  std::string note(const kube::Event& event);
+  std::string note(const kube::Event& event, const Tracking& tracking);
   // The watch of a kind begins anew and tells what is there: all else is gone.
   void restart(const kube::Type& type);
   // What lies in a namespace and is of no Application that `exists`; not what every namespace has.

@@ -35,7 +35,7 @@ TEST(OrphanIndex, HoldsWhatNobodyBroughtAndNobodyOwns) {
                     "{argocd.argoproj.io/tracking-id: 'shop:/ConfigMap:shop/ours'}}}",
                     "{apiVersion: v1, kind: ConfigMap, metadata: {name: left, namespace: shop, annotations: "
                     "{argocd.argoproj.io/tracking-id: 'gone:/ConfigMap:shop/left'}}}"})
-    orphans.note(event(EventType::added, yaml));
+    orphans.note(event(EventType::added, yaml), {});
   EXPECT_EQ(in_shop(orphans), "ConfigMap/copied ConfigMap/left ConfigMap/lost Service/kubernetes");
   EXPECT_EQ(names(orphans.in("default", [](const auto&) { return false; })), "");
   orphans.restart({"v1", "ConfigMap"});
@@ -48,12 +48,12 @@ TEST(OrphanIndex, TellsOfChangesOnly) {
   constexpr std::string_view taken =
       "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: shop, annotations: "
       "{argocd.argoproj.io/tracking-id: 'shop:/ConfigMap:shop/a'}}}";
-  EXPECT_EQ(orphans.note(event(EventType::added, lost)), "shop");
-  EXPECT_EQ(orphans.note(event(EventType::modified, lost)), "");
-  EXPECT_EQ(orphans.note(event(EventType::modified, taken)), "shop");
+  EXPECT_EQ(orphans.note(event(EventType::added, lost), {}), "shop");
+  EXPECT_EQ(orphans.note(event(EventType::modified, lost), {}), "");
+  EXPECT_EQ(orphans.note(event(EventType::modified, taken), {}), "shop");
   EXPECT_EQ(in_shop(orphans), "");
-  EXPECT_EQ(orphans.note(event(EventType::deleted, taken)), "shop");
-  EXPECT_EQ(orphans.note(event(EventType::deleted, taken)), "");
+  EXPECT_EQ(orphans.note(event(EventType::deleted, taken), {}), "shop");
+  EXPECT_EQ(orphans.note(event(EventType::deleted, taken), {}), "");
 }
 
 TEST(OrphanIndex, FollowsKindsThatPeopleDeployInOneVersion) {

@@ -36,7 +36,7 @@ Result<std::vector<Compared>> find_extras(const Ctx& ctx, kube::Client& client, 
     auto live = client.get(ctx, entry.type, entry.key);
     if (!live && live.error().is(Kind::not_found)) continue;  // the kind itself is gone
     if (!live) return Fail(std::move(live).error());
-    if (!*live || owner_of(**live) != app.owner) continue;
+    if (!*live || owner_of(**live, tracking_of(app.customizations.get())) != app.owner) continue;
     Compared extra{entry.type, entry.key, SyncState::out_of_sync};
     extra.extra = true;
     auto words = (*live)->annotation("argocd.argoproj.io/compare-options");

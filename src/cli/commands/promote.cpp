@@ -5,7 +5,7 @@
 #include "cli/app_objects.h"
 #include "cli/by_hand.h"
 #include "engine/recorder.h"
-#include "gitops/compare.h"
+#include "gitops/customizations.h"
 
 namespace slipway::cli {
 namespace {
@@ -220,7 +220,8 @@ Result<int> rollout_undo(const Ctx& ctx, const Arguments& arguments, Io& io) {
     return Fail(
         Error(Kind::not_found, fmt::format("there is no rollout {}", key.str())).with_hint("slipway rollout list"));
   TRY(auto set, set_before(inner, *client, *rollout, arguments.get("to-revision")));
-  auto owner = gitops::owner_of(*rollout);
+  TRY(auto customized, gitops::read_customizations(inner, *client));
+  auto owner = gitops::owner_of(*rollout, customized->tracking());
   if (owner.empty()) {
     auto pod = set["spec"]["template"].value();
     if (auto* labels = pod["metadata"]["labels"].if_map()) labels->erase(pod_hash);

@@ -113,6 +113,7 @@ class Dispatch {
   SyncContext context_for(std::shared_ptr<const Destination> place, std::shared_ptr<const Customizations> customized);
   Result<Looked> look_there(const Ctx& ctx, const kube::Object& application);
   Result<std::shared_ptr<const Customizations>> customizations(const Ctx& ctx);
+  Tracking tracking() const;  // by what is read of them
   Result<> write_status(const Ctx& ctx, const kube::Object& application, Looked& looked);
   Millis resync_pause(std::string_view of) const;
   void count();
