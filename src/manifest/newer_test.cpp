@@ -99,5 +99,22 @@ patches: [{path: empty.yaml}, {path: empty.yaml, target: {kind: StatefulSet}}]
   EXPECT_TRUE(got.contains("      - image: db:1\n")) << got;
 }
 
+TEST(Newer, DigestsOfAnyAlgorithm) {
+  Tree tree;
+  tree.file("pod.yaml",
+            "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{image: 'web@sha512:ab'}, {image: "
+            "'web:1@multihash+base58:QmR'}, {image: 'web@nothing'}]}}");
+  tree.file("kustomization.yaml", "resources: [pod.yaml]\nimages: [{name: web, newTag: '2'}]\n");
+  EXPECT_TRUE(tree.build("").contains("  - image: web:2\n  - image: web:2\n  - image: web@nothing\n")) << tree.build("");
+}
+
+TEST(Newer, AdmissionPoliciesAreInNoNamespace) {
+  Tree tree;
+  tree.file("policy.yaml",
+            "{apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingAdmissionPolicy, metadata: {name: a}}");
+  tree.file("kustomization.yaml", "namespace: shop\nresources: [policy.yaml]\n");
+  EXPECT_FALSE(tree.build("").contains("namespace")) << tree.build("");
+}
+
 }  // namespace
 }  // namespace slipway::manifest

@@ -20,13 +20,16 @@ struct KindRow {
 };
 #include "manifest/detail/merge_keys.inc"
 
-// group/versions that kustomize's copy of the API (Kubernetes 1.21) has for a kind outside namespaces.
+// group/versions that kustomize (5.8) takes for a kind outside namespaces: of its copy of the API (Kubernetes 1.21), and
+// two by hand.
 struct ScopeRow {
   std::string_view kind, group, versions;
 };
 constexpr ScopeRow cluster_kinds[] = {
     {"MutatingWebhookConfiguration", "admissionregistration.k8s.io", "v1 v1beta1"},
     {"ValidatingWebhookConfiguration", "admissionregistration.k8s.io", "v1 v1beta1"},
+    {"ValidatingAdmissionPolicy", "admissionregistration.k8s.io", "v1"},
+    {"ValidatingAdmissionPolicyBinding", "admissionregistration.k8s.io", "v1"},
     {"CustomResourceDefinition", "apiextensions.k8s.io", "v1 v1beta1"},
     {"APIService", "apiregistration.k8s.io", "v1 v1beta1"},
     {"CertificateSigningRequest", "certificates.k8s.io", "v1 v1beta1"},
