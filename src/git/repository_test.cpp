@@ -173,6 +173,30 @@ TEST_F(RepositoryTest, DiffsAndMerges) {
   EXPECT_EQ(must(repo.merge_base(left, write("", {{"z", "z"}}))), std::nullopt);
 }
 
+// Both ways: by our own walk alone, and by libgit2's where something may have moved.
+TEST_F(RepositoryTest, DiffsTellEachKindOfChange) {
+  auto told = [&](const Oid& from, const Oid& to) {
+    std::string text;
+    for (const auto& change : must(repo.diff(from, to))) {
+      constexpr std::string_view letters = "AMDRT";
+      text += fmt::format("{} {}{} ", letters[static_cast<std::size_t>(change.type)], change.path,
+                          change.old_path.empty() ? "" : "<" + change.old_path);
+      EXPECT_EQ(change.old_id == zero_oid, change.type == FileChange::Type::added);
+      EXPECT_EQ(change.new_id == zero_oid, change.type == FileChange::Type::deleted);
+    }
+    return text;
+  };
+  auto base = write("", {{"a", "1"}, {"d/deep/x", "2"}, {"d/y", "3"}, {"link", "4"}, {"run", "#!"}, {"same", "5"}});
+  auto changed =
+      write(base, {{"a", "one"}, {"link", "a", 0120000}, {"run", "#!", 0100755}, {"z", "new"}, {"d/deep/w", "new"}});
+  EXPECT_EQ(told(base, changed), "M a A d/deep/w T link M run A z ");
+  EXPECT_EQ(told(changed, base), "M a D d/deep/w T link M run D z ");
+  auto moved = write(base, {{"d/y", std::nullopt}, {"e", "a whole new file, of which nothing was"}, {"a", "one"}});
+  EXPECT_EQ(told(base, moved), "M a D d/y A e ");
+  auto folder = write(write(base, {{"d/deep/x", std::nullopt}, {"d/y", std::nullopt}}), {{"d", "a file"}});
+  EXPECT_EQ(told(base, folder), "A d D d/deep/x D d/y ");
+}
+
 TEST_F(RepositoryTest, ChecksOutWithoutFollowingLinks) {
   auto commit = write("", {{"d/run", "#!", 0100755}, {"d/link", "/etc", 0120000}, {"f", "text"}});
   auto to = dir.path() / "out";

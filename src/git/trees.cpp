@@ -99,10 +99,13 @@ Fail lost(const fs::path& repository, std::string_view what, std::string_view id
               what, id);
 }
 
+// A file that two trees do not have alike; null where one has none.
+using SeeFile = std::function<void(std::string path, const git_tree_entry* before, const git_tree_entry* after)>;
+
 // The files of two folders that differ, or of the one that is there. Side by side, for libgit2's diff makes something
 // of each entry, of equal ones too.
 Result<> differing(git_repository* repo, const git_tree* before, const git_tree* after, const std::string& above,
-                   std::vector<std::string>& paths) {
+                   const SeeFile& see) {
   auto entry = [](const git_tree* tree, std::size_t i) {
     return tree != nullptr && i < git_tree_entrycount(tree) ? git_tree_entry_byindex(tree, i) : nullptr;
   };
@@ -121,7 +124,7 @@ Result<> differing(git_repository* repo, const git_tree* before, const git_tree*
     const auto* any = now != nullptr ? now : old;
     auto path = above + git_tree_entry_name(any);
     if (!is_folder(any)) {
-      paths.push_back(std::move(path));
+      see(std::move(path), old, now);
       continue;
     }
     TreeHandle left, right;
@@ -131,8 +134,53 @@ Result<> differing(git_repository* repo, const git_tree* before, const git_tree*
     if (now != nullptr) {
       GIT_OK(path, git_tree_lookup(out(right), repo, git_tree_entry_id(now)));
     }
-    TRY_OK(differing(repo, left.get(), right.get(), path + "/", paths));
+    TRY_OK(differing(repo, left.get(), right.get(), path + "/", see));
   }
+}
+
+Result<> differing(git_repository* repo, const Oid& from, const Oid& to, const SeeFile& see) {
+  TreeHandle before, after;
+  if (!is_zero(from)) {
+    TRY(before, peel_tree(repo, from));
+  }
+  if (!is_zero(to)) {
+    TRY(after, peel_tree(repo, to));
+  }
+  return differing(repo, before.get(), after.get(), "", see);
+}
+
+FileChange change_of(std::string path, const git_tree_entry* before, const git_tree_entry* after) {
+  using Type = FileChange::Type;
+  auto id = [](const git_tree_entry* entry) { return entry != nullptr ? text_of(*git_tree_entry_id(entry)) : Oid(zero_oid); };
+  auto kind = [](const git_tree_entry* entry) { return git_tree_entry_filemode_raw(entry) & 0170000; };
+  auto type = before == nullptr               ? Type::added
+              : after == nullptr              ? Type::deleted
+              : kind(before) != kind(after) ? Type::type_changed
+                                              : Type::modified;
+  FileChange change;
+  change.type = type, change.path = std::move(path);
+  change.old_id = id(before), change.new_id = id(after);
+  return change;
+}
+
+bool has(const std::vector<FileChange>& changes, FileChange::Type type) {
+  return std::any_of(changes.begin(), changes.end(), [&](const FileChange& change) { return change.type == type; });
+}
+
+Result<std::vector<FileChange>> with_renames(git_repository* repo, const Oid& from, const Oid& to) {
+  TRY(auto diff, diff_of(repo, from, to));
+  std::vector<FileChange> changes;
+  for (std::size_t i = 0; i < git_diff_num_deltas(diff.get()); ++i) {
+    const git_diff_delta* delta = git_diff_get_delta(diff.get(), i);
+    FileChange change;
+    change.type = type_of(delta->status);
+    change.path = delta->status == GIT_DELTA_DELETED ? delta->old_file.path : delta->new_file.path;
+    if (change.type == FileChange::Type::renamed) change.old_path = delta->old_file.path;
+    change.old_id = text_of(delta->old_file.id);
+    change.new_id = text_of(delta->new_file.id);
+    changes.push_back(std::move(change));
+  }
+  return changes;
 }
 
 }  // namespace
@@ -212,32 +260,23 @@ Result<std::string> Repository::blob(const Oid& id, std::size_t most) const {
 
 Result<std::vector<FileChange>> Repository::diff(const Oid& from, const Oid& to) const {
   TRY(auto repo, rep_->borrow());
-  TRY(auto diff, diff_of(repo, from, to));
   std::vector<FileChange> changes;
-  for (std::size_t i = 0; i < git_diff_num_deltas(diff.get()); ++i) {
-    const git_diff_delta* delta = git_diff_get_delta(diff.get(), i);
-    FileChange change;
-    change.type = type_of(delta->status);
-    change.path = delta->status == GIT_DELTA_DELETED ? delta->old_file.path : delta->new_file.path;
-    if (change.type == FileChange::Type::renamed) change.old_path = delta->old_file.path;
-    change.old_id = text_of(delta->old_file.id);
-    change.new_id = text_of(delta->new_file.id);
-    changes.push_back(std::move(change));
-  }
+  TRY_OK(differing(repo, from, to, [&](std::string path, const git_tree_entry* before, const git_tree_entry* after) {
+    changes.push_back(change_of(std::move(path), before, after));
+  }));
+  // Only what went and what came can be one file that moved.
+  if (has(changes, FileChange::Type::added) && has(changes, FileChange::Type::deleted))
+    return with_renames(repo, from, to);
+  std::sort(changes.begin(), changes.end(), [](const FileChange& a, const FileChange& b) { return a.path < b.path; });
   return changes;
 }
 
 Result<std::vector<std::string>> Repository::changed_paths(const Oid& from, const Oid& to) const {
   TRY(auto repo, rep_->borrow());
-  TreeHandle before, after;
-  if (!is_zero(from)) {
-    TRY(before, peel_tree(repo, from));
-  }
-  if (!is_zero(to)) {
-    TRY(after, peel_tree(repo, to));
-  }
   std::vector<std::string> paths;
-  TRY_OK(differing(repo, before.get(), after.get(), "", paths));
+  TRY_OK(differing(repo, from, to, [&](std::string path, const git_tree_entry*, const git_tree_entry*) {
+    paths.push_back(std::move(path));
+  }));
   std::sort(paths.begin(), paths.end());
   return paths;
 }

@@ -9,16 +9,6 @@ using git::zero_oid;
 
 bool is_none(const std::string& id) { return id.empty() || id == zero_oid; }
 
-Result<std::vector<std::string>> touched(const git::Repository& repository, const git::Oid& from, const git::Oid& to) {
-  TRY(auto changes, repository.diff(from, to));
-  std::set<std::string> paths;
-  for (const auto& change : changes) {
-    paths.insert(change.path);
-    if (!change.old_path.empty()) paths.insert(change.old_path);
-  }
-  return std::vector<std::string>(paths.begin(), paths.end());
-}
-
 // What a new ref is compared with: where its history left the default branch.
 Result<git::Oid> starting_point(const git::Repository& repository, const std::string& ref, const git::Oid& tip) {
   auto head = repository.head();
@@ -57,7 +47,7 @@ Result<path::Change> change_of_push(const git::Repository& repository, const std
   if (from.empty()) {
     TRY(from, starting_point(repository, update.ref, commit.id));
   }
-  TRY_IN(change.paths, name, touched(repository, from, commit.id));
+  TRY_IN(change.paths, name, repository.changed_paths(from, commit.id));
   return change;
 }
 
@@ -86,7 +76,7 @@ Result<path::Change> change_of_pull_request(const git::Repository& repository, c
   change.author = is_nobody(request.author) ? head.author.name : request.author;
   change.subject = request.title.empty() ? head.subject() : request.title;
   change.trusted = request.trusted;
-  TRY_IN(change.paths, name, touched(repository, *base, merged.tree));
+  TRY_IN(change.paths, name, repository.changed_paths(*base, merged.tree));
   return change;
 }
 
