@@ -99,7 +99,8 @@ std::string current_user();  // who started the program, or SLIPWAY_USER
 // One list a file of commands/.
 std::vector<Command> server_commands();  // up, kubeconfig, user
 std::vector<Command> pr_commands();
-std::vector<Command> path_commands();  // status, why, bootstrap, promotions, and those of runs
+std::vector<Command> path_commands();  // status, why, promotions, and those below
+std::vector<Command> bootstrap_commands();
 std::vector<Command> dispatch_commands();
 std::vector<Command> test_commands();
 std::vector<Command> run_commands();  // approve, reject, rerun, cancel, runs

@@ -246,6 +246,13 @@ def test_bootstrap(house):
     done = house.cli("bootstrap", "http://slipway/git/whole.git", "--timeout", "15s")
     check(done.returncode == 0 and "not in Git" in done.stderr, done.all)
     check("child" in house.cli("app", "list").stdout, "the Applications are there")
+    config.write("apps/b.yaml", json.dumps(application("broken", "whole", "nowhere")))
+    config.commit("One that cannot be restored")
+    config.push("HEAD:main")
+    told = house.cli("bootstrap", "http://slipway/git/whole.git", "--timeout", "15s")
+    check(told.returncode == 0 and "not restored: broken: " in told.stderr and "nowhere" in told.stderr, told.all)
+    failed = house.cli("bootstrap", "http://slipway/git/whole.git", "--timeout", "15s", "--wait", "--output", "json")
+    check(failed.returncode == 1 and json.loads(failed.stdout)["metadata"]["name"] == "whole-git-root", failed.all)
     wrong = house.cli("bootstrap", "http://slipway/git/nosuch.git", "--timeout", "5s")
     check(wrong.returncode != 0 and "nosuch" in wrong.stderr, wrong.all)
 

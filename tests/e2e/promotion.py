@@ -15,16 +15,16 @@ jobs:
         with: {context: ., push: true, tags: "acme/NAME:sha-${{ github.sha }}"}
 """
 class World:
-    def __init__(self, house, name, trunk="main"):
+    def __init__(self, house, name, trunk="main", deployment="apiVersion: v1\nkind: ConfigMap\nmetadata: {name: none}\n"):
         self.house, self.name, self.trunk = house, name, trunk
         self.config = house.git(f"{name}-config")
         self.config.write("dev/kustomization.yaml", f"resources: [app.yaml]\nimages:\n- name: acme/{name}\n  newTag: none\n")
-        self.config.write("dev/app.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: none}\n")
+        self.config.write("dev/app.yaml", deployment)
         self.config.commit("Environments")
         self.config.push("HEAD:main")
         pipeline = {"apiVersion": "slipway.dev/v1", "kind": "Pipeline", "metadata": {"name": name, "namespace": HOME},
                     "spec": {"repository": f"{name}-config", "services": [{"name": name, "image": f"acme/{name}", "repository": name}],
-                             "environments": [{"name": "dev", "path": "dev", "namespace": "default"}]}}
+                             "environments": [{"name": "dev", "path": "dev", "namespace": "default", "application": f"{name}-dev"}]}}
         house.kubectl("apply", "-f", "-", input=json.dumps(pipeline))
         self.app = house.git(name)
         self.app.write(".github/workflows/ci.yml", WORKFLOW.replace("NAME", name))
@@ -109,6 +109,42 @@ def test_people_go_back_by_a_commit_of_their_own(house: House):
     world.until_held(three, "something newer")
     digests = [p["spec"]["artifact"]["digest"] for p in world.promotions()]
     check(sorted(digests) == sorted([one, two, three]), "nobody knew better than the person: " + str(digests))
+
+
+DEPLOYMENT = """apiVersion: apps/v1
+kind: Deployment
+metadata: {name: rolled}
+spec:
+  replicas: 0
+  selector: {matchLabels: {app: rolled}}
+  template:
+    metadata: {labels: {app: rolled}}
+    spec: {containers: [{name: rolled, image: acme/rolled}]}
+"""
+
+
+def test_rollback_goes_to_the_version_before(house: House):
+    world = World(house, "rolled", deployment=DEPLOYMENT)
+    one = world.built(push(world, "1"))
+    world.until_held(one, "the first version")
+    house.kubectl("apply", "-f", "-", input=json.dumps({
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": "rolled-dev", "namespace": "argocd"},
+        "spec": {"project": "default", "source": {"repoURL": "http://slipway/git/rolled-config.git", "targetRevision": "main", "path": "dev"},
+                 "destination": {"server": "https://kubernetes.default.svc", "namespace": "default"}, "syncPolicy": {"automated": {}}}}))
+    deployed(house, 1)
+    nothing = house.cli("app", "rollback", "rolled-dev")
+    check(nothing.returncode != 0 and "nothing else was deployed before" in nothing.stderr, nothing.all)
+    two = world.land("2")
+    world.until_held(two, "the second version")
+    deployed(house, 2)
+    missing = house.cli("app", "rollback", "rolled-dev", "99")
+    check(missing.returncode != 0 and "its history has no 99" in missing.stderr, missing.all)
+    house.command("app", "rollback", "rolled-dev", "--wait")
+    world.until_held(one, "the version before")
+
+
+def deployed(house, times):
+    house.wait("Application", lambda apps: next((a for a in apps if a["metadata"]["name"] == "rolled-dev" and len(get_path(a, "status", "history") or []) >= times), None), f"{times} in its history", "argocd")
 
 
 def push(world, version):
