@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "gitops/detail/operate.h"
+#include "gitops/detail/request.h"
 
 namespace slipway::gitops::detail {
 namespace {
@@ -56,6 +57,7 @@ bool says_the_same(const Ctx& ctx, const Work& work, const Revisions& before) {
 bool was_in_sync(const Ctx& ctx, const Work& work) {
   auto sync = work.application["status"]["sync"];
   if (sync["status"].text() != "Synced" || !same_source(work)) return false;
+  if (asks_for_other(work.application, doc::View(work.status.operation.request))) return false;  // that is what runs
   Revisions before;
   for (const auto& revision : sync["revisions"].items()) before.push_back(revision.text());
   if (before.empty()) before.push_back(sync["revision"].text());

@@ -1,6 +1,7 @@
 #include "gitops/detail/desired.h"
 
 #include "base/text.h"
+#include "gitops/detail/request.h"
 #include "gitops/front.h"
 
 namespace slipway::gitops::detail {
@@ -87,25 +88,6 @@ void drop_repeated(std::vector<doc::Value>& objects, AppStatus& status) {
   objects = std::move(kept);
 }
 
-// An operation that is asked for, or runs, may have sync options of its own, instead of the Application's.
-Result<> take_operation(const kube::Object& application, Application& app) {
-  auto running = application["status"]["operationState"];
-  auto sync = application["operation"]["sync"];
-  if (!sync.present() && running["phase"].text() == "Running") sync = running["operation"]["sync"];
-  if (auto own = sync["syncOptions"]; own.present()) {
-    SyncOptions options;
-    TRY(auto list, own.list());
-    for (const auto& item : list) {
-      TRY(auto text, item.str());
-      if (auto read = read_option(options, text); !read) return item.wrong(read.error().what());
-    }
-    app.options = options;
-  }
-  for (auto way : {"hook", "apply"})
-    if (sync["syncStrategy"][way]["force"].bool_or(false)) app.options.force = true;
-  return {};
-}
-
 Unreadable unreadable(std::string type, const Error& error, std::string message) {
   return {std::move(type), std::move(message), error.retryable() ? Millis(5000) : Millis(180000)};
 }
@@ -116,22 +98,23 @@ Result<std::variant<Desired, Unreadable>> read_desired(const Ctx& ctx, const Syn
                                                        const kube::Object& application, AppStatus& status) {
   using Read = std::variant<Desired, Unreadable>;
   const auto& front = front_of(application.type());
-  auto app = front.read(ctx, context.home(), application);
+  bool argo = &front == &argo_front();
+  auto app = front.read(ctx, context.home(), argo ? as_asked(application, status) : application);
   if (!app) {
     if (app.error().is(Kind::cancelled)) return Fail(std::move(app).error());
     return Read(unreadable(front.condition_of(app.error()), app.error(), app.error().what()));
   }
-  if (&front == &argo_front())
-    if (auto taken = take_operation(application, *app); !taken)
+  if (argo)
+    if (auto taken = take_request(application, status, *app); !taken)
       return Read(Unreadable{"InvalidSpecError", taken.error().what()});
-  if (context.customizations && &front == &argo_front()) {
+  if (context.customizations && argo) {
     customize(*app, context.customizations);
     for (const auto& problem : app->customizations->problems()) add_condition(status, "CustomizationWarning", problem);
   }
   static const Destination own;
   const auto& place = context.place ? *context.place : own;
-  if (&front == &argo_front()) app->server = place.server, app->cluster_name = place.name;
-  auto project = &front == &argo_front() ? Project::read(ctx, context.home(), *app, place) : Result<Project>();
+  if (argo) app->server = place.server, app->cluster_name = place.name;
+  auto project = argo ? Project::read(ctx, context.home(), *app, place) : Result<Project>();
   if (!project && !project.error().is(Kind::denied) && !project.error().is(Kind::invalid))
     return Fail(std::move(project).error());
   auto allowed = project ? project->check(*app) : Result<>(Fail(project.error()));

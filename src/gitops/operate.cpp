@@ -193,36 +193,12 @@ void remember(Work& work) {
     status.history.erase(status.history.begin());
 }
 
-// Each revision that was asked for is what its source names now.
-Result<> check_revisions(const Ctx& ctx, const Work& work) {
-  const auto& op = work.status.operation;
-  auto many = op.sync()["revisions"].items();
-  if (many.empty()) many.push_back(op.sync()["revision"]);
-  for (std::size_t n = 0; n < many.size() && n < work.app.sources.size(); ++n) {
-    const auto& source = work.app.sources[n];
-    auto asked = many[n].text();
-    auto there = n < op.revisions.size() ? op.revisions[n] : "";
-    if (asked.empty() || there.starts_with(asked) || asked == source.target_revision) continue;
-    auto named = work.context.renderer.resolve(ctx, source.repo_url, asked);
-    if (named && *named == there) continue;
-    return fail(Kind::invalid, "revision {} was asked for and {} is what {} names; a rollback is a commit in Git",
-                asked, there.substr(0, 12), source.target_revision);
-  }
-  return {};
-}
-
 // What a request cannot have here.
-Result<> check_request(const Ctx& ctx, const Work& work) {
-  auto sync = work.status.operation.sync();
-  TRY_OK(check_revisions(ctx, work));
-  if (sync["manifests"].present())
-    return sync["manifests"].wrong("this field of an operation is not supported: change the Application instead");
-  // Argo CD's clients send what the Application says.
-  auto spec = work.application["spec"];
-  for (auto key : {"source", "sources"})
-    if (sync[key].present() && !(without_empty(sync[key].value()) == without_empty(spec[key].value())))
-      return sync[key].wrong("is not what the Application says: another source is not synced, change spec instead");
-  return {};
+Result<> check_request(const Work& work) {
+  auto manifests = work.status.operation.sync()["manifests"];
+  return manifests.present()
+             ? manifests.wrong("this field of an operation is not supported: change the Application instead")
+             : Result<>();
 }
 
 // Nothing was written: what would have been.
@@ -345,7 +321,7 @@ Result<std::optional<Millis>> operate(const Ctx& ctx, Work& work) {
   if (decision.plan == Plan::wait) return std::optional(decision.wait);
   if (decision.plan == Plan::nothing) return std::optional<Millis>();
   if (decision.started) {
-    if (auto asked = check_request(ctx, work); !asked) {
+    if (auto asked = check_request(work); !asked) {
       finish(ctx, work.status.operation, "Error", asked.error().what());
       return std::optional<Millis>();
     }

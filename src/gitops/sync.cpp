@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "gitops/detail/desired.h"
 #include "gitops/detail/operate.h"
+#include "gitops/detail/request.h"
 #include "gitops/front.h"
 
 namespace slipway::gitops {
@@ -121,6 +122,12 @@ std::vector<kube::Type> types_of(const AppStatus& status, const std::vector<Task
   return {types.begin(), types.end()};
 }
 
+// What an earlier look found of the objects stays on show.
+void keep_found(const kube::Object& application, doc::Value& status) {
+  for (auto key : {"resources", "summary", "sourceType", "sourceTypes"})
+    if (auto old = application["status"][key]; old.present()) status.map().set(key, old.value());
+}
+
 // Nothing can be said of the objects: what the last good look found stays on show, and a request is answered.
 Looked unknown(const Ctx& ctx, const kube::Object& application, AppStatus status, std::string type, std::string message,
                std::optional<Millis> again) {
@@ -136,8 +143,7 @@ Looked unknown(const Ctx& ctx, const kube::Object& application, AppStatus status
   add_condition(status, std::move(type), std::move(message));
   auto shown = front_of(application.type()).to_doc(status, application, rfc3339(ctx.clock->wall()));
   Looked result{std::move(shown), again, types_of(status, {}), false};
-  for (auto key : {"resources", "summary", "sourceType", "sourceTypes"})
-    if (auto old = application["status"][key]; old.present()) result.status.map().set(key, old.value());
+  keep_found(application, result.status);
   return result;
 }
 
@@ -218,6 +224,8 @@ Result<Looked> look(const Ctx& ctx, const SyncContext& context, const kube::Obje
   auto& [app, project, objects, tasks, revisions, source_types] = std::get<detail::Desired>(read);
   TRY(auto blocked, detail::unready_dependency(ctx, context.home(), app));
   TRY(auto held, detail::hold_for_hooks(ctx, context.home(), application, tasks));
+  // What is found then is what is asked for, and not what the Application says.
+  bool other = &front == &argo_front() && detail::asks_for_other(application, detail::request_of(application, status));
   status.revisions = std::move(revisions), status.source_types = std::move(source_types);
   auto compared = compare_all(ctx, context, app, project, tasks, status);
   // Without what is to be ignored, everything that was to be left alone would be taken for drift.
@@ -233,12 +241,20 @@ Result<Looked> look(const Ctx& ctx, const SyncContext& context, const kube::Obje
   if (held.resource_version() != application.resource_version()) work.versions.insert(held.resource_version());
   TRY(auto again, detail::operate(ctx, work));
   summarize(status, app, objects);
-  return Looked{front.to_doc(status, held, rfc3339(ctx.clock->wall())),
+  if (other) {
+    auto before = front.status_from(application);
+    status.sync = before.sync.empty() ? "Unknown" : before.sync;
+    status.revisions = before.revisions, status.source_types = before.source_types;
+    if (!status.operation.running()) again = Millis(1);
+  }
+  Looked result{front.to_doc(status, held, rfc3339(ctx.clock->wall())),
                 again,
                 types_of(status, tasks),
                 status.operation.running(),
                 std::move(work.versions),
                 std::move(work.happened)};
+  if (other) keep_found(application, result.status);
+  return result;
 }
 
 void tell(const Ctx& ctx, kube::Client& home, const kube::Object& application,

@@ -146,6 +146,28 @@ def test_applications(house):
     house.wait("Application", lambda apps: next((a for a in apps if a["metadata"]["name"] == "lost" and "nosuch" in json.dumps(a.get("status", {}).get("conditions", []))), None), "no repository", "argocd")
 
 
+def test_going_back_by_hand(house):
+    config = house.git("back")
+    ids = []
+    for version in "12":
+        config.write("app/a.yaml", f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: went-back}}\ndata: {{v: '{version}'}}\n")
+        ids.append(config.commit(f"Version {version}"))
+    config.push("HEAD:main")
+    house.kubectl("apply", "-f", "-", input=json.dumps(application("back", "back")))
+    value = lambda: house.get("ConfigMap", "went-back", "default")["data"]["v"]
+    house.command("app", "sync", "back", "--revision", ids[0])
+    check(value() == "1", "the revision that was asked for")
+    house.wait("Application", lambda apps: next((a for a in apps if a["metadata"]["name"] == "back" and get_path(a, "status", "sync", "status") == "OutOfSync"), None), "compared with main", "argocd")
+    house.command("app", "sync", "argocd/back")
+    check(value() == "2", "main again")
+    house.command("app", "rollback", "back")
+    check(value() == "1", "what was deployed before")
+    house.kubectl("-n", "argocd", "patch", "application", "back", "--type=merge", "-p", '{"spec":{"syncPolicy":{"automated":{}}}}')
+    refused = house.cli("app", "rollback", "back", "0")
+    check(refused.returncode != 0 and "its syncs are automatic" in refused.stderr, refused.all)
+    house.wait("ConfigMap", lambda maps: next((m for m in maps if m["metadata"]["name"] == "went-back" and m["data"]["v"] == "2"), None), "Git again", "default")
+
+
 def test_deletion_hooks_and_orphans(house):
     """What an Application leaves behind and what others left in its namespace."""
     config = house.git("leaving")

@@ -1,26 +1,16 @@
 // app list, get, sync, history: Applications.
 #include "base/time.h"
-#include "cli/command.h"
+#include "cli/app_operation.h"
 #include "gitops/clusters.h"
 
 namespace slipway::cli {
 namespace {
-
-const kube::Type application{"argoproj.io/v1alpha1", "Application"};
-const std::string argocd = "argocd";
 
 std::string paint(const Io& io, std::string_view word) {
   if (word == "Synced" || word == "Healthy" || word == "Succeeded") return io.paint(Io::Paint::good, word);
   if (word == "OutOfSync" || word == "Degraded" || word == "Failed" || word == "Missing")
     return io.paint(Io::Paint::bad, word);
   return io.paint(Io::Paint::warn, word);
-}
-
-Result<kube::Object> get_app(const Ctx& ctx, kube::Client& client, const std::string& name) {
-  TRY(auto object, client.get(ctx, application, {argocd, name}));
-  if (!object)
-    return Fail(Error(Kind::not_found, fmt::format("there is no application {}", name)).with_hint("slipway app list"));
-  return *object;
 }
 
 // As the Application names it.
@@ -33,13 +23,13 @@ std::string cluster_of(const kube::Object& app) {
 
 Result<int> list(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto client, connect(ctx, arguments));
-  TRY(auto apps, client->list(ctx, application, {}));
+  TRY(auto apps, client->list(ctx, application_type, {}));
   doc::List documents;
   std::vector<std::vector<std::string>> rows;
   for (const auto& app : apps.items) {
     documents.push_back(app.copy());
     auto status = app["status"];
-    rows.push_back({app.name(), paint(io, status["sync"]["status"].str_or("Unknown")),
+    rows.push_back({name_of_application(app), paint(io, status["sync"]["status"].str_or("Unknown")),
                     paint(io, status["health"]["status"].str_or("Unknown")),
                     status["sync"]["revision"].text().substr(0, 7), cluster_of(app),
                     app["spec"]["destination"]["namespace"].text(), app["spec"]["source"]["path"].text()});
@@ -53,13 +43,13 @@ Result<int> list(const Ctx& ctx, const Arguments& arguments, Io& io) {
 
 Result<int> get(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto client, connect(ctx, arguments));
-  TRY(auto app, get_app(ctx, *client, arguments.get("name")));
+  TRY(auto app, application_named(ctx, *client, arguments.get("name")));
   if (io.json()) {
     io.document(app.value());
     return 0;
   }
   auto status = app["status"];
-  io.line(fmt::format("{}  {}  {}  {}", io.paint(Io::Paint::bold, app.name()),
+  io.line(fmt::format("{}  {}  {}  {}", io.paint(Io::Paint::bold, name_of_application(app)),
                       paint(io, status["sync"]["status"].text()), paint(io, status["health"]["status"].text()),
                       status["sync"]["revision"].text().substr(0, 12)));
   io.line(
@@ -81,24 +71,19 @@ Result<int> get(const Ctx& ctx, const Arguments& arguments, Io& io) {
 
 Result<int> sync(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto client, connect(ctx, arguments));
-  auto name = arguments.get("name");
-  TRY(auto app, get_app(ctx, *client, name));
-  doc::Map wanted{{"sync", doc::Map{{"prune", arguments.has("prune")}}},
-                  {"initiatedBy", doc::Map{{"username", current_user()}}}};
-  TRY_OK(client->patch(ctx, application, app.key(), kube::PatchType::merge, doc::Map{{"operation", wanted}}, {}));
+  TRY(auto app, application_named(ctx, *client, arguments.get("name")));
   TRY(auto wait, parse_duration(arguments.get("timeout")));
-  TRY(auto done, kube::await(ctx.within(wait), *client, application, app.key(), [](const kube::Object& now) {
-        auto phase = now["status"]["operationState"]["phase"].text();
-        return !now["operation"].present() && phase != "Running" && !phase.empty();
-      }));
-  auto op = done["status"]["operationState"];
-  io.said(fmt::format("{}: {}", paint(io, op["phase"].text()), op["message"].text()), op.value());
-  return op["phase"].text() == "Succeeded" ? 0 : 1;
+  doc::Map wanted{{"prune", arguments.has("prune")}, {"dryRun", arguments.has("dry-run")}};
+  if (auto revision = arguments.get("revision"); !revision.empty()) {
+    if (follows_git(app)) return Fail(held_by_git(app, "synced to " + revision));
+    wanted.set("revision", revision);
+  }
+  return sync_application(ctx.within(wait), *client, app, std::move(wanted), io);
 }
 
 Result<int> history(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto client, connect(ctx, arguments));
-  TRY(auto app, get_app(ctx, *client, arguments.get("name")));
+  TRY(auto app, application_named(ctx, *client, arguments.get("name")));
   std::vector<std::vector<std::string>> rows;
   for (const auto& entry : app["status"]["history"].items())
     rows.push_back({entry["id"].text(), entry["revision"].text().substr(0, 12), entry["deployedAt"].text()});
@@ -120,6 +105,8 @@ std::vector<Command> app_commands() {
        "makes the cluster equal to Git now",
        "slipway app sync shop-dev",
        with_connection({{"--prune", "delete what Git no longer holds", true},
+                        {"--revision", "a commit, tag or branch instead of its targetRevision"},
+                        {"--dry-run", "tell what would be written, write nothing", true},
                         {"--timeout", "how long to wait", false, false, "5m"}}),
        {name},
        sync},

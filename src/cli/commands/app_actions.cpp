@@ -3,7 +3,7 @@
 
 #include "base/text.h"
 #include "base/time.h"
-#include "cli/command.h"
+#include "cli/app_operation.h"
 #include "gitops/actions.h"
 #include "gitops/clusters.h"
 #include "gitops/customizations.h"
@@ -11,8 +11,6 @@
 
 namespace slipway::cli {
 namespace {
-
-const kube::Type application_type{"argoproj.io/v1alpha1", "Application"};
 
 // An Application with what it brought.
 struct App {
@@ -29,14 +27,12 @@ struct App {
 };
 
 Result<App> read_app(const Ctx& ctx, kube::Client& client, const std::string& name) {
-  TRY(auto object, client.get(ctx, application_type, {"argocd", name}));
-  if (!object)
-    return Fail(Error(Kind::not_found, fmt::format("there is no application {}", name)).with_hint("slipway app list"));
-  TRY(auto read, gitops::application_from(*object));
-  TRY(auto place, gitops::destination_of(ctx, client, gitops::Target::of((*object)["spec"]["destination"])));
+  TRY(auto object, application_named(ctx, client, name));
+  TRY(auto read, gitops::application_from(object));
+  TRY(auto place, gitops::destination_of(ctx, client, gitops::Target::of(object["spec"]["destination"])));
   TRY(auto project, gitops::Project::read(ctx, client, read, *place));
   TRY(auto customizations, gitops::read_customizations(ctx, client));
-  return App{*object, std::move(read), std::move(project), std::move(customizations), std::move(place)};
+  return App{std::move(object), std::move(read), std::move(project), std::move(customizations), std::move(place)};
 }
 
 // Which of its objects are meant: nothing given is any.

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "cli/app_objects.h"
+#include "cli/app_operation.h"
 #include "doc/patch.h"
 #include "doc/yaml.h"
 #include "gitops/clusters.h"
@@ -12,8 +13,6 @@
 
 namespace slipway::cli {
 namespace {
-
-const kube::Type application_type{"argoproj.io/v1alpha1", "Application"};
 
 // Without what the server writes itself.
 doc::Value comparable(const doc::Value& object) {
@@ -79,14 +78,12 @@ void show(Io& io, std::string_view text) {
 Result<int> diff(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto client, connect(ctx, arguments));
   auto name = arguments.get("name");
-  TRY(auto object, client->get(ctx, application_type, {"argocd", name}));
-  if (!object)
-    return Fail(Error(Kind::not_found, fmt::format("there is no application {}", name)).with_hint("slipway app list"));
-  TRY(auto app, gitops::application_from(*object));
+  TRY(auto object, application_named(ctx, *client, name));
+  TRY(auto app, gitops::application_from(object));
   TRY(auto customizations, gitops::read_customizations(ctx, *client));
   gitops::customize(app, std::move(customizations));
   TRY(auto objects, rendered_at(ctx, arguments, client, app, arguments.get("revision")));
-  TRY(auto place, gitops::destination_of(ctx, *client, gitops::Target::of((*object)["spec"]["destination"])));
+  TRY(auto place, gitops::destination_of(ctx, *client, gitops::Target::of(object["spec"]["destination"])));
   There there{place->remote ? *place->remote->client() : *client, "cluster"};
   if (place->remote) {
     there.name = place->name.empty() ? place->server : place->name;
@@ -108,7 +105,7 @@ Result<int> diff(const Ctx& ctx, const Arguments& arguments, Io& io) {
     TRY_IN(auto found, place->describe(), compare(ctx, there, app, task, io));
     if (found) differences.push_back(*std::move(found));
   }
-  for (const auto& resource : (*object)["status"]["resources"].items())
+  for (const auto& resource : (object)["status"]["resources"].items())
     if (resource["requiresPruning"].bool_or(false))
       differences.push_back({fmt::format("{}/{}:{}/{}", resource["group"].text(), resource["kind"].text(),
                                          resource["namespace"].text(), resource["name"].text()),

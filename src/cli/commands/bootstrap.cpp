@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "base/text.h"
-#include "cli/command.h"
+#include "cli/app_operation.h"
 #include "engine/recorder.h"
 
 namespace slipway::cli {
@@ -36,6 +36,9 @@ bool was_looked_at(const kube::Object& app) {
          app["status"]["operationState"]["phase"].text() != "Running";
 }
 
+// Its syncs are asked for: it comes no further by itself.
+bool waits_for_a_person(const kube::Object& app) { return !follows_git(app) && was_looked_at(app); }
+
 std::string why_not(const kube::Object& app) {
   auto status = app["status"];
   auto why = status["health"]["message"].text();
@@ -48,22 +51,25 @@ std::string why_not(const kube::Object& app) {
 // The Applications that failed, each with its reason, and how many are still on their way. Each has been looked at
 // once; with `wait` each has come to an end. Or the time is up.
 Result<std::size_t> tell_of_children(const Ctx& ctx, kube::Client& client, bool wait, Io& io) {
-  const kube::Type application{"argoproj.io/v1alpha1", "Application"};
   auto asking = ctx;
   asking.deadline = Clock::time_point::max();
   auto patient = wait ? ctx : ctx.within(Millis(5000));
-  TRY(auto all, client.list(asking, application, {}));
+  TRY(auto all, client.list(asking, application_type, {}));
   std::size_t coming = 0, failed = 0;
   for (const auto& one : all.items) {
-    auto there = kube::await(patient, client, application, one.key(), [&](const kube::Object& app) {
-      return is_well(app) || has_failed(app) || (!wait && was_looked_at(app));
+    auto there = kube::await(patient, client, application_type, one.key(), [&](const kube::Object& app) {
+      return is_well(app) || has_failed(app) || waits_for_a_person(app) || (!wait && was_looked_at(app));
     });
     if (!there && !there.error().is(Kind::timeout) && !there.error().is(Kind::not_found))
       return Fail(std::move(there).error());
-    TRY(auto now, client.get(asking, application, one.key()));
+    TRY(auto now, client.get(asking, application_type, one.key()));
     if (!now || is_well(*now)) continue;
-    if (has_failed(*now)) io.note("not restored: " + why_not(*now)), ++failed;
-    if (!has_failed(*now)) ++coming;
+    if (has_failed(*now))
+      io.note("not restored: " + why_not(*now)), ++failed;
+    else if (waits_for_a_person(*now))
+      io.note(fmt::format("waits for slipway app sync {}: its syncs are not automatic", name_of_application(*now)));
+    else
+      ++coming;
   }
   if (coming > 0) io.note(fmt::format("{} Applications are on their way: slipway app list", coming));
   return failed;
@@ -72,9 +78,8 @@ Result<std::size_t> tell_of_children(const Ctx& ctx, kube::Client& client, bool 
 Result<int> bootstrap(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto client, connect(ctx, arguments));
   auto url = arguments.get("repository"), path = arguments.get("path");
-  kube::Type application{"argoproj.io/v1alpha1", "Application"};
   auto name = engine::object_name(url.substr(url.rfind('/') + 1) + "-root");
-  auto root = kube::make_object(application, {"argocd", name});
+  auto root = kube::make_object(application_type, {"argocd", name});
   root["spec"] =
       doc::Map{{"project", "default"},
                {"source", doc::Map{{"repoURL", url}, {"targetRevision", arguments.get("revision")}, {"path", path}}},
@@ -85,7 +90,7 @@ Result<int> bootstrap(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY_OK(client->apply(ctx, std::move(root), {.field_manager = "slipway-bootstrap", .force = true}));
   TRY(auto wait, parse_duration(arguments.get("timeout")));
   auto patient = ctx.within(wait);
-  TRY(auto done, kube::await(patient, *client, application, {"argocd", name}, answers_now));
+  TRY(auto done, kube::await(patient, *client, application_type, {"argocd", name}, answers_now));
   for (const auto& condition : done["status"]["conditions"].items())
     if (is_error(condition))
       return fail(Kind::invalid, "{}: {}", condition["type"].text(), condition["message"].text());

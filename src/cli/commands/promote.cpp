@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "cli/app_objects.h"
+#include "cli/app_operation.h"
 #include "cli/by_hand.h"
 #include "engine/recorder.h"
 #include "gitops/customizations.h"
@@ -10,8 +11,7 @@
 namespace slipway::cli {
 namespace {
 
-const kube::Type application_type{"argoproj.io/v1alpha1", "Application"},
-    rollout_type{"argoproj.io/v1alpha1", "Rollout"}, set_type{"apps/v1", "ReplicaSet"};
+const kube::Type rollout_type{"argoproj.io/v1alpha1", "Rollout"}, set_type{"apps/v1", "ReplicaSet"};
 constexpr std::string_view revision = "rollout.argoproj.io/revision", pod_hash = "rollouts-pod-template-hash";
 
 Result<Ctx> patient(const Ctx& ctx, const Arguments& arguments) {
@@ -127,15 +127,16 @@ std::optional<Digest> digest_in(doc::View pod_spec, const path::ServiceSource& s
   return std::nullopt;
 }
 
-// The revision that is meant: by its id, else the newest before the one that was deployed last.
-Result<std::string> revision_of(const kube::Object& app, const std::string& id) {
+// The entry of its history that is meant: by its id, else the newest before what was deployed last.
+Result<doc::View> deployed(const kube::Object& app, const std::string& id) {
   auto history = app["status"]["history"].items();
-  auto now = history.empty() ? "" : history.back()["revision"].text();
   std::vector<std::string> ids;
   for (auto it = history.rbegin(); it != history.rend(); ++it) {
     auto entry = *it;
     ids.push_back(entry["id"].text());
-    if (id.empty() ? entry["revision"].text() != now : entry["id"].text() == id) return entry["revision"].text();
+    bool same = entry["revision"].value() == history.back()["revision"].value() &&
+                entry["revisions"].value() == history.back()["revisions"].value();
+    if (id.empty() ? !same : entry["id"].text() == id) return entry;
   }
   if (id.empty()) return fail(Kind::not_found, "{}: nothing else was deployed before", app.name());
   return Fail(Error(Kind::not_found, fmt::format("{}: its history has no {}, only {}", app.name(), id,
@@ -143,33 +144,44 @@ Result<std::string> revision_of(const kube::Object& app, const std::string& id) 
                   .with_hint("slipway app history " + app.name()));
 }
 
+bool leads_to(const std::vector<path::Pipeline>& pipelines, const std::string& application) {
+  for (const auto& pipeline : pipelines)
+    for (const auto& environment : pipeline.environments)
+      if (environment.application == application) return true;
+  return false;
+}
+
+// What no Pipeline leads to is synced to what was deployed before, as Argo CD goes back.
+Result<int> sync_back(const Ctx& ctx, kube::Client& client, const kube::Object& app, doc::View entry, Io& io) {
+  if (follows_git(app)) return Fail(held_by_git(app, "rolled back"));
+  doc::Map sync{{"prune", true}, {"syncStrategy", doc::Map{{"apply", doc::Map{}}}}};
+  for (auto key : {"revision", "revisions", "source", "sources"})
+    if (entry[key].present()) sync.set(key, entry[key].value());
+  if (auto options = app["spec"]["syncPolicy"]["syncOptions"]; options.present())
+    sync.set("syncOptions", options.value());
+  return sync_application(ctx, client, app, std::move(sync), io);
+}
+
 Result<int> app_rollback(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto inner, patient(ctx, arguments));
   TRY(auto client, connect(ctx, arguments));
   auto name = arguments.get("name");
-  TRY(auto object, client->get(inner, application_type, {"argocd", name}));
-  if (!object)
-    return Fail(Error(Kind::not_found, fmt::format("there is no application {}", name)).with_hint("slipway app list"));
-  TRY(auto wanted, revision_of(*object, arguments.get("id")));
-  TRY(auto app, gitops::application_from(*object));
-  TRY(auto before, rendered_at(inner, arguments, client, app, wanted));
+  TRY(auto object, application_named(inner, *client, name));
+  TRY(auto entry, deployed(object, arguments.get("id")));
   TRY(auto list, pipelines(inner, *client));
+  if (!leads_to(list, name)) return sync_back(inner, *client, object, entry, io);
+  auto wanted = entry["revision"].text();
+  TRY(auto app, gitops::application_from(object));
+  TRY(auto before, rendered_at(inner, arguments, client, app, wanted));
   std::vector<std::pair<Target, Digest>> moves;
-  bool known = false;
   for (const auto& pipeline : list)
     for (const auto& environment : pipeline.environments) {
       if (environment.application != name) continue;
-      known = true;
       for (const auto& service : pipeline.services)
         for (const auto& one : before)
           if (auto digest = digest_in(doc::View(one)["spec"]["template"]["spec"], service))
             moves.push_back({{pipeline, environment, service}, *digest});
     }
-  if (!known)
-    return Fail(Error(Kind::unavailable,
-                      fmt::format("app rollback {}: not there yet for an Application that no Pipeline leads to", name))
-                    .with_hint(fmt::format("git revert in {}: its repository says what runs",
-                                           app.sources.empty() ? "its repository" : app.sources[0].repo_url)));
   if (moves.empty())
     return fail(Kind::not_found, "{}: revision {} names no image of a service by its digest", name,
                 wanted.substr(0, 12));
@@ -267,7 +279,7 @@ std::vector<Command> promote_commands() {
        {{"image", "SERVICE or IMAGE[:TAG|@DIGEST]; the newest that passed", false}},
        promote},
       {"app rollback",
-       "an environment's images as they were: one commit a service",
+       "what was deployed before: a commit a service, or a sync where no Pipeline leads",
        "slipway app rollback shop-production 3",
        options({}),
        {{"name", "Application"}, {"id", "of slipway app history (the one before)", false}},

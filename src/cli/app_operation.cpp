@@ -1,0 +1,54 @@
+#include "cli/app_operation.h"
+
+#include "base/text.h"
+
+namespace slipway::cli {
+namespace {
+
+constexpr std::string_view home = "argocd";
+
+std::string paint(const Io& io, const std::string& phase) {
+  return io.paint(phase == "Succeeded" ? Io::Paint::good : Io::Paint::bad, phase);
+}
+
+}  // namespace
+
+Result<kube::Object> application_named(const Ctx& ctx, kube::Client& client, const std::string& text) {
+  kube::Key key{std::string(home), text};
+  if (auto pair = cut(text, "/")) key = {std::string(pair->first), std::string(pair->second)};
+  TRY(auto object, client.get(ctx, application_type, key));
+  if (!object)
+    return Fail(Error(Kind::not_found, fmt::format("there is no application {}", text)).with_hint("slipway app list"));
+  return *object;
+}
+
+std::string name_of_application(const kube::Object& app) { return app.ns() == home ? app.name() : app.key().str(); }
+
+bool follows_git(const kube::Object& app) {
+  auto automated = app["spec"]["syncPolicy"]["automated"];
+  return automated.exists() && automated["enabled"].bool_or(true);
+}
+
+Error held_by_git(const kube::Object& app, std::string_view wish) {
+  auto source = app["spec"]["source"]["repoURL"].text();
+  return Error(Kind::conflict, fmt::format("{} cannot be {}: its syncs are automatic, and the next would undo it",
+                                           name_of_application(app), wish))
+      .with_hint(fmt::format("git revert in {}, or turn spec.syncPolicy.automated off",
+                             source.empty() ? "its repository" : source));
+}
+
+Result<int> sync_application(const Ctx& ctx, kube::Client& client, const kube::Object& app, doc::Map sync, Io& io) {
+  doc::Map operation{{"sync", std::move(sync)}, {"initiatedBy", doc::Map{{"username", current_user()}}}};
+  TRY_OK(
+      client.patch(ctx, application_type, app.key(), kube::PatchType::merge, doc::Map{{"operation", operation}}, {}));
+  TRY(auto done, kube::await(ctx, client, application_type, app.key(), [](const kube::Object& now) {
+        auto phase = now["status"]["operationState"]["phase"].text();
+        return !now["operation"].present() && phase != "Running" && !phase.empty();
+      }));
+  auto op = done["status"]["operationState"];
+  auto phase = op["phase"].text();
+  io.said(fmt::format("{}: {}", paint(io, phase), op["message"].text()), op.value());
+  return phase == "Succeeded" ? 0 : 1;
+}
+
+}  // namespace slipway::cli
