@@ -14,7 +14,7 @@ using Fields = std::vector<std::string_view>;
 
 // A request or an answer may not be longer, nor have more fields.
 inline constexpr std::size_t frame_limit = std::size_t{32} << 20;
-inline constexpr std::size_t most_fields = 64;
+inline constexpr std::size_t most_fields = 1024;
 
 inline void append_length(std::string& out, std::size_t length) {
   auto n = static_cast<std::uint32_t>(length);

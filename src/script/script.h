@@ -1,10 +1,11 @@
 #pragma once
-// Programs that people wrote, in Lua or jq, run on documents. They run in a process of their own that has no files,
-// no network and a bounded memory; it starts when the first program comes and is ended with the program that wants too
-// much. Neither language can be interrupted from within: a pattern of Lua and an output of jq take as long as they
-// take.
+// Programs that people wrote, in Lua or jq, run on documents, or in Jsonnet, which makes some. They run in a process of
+// their own that has no files, no network and a bounded memory; it starts when the first program comes and is ended
+// with the program that wants too much. Neither language can be interrupted from within: a pattern of Lua and an output
+// of jq take as long as they take.
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,6 +32,24 @@ struct Input {
   const doc::Value& value;
 };
 
+// Jsonnet as libjsonnet has it, with files that the caller knows.
+struct Jsonnet {
+  struct File {
+    std::string name;  // as errors call it
+    std::string text;
+  };
+  struct Variable {
+    std::string name, value;
+    bool code = false;  // the value is Jsonnet, not text
+  };
+  File file;
+  std::vector<Variable> external;   // std.extVar(NAME)
+  std::vector<Variable> arguments;  // of the function that the file may be
+  // What `import PATH` means in a file whose name begins with `folder`, which is "" or ends with a slash. What is
+  // invalid, denied or not found is the program's fault; any other error is run's.
+  std::function<Result<File>(const std::string& folder, const std::string& path)> import;
+};
+
 struct Outcome {
   doc::Value value;
   std::string failure;  // what the program says is wrong with these inputs; "" for nothing
@@ -40,6 +59,7 @@ struct Outcome {
 struct Limits {
   Millis time{1000};   // of the processor
   Millis wait{60000};  // of the clock, for a machine that does nothing
+  int memory = 256;    // MiB
 };
 
 // One process, one program at a time, the others wait their turn. Threads: any.
@@ -50,6 +70,9 @@ class Worker {
   // Errors: invalid (it is no program, it wants too much time or memory, it ends the process), unavailable (the process
   // cannot be started, or is killed by others again and again), cancelled.
   Result<Outcome> run(const Ctx& ctx, const Program& program, const std::vector<Input>& inputs);
+  // Errors: those, and import's. A failure begins with FILE:LINE:COLUMN, or with the place that called for it and then
+  // the place in another file.
+  Result<Outcome> run(const Ctx& ctx, const Jsonnet& program);
   int pid() const;  // of the process; 0: there is none
 
  private:
@@ -59,7 +82,10 @@ class Worker {
     bool taken = false;
     std::unique_ptr<Process> process;  // touched by who has the turn
   };
-  Result<std::string> ask(const Ctx& ctx, std::unique_ptr<Process>& process, std::string_view request);
+  struct Questions;  // what a program asks while it runs
+  Result<Outcome> answer(const Ctx& ctx, const std::vector<std::string_view>& fields, Questions* questions);
+  Result<std::string> ask(const Ctx& ctx, std::unique_ptr<Process>& process, std::string_view request,
+                          Questions* questions);
   Limits limits_;
   Guarded<State> state_;
   std::condition_variable_any free_;
@@ -68,6 +94,9 @@ class Worker {
 
 // By the one worker of this program.
 Result<Outcome> run(const Ctx& ctx, const Program& program, const std::vector<Input>& inputs);
+
+// By another, which may take twenty seconds and a gigabyte: whoever renders does not hold up whose health is asked for.
+Result<Outcome> run(const Ctx& ctx, const Jsonnet& program);
 
 // The places in a document that a path expression of jq names, as jq's `path(...)` gives them: lists of keys, indices
 // and slices. Errors and failures as above; a failure in the outcome, not an error, when the document has no such

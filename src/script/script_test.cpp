@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <map>
 #include <thread>
 
 #include "base/testing/golden.h"
@@ -230,6 +231,155 @@ TEST(ScriptWorker, RefusesDocumentsThatAreTooLarge) {
   doc::Value large(std::string(33 << 20, 'x'));
   EXPECT_EQ(told(worker.run(Ctx(), {Language::jq, "1"}, {{"", large}})).substr(0, 24), "error: the documents hav");
   EXPECT_EQ(worker.pid(), 0);
+}
+
+struct Evaluation {
+  const char* name;
+  std::string program;
+  std::string want;  // a prefix
+  std::vector<Jsonnet::Variable> external = {}, arguments = {};
+};
+void PrintTo(const Evaluation& e, std::ostream* out) { *out << e.name; }
+
+// Three files beside the program, and one below.
+Result<Jsonnet::File> file_beside(const std::string& folder, const std::string& path) {
+  static const std::map<std::string, std::string> files{
+      {"app/port.libsonnet", "80"},
+      {"app/lib/web.libsonnet", "{\n  port: import '../port.libsonnet',\n  broken(x):: x.nothing,\n}\n"},
+      {"app/syntax.libsonnet", "{\n  a: \n}\n"},
+      {"app/itself.jsonnet", "import 'itself.jsonnet'"},
+      {"app/zero.txt", std::string("a\0b", 3)}};
+  auto whole = folder + path;
+  if (auto up = whole.find("lib/../"); up != std::string::npos) whole.erase(up, 7);
+  if (path == "secret") return fail(Kind::denied, "nobody may read it");
+  if (path == "away") return fail(Kind::unavailable, "the disk is away");
+  auto found = files.find(whole);
+  if (found == files.end()) return fail(Kind::not_found, "there is no {}", whole);
+  return Jsonnet::File{whole, found->second};
+}
+
+Jsonnet of_text(std::string text) { return {{"app/main.jsonnet", std::move(text)}, {}, {}, file_beside}; }
+
+class Evaluations : public ::testing::TestWithParam<Evaluation> {};
+
+TEST_P(Evaluations, Give) {
+  static Worker shared(Limits{Millis(1000), Millis(60000), 128});
+  const auto& c = GetParam();
+  auto program = of_text(c.program);
+  program.external = c.external, program.arguments = c.arguments;
+  auto got = told(shared.run(Ctx(), program));
+  EXPECT_TRUE(got.starts_with(c.want)) << got.substr(0, 400);
+  EXPECT_EQ(told(shared.run(Ctx(), of_text("[import 'port.libsonnet']"))), "[80]");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, Evaluations,
+    ::testing::Values(
+        Evaluation{"Object", "{b: 1, a: {c: std.length([1, 2])}}", "{\"a\":{\"c\":2},\"b\":1}"},
+        Evaluation{"Numbers", "[1e6, 0.1, -3, 1e15, 9007199254740991]",
+                   "[1000000,0.1,-3,1000000000000000,9007199254740991]"},
+        Evaluation{"Text", "'ü \\u0000 \\n'", "\"ü \\u0000 \\n\""}, Evaluation{"Null", "null", "null"},
+        Evaluation{"Imports", "(import 'lib/web.libsonnet') + {text: importstr 'port.libsonnet'}",
+                   "{\"port\":80,\"text\":\"80\"}"},
+        Evaluation{"ImportIsLazy", "{a: if false then import 'nowhere' else 1}", "{\"a\":1}"},
+        Evaluation{
+            "ExternalVariables", "[std.extVar('a'), std.extVar('b')]", "[\"1\",2]", {{"a", "1"}, {"b", "1 + 1", true}}},
+        Evaluation{"Arguments", "function(a, b, c=3) [a, b, c]", "[\"1\",2,3]", {}, {{"a", "1"}, {"b", "1 + 1", true}}},
+        Evaluation{"ArgumentsOfNoFunction", "4", "4", {}, {{"a", "1"}}},
+        Evaluation{"ArgumentMissing", "function(a) a",
+                   "failure: app/main.jsonnet: function parameter a not bound in call."},
+        Evaluation{"ArgumentUnknown",
+                   "function(a) a",
+                   "failure: app/main.jsonnet: function has no parameter b",
+                   {},
+                   {{"a", "1"}, {"b", "1"}}},
+        Evaluation{"ArgumentNoCode",
+                   "function(a) a",
+                   "failure: app/main.jsonnet: tla:a:1:2: unexpected: end of file",
+                   {},
+                   {{"a", "{", true}}},
+        Evaluation{"VariableUnknown", "{\n  a: std.extVar('x'),\n}",
+                   "failure: app/main.jsonnet:2:6: undefined external variable: x"},
+        Evaluation{"VariableNoCode",
+                   "std.extVar('x')",
+                   "failure: app/main.jsonnet: <extvar:x>:1:1: unexpected: \"}\"",
+                   {{"x", "}", true}}},
+        Evaluation{"VariableFails",
+                   "{a: std.extVar('x')}",
+                   "failure: app/main.jsonnet: <extvar:x>:1:1: field does not exist: b",
+                   {{"x", "{}.b", true}}},
+        Evaluation{"Syntax", "{\n  a: }", "failure: app/main.jsonnet:2:6: unexpected: \"}\" while parsing terminal"},
+        Evaluation{"UnknownVariable", "\n\n  b", "failure: app/main.jsonnet:3:3: Unknown variable: b"},
+        Evaluation{"NoField", "{a: {\n}\n.b}", "failure: app/main.jsonnet:1:5: field does not exist: b"},
+        Evaluation{"Error", "error 'one\n\ttwo'", "failure: app/main.jsonnet:1:1: one\n\ttwo"},
+        Evaluation{"Assertion", "{assert false: 'why'}", "failure: app/main.jsonnet:1:16: why"},
+        Evaluation{"ErrorInItsLibrary", "{a: std.format('%d', 'x')}",
+                   "failure: app/main.jsonnet:1:5: Format required number at 0, got string"},
+        Evaluation{"ErrorInAnImport", "\n(import 'lib/web.libsonnet').broken({})",
+                   "failure: app/main.jsonnet:2:1: app/lib/web.libsonnet:3:15: field does not exist: nothing"},
+        Evaluation{"SyntaxOfAnImport", "import 'syntax.libsonnet'",
+                   "failure: app/main.jsonnet: app/syntax.libsonnet:3:1: unexpected: \"}\""},
+        Evaluation{"ImportUnknown", "{a: import 'nowhere'}",
+                   "failure: app/main.jsonnet:1:5: couldn't open import \"nowhere\": there is no app/nowhere"},
+        Evaluation{"ImportDenied", "import 'secret'",
+                   "failure: app/main.jsonnet:1:1: couldn't open import \"secret\": nobody may read it"},
+        Evaluation{"ImportAway", "import 'away'", "error: the disk is away"},
+        Evaluation{"ImportWithAZeroByte", "importstr 'zero.txt'",
+                   "failure: app/main.jsonnet:1:1: couldn't open import \"zero.txt\": app/zero.txt: holds a zero byte"},
+        Evaluation{"ImportOfItself", "import 'itself.jsonnet'",
+                   "failure: app/main.jsonnet:1:1: app/itself.jsonnet:1:1: max stack frames exceeded."},
+        Evaluation{"ImportOfAVariable", "std.extVar('x')", "80", {{"x", "import 'app/port.libsonnet'", true}}},
+        Evaluation{"ZeroByte", std::string("1\0", 2), "error: app/main.jsonnet: holds a zero byte"},
+        Evaluation{"Function", "{a: function(x) x}",
+                   "failure: app/main.jsonnet:1:5: couldn't manifest function in JSON output."},
+        Evaluation{"Native", "std.native('x')(1)",
+                   "failure: app/main.jsonnet:1:1: only functions can be called, got null"},
+        Evaluation{"Trace", "std.trace('said', 1)", "1"},
+        Evaluation{"DeepCall", "local f(x) = f(x) + 1; f(1)",
+                   "failure: app/main.jsonnet:1:14: max stack frames exceeded."},
+        Evaluation{"DeepProgram", std::string(100000, '['), "error: ends its interpreter (signal 11)"},
+        Evaluation{"DeepJson", "std.parseJson(std.repeat('[', 100000) + std.repeat(']', 100000))", "error: "},
+        Evaluation{"Endless", "local f(x) = if x < 0 then 0 else f(x + 1) tailstrict; f(1)",
+                   "error: takes more than 1s of processor time"},
+        Evaluation{"MuchMemory", "local d(s, n) = if n == 0 then s else d(s + s, n - 1); std.length(d('xxxxxxxx', 30))",
+                   "error: needs more than 128 MiB, want less"},
+        Evaluation{"MuchMemoryOfItems", "std.length([[x, x + 1] for x in std.range(1, 10000000)])",
+                   "error: needs more than 128 MiB, want less"},
+        Evaluation{
+            "ManyItems",
+            "std.length(std.filter(function(o) o.a != '', [{a: 'x' + i, b: [i, i + 1]} for i in std.range(1, 5000)]))",
+            "5000"}),
+    [](const auto& p) { return p.param.name; });
+
+TEST(ScriptJsonnet, AnImportThatIsCancelledIsNotTheProgramsFault) {
+  Worker worker;
+  auto program = of_text("import 'x'");
+  program.import = [](const std::string&, const std::string&) -> Result<Jsonnet::File> {
+    return fail(Kind::cancelled, "stopped");
+  };
+  EXPECT_TRUE(worker.run(Ctx(), program).error().is(Kind::cancelled));
+  EXPECT_EQ(told(worker.run(Ctx(), of_text("1"))), "1");
+}
+
+TEST(ScriptJsonnet, TheSharedWorkerTakesLongOutput) {
+  EXPECT_EQ(told(run(Ctx(), of_text("local s = std.repeat('x', 500000); [s for i in std.range(1, 36)]"))),
+            "failure: app/main.jsonnet: gives more than 16 MiB, want less");
+}
+
+TEST(ScriptJsonnet, ManyImportsAndVariables) {
+  Worker worker;
+  std::string text = "[";
+  for (int i = 0; i < 5000; ++i) text += fmt::format("importstr '{}',", i);
+  auto program = of_text(text + "]");
+  program.import = [](const std::string&, const std::string& path) { return Jsonnet::File{path, "1"}; };
+  EXPECT_EQ(
+      told(worker.run(Ctx(), program)),
+      "failure: app/main.jsonnet:1:68524: couldn't open import \"4096\": the program imports more than 4096 files");
+  program = of_text("std.extVar('v299')");
+  for (int i = 0; i < 300; ++i) program.external.push_back({fmt::format("v{}", i), std::to_string(i)});
+  EXPECT_EQ(told(worker.run(Ctx(), program)), "\"299\"");
+  program.external.push_back({"one more", ""});
+  EXPECT_EQ(told(worker.run(Ctx(), program)), "error: has 301 variables, want at most 300");
 }
 
 TEST(ScriptPaths, AreListsOfKeys) {

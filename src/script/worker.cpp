@@ -27,6 +27,7 @@ struct Worker::Process {
 
 namespace {
 
+constexpr std::size_t most_imports = 4096;
 constexpr int killed_by = 128;  // Output::code of a process that a signal ended
 
 Result<Fd> memory_file(const char* name) {
@@ -67,9 +68,8 @@ Result<std::string> receive(const Ctx& ctx, int line, std::size_t size) {
   return bytes;
 }
 
-// The body of an answer's frame.
-Result<std::string> exchange(const Ctx& ctx, int line, std::string_view request) {
-  TRY_OK(send_all(ctx, line, request));
+// The body of a frame.
+Result<std::string> receive_frame(const Ctx& ctx, int line) {
   TRY(auto head, receive(ctx, line, sizeof(std::uint32_t)));
   std::string_view rest(head);
   auto length = *take_length(rest);
@@ -98,7 +98,41 @@ Result<Outcome> outcome_of(std::string_view body) {
   return Outcome{std::move(value), {}, (*fields)[2] == "clock"};
 }
 
+bool is_fault_of_the_program(const Error& error) {
+  return error.is(Kind::invalid) || error.is(Kind::denied) || error.is(Kind::not_found);
+}
+
 }  // namespace
+
+// An import is answered amid a program. After an error that is not the program's it is told that there is no such
+// file, and ends; the error is `broken`.
+struct Worker::Questions {
+  const Jsonnet& program;
+  std::size_t asked = 0;
+  std::optional<Error> broken;
+
+  Result<Jsonnet::File> file(const Ctx& ctx, std::string_view folder, std::string_view path) {
+    // The library asks once for each pair of them.
+    if (++asked > most_imports) return fail(Kind::invalid, "the program imports more than {} files", most_imports);
+    TRY_OK(ctx.alive());
+    TRY(auto file, program.import(std::string(folder), std::string(path)));
+    if (file.text.contains('\0')) return fail(Kind::invalid, "{}: holds a zero byte", file.name);
+    if (file.text.size() + file.name.size() > frame_limit - 1024)
+      return fail(Kind::invalid, "{}: has {}, want at most {}", file.name, human_bytes(file.text.size()),
+                  human_bytes(frame_limit));
+    return file;
+  }
+  // Nothing: that was no question.
+  std::optional<std::string> answer(const Ctx& ctx, std::string_view body) {
+    auto fields = fields_of(body);
+    if (!fields || fields->size() != 3 || (*fields)[0] != "import") return std::nullopt;
+    auto found = file(ctx, (*fields)[1], (*fields)[2]);
+    if (found) return frame_of({"file", found->name, found->text});
+    auto words = frame_of({"none", found.error().what()});
+    if (!is_fault_of_the_program(found.error())) broken = std::move(found).error();
+    return words;
+  }
+};
 
 // Who has the turn. Gives it on at the end.
 struct Worker::Turn {
@@ -114,7 +148,8 @@ Worker::~Worker() = default;
 int Worker::pid() const { return pid_; }
 
 // The answer's body; the process is gone when there is none.
-Result<std::string> Worker::ask(const Ctx& ctx, std::unique_ptr<Process>& process, std::string_view request) {
+Result<std::string> Worker::ask(const Ctx& ctx, std::unique_ptr<Process>& process, std::string_view request,
+                                Questions* questions) {
   if (!process) {
     TRY(auto program, memory_file("slipway-script"));
     TRY_OK(write_all(program.get(), runner_bytes()));
@@ -123,13 +158,22 @@ Result<std::string> Worker::ask(const Ctx& ctx, std::unique_ptr<Process>& proces
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return fail_errno(errno, "socketpair");
     Fd ours(pair[0]), theirs(pair[1]);
     // Its time is UTC, and there is no home in which jq would look for a library.
-    Command command{.argv = {fmt::format("/proc/self/fd/{}", program.get())},
+    Command command{.argv = {fmt::format("/proc/self/fd/{}", program.get()), std::to_string(limits_.memory)},
                     .env = std::map<std::string, std::string>{{"TZ", "UTC0"}, {"HOME", "/nonexistent"}}};
     TRY_IN(auto child, "the script runner", Child::start(command, {theirs.get(), -1, complaint.get()}));
     process.reset(new Process{std::move(child), std::move(ours), std::move(complaint)});
     pid_ = process->child.pid();
   }
-  auto answer = exchange(ctx, process->line.get(), request);
+  auto exchange = [&](int line) -> Result<std::string> {
+    TRY_OK(send_all(ctx, line, request));
+    for (;;) {
+      TRY(auto body, receive_frame(ctx, line));
+      auto answer = questions != nullptr ? questions->answer(ctx, body) : std::nullopt;
+      if (!answer) return body;
+      TRY_OK(send_all(ctx, line, *answer));
+    }
+  };
+  auto answer = exchange(process->line.get());
   if (answer) return answer;
   pid_ = 0;
   auto gone = std::move(process);
@@ -154,6 +198,30 @@ Result<Outcome> Worker::run(const Ctx& ctx, const Program& program, const std::v
     fields.push_back(inputs[i].name);
     fields.push_back(documents[i]);
   }
+  return answer(ctx, fields, nullptr);
+}
+
+Result<Outcome> Worker::run(const Ctx& ctx, const Jsonnet& program) {
+  constexpr std::size_t most_variables = 300;
+  if (program.external.size() + program.arguments.size() > most_variables)
+    return fail(Kind::invalid, "has {} variables, want at most {}", program.external.size() + program.arguments.size(),
+                most_variables);
+  auto time = std::to_string(limits_.time.count());
+  Fields fields{"jsonnet", time, program.file.text, program.file.name};
+  for (const auto& variable : program.external)
+    fields.insert(fields.end(), {variable.code ? "ext code" : "ext", variable.name, variable.value});
+  for (const auto& variable : program.arguments)
+    fields.insert(fields.end(), {variable.code ? "tla code" : "tla", variable.name, variable.value});
+  // To the library they are the ends of texts.
+  for (auto field : fields)
+    if (field.contains('\0')) return fail(Kind::invalid, "{}: holds a zero byte", program.file.name);
+  Questions questions{program, 0, {}};
+  auto outcome = answer(ctx, fields, &questions);
+  if (questions.broken) return Fail(*std::move(questions.broken));
+  return outcome;
+}
+
+Result<Outcome> Worker::answer(const Ctx& ctx, const std::vector<std::string_view>& fields, Questions* questions) {
   auto request = frame_of(fields);
   if (request.size() > frame_limit)
     return fail(Kind::invalid, "the documents have {}, want at most {}", human_bytes(request.size()),
@@ -170,9 +238,9 @@ Result<Outcome> Worker::run(const Ctx& ctx, const Program& program, const std::v
   Ctx own;
   own.stop = ctx.stop;
   own = own.within(limits_.wait);
-  auto body = ask(own, *process, request);
+  auto body = ask(own, *process, request, questions);
   // Killed by the kernel for want of memory, or by hand: that says nothing of the program.
-  if (!body && body.error().is(Kind::unavailable)) body = ask(own, *process, request);
+  if (!body && body.error().is(Kind::unavailable)) body = ask(own, *process, request, questions);
   if (!body && body.error().is(Kind::timeout))
     return fail(Kind::unavailable, "gave no answer within {}", print_duration(limits_.wait));
   if (!body) return Fail(std::move(body).error());
@@ -185,6 +253,12 @@ Result<Outcome> Worker::run(const Ctx& ctx, const Program& program, const std::v
 Result<Outcome> run(const Ctx& ctx, const Program& program, const std::vector<Input>& inputs) {
   static Worker worker;
   return worker.run(ctx, program, inputs);
+}
+
+Result<Outcome> run(const Ctx& ctx, const Jsonnet& program) {
+  // libjsonnet 0.18 reads its own library again for every file that is imported: 10 ms and 3.5 MiB each.
+  static Worker worker(Limits{Millis(20000), Millis(60000), 1024});
+  return worker.run(ctx, program);
 }
 
 Result<Outcome> paths(const Ctx& ctx, std::string_view expression, const doc::Value& document) {

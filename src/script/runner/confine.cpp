@@ -36,6 +36,6 @@ bool filter() {
 
 }  // namespace
 
-bool confine() { return limit(RLIMIT_AS, all_memory) && limit(RLIMIT_CORE, 0) && filter(); }
+bool confine(std::size_t memory) { return limit(RLIMIT_AS, memory) && limit(RLIMIT_CORE, 0) && filter(); }
 
 }  // namespace slipway::script
