@@ -9,6 +9,7 @@
 #include "engine/audit.h"
 #include "engine/notices.h"
 #include "gitops/artifact.h"
+#include "gitops/jsonnet.h"
 #include "gitops/repository_login.h"
 #include "manifest/kustomize.h"
 #include "manifest/load.h"
@@ -124,7 +125,11 @@ class HouseRepositories final : public gitops::Repositories {
 Result<std::vector<doc::Value>> render_source(const Ctx& ctx, manifest::FileSource& source, const std::string& folder) {
   TRY(auto kustomization, manifest::find_kustomization(source, folder));
   if (kustomization) return manifest::kustomize_build(ctx, source, folder);
-  TRY(auto loaded, manifest::load_folder(ctx, source, folder));
+  gitops::JsonnetOptions none;
+  TRY(auto loaded,
+      manifest::load_folder(
+          ctx, source, folder,
+          {.include = "", .exclude = "", .jsonnet = gitops::jsonnet_evaluator(ctx, source, folder, none)}));
   std::vector<doc::Value> objects;
   for (auto& entry : loaded) objects.push_back(std::move(entry.object));
   return objects;

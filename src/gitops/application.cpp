@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "gitops/front.h"
+#include "gitops/jsonnet.h"
 
 namespace slipway::gitops {
 namespace {
@@ -66,7 +67,8 @@ Result<SourceSpec> source_from(doc::View view) {
   TRY(source.recurse, flag_or(directory["recurse"], false));
   TRY(source.include, text_or(directory["include"], ""));
   TRY(source.exclude, text_or(directory["exclude"], ""));
-  if (!directory["jsonnet"].members().empty()) return directory["jsonnet"].wrong("Jsonnet is not rendered");
+  TRY_OK(jsonnet_from(directory["jsonnet"]));
+  source.jsonnet = directory["jsonnet"].value();
   TRY_OK(check_kustomize(view["kustomize"]));
   source.kustomize = view["kustomize"].value();
   return source;

@@ -27,6 +27,7 @@ struct SourceSpec {
   bool directory = false;      // plain files whatever else is there
   bool load_anywhere = false;  // kustomizations may name files beside their folder
   doc::Value kustomize;        // the kustomize block, applied as an overlay on the path
+  doc::Value jsonnet;          // directory.jsonnet
   doc::Value written;          // as it stands in the Application
   // As Flux has it: a folder without a kustomization gets one of everything below, fields are laid over it as they
   // are, labels and annotations go to every object, and ${variables} are put in last.

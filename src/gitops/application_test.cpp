@@ -99,6 +99,10 @@ INSTANTIATE_TEST_SUITE_P(
          "{source: {repoURL: u, kustomize: {namePrefix: a-, images: [x=y:1], forceCommonLabels: true, version: '', "
          "ignoreMissingComponents: false}}}",
          "u . HEAD"},
+        {"Jsonnet",
+         "{source: {repoURL: u, directory: {jsonnet: {extVars: [{name: a}], tlas: [{name: b, value: '1', code: true}], "
+         "libs: [/vendor, .]}}}}",
+         "u . HEAD"},
         // What is wrong is named.
         {"NoSource", "{" DST "}", ".spec.source: want a source or sources"},
         {"NoRepository", "{source: {path: x}}", ".spec.source.repoURL: "},
@@ -108,8 +112,12 @@ INSTANTIATE_TEST_SUITE_P(
         {"Ref", "{sources: [{repoURL: u, ref: values}]}", ".spec.sources[0].ref: value files of Helm charts"},
         {"Plugin", "{source: {repoURL: u, plugin: {name: p}}}",
          ".spec.source.plugin: config management plugins are not run"},
-        {"Jsonnet", "{source: {repoURL: u, directory: {jsonnet: {tlas: []}}}}",
-         ".spec.source.directory.jsonnet: Jsonnet is not rendered"},
+        {"JsonnetVariableNoName", "{source: {repoURL: u, directory: {jsonnet: {tlas: [{value: x}]}}}}",
+         ".spec.source.directory.jsonnet.tlas[0].name: missing, want a string"},
+        {"JsonnetVariableNoText", "{source: {repoURL: u, directory: {jsonnet: {extVars: [{name: a, value: 1}]}}}}",
+         ".spec.source.directory.jsonnet.extVars[0].value: want a string"},
+        {"JsonnetLibraryOutside", "{source: {repoURL: u, directory: {jsonnet: {libs: [vendor, ../x]}}}}",
+         ".spec.source.directory.jsonnet.libs[1]: got \"../x\", which leaves the repository"},
         {"Hydrator", "{" SRC ", sourceHydrator: {drySource: {}}}",
          ".spec.sourceHydrator: the source hydrator is not supported"},
         {"KustomizeField", "{source: {repoURL: u, kustomize: {imageTags: [x]}}}",

@@ -1,7 +1,5 @@
 #include "gitops/source.h"
 
-#include "gitops/kustomize_block.h"
-
 #include "base/encode.h"
 #include "base/hash.h"
 #include "base/semver.h"
@@ -10,6 +8,8 @@
 #include "gitops/flux/generate.h"
 #include "gitops/flux/ignoring.h"
 #include "gitops/flux/substitute.h"
+#include "gitops/jsonnet.h"
+#include "gitops/kustomize_block.h"
 #include "gitops/sealed_source.h"
 #include "manifest/kustomize.h"
 #include "manifest/load.h"
@@ -27,10 +27,11 @@ std::string shown(const std::string& url) {
 }
 
 std::string spec_print(const SourceSpec& source) {
-  auto text = fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}\n", source.repo_url, source.path, source.recurse,
-                          source.include, source.exclude, doc::print_json(source.kustomize), source.generate,
-                          doc::print_json(source.overlay), doc::print_json(source.metadata),
-                          source.variables.has_value(), source.directory, source.load_anywhere);
+  auto text =
+      fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}\n", source.repo_url, source.path, source.recurse,
+                  source.include, source.exclude, doc::print_json(source.kustomize), doc::print_json(source.jsonnet),
+                  source.generate, doc::print_json(source.overlay), doc::print_json(source.metadata),
+                  source.variables.has_value(), source.directory, source.load_anywhere);
   if (source.variables)
     for (const auto& [name, value] : *source.variables) text += fmt::format("{}={}\n", name, value);
   return sha256_hex(text);
@@ -149,12 +150,18 @@ Result<RenderedSource> render_source(const Ctx& ctx, const git::Oid& commit, man
                   shown(source.repo_url), source.path);
     if (!source.directory) TRY_OK(check_no_chart(files, *folder, source));
     result.type = "Directory";
-    TRY(auto loaded,
-        manifest::load_folder(ctx, files, *folder, {source.recurse, source.include, source.exclude, /*argo=*/true}));
+    TRY(auto written, jsonnet_from(doc::View(source.jsonnet, "directory.jsonnet")));
+    auto jsonnet = with_environment(std::move(written), build_environment(app, source, commit));
+    TRY(auto loaded, manifest::load_folder(ctx, files, *folder,
+                                           {.recursive = source.recurse,
+                                            .include = source.include,
+                                            .exclude = source.exclude,
+                                            .argo = true,
+                                            .jsonnet = jsonnet_evaluator(ctx, files, *folder, jsonnet)}));
     for (auto& entry : loaded) result.objects.push_back(std::move(entry.object));
   }
   result.paths = recorded.paths();
-  result.of_this_commit = names_the_revision(source.kustomize);
+  result.of_this_commit = names_the_revision(source.kustomize) || names_the_revision(source.jsonnet);
   return result;
 }
 
@@ -355,6 +362,8 @@ Result<git::Oid> Renderer::resolve(const Ctx& ctx, const std::string& url, const
 Result<std::shared_ptr<const Rendered>> Renderer::render(const Ctx& ctx, const Application& app, const Permit& permit) {
   auto next = std::make_shared<Cached>();
   std::vector<BaseKey> bases;
+  // What the build environment says beside the sources.
+  next->spec = fmt::format("{}|{}\n", app.project, app.ns);
   for (const auto& source : app.sources) {
     next->spec += spec_print(source);
     bases.emplace_back(plain_url(source.repo_url), source.target_revision);

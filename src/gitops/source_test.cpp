@@ -160,6 +160,11 @@ TEST(Source, OptionsOfTheApplicationCount) {
   for (const auto& c : cases) EXPECT_EQ(names(*must(renderer.render(Ctx(), app_of(c.source)))), c.names) << c.source;
 }
 
+// A ConfigMap in Jsonnet with the name that the expression gives.
+std::string jsonnet_map(std::string_view name) {
+  return fmt::format("{{apiVersion: 'v1', kind: 'ConfigMap', metadata: {{name: {}}}}}", name);
+}
+
 struct PlainCase {
   const char* name;
   const char* source;
@@ -171,7 +176,8 @@ TEST_P(Plain, FoldersAreReadAsArgoCdReadsThem) {
   TestRepositories repositories;
   Renderer renderer(repositories);
   auto files = GetParam().files;
-  files["a.yaml"] = config_map("a");
+  files[files.contains("app/x.jsonnet") || files.contains("app/sub/x.jsonnet") ? "z/a.yaml" : "a.yaml"] =
+      config_map("a");
   repositories.commit("http://git/config", files);
   auto rendered = renderer.render(Ctx(), app_of(GetParam().source));
   std::string want = GetParam().want;
@@ -198,11 +204,160 @@ INSTANTIATE_TEST_SUITE_P(
          {{"kustomization.yaml", "resources: []\n"}},
          "a "},
         {"Chart", "path: .", {{"Chart.yaml", "name: c\nversion: 1.0.0\n"}}, "error: is a Helm chart"},
-        {"Jsonnet", "path: .", {{"x.jsonnet", "{}"}}, "error: x.jsonnet: Jsonnet is not rendered"},
-        {"JsonnetLeftOut", "path: ., directory: {exclude: '*.jsonnet'}", {{"x.jsonnet", "{}"}}, "a "},
+        {"Jsonnet", "path: .", {{"x.jsonnet", jsonnet_map("'x' + 1")}, {"y.libsonnet", "no program"}}, "a x1 "},
+        {"JsonnetList",
+         "path: .",
+         {{"x.jsonnet", "[" + jsonnet_map("'x'") + ", null, " + jsonnet_map("'y'") + "]"}},
+         "a x y "},
+        {"JsonnetNull", "path: .", {{"x.jsonnet", "if false then {}"}}, "a "},
+        {"JsonnetListOfKind",
+         "path: .",
+         {{"x.jsonnet", "{apiVersion: 'v1', kind: 'List', items: [" + jsonnet_map("'x'") + "]}"}},
+         "a x "},
+        {"JsonnetBelow",
+         "path: ., directory: {recurse: true, include: 'sub/*'}",
+         {{"sub/x.jsonnet", jsonnet_map("'x'")}, {"other/y.jsonnet", "}"}},
+         "x "},
+        {"JsonnetBelowNotAsked", "path: .", {{"sub/x.jsonnet", "}"}}, "a "},
+        {"JsonnetLeftOut", "path: ., directory: {exclude: '*.jsonnet'}", {{"x.jsonnet", "}"}}, "a "},
+        {"JsonnetSkipped", "path: .", {{"x.jsonnet", "// +argocd:skip-file-rendering\n}"}}, "a "},
+        {"JsonnetNoObject",
+         "path: .",
+         {{"x.jsonnet", "{a: 1}"}},
+         "error: x.jsonnet: gives a map that is none, want an object with apiVersion and kind, or a list of them"},
+        {"JsonnetEmptyObject", "path: .", {{"x.jsonnet", "{}"}}, "error: x.jsonnet: gives a map that is none"},
+        {"JsonnetNoObjectInAList",
+         "path: .",
+         {{"x.jsonnet", "[null, 'x']"}},
+         "error: x.jsonnet: [1]: gives a plain value, want an object with apiVersion and kind"},
+        {"JsonnetNoObjectInItems",
+         "path: .",
+         {{"x.jsonnet", "[{apiVersion: 'v1', kind: 'List', items: [{a: 1}]}]"}},
+         "error: x.jsonnet: [0]: want an object with apiVersion and kind"},
+        {"JsonnetListInAList", "path: .", {{"x.jsonnet", "[[]]"}}, "error: x.jsonnet: [0]: gives a list in a list"},
+        {"JsonnetSyntax", "path: app", {{"app/x.jsonnet", "{\n  a: }"}}, "error: app/x.jsonnet:2:6: unexpected: \"}\""},
+        {"JsonnetFails",
+         "path: app",
+         {{"app/x.jsonnet", "local k = import 'k/k.libsonnet';\nk.f(1)"},
+          {"app/k/k.libsonnet", "{ f(x):: assert x > 1 : 'too few'; x }"}},
+         "error: app/x.jsonnet:2:1: app/k/k.libsonnet:1:10: too few"},
+        {"JsonnetEndless",
+         "path: .",
+         {{"x.jsonnet", std::string(100000, '[')}},
+         "error: x.jsonnet: ends its interpreter"},
+        {"JsonnetVariables",
+         "path: ., directory: {jsonnet: {extVars: [{name: a, value: one}, {name: b, value: '1 + 1', code: true}], "
+         "tlas: [{name: c, value: '[$ARGOCD_APP_NAME]'}, {name: d, value: \"'${ARGOCD_APP_NAMESPACE}$$'\", code: "
+         "true}]}}",
+         {{"x.jsonnet", "function(c, d, e='e') " + jsonnet_map("std.join('-', [std.extVar('a'), '%d' % "
+                                                               "std.extVar('b'), c, d, e])")}},
+         "a one-2-[shop]-$-e "},
+        {"JsonnetVariableMissing",
+         "path: .",
+         {{"x.jsonnet", jsonnet_map("std.extVar('a')")}},
+         "error: x.jsonnet:1:56: undefined external variable: a"},
+        {"JsonnetArgumentUnknown",
+         "path: ., directory: {jsonnet: {tlas: [{name: a}]}}",
+         {{"x.jsonnet", "function() []"}},
+         "error: x.jsonnet: function has no parameter a"},
+        {"JsonnetImports",
+         "path: app",
+         {{"app/x.jsonnet", jsonnet_map("(import '../lib/n.libsonnet') + (import 'n.json').n + importstr 'n.txt'")},
+          {"app/n.json", "{\"n\": \"b\"}"},
+          {"app/n.txt", "c"},
+          {"lib/n.libsonnet", "import 'deep/n.libsonnet'"},
+          {"lib/deep/n.libsonnet", "'a' + import 'beside.libsonnet'"},
+          {"lib/deep/beside.libsonnet", "'d'"}},
+         "adbc "},
+        {"JsonnetLibraries",
+         "path: app, directory: {jsonnet: {libs: [vendor, lib]}}",
+         {{"app/x.jsonnet", jsonnet_map("std.join('-', [import 'a', import 'b', import 'c', import 'deep/d'])")},
+          {"app/a", "'beside'"},
+          {"lib/a", "'lib'"},
+          {"lib/b", "'lib'"},
+          {"vendor/b", "'vendor'"},
+          {"vendor/c", "import 'b'"},
+          {"vendor/deep/d", "import 'a'"}},
+         "beside-lib-vendor-lib "},
+        {"JsonnetLibraryIsTheRoot",
+         "path: app, directory: {jsonnet: {libs: [/]}}",
+         {{"app/x.jsonnet", jsonnet_map("import 'v/n'")}, {"v/n", "'n'"}},
+         "n "},
+        {"JsonnetFolderIsSearchedLast",
+         "path: app, directory: {recurse: true, jsonnet: {tlas: [{name: a, value: import 'n', code: true}]}}",
+         {{"app/sub/x.jsonnet", "function(a) " + jsonnet_map("a + import 'n'")}, {"app/n", "'n'"}},
+         "nn "},
+        {"JsonnetImportMissing",
+         "path: app, directory: {jsonnet: {libs: [vendor]}}",
+         {{"app/x.jsonnet", "import 'k.libsonnet'"}},
+         "error: app/x.jsonnet:1:1: couldn't open import \"k.libsonnet\": there is no such file in app, vendor"},
+        {"JsonnetImportOfAFolder",
+         "path: app",
+         {{"app/x.jsonnet", "import 'k'"}, {"app/k/n", "1"}},
+         "error: there is no such file in app"},
+        {"JsonnetImportOutside",
+         "path: app",
+         {{"app/x.jsonnet", "importstr '../../../../etc/passwd'"}},
+         "error: app/x.jsonnet:1:1: couldn't open import \"../../../../etc/passwd\": leaves the repository"},
+        {"JsonnetImportAbsolute",
+         "path: .",
+         {{"x.jsonnet", "importstr '/etc/passwd'"}},
+         "error: \"/etc/passwd\": is an absolute path, want one from the importing file or from a library"},
         {"RefWithAPath", "path: ., ref: values", {}, "a "},
     }),
     [](const auto& i) { return i.param.name; });
+
+TEST(Source, JsonnetHasReadWhatItImportedAndWhatItLookedFor) {
+  struct {
+    const char *file, *content;
+    bool renders;
+  } steps[] = {
+      {"docs/readme.md", "other", false},
+      {"vendor/unused.libsonnet", "1", false},
+      {"vendor/k.libsonnet", "'changed'", true},
+      {"lib/k.libsonnet", "'of the library that is asked first'", true},
+      {"vendor/k.libsonnet", "'hidden now'", false},
+      {"app/k.libsonnet", "'beside'", true},
+      {"app/k.libsonnet", nullptr, true},
+      {"lib/k.libsonnet", nullptr, true},
+      {"app/.argocd-source.yaml", "directory: {jsonnet: {libs: [vendor, lib], extVars: [{name: v, value: w}]}}", true}};
+  TestRepositories repositories;
+  Renderer renderer(repositories);
+  repositories.commit("http://git/config", {{"app/x.jsonnet", jsonnet_map("(import 'k.libsonnet') + std.extVar('v')")},
+                                            {"vendor/k.libsonnet", "'first'"}});
+  auto app = app_of("path: app, directory: {jsonnet: {libs: [vendor, lib], extVars: [{name: v, value: '!'}]}}");
+  auto objects = must(renderer.render(Ctx(), app))->objects;
+  for (const auto& step : steps) {
+    auto content = step.content == nullptr ? std::nullopt : std::optional<std::string>(step.content);
+    repositories.commit("http://git/config", {{step.file, content}});
+    EXPECT_EQ(!renderer.moved(Ctx(), "http://git/config").empty(), step.renders) << step.file;
+    auto next = must(renderer.render(Ctx(), app));
+    EXPECT_EQ(next->objects != objects, step.renders) << step.file;
+    objects = next->objects;
+  }
+  EXPECT_EQ(names(*must(renderer.render(Ctx(), app))), "hidden noww ");
+}
+
+TEST(Source, JsonnetThatNamesTheRevisionIsRenderedAtEach) {
+  TestRepositories repositories;
+  Renderer renderer(repositories);
+  auto first = repositories.commit("http://git/config", {{"x.jsonnet", "function(r) " + jsonnet_map("r")}});
+  auto app = app_of("path: ., directory: {jsonnet: {tlas: [{name: r, value: $ARGOCD_APP_REVISION_SHORT}]}}");
+  EXPECT_EQ(names(*must(renderer.render(Ctx(), app))), first.substr(0, 7) + " ");
+  auto second = repositories.commit("http://git/config", {{"sub/readme.md", "x"}});
+  EXPECT_EQ(names(*must(renderer.render(Ctx(), app))), second.substr(0, 7) + " ");
+}
+
+TEST(Source, WhatTheBuildEnvironmentSaysIsRenderedAnew) {
+  TestRepositories repositories;
+  Renderer renderer(repositories);
+  repositories.commit("http://git/config", {{"x.jsonnet", "function(n) " + jsonnet_map("n")}});
+  auto app = app_of("path: ., directory: {jsonnet: {tlas: [{name: n, value: $ARGOCD_APP_NAMESPACE}]}}");
+  app.ns = "one";
+  EXPECT_EQ(names(*must(renderer.render(Ctx(), app))), "one ");
+  app.ns = "two";
+  EXPECT_EQ(names(*must(renderer.render(Ctx(), app))), "two ");
+}
 
 TEST(Source, OverridesOfTheRepositoryCount) {
   TestRepositories repositories;

@@ -21,8 +21,7 @@ Result<std::vector<doc::Value>> kustomize_build(const Ctx& ctx, const fs::path& 
   std::error_code error;
   auto absolute = fs::canonical(folder, error);
   if (error) return fail(Kind::not_found, "{}: {}", folder.string(), error.message());
-  auto root = absolute;
-  while (root.has_relative_path() && !path_exists(root / ".git")) root = root.parent_path();
+  auto root = root_around(absolute);
   DiskSource source(root);
   return kustomize_build(ctx, source, absolute.lexically_relative(root).string(), options);
 }

@@ -65,16 +65,17 @@ class FolderReader {
   }
 
   Result<> file(const std::string& path) {
-    bool jsonnet = options_.argo && path.ends_with(".jsonnet");
+    bool jsonnet = options_.jsonnet && path.ends_with(".jsonnet");
     if (!path.ends_with(".yaml") && !path.ends_with(".yml") && !path.ends_with(".json") && !jsonnet) return {};
     if (!include_.empty() && !matches_any(include_, path)) return {};
     if (matches_any(exclude_, path)) return {};
     auto name = source_.display(at(path));
-    if (jsonnet)
-      return Fail(Error(Kind::invalid, fmt::format("{}: Jsonnet is not rendered", name))
-                      .with_hint("directory.exclude: '*.jsonnet' leaves it out"));
     TRY(auto text, source_.read(at(path)));
     if (!text || (options_.argo && text->contains("+argocd:skip-file-rendering"))) return {};
+    if (jsonnet) {
+      TRY(auto value, options_.jsonnet(at(path), *std::move(text)));
+      return evaluated(std::move(value), name);
+    }
     TRY(auto documents, doc::parse_yaml_all(*text, {.source = name}));
     if (options_.argo && std::none_of(documents.begin(), documents.end(), is_half_an_object)) return {};
     for (auto& document : documents) TRY_OK(object(std::move(document), name));
@@ -91,20 +92,39 @@ class FolderReader {
     return value.is_map() && !value.str_at({"kind"}).empty() && !value.str_at({"apiVersion"}).empty();
   }
 
-  Result<> object(doc::Value value, const std::string& name) {
+  // `place`: what errors name where the object's own marks are not places in the file.
+  Result<> object(doc::Value value, const std::string& name, const std::string& place = {}) {
     auto mark = value.mark();
     if (value.is_null() || (value.is_map() && value.if_map()->empty())) return {};
-    if (!is_object(value)) {
-      return fail(Kind::invalid, "{}:{}:{}: want an object with apiVersion and kind", name, mark.line, mark.column);
-    }
+    if (!is_object(value))
+      return fail(Kind::invalid, "{}: want an object with apiVersion and kind",
+                  place.empty() ? fmt::format("{}:{}:{}", name, mark.line, mark.column) : place);
     const auto* items = value.find("items");
     if (value.str_at({"kind"}).ends_with("List") && items != nullptr && (items->is_list() || items->is_null())) {
       if (items->is_null()) return {};
-      for (const auto& item : *items->if_list()) TRY_OK(object(item, name));
+      for (const auto& item : *items->if_list()) TRY_OK(object(item, name, place));
       return {};
     }
     all_.push_back({std::move(value), name});
     return {};
+  }
+
+  // What Jsonnet gives has no places in the file. `{}` is no object here, as in Argo CD.
+  Result<> evaluated(doc::Value value, const std::string& name) {
+    if (!value.is_list()) return evaluated_one(std::move(value), name, name, ", or a list of them");
+    for (std::size_t i = 0; i < value.list().size(); ++i)
+      TRY_OK(evaluated_one(std::move(value.list()[i]), name, fmt::format("{}: [{}]", name, i), ""));
+    return {};
+  }
+  Result<> evaluated_one(doc::Value value, const std::string& name, const std::string& place,
+                         std::string_view or_what) {
+    if (value.is_null()) return {};
+    if (is_object(value)) return object(std::move(value), name, place);
+    return fail(Kind::invalid, "{}: gives {}, want an object with apiVersion and kind{}", place, what_it_is(value),
+                or_what);
+  }
+  static std::string_view what_it_is(const doc::Value& value) {
+    return value.is_map() ? "a map that is none" : value.is_list() ? "a list in a list" : "a plain value";
   }
 
   const Ctx& ctx_;

@@ -1,5 +1,7 @@
 #pragma once
-// Plain folders of manifests: every YAML and JSON file, read in the order of its path.
+// Plain folders of manifests: every YAML and JSON file, read in the order of its path, and Jsonnet where it is
+// evaluated.
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -14,8 +16,10 @@ struct LoadOptions {
   // Globs over the path below the folder ("apps/*.yaml", "{a,b}/**"); empty include: everything.
   std::string include, exclude;
   // As Argo CD reads folders: YAML that is no manifest is let through, files that say so are skipped, a star of a glob
-  // takes slashes as well, links to folders are not followed, Jsonnet is an error.
+  // takes slashes as well, links to folders are not followed.
   bool argo = false;
+  // What a `.jsonnet` file gives: an object, a list of objects and nulls, or null. None: such files are not read.
+  std::function<Result<doc::Value>(const std::string& path, std::string text)> jsonnet;
 };
 struct Loaded {
   doc::Value object;

@@ -51,6 +51,12 @@ std::optional<std::string> join_path(std::string_view folder, std::string_view r
 
 std::string DiskSource::display(const std::string& path) const { return (root_ / path).string(); }
 
+fs::path root_around(const fs::path& absolute) {
+  auto root = absolute;
+  while (root.has_relative_path() && !path_exists(root / ".git")) root = root.parent_path();
+  return root;
+}
+
 Result<std::optional<std::string>> DiskSource::read(const std::string& path) {
   auto fd = open_beneath(root_, path.empty() ? "." : path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (!fd) {

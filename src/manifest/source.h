@@ -30,6 +30,9 @@ class FileSource {
   virtual std::string display(const std::string& path) const { return path.empty() ? "." : path; }
 };
 
+// The folder that a folder's files may refer to: the repository around it (what holds `.git`), else all.
+fs::path root_around(const fs::path& absolute);
+
 class DiskSource final : public FileSource {
  public:
   explicit DiskSource(fs::path root) : root_(std::move(root)) {}

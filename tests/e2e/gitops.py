@@ -50,6 +50,66 @@ def test_a_guestbook_and_its_commits(house):
     check([h["revision"] for h in o["status"]["history"]] == [first, second, third], o["status"]["history"])
 
 
+def test_a_guestbook_in_jsonnet(house):
+    """Values in a file of their own, a shared library of the repository, arguments and the build environment."""
+    app, picture = App(house, "jsonnet-guestbook"), image(house)
+    app.config.write("app/values.libsonnet", f"{{ name: 'guestbook-ui', image: '{picture}', port: 8080 }}\n")
+    app.config.write("vendor/kube/web.libsonnet", """
+local labelled(kind, version, name) = { apiVersion: version, kind: kind, metadata: { name: name, labels: { app: name } } };
+{
+  service(v, type):: labelled('Service', 'v1', v.name) {
+    spec: { type: type, selector: { app: v.name }, ports: [{ port: 80, targetPort: v.port }] },
+  },
+  deployment(v, replicas):: labelled('Deployment', 'apps/v1', v.name) {
+    spec: {
+      replicas: replicas,
+      selector: { matchLabels: { app: v.name } },
+      template: {
+        metadata: { labels: { app: v.name } },
+        spec: {
+          terminationGracePeriodSeconds: 0,
+          containers: [{ name: v.name, image: v.image, command: ['busybox', 'sleep', '1000000'] }],
+        },
+      },
+    },
+  },
+}
+""")
+    app.config.write("app/guestbook.jsonnet", """
+local web = import 'kube/web.libsonnet';
+local values = import 'values.libsonnet';
+function(replicas=0, type='ClusterIP', of) [
+  web.service(values, type),
+  web.deployment(values, replicas),
+  if replicas > 1 then { apiVersion: 'policy/v1' },
+  { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'settings' }, data: { v: of + ' in ' + std.extVar('stage') } },
+]
+""")
+    first = app.push()
+    source = {"repoURL": "http://slipway/git/jsonnet-guestbook.git", "path": "app", "targetRevision": "main",
+              "directory": {"jsonnet": {"libs": ["vendor"], "extVars": [{"name": "stage", "value": "test"}],
+                                        "tlas": [{"name": "replicas", "value": "1", "code": True}, {"name": "of", "value": "$ARGOCD_APP_NAME"}]}}}
+    app.create(source=source)
+    o = app.synced(first)
+    check(o["status"]["sourceType"] == "Directory" and o["status"]["summary"]["images"] == [picture], o["status"])
+    check({(r["kind"], r["name"]) for r in o["status"]["resources"]} == {("Deployment", "guestbook-ui"), ("Service", "guestbook-ui"), ("ConfigMap", "settings")}, o["status"])
+    check(app.value("settings") == "jsonnet-guestbook in test" and app.get("Deployment", "guestbook-ui")["status"]["availableReplicas"] == 1, "it runs")
+    # A library of the repository is a part of it.
+    app.config.write("vendor/kube/web.libsonnet", app.config.read("vendor/kube/web.libsonnet").replace("labels: { app: name } }", "labels: { app: name, changed: 'yes' } }"))
+    app.synced(app.push())
+    check(app.get("Service", "guestbook-ui")["metadata"]["labels"] == {"app": "guestbook-ui", "changed": "yes"}, "the library's change")
+    # What is wrong is said with its place, and what runs stays.
+    app.config.write("app/values.libsonnet", "{\n  name: }\n")
+    app.push()
+    app.condition("ComparisonError", "app/guestbook.jsonnet: app/values.libsonnet:2:9: unexpected")
+    app.config.write("app/values.libsonnet", f"{{ name: 'guestbook-ui', image: '{picture}', port: 8080 }}\n")
+    app.push()
+    source["directory"]["jsonnet"]["tlas"].pop()
+    app.create(source=source)
+    app.condition("ComparisonError", "app/guestbook.jsonnet: function parameter of not bound in call")
+    check(app.get("Deployment", "guestbook-ui") is not None, "it stays")
+
+
 def test_a_kustomize_overlay_with_generators(house):
     app, picture = App(house, "overlay"), image(house)
     web = deployment("web", "web", envFrom=[{"configMapRef": {"name": "settings"}}])

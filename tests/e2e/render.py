@@ -53,6 +53,23 @@ def test_options_without_effect_say_so():
     check(result.returncode == 0 and "--enable-helm has no effect here" in result.stderr, result.all)
 
 
+def test_jsonnet_of_a_folder():
+    root = folder()
+    write(root, "app/a.yaml", CONFIG)
+    write(root, "app/b.jsonnet", "function(n='b') [(import '../lib/map.libsonnet')(n, std.extVar('v')), null]\n")
+    write(root, "lib/map.libsonnet", "function(n, v) { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: n }, data: { v: v, w: import 'w' } }\n")
+    write(root, "more/w", "'2'")
+    os.makedirs(root + "/.git")
+    result = slipway("render", root + "/app", "--ext-str", "v=1=1", "--jpath", root + "/more")
+    check(result.returncode == 0 and result.stdout.count("kind: ConfigMap") == 2 and "v: 1=1" in result.stdout and 'w: "2"' in result.stdout, result.all)
+    result = slipway("render", root + "/app", "--ext-code", "v='x'", "--tla-code", "n='c' + 'd'", "--jpath", root + "/more")
+    check(result.returncode == 0 and "name: cd" in result.stdout, result.all)
+    one_error(slipway("render", root + "/app", "--ext-str", "v=1"), 1, "app/b.jsonnet:", "lib/map.libsonnet:1:", 'couldn\'t open import "w": there is no such file in', "/lib")
+    one_error(slipway("render", root + "/app", "--ext-str", "v"), 2, "--ext-str \"v\": want NAME=VALUE")
+    write(root, "app/b.jsonnet", "importstr '../../x'\n")
+    one_error(slipway("render", root + "/app"), 1, "b.jsonnet:1:1", "leaves the repository")
+
+
 def test_a_folder_of_another_repository():
     need("git")
     root = tree()

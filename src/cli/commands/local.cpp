@@ -9,6 +9,7 @@
 #include "cli/findings.h"
 #include "cli/large_pages.h"
 #include "cli/lint_files.h"
+#include "gitops/jsonnet.h"
 #include "lint/lint.h"
 #include "manifest/kustomize.h"
 #include "manifest/load.h"
@@ -41,9 +42,60 @@ Result<manifest::KustomizeOptions> kustomize_options(const Arguments& arguments,
   return options;
 }
 
+// As the program `jsonnet` calls them.
+Result<gitops::JsonnetOptions> jsonnet_options(const Arguments& arguments) {
+  gitops::JsonnetOptions options;
+  for (std::string flag : {"ext-str", "ext-code", "tla-str", "tla-code"}) {
+    for (const auto& word : arguments.all(flag)) {
+      auto pair = cut(word, "=");
+      if (!pair || pair->first.empty()) return fail(Kind::invalid, "--{} \"{}\": want NAME=VALUE", flag, word);
+      auto& list = flag.starts_with("ext") ? options.external : options.arguments;
+      list.push_back({std::string(pair->first), std::string(pair->second), flag.ends_with("code")});
+    }
+  }
+  for (const auto& library : arguments.all("jpath")) {
+    std::error_code error;
+    auto folder = fs::canonical(library, error);
+    if (error) return fail(Kind::not_found, "--jpath {}: {}", library, error.message());
+    options.libraries.push_back(folder.string());
+  }
+  return options;
+}
+
+// Its imports may be anywhere in the repository around the folder, libraries too.
+Result<std::vector<doc::Value>> render_plain(const Ctx& ctx, const std::string& folder, bool recursive,
+                                             gitops::JsonnetOptions jsonnet) {
+  manifest::DiskSource source(folder);
+  std::error_code error;
+  auto absolute = fs::canonical(folder, error);
+  if (error) return fail(Kind::not_found, "{}: {}", folder, error.message());
+  auto root = manifest::root_around(absolute);
+  manifest::DiskSource around(root);
+  for (auto& library : jsonnet.libraries) {
+    auto inside = manifest::join_path("", fs::path(library).lexically_relative(root).string());
+    if (!inside) return fail(Kind::denied, "--jpath {}: is not in the repository {}", library, root.string());
+    library = *std::move(inside);
+  }
+  auto place = absolute.lexically_relative(root).string();
+  if (place == ".") place.clear();
+  auto evaluate = gitops::jsonnet_evaluator(ctx, around, place, jsonnet);
+  TRY(auto loaded, manifest::load_folder(ctx, source, "",
+                                         {.recursive = recursive,
+                                          .include = "",
+                                          .exclude = "",
+                                          .jsonnet = [&](const std::string& path, std::string text) {
+                                            return evaluate(place.empty() ? path : fmt::format("{}/{}", place, path),
+                                                            std::move(text));
+                                          }}));
+  std::vector<doc::Value> objects;
+  for (auto& entry : loaded) objects.push_back(std::move(entry.object));
+  return objects;
+}
+
 // A folder here, or in a repository elsewhere: https://host/org/repo//path?ref=v1.
 Result<std::vector<doc::Value>> render_folder(const Ctx& ctx, const std::string& folder, bool recursive,
-                                              const manifest::KustomizeOptions& options) {
+                                              const manifest::KustomizeOptions& options,
+                                              const gitops::JsonnetOptions& jsonnet) {
   if (manifest::is_remote(folder)) {
     TRY(auto place, manifest::remote_folder(folder));
     TRY(auto repository, options.remotes->repository(ctx, place));
@@ -56,10 +108,7 @@ Result<std::vector<doc::Value>> render_folder(const Ctx& ctx, const std::string&
   manifest::DiskSource source(folder);
   TRY(auto kustomization, manifest::find_kustomization(source, ""));
   if (kustomization) return manifest::kustomize_build(ctx, fs::path(folder), options);
-  std::vector<doc::Value> objects;
-  TRY(auto loaded, manifest::load_folder(ctx, source, "", {.recursive = recursive, .include = "", .exclude = ""}));
-  for (auto& entry : loaded) objects.push_back(std::move(entry.object));
-  return objects;
+  return render_plain(ctx, folder, recursive, jsonnet);
 }
 
 // As `kustomize build -o` names files in a folder: group_version_kind_name.yaml, the namespace before it where there
@@ -110,13 +159,14 @@ Result<int> render(const Ctx& ctx, const Arguments& arguments, Io& io) {
   bool first = true;
   manifest::MirroredRemotes remotes(data_dir(arguments) / "remotes", arguments.all("remote-host"), fetched);
   TRY(auto options, kustomize_options(arguments, remotes));
+  TRY(auto jsonnet, jsonnet_options(arguments));
   for (const auto* flag : without_effect)
     if (arguments.has(flag)) io.note(fmt::format("--{} has no effect here", flag));
   auto folders = arguments.all("folder");
   if (folders.empty()) folders.emplace_back(".");
   auto file = arguments.get("output");
   for (const auto& folder : folders) {
-    TRY(auto objects, render_folder(ctx, folder, arguments.has("recursive"), options));
+    TRY(auto objects, render_folder(ctx, folder, arguments.has("recursive"), options, jsonnet));
     if (io.json() || !file.empty()) {
       all.insert(all.end(), std::make_move_iterator(objects.begin()), std::make_move_iterator(objects.end()));
       continue;
@@ -163,13 +213,19 @@ std::vector<Command> local_commands() {
        {{"path", "folder", false, true}},
        lint},
       {"render",
-       "Kustomize or plain manifests to YAML on stdout",
+       "Kustomize, plain manifests or Jsonnet to YAML on stdout",
        "slipway render overlays/production",
        {{"--recursive,-R", "folders below too, without a kustomization", true},
         {"--remote-host", "host that remote bases may come from, a glob; without it any may", false, true},
         {"--load-restrictor", "LoadRestrictionsNone: files may come from beside the kustomization's folder", false,
          false, "LoadRestrictionsRootOnly"},
         {"--reorder", "legacy, or none: objects as they come", false, false, "legacy"},
+        {"--ext-str", "NAME=VALUE: an external variable of Jsonnet", false, true},
+        {"--ext-code", "NAME=CODE: one whose value is Jsonnet", false, true},
+        {"--tla-str", "NAME=VALUE: an argument of the function that a Jsonnet file is", false, true},
+        {"--tla-code", "NAME=CODE: one whose value is Jsonnet", false, true},
+        {"--jpath", "folder of the repository that Jsonnet's imports are looked for in; the last one first", false,
+         true},
         {"--output,-o", "a file, or a folder that gets one for each object; or text, json"},
         {"--enable-helm", "no effect: charts are not rendered yet", true},
         {"--enable-alpha-plugins", "no effect: built-in transformers need no leave", true},
