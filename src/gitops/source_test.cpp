@@ -128,16 +128,21 @@ TEST(Source, WhoCannotReadTheRepositoryIsConcernedByEveryMove) {
   EXPECT_EQ(moved(renderer), "");
 }
 
+// A commit on main that makes this file a link, in place of what stands there.
+void put_link(TestRepositories& repositories, const std::string& path, const std::string& to) {
+  auto repository = must(repositories.open(Ctx(), "http://git/config"));
+  auto tip = *must(repository.resolve("main"));
+  auto tree = must(repository.write_tree(must(repository.tree_of(tip)), {{path, to, 0120000}}));
+  auto commit =
+      must(repository.write_commit(tree, {tip}, {"a", "a@b", WallTime(std::chrono::seconds(1'790'000'000))}, "link"));
+  must(repository.update_ref("refs/heads/main", commit, std::nullopt, "test"));
+}
+
 TEST(Source, LinksAreNeverTakenForUnchanged) {
   TestRepositories repositories;
   Renderer renderer(repositories);
   repositories.commit("http://git/config", {{"real/a.yaml", config_map("a")}, {"other", "x"}});
-  auto repository = must(repositories.open(Ctx(), "http://git/config"));
-  auto tip = *must(repository.resolve("main"));
-  auto tree = must(repository.write_tree(must(repository.tree_of(tip)), {{"app/a.yaml", "../real/a.yaml", 0120000}}));
-  auto commit =
-      must(repository.write_commit(tree, {tip}, {"a", "a@b", WallTime(std::chrono::seconds(1'790'000'000))}, "link"));
-  must(repository.update_ref("refs/heads/main", commit, std::nullopt, "test"));
+  put_link(repositories, "app/a.yaml", "../real/a.yaml");
   auto app = app_of("path: app");
   EXPECT_EQ(names(*must(renderer.render(Ctx(), app))), "a ");
   repositories.commit("http://git/config", {{"real/a.yaml", config_map("moved")}});
@@ -336,6 +341,36 @@ TEST(Source, JsonnetHasReadWhatItImportedAndWhatItLookedFor) {
     objects = next->objects;
   }
   EXPECT_EQ(names(*must(renderer.render(Ctx(), app))), "hidden noww ");
+}
+
+TEST(Source, JsonnetFollowsLinksWithinTheRepository) {
+  struct {
+    std::string file, link, to, want;
+  } cases[] = {
+      {"x.jsonnet", "vendor", "lib/deep", "name "},
+      {"x.jsonnet", "vendor/k.libsonnet", "../lib/deep/k.libsonnet", "name "},
+      // Beside the link, as Argo CD has it, not beside what it leads to.
+      {"n.libsonnet", "app/x.jsonnet", "../lib/x.jsonnet", "name "},
+      {"x.jsonnet", "vendor", "../lib", "app/x.jsonnet:1:56: couldn't open import \"k.libsonnet\": vendor"},
+      {"x.jsonnet", "vendor/k.libsonnet", "/etc/passwd",
+       "vendor/k.libsonnet: the link 'vendor/k.libsonnet' leaves the repository"},
+      {"n.libsonnet", "app/x.jsonnet", "../../x.jsonnet",
+       "app/x.jsonnet: the link 'app/x.jsonnet' leaves the repository"},
+  };
+  for (const auto& c : cases) {
+    TestRepositories repositories;
+    Renderer renderer(repositories);
+    repositories.commit("http://git/config",
+                        {{"app/" + c.file, c.file == "x.jsonnet" ? jsonnet_map("import 'k.libsonnet'") : "'name'"},
+                         {"lib/x.jsonnet", jsonnet_map("import 'n.libsonnet'")},
+                         {"lib/deep/k.libsonnet", "import 'n.libsonnet'"},
+                         {"lib/deep/n.libsonnet", "'name'"},
+                         {"vendor/n.libsonnet", "'name'"}});
+    put_link(repositories, c.link, c.to);
+    auto rendered = renderer.render(Ctx(), app_of("path: app, directory: {jsonnet: {libs: [vendor]}}"));
+    auto said = rendered ? names(**rendered) : rendered.error().what();
+    EXPECT_TRUE(said.contains(c.want)) << c.link << " to " << c.to << ": " << said;
+  }
 }
 
 TEST(Source, JsonnetThatNamesTheRevisionIsRenderedAtEach) {

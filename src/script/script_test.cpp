@@ -329,7 +329,7 @@ INSTANTIATE_TEST_SUITE_P(
         Evaluation{"ImportOfItself", "import 'itself.jsonnet'",
                    "failure: app/main.jsonnet:1:1: app/itself.jsonnet:1:1: max stack frames exceeded."},
         Evaluation{"ImportOfAVariable", "std.extVar('x')", "80", {{"x", "import 'app/port.libsonnet'", true}}},
-        Evaluation{"ZeroByte", std::string("1\0", 2), "error: app/main.jsonnet: holds a zero byte"},
+        Evaluation{"ZeroByte", std::string("1\0", 2), "error: holds a zero byte"},
         Evaluation{"Function", "{a: function(x) x}",
                    "failure: app/main.jsonnet:1:5: couldn't manifest function in JSON output."},
         Evaluation{"Native", "std.native('x')(1)",

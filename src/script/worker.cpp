@@ -214,7 +214,7 @@ Result<Outcome> Worker::run(const Ctx& ctx, const Jsonnet& program) {
     fields.insert(fields.end(), {variable.code ? "tla code" : "tla", variable.name, variable.value});
   // To the library they are the ends of texts.
   for (auto field : fields)
-    if (field.contains('\0')) return fail(Kind::invalid, "{}: holds a zero byte", program.file.name);
+    if (field.contains('\0')) return fail(Kind::invalid, "holds a zero byte, or a variable does");
   Questions questions{program, 0, {}};
   auto outcome = answer(ctx, fields, &questions);
   if (questions.broken) return Fail(*std::move(questions.broken));

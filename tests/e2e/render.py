@@ -64,10 +64,10 @@ def test_jsonnet_of_a_folder():
     check(result.returncode == 0 and result.stdout.count("kind: ConfigMap") == 2 and "v: 1=1" in result.stdout and 'w: "2"' in result.stdout, result.all)
     result = slipway("render", root + "/app", "--ext-code", "v='x'", "--tla-code", "n='c' + 'd'", "--jpath", root + "/more")
     check(result.returncode == 0 and "name: cd" in result.stdout, result.all)
-    one_error(slipway("render", root + "/app", "--ext-str", "v=1"), 1, "app/b.jsonnet:", "lib/map.libsonnet:1:", 'couldn\'t open import "w": there is no such file in', "/lib")
+    one_error(slipway("render", root + "/app", "--ext-str", "v=1"), 2, "app/b.jsonnet:", "lib/map.libsonnet:1:", 'couldn\'t open import "w": there is no such file in', "/lib")
     one_error(slipway("render", root + "/app", "--ext-str", "v"), 2, "--ext-str \"v\": want NAME=VALUE")
     write(root, "app/b.jsonnet", "importstr '../../x'\n")
-    one_error(slipway("render", root + "/app"), 1, "b.jsonnet:1:1", "leaves the repository")
+    one_error(slipway("render", root + "/app"), 2, "b.jsonnet:1:1", "leaves the repository")
 
 
 def test_a_folder_of_another_repository():
