@@ -1,6 +1,8 @@
 // Rules: Argo CD's reposerver/repository/repository.go (makeJsonnetVM) and go-jsonnet's FileImporter.
 #include "gitops/jsonnet.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 
 namespace slipway::gitops {
@@ -24,6 +26,24 @@ Result<std::vector<script::Jsonnet::Variable>> variables_from(doc::View list) {
 std::string folder_of(const std::string& path) {
   auto slash = path.rfind('/');
   return slash == std::string::npos ? "" : path.substr(0, slash + 1);
+}
+
+// What go-jsonnet's std has and libjsonnet 0.18's has not.
+constexpr std::string_view younger =
+    " all any atan2 avg contains deg2rad equalsIgnoreCase escapeStringXML flattenDeepArray hypot id "
+    "isDecimal isEmpty isEven isInteger isOdd log10 log2 maxArray minArray objectKeysValues "
+    "objectKeysValuesAll objectRemoveKey pi rad2deg remove removeAt round sha1 sha256 sha3 sha512 "
+    "splitLimitR sum trim xnor xor ";
+
+// A library that Argo CD evaluates may want one of them, and its author does not see why it is not there.
+std::string with_reason(std::string failure) {
+  constexpr std::string_view words = "field does not exist: ";
+  auto at = failure.rfind(words);
+  if (at == std::string::npos) return failure;
+  auto name = failure.substr(at + words.size());
+  if (younger.contains(fmt::format(" {} ", name)))
+    failure += fmt::format(" (std.{} is younger than the libjsonnet 0.18 that evaluates this)", name);
+  return failure;
 }
 
 // Finds what the files of one program import. Errors name files as the source shows them, so where each is, is noted
@@ -108,7 +128,7 @@ std::function<Result<doc::Value>(const std::string& path, std::string text)> jso
     auto outcome = script::run(ctx, program);
     // A failure says its places itself.
     if (!outcome) return Fail(std::move(outcome).error().in(program.file.name));
-    if (!outcome->failure.empty()) return fail(Kind::invalid, "{}", outcome->failure);
+    if (!outcome->failure.empty()) return fail(Kind::invalid, "{}", with_reason(std::move(outcome->failure)));
     return std::move(outcome->value);
   };
 }
