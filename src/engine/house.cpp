@@ -177,6 +177,7 @@ Result<> open_stages(const Ctx& ctx, House& house) {
   options.ns = "";      // those elsewhere need the leave of their project
   options.workers = 8;  // most of a look is waiting for the disk: writes of several share a commit
   options.drift = [&house](const gitops::Drift& drift) { report_drift(house, drift); };
+  options.turned = [&house](const gitops::Turn& turn) { report_turn(house, turn); };
   options.learned = [&house](std::string_view value) { house.redaction->add(value); };
   options.as_user = [&house](const std::string& user) {
     return gitops::restrict_to(house.api->client("slipway-gitops"), house.api->client(user), user);

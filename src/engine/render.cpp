@@ -227,4 +227,23 @@ void report_drift(House& house, const gitops::Drift& drift) {
     LOG(warn, "gitops.drift_report_failed", {"object", what}, {"error", announced.error().what()});
 }
 
+void report_turn(House& house, const gitops::Turn& turn) {
+  bool home = turn.kind == "Application" && turn.application.ns == gitops::home_namespace;
+  auto name = home                         ? turn.application.name
+              : turn.kind == "Application" ? turn.application.str()
+                                           : fmt::format("{} {}", turn.kind, turn.application.str());
+  path::Notice notice;
+  notice.id = fmt::format("app-{}-{}", turn.event, turn.id);
+  notice.event = "app." + turn.event;
+  notice.severity = turn.event == "unknown" ? path::Severity::warning : path::Severity::error;
+  notice.title = turn.event == "sync-failed" ? fmt::format("The sync of {} failed", name)
+                 : turn.event == "degraded"  ? fmt::format("{} is degraded", name)
+                                             : fmt::format("Nothing is known of {} any more", name);
+  notice.text = turn.message;
+  notice.facts = {{turn.kind == "Application" ? "application" : "object", name},
+                  {"revision", turn.revision.substr(0, 12)}};
+  if (auto announced = announce(Ctx{}.within(Millis(5000)), house, notice); !announced)
+    LOG(warn, "gitops.turn_report_failed", {"app", name}, {"error", announced.error().what()});
+}
+
 }  // namespace slipway::engine

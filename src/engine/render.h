@@ -29,5 +29,7 @@ Result<std::vector<doc::Value>> render_at(const Ctx& ctx, const git::Repository&
                                           const git::Oid& commit_or_tree, const std::string& folder);
 
 void report_drift(House& house, const gitops::Drift& drift);
+// What an Application turned to, as a notice app.EVENT.
+void report_turn(House& house, const gitops::Turn& turn);
 
 }  // namespace slipway::engine

@@ -4,6 +4,8 @@
 #include "doc/yaml.h"
 #include "engine/report.h"
 #include "engine/testing.h"
+#include "gitops/flux/sources.h"
+#include "gitops/front.h"
 
 namespace slipway::engine {
 namespace {
@@ -72,6 +74,39 @@ TEST_F(RenderedChanges, SaysWhatCannotBeRendered) {
   application("shop-dev", "dev");
   auto text = comment({{"dev/kustomization.yaml", "resources: [gone.yaml]\n"}});
   EXPECT_TRUE(text.contains("cannot be rendered: dev/kustomization.yaml:1:12")) << text;
+}
+
+TEST_F(RenderedChanges, WhatStoodInTheWayBeforeIsNotToldAgain) {
+  application("shop-dev", "dev");
+  application("lost", "dev");
+  must(house.client->patch(ctx, {"argoproj.io/v1alpha1", "Application"}, {"argocd", "lost"}, kube::PatchType::merge,
+                           must(doc::parse_yaml("{spec: {source: {path: nowhere}}}")), {}));
+  auto text = comment({{"base/web.yaml", deployment("web:2")}});
+  EXPECT_TRUE(text.contains("### shop-dev")) << text;
+  EXPECT_FALSE(text.contains("lost")) << text;
+}
+
+TEST_F(RenderedChanges, KustomizationsOfFluxToo) {
+  auto source = must(house.client->apply(
+      ctx,
+      must(doc::parse_yaml("{apiVersion: source.toolkit.fluxcd.io/v1, kind: GitRepository, metadata: {name: config, "
+                           "namespace: argocd}, spec: {url: 'http://slipway/git/config.git', interval: 1m, ref: "
+                           "{branch: main}}}")),
+      {.force = true}));
+  auto looked = must(gitops::flux::look_at_source(ctx, *house.client, *house.repositories, source));
+  must(house.client->patch(ctx, source.type(), source.key(), kube::PatchType::merge,
+                           doc::Map{{"status", looked.status}}, {.subresource = "status"}));
+  auto object = must(house.client->apply(
+      ctx,
+      must(doc::parse_yaml("{apiVersion: kustomize.toolkit.fluxcd.io/v1, kind: Kustomization, metadata: {name: shop, "
+                           "namespace: argocd}, spec: {interval: 1m, prune: true, path: dev, sourceRef: {kind: "
+                           "GitRepository, name: config}}}")),
+      {.force = true}));
+  must(house.flux->renderer().render(ctx, must(gitops::flux_front().read(ctx, *house.client, object))));
+  auto text = comment({{"base/web.yaml", deployment("web:2")}});
+  EXPECT_TRUE(text.contains("### Kustomization argocd/shop\n")) << text;
+  EXPECT_TRUE(text.contains("+      - image: web:2")) << text;
+  EXPECT_FALSE(comment({{"prod/kustomization.yaml", "resources: [../base]\n"}}).contains("Kustomization argocd/shop"));
 }
 
 TEST_F(RenderedChanges, EnvironmentsOfPipelinesToo) {

@@ -37,6 +37,8 @@ struct HouseTest : testing::Test {
     house.git = must(git::Host::open(dir.path() / "git", {}));
     house.repositories = make_repositories(house);
     house.gitops = std::make_unique<gitops::Controller>(house.client, *house.repositories, gitops::ControllerOptions{});
+    house.flux =
+        std::make_unique<gitops::FluxController>(house.client, *house.repositories, gitops::ControllerOptions{});
   }
 
   // A commit of these files at a branch; gives its id. What was there before stays.

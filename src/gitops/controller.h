@@ -1,6 +1,7 @@
 #pragma once
 // The GitOps controller: looks at an Application when it, its repository or one of its objects changes.
 #include "gitops/sync.h"
+#include "gitops/turns.h"
 
 namespace slipway::gitops {
 
@@ -9,6 +10,7 @@ struct ControllerOptions {
   std::size_t workers = 2;
   Millis resync{180000};  // repair of missed events, with jitter
   std::function<void(const Drift&)> drift;
+  std::function<void(const Turn&)> turned;        // before the status says so; again after a crash
   std::function<void(std::string_view)> learned;  // told what sealed files say, for a redaction set
   // For Kustomizations with a serviceAccountName and projects with destinationServiceAccounts: a client that may do
   // what this user may. Absent: they are refused.

@@ -127,7 +127,7 @@ Decision automatic_decision(const Ctx& ctx, Work& work) {
 
 void finish(const Ctx& ctx, Operation& op, std::string phase, std::string message) {
   op.phase = std::move(phase), op.message = std::move(message);
-  op.finished_at = rfc3339(ctx.clock->wall());
+  op.finished_at = std::max(rfc3339(ctx.clock->wall()), op.started_at);  // which may be a second ahead
 }
 
 Result<Decision> decide(const Ctx& ctx, Work& work) {

@@ -88,6 +88,23 @@ void drop_repeated(std::vector<doc::Value>& objects, AppStatus& status) {
   objects = std::move(kept);
 }
 
+// Subscriptions and orders to Argo CD's companions: nobody reads them here.
+void note_unread(const kube::Object& application, AppStatus& status) {
+  struct Companion {
+    std::string_view prefix, instead;
+  };
+  constexpr Companion companions[] = {
+      {"notifications.argoproj.io/subscribe.",
+       "a Notifier says who is told of app.sync-failed, app.degraded and app.unknown"},
+      {"argocd-image-updater.argoproj.io/", "a Pipeline promotes new images by commits"}};
+  const auto* annotations = application["metadata"]["annotations"].value().if_map();
+  if (annotations == nullptr) return;
+  for (const auto& [key, value] : *annotations)
+    for (const auto& companion : companions)
+      if (key.starts_with(companion.prefix))
+        add_condition(status, "AnnotationWarning", fmt::format("{} is not read: {}", key, companion.instead));
+}
+
 Unreadable unreadable(std::string type, const Error& error, std::string message) {
   return {std::move(type), std::move(message), error.retryable() ? Millis(5000) : Millis(180000)};
 }
@@ -111,6 +128,7 @@ Result<std::variant<Desired, Unreadable>> read_desired(const Ctx& ctx, const Syn
     customize(*app, context.customizations);
     for (const auto& problem : app->customizations->problems()) add_condition(status, "CustomizationWarning", problem);
   }
+  if (argo) note_unread(application, status);
   static const Destination own;
   const auto& place = context.place ? *context.place : own;
   if (argo) app->server = place.server, app->cluster_name = place.name;

@@ -370,6 +370,7 @@ void Dispatch::check_repository(const Ctx& ctx, const std::string& plain) {
 
 Result<> Dispatch::write_status(const Ctx& ctx, const kube::Object& application, Looked& looked) {
   if (looked.status.is_null()) return {};
+  auto turns = options_.turned ? turns_of(application, doc::View(looked.status)) : std::vector<Turn>();
   doc::List patch;
   const auto* old = application.value().find("status");
   if (old == nullptr || *old != looked.status)
@@ -380,6 +381,7 @@ Result<> Dispatch::write_status(const Ctx& ctx, const kube::Object& application,
   if (!application.annotation(refresh_annotation).empty())
     patch.emplace_back(doc::Map{{"op", "remove"}, {"path", "/metadata/annotations/argocd.argoproj.io~1refresh"}});
   if (patch.empty()) return {};
+  for (const auto& turn : turns) options_.turned(turn);
   auto written = client_->patch(ctx, application_type, application.key(), kube::PatchType::json, std::move(patch),
                                 {.field_manager = std::string(status_manager)});
   if (!written && !written.error().is(Kind::not_found)) return Fail(std::move(written).error());

@@ -14,6 +14,7 @@ class FluxController {
   Result<> run(const Ctx& ctx);
   // A repository moved (push, webhook): every GitRepository with this address is looked at now.
   void repository_changed(const std::string& url);
+  Renderer& renderer();
 
  private:
   struct Rep;

@@ -242,6 +242,29 @@ std::string_view last_of(std::string_view path) {
   return dot == std::string_view::npos ? path : path.substr(dot + 1);
 }
 
+bool names_tag(std::string_view field) { return field == "tag" || field == "newTag"; }
+
+// An entry of a list of images as kustomizations and Flux have it, not a chart's values.
+bool is_kustomize_entry(const Value& map) {
+  return map.find("newTag") != nullptr || map.find("newName") != nullptr ||
+         (map.find("name") != nullptr && map.find("repository") == nullptr && map.find("tag") == nullptr);
+}
+
+// "OLD=" of an image in an Argo CD Application, which stays.
+std::string_view replaced_name(std::string_view text) {
+  auto equals = text.find('=');
+  return equals == std::string_view::npos ? std::string_view() : text.substr(0, equals + 1);
+}
+
+// An image in another's place keeps the name that it has there.
+std::string placed_reference(std::string_view before, const ImageSetting& image) {
+  auto replaced = replaced_name(before);
+  auto placed = image;
+  if (!replaced.empty() && image.new_name.empty())
+    placed.new_name = parse_reference(before.substr(replaced.size())).name;
+  return std::string(replaced) + placed.reference();
+}
+
 // A tag may hold the digest as well: tag@digest.
 ImageSetting with_tag(ImageSetting image, const std::string& tag) {
   auto parts = cut(tag, "@");
@@ -259,9 +282,15 @@ Result<std::string> set_image_at(std::string_view text, std::string_view path, c
   auto tag_with_digest = image.digest.empty() ? image.tag : image.tag + "@" + image.digest;
   if (!at->is_map()) {
     auto what = last_of(path);
-    TRY_OK(splicer.set_scalar(*at, what == "tag"      ? tag_with_digest
+    TRY_OK(splicer.set_scalar(*at, names_tag(what)    ? tag_with_digest
                                    : what == "digest" ? image.digest
-                                                      : image.reference()));
+                                                      : placed_reference(text_of(at), image)));
+    return splicer.finish();
+  }
+  if (is_kustomize_entry(*at)) {
+    if (!image.new_name.empty()) TRY_OK(splicer.set(*at, "newName", image.new_name));
+    if (!image.tag.empty() || at->find("newTag") != nullptr) TRY_OK(splicer.set(*at, "newTag", image.tag));
+    if (!image.digest.empty() || at->find("digest") != nullptr) TRY_OK(splicer.set(*at, "digest", image.digest));
     return splicer.finish();
   }
   bool own_digest = at->find("digest") != nullptr;
@@ -274,10 +303,14 @@ Result<std::string> set_image_at(std::string_view text, std::string_view path, c
 Result<std::optional<ImageSetting>> image_at(std::string_view text, std::string_view path, std::string_view source) {
   TRY(auto splicer, Splicer::open(text, source, Splicer::Documents::many));
   TRY(auto at, find_at(splicer, path));
-  if (auto what = last_of(path); !at->is_map() && (what == "tag" || what == "digest"))
-    return std::optional(what == "tag" ? with_tag({}, text_of(at)) : ImageSetting{{}, {}, {}, text_of(at)});
-  if (const auto* reference = at->if_string()) return std::optional(parse_reference(*reference));
+  if (auto what = last_of(path); !at->is_map() && (names_tag(what) || what == "digest"))
+    return std::optional(names_tag(what) ? with_tag({}, text_of(at)) : ImageSetting{{}, {}, {}, text_of(at)});
+  if (const auto* reference = at->if_string())
+    return std::optional(parse_reference(std::string_view(*reference).substr(replaced_name(*reference).size())));
   if (!at->is_map()) return splicer.wrong(*at, "want an image: a string, or a map with repository and tag");
+  if (is_kustomize_entry(*at))
+    return std::optional(ImageSetting{at->str_at({"name"}), at->str_at({"newName"}), text_of(at->find("newTag")),
+                                      at->str_at({"digest"})});
   return std::optional(
       with_tag({at->str_at({"repository"}), {}, {}, at->str_at({"digest"})}, text_of(at->find("tag"))));
 }

@@ -27,8 +27,9 @@ Result<std::optional<ImageSetting>> kustomize_image(std::string_view text, std::
 
 // The same at a path of any YAML file: "web.image", "spec.template.spec.containers[name=web].image", "images[0]".
 // A map there is taken as Helm values are (repository, tag, and digest if the chart has that key, else tag holds
-// tag@digest); a string is a whole reference, but that part alone where the path ends in "tag" or "digest". In a stream
-// of documents the first that has the path counts.
+// tag@digest), or as an entry of Kustomize's and Flux's images (name, newName, newTag, digest); a string is a whole
+// reference (of an Argo CD Application also after OLD=, which stays), but that part alone where the path ends in "tag",
+// "newTag" or "digest". In a stream of documents the first that has the path counts.
 Result<std::string> set_image_at(std::string_view text, std::string_view path, const ImageSetting& image,
                                  std::string_view source);
 Result<std::optional<ImageSetting>> image_at(std::string_view text, std::string_view path, std::string_view source);

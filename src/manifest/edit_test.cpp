@@ -125,6 +125,25 @@ TEST(SetImageAt, HelmValuesAndFields) {
   EXPECT_EQ(must(image_at("i: host:5000/a/b\n", "i", "v"))->name, "host:5000/a/b");
 }
 
+TEST(SetImageAt, EntriesOfFluxKustomizeAndArgo) {
+  const std::string flux = "spec:\n  images:\n  - name: shop/web # ours\n    newName: reg/shop/web\n    newTag: old\n";
+  EXPECT_EQ(show(set_image_at(flux, "spec.images[0]", web, "ks.yaml")),
+            "spec:\n  images:\n  - name: shop/web # ours\n    newName: reg/shop/web\n    newTag: sha-1\n    digest: "
+            "sha256:ab\n");
+  EXPECT_EQ(show(set_image_at(flux, "spec.images[0].newTag", web, "ks.yaml")),
+            replace_all(flux, "old", "sha-1@sha256:ab"));
+  EXPECT_EQ(must(image_at(flux, "spec.images[name=shop/web]", "ks.yaml"))->reference(), "reg/shop/web:old");
+  EXPECT_EQ(must(image_at(flux, "spec.images[0].newTag", "ks.yaml"))->tag, "old");
+  EXPECT_EQ(show(set_image_at("images: [{name: shop/web}]\n", "images[0]", web, "k")),
+            "images: [{name: shop/web, newTag: sha-1, digest: sha256:ab}]\n");
+  const std::string argo = "images:\n- shop/web=reg/shop/web:1\n- shop/web:1\n";
+  EXPECT_EQ(show(set_image_at(argo, "images[0]", web, "app.yaml")),
+            replace_all(argo, "=reg/shop/web:1", "=reg/shop/web:sha-1@sha256:ab"));
+  EXPECT_EQ(show(set_image_at(argo, "images[1]", web, "app.yaml")),
+            replace_all(argo, "- shop/web:1", "- shop/web:sha-1@sha256:ab"));
+  EXPECT_EQ(must(image_at(argo, "images[0]", "app.yaml"))->name, "reg/shop/web");
+}
+
 TEST(Edit, SetsAnyScalarAndTouchesNoOtherLine) {
   std::string text = "# top\na:\n- name: x\n  v: 'one' # keep\n- {name: y, v: 2}\nb: |\n  old\n  text\nc: d\n";
   EXPECT_EQ(must(set_yaml_scalar(text, "a[name=x].v", "two", "f")), replace_all(text, "'one'", "'two'"));

@@ -138,8 +138,11 @@ def test_applications(house):
     config.commit("Broken")
     config.push("HEAD:main")
     house.wait("Application", lambda apps: next((a for a in apps if a["metadata"]["name"] == "good" and "a.yaml:5" in json.dumps(a["status"].get("conditions", []))), None), "the place of the error", "argocd")
+    told = lambda event: lambda notices: next((n for n in notices if n["spec"]["event"] == event and n["spec"]["facts"]["application"] == "good"), None)
+    check("a.yaml:5" in house.wait("Notice", told("app.unknown"), "people are told")["spec"]["text"], "why")
     failed = house.cli("app", "sync", "good", "--timeout", "15s")
     check(failed.returncode == 1 and "a.yaml:5" in failed.all, f"exit {failed.returncode}: {failed.all}")
+    house.wait("Notice", told("app.sync-failed"), "people are told of the sync")
     check("from-git" in house.kubectl("get", "configmap", "-o", "name").stdout, "what ran goes on")
     # A repository that is not there.
     apply(house, application("lost", "nosuch"))

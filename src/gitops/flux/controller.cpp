@@ -161,6 +161,8 @@ bool FluxController::Rep::watch_types(const std::vector<kube::Type>& types, Cloc
 Result<> FluxController::Rep::write(const kube::Object& object, const doc::Value& status) {
   const auto* old = object.value().find("status");
   if (old != nullptr && *old == status) return {};
+  if (options.turned)
+    for (const auto& turn : turns_of(object, doc::View(status))) options.turned(turn);
   doc::List patch{doc::Map{{"op", "add"}, {"path", "/status"}, {"value", status}}};
   auto written = client->patch(ctx, object.type(), object.key(), kube::PatchType::json, std::move(patch),
                                {.field_manager = std::string(status_manager), .subresource = "status"});
@@ -263,6 +265,8 @@ FluxController::FluxController(std::shared_ptr<kube::Client> client, Repositorie
                                ControllerOptions options)
     : rep_(std::make_unique<Rep>(std::move(client), repositories, std::move(options))) {}
 FluxController::~FluxController() = default;
+
+Renderer& FluxController::renderer() { return rep_->renderer; }
 
 void FluxController::repository_changed(const std::string& url) {
   std::set<Item> items;
