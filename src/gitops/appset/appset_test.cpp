@@ -289,6 +289,10 @@ INSTANTIATE_TEST_SUITE_P(
          GO "generators: [{list: {elements: [{n: a, env: q}]}}]\ntemplatePatch: |\n  metadata: {name: "
             "'{{.n}}-patched'}\n  {{- if eq .env \"q\" }}\n  spec: {project: quick}\n  {{- end }}" TEMPLATE("{{.n}}"),
          "a-patched"},
+        {"MatrixValues",
+         GO "generators: [{matrix: {generators: [{list: {elements: [{team: red}]}}, {clusters: {values: {r: "
+            "'{{.team}}-{{.nameNormalized}}'}}}]}}]" TEMPLATE("{{.values.r}}"),
+         "red-in-cluster"},
         {"Duplicate", "generators: [{list: {elements: [{n: a}, {n: b}]}}]" TEMPLATE("same"),
          "error: contains applications with duplicate name: same"},
         {"BadName", "generators: [{list: {elements: [{n: A_b}]}}]" TEMPLATE("{{n}}"),

@@ -139,7 +139,7 @@ Result<std::vector<Instance>> dispatch(const Call& call, doc::View generator, co
   for (const auto& [name, from] : simple) {
     auto body = generator[name];
     if (!body.exists()) continue;
-    TRY(auto params, from(call, body));
+    TRY(auto params, from({call.ctx, call.world, call.renderer, outer}, body));
     std::vector<Instance> out;
     for (auto& p : params) out.push_back({std::move(p), doc::Value()});
     return out;
@@ -180,8 +180,10 @@ void each(doc::View generators, const std::function<void(const std::string&, doc
 }  // namespace
 
 Result<> add_values(const Call& call, doc::View values, doc::Map& params) {
+  if (!values.present()) return {};
+  const auto known = doc::merge_patch(doc::Value(call.outer), doc::Value(params));
   for (const auto& [key, value] : values.members()) {
-    TRY(auto text, call.renderer.text(value.text(), params));
+    TRY(auto text, call.renderer.text(value.text(), *known.if_map()));
     if (call.renderer.go())
       params["values"].map().set(key, std::move(text));
     else

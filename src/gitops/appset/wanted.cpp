@@ -1,6 +1,7 @@
 // From parameters to Applications. Rules: Argo CD's ApplicationSet controller.
 #include <algorithm>
 #include <array>
+#include <map>
 #include <set>
 
 #include "base/text.h"
@@ -30,7 +31,10 @@ Result<doc::Value> patched(const Renderer& renderer, doc::View spec, doc::Value 
   TRY(auto value, doc::parse_yaml(text, {.source = "templatePatch", .max_nodes = 10'000}));
   if (value.is_null()) return application;
   if (!value.is_map()) return patch.wrong("want a map");
-  return doc::strategic_merge(application, value, nullptr);
+  TRY(auto merged, doc::strategic_merge(application, value, nullptr));
+  // Its parameters may be other people's: they do not choose whose rules the Application stands under.
+  if (const auto* project = application.find_path({"spec", "project"})) merged["spec"]["project"] = *project;
+  return merged;
 }
 
 doc::Value as_application(const doc::Value& filled, const kube::Object& set, const Policy& policy) {
@@ -47,15 +51,25 @@ doc::Value as_application(const doc::Value& filled, const kube::Object& set, con
   return out;
 }
 
-Result<> check_name(const doc::Value& application, std::set<std::string>& names, const kube::Object& set) {
-  auto name = application.str_at({"metadata", "name"});
+Result<> check_name(const std::string& name) {
   if (name.empty() || normalized(name) != name)
     return fail(Kind::invalid,
                 "the template gives an Application the name \"{}\", want a name of small letters, digits, - and .",
                 name);
-  if (!names.insert(name).second)
-    return fail(Kind::invalid, "ApplicationSet {} contains applications with duplicate name: {}", set.name(), name);
   return {};
+}
+
+// Which of several of one name is meant, nobody knows: none is made, and none is taken for gone.
+void drop_repeated(Wanted& all, const kube::Object& set) {
+  std::map<std::string, int> times;
+  for (const auto& application : all.applications) ++times[application.str_at({"metadata", "name"})];
+  std::erase_if(all.applications, [&](const doc::Value& application) {
+    auto name = application.str_at({"metadata", "name"});
+    if (times[name] == 1) return false;
+    if (all.problem.empty())
+      all.problem = fmt::format("ApplicationSet {} contains applications with duplicate name: {}", set.name(), name);
+    return true;
+  });
 }
 
 Result<> check(const doc::Value& application) {
@@ -109,12 +123,16 @@ Result<Wanted> wanted_applications(const Renderer& renderer, const kube::Object&
     TRY(auto filled, renderer.document(written, instance.params));
     TRY(filled, patched(renderer, spec, std::move(filled), instance.params));
     auto application = as_application(filled, set, policy);
-    TRY_OK(check_name(application, all.names, set));
-    if (auto valid = check(application); valid)
+    auto name = application.str_at({"metadata", "name"});
+    all.names.insert(name);
+    auto valid = check_name(name);
+    if (valid) valid = check(application);
+    if (valid)
       all.applications.push_back(std::move(application));
     else if (all.problem.empty())
       all.problem = valid.error().what();
   }
+  drop_repeated(all, set);
   return all;
 }
 
