@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "gitops/budget.h"
+#include "gitops/health.h"
 #include "gitops/ignore.h"
 #include "gitops/options.h"
 #include "kube/object.h"
@@ -54,6 +55,16 @@ struct HealthGate {
   Millis timeout{300000};
 };
 
+// Another of the same kind that must be ready before this one is synced.
+struct Dependency {
+  kube::Key key;
+  std::function<std::string(const kube::Object&)> unready;  // why it is not, or ""; none: the front says
+};
+
+// How an object does, where an Application says so itself. The outer nothing: it says nothing of this one. The inner:
+// the object has no health.
+using HealthRule = std::function<std::optional<std::optional<HealthStatus>>(const kube::Object&)>;
+
 struct Application {
   kube::Key key;
   std::string uid;
@@ -72,7 +83,8 @@ struct Application {
   std::shared_ptr<const Customizations> customizations;  // what is said of kinds, null for nothing
   bool compare_webhooks = false;                         // what mutating webhooks would change counts as a difference
   std::int64_t history_limit = 10;
-  std::vector<kube::Key> depends_on;  // others of the same kind, ready before this one is synced
+  std::vector<Dependency> depends_on;
+  HealthRule health;
   HealthGate gate;
   std::string source_name;    // of the object that the revision comes from
   std::string revision_text;  // how the revision is shown where it is not the commit alone

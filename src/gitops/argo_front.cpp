@@ -9,16 +9,16 @@ namespace {
 // Names of other Applications, comma between; NAMESPACE/NAME for one elsewhere.
 constexpr std::string_view depends_on = "slipway.dev/depends-on";
 
-std::vector<kube::Key> dependencies_of(const kube::Object& application) {
-  std::vector<kube::Key> all;
+std::vector<Dependency> dependencies_of(const kube::Object& application) {
+  std::vector<Dependency> all;
   auto words = application.annotation(depends_on);
   for (auto word : split(words, ',')) {
     word = trim(word);
     auto pair = cut(word, "/");
     if (pair)
-      all.push_back({std::string(pair->first), std::string(pair->second)});
+      all.push_back({{std::string(pair->first), std::string(pair->second)}, {}});
     else if (!word.empty())
-      all.push_back({application.ns(), std::string(word)});
+      all.push_back({{application.ns(), std::string(word)}, {}});
   }
   return all;
 }

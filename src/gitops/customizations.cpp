@@ -301,6 +301,8 @@ std::optional<HealthStatus> health_of(const Ctx& ctx, const Customizations& cust
 }
 
 std::optional<HealthStatus> health_of(const Ctx& ctx, const Application& app, const kube::Object& object) {
+  if (app.health && !object.deleting())
+    if (auto said = app.health(object)) return *said;
   return app.customizations ? health_of(ctx, *app.customizations, object) : health_of(object);
 }
 

@@ -102,7 +102,7 @@ Result<std::shared_ptr<const Customizations>> read_customizations(const Ctx& ctx
 // Gives an Application what is said of all.
 void customize(Application& app, std::shared_ptr<const Customizations> customizations);
 
-// By the customizations, else as built in.
+// By what the Application says, else by the customizations, else as built in.
 std::optional<HealthStatus> health_of(const Ctx& ctx, const Customizations& customizations, const kube::Object& object);
 std::optional<HealthStatus> health_of(const Ctx& ctx, const Application& app, const kube::Object& object);
 

@@ -46,7 +46,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!input || !input->is_map()) return 0;
   kube::Object object{*std::move(input)};
   Ctx ctx;
-  if (auto app = flux::read_kustomization(ctx, home(), object)) SLP_ASSERT(app->front == &flux_front());
+  if (auto app = flux::read_kustomization(ctx, home(), object)) {
+    SLP_ASSERT(app->front == &flux_front());
+    if (app->health) (void)app->health(object);
+    for (const auto& dependency : app->depends_on)
+      if (dependency.unready) (void)dependency.unready(object);
+  }
   flux::Remotes nowhere(
       [](const kube::Kubeconfig&) -> Result<Connection> { return fail(Kind::unavailable, "no other cluster here"); },
       {});

@@ -12,7 +12,9 @@ struct Waiting {
   std::string failed;
   void look(const std::string& name, const std::optional<HealthStatus>& health) {
     if (!health || health->health == Health::healthy) return;
-    objects.push_back(fmt::format("{} is {}", name, to_string(health->health)));
+    // Why it is not known: a rule that cannot be right is waited for in vain.
+    auto why = health->health == Health::unknown && !health->message.empty() ? ": " + health->message : "";
+    objects.push_back(fmt::format("{} is {}{}", name, to_string(health->health), why));
     if (health->health == Health::degraded && failed.empty())
       failed = fmt::format("{} is Degraded{}{}", name, health->message.empty() ? "" : ": ", health->message);
   }
@@ -54,10 +56,11 @@ Result<Progress> await_health(const Ctx& ctx, Work& work) {
 
 Result<std::string> unready_dependency(const Ctx& ctx, kube::Client& home, const Application& app) {
   const auto& front = *app.front;
-  for (const auto& key : app.depends_on) {
+  for (const auto& [key, own_rule] : app.depends_on) {
     if (key == app.key) return fmt::format("dependency '{}' is itself", key.str());
     TRY(auto dependency, home.get(ctx, front.type(), key));
-    auto why = dependency ? front.unready(*dependency, app) : std::string("is not there");
+    if (!dependency) return fmt::format("dependency '{}' is not there", key.str());
+    auto why = own_rule ? own_rule(*dependency) : front.unready(*dependency, app);
     if (!why.empty()) return fmt::format("dependency '{}' {}", key.str(), why);
   }
   return std::string();

@@ -108,6 +108,49 @@ def test_dependencies_patches_and_variables(house: House):
     check(flux.value("a") == "here" and flux.value("b") == "patched", (flux.value("a"), flux.value("b")))
 
 
+WIDGETS = """apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: widgets.flux.example.org}
+spec:
+  group: flux.example.org
+  scope: Namespaced
+  names: {kind: Widget, plural: widgets}
+  versions:
+  - {name: v1, served: true, storage: true, subresources: {status: {}}, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}
+"""
+
+
+def test_expressions_say_what_is_healthy_and_ready(house: House):
+    need("kubectl", "git")
+    flux = Flux(house, "said")
+    flux.push(base__crd=WIDGETS, base__w="apiVersion: flux.example.org/v1\nkind: Widget\nmetadata: {name: w}\n", app__b=config_map("b", "x"))
+    flux.source()
+    widget = {"apiVersion": "flux.example.org/v1", "kind": "Widget", "current": "has(status.phase)"}
+    flux.kustomization("said-base", path="base", wait=True, healthCheckExprs=[{**widget, "inProgress": "status.phase = 1"}])
+    o = flux.until_ready("said-base", "False InvalidCELExpression")
+    check(".spec.healthCheckExprs[0].inProgress:1:14: " in ready(o) and condition(o, "Stalled").get("reason") == "InvalidCELExpression", ready(o))
+    widget |= {"inProgress": "!has(metadata.uid)", "failed": "has(status.phase) && status.phase == 'Broken'",
+               "current": "status.phase == 'Made'"}
+    flux.kustomization("said-base", path="base", wait=True, healthCheckExprs=[widget])
+    flux.kustomization("said-app", path="app", dependsOn=[{
+        "name": "said-base", "readyExpr": "dep.metadata.?labels.version.orValue('') == self.metadata.?labels.version.orValue('') && "
+                                          "dep.status.conditions.exists(c, c.type == 'Ready' && c.status == 'True')"}])
+    flux.until_ready("said-base", "Unknown Progressing")
+    flux.until_ready("said-app", "False DependencyNotReady")
+    status = ["patch", "widget", "w", "-n", "said", "--type=merge", "--subresource=status", "-p"]
+    house.kubectl(*status, '{"status":{"phase":"Broken"}}')
+    flux.until_ready("said-base", "False HealthCheckFailed")
+    house.kubectl(*status, '{"status":{"phase":"Made"}}')
+    flux.until_ready("said-base")
+    flux.until_ready("said-app")
+    check(flux.value("b") == "x", flux.value("b"))
+    # A label of either is enough to ask again.
+    house.kubectl("label", "ks", "said-base", "-n", NS, "version=2")
+    flux.until_ready("said-app", "False DependencyNotReady")
+    house.kubectl("label", "ks", "said-app", "-n", NS, "version=2")
+    flux.until_ready("said-app")
+
+
 def test_secrets_sealed_in_git(house: House):
     need("kubectl", "git")
     flux = Flux(house, "sealed")

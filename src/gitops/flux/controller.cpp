@@ -45,14 +45,16 @@ struct Item {
 std::string said(const kube::Object& object) {
   std::string text = fmt::format("{}|{}", object.generation(), object["metadata"]["deletionTimestamp"].text());
   for (const auto& [key, value] : object.annotations()) text += fmt::format("|{}={}", key, value);
+  for (const auto& [key, value] : object.labels()) text += fmt::format("|{}:{}", key, value);
   for (const auto& f : object["metadata"]["finalizers"].items()) text += "|" + f.text();
   return text;
 }
-// What others wait for in it.
+// What others wait for in it: an expression may name what a person says as well.
 std::string offered(const kube::Object& object) {
   auto status = object["status"];
-  return fmt::format("{}|{}|{}|{}", status["artifact"]["revision"].text(), status["lastAppliedRevision"].text(),
-                     kube::condition_status(object, "Ready"), status["observedGeneration"].text());
+  return fmt::format("{}|{}|{}|{}|{}", said(object), status["artifact"]["revision"].text(),
+                     status["lastAppliedRevision"].text(), kube::condition_status(object, "Ready"),
+                     status["observedGeneration"].text());
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "gitops/flux/expressions.h"
 #include "gitops/flux/kustomization.h"
 #include "gitops/flux/objects.h"
 
@@ -19,6 +20,7 @@ std::string reason_of(const AppStatus& status, const AppCondition* wrong) {
   if (wrong != nullptr && wrong->type == "DependencyNotReady") return "DependencyNotReady";
   if (wrong != nullptr && wrong->type == "ArtifactFailed") return "ArtifactFailed";
   if (wrong != nullptr && wrong->type == "InvalidSpecError") return "InvalidSpec";
+  if (wrong != nullptr && wrong->type == "InvalidExpressionError") return "InvalidCELExpression";
   if (wrong != nullptr && wrong->type == "ComparisonError") return "BuildFailed";
   return status.operation.message.starts_with("health check failed") ? "HealthCheckFailed" : "ReconciliationFailed";
 }
@@ -41,8 +43,9 @@ void ready_conditions(const AppStatus& status, const kube::Object& before, Condi
   bool sick = wrong == nullptr && op.phase == "Succeeded" && before["spec"]["wait"].bool_or(false) &&
               status.health == "Degraded";
   auto message = wrong != nullptr ? wrong->message : op.message;
-  if (wrong != nullptr && wrong->type == "InvalidSpecError")
-    conditions.set("Stalled", "True", "InvalidSpec", message);
+  bool stalled = wrong != nullptr && (wrong->type == "InvalidSpecError" || wrong->type == "InvalidExpressionError");
+  if (stalled)
+    conditions.set("Stalled", "True", reason_of(status, wrong), message);
   else if (running)
     conditions.set("Reconciling", "True", "Progressing", message.empty() ? "Reconciliation in progress" : message);
   else if (wrong != nullptr || failed || sick)
@@ -69,7 +72,8 @@ class FluxFront final : public Front {
     return read_kustomization(ctx, home, object);
   }
   std::string condition_of(const Error& error) const override {
-    return error.is(Kind::invalid) ? "InvalidSpecError" : "ArtifactFailed";
+    if (!error.is(Kind::invalid)) return "ArtifactFailed";
+    return is_of_an_expression(error) ? "InvalidExpressionError" : "InvalidSpecError";
   }
   std::vector<Task> tasks(const std::vector<doc::Value>& objects, const Application& app,
                           std::vector<std::string>&) const override {

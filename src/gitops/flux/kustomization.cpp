@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "doc/json.h"
+#include "gitops/flux/expressions.h"
 #include "gitops/flux/sources.h"
 #include "gitops/flux/substitute.h"
 #include "gitops/front.h"
@@ -48,13 +49,8 @@ Result<> check_supported(doc::View spec) {
   for (const auto& [key, value] : spec.members())
     if (std::find(known.begin(), known.end(), key) == known.end() && value.present())
       return value.wrong("this field of a Kustomization is not supported");
-  if (!spec["healthCheckExprs"].items().empty())
-    return spec["healthCheckExprs"].wrong("CEL expressions are not evaluated, want healthChecks or wait");
   if (spec["ignoreMissingComponents"].bool_or(false))
     return spec["ignoreMissingComponents"].wrong("is not supported: name the components that are there");
-  for (const auto& dependency : spec["dependsOn"].items())
-    if (!dependency["readyExpr"].text().empty())
-      return dependency["readyExpr"].wrong("CEL expressions are not evaluated, want a dependency that is Ready");
   return {};
 }
 
@@ -193,6 +189,9 @@ Result<Application> read_kustomization(const Ctx& ctx, kube::Client& home, const
   app.front = &flux_front(), app.owner = app.front->owner(app.key);
   auto spec = kustomization["spec"];
   TRY_OK(check_supported(spec));
+  auto allowance = new_allowance();
+  TRY(app.health, health_rule(spec, allowance));
+  TRY(app.depends_on, read_dependencies(kustomization, allowance));
   TRY_OK(read_source(ctx, home, kustomization, app));
   auto& source = app.sources.front();
   source.path = spec["path"].str_or(".");
@@ -210,7 +209,6 @@ Result<Application> read_kustomization(const Ctx& ctx, kube::Client& home, const
   TRY(app.delete_budget, DeleteBudget::parse(kustomization.annotation(delete_budget_annotation)));
   app.options.force = spec["force"].bool_or(false);
   app.options.propagation = kube::RemoveOptions::Propagation::background;
-  app.depends_on = dependencies_of(kustomization);
   TRY(auto interval, duration(spec["interval"], Millis(600000)));
   TRY(auto retry, duration(spec["retryInterval"], interval));
   app.retry = {-1, retry, retry, 1};
