@@ -59,6 +59,11 @@ std::string shared(const std::string& body) {
   for (int i = 1; i < 60; ++i) text += fmt::format("cel.bind(a{}, [a{}, a{}], ", i, i - 1, i - 1);
   return text + body + times(60, ")");
 }
+// `body` with s, 2^doublings letters, and l, a list of them.
+std::string many(const std::string& body, std::size_t doublings) {
+  return "cel.bind(s, 'a', " + times(doublings, "cel.bind(s, s + s, ") + "cel.bind(l, s.split(''), " + body + ")" +
+         times(doublings + 1, ")");
+}
 const std::string ten = "[0,1,2,3,4,5,6,7,8,9]";
 const std::string loops = ten + ".all(a, " + ten + ".all(b, " + ten + ".all(c, " + ten + ".all(d, " + ten + ".all(e, " +
                           ten + ".all(f, true))))))";
@@ -93,6 +98,16 @@ INSTANTIATE_TEST_SUITE_P(
         {"Mixed", times(200, "(true||1<2+3*-["), "nested deeper than 250 levels"},
         {"Long", std::string(100'001, ' ') + "1", "the expression has 100002 bytes, want at most 100000"},
         {"Pattern", "'a'.matches('a' + '" + std::string(5'000, 'a') + "')", "the pattern has 5001 bytes"},
+        {"Patterns", times(30, "'a'.matches('a{999}') || ") + "true", "too large together"},
+        {"PatternsMade",
+         loops.substr(0, loops.rfind("true")) +
+             "'x'.matches('a{999}b' + string(a * 100000 + b * 10000 + c * 1000 + d * 100 + e * 10 + f)) || true))))))",
+         "needs more steps"},
+        {"LargePattern", many("'ab'.replace('b', s).matches('([ab]{999}c|[ab]{998}d)+')", 15), "needs more steps"},
+        {"FindsThatReadOn", many("s.findAll('a.*b|a')", 14), "needs more steps"},
+        {"SetsOfSets", many("sets.intersects(l, l.map(i, i + 'b'))", 12), "needs more steps"},
+        {"ListsInLists", many("l.all(i, !(i + 'b' in l))", 12), "needs more steps"},
+        {"Formats", many("l.map(i, '%s'.format([l]))", 11), "than it may"},
         {"PatternMemory", "'a'.matches('((a{100}){100}){100}')", "the pattern"},
         {"Backtracking", "'" + std::string(10'000, 'a') + "b'.matches('^(a+)+$')", "false"},
     }),

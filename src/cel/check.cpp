@@ -132,7 +132,7 @@ class Resolver {
     return fmt::format("\"{}\" does not take {} arguments", node.text, node.children.size() - (node.receiver ? 1 : 0));
   }
 
-  // A pattern that is a literal is compiled once, and wrong before anything is evaluated.
+  // A pattern that is a literal is wrong before anything is evaluated.
   Result<> pattern(Node& node) {
     if (node.text != "matches" && node.text != "find" && node.text != "findAll") return {};
     const auto& argument = *node.children[1];
@@ -140,7 +140,8 @@ class Resolver {
     if (!text) return {};
     auto compiled = Regex::compile(*text);
     if (!compiled) return wrong(argument, compiled.error().what());
-    node.regex = *std::move(compiled);
+    patterns_ += (*compiled)->size();
+    if (patterns_ > 20'000) return wrong(argument, "the patterns of the expression are too large together");
     return {};
   }
 
@@ -166,6 +167,7 @@ class Resolver {
   const Options& options_;
   std::vector<Local> locals_;
   std::uint32_t depth_ = 0;
+  std::size_t patterns_ = 0;  // instructions
 };
 
 }  // namespace

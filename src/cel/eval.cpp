@@ -69,11 +69,15 @@ Result<Value> Run::list(List::Items items) {
 }
 
 Result<std::shared_ptr<const Regex>> Run::regex(std::string_view pattern) {
-  if (calling_ != nullptr && calling_->regex && calling_->regex->pattern() == pattern) return calling_->regex;
-  // Compiling costs more than reading.
-  TRY_OK(spend(10 + pattern.size() * 2));
+  constexpr std::size_t most = 8;  // they hold memory: programs, and the states they were in
+  for (const auto& known : regexes_)
+    if (known->pattern() == pattern) return known;
   if (pattern.size() > 4'096) return fail(Kind::invalid, "the pattern has {} bytes, want at most 4096", pattern.size());
-  return Regex::compile(pattern);
+  TRY_OK(spend(20 + pattern.size() * 2));
+  TRY(auto regex, Regex::compile(pattern));
+  TRY_OK(spend(regex->size() * 4));
+  if (regexes_.size() < most) regexes_.emplace_back();
+  return regexes_[next_regex_++ % most] = std::move(regex);
 }
 
 Result<Value> Run::eval(const Node& node) {
@@ -220,7 +224,6 @@ Result<Value> Run::call(const Node& node) {
   }
   for (const auto* overload : node.overloads) {
     if (!overload->takes_values(args)) continue;
-    calling_ = &node;
     auto result = overload->run(*this, args);
     if (!result) return wrong(node, result.error().what());
     return result;

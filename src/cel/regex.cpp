@@ -18,7 +18,7 @@ Regex::~Regex() = default;
 Result<std::shared_ptr<const Regex>> Regex::compile(std::string_view pattern) {
   RE2::Options options;
   options.set_log_errors(false);
-  options.set_max_mem(4 << 20);
+  options.set_max_mem(1 << 20);  // at most 16 thousand instructions
   auto rep = std::make_unique<Rep>(pattern, options);
   if (!rep->re.ok())
     return fail(Kind::invalid, "the pattern {}: {}", doc::json_quote(pattern.substr(0, 80)), rep->re.error());
@@ -26,6 +26,8 @@ Result<std::shared_ptr<const Regex>> Regex::compile(std::string_view pattern) {
 }
 
 const std::string& Regex::pattern() const { return rep_->re.pattern(); }
+
+std::size_t Regex::size() const { return static_cast<std::size_t>(rep_->re.ProgramSize()); }
 
 bool Regex::search(std::string_view text) const { return find(text, 0).has_value(); }
 

@@ -107,6 +107,10 @@ INSTANTIATE_TEST_SUITE_P(
          {"Grammar", "[{apiVersion: x.io/v1, current: 'status.n =='}]", "error: .healthCheckExprs[0].current:1:12: "},
          {"Function", "[{apiVersion: x.io/v1, current: 'siez(status) > 1'}]",
           "error: .healthCheckExprs[0].current:1:1: unknown function \"siez\", did you mean \"size\"?"},
+         {"Large",
+          "[{apiVersion: x.io/v1, failed: '" + std::string(60'000, ' ') + "false', current: '" +
+              std::string(60'000, ' ') + "true'}]",
+          "error: .healthCheckExprs[0].current: the expressions have more than 100000 bytes together"},
          {"Endless",
           "[{apiVersion: x.io/v1, current: 'status.list.all(a, status.list.all(b, status.list.all(c, "
           "status.list.all(d, status.list.all(e, status.list.all(f, status.list.all(g, true)))))))'}]",
@@ -172,16 +176,15 @@ TEST_P(ExpressionsRefused, Stall) {
   EXPECT_EQ(condition(ks, "Reconciling"), "");
   EXPECT_FALSE(w.has("a"));
 }
-INSTANTIATE_TEST_SUITE_P(
-    Table, ExpressionsRefused,
-    testing::ValuesIn(std::to_array<Stalled>(
-        {{"Health", "healthCheckExprs: [{apiVersion: v1, kind: X, current: 'stat us'}]",
-          ".spec.healthCheckExprs[0].current:1:6: got \"us\", want an operator or the end"},
-         {"Ready", "dependsOn: [{name: a}, {name: b, readyExpr: 'de.status.ready'}]",
-          ".spec.dependsOn[1].readyExpr:1:1: undeclared name \"de\", did you mean \"dep\"?"},
-         {"Deep", "dependsOn: [{name: b, readyExpr: '" + std::string(5'000, '(') + "'}]",
-          ".spec.dependsOn[0].readyExpr:1:251: nested deeper than 250 levels"}})),
-    [](const auto& i) { return i.param.name; });
+INSTANTIATE_TEST_SUITE_P(Table, ExpressionsRefused,
+                         testing::ValuesIn(std::to_array<Stalled>(
+                             {{"Health", "healthCheckExprs: [{apiVersion: v1, kind: X, current: 'stat us'}]",
+                               ".spec.healthCheckExprs[0].current:1:6: got \"us\", want an operator or the end"},
+                              {"Ready", "dependsOn: [{name: a}, {name: b, readyExpr: 'de.status.ready'}]",
+                               ".spec.dependsOn[1].readyExpr:1:1: undeclared name \"de\", did you mean \"dep\"?"},
+                              {"Deep", "dependsOn: [{name: b, readyExpr: '" + std::string(5'000, '(') + "'}]",
+                               ".spec.dependsOn[0].readyExpr:1:251: nested deeper than 250 levels"}})),
+                         [](const auto& i) { return i.param.name; });
 
 }  // namespace
 }  // namespace slipway::gitops

@@ -9,7 +9,6 @@
 
 namespace slipway::cel::detail {
 
-class Regex;
 struct Overload;
 
 // From 1; columns in characters.
@@ -86,7 +85,6 @@ struct Node {
   std::vector<NodePtr> children;
   Value value;
   std::vector<const Overload*> overloads;
-  std::shared_ptr<const Regex> regex;  // of a pattern that is a literal
 };
 
 inline NodePtr make_node(Node::Kind kind, Place at) {

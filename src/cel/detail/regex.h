@@ -16,6 +16,8 @@ class Regex {
   static Result<std::shared_ptr<const Regex>> compile(std::string_view pattern);
   ~Regex();
   const std::string& pattern() const;
+  // In instructions: what compiling takes, and at worst each byte of a text, grows with it.
+  std::size_t size() const;
   bool search(std::string_view text) const;
   // The first match at or after `from`; nothing: none. Start and end in bytes.
   std::optional<std::pair<std::size_t, std::size_t>> find(std::string_view text, std::size_t from) const;

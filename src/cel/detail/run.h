@@ -30,7 +30,7 @@ class Run {
   Result<> make(std::uint64_t bytes);
   Result<Value> text(std::string made);
   Result<Value> list(List::Items items);
-  // The pattern of the call that runs, compiled ahead when it is a literal. Errors: invalid.
+  // The last few are kept. Errors: invalid.
   Result<std::shared_ptr<const Regex>> regex(std::string_view pattern);
   // Errors: invalid (the budget).
   Result<bool> equal(const Value& a, const Value& b);
@@ -64,7 +64,8 @@ class Run {
   const Bindings& bindings_;
   Budget& budget_;
   std::vector<Value> locals_;
-  const Node* calling_ = nullptr;
+  std::vector<std::shared_ptr<const Regex>> regexes_;
+  std::size_t next_regex_ = 0;
   bool spent_ = false;
 };
 

@@ -7,22 +7,22 @@ namespace {
 
 using Args = std::span<const Value>;
 
-// Linear in the text, by a factor that grows with the pattern.
-Result<> pay(Run& run, std::string_view text, std::string_view pattern) {
-  return run.spend(text.size() / 10 * (1 + pattern.size() / 40));
+// Linear in the text, by a factor that grows with the pattern's program.
+Result<> pay(Run& run, std::size_t bytes, const Regex& regex) {
+  return run.spend((bytes + 9) / 10 * (1 + regex.size() / 4));
 }
 
 Result<Value> matches(Run& run, Args a) {
   auto text = *a[0].if_string(), pattern = *a[1].if_string();
-  TRY_OK(pay(run, text, pattern));
   TRY(auto regex, run.regex(pattern));
+  TRY_OK(pay(run, text.size(), *regex));
   return Value(regex->search(text));
 }
 
 Result<Value> find(Run& run, Args a) {
   auto text = *a[0].if_string(), pattern = *a[1].if_string();
-  TRY_OK(pay(run, text, pattern));
   TRY(auto regex, run.regex(pattern));
+  TRY_OK(pay(run, text.size(), *regex));
   auto found = regex->find(text, 0);
   return run.text(found ? std::string(text.substr(found->first, found->second - found->first)) : "");
 }
@@ -31,12 +31,12 @@ Result<Value> find(Run& run, Args a) {
 Result<Value> find_all(Run& run, Args a) {
   auto text = *a[0].if_string(), pattern = *a[1].if_string();
   std::int64_t most = a.size() == 3 ? *a[2].if_int() : -1;
-  TRY_OK(pay(run, text, pattern));
   TRY(auto regex, run.regex(pattern));
   List::Items items;
   std::size_t at = 0, last_end = std::string_view::npos;
   while (at <= text.size() && (most < 0 || static_cast<std::int64_t>(items.size()) < most)) {
-    TRY_OK(run.spend(1));
+    // Each look for a match may read the rest, however short the match.
+    TRY_OK(pay(run, text.size() - at + 1, *regex));
     auto found = regex->find(text, at);
     if (!found) break;
     auto [begin, end] = *found;

@@ -10,6 +10,15 @@ class Allowance {
  public:
   explicit Allowance(std::uint64_t steps) : left_(steps) {}
 
+  // Errors: invalid (more text than makes sense; reading it costs as well).
+  Result<> read(std::string_view text) {
+    constexpr std::size_t most = 100'000;
+    auto bytes = bytes_.lock();
+    *bytes += text.size();
+    if (*bytes > most) return fail(Kind::invalid, "the expressions have more than {} bytes together", most);
+    return {};
+  }
+
   // Never more than one evaluation may use; what it used is gone for the others.
   Result<bool> holds(const cel::Program& program, const cel::Bindings& bindings) {
     cel::Budget budget;
@@ -23,6 +32,7 @@ class Allowance {
 
  private:
   Guarded<std::uint64_t> left_;
+  Guarded<std::size_t> bytes_;
 };
 
 std::shared_ptr<Allowance> new_allowance(std::uint64_t steps) { return std::make_shared<Allowance>(steps); }
@@ -31,8 +41,9 @@ namespace {
 
 constexpr std::string_view health_place = ".spec.healthCheckExprs", ready_field = ".readyExpr:";
 
-Result<cel::Program> compile(doc::View view, cel::Options options) {
+Result<cel::Program> compile(doc::View view, cel::Options options, Allowance& allowance) {
   options.source = view.path();
+  if (auto fits = allowance.read(view.text()); !fits) return view.wrong(fits.error().what());
   auto program = cel::compile(view.text(), options);
   if (program) return program;
   const auto& error = program.error();
@@ -49,14 +60,14 @@ struct Check {
   std::vector<One> ordered;
 };
 
-Result<Check> read_check(doc::View view) {
+Result<Check> read_check(doc::View view, Allowance& allowance) {
   Check check{view.path(), {}};
   if (view["current"].text().empty()) return view["current"].wrong("missing, want a CEL expression");
   constexpr std::pair<std::string_view, Health> order[] = {
       {"inProgress", Health::progressing}, {"failed", Health::degraded}, {"current", Health::healthy}};
   for (const auto& [name, means] : order) {
     if (view[name].text().empty()) continue;
-    TRY(auto program, compile(view[name], {.any_variable = true}));
+    TRY(auto program, compile(view[name], {.any_variable = true}, allowance));
     check.ordered.push_back({means, std::string(name), std::move(program)});
   }
   return check;
@@ -96,7 +107,7 @@ Result<HealthRule> health_rule(doc::View spec, std::shared_ptr<Allowance> allowa
   for (const auto& item : spec["healthCheckExprs"].items()) {
     kube::Type type{item["apiVersion"].text(), item["kind"].text()};
     if (type.api_version.empty()) return item["apiVersion"].wrong("missing, want GROUP/VERSION");
-    TRY(auto check, read_check(item));
+    TRY(auto check, read_check(item, *allowance));
     if (!checks->try_emplace({type.group(), type.kind}, std::move(check)).second)
       return item.wrong(fmt::format("expressions for {} of \"{}\" are there already",
                                     type.kind.empty() ? "all kinds" : type.kind, type.group()));
@@ -121,7 +132,7 @@ Result<std::vector<Dependency>> read_dependencies(const kube::Object& kustomizat
     auto view = items[i]["readyExpr"];
     all.push_back({std::move(keys[i]), {}});
     if (view.text().empty()) continue;
-    TRY(auto program, compile(view, {.variables = {"self", "dep"}}));
+    TRY(auto program, compile(view, {.variables = {"self", "dep"}}, *allowance));
     all.back().unready = [program = std::move(program), allowance,
                           self = with_status(kustomization)](const kube::Object& object) -> std::string {
       auto dep = with_status(object);
