@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/printable.h"
 #include "doc/json.h"
 
 namespace slipway::cli {
@@ -43,8 +44,8 @@ void Io::print(std::string_view text) {
   if (auto written = write_all(1, text); !written && errno != EPIPE)
     failure_ = std::move(written).error().in("standard output");
 }
-void Io::line(std::string_view text) { print(std::string(text) + "\n"); }
-void Io::note(std::string_view text) { (void)write_all(2, std::string(text) + "\n"); }
+void Io::line(std::string_view text) { print(printable(text, Lines::many) + "\n"); }
+void Io::note(std::string_view text) { (void)write_all(2, printable(text, Lines::many) + "\n"); }
 void Io::said(std::string_view text, const doc::Value& value) {
   if (json_)
     document(value);
@@ -53,7 +54,10 @@ void Io::said(std::string_view text, const doc::Value& value) {
 }
 void Io::document(const doc::Value& value) { line(doc::print_json_pretty(value)); }
 
-void Io::table(const std::vector<std::string>& head, const std::vector<std::vector<std::string>>& rows) {
+void Io::table(const std::vector<std::string>& head, const std::vector<std::vector<std::string>>& written) {
+  auto rows = written;
+  for (auto& row : rows)
+    for (auto& cell : row) cell = printable(cell, Lines::one);
   std::vector<std::size_t> widths;
   for (const auto& cell : head) widths.push_back(width(cell));
   for (const auto& row : rows)

@@ -7,6 +7,7 @@
 #include "gitops/detail/follow.h"
 #include "gitops/detail/projects.h"
 #include "gitops/detail/service.h"
+#include "gitops/keys.h"
 #include "gitops/repository_login.h"
 
 namespace slipway::gitops {
@@ -120,7 +121,11 @@ Result<> Controller::run(const Ctx& ctx) {
     threads.emplace_back([&] {
       detail::follow(
           ctx, *rep.client, detail::project_type, {.ns = std::string(home_namespace)},
-          [&](const kube::Event& event) { projects.project_event(ctx, event); }, [] {});
+          [&](const kube::Event& event) {
+            projects.project_event(ctx, event);
+            rep.dispatch.project_event(event);
+          },
+          [] {});
     });
     threads.emplace_back([&] {
       detail::follow(
@@ -143,6 +148,12 @@ Result<> Controller::run(const Ctx& ctx) {
           ctx, *rep.client, {"v1", "Secret"},
           {.ns = std::string(home_namespace), .label_selector = std::string(repository_secrets)},
           [&](const kube::Event& event) { rep.dispatch.login_event(event); }, [] {});
+    });
+    threads.emplace_back([&] {
+      detail::follow(
+          ctx, *rep.client, {"v1", "Secret"},
+          {.ns = rep.options.ns, .label_selector = fmt::format("{}=true", sops_keys_label)},
+          [&](const kube::Event& event) { rep.dispatch.keys_event(event); }, [] {});
     });
     threads.emplace_back([&] { rep.follow_clusters(); });
     threads.emplace_back([&] { rep.follow_repositories(); });

@@ -64,6 +64,8 @@ bool Dispatch::note_target(const kube::Object& application) {
     auto [it, made] = state->applications.try_emplace(application.key());
     fresh = made, moved = it->second.lane != lane;
     it->second.target = std::move(target), it->second.lane = lane;
+    auto project = application["spec"]["project"].text();
+    it->second.project = project.empty() ? "default" : project;
   }
   if (moved && !lane.empty() && serve) serve(lane, true);
   return fresh;
@@ -131,12 +133,12 @@ Result<std::shared_ptr<const Customizations>> Dispatch::customizations(const Ctx
 
 Tracking Dispatch::tracking() const { return tracking_of(customizations_.lock()->get()); }
 
-void Dispatch::wake_all(const std::function<bool(const Known&)>& which) {
+void Dispatch::wake_all(const std::function<bool(const kube::Key&, const Known&)>& which) {
   std::vector<std::pair<kube::Key, Lane>> those;
   {
     auto state = state_.lock();
     for (auto& [key, known] : state->applications) {
-      if (!which(known)) continue;
+      if (!which(key, known)) continue;
       known.wake.certain = true;
       those.emplace_back(key, known.lane);
     }
@@ -145,11 +147,11 @@ void Dispatch::wake_all(const std::function<bool(const Known&)>& which) {
 }
 
 void Dispatch::missed_events() {
-  wake_all([](const Known&) { return true; });
+  wake_all([](const kube::Key&, const Known&) { return true; });
 }
 
 void Dispatch::missed_events(const Lane& lane) {
-  wake_all([&](const Known& known) { return known.lane == lane; });
+  wake_all([&](const kube::Key&, const Known& known) { return known.lane == lane; });
 }
 
 void Dispatch::clusters_listed(const std::vector<kube::Object>& secrets) {
@@ -176,6 +178,24 @@ void Dispatch::login_event(const kube::Event& event) {
     }
   }
   for (const auto& plain : those) urls_.add_first(plain);
+}
+
+void Dispatch::project_event(const kube::Event& event) {
+  auto name = event.object.name();
+  bool gone = event.type == kube::Event::Type::deleted;
+  {
+    auto known = projects_.lock();
+    auto spec = gone ? doc::Value() : event.object["spec"].value();
+    auto [it, fresh] = known->try_emplace(name);
+    if (!fresh && it->second == spec) return;
+    it->second = std::move(spec);
+    if (gone) known->erase(name);
+  }
+  wake_all([&](const kube::Key&, const Known& known) { return known.project == name; });
+}
+
+void Dispatch::keys_event(const kube::Event& event) {
+  wake_all([ns = event.object.ns()](const kube::Key& key, const Known&) { return key.ns == ns; });
 }
 
 // Some destinations mean another cluster than before, or none: what was compared there says nothing any more.

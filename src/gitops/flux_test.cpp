@@ -454,6 +454,29 @@ TEST(Waves, ChildApplicationsAreWaitedFor) {
   EXPECT_EQ(phase_of(app), "Succeeded") << message_of(app);
 }
 
+TEST(Waves, AChildThatComesNoFurtherIsNotWaitedFor) {
+  World w;
+  auto child = [](std::string_view name, std::string_view more) {
+    return fmt::format(
+        "{{apiVersion: argoproj.io/v1alpha1, kind: Application, metadata: {{name: {}, namespace: argocd}}, spec: "
+        "{{source: {{repoURL: http://git/config, path: x}}, destination: {{namespace: shop}}{}}}}}\n",
+        name, more);
+  };
+  w.commit({{"apps/manual.yaml", child("manual", "")},
+            {"apps/off.yaml", child("off", ", syncPolicy: {automated: {enabled: false}}")},
+            {"apps/refused.yaml", child("refused", ", syncPolicy: {automated: {}}")},
+            {"apps/late.yaml", config_map("late", "1", "argocd.argoproj.io/sync-wave: '1'")}});
+  w.application("source: {repoURL: http://git/config, path: apps}\nsyncPolicy: {automated: {}}");
+  EXPECT_EQ(message_of(w.look_once()), "waiting for healthy state of Application/refused");
+  w.merge(
+      application_type, {"argocd", "refused"},
+      "{status: {sync: {status: Unknown}, health: {status: Unknown}, conditions: [{type: InvalidSpecError, message: "
+      "'no project'}]}}");
+  auto app = w.look_once();
+  EXPECT_EQ(phase_of(app), "Succeeded") << message_of(app);
+  EXPECT_TRUE(w.has("late"));
+}
+
 // The controller with its threads: a push wakes the source, the source the Kustomization, an edit is healed.
 TEST(FluxController, FollowsCommitsEditsAndDeletion) {
   FluxWorld w;

@@ -74,6 +74,7 @@ Result<Progress> heal(const Ctx& ctx, Work& work) {
   return progress;
 }
 
+constexpr std::string_view application_kind = "Application", application_group = "argoproj.io";
 constexpr std::string_view definition_kind = "CustomResourceDefinition";
 // Definitions carry no mark of ours, so that no event of theirs says whose they are.
 constexpr Millis definition_pause{250};
@@ -85,6 +86,19 @@ bool is_defined_here(const Work& work, const kube::Type& type) {
     return r.type.kind == definition_kind && r.task != nullptr && spec["group"].text() == type.group() &&
            spec["names"]["kind"].text() == type.kind && !(r.health && r.health->health == Health::degraded);
   });
+}
+
+// A child Application that nobody syncs, or that its project does not permit yet: what later waves bring may be what it
+// waits for.
+bool comes_no_further(const Compared& r) {
+  if (r.type.kind != application_kind || r.type.group() != application_group || !r.live) return false;
+  auto spec = r.live["spec"], status = r.live["status"];
+  auto automated = spec["syncPolicy"]["automated"];
+  bool by_hand = !automated.exists() || !automated["enabled"].bool_or(true);
+  if (by_hand && status["sync"]["status"].text() != "Synced") return true;
+  auto conditions = status["conditions"].items();
+  return std::any_of(conditions.begin(), conditions.end(),
+                     [](doc::View c) { return c["type"].text() == "InvalidSpecError"; });
 }
 
 // One object of a step; why the step must wait for it goes to `progress`.
@@ -112,6 +126,7 @@ Result<> advance_object(const Ctx& ctx, Work& work, const Task& task, bool gated
     now_synced(ctx, work, *r, *std::move(applied));
   }
   if (!gated || !r->health) return {};
+  if (comes_no_further(*r)) return {};
   if (r->health->health == Health::degraded)
     return fail(Kind::invalid, "{} {} is degraded in wave {}: {}", task.type.kind, task.key.name, task.wave,
                 r->health->message);

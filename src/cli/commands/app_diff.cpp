@@ -105,7 +105,7 @@ Result<int> diff(const Ctx& ctx, const Arguments& arguments, Io& io) {
     TRY_IN(auto found, place->describe(), compare(ctx, there, app, task, io));
     if (found) differences.push_back(*std::move(found));
   }
-  for (const auto& resource : (object)["status"]["resources"].items())
+  for (const auto& resource : object["status"]["resources"].items())
     if (resource["requiresPruning"].bool_or(false))
       differences.push_back({fmt::format("{}/{}:{}/{}", resource["group"].text(), resource["kind"].text(),
                                          resource["namespace"].text(), resource["name"].text()),
@@ -128,6 +128,13 @@ Result<int> diff(const Ctx& ctx, const Arguments& arguments, Io& io) {
   return differences.empty() ? 0 : 1;
 }
 
+// 1 says that a sync would change something: what cannot be compared is another matter, also what is not there.
+Result<int> diff_or_error(const Ctx& ctx, const Arguments& arguments, Io& io) {
+  auto done = diff(ctx, arguments, io);
+  if (done || !(done.error().is(Kind::not_found) || done.error().is(Kind::conflict))) return done;
+  return Fail(std::move(done).error().as(Kind::invalid));
+}
+
 }  // namespace
 
 std::vector<Command> app_diff_commands() {
@@ -136,7 +143,7 @@ std::vector<Command> app_diff_commands() {
            "slipway app diff shop-dev",
            with_connection({{"--revision", "compare with this commit, branch or tag instead"}}),
            {{"name", "Application"}},
-           diff}};
+           diff_or_error}};
 }
 
 }  // namespace slipway::cli

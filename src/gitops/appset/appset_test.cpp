@@ -292,7 +292,7 @@ INSTANTIATE_TEST_SUITE_P(
         {"MatrixValues",
          GO "generators: [{matrix: {generators: [{list: {elements: [{team: red}]}}, {clusters: {values: {r: "
             "'{{.team}}-{{.nameNormalized}}'}}}]}}]" TEMPLATE("{{.values.r}}"),
-         "red-in-cluster"},
+         "red-east-1 red-in-cluster"},
         {"Duplicate", "generators: [{list: {elements: [{n: a}, {n: b}]}}]" TEMPLATE("same"),
          "error: contains applications with duplicate name: same"},
         {"BadName", "generators: [{list: {elements: [{n: A_b}]}}]" TEMPLATE("{{n}}"),

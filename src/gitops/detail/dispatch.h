@@ -49,6 +49,10 @@ class Dispatch {
   void cluster_event(const kube::Event& event);
   // A Secret that signs in to repositories: those that it may be about are asked anew.
   void login_event(const kube::Event& event);
+  // An AppProject says something else than before: its Applications are looked at again.
+  void project_event(const kube::Event& event);
+  // A Secret with keys for sealed files: what could not be opened may be now.
+  void keys_event(const kube::Event& event);
   // Asks whether the cluster answers; its Applications are looked at when that is news.
   void check_cluster(const Ctx& ctx, const Destination& place);
   const Clusters& clusters() const { return clusters_; }
@@ -73,8 +77,9 @@ class Dispatch {
   struct Known {
     Wake wake;
     std::set<std::string> own;  // versions that our last look wrote
-    std::string orphans_of;     // the namespace whose orphaned objects it is told of
-    Clock::time_point again;    // when to look though nothing happens
+    std::string project;
+    std::string orphans_of;   // the namespace whose orphaned objects it is told of
+    Clock::time_point again;  // when to look though nothing happens
     Target target;
     Lane lane;
     bool busy = false, missed = false;  // somebody looks at it; it came up meanwhile, in another lane
@@ -93,7 +98,7 @@ class Dispatch {
   };
   // Where it waits, when it is ours; null else.
   KeyedQueue<kube::Key>* wake(const kube::Key& key, const std::function<void(Wake&)>& note, const Lane* only = nullptr);
-  void wake_all(const std::function<bool(const Known&)>& which);
+  void wake_all(const std::function<bool(const kube::Key&, const Known&)>& which);
   Lane lane_of(const Target& target) const;
   bool note_target(const kube::Object& application);  // whether it was not known yet
   void redirect(const Clusters::Changed& changed, bool all);
@@ -133,6 +138,7 @@ class Dispatch {
   KeyedQueue<std::string> urls_;  // repositories that moved or are to be polled, by plain_url
   Guarded<State> state_;
   Guarded<std::shared_ptr<const Customizations>> customizations_;  // null: not read yet
+  Guarded<std::map<std::string, doc::Value>> projects_;            // spec by name
   std::atomic<std::int64_t> counted_at_ = 0;
 };
 
