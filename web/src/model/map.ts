@@ -15,7 +15,7 @@ export interface Token {
   key: string;
   commit: string;
   label: string;
-  where: string; // #7 while it is a pull request
+  where: string; // #7 while a pull request holds it
   subject: string;
   light: Light;
   note: string;
@@ -133,11 +133,11 @@ function environmentTokens(all: Objects, service: string, environment: { name: s
       key: `${service}/${environment.name}/${digest}`,
       commit,
       label: short(commit || digest).slice(0, 7),
-      where: "",
+      where: stop.request?.name.replace(/^.*(?=#)/, "") ?? "",
       subject: change?.spec.subject ?? "set by a commit",
       light: stop.light,
       note: stop.note,
-      link: "#/environments",
+      link: stop.link,
       station,
       at,
       resting: stop.light === "succeeded" && digest === current?.spec.digest,

@@ -129,6 +129,22 @@ describe("matrix", () => {
   });
 });
 
+describe("a promotion that waits", () => {
+  const waits = (spec: object, status: object): Objects => ({ ...shop, promotions: [of("p-prod", { ...shop.promotions[0]!.spec, configRepository: "shop-config", ...spec }, { phase: "Waiting", ...status })] });
+  const seen = (all: Objects) => {
+    const cell = matrix(all)[0]!.services[0]!.cells[1]!;
+    const stop = board(all)[0]!.rails[0]!.stops[2]!;
+    const token = pathMaps(all)[0]!.lanes[0]!.tokens[1]!;
+    return [[cell.next, cell.promotion, cell.request?.name], [stop.link, stop.promotion, stop.request?.name], [token.where, token.link, token.promotion]];
+  };
+  it.each([
+    ["for somebody", { message: "waiting for approval by ada" }, [["111111111111 waits for approval", "p-prod", undefined], ["#/environments", "p-prod", undefined], ["", "#/environments", "p-prod"]]],
+    ["in a pull request", { message: "pull request 3 of shop-config waits to be merged", pullRequest: 3 }, [["111111111111 waits in", "", "shop-config#3"], ["#/pr/shop-config/3", undefined, "shop-config#3"], ["#3", "#/pr/shop-config/3", ""]]],
+    ["for a window", { message: "held back: promotions only during \"0 9 * * *\"" }, [['111111111111 held back: promotions only during "0 9 * * *"', "", undefined], ["#/environments", undefined, undefined], ["", "#/environments", ""]]],
+    ["for a window, approved", { message: "held back: x", approvedBy: "ada" }, [["111111111111 held back: x", "", undefined], ["#/environments", undefined, undefined], ["", "#/environments", ""]]],
+  ])("%s", (_, status, want) => expect(seen(waits({}, status))).toEqual(want));
+});
+
 describe("pathMaps", () => {
   const pulls = [of("shop-7", { repository: "shop", number: 7 }, { state: "open" })];
   const pipelines = [of("shop", { ...shop.pipelines[0]!.spec, services: [{ name: "api", image: "shop/api", repository: "shop", workflow: "ci.yml" }] })];

@@ -14,6 +14,12 @@ export interface Stop {
   environment?: boolean;
   current?: boolean; // this is what runs there
   promotion?: string; // that waits for an approval
+  request?: Request; // that it waits in
+}
+/** A pull request, as it is named and where the page shows it. */
+export interface Request {
+  name: string; // shop-config#3
+  link: string;
 }
 export interface Rail {
   service: string;
@@ -76,6 +82,21 @@ export function chains(pipelines: Obj[]): Map<string, Chain> {
   return found;
 }
 
+interface Door {
+  says: string;
+  promotion?: string; // that an approval lets in
+  request?: Request;
+}
+/** What a promotion waits for: somebody's approval, the merge of its pull request, or, in the engine's words, a window. */
+export function doorOf(promotion: Obj): Door {
+  const number = promotion.status?.pullRequest ?? 0;
+  const repository = promotion.spec.configRepository ?? "";
+  if (number > 0) return { says: "waits in", request: { name: `${repository}#${number}`, link: `#/pr/${repository}/${number}` } };
+  const message: string = promotion.status?.message ?? "";
+  const asks = !promotion.status?.approvedBy && !message.startsWith("held back");
+  return asks ? { says: "waits for approval", promotion: promotion.metadata.name } : { says: message || "waits" };
+}
+
 export function environmentStop(all: Objects, service: string, environment: string, digest: string): Stop {
   const here = (o: Obj, d: string) => o.spec.service === service && o.spec.environment === environment && d === digest;
   const release = all.releases.find((o) => here(o, o.spec.digest));
@@ -84,7 +105,12 @@ export function environmentStop(all: Objects, service: string, environment: stri
   if (promotion) {
     stop.light = light(promotion.status?.phase);
     stop.note = promotion.status?.message || promotion.spec.reason || "";
-    if (stop.light === "waiting") stop.promotion = promotion.metadata.name;
+    if (stop.light === "waiting") {
+      const door = doorOf(promotion);
+      stop.promotion = door.promotion;
+      stop.request = door.request;
+      if (door.request) stop.link = door.request.link;
+    }
     if (stop.light === "pending") stop.note = "about to be promoted";
   }
   if (release && stop.light !== "waiting") {
@@ -154,7 +180,8 @@ export interface Cell {
   subject: string;
   since: string;
   next: string; // what is on its way here: "1a2b3c waits for approval"
-  promotion: string; // that waits
+  promotion: string; // that waits for an approval
+  request?: Request; // that it waits in
   earlier: Past[]; // what ran here before, the latest first
 }
 export interface Past {
@@ -184,6 +211,7 @@ export function matrix(all: Objects): Matrix[] {
         const coming = all.promotions.find((o) => here(o) && ["Waiting", "Pending"].includes(o.status?.phase));
         const commit: string = release?.spec.sourceCommit ?? "";
         const what = coming ? short(coming.spec.artifact?.commit ?? coming.spec.artifact?.digest) : "";
+        const door = coming?.status?.phase === "Waiting" ? doorOf(coming) : undefined;
         return {
           service: s.name,
           environment,
@@ -191,8 +219,9 @@ export function matrix(all: Objects): Matrix[] {
           commit: short(commit || release?.spec.digest),
           subject: release ? subjectOf(release) : "",
           since: release?.status?.since ?? "",
-          next: coming ? `${what} ${coming.status?.phase === "Waiting" ? "waits for approval" : "is on its way"}` : "",
-          promotion: coming?.status?.phase === "Waiting" ? coming.metadata.name : "",
+          next: coming ? `${what} ${door?.says ?? "is on its way"}` : "",
+          promotion: door?.promotion ?? "",
+          request: door?.request,
           earlier: releases
             .filter((o) => o !== release && o.status?.since)
             .map((o) => ({ light: light(o.status?.phase), commit: short(o.spec.sourceCommit || o.spec.digest), subject: subjectOf(o), since: o.status?.since, note: o.status?.verdict?.why ?? o.status?.message ?? "" })),

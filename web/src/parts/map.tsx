@@ -39,6 +39,7 @@ function TokenOf({ token, lane, now }: { token: Token; lane: string; now: number
       <a href={token.link} title={said} aria-label={said}>
         <Dot light={token.light} hidden /> <code>{token.label}</code> <span class="quiet">{token.where || (token.resting ? age(token.at, now) : "")}</span>
         <span class="subject">{token.subject}</span>
+        {token.light === "waiting" && !token.promotion && token.note && <span class="why">{token.note}</span>}
         {token.jobs.length > 1 && (
           <span class="minis">
             {token.jobs.slice(0, 12).map((job) => (

@@ -190,7 +190,8 @@ function Holds({ cells, now }: { cells: Cell[]; now: number }) {
           </span>
           {cell.next && (
             <div class="next">
-              {cell.next} {cell.promotion && <Act label="Approve" run={() => approve(cell.promotion)} />}
+              {cell.next} {cell.request && <a href={cell.request.link}>{cell.request.name}</a>}
+              {cell.promotion && <Act label="Approve" run={() => approve(cell.promotion)} />}
             </div>
           )}
           <Earlier cell={cell} now={now} />

@@ -24,6 +24,7 @@ function StopOf({ stop }: { stop: Stop }) {
       <a href={stop.link} title={stop.note}>
         <Dot light={stop.light} current={stop.current} title={`${stop.name}: ${stop.light}${stop.note ? `, ${stop.note}` : ""}`} />
         <span class="name">{stop.name}</span>
+        {stop.request && <span>{stop.request.name.replace(/^.*(?=#)/, "")}</span>}
       </a>
       {stop.promotion && <Act label="Approve" run={() => approve(stop.promotion!)} />}
     </li>
