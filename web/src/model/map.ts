@@ -4,7 +4,7 @@ import type { Obj } from "../kube";
 import { columns, idOf, type Job } from "./graph";
 import { environmentStop, light, type Light, type Objects } from "./path";
 import { isMoving, weight } from "./rollout";
-import { short } from "./text";
+import { brief, short } from "./text";
 
 export interface Station {
   key: string;
@@ -86,7 +86,7 @@ function tokenOfRun(all: Objects, run: Obj, jobStations: number): Token | null {
     commit: change.after ?? "",
     label: short(change.after).slice(0, 7),
     where: asked ? `#${change.pullRequest}` : "",
-    subject: change.subject ?? "",
+    subject: brief(change.subject),
     light: state,
     note: merge ? "waits for its merge" : wrong?.message || run.status?.message || "",
     link: merge ? `#/pr/${change.repository}/${change.pullRequest}` : wrong ? `#/run/${run.metadata.name}/${encodeURIComponent(wrong.key)}` : `#/run/${run.metadata.name}`,
@@ -134,7 +134,7 @@ function environmentTokens(all: Objects, service: string, environment: { name: s
       commit,
       label: short(commit || digest).slice(0, 7),
       where: stop.request?.name.replace(/^.*(?=#)/, "") ?? "",
-      subject: change?.spec.subject ?? "set by a commit",
+      subject: brief(change?.spec.subject ?? "set by a commit"),
       light: stop.light,
       note: stop.note,
       link: stop.link,

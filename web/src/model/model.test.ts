@@ -5,7 +5,7 @@ import { origin, pathMaps, type Place } from "./map";
 import { markdown, sections } from "./markdown";
 import { board, matrix, type Objects } from "./path";
 import { byVersion, measured, promote, quantile, steps, traffic } from "./rollout";
-import { age, ansi, bytes, duration, logParts, short } from "./text";
+import { age, ansi, brief, bytes, duration, logParts, short } from "./text";
 
 describe("takeToken", () => {
   it.each([
@@ -27,6 +27,12 @@ describe("text", () => {
   it("says nothing of no time", () => expect([age(undefined, 5), age("soon", 5)]).toEqual(["", ""]));
   it("durations and sizes", () => expect([duration(12), duration(1500), duration(61_000), bytes(12), bytes(1_500_000)]).toEqual(["12 ms", "1.5 s", "1 min 1 s", "12 B", "1.5 MB"]));
   it("shortens digests and commits", () => expect([short("sha256:0123456789abcdef"), short("0123456789abcdef"), short(undefined)]).toEqual(["0123456789ab", "0123456789ab", ""]));
+  it.each([
+    [`Promote ${"c0ffee".padEnd(40, "0")} to production`, "Promote c0ffee000000 to production"],
+    [`acme/app@sha256:${"ab".repeat(32)}`, "acme/app@sha256:abababababab"],
+    [`${"a".repeat(41)} is no commit, c0ffee is one already`, `${"a".repeat(41)} is no commit, c0ffee is one already`],
+    [undefined, ""],
+  ])("brief: %s", (subject, want) => expect(brief(subject)).toBe(want));
   it("colours become styles, other escapes vanish", () => {
     expect(ansi("\x1b[1;31mbad\x1b[0m ok\x1b[2K")).toEqual([
       { text: "bad", style: "bold red" },

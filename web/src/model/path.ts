@@ -1,7 +1,7 @@
 // The path as people look at it: a row for each change, a rail for each of its runs, stops from the first job to the
 // last environment. Made of the objects alone; nothing is remembered here.
 import type { Obj } from "../kube";
-import { short } from "./text";
+import { brief, short } from "./text";
 
 export type Light = "none" | "pending" | "running" | "waiting" | "succeeded" | "failed" | "cancelled" | "skipped";
 
@@ -157,7 +157,7 @@ export function board(all: Objects): Row[] {
       return {
         name: change.metadata.name,
         commit: short(spec.after),
-        subject: spec.subject ?? "",
+        subject: brief(spec.subject),
         author: spec.author ?? "",
         repository: spec.repository,
         where: pull > 0 ? `#${pull}` : String(spec.ref ?? "").replace(/^refs\/(heads|tags)\//, ""),
@@ -207,7 +207,7 @@ export function matrix(all: Objects): Matrix[] {
         const here = (o: Obj) => o.spec.service === s.name && o.spec.environment === environment;
         const releases = all.releases.filter(here).sort((a, b) => String(b.status?.since ?? "").localeCompare(String(a.status?.since ?? "")));
         const release = releases.find((o) => o.status?.current);
-        const subjectOf = (o: Obj): string => all.changes.find((c) => c.spec.after === o.spec.sourceCommit)?.spec.subject ?? (o.spec.promotion ? "" : "set by a commit");
+        const subjectOf = (o: Obj): string => brief(all.changes.find((c) => c.spec.after === o.spec.sourceCommit)?.spec.subject ?? (o.spec.promotion ? "" : "set by a commit"));
         const coming = all.promotions.find((o) => here(o) && ["Waiting", "Pending"].includes(o.status?.phase));
         const commit: string = release?.spec.sourceCommit ?? "";
         const what = coming ? short(coming.spec.artifact?.commit ?? coming.spec.artifact?.digest) : "";

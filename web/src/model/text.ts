@@ -17,6 +17,10 @@ export function duration(ms: number): string {
 export function short(commit: string | undefined): string {
   return (commit ?? "").replace(/^sha256:/, "").slice(0, 12);
 }
+/** A commit's subject, the whole commits and digests in it cut short: a line that people read has no use for all of them. */
+export function brief(subject: string | undefined): string {
+  return (subject ?? "").replace(/\b([0-9a-f]{12})(?:[0-9a-f]{52}|[0-9a-f]{28})\b/g, "$1");
+}
 export function bytes(count: number): string {
   if (count < 1000) return `${count} B`;
   if (count < 1e6) return `${(count / 1e3).toFixed(1)} kB`;

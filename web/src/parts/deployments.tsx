@@ -1,6 +1,6 @@
 import type { Obj } from "../kube";
 import { light } from "../model/path";
-import { age, short } from "../model/text";
+import { age, brief, short } from "../model/text";
 import { Dot } from "./parts";
 
 interface Deployment {
@@ -35,7 +35,7 @@ function What({ of, now }: { of: Deployment; now: number }) {
       <a href={`#/run/${of.run}/${encodeURIComponent(of.job)}`}>
         <code>{short(of.commit)}</code>
       </a>{" "}
-      {of.subject} <span class="quiet">
+      {brief(of.subject)} <span class="quiet">
         {of.ref.replace(/^refs\/(heads|tags)\//, "")} · {age(of.finishedAt ?? of.startedAt, now)} ago{of.approvedBy?.length ? ` · approved by ${of.approvedBy.join(", ")}` : ""}
       </span>
     </>

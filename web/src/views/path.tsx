@@ -3,7 +3,7 @@ import { approve } from "../asks";
 import { pathOf, type Obj } from "../kube";
 import { pathMaps } from "../model/map";
 import { board, type Objects, type Rail, type Row, type Stop } from "../model/path";
-import { age } from "../model/text";
+import { age, brief } from "../model/text";
 import { PathMapOf } from "../parts/map";
 import { Act, Chip, Dot, Empty, Problem } from "../parts/parts";
 
@@ -74,7 +74,7 @@ function Notices({ items, now }: { items: Obj[]; now: number }) {
       <ul class="notices">
         {items.slice(0, 12).map((notice) => (
           <li class={notice.spec.severity}>
-            <span>{notice.spec.title}</span> <span class="quiet">{age(notice.metadata.creationTimestamp, now)}</span>
+            <span title={notice.spec.title}>{brief(notice.spec.title)}</span> <span class="quiet">{age(notice.metadata.creationTimestamp, now)}</span>
           </li>
         ))}
       </ul>

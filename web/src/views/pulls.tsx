@@ -2,7 +2,7 @@ import { useLive, useClock } from "../hooks";
 import { close, merge } from "../asks";
 import { pathOf, type Obj } from "../kube";
 import { light, type Light } from "../model/path";
-import { age, short } from "../model/text";
+import { age, brief, short } from "../model/text";
 import { Act, Chip, Dot, Empty, Markdown, Problem } from "../parts/parts";
 
 function stateOf(pull: Obj): { light: Light; word: string } {
@@ -24,7 +24,7 @@ export function PullRequests() {
           <li key={pull.metadata.uid}>
             <Dot light={stateOf(pull).light} />
             <a href={`#/pr/${pull.spec.repository}/${pull.spec.number}`}>
-              <strong>{pull.spec.title}</strong>
+              <strong title={pull.spec.title}>{brief(pull.spec.title)}</strong>
             </a>
             <span class="quiet">
               {pull.spec.repository}#{pull.spec.number} by {pull.spec.author} into {pull.spec.base} · {stateOf(pull).word} · {age(pull.metadata.creationTimestamp, now)}
@@ -51,8 +51,8 @@ export function PullRequest({ repository, number }: { repository: string; number
   return (
     <>
       <Problem of={[live]} />
-      <h1>
-        <Dot light={state.light} /> {pull.spec.title}{" "}
+      <h1 title={pull.spec.title}>
+        <Dot light={state.light} /> {brief(pull.spec.title)}{" "}
         <span class="quiet">
           {repository}#{number}
         </span>

@@ -4,7 +4,7 @@ import { useLive, useClock } from "../hooks";
 import { pathOf, type Obj } from "../kube";
 import { asks, type Job } from "../model/graph";
 import { light } from "../model/path";
-import { age, duration, short } from "../model/text";
+import { age, brief, duration, short } from "../model/text";
 import { Graph } from "../parts/graph";
 import { Log } from "../parts/log";
 import { Act, Chip, Dot, Empty, Markdown, Problem } from "../parts/parts";
@@ -177,7 +177,7 @@ export function RunView({ name, job: wanted, attempt: asked }: { name: string; j
         <Acts run={run} />
       </div>
       <p>
-        <code>{short(change.after)}</code> {change.subject}{" "}
+        <code>{short(change.after)}</code> {brief(change.subject)}{" "}
         <span class="quiet">
           {change.event} · {change.author} · {change.repository} · {age(run.metadata.creationTimestamp, now)} ago
         </span>{" "}
