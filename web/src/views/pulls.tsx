@@ -1,16 +1,10 @@
 import { useLive, useClock } from "../hooks";
 import { close, merge } from "../asks";
-import { pathOf, type Obj } from "../kube";
-import { light, type Light } from "../model/path";
+import { pathOf } from "../kube";
+import { light } from "../model/path";
+import { commentOf, ending, stateOf } from "../model/pulls";
 import { age, brief, short } from "../model/text";
 import { Act, Chip, Dot, Empty, Markdown, Problem } from "../parts/parts";
-
-function stateOf(pull: Obj): { light: Light; word: string } {
-  const state = pull.status?.state ?? "open";
-  if (state === "merged") return { light: "succeeded", word: "merged" };
-  if (state === "closed") return { light: "cancelled", word: "closed" };
-  return { light: light(pull.status?.checksState), word: "open" };
-}
 
 export function PullRequests() {
   const live = useLive(pathOf.own("pullrequests"));
@@ -43,6 +37,7 @@ export function PullRequests() {
 
 export function PullRequest({ repository, number }: { repository: string; number: number }) {
   const live = useLive(pathOf.own("pullrequests"));
+  const now = useClock();
   const pull = live.items.find((item) => item.spec.repository === repository && item.spec.number === number);
   if (!pull) return live.state === "live" ? <Empty>There is no pull request {repository}#{number}.</Empty> : <Problem of={[live]} />;
   const state = stateOf(pull);
@@ -58,11 +53,12 @@ export function PullRequest({ repository, number }: { repository: string; number
         </span>
       </h1>
       <p>
-        <Chip light={state.light}>{state.word}</Chip> <code>{short(pull.spec.head)}</code> by {pull.spec.author} into <code>{pull.spec.base}</code>{" "}
+        <Chip light={state.light}>{state.word}</Chip> {ending(pull, now) && <span class="quiet">{ending(pull, now)} · </span>}
+        <code>{short(pull.spec.head)}</code> by {pull.spec.author} into <code>{pull.spec.base}</code>{" "}
         {state.word === "open" && green && <Act label="Merge" run={() => merge(pull)} />}{" "}
-        {state.word === "open" && <Act label="Close" run={() => close(pull)} />}
+        {state.word === "open" && <Act label="Close" kind="plain" confirm={`Close ${repository}#${number} without merging it?`} run={() => close(pull)} />}
       </p>
-      {pull.status?.message && <p class="problem">{pull.status.message}</p>}
+      {state.word === "open" && pull.status?.message && <p class="problem">{pull.status.message}</p>}
       <ul class="checks">
         {checks.map((check) => (
           <li>
@@ -73,7 +69,7 @@ export function PullRequest({ repository, number }: { repository: string; number
           </li>
         ))}
       </ul>
-      {pull.status?.comment && <Markdown text={pull.status.comment} without="Checks of" />}
+      {commentOf(pull) && <Markdown text={commentOf(pull)} without="Checks of" />}
     </>
   );
 }
