@@ -2,7 +2,7 @@
 // commit that is on its way or at rest. Made of the objects alone, as the rows of path.ts are.
 import type { Obj } from "../kube";
 import { columns, idOf, type Job } from "./graph";
-import { environmentStop, light, type Light, type Objects } from "./path";
+import { environmentStop, lastFailed, light, type Light, type Objects } from "./path";
 import { isMoving, weight } from "./rollout";
 import { brief, short } from "./text";
 
@@ -121,6 +121,8 @@ function environmentTokens(all: Objects, service: string, environment: { name: s
   const coming = all.promotions.filter((o) => here(o) && !over.includes(light(o.status?.phase)) && !o.spec.revert);
   const commits = new Map<string, { commit: string; at: string }>();
   for (const o of coming) commits.set(o.spec.artifact?.digest, { commit: o.spec.artifact?.commit ?? "", at: o.metadata.creationTimestamp });
+  const failed = lastFailed(all, service, environment.name);
+  if (failed) commits.set(failed.spec.artifact?.digest, { commit: failed.spec.artifact?.commit ?? "", at: failed.metadata.creationTimestamp });
   // Also what failed here last, until something newer comes.
   for (const o of releases.filter((one, i) => one === current || !over.includes(light(one.status?.phase)) || (i === 0 && light(one.status?.phase) === "failed")))
     commits.set(o.spec.digest, { commit: o.spec.sourceCommit ?? "", at: since(o) });
@@ -136,7 +138,7 @@ function environmentTokens(all: Objects, service: string, environment: { name: s
       where: stop.request?.name.replace(/^.*(?=#)/, "") ?? "",
       subject: brief(change?.spec.subject ?? "set by a commit"),
       light: stop.light,
-      note: stop.note,
+      note: stop.request ? "waits for its merge" : stop.note,
       link: stop.link,
       station,
       at,

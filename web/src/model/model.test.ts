@@ -199,6 +199,15 @@ describe("pathMaps", () => {
       ["aaaaaaa", "succeeded", true, "runs here"],
     ]);
   });
+  it("shows a promotion that failed where it failed, until something newer comes", () => {
+    const promotions = [of("p", { service: "api", environment: "prod", artifact: { digest: "sha256:d1", commit: "1111111111111111" } }, { phase: "Failed", message: "no overlay" })];
+    const seen = (all: Objects) => pathMaps(all)[0]!.lanes[0]!.tokens.filter((t) => t.key.includes("/prod/")).map((t) => [t.light, t.note, t.resting]);
+    const cell = (all: Objects) => matrix(all)[0]!.services[0]!.cells[1]!.failed;
+    const failed = { ...shop, promotions };
+    expect([seen(failed), cell(failed)]).toEqual([[["failed", "no overlay", false]], "111111111111 failed: no overlay"]);
+    const newer = { ...failed, releases: [of("rel", { service: "api", environment: "prod", digest: "sha256:d2", sourceCommit: "2" }, { phase: "Succeeded", current: true, since: "2026-01-01T00:00:01Z" })] };
+    expect([seen(newer), cell(newer)]).toEqual([[["succeeded", "runs here", true]], ""]);
+  });
   it("says how much traffic a rollout under way gives", () => {
     const releases = [of("rel", { service: "api", environment: "dev", digest: "sha256:d1", sourceCommit: "1" }, { phase: "Running" })];
     const rollouts = [{ ...of("api", { strategy: { canary: {} } }, { currentPodHash: "b", stableRS: "a", canary: { weights: { canary: { weight: 20 } } } }), metadata: { ...of("api", {}).metadata, namespace: "shop-dev" } }];

@@ -82,6 +82,16 @@ export function chains(pipelines: Obj[]): Map<string, Chain> {
   return found;
 }
 
+/** The promotion to an environment that failed before anything came of it, until something newer comes there. */
+export function lastFailed(all: Objects, service: string, environment: string): Obj | undefined {
+  const here = (o: Obj) => o.spec.service === service && o.spec.environment === environment;
+  const [newest] = all.promotions.filter((o) => here(o) && !o.spec.revert).sort((a, b) => b.metadata.creationTimestamp.localeCompare(a.metadata.creationTimestamp));
+  if (!newest || light(newest.status?.phase) !== "failed") return undefined;
+  const at = Date.parse(newest.metadata.creationTimestamp);
+  const overtaken = all.releases.some((o) => here(o) && (o.spec.digest === newest.spec.artifact?.digest || Date.parse(o.status?.since ?? "") > at));
+  return overtaken ? undefined : newest;
+}
+
 interface Door {
   says: string;
   promotion?: string; // that an approval lets in
@@ -182,6 +192,7 @@ export interface Cell {
   next: string; // what is on its way here: "1a2b3c waits for approval"
   promotion: string; // that waits for an approval
   request?: Request; // that it waits in
+  failed: string; // why what wanted to come last did not: "1a2b3c failed: no such overlay"
   earlier: Past[]; // what ran here before, the latest first
 }
 export interface Past {
@@ -211,6 +222,7 @@ export function matrix(all: Objects): Matrix[] {
         const coming = all.promotions.find((o) => here(o) && ["Waiting", "Pending"].includes(o.status?.phase));
         const commit: string = release?.spec.sourceCommit ?? "";
         const what = coming ? short(coming.spec.artifact?.commit ?? coming.spec.artifact?.digest) : "";
+        const failed = lastFailed(all, s.name, environment);
         const door = coming?.status?.phase === "Waiting" ? doorOf(coming) : undefined;
         return {
           service: s.name,
@@ -222,6 +234,7 @@ export function matrix(all: Objects): Matrix[] {
           next: coming ? `${what} ${door?.says ?? "is on its way"}` : "",
           promotion: door?.promotion ?? "",
           request: door?.request,
+          failed: failed ? `${short(failed.spec.artifact?.commit ?? failed.spec.artifact?.digest)} failed: ${failed.status?.message || "no reason is known"}` : "",
           earlier: releases
             .filter((o) => o !== release && o.status?.since)
             .map((o) => ({ light: light(o.status?.phase), commit: short(o.spec.sourceCommit || o.spec.digest), subject: subjectOf(o), since: o.status?.since, note: o.status?.verdict?.why ?? o.status?.message ?? "" })),

@@ -194,6 +194,7 @@ function Holds({ cells, now }: { cells: Cell[]; now: number }) {
               {cell.promotion && <Act label="Approve" run={() => approve(cell.promotion)} />}
             </div>
           )}
+          {cell.failed && <div class="problem">{cell.failed}</div>}
           <Earlier cell={cell} now={now} />
         </li>
       ))}
