@@ -7,6 +7,8 @@ import { markdown, sections, type Block } from "../model/markdown";
 const words: Record<Light, string> = { none: "not yet", pending: "pending", running: "running", waiting: "waiting", succeeded: "succeeded", failed: "failed", cancelled: "cancelled", skipped: "skipped" };
 const signs: Record<Light, string> = { none: "", pending: "·", running: "", waiting: "‖", succeeded: "✓", failed: "✕", cancelled: "−", skipped: "»" };
 
+export const healthLight: Record<string, Light> = { Healthy: "succeeded", Progressing: "running", Degraded: "failed", Missing: "failed", Suspended: "waiting", Paused: "waiting" };
+
 /** State by colour, by sign and in words: no one of them alone. */
 export function Dot({ light, current, title, hidden }: { light: Light; current?: boolean; title?: string; hidden?: boolean }) {
   const said = title ?? words[light];
@@ -56,10 +58,11 @@ export function Act({ label, run, kind, confirm }: { label: string; run: () => P
 }
 
 function Diff({ lines }: { lines: string[] }) {
+  const head = lines.findIndex((line) => line.startsWith("@@")); // above it are the names of both sides
   return (
     <pre class="code">
-      {lines.map((line) => (
-        <span class={line.startsWith("@@") ? "hunk" : line.startsWith("+") ? "plus" : line.startsWith("-") ? "minus" : ""}>{`${line}\n`}</span>
+      {lines.map((line, i) => (
+        <span class={i <= head || line.startsWith("@@") ? "hunk" : line.startsWith("+") ? "plus" : line.startsWith("-") ? "minus" : ""}>{`${line}\n`}</span>
       ))}
     </pre>
   );

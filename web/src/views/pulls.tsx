@@ -54,8 +54,10 @@ export function PullRequest({ repository, number }: { repository: string; number
       </h1>
       <p>
         <Chip light={state.light}>{state.word}</Chip> {ending(pull, now) && <span class="quiet">{ending(pull, now)} · </span>}
-        <code>{short(pull.spec.head)}</code> by {pull.spec.author} into <code>{pull.spec.base}</code>{" "}
-        {state.word === "open" && green && <Act label="Merge" run={() => merge(pull)} />}{" "}
+        <code>{short(pull.spec.head)}</code> by {pull.spec.author} into <code>{pull.spec.base}</code>
+      </p>
+      <p class="acts">
+        {state.word === "open" && green && <Act label="Merge" run={() => merge(pull)} />}
         {state.word === "open" && <Act label="Close" kind="plain" confirm={`Close ${repository}#${number} without merging it?`} run={() => close(pull)} />}
       </p>
       {state.word === "open" && pull.status?.message && <p class="problem">{pull.status.message}</p>}
