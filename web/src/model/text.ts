@@ -21,6 +21,10 @@ export function short(commit: string | undefined): string {
 export function brief(subject: string | undefined): string {
   return (subject ?? "").replace(/\b([0-9a-f]{12})(?:[0-9a-f]{52}|[0-9a-f]{28})\b/g, "$1");
 }
+/** "1 object", "2 objects". */
+export function count(n: number, one: string, many = `${one}s`): string {
+  return `${n} ${n === 1 ? one : many}`;
+}
 export function bytes(count: number): string {
   if (count < 1000) return `${count} B`;
   if (count < 1e6) return `${(count / 1e3).toFixed(1)} kB`;
