@@ -26,12 +26,22 @@ export async function merge(pull: Obj): Promise<void> {
 export async function close(pull: Obj): Promise<void> {
   await mergePatch(`${pathOf.own("pullrequests")}/${pull.metadata.name}`, { spec: { close: { by: await me() } } });
 }
+// In its own namespace: not all Applications are at home.
+const appPath = (app: Obj) => `/apis/argoproj.io/v1alpha1/namespaces/${app.metadata.namespace}/applications/${app.metadata.name}`;
+
 export async function sync(app: Obj): Promise<void> {
-  await mergePatch(`${pathOf.applications}/${app.metadata.name}`, { operation: { initiatedBy: { username: await me() }, sync: {} } });
+  await mergePatch(appPath(app), { operation: { initiatedBy: { username: await me() }, sync: {} } });
+}
+/** Asks to look at the repository now; the controller takes the word away when it has. */
+export async function refresh(app: Obj): Promise<void> {
+  await mergePatch(appPath(app), { metadata: { annotations: { "argocd.argoproj.io/refresh": "normal" } } });
+}
+export async function terminate(app: Obj): Promise<void> {
+  await mergePatch(appPath(app), { status: { operationState: { phase: "Terminating" } } });
 }
 /** Lets a sync delete what it asked about, this once. */
 export async function approveDeletion(app: Obj): Promise<void> {
-  await mergePatch(`${pathOf.applications}/${app.metadata.name}`, { metadata: { annotations: { "argocd.argoproj.io/deletion-approved": new Date().toISOString() } } });
+  await mergePatch(appPath(app), { metadata: { annotations: { "argocd.argoproj.io/deletion-approved": new Date().toISOString() } } });
 }
 export function askRollout(rollout: Obj, what: Ask): Promise<void> {
   const path = `/apis/argoproj.io/v1alpha1/namespaces/${rollout.metadata.namespace}/rollouts/${rollout.metadata.name}`;

@@ -84,7 +84,8 @@ export async function mergePatch(path: string, patch: unknown): Promise<void> {
 export const HOME = "slipway-system";
 export const pathOf = {
   own: (plural: string) => `/apis/slipway.dev/v1/namespaces/${HOME}/${plural}`,
-  applications: "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications",
+  applications: "/apis/argoproj.io/v1alpha1/applications",
+  homeApplications: "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications",
   rollouts: "/apis/argoproj.io/v1alpha1/rollouts",
   analyses: "/apis/argoproj.io/v1alpha1/analysisruns",
 };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Obj } from "../kube";
-import { conditionsOf, operationOf, sourceOf } from "./applications";
+import { conditionsOf, nameOf, operationOf, sourceOf } from "./applications";
 
 const app = (spec: object, status: object = {}, namespace = "argocd"): Obj => ({ metadata: { name: "shop", namespace, uid: "u", resourceVersion: "1", creationTimestamp: "" }, spec, status });
 const now = Date.parse("2026-01-01T00:00:10Z");
@@ -8,6 +8,7 @@ const at = "2026-01-01T00:00:00Z";
 const commit = "1a2b3c4d5e6f".padEnd(40, "0");
 
 describe("an Application", () => {
+  it("is named with its namespace when that is not the home one", () => expect([nameOf(app({})), nameOf(app({}, {}, "team"))]).toEqual(["shop", "team/shop"]));
   it.each([
     ["one source", app({ source: { path: "dev" } }, { sync: { revision: commit } }), "dev at 1a2b3c4d5e6f"],
     ["nothing compared so far", app({ source: { path: "dev" } }), "dev"],

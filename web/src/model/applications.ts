@@ -1,7 +1,11 @@
 // An Application's state in lines that people read: what a sync does or did, what conditions say, where it stands.
+// https://argo-cd.readthedocs.io/en/stable/operator-manual/app-any-namespace/ for those outside the home namespace.
 import type { Obj } from "../kube";
 import type { Light } from "./path";
 import { age, count, short } from "./text";
+
+export const home = "argocd";
+export const nameOf = (app: Obj): string => (app.metadata.namespace === home ? app.metadata.name : `${app.metadata.namespace}/${app.metadata.name}`);
 
 /** "production at 1a2b3c", "2 sources at 1a2b3c, v1.0"; no "at" while no revision is known. */
 export function sourceOf(app: Obj): string {

@@ -1,7 +1,7 @@
-import { approveDeletion, sync } from "../asks";
+import { approveDeletion, refresh, sync, terminate } from "../asks";
 import { linkOf } from "../kinds";
 import type { Obj } from "../kube";
-import { conditionsOf, operationOf, sourceOf, type Operation } from "../model/applications";
+import { conditionsOf, nameOf, operationOf, sourceOf, type Operation } from "../model/applications";
 import type { Cell, Light } from "../model/path";
 import { Holds } from "./holds";
 import { Act, Chip, Dot, healthLight } from "./parts";
@@ -53,9 +53,9 @@ export function AppCard({ app, cells, rollouts, seen, analyses, now }: { app: Ob
   const conditions = conditionsOf(app);
   const asksToDelete = conditions.find((condition) => condition.type === "DeletionWarning");
   return (
-    <section class="card" aria-label={app.metadata.name}>
+    <section class="card" aria-label={nameOf(app)}>
       <h3>
-        <Dot light={health} title={status.health?.status} /> <a href={linkOf({ group: "argoproj.io", version: "v1alpha1", plural: "applications" }, app.metadata.namespace, app.metadata.name)}>{app.metadata.name}</a>
+        <Dot light={health} title={status.health?.status} /> <a href={linkOf({ group: "argoproj.io", version: "v1alpha1", plural: "applications" }, app.metadata.namespace, app.metadata.name)}>{nameOf(app)}</a>
       </h3>
       <p>
         <Chip light={health}>{status.health?.status ?? "unknown"}</Chip> <Chip light={syncLight[status.sync?.status] ?? "pending"}>{status.sync?.status ?? "unknown"}</Chip>{" "}
@@ -71,7 +71,9 @@ export function AppCard({ app, cells, rollouts, seen, analyses, now }: { app: Ob
       <Resources of={((status.resources ?? []) as Resource[]).map(thing)} />
       <p class="acts">
         <Act label="Sync" kind="plain" run={() => sync(app)} />
-        {asksToDelete && <Act label="Let it delete" kind="danger" confirm={`${app.metadata.name}: ${asksToDelete.message}. Delete now?`} run={() => approveDeletion(app)} />}
+        <Act label="Refresh" kind="plain" run={() => refresh(app)} />
+        {status.operationState?.phase === "Running" && <Act label="Terminate" kind="danger" confirm={`End the sync of ${nameOf(app)} that runs?`} run={() => terminate(app)} />}
+        {asksToDelete && <Act label="Let it delete" kind="danger" confirm={`${nameOf(app)}: ${asksToDelete.message}. Delete now?`} run={() => approveDeletion(app)} />}
       </p>
     </section>
   );

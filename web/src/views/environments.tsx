@@ -1,6 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { useClock, useLive } from "../hooks";
 import { pathOf, request, type Obj } from "../kube";
+import { nameOf } from "../model/applications";
 import { matrix, type Cell } from "../model/path";
 import { isMoving } from "../model/rollout";
 import { AppCard } from "../parts/application";
@@ -43,7 +44,9 @@ function applicationOf(pipelines: Obj[], pipeline: string, environment: string):
 
 export function Environments() {
   const { all, live } = usePath();
-  const apps = useLive(pathOf.applications);
+  const everywhere = useLive(pathOf.applications);
+  // Who may not read all namespaces sees those that are at home.
+  const apps = useLive(everywhere.state === "refused" ? pathOf.homeApplications : pathOf.applications);
   const rollouts = useLive(pathOf.rollouts);
   const analyses = useLive(pathOf.analyses);
   const environments = useLive(pathOf.own("environments"));
@@ -51,8 +54,9 @@ export function Environments() {
   const now = useClock();
   // In the order of the path; others after them.
   const stages: { application?: string; cells: Cell[] }[] = matrix(all).flatMap((one) => one.environments.map((name, i) => ({ application: applicationOf(all.pipelines, one.pipeline, name), cells: one.services.map((service) => service.cells[i]!) })));
-  const place = (app: Obj) => (stages.findIndex((stage) => stage.application === app.metadata.name) + stages.length + 1) % (stages.length + 1);
-  const shown = [...apps.items].sort((a, b) => place(a) - place(b) || a.metadata.name.localeCompare(b.metadata.name));
+  const isOf = (stage: { application?: string }, app: Obj) => stage.application === nameOf(app); // Pipelines name those at home
+  const place = (app: Obj) => (stages.findIndex((stage) => isOf(stage, app)) + stages.length + 1) % (stages.length + 1);
+  const shown = [...apps.items].sort((a, b) => place(a) - place(b) || nameOf(a).localeCompare(nameOf(b)));
   const namespaceOf = (app: Obj): string => app.spec.destination?.namespace ?? "";
   const namespaces = new Set(shown.map(namespaceOf));
   const byName = [...rollouts.items].sort((a, b) => a.metadata.name.localeCompare(b.metadata.name));
@@ -65,7 +69,7 @@ export function Environments() {
         {shown.map((app) => (
           <AppCard
             app={app}
-            cells={stages.find((stage) => stage.application === app.metadata.name)?.cells ?? []}
+            cells={stages.find((stage) => isOf(stage, app))?.cells ?? []}
             rollouts={byName.filter((rollout) => rollout.metadata.namespace === namespaceOf(app))}
             seen={seen}
             analyses={analyses.items}
