@@ -39,6 +39,11 @@ export async function refresh(app: Obj): Promise<void> {
 export async function terminate(app: Obj): Promise<void> {
   await mergePatch(appPath(app), { status: { operationState: { phase: "Terminating" } } });
 }
+/** Asks Flux's way to apply a Kustomization now. */
+export async function reconcile(one: Obj): Promise<void> {
+  const path = `/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/${one.metadata.namespace}/kustomizations/${one.metadata.name}`;
+  await mergePatch(path, { metadata: { annotations: { "reconcile.fluxcd.io/requestedAt": new Date().toISOString() } } });
+}
 /** Lets a sync delete what it asked about, this once. */
 export async function approveDeletion(app: Obj): Promise<void> {
   await mergePatch(appPath(app), { metadata: { annotations: { "argocd.argoproj.io/deletion-approved": new Date().toISOString() } } });

@@ -86,6 +86,7 @@ export const pathOf = {
   own: (plural: string) => `/apis/slipway.dev/v1/namespaces/${HOME}/${plural}`,
   applications: "/apis/argoproj.io/v1alpha1/applications",
   homeApplications: "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications",
+  kustomizations: "/apis/kustomize.toolkit.fluxcd.io/v1/kustomizations",
   rollouts: "/apis/argoproj.io/v1alpha1/rollouts",
   analyses: "/apis/argoproj.io/v1alpha1/analysisruns",
 };

@@ -1,6 +1,6 @@
 import type { Obj } from "../kube";
 import { light } from "../model/path";
-import { age, brief, short } from "../model/text";
+import { age, brief, count, short } from "../model/text";
 import { Dot } from "./parts";
 
 interface Deployment {
@@ -76,7 +76,7 @@ export function Deployments({ environments, now }: { environments: Obj[]; now: n
               )}
               {history.length > 1 && (
                 <details>
-                  <summary>{history.length} deployments</summary>
+                  <summary>{count(history.length, "deployment")}</summary>
                   <ul class="holds">
                     {history.map((one) => (
                       <li key={`${one.run} ${one.attempt} ${one.job}`}>

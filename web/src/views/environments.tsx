@@ -2,10 +2,12 @@ import { useEffect, useState } from "preact/hooks";
 import { useClock, useLive } from "../hooks";
 import { pathOf, request, type Obj } from "../kube";
 import { nameOf } from "../model/applications";
+import { inventoryOf, nameOf as kustomizationName } from "../model/kustomizations";
 import { matrix, type Cell } from "../model/path";
 import { isMoving } from "../model/rollout";
 import { AppCard } from "../parts/application";
 import { Deployments } from "../parts/deployments";
+import { KustomizationCard } from "../parts/kustomization";
 import { Empty, Problem } from "../parts/parts";
 import { RolloutCard, type Seen } from "../parts/rollout";
 import { usePath } from "./path";
@@ -47,6 +49,7 @@ export function Environments() {
   const everywhere = useLive(pathOf.applications);
   // Who may not read all namespaces sees those that are at home.
   const apps = useLive(everywhere.state === "refused" ? pathOf.homeApplications : pathOf.applications);
+  const kustomizations = useLive(pathOf.kustomizations);
   const rollouts = useLive(pathOf.rollouts);
   const analyses = useLive(pathOf.analyses);
   const environments = useLive(pathOf.own("environments"));
@@ -57,13 +60,19 @@ export function Environments() {
   const isOf = (stage: { application?: string }, app: Obj) => stage.application === nameOf(app); // Pipelines name those at home
   const place = (app: Obj) => (stages.findIndex((stage) => isOf(stage, app)) + stages.length + 1) % (stages.length + 1);
   const shown = [...apps.items].sort((a, b) => place(a) - place(b) || nameOf(a).localeCompare(nameOf(b)));
+  const fluxed = [...kustomizations.items].sort((a, b) => kustomizationName(a).localeCompare(kustomizationName(b)));
   const namespaceOf = (app: Obj): string => app.spec.destination?.namespace ?? "";
   const namespaces = new Set(shown.map(namespaceOf));
   const byName = [...rollouts.items].sort((a, b) => a.metadata.name.localeCompare(b.metadata.name));
-  const others = byName.filter((rollout) => !namespaces.has(rollout.metadata.namespace ?? ""));
+  const rolloutsOf = (one: Obj): Obj[] => {
+    const held = new Set(inventoryOf(one).filter((entry) => entry.kind === "Rollout" && entry.group === "argoproj.io").map((entry) => `${entry.namespace}/${entry.name}`));
+    return byName.filter((rollout) => held.has(`${rollout.metadata.namespace}/${rollout.metadata.name}`));
+  };
+  const fluxedRollouts = new Set(fluxed.flatMap(rolloutsOf));
+  const others = byName.filter((rollout) => !namespaces.has(rollout.metadata.namespace ?? "") && !fluxedRollouts.has(rollout));
   return (
     <>
-      <Problem of={[...live, apps, rollouts, analyses]} />
+      <Problem of={[...live, apps, kustomizations, rollouts, analyses]} />
       <h1>Environments</h1>
       <div class="cards">
         {shown.map((app) => (
@@ -77,6 +86,9 @@ export function Environments() {
             key={app.metadata.uid}
           />
         ))}
+        {fluxed.map((one) => (
+          <KustomizationCard one={one} rollouts={rolloutsOf(one)} seen={seen} analyses={analyses.items} now={now} key={one.metadata.uid} />
+        ))}
         {others.length > 0 && (
           <section class="card">
             <h3>Rollouts of no Application</h3>
@@ -87,7 +99,7 @@ export function Environments() {
         )}
       </div>
       <Deployments environments={environments.items} now={now} />
-      {apps.items.length === 0 && environments.items.length === 0 && apps.state === "live" && (
+      {apps.items.length + fluxed.length === 0 && environments.items.length === 0 && apps.state === "live" && (
         <Empty>
           No Application so far. <code>slipway bootstrap REPOSITORY</code> makes them from a configuration repository.
         </Empty>

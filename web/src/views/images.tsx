@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { useClock } from "../hooks";
 import { get, request } from "../kube";
 import { counts, imagesOf, kindOf, layersOf, platformOf, rankOf, readable, worstFirst, type Config, type Descriptor, type Finding, type Manifest } from "../model/images";
-import { age, bytes, short } from "../model/text";
+import { age, bytes, count, short } from "../model/text";
 import { Empty } from "../parts/parts";
 
 const enc = encodeURIComponent;
@@ -128,7 +128,7 @@ function Tags({ repository }: { repository: string }) {
   return (
     <>
       <p class="quiet">
-        {list.value.length} tags · <code>docker pull {location.host}/{repository}:{shown[0] ?? "TAG"}</code>
+        {count(list.value.length, "tag")} · <code>docker pull {location.host}/{repository}:{shown[0] ?? "TAG"}</code>
       </p>
       <Filter what="tags" value={filter} set={setFilter} />
       <div class="scroll">
