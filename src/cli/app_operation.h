@@ -11,6 +11,10 @@ Result<kube::Object> application_named(const Ctx& ctx, kube::Client& client, con
 // As application_named takes it.
 std::string name_of_application(const kube::Object& app);
 
+// Waits as kube::await does. Errors: timeout, with what the Application says it waits for.
+Result<kube::Object> await_application(const Ctx& ctx, kube::Client& client, const kube::Key& key,
+                                       const std::function<bool(const kube::Object&)>& done);
+
 // Whether it is synced to what Git says by itself: Argo CD lets nobody go elsewhere then.
 bool follows_git(const kube::Object& app);
 Error held_by_git(const kube::Object& app, std::string_view wish);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "doc/json.h"
 #include "doc/yaml.h"
 
 namespace slipway::manifest {
@@ -76,6 +77,10 @@ class FolderReader {
       TRY(auto value, options_.jsonnet(at(path), *std::move(text)));
       return evaluated(std::move(value), name);
     }
+    // Read as YAML for the places of what is wrong, but JSON it has to be.
+    if (options_.argo && path.ends_with(".json"))
+      if (auto strict = doc::parse_json(*text, name); !strict)
+        return text->contains("apiVersion") && text->contains("kind") ? Result<>(Fail(strict.error())) : Result<>();
     TRY(auto documents, doc::parse_yaml_all(*text, {.source = name}));
     if (options_.argo && std::none_of(documents.begin(), documents.end(), is_half_an_object)) return {};
     for (auto& document : documents) TRY_OK(object(std::move(document), name));

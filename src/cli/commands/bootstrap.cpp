@@ -90,7 +90,7 @@ Result<int> bootstrap(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY_OK(client->apply(ctx, std::move(root), {.field_manager = "slipway-bootstrap", .force = true}));
   TRY(auto wait, parse_duration(arguments.get("timeout")));
   auto patient = ctx.within(wait);
-  TRY(auto done, kube::await(patient, *client, application_type, {"argocd", name}, answers_now));
+  TRY(auto done, await_application(patient, *client, {"argocd", name}, answers_now));
   for (const auto& condition : done["status"]["conditions"].items())
     if (is_error(condition))
       return fail(Kind::invalid, "{}: {}", condition["type"].text(), condition["message"].text());
