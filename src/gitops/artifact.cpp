@@ -1,6 +1,9 @@
 #include "gitops/artifact.h"
 
+#include <re2/re2.h>
+
 #include "base/encode.h"
+#include "base/semver.h"
 #include "base/text.h"
 #include "doc/json.h"
 #include "doc/view.h"
@@ -67,6 +70,20 @@ Result<std::vector<git::FileEdit>> files_of(const Ctx& ctx, const std::string& b
   return edits;
 }
 
+// The tag that is meant. Rule: Flux's source-controller, which takes a digest, then a range, then a tag.
+Result<std::string> tag_of(const Ctx& ctx, oci::Remote& remote, const oci::Reference& repository,
+                           const ArtifactRequest& request) {
+  if (request.range.empty()) return request.tag.empty() ? "latest" : request.tag;
+  TRY_IN(auto range, "ref.semver", VersionRange::parse(request.range));
+  RE2 filter(request.filter, RE2::Quiet);
+  if (!filter.ok()) return fail(Kind::invalid, "ref.semverFilter: {}", filter.error());
+  TRY(auto tags, remote.tags(ctx, repository));
+  std::erase_if(tags, [&](const std::string& tag) { return !RE2::PartialMatch(tag, filter); });
+  auto found = newest(tags, range);
+  if (!found) return fail(Kind::not_found, "{}: no match found for semver: {}", request.url, request.range);
+  return *found;
+}
+
 }  // namespace
 
 Result<Artifact> import_artifact(const Ctx& ctx, const ArtifactRequest& request, const oci::RemoteOptions& options,
@@ -74,9 +91,8 @@ Result<Artifact> import_artifact(const Ctx& ctx, const ArtifactRequest& request,
   std::string_view name = request.url;
   if (!name.starts_with("oci://")) return fail(Kind::invalid, "{}: want oci://HOST/NAME", request.url);
   name.remove_prefix(6);
-  auto tag = request.tag.empty() ? "latest" : request.tag;
-  auto text = request.digest.empty() ? fmt::format("{}:{}", name, tag) : fmt::format("{}@{}", name, request.digest);
-  TRY(auto reference, oci::parse_reference(text));
+  TRY(auto reference,
+      oci::parse_reference(request.digest.empty() ? std::string(name) : fmt::format("{}@{}", name, request.digest)));
   auto used = options;
   if (request.insecure) used.plain_http_hosts.push_back(reference.host);
   if (!request.docker_config.empty()) {
@@ -84,6 +100,11 @@ Result<Artifact> import_artifact(const Ctx& ctx, const ArtifactRequest& request,
     used.credentials = [credentials](const std::string&) { return credentials; };
   }
   oci::Remote remote(std::move(used));
+  std::string tag;
+  if (request.digest.empty()) {
+    TRY(tag, tag_of(ctx, remote, reference, request));
+    TRY(reference, oci::parse_reference(fmt::format("{}:{}", name, tag)));
+  }
   TRY(auto stored, remote.manifest(ctx, reference));
   auto digest = stored.descriptor.digest;
   auto revision = request.digest.empty() ? fmt::format("{}@{}", tag, digest.str()) : digest.str();

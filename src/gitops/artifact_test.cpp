@@ -60,6 +60,25 @@ TEST(Artifact, BecomesACommitOfItsFiles) {
   EXPECT_TRUE(must(repository.read(whole.commit, "artifact.yaml")));
 }
 
+TEST(Artifact, IsTheNewestVersionOfARange) {
+  Place place;
+  for (const auto* tag : {"1.0.0", "v1.2.0", "1.3.0-rc.1", "2.0.0", "main"}) place.push(tag, {{"tag", tag}});
+  struct {
+    ArtifactRequest request;
+    std::string_view want;
+  } cases[] = {{{.range = "1.x"}, "v1.2.0@"},
+               {{.tag = "main", .range = "*"}, "2.0.0@"},
+               {{.range = ">=1.0.0-0 <2.0.0-0", .filter = "-rc"}, "1.3.0-rc.1@"},
+               {{.range = "3.x"}, "no match found for semver: 3.x"},
+               {{.range = "one"}, "ref.semver: improper constraint: one"},
+               {{.range = "*", .filter = "("}, "ref.semverFilter: missing )"}};
+  for (auto& c : cases) {
+    auto got = place.import(c.request);
+    auto said = got ? got->revision : got.error().what();
+    EXPECT_TRUE(said.contains(c.want)) << said;
+  }
+}
+
 TEST(Artifact, SaysWhatIsNotThere) {
   Place place;
   auto none = place.import({});

@@ -171,7 +171,8 @@ Result<Compared> Comparer::compare(const Ctx& ctx, kube::Client& client, const A
     return result;
   }
   result.live = *live;
-  if (auto owner = owner_of(*live, tracking_of(app.customizations.get())); !owner.empty() && owner != app.owner) result.shared_with = owner;
+  if (auto owner = owner_of(*live, tracking_of(app.customizations.get())); !owner.empty() && owner != app.owner)
+    result.shared_with = owner;
   if (!task.ignore_health) result.health = health_of(ctx, app, *live);
   Known found{fingerprint(app, task), live->resource_version(), SyncState::synced, {}, {}, {}};
   {

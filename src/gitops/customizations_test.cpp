@@ -340,11 +340,11 @@ TEST(Settings, BuildOptionsAndWhatHasNoEffect) {
       "letters, resource.exclusions: nonsense}");
   auto app = w.look_once();
   EXPECT_EQ(phase_of(app), "Succeeded") << conditions_of(app);
-  EXPECT_EQ(
-      conditions_of(app),
-      "CustomizationWarning: argocd-cm: kustomize.buildOptions: --enable-helm has no effect here|"
-      "CustomizationWarning: argocd-cm: application.resourceTrackingMethod: got letters, want annotation, "
-      "label or annotation+label; annotation is used|CustomizationWarning: argocd-cm: resource.exclusions: want a list of apiGroups and kinds");
+  EXPECT_EQ(conditions_of(app),
+            "CustomizationWarning: argocd-cm: kustomize.buildOptions: --enable-helm has no effect here|"
+            "CustomizationWarning: argocd-cm: application.resourceTrackingMethod: got letters, want annotation, "
+            "label or annotation+label; annotation is used|CustomizationWarning: argocd-cm: resource.exclusions: want "
+            "a list of apiGroups and kinds");
 }
 
 }  // namespace

@@ -120,6 +120,18 @@ TEST(Flux, FilesBesideTheFolderAreReadAndImagesSetAnew) {
   EXPECT_EQ((*live)["spec"]["containers"][0]["image"].text(), "web:3");
 }
 
+TEST(Flux, ComponentsThatAreMissingMayBeIgnored) {
+  FluxWorld w;
+  w.commit(
+      {{"app/a.yaml", config_map("a")},
+       {"c/kustomization.yaml", "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nnameSuffix: -c\n"}});
+  w.kustomization("path: app\ncomponents: [../c, ../nowhere]");
+  EXPECT_TRUE(condition(w.look_flux(), "Ready").contains("nowhere"));
+  w.kustomization("path: app\ncomponents: [../c, ../nowhere]\nignoreMissingComponents: true");
+  auto ks = w.look_flux();
+  EXPECT_TRUE(w.has("a-c")) << condition(ks, "Ready");
+}
+
 TEST(Flux, FilesThatAreIgnoredAreNotThere) {
   FluxWorld w;
   auto map = [](std::string_view name) { return config_map(name); };

@@ -111,7 +111,7 @@ doc::Value overrides_of(const doc::Value& block, const Variables& variables) {
 Result<doc::Value> with_components_that_are_there(manifest::FileSource& files, const std::string& folder,
                                                   const doc::Value& block) {
   doc::View view(block);
-  if (!view["ignoreMissingComponents"].bool_or(false) || !view["components"].present()) return block;
+  if (!view["ignoreMissingComponents"].bool_or(false)) return block;
   doc::List there;
   for (const auto& component : view["components"].items()) {
     auto path = manifest::join_path(folder, component.text());
@@ -120,6 +120,7 @@ Result<doc::Value> with_components_that_are_there(manifest::FileSource& files, c
   }
   auto out = block;
   out["components"] = std::move(there);
+  out.map().erase("ignoreMissingComponents");
   return out;
 }
 

@@ -140,6 +140,8 @@ Result<RenderedSource> render_source(const Ctx& ctx, const git::Oid& commit, man
     if (overrides.is_null()) {
       TRY(auto block, with_components_that_are_there(files, *folder, source.kustomize));
       overrides = overrides_of(block, build_environment(app, source, commit));
+    } else {
+      TRY(overrides, with_components_that_are_there(files, *folder, overrides));
     }
     TRY(result.objects, build(ctx, files, *folder, source, std::move(overrides), kustomization.has_value(), remotes));
     flux::set_metadata(result.objects, source.metadata);

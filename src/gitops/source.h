@@ -15,7 +15,9 @@ namespace slipway::gitops {
 
 struct ArtifactRequest {
   std::string url;            // oci://host/name
-  std::string tag, digest;    // the digest wins; neither: latest
+  std::string tag, digest;    // the digest wins; nothing at all: latest
+  std::string range;          // of versions among the tags, before `tag`
+  std::string filter;         // a regular expression (RE2) that tags of the range match
   std::string media_type;     // of the layer; "": the first
   bool copy = false;          // the layer is a file of its own, not an archive
   std::string docker_config;  // a dockerconfigjson to sign in with; "": the house's own

@@ -148,7 +148,8 @@ class TearDown {
     auto live = context_.client.get(ctx_, type, key);
     if (!live && live.error().is(Kind::not_found)) return std::optional<kube::Object>();  // the kind itself is gone
     if (!live) return live;
-    bool ours = *live && owner_of(**live, tracking_of(context_.customizations.get())) == front_.owner(application_.key());
+    bool ours =
+        *live && owner_of(**live, tracking_of(context_.customizations.get())) == front_.owner(application_.key());
     return ours ? *std::move(live) : std::optional<kube::Object>();
   }
 

@@ -49,8 +49,6 @@ Result<> check_supported(doc::View spec) {
   for (const auto& [key, value] : spec.members())
     if (std::find(known.begin(), known.end(), key) == known.end() && value.present())
       return value.wrong("this field of a Kustomization is not supported");
-  if (spec["ignoreMissingComponents"].bool_or(false))
-    return spec["ignoreMissingComponents"].wrong("is not supported: name the components that are there");
   return {};
 }
 
@@ -88,6 +86,7 @@ doc::Value overlay_of(doc::View spec) {
   };
   put("targetNamespace", "namespace"), put("namePrefix", "namePrefix"), put("nameSuffix", "nameSuffix");
   put("images", "images"), put("components", "components");
+  if (spec["ignoreMissingComponents"].bool_or(false)) over.set("ignoreMissingComponents", true);
   doc::List patches;
   for (const auto& patch : spec["patches"].items()) patches.push_back(patch.value());
   for (const auto& patch : spec["patchesStrategicMerge"].items())

@@ -97,8 +97,7 @@ Result<Stored> store_oci(const Ctx& ctx, kube::Client& home, Repositories& repos
   ArtifactRequest request;
   request.url = spec["url"].text();
   if (!request.url.starts_with("oci://")) return spec["url"].wrong("want oci://HOST/NAME");
-  if (spec["ref"]["semver"].present() && !spec["ref"]["semver"].text().empty())
-    return spec["ref"]["semver"].wrong("ranges of versions are not resolved, want tag or digest");
+  request.range = spec["ref"]["semver"].text(), request.filter = spec["ref"]["semverFilter"].text();
   request.tag = spec["ref"]["tag"].text(), request.digest = spec["ref"]["digest"].text();
   request.media_type = spec["layerSelector"]["mediaType"].text();
   request.copy = spec["layerSelector"]["operation"].text() == "copy";
