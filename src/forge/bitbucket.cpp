@@ -2,6 +2,7 @@
 #include "base/encode.h"
 #include "base/hash.h"
 #include "base/text.h"
+#include "forge/detail/catalog.h"
 #include "forge/detail/rest.h"
 
 namespace slipway::forge {
@@ -27,20 +28,15 @@ std::string_view state_of(State state) {
 // Bitbucket shows HTML comments; a link definition that nothing uses is hidden.
 std::string marker_of(const std::string& marker) { return fmt::format("[//]: # (slipway:{})", marker); }
 
-net::Headers headers_of(const ForgeOptions& options) {
-  net::Headers headers{{"Accept", "application/json"}};
-  if (!options.token.empty()) headers.set("Authorization", authorization_of(options));
-  return headers;
-}
 net::Headers headers_of_server(const ForgeOptions& options) {
-  auto headers = headers_of(options);
+  auto headers = bitbucket_headers(options);
   headers.set("X-Atlassian-Token", "no-check");
   return headers;
 }
 
 class Cloud final : public Forge {
  public:
-  explicit Cloud(const ForgeOptions& options) : rest_(options, headers_of(options)) {}
+  explicit Cloud(const ForgeOptions& options) : rest_(options, bitbucket_headers(options)) {}
 
   Result<> set_status(const Ctx& ctx, const CommitStatus& status) override {
     TRY(auto repository, repository_path(status.repository));
@@ -198,6 +194,12 @@ class Server final : public Forge {
 };
 
 }  // namespace
+
+net::Headers bitbucket_headers(const ForgeOptions& options) {
+  net::Headers headers{{"Accept", "application/json"}};
+  if (!options.token.empty()) headers.set("Authorization", authorization_of(options));
+  return headers;
+}
 
 std::unique_ptr<Forge> make_bitbucket(const ForgeOptions& options) { return std::make_unique<Cloud>(options); }
 std::unique_ptr<Forge> make_bitbucket_server(const ForgeOptions& options) { return std::make_unique<Server>(options); }

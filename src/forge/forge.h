@@ -71,6 +71,7 @@ struct ForgeOptions {
   std::string api;          // "" the public one; else https://git.example.org/api/v4 and the like
   std::string user, token;  // user only where the forge signs in with one (Bitbucket app passwords)
   std::string ca_pem;       // "" the system's
+  bool verify = true;       // its certificate
   bool read_only = false;   // what anybody may read needs no token
 };
 // Errors: invalid (no public service of this kind, bad URL, no token).

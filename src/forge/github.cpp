@@ -1,6 +1,7 @@
 // GitHub (REST API 2022-11-28) and Gitea/Forgejo (API v1), which follows it but for the differences named here.
 #include "base/encode.h"
 #include "base/text.h"
+#include "forge/detail/catalog.h"
 #include "forge/detail/rest.h"
 
 namespace slipway::forge {
@@ -69,7 +70,7 @@ class Github : public Forge {
     TRY(auto path, repository_path(repository));
     std::vector<OpenPullRequest> all;
     auto list = fmt::format("/repos/{}/pulls?state=open&per_page=100&limit=50", path);
-    TRY_OK_IN("pull requests", rest_.find(ctx, list, [&](doc::View p) {
+    TRY_OK_IN("pull requests", rest_.each(ctx, list, [&](doc::View p) -> Result<> {
       OpenPullRequest one{static_cast<int>(p["number"].num_or(0)),
                           p["title"].text(),
                           p["user"]["login"].text(),
@@ -79,7 +80,7 @@ class Github : public Forge {
                           {}};
       for (const auto& label : p["labels"].items()) one.labels.push_back(label["name"].text());
       all.push_back(std::move(one));
-      return false;
+      return {};
     }));
     return all;
   }
@@ -121,16 +122,24 @@ class GithubItself final : public Github {
 
 }  // namespace
 
-std::unique_ptr<Forge> make_github(const ForgeOptions& options) {
+net::Headers github_headers(const ForgeOptions& options) {
   net::Headers headers{{"Accept", "application/vnd.github+json"}, {"X-GitHub-Api-Version", "2022-11-28"}};
   if (!options.token.empty()) headers.set("Authorization", "Bearer " + options.token);
-  return std::make_unique<GithubItself>(options, std::move(headers));
+  return headers;
+}
+
+net::Headers gitea_headers(const ForgeOptions& options) {
+  net::Headers headers{{"Accept", "application/json"}};
+  if (!options.token.empty()) headers.set("Authorization", "token " + options.token);
+  return headers;
+}
+
+std::unique_ptr<Forge> make_github(const ForgeOptions& options) {
+  return std::make_unique<GithubItself>(options, github_headers(options));
 }
 
 std::unique_ptr<Forge> make_gitea(const ForgeOptions& options) {
-  net::Headers headers{{"Accept", "application/json"}};
-  if (!options.token.empty()) headers.set("Authorization", "token " + options.token);
-  return std::make_unique<Github>(options, std::move(headers));
+  return std::make_unique<Github>(options, gitea_headers(options));
 }
 
 }  // namespace slipway::forge

@@ -1,6 +1,7 @@
 // GitLab, API v4: projects by their encoded path, comments are notes, pull requests are merge requests.
 #include "base/encode.h"
 #include "base/text.h"
+#include "forge/detail/catalog.h"
 #include "forge/detail/rest.h"
 
 namespace slipway::forge {
@@ -17,15 +18,9 @@ std::string_view state_of(State state) {
   }
 }
 
-net::Headers headers_of(const ForgeOptions& options) {
-  net::Headers headers{{"Accept", "application/json"}};
-  if (!options.token.empty()) headers.set("PRIVATE-TOKEN", options.token);
-  return headers;
-}
-
 class Gitlab final : public Forge {
  public:
-  explicit Gitlab(const ForgeOptions& options) : rest_(options, headers_of(options)) {}
+  explicit Gitlab(const ForgeOptions& options) : rest_(options, gitlab_headers(options)) {}
 
   Result<> set_status(const Ctx& ctx, const CommitStatus& status) override {
     TRY(auto project, project_of(status.repository));
@@ -84,7 +79,7 @@ class Gitlab final : public Forge {
     TRY(auto project, project_of(repository));
     std::vector<OpenPullRequest> all;
     TRY_OK_IN("merge requests",
-              rest_.find(ctx, project + "/merge_requests?state=opened&per_page=100", [&](doc::View m) {
+              rest_.each(ctx, project + "/merge_requests?state=opened&per_page=100", [&](doc::View m) -> Result<> {
                 OpenPullRequest one{static_cast<int>(m["iid"].num_or(0)),
                                     m["title"].text(),
                                     m["author"]["username"].text(),
@@ -94,7 +89,7 @@ class Gitlab final : public Forge {
                                     {}};
                 for (const auto& label : m["labels"].items()) one.labels.push_back(label.text());
                 all.push_back(std::move(one));
-                return false;
+                return {};
               }));
     return all;
   }
@@ -108,6 +103,12 @@ class Gitlab final : public Forge {
 };
 
 }  // namespace
+
+net::Headers gitlab_headers(const ForgeOptions& options) {
+  net::Headers headers{{"Accept", "application/json"}};
+  if (!options.token.empty()) headers.set("PRIVATE-TOKEN", options.token);
+  return headers;
+}
 
 std::unique_ptr<Forge> make_gitlab(const ForgeOptions& options) { return std::make_unique<Gitlab>(options); }
 

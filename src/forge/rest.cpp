@@ -8,7 +8,7 @@ namespace slipway::forge {
 Rest::Rest(const ForgeOptions& options, net::Headers headers)
     : api_(options.api),
       headers_(std::move(headers)),
-      client_(std::make_shared<net::Client>(net::ClientOptions{.ca_pem = options.ca_pem})) {
+      client_(std::make_shared<net::Client>(net::ClientOptions{.ca_pem = options.ca_pem, .verify = options.verify})) {
   while (api_.ends_with('/')) api_.pop_back();
 }
 
@@ -30,6 +30,8 @@ std::string reason_of(const doc::Value& body) {
     if (!more.empty())
       reason += (reason.empty() ? "" : ": ") + (error["field"].present() ? error["field"].text() + " " : "") + more;
   }
+  // Azure DevOps names the exception beside its translated words.
+  if (auto type = view["typeKey"].text(); !type.empty()) reason += fmt::format(" ({})", type);
   return reason.empty() ? "no reason given" : reason.substr(0, 500);
 }
 
@@ -79,6 +81,21 @@ std::string next_page(const net::Headers& headers, const doc::Value& body) {
   return body.is_map() ? body.str_at({"next"}) : std::string();
 }
 
+// Bitbucket Data Center counts items; the others link.
+std::string page_after(const std::string& path, const Reply& reply) {
+  auto view = reply.view();
+  if (!view["isLastPage"].present()) return next_page(reply.headers, reply.body);
+  if (view["isLastPage"].bool_or(true) || !view["nextPageStart"].present()) return "";
+  return fmt::format("{}{}start={}", path, path.contains('?') ? '&' : '?', view["nextPageStart"].num_or(0));
+}
+
+// A list, or what a list is wrapped in.
+std::optional<doc::View> list_in(doc::View answer) {
+  for (auto list : {answer, answer["values"], answer["value"]})
+    if (list.value().is_list()) return list;
+  return std::nullopt;
+}
+
 }  // namespace
 
 Result<Reply> Rest::call(const Ctx& ctx, std::string_view method, const std::string& path,
@@ -99,6 +116,7 @@ Result<Reply> Rest::call(const Ctx& ctx, std::string_view method, const std::str
   Reply reply;
   reply.status = response.status;
   reply.headers = response.headers;
+  reply.bytes = response.body.size();
   auto parsed = doc::parse_json(response.body.empty() ? "null" : response.body, "forge");
   if (parsed) reply.body = *std::move(parsed);
   if (!response.ok())
@@ -119,6 +137,24 @@ Result<std::optional<doc::Value>> Rest::find(const Ctx& ctx, const std::string& 
     page = next_page(reply.headers, reply.body);
   }
   return std::optional<doc::Value>();
+}
+
+Result<> Rest::each(const Ctx& ctx, const std::string& path, const std::function<Result<>(doc::View)>& visit) const {
+  constexpr int most_pages = 100;
+  constexpr std::size_t most_bytes = std::size_t{256} << 20;
+  auto page = path;
+  std::size_t bytes = 0;
+  for (int pages = 0; !page.empty(); ++pages) {
+    if (pages == most_pages) return fail(Kind::invalid, "{}{}: goes on after {} pages", api_, path, most_pages);
+    TRY(auto reply, get(ctx, page));
+    if (bytes += reply.bytes; bytes > most_bytes)
+      return fail(Kind::invalid, "{}{}: is longer than {} MiB", api_, path, most_bytes >> 20);
+    auto list = list_in(reply.view());
+    if (!list) return fail(Kind::invalid, "{}{}: the answer is no list: is this the API's address?", api_, path);
+    for (const auto& item : list->items()) TRY_OK(visit(item));
+    page = page_after(path, reply);
+  }
+  return {};
 }
 
 std::string cut_text(std::string_view text, std::size_t bytes) {

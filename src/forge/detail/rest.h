@@ -1,5 +1,7 @@
 #pragma once
 // JSON over HTTP as the forges speak it, with their ways to say "later" and "no".
+#include <functional>
+
 #include "doc/value.h"
 #include "doc/view.h"
 #include "forge/forge.h"
@@ -11,6 +13,7 @@ struct Reply {
   int status = 0;
   doc::Value body;
   net::Headers headers;
+  std::size_t bytes = 0;  // of the body, as it came
   doc::View view() const { return doc::View(body, "forge"); }
 };
 
@@ -31,6 +34,9 @@ class Rest {
   // Bitbucket does, by a member "next".
   Result<std::optional<doc::Value>> find(const Ctx& ctx, const std::string& path,
                                          const std::function<bool(doc::View)>& wanted) const;
+  // Every item over all pages of a list; who acts on what is missing must have seen all. What `visit` answers as an
+  // error ends it. Errors: also invalid (the answer is no list, or longer than 100 pages or 256 MiB).
+  Result<> each(const Ctx& ctx, const std::string& path, const std::function<Result<>(doc::View)>& visit) const;
 
  private:
   Result<Reply> call(const Ctx& ctx, std::string_view method, const std::string& path, const doc::Value* body) const;
