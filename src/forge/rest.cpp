@@ -36,14 +36,15 @@ std::string reason_of(const doc::Value& body) {
 }
 
 std::optional<Millis> asked_to_wait(const net::ClientResponse& response, const Ctx& ctx) {
-  if (auto after = to_int(response.headers.get_or("retry-after", ""))) return Millis(*after * 1000);
+  if (auto after = to_int(response.headers.get_or("retry-after", "")))
+    return Millis(std::clamp<std::int64_t>(*after, 0, 3600) * 1000);
   auto left = response.headers.get("x-ratelimit-remaining");
   if (!left) left = response.headers.get("ratelimit-remaining");
   if (!left || *left != "0") return std::nullopt;
   auto reset = to_int(response.headers.get_or("x-ratelimit-reset", response.headers.get_or("ratelimit-reset", "")));
   if (!reset) return Millis(60'000);
   auto now = std::chrono::duration_cast<std::chrono::seconds>(ctx.clock->wall().time_since_epoch()).count();
-  return Millis(std::clamp<std::int64_t>(*reset - now, 1, 3600) * 1000);
+  return Millis(std::clamp<std::int64_t>(std::max<std::int64_t>(*reset, 0) - now, 1, 3600) * 1000);
 }
 
 Error refused(const net::ClientResponse& response, const doc::Value& body, const Ctx& ctx, const std::string& what) {
