@@ -41,6 +41,12 @@ class HouseRepositories final : public gitops::Repositories {
     if (gitops::url_of_apart(url) != url) return git::Repository::open(mirror_of(url));
     return fetch(ctx, url);
   }
+  Result<std::map<std::string, std::string>> hosted(const Ctx&) override {
+    TRY(auto names, house_.git->list());
+    std::map<std::string, std::string> all;
+    for (auto& name : names) all.emplace(name, repository_url(name));
+    return all;
+  }
   Result<std::string> file(const Ctx& ctx, const std::string& url) override {
     net::Client client;
     TRY(auto answer, client.get(ctx.within(Millis(27000)), url));

@@ -60,6 +60,10 @@ class Repositories {
   virtual Result<git::Repository> at(const Ctx& ctx, const std::string& url, const git::Oid& commit);
   // An OCI artifact (Flux's OCIRepository) as a commit that at() knows under its `repository`.
   virtual Result<Artifact> artifact(const Ctx& ctx, const ArtifactRequest& request);
+  // What is hosted here, by name, and the URL that open() knows it by. Errors: invalid (nothing is hosted here).
+  virtual Result<std::map<std::string, std::string>> hosted(const Ctx&) {
+    return fail(Kind::invalid, "no repositories are hosted here");
+  }
   // A single file behind a URL. Errors: not_found, denied, unavailable, invalid (files are not fetched).
   virtual Result<std::string> file(const Ctx&, const std::string& url) {
     return fail(Kind::invalid, "{}: files are not fetched from here: name a folder of a repository", url);

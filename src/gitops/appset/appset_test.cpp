@@ -5,14 +5,11 @@
 
 #include "base/guarded.h"
 #include "doc/json.h"
-#include "gitops/appset/set.h"
-#include "gitops/testing/world.h"
+#include "gitops/testing/sets.h"
 #include "net/server.h"
 
 namespace slipway::gitops::appset {
 namespace {
-
-using gitops::application_type;
 
 doc::Map params_of(std::string_view yaml) { return *must(doc::parse_yaml(yaml)).if_map(); }
 
@@ -35,63 +32,6 @@ TEST(AppsetTemplate, BothWays) {
   EXPECT_EQ(
       doc::print_json(must(plain.document(must(doc::parse_yaml("{'{{name}}': [{a: '{{name}}!', b: 1}]}")), params))),
       R"({"web":[{"a":"web!","b":1}]})");
-}
-
-// One set "s" in argocd, looked at by hand.
-struct Sets {
-  cluster::TestApi api = cluster::make_test_api({.crds = path::builtin_crds(), .namespaces = {"argocd"}});
-  std::shared_ptr<FaultClient> client = std::make_shared<FaultClient>(api.client("appset"));
-  std::shared_ptr<kube::Client> person = api.client("ada");
-  TestRepositories repositories;
-  FakeClock clock;
-  kube::Key key{"argocd", "s"};
-  Ctx ctx() const {
-    Ctx context;
-    context.clock = &clock;
-    return context;
-  }
-  void apply(std::string_view yaml) { must(person->apply(ctx(), must(doc::parse_yaml(yaml)), {.force = true})); }
-  // `spec` in YAML at its depth; a template of Applications to paths when it has none.
-  void set(std::string_view spec, std::string_view metadata = "") {
-    auto text = fmt::format(
-        "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {{name: s, namespace: argocd{}}}\nspec:\n",
-        metadata);
-    for (auto line : lines(spec)) text += fmt::format("  {}\n", line);
-    if (spec.find("template:") == std::string_view::npos)
-      text +=
-          "  template:\n    metadata: {name: '{{name}}', labels: {env: '{{env}}'}}\n    spec: {project: default, "
-          "source: {repoURL: http://git/config, path: '{{name}}'}, destination: {namespace: '{{name}}'}, syncPolicy: "
-          "{automated: {prune: true}}}\n";
-    apply(text);
-  }
-  kube::Object look_once() {
-    auto object = must(person->get(ctx(), set_type, key));
-    if (!object) return {};
-    auto looked = must(look(ctx(), *client, repositories, *object));
-    object = must(person->get(ctx(), set_type, key));  // it may have a finalizer now
-    if (object && !looked.status.is_null()) must(kube::write_status(ctx(), *person, *object, looked.status, manager));
-    object = must(person->get(ctx(), set_type, key));
-    return object ? *object : kube::Object();
-  }
-  std::string names() {
-    std::vector<std::string> all;
-    for (const auto& app : must(person->list(ctx(), application_type, {})).items)
-      if (!app.deleting()) all.push_back(app.name());  // its own finalizer is for the controller of Applications
-    return join(all, " ");
-  }
-  kube::Object app(const std::string& name) {
-    auto found = must(person->get(ctx(), application_type, {"argocd", name}));
-    return found ? *found : kube::Object();
-  }
-  void merge(const std::string& name, std::string_view yaml) {
-    must(person->patch(ctx(), application_type, {"argocd", name}, kube::PatchType::merge, must(doc::parse_yaml(yaml)),
-                       {.field_manager = "ada"}));
-  }
-};
-std::string condition(const kube::Object& set, std::string_view type) {
-  for (const auto& c : set["status"]["conditions"].items())
-    if (c["type"].text() == type) return c["status"].text() + " " + c["message"].text();
-  return "none";
 }
 
 constexpr std::string_view two = "generators: [{list: {elements: [{name: a, env: dev}, {name: b, env: prod}]}}]";
@@ -172,10 +112,6 @@ TEST_P(Generators, Table) {
   else
     EXPECT_EQ(s.names(), want) << error;
 }
-#define GO "goTemplate: true\ngoTemplateOptions: [missingkey=error]\n"
-#define TEMPLATE(name)                   \
-  "\ntemplate: {metadata: {name: '" name \
-  "'}, spec: {project: default, source: {repoURL: http://git/c, path: x}, destination: {namespace: d}}}"
 INSTANTIATE_TEST_SUITE_P(
     Appset, Generators,
     testing::ValuesIn(std::to_array<Generated>({
@@ -273,10 +209,6 @@ INSTANTIATE_TEST_SUITE_P(
          "generators: [{pullRequest: {github: {owner: o, repo: r, tokenRef: {secretName: none, key: t}}}}]" TEMPLATE(
              "x"),
          "error: there is no Secret argocd/none"},
-        {"ScmProvider", "generators: [{scmProvider: {github: {organization: a}}}]" TEMPLATE("x"),
-         "error: this generator is not supported, want list, clusters"},
-        {"Plugin", "generators: [{plugin: {configMapRef: {name: a}}}]" TEMPLATE("x"),
-         "error: this generator is not supported"},
         {"Empty", "generators: [{}]" TEMPLATE("x"), "error: want one of list"},
         {"OwnTemplate",
          "generators: [{list: {elements: [{n: a}], template: {metadata: {name: 'own-{{n}}'}}}}]" TEMPLATE("x"),

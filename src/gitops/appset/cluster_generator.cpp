@@ -27,7 +27,29 @@ Result<doc::Map> params_of(const Call& call, const std::string& name, const std:
   return params;
 }
 
+Result<std::vector<kube::Object>> secrets_of(const Call& call) {
+  TRY(auto secrets,
+      call.world.client.list(call.ctx, {"v1", "Secret"},
+                             {.ns = std::string(home_namespace), .label_selector = std::string(cluster_secrets)}));
+  return std::move(secrets.items);
+}
+
 }  // namespace
+
+Result<std::vector<NamedCluster>> named_clusters(const Call& call) {
+  TRY(auto secrets, secrets_of(call));
+  std::vector<NamedCluster> all;
+  bool described = false;  // our own cluster has a Secret as well
+  for (const auto& secret : secrets) {
+    NamedCluster one;
+    TRY_IN(one.name, secret.describe(), secret_text(secret, "name"));
+    TRY_IN(one.server, secret.describe(), secret_text(secret, "server"));
+    described = described || one.server == own_server;
+    all.push_back(std::move(one));
+  }
+  if (!described) all.push_back({std::string(own_name), std::string(own_server)});
+  return all;
+}
 
 Result<Params> from_clusters(const Call& call, doc::View clusters) {
   auto selector = clusters["selector"];
@@ -35,13 +57,11 @@ Result<Params> from_clusters(const Call& call, doc::View clusters) {
   bool all = selector["matchLabels"].members().empty() && selector["matchExpressions"].items().empty();
   if (!all) labels = kube::LabelSelector::from(selector);
   if (!labels) return selector.wrong(labels.error().what());
-  TRY(auto secrets,
-      call.world.client.list(call.ctx, {"v1", "Secret"},
-                             {.ns = std::string(home_namespace), .label_selector = std::string(cluster_secrets)}));
+  TRY(auto secrets, secrets_of(call));
   Params out;
   bool described = false;  // our own cluster has a Secret as well
   auto values = clusters["values"];
-  for (const auto& secret : secrets.items) {
+  for (const auto& secret : secrets) {
     TRY_IN(auto name, secret.describe(), secret_text(secret, "name"));
     TRY_IN(auto server, secret.describe(), secret_text(secret, "server"));
     TRY_IN(auto project, secret.describe(), secret_text(secret, "project"));

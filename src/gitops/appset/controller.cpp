@@ -12,7 +12,7 @@ const kube::Type application_type{"argoproj.io/v1alpha1", "Application"};
 
 struct Reads {
   std::set<std::string> urls;
-  bool clusters = false, requests = false;
+  bool clusters = false, requests = false, hosted = false;
 };
 
 }  // namespace
@@ -23,6 +23,7 @@ struct Controller::Rep {
   std::string ns;
   KeyedQueue<kube::Key> queue;
   Guarded<std::map<kube::Key, Reads>> sets;
+  Guarded<std::map<kube::Key, std::shared_ptr<Answers>>> answers;
 
   template <class Wanted>
   std::vector<kube::Key> those(const Wanted& wanted) {
@@ -37,6 +38,7 @@ struct Controller::Rep {
     Reads reads;
     for (const auto& url : repositories_of(spec)) reads.urls.insert(plain_url(url));
     reads.clusters = reads_clusters(spec), reads.requests = reads_pull_requests(spec);
+    reads.hosted = reads_hosted(spec);
     (*sets.lock())[set.key()] = std::move(reads);
   }
   Result<kube::Reconciled> look_at(const Ctx& ctx, const kube::Key& key);
@@ -46,17 +48,22 @@ Result<kube::Reconciled> Controller::Rep::look_at(const Ctx& ctx, const kube::Ke
   TRY(auto set, client->get(ctx, set_type, key));
   if (!set) {
     sets.lock()->erase(key);
+    answers.lock()->erase(key);
     return kube::Reconciled{};
   }
   note(*set);
-  TRY(auto looked, look(ctx, *client, repositories, *set));
+  auto kept = [&] {
+    auto& one = (*answers.lock())[key];
+    if (!one) one = std::make_shared<Answers>();
+    return one;
+  }();
+  TRY(auto looked, look(ctx, *client, repositories, *set, kept.get()));
   if (!looked.status.is_null()) {
     auto written = kube::write_status(ctx, *client, *set, std::move(looked.status), manager);
     if (!written && !written.error().is(Kind::not_found)) return Fail(std::move(written).error());
   }
-  constexpr std::string_view refresh = "argocd.argoproj.io/application-set-refresh";
-  if (!set->annotation(refresh).empty()) {
-    doc::Map none{{std::string(refresh), nullptr}};
+  if (!set->annotation(refresh_annotation).empty()) {
+    doc::Map none{{std::string(refresh_annotation), nullptr}};
     TRY_OK(client->patch(ctx, set_type, key, kube::PatchType::merge,
                          doc::Map{{"metadata", doc::Map{{"annotations", std::move(none)}}}},
                          {.field_manager = std::string(manager)}));
@@ -65,12 +72,12 @@ Result<kube::Reconciled> Controller::Rep::look_at(const Ctx& ctx, const kube::Ke
 }
 
 Controller::Controller(std::shared_ptr<kube::Client> client, Repositories& repositories, std::string ns)
-    : rep_(new Rep{std::move(client), repositories, std::move(ns), KeyedQueue<kube::Key>(), {}}) {}
+    : rep_(new Rep{std::move(client), repositories, std::move(ns), KeyedQueue<kube::Key>(), {}, {}}) {}
 Controller::~Controller() = default;
 
 void Controller::repository_changed(const std::string& url) {
   auto plain = plain_url(url);
-  for (const auto& key : rep_->those([&](const Reads& reads) { return reads.urls.contains(plain); }))
+  for (const auto& key : rep_->those([&](const Reads& reads) { return reads.hosted || reads.urls.contains(plain); }))
     rep_->queue.add(key);
 }
 
@@ -81,6 +88,7 @@ Result<> Controller::run(const Ctx& ctx) {
   };
   kube::ControllerOptions options;
   options.name = "appset";
+  options.workers = 4;  // a forge that takes its time holds up no other set
   options.queue = &rep.queue;
   options.sources = {
       {set_type, nullptr, {.ns = rep.ns}},

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "doc/json.h"
 #include "doc/patch.h"
 #include "doc/yaml.h"
 #include "gitops/appset/detail.h"
@@ -17,10 +18,42 @@ namespace {
 Result<std::vector<Instance>> one(const Call& call, doc::View generator, const doc::Map& outer, int depth);
 
 using From = Result<Params> (*)(const Call&, doc::View);
-constexpr std::array<std::pair<std::string_view, From>, 4> simple{
-    {{"list", from_list}, {"clusters", from_clusters}, {"git", from_git}, {"pullRequest", from_pull_requests}}};
-constexpr std::array absent{std::string_view("scmProvider"), std::string_view("clusterDecisionResource"),
-                            std::string_view("plugin")};
+constexpr std::array<std::pair<std::string_view, From>, 7> simple{{{"list", from_list},
+                                                                   {"clusters", from_clusters},
+                                                                   {"git", from_git},
+                                                                   {"pullRequest", from_pull_requests},
+                                                                   {"scmProvider", from_scm},
+                                                                   {"plugin", from_plugin},
+                                                                   {"clusterDecisionResource", from_decisions}}};
+constexpr std::string_view want_kinds =
+    "list, clusters, git, pullRequest, scmProvider, plugin, clusterDecisionResource, matrix or merge";
+
+// How soon a generator that nothing wakes is asked again. 0: only by events.
+Millis period_of(std::string_view kind, doc::View body) {
+  std::int64_t seconds = kind == "git" || kind == "clusterDecisionResource"                   ? 180
+                         : kind == "pullRequest" || kind == "scmProvider" || kind == "plugin" ? 1800
+                                                                                              : 0;
+  seconds = body["requeueAfterSeconds"].num_or(seconds);
+  return seconds <= 0 ? Millis(0) : Millis(std::clamp<std::int64_t>(seconds, 5, 86400) * 1000);
+}
+
+// Whether others are asked over the network.
+bool asks_outside(std::string_view kind, doc::View body) {
+  return kind == "plugin" || ((kind == "pullRequest" || kind == "scmProvider") && !body["slipway"].exists());
+}
+
+Result<Params> ask(const Call& call, std::string_view kind, From from, doc::View body) {
+  auto* answers = asks_outside(kind, body) ? call.world.answers : nullptr;
+  if (answers == nullptr) return from(call, body);
+  auto question = fmt::format("{} {}", kind, doc::print_json(body.value()));
+  if (call.outer != nullptr && body["values"].present()) question += doc::print_json(*call.outer);
+  auto now = call.ctx.clock->now();
+  if (const auto* known = answers->find(question, now)) return *known;
+  TRY(auto params, from(call, body));
+  auto period = period_of(kind, body);
+  answers->keep(question, params, now + (period.count() > 0 ? period : Millis(1'800'000)));
+  return params;
+}
 
 // Parameters of two generators in one. The same name must mean the same, but for maps of Go templates.
 Result<doc::Map> joined(const Call& call, const doc::Map& a, const doc::Map& b, doc::View at) {
@@ -139,26 +172,23 @@ Result<std::vector<Instance>> dispatch(const Call& call, doc::View generator, co
   for (const auto& [name, from] : simple) {
     auto body = generator[name];
     if (!body.exists()) continue;
-    TRY(auto params, from({call.ctx, call.world, call.renderer, outer}, body));
+    TRY(auto params, ask(call, name, from, body));
     std::vector<Instance> out;
     for (auto& p : params) out.push_back({std::move(p), doc::Value()});
     return out;
   }
-  for (auto name : absent)
-    if (generator[name].exists())
-      return generator[name].wrong(
-          "this generator is not supported, want list, clusters, git, pullRequest, matrix or merge");
   // Argo CD nests two levels deep.
   if (depth > 2) return generator.wrong("generators are nested too deep");
   if (auto body = generator["matrix"]; body.exists()) return matrix(call, body, outer, depth);
   if (auto body = generator["merge"]; body.exists()) return merge(call, body, outer, depth);
-  return generator.wrong("want one of list, clusters, git, pullRequest, matrix or merge");
+  return generator.wrong(fmt::format("want one of {}", want_kinds));
 }
 
 Result<std::vector<Instance>> one(const Call& call, doc::View generator, const doc::Map& outer, int depth) {
   TRY(auto written, interpolated(call, generator, outer));
   doc::View view(written, "ApplicationSet");
-  TRY(auto all, dispatch(call, written == generator.value() ? generator : view, outer, depth));
+  Call inner{call.ctx, call.world, call.renderer, outer.empty() ? nullptr : &outer};
+  TRY(auto all, dispatch(inner, written == generator.value() ? generator : view, outer, depth));
   return select(std::move(all), generator["selector"]);
 }
 
@@ -180,15 +210,20 @@ void each(doc::View generators, const std::function<void(const std::string&, doc
 }  // namespace
 
 Result<> add_values(const Call& call, doc::View values, doc::Map& params) {
-  if (!values.present()) return {};
-  const auto known = doc::merge_patch(doc::Value(call.outer), doc::Value(params));
-  for (const auto& [key, value] : values.members()) {
-    TRY(auto text, call.renderer.text(value.text(), *known.if_map()));
-    if (call.renderer.go())
-      params["values"].map().set(key, std::move(text));
-    else
-      params.set("values." + key, std::move(text));
+  auto all = values.members();
+  if (all.empty()) return {};
+  auto known = call.outer != nullptr ? *call.outer : doc::Map();
+  for (const auto& [name, value] : params) known.set(name, value);
+  // None of them names another: texts that double each other have no end.
+  doc::Map made;
+  for (const auto& [key, value] : all) {
+    TRY(auto text, call.renderer.text(value.text(), known));
+    made.set(call.renderer.go() ? key : "values." + key, std::move(text));
   }
+  if (call.renderer.go())
+    params.set("values", std::move(made));
+  else
+    for (auto& [name, text] : made) params.set(name, std::move(text));
   return {};
 }
 
@@ -252,10 +287,8 @@ Result<std::vector<Instance>> generate(const Ctx& ctx, const World& world, const
 std::optional<Millis> requeue_after(doc::View spec) {
   std::optional<Millis> least;
   detail::each(spec["generators"], [&](const std::string& kind, doc::View body) {
-    std::int64_t seconds = kind == "git" ? 180 : kind == "pullRequest" ? 1800 : 0;
-    seconds = body["requeueAfterSeconds"].num_or(seconds);
-    if (seconds > 0)
-      least = std::min(least.value_or(Millis::max()), Millis(std::clamp<std::int64_t>(seconds, 5, 86400) * 1000));
+    auto period = detail::period_of(kind, body);
+    if (period.count() > 0) least = std::min(least.value_or(period), period);
   });
   return least;
 }
@@ -270,7 +303,9 @@ std::vector<std::string> repositories_of(doc::View spec) {
 
 bool reads_clusters(doc::View spec) {
   bool reads = false;
-  detail::each(spec["generators"], [&](const std::string& kind, doc::View) { reads = reads || kind == "clusters"; });
+  detail::each(spec["generators"], [&](const std::string& kind, doc::View) {
+    reads = reads || kind == "clusters" || kind == "clusterDecisionResource";
+  });
   return reads;
 }
 
@@ -278,6 +313,14 @@ bool reads_pull_requests(doc::View spec) {
   bool reads = false;
   detail::each(spec["generators"], [&](const std::string& kind, doc::View body) {
     reads = reads || (kind == "pullRequest" && body["slipway"].present());
+  });
+  return reads;
+}
+
+bool reads_hosted(doc::View spec) {
+  bool reads = false;
+  detail::each(spec["generators"], [&](const std::string& kind, doc::View body) {
+    reads = reads || (kind == "scmProvider" && body["slipway"].exists());
   });
   return reads;
 }

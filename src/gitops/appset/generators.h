@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "gitops/appset/answers.h"
 #include "gitops/appset/template.h"
 #include "gitops/source.h"
 #include "kube/client.h"
@@ -15,7 +16,8 @@ namespace slipway::gitops::appset {
 struct World {
   kube::Client& client;
   Repositories& repositories;
-  std::string ns;  // the ApplicationSet's
+  std::string ns, name;        // the ApplicationSet's
+  Answers* answers = nullptr;  // of services outside, kept from look to look; null: each look asks
 };
 
 // One Application to be: its parameters, and the generator's own template laid over the ApplicationSet's.
@@ -31,8 +33,9 @@ Result<std::vector<Instance>> generate(const Ctx& ctx, const World& world, const
 std::optional<Millis> requeue_after(doc::View spec);
 // The repositories that git generators read, as written.
 std::vector<std::string> repositories_of(doc::View spec);
-// Whether a generator reads the clusters' Secrets, or pull requests of the embedded host.
+// Whether a generator reads the clusters' Secrets, or pull requests or the list of repositories of the embedded host.
 bool reads_clusters(doc::View spec);
 bool reads_pull_requests(doc::View spec);
+bool reads_hosted(doc::View spec);
 
 }  // namespace slipway::gitops::appset

@@ -3,50 +3,26 @@
 
 #include <algorithm>
 
-#include "base/encode.h"
-#include "base/text.h"
 #include "forge/forge.h"
-#include "gitops/appset/detail.h"
+#include "gitops/appset/forge_access.h"
 
 namespace slipway::gitops::appset::detail {
 namespace {
 
 using Requests = std::vector<forge::OpenPullRequest>;
 
-Result<std::string> token_of(const Call& call, doc::View reference) {
-  if (!reference.present()) return std::string();
-  auto name = reference["secretName"].text(), key = reference["key"].text();
-  TRY(auto secret, call.world.client.get(call.ctx, {"v1", "Secret"}, {call.world.ns, name}));
-  if (!secret) return reference.wrong(fmt::format("there is no Secret {}/{}", call.world.ns, name));
-  auto value = (*secret)["data"][key];
-  if (!value.present()) return reference.wrong(fmt::format("Secret {} has no entry {}", name, key));
-  TRY(auto token, from_base64(value.text()));
-  return std::string(trim(token));
-}
-
 struct Place {
   forge::Provider provider;
+  forge::Service service;
   std::string repository;
 };
-// Argo CD takes the forge's address, without the path of its API.
-std::string api_of(forge::Provider provider, std::string api) {
-  while (api.ends_with('/')) api.pop_back();
-  if (api.empty() || api.contains("/api/") || api.starts_with("https://api.")) return api;
-  switch (provider) {
-    case forge::Provider::gitlab:
-      return api + "/api/v4";
-    case forge::Provider::gitea:
-      return api + "/api/v1";
-    default:
-      return api + "/api/v3";
-  }
-}
 
 Result<Requests> ask_forge(const Call& call, doc::View view, const Place& place) {
+  TRY(auto access, forge_access(call, place.service, view, view["owner"].text()));
   forge::ForgeOptions options;
   options.provider = place.provider;
-  options.api = api_of(place.provider, view["api"].text());
-  TRY(options.token, token_of(call, view["tokenRef"]));
+  options.api = access.api, options.token = access.token;
+  options.ca_pem = access.ca_pem, options.verify = access.verify;
   options.read_only = true;
   TRY_IN(auto client, "pullRequest", forge::connect(std::move(options)));
   TRY(auto requests, client->open_pull_requests(call.ctx, place.repository));
@@ -81,10 +57,13 @@ Result<Requests> ask_host(const Call& call, doc::View view) {
 
 Result<Requests> ask(const Call& call, doc::View view) {
   if (auto g = view["github"]; g.present())
-    return ask_forge(call, g, {forge::Provider::github, g["owner"].text() + "/" + g["repo"].text()});
+    return ask_forge(call, g,
+                     {forge::Provider::github, forge::Service::github, g["owner"].text() + "/" + g["repo"].text()});
   if (auto g = view["gitea"]; g.present())
-    return ask_forge(call, g, {forge::Provider::gitea, g["owner"].text() + "/" + g["repo"].text()});
-  if (auto g = view["gitlab"]; g.present()) return ask_forge(call, g, {forge::Provider::gitlab, g["project"].text()});
+    return ask_forge(call, g,
+                     {forge::Provider::gitea, forge::Service::gitea, g["owner"].text() + "/" + g["repo"].text()});
+  if (auto g = view["gitlab"]; g.present())
+    return ask_forge(call, g, {forge::Provider::gitlab, forge::Service::gitlab, g["project"].text()});
   if (auto s = view["slipway"]; s.present()) return ask_host(call, s);
   return view.wrong("want github, gitlab, gitea or slipway (the embedded host); others are not supported");
 }

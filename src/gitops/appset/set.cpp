@@ -245,7 +245,8 @@ Result<LookedSet> bring_about(const Ctx& ctx, kube::Client& client, const kube::
 
 }  // namespace
 
-Result<LookedSet> look(const Ctx& ctx, kube::Client& client, Repositories& repositories, const kube::Object& set) {
+Result<LookedSet> look(const Ctx& ctx, kube::Client& client, Repositories& repositories, const kube::Object& set,
+                       Answers* answers) {
   if (set.deleting()) return tear_down(ctx, client, set);
   const auto* body = set.value().find("spec");
   if (body == nullptr || !body->is_map())
@@ -254,8 +255,9 @@ Result<LookedSet> look(const Ctx& ctx, kube::Client& client, Repositories& repos
   auto invalid = [&](const Error& error, bool generated, std::string reason) -> Result<LookedSet> {
     if (passes(error)) return Fail(Error(error));
     LOG(warn, "appset.error", {"set", set.key().str()}, {"error", error.what()});
-    return unclear(ctx, set, {true, generated, std::move(reason), error.what()},
-                   error.retryable() ? Millis(10000) : Millis(180000));
+    return unclear(
+        ctx, set, {true, generated, std::move(reason), error.what()},
+        error.retryable() ? std::max(error.retry_after().value_or(Millis(0)), Millis(10000)) : Millis(180000));
   };
   auto renderer = Renderer::from(spec);
   if (!renderer) return invalid(renderer.error(), false, "ErrorOccurred");
@@ -263,13 +265,19 @@ Result<LookedSet> look(const Ctx& ctx, kube::Client& client, Repositories& repos
   if (!policy) return invalid(policy.error(), false, "ErrorOccurred");
   auto rollout = Rollout::from(set);
   if (!rollout) return invalid(rollout.error(), false, "ErrorOccurred");
-  auto instances = generate(ctx, {client, repositories, set.ns()}, *renderer, spec);
+  if (answers != nullptr)
+    answers->begin(set["metadata"]["generation"].num_or(0), !set.annotation(refresh_annotation).empty());
+  auto instances = generate(ctx, {client, repositories, set.ns(), set.name(), answers}, *renderer, spec);
   if (!instances) return invalid(instances.error(), false, "ApplicationParamsGenerationError");
   auto wanted = detail::wanted_applications(*renderer, set, *instances, *policy);
   if (!wanted) return invalid(wanted.error(), true, "RenderTemplateParamsError");
   auto looked = bring_about(ctx, client, set, *std::move(wanted), *policy, *rollout);
   if (!looked) return invalid(looked.error(), true, "UpdateApplicationError");
   looked->again = requeue_after(spec);
+  if (auto first = answers != nullptr ? answers->end() : std::nullopt) {
+    auto left = std::chrono::ceil<Millis>(*first - ctx.clock->now());
+    looked->again = std::min(looked->again.value_or(left), std::max(left, Millis(1000)));
+  }
   return looked;
 }
 

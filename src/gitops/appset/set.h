@@ -7,13 +7,15 @@ namespace slipway::gitops::appset {
 
 inline const kube::Type set_type{"argoproj.io/v1alpha1", "ApplicationSet"};
 inline constexpr std::string_view manager = "slipway-appset";
+inline constexpr std::string_view refresh_annotation = "argocd.argoproj.io/application-set-refresh";
 
 struct LookedSet {
   doc::Value status;  // null: the set is gone
   std::optional<Millis> again;
 };
 // Errors: unavailable and the like; what is wrong with the set itself, or with what its generators read, goes into its
-// conditions.
-Result<LookedSet> look(const Ctx& ctx, kube::Client& client, Repositories& repositories, const kube::Object& set);
+// conditions. `answers` are this set's; asked anew when somebody asks for a refresh.
+Result<LookedSet> look(const Ctx& ctx, kube::Client& client, Repositories& repositories, const kube::Object& set,
+                       Answers* answers = nullptr);
 
 }  // namespace slipway::gitops::appset

@@ -24,6 +24,10 @@ class TestRepositories final : public Repositories {
     if (!path_exists(path(url))) return fail(Kind::not_found, "{}: no such repository", url);
     return git::Repository::open(path(url));
   }
+  Result<std::map<std::string, std::string>> hosted(const Ctx& ctx) override {
+    auto all = *hosts.lock();
+    return all.empty() ? Repositories::hosted(ctx) : Result<std::map<std::string, std::string>>(std::move(all));
+  }
   // A commit on main with these files changed; nothing deletes one. Gives its id.
   std::string commit(const std::string& url, const std::map<std::string, std::optional<std::string>>& files) {
     auto repository =
@@ -40,6 +44,7 @@ class TestRepositories final : public Repositories {
     must(repository.update_ref("refs/heads/main", id, std::nullopt, "test"));
     return id;
   }
+  Guarded<std::map<std::string, std::string>> hosts;
   std::atomic<int> opened = 0;
   std::atomic<bool> gone = false;
 
