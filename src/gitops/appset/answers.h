@@ -15,6 +15,8 @@ namespace slipway::gitops::appset {
 class Answers {
  public:
   using Params = std::vector<doc::Map>;
+  // A refusal is kept as well, for a shorter time: who is down or counts questions is not asked by every event.
+  using Said = Result<Params>;
   // A look begins. What another generation of the set asked, and what `anew` forbids, is forgotten.
   void begin(std::int64_t generation, bool anew) {
     if (anew || generation != generation_) kept_.clear();
@@ -22,14 +24,14 @@ class Answers {
     for (auto& [question, answer] : kept_) answer.used = false;
   }
   // Null: to be asked.
-  const Params* find(const std::string& question, Clock::time_point now) {
+  const Said* find(const std::string& question, Clock::time_point now) {
     auto found = kept_.find(question);
     if (found == kept_.end() || found->second.until <= now) return nullptr;
     found->second.used = true;
-    return &found->second.params;
+    return &found->second.said;
   }
-  void keep(const std::string& question, const Params& params, Clock::time_point until) {
-    kept_.insert_or_assign(question, Answer{params, until, true});
+  void keep(const std::string& question, Said said, Clock::time_point until) {
+    kept_.insert_or_assign(question, Answer{std::move(said), until, true});
   }
   // The look ended and asked all it had to: what it did not ask is forgotten. Gives when the first is to be asked
   // again.
@@ -42,7 +44,7 @@ class Answers {
 
  private:
   struct Answer {
-    Params params;
+    Said said;
     Clock::time_point until;
     bool used = true;
   };

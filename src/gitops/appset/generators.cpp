@@ -47,12 +47,13 @@ Result<Params> ask(const Call& call, std::string_view kind, From from, doc::View
   if (answers == nullptr) return from(call, body);
   auto question = fmt::format("{} {}", kind, doc::print_json(body.value()));
   if (call.outer != nullptr && body["values"].present()) question += doc::print_json(*call.outer);
-  auto now = call.ctx.clock->now();
-  if (const auto* known = answers->find(question, now)) return *known;
-  TRY(auto params, from(call, body));
+  if (const auto* known = answers->find(question, call.ctx.clock->now())) return *known;
+  auto said = from(call, body);
   auto period = period_of(kind, body);
-  answers->keep(question, params, now + (period.count() > 0 ? period : Millis(1'800'000)));
-  return params;
+  if (period.count() == 0) period = Millis(1'800'000);
+  if (!said) period = retry_pause(said.error());
+  if (said || !said.error().is(Kind::cancelled)) answers->keep(question, said, call.ctx.clock->now() + period);
+  return said;
 }
 
 // Parameters of two generators in one. The same name must mean the same, but for maps of Go templates.
@@ -282,6 +283,10 @@ Result<std::vector<Instance>> generate(const Ctx& ctx, const World& world, const
     }
   }
   return all;
+}
+
+Millis retry_pause(const Error& error) {
+  return std::clamp(error.retry_after().value_or(Millis(0)), Millis(10'000), Millis(3'600'000));
 }
 
 std::optional<Millis> requeue_after(doc::View spec) {

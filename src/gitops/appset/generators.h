@@ -31,6 +31,8 @@ Result<std::vector<Instance>> generate(const Ctx& ctx, const World& world, const
 
 // How soon generators that nothing wakes are asked again: the least of requeueAfterSeconds; nothing: only by events.
 std::optional<Millis> requeue_after(doc::View spec);
+// How long whoever failed is left alone: what it asked for, within ten seconds and an hour.
+Millis retry_pause(const Error& error);
 // The repositories that git generators read, as written.
 std::vector<std::string> repositories_of(doc::View spec);
 // Whether a generator reads the clusters' Secrets, or pull requests or the list of repositories of the embedded host.

@@ -275,8 +275,8 @@ TEST(Answers, AreThoseOfOneGeneration) {
   auto now = clock.now();
   answers.begin(1, false);
   EXPECT_EQ(answers.find("q", now), nullptr);
-  answers.keep("q", {doc::Map{{"a", "b"}}}, now + Millis(10));
-  answers.keep("r", {}, now + Millis(5));
+  answers.keep("q", Answers::Params{doc::Map{{"a", "b"}}}, now + Millis(10));
+  answers.keep("r", Answers::Params{}, now + Millis(5));
   EXPECT_EQ(answers.end(), now + Millis(5));
   answers.begin(1, false);
   EXPECT_NE(answers.find("q", now), nullptr);

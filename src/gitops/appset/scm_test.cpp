@@ -286,10 +286,11 @@ TEST(ScmProviders, AsksNoMoreThanItMust) {
   EXPECT_EQ(asks(), 2);
   write(", filters: [{repositoryMatch: web}]", ", annotations: {argocd.argoproj.io/application-set-refresh: 'true'}");
   EXPECT_EQ(asks(), 2);
-  // Only what was answered well is kept.
   write("");
   *forge.instead.lock() = net::Response::text(502, "");
   EXPECT_EQ(asks(), 1);
+  EXPECT_EQ(asks(), 0) << "left alone for a while";
+  s.clock.advance(Millis(10'000));
   EXPECT_EQ(asks(), 4);
 }
 

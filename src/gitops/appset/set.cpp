@@ -255,9 +255,8 @@ Result<LookedSet> look(const Ctx& ctx, kube::Client& client, Repositories& repos
   auto invalid = [&](const Error& error, bool generated, std::string reason) -> Result<LookedSet> {
     if (passes(error)) return Fail(Error(error));
     LOG(warn, "appset.error", {"set", set.key().str()}, {"error", error.what()});
-    return unclear(
-        ctx, set, {true, generated, std::move(reason), error.what()},
-        error.retryable() ? std::max(error.retry_after().value_or(Millis(0)), Millis(10000)) : Millis(180000));
+    return unclear(ctx, set, {true, generated, std::move(reason), error.what()},
+                   error.retryable() ? retry_pause(error) : Millis(180000));
   };
   auto renderer = Renderer::from(spec);
   if (!renderer) return invalid(renderer.error(), false, "ErrorOccurred");
