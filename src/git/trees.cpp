@@ -151,12 +151,14 @@ Result<> differing(git_repository* repo, const Oid& from, const Oid& to, const S
 
 FileChange change_of(std::string path, const git_tree_entry* before, const git_tree_entry* after) {
   using Type = FileChange::Type;
-  auto id = [](const git_tree_entry* entry) { return entry != nullptr ? text_of(*git_tree_entry_id(entry)) : Oid(zero_oid); };
+  auto id = [](const git_tree_entry* entry) {
+    return entry != nullptr ? text_of(*git_tree_entry_id(entry)) : Oid(zero_oid);
+  };
   auto kind = [](const git_tree_entry* entry) { return git_tree_entry_filemode_raw(entry) & 0170000; };
-  auto type = before == nullptr               ? Type::added
-              : after == nullptr              ? Type::deleted
+  auto type = before == nullptr             ? Type::added
+              : after == nullptr            ? Type::deleted
               : kind(before) != kind(after) ? Type::type_changed
-                                              : Type::modified;
+                                            : Type::modified;
   FileChange change;
   change.type = type, change.path = std::move(path);
   change.old_id = id(before), change.new_id = id(after);

@@ -217,6 +217,7 @@ class TearDown {
       if (!waiting.empty()) return Stays(waits_for("completion of hook " + waiting, Millis(5000)));
       if (failed.empty()) continue;
       finish(ctx_, op, "Failed", failed);
+      op.finished_at = rfc3339(ctx_.clock->wall());  // it began by the server's clock
       LOG(warn, "gitops.deletion_hook_failed", {"app", application_.key().str()}, {"error", failed});
       auto pause = retry_pause(work.app.retry, op.retries);
       return Stays(Stay{"DeletionError",

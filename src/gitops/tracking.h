@@ -1,5 +1,6 @@
 #pragma once
-// How objects say whose they are: Argo CD's annotation or label by what its installation says (argocd-cm), Flux's labels.
+// How objects say whose they are: Argo CD's annotation or label by what its installation says (argocd-cm), Flux's
+// labels.
 #include <string>
 
 #include "gitops/application.h"

@@ -105,7 +105,8 @@ TEST(Newer, DigestsOfAnyAlgorithm) {
             "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{image: 'web@sha512:ab'}, {image: "
             "'web:1@multihash+base58:QmR'}, {image: 'web@nothing'}]}}");
   tree.file("kustomization.yaml", "resources: [pod.yaml]\nimages: [{name: web, newTag: '2'}]\n");
-  EXPECT_TRUE(tree.build("").contains("  - image: web:2\n  - image: web:2\n  - image: web@nothing\n")) << tree.build("");
+  EXPECT_TRUE(tree.build("").contains("  - image: web:2\n  - image: web:2\n  - image: web@nothing\n"))
+      << tree.build("");
 }
 
 TEST(Newer, AdmissionPoliciesAreInNoNamespace) {

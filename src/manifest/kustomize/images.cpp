@@ -30,7 +30,9 @@ Name split_image(const std::string& image) {
 class Updater {
  public:
   explicit Updater(const ImageChange& change)
-      : change_(change), pattern_(change.name + "(:[a-zA-Z0-9_.{}-]*)?(@[a-zA-Z0-9]+([.+_-][a-zA-Z0-9]+)*:[a-zA-Z0-9_.{}-]*)?", quiet()) {}
+      : change_(change),
+        pattern_(change.name + "(:[a-zA-Z0-9_.{}-]*)?(@[a-zA-Z0-9]+([.+_-][a-zA-Z0-9]+)*:[a-zA-Z0-9_.{}-]*)?",
+                 quiet()) {}
   bool usable() const { return pattern_.ok(); }
 
   Result<> update(Value& field) const {

@@ -20,8 +20,8 @@ struct KindRow {
 };
 #include "manifest/detail/merge_keys.inc"
 
-// group/versions that kustomize (5.8) takes for a kind outside namespaces: of its copy of the API (Kubernetes 1.21), and
-// two by hand.
+// group/versions that kustomize (5.8) takes for a kind outside namespaces: of its copy of the API (Kubernetes 1.21),
+// and two by hand.
 struct ScopeRow {
   std::string_view kind, group, versions;
 };
