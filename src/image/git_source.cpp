@@ -5,12 +5,11 @@
 #include "base/paths.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "git/submodules.h"
 
 namespace slipway::image::detail {
 
 namespace {
-
-constexpr int max_depth = 8;  // of submodules within submodules
 
 bool is_http(std::string_view text) { return text.starts_with("https://") || text.starts_with("http://"); }
 
@@ -109,39 +108,6 @@ Result<git::Repository> mirror_by_agent(const Ctx& ctx, const GitAddress& addres
 
 bool is_hex(std::string_view text) { return text.find_first_not_of("0123456789abcdef") == std::string_view::npos; }
 
-struct Submodule {
-  std::string path, url;
-};
-// .gitmodules: sections of `path = ` and `url = `.
-std::vector<Submodule> submodules_of(std::string_view text) {
-  std::vector<Submodule> out;
-  for (auto line : lines(text)) {
-    auto t = trim(line);
-    if (t.starts_with('[')) out.emplace_back();
-    auto parts = cut(t, "=");
-    if (!parts || out.empty()) continue;
-    if (trim(parts->first) == "path") out.back().path = clean_path(trim(parts->second));
-    if (trim(parts->first) == "url") out.back().url = trim(parts->second);
-  }
-  return out;
-}
-
-// "../other.git" is meant from the repository's own address.
-std::string against(const std::string& remote, const std::string& url) {
-  if (!url.starts_with("./") && !url.starts_with("../")) return url;
-  auto base = remote;
-  std::string_view rest = url;
-  while (rest.starts_with("./") || rest.starts_with("../")) {
-    if (rest.starts_with("../")) {
-      auto end = base.find_last_of("/:");
-      if (end == std::string::npos || base.substr(0, end).ends_with(":/")) break;
-      base = base.substr(0, end);
-    }
-    rest.remove_prefix(rest.starts_with("../") ? 3 : 2);
-  }
-  return base + "/" + std::string(rest);
-}
-
 Result<> check_out(const Ctx& ctx, const GitCommit& commit, const GitAddress& address, const GitAccess& access,
                    bool keep_git, const fs::path& into, int depth);
 
@@ -150,20 +116,21 @@ Result<> check_out_submodules(const Ctx& ctx, const GitCommit& commit, const Git
   TRY(auto entries, commit.repository.list(commit.id, address.folder));
   std::vector<git::TreeEntry> links;
   for (auto& entry : entries)
-    if (entry.mode == 0160000) links.push_back(std::move(entry));
+    if (entry.mode == git::submodule_mode) links.push_back(std::move(entry));
   if (links.empty()) return {};
-  if (depth >= max_depth)
-    return fail(Kind::invalid, "{}: submodules nested more than {} deep", address.remote, max_depth);
+  if (depth >= git::deepest_submodule)
+    return fail(Kind::invalid, "{}: submodules nested more than {} deep", address.remote, git::deepest_submodule);
   TRY(auto text, commit.repository.read(commit.id, ".gitmodules"));
-  auto known = submodules_of(text.value_or(""));
+  TRY_IN(auto known, address.remote, git::read_gitmodules(text.value_or("")));
   for (const auto& link : links) {
     auto path = address.folder.empty() ? link.path : address.folder + "/" + link.path;
-    auto it = std::find_if(known.begin(), known.end(), [&](const Submodule& s) { return s.path == path; });
-    if (it == known.end()) continue;  // git leaves such a folder empty, too
-    auto url = against(address.remote, it->url);
+    const auto* module = git::submodule_at(known, path);
+    if (module == nullptr) continue;  // git leaves such a folder empty, too
+    TRY_IN(auto url, fmt::format("submodule {} of {}", path, address.remote),
+           git::submodule_url(address.remote, module->url));
     auto inner = parse_git_address(url.ends_with(".git") || !is_http(url) ? url : url + ".git");
     if (!inner || !*inner)
-      return fail(Kind::invalid, "submodule {} of {}: {:?} is no address to fetch from", path, address.remote, it->url);
+      return fail(Kind::invalid, "submodule {} of {}: {:?} is no address to fetch from", path, address.remote, url);
     GitAddress from = **inner;
     from.remote = url;
     from.ref.clear();

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "ci/actions/actions.h"
 #include "ci/actions/archive.h"
+#include "git/submodules.h"
 
 namespace slipway::ci {
 namespace {
@@ -105,24 +106,6 @@ std::string repository_of_url(std::string_view url, const std::string& own) {
   return fmt::format("{}/{}", rest.substr(rest.find_last_of("/:@") + 1), name);
 }
 
-struct Submodule {
-  std::string name, path, url;
-};
-std::vector<Submodule> submodules_of(std::string_view text) {
-  std::vector<Submodule> out;
-  for (auto line : lines(text)) {
-    line = trim(line);
-    if (line.starts_with("[submodule")) {
-      auto quoted = cut(line, "\"");
-      out.push_back({std::string(quoted ? quoted->second.substr(0, quoted->second.find('"')) : line), "", ""});
-    } else if (auto pair = cut(line, "="); pair && !out.empty()) {
-      if (trim(pair->first) == "path") out.back().path = trim(pair->second);
-      if (trim(pair->first) == "url") out.back().url = trim(pair->second);
-    }
-  }
-  return out;
-}
-
 // A folder of this host that holds another repository at a ref.
 Result<std::optional<fs::path>> kept_here(const Ctx& ctx, ActionUse& use, const std::string& repository,
                                           const std::string& ref) {
@@ -139,9 +122,10 @@ Result<> add_submodules(const Ctx& ctx, ActionUse& use, const fs::path& folder, 
   TRY(auto text, repository.read(commit, ".gitmodules"));
   if (!text) return {};
   TRY(auto entries, repository.list(commit));
-  for (auto& module : submodules_of(*text)) {
+  TRY(auto modules, git::read_gitmodules(*text));
+  for (const auto& module : modules) {
     auto entry = std::find_if(entries.begin(), entries.end(),
-                              [&](auto& e) { return e.path == module.path && e.mode == 0160000; });
+                              [&](auto& e) { return e.path == module.path && e.mode == git::submodule_mode; });
     if (entry == entries.end()) continue;
     auto name = repository_of_url(module.url, use.job.plan().event.repository);
     TRY(auto found, kept_here(ctx, use, name, entry->id));
