@@ -45,8 +45,8 @@ struct FileChange {
 // What to write: absent content deletes the path.
 struct FileEdit {
   std::string path;
-  std::optional<std::string> content;
-  unsigned mode = 0;  // 0: keep the old one, or 0100644
+  std::optional<std::string> content;  // of a submodule (0160000) its commit's id
+  unsigned mode = 0;                   // 0: keep the old one, or 0100644
 };
 struct MergeResult {
   Oid tree;                            // empty when there are conflicts

@@ -36,8 +36,9 @@ Result<unsigned> mode_for(const FileEdit& edit, const git_tree_entry* old) {
   unsigned mode = edit.mode;
   if (mode == 0 && old != nullptr && git_tree_entry_type(old) == GIT_OBJECT_BLOB) mode = git_tree_entry_filemode(old);
   if (mode == 0) mode = GIT_FILEMODE_BLOB;
-  if (mode != GIT_FILEMODE_BLOB && mode != GIT_FILEMODE_BLOB_EXECUTABLE && mode != GIT_FILEMODE_LINK)
-    return fail(Kind::invalid, "{}: mode {:o}, want 100644, 100755 or 120000", edit.path, mode);
+  if (mode != GIT_FILEMODE_BLOB && mode != GIT_FILEMODE_BLOB_EXECUTABLE && mode != GIT_FILEMODE_LINK &&
+      mode != GIT_FILEMODE_COMMIT)
+    return fail(Kind::invalid, "{}: mode {:o}, want 100644, 100755, 120000 or 160000", edit.path, mode);
   return mode;
 }
 
@@ -52,10 +53,14 @@ Result<git_oid> write_level(git_repository* repo, git_tree* base, const EditTree
       continue;
     }
     TRY(auto mode, mode_for(*edit, old));
-    git_oid blob;
-    GIT_OK(edit->path, git_blob_create_from_buffer(&blob, repo, edit->content->data(), edit->content->size()));
+    git_oid id;
+    if (mode == GIT_FILEMODE_COMMIT) {
+      TRY_IN(id, edit->path, oid_of(*edit->content));
+    } else {
+      GIT_OK(edit->path, git_blob_create_from_buffer(&id, repo, edit->content->data(), edit->content->size()));
+    }
     GIT_OK(edit->path,
-           git_treebuilder_insert(nullptr, builder.get(), name.c_str(), &blob, static_cast<git_filemode_t>(mode)));
+           git_treebuilder_insert(nullptr, builder.get(), name.c_str(), &id, static_cast<git_filemode_t>(mode)));
   }
   for (const auto& [name, below] : edits.folders) {
     TreeHandle old_tree;

@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "manifest/submodules.h"
 
 namespace slipway::manifest {
 namespace {
@@ -138,6 +139,15 @@ Result<git::Repository> MirroredRemotes::repository(const Ctx& ctx, const Remote
   }
   TRY_OK(make_dirs(folder_));
   return git::Repository::mirror(ctx.within(folder.timeout), folder.url, place);
+}
+
+std::unique_ptr<Submodules> MirroredRemotes::submodules(const Ctx& ctx, const RemoteFolder& folder) {
+  auto fetch = [this, &ctx](const std::string& url, const git::Oid& commit, bool) -> Result<git::Repository> {
+    TRY(auto found, repository(ctx, {.url = url, .folder = "", .revision = commit}));
+    if (!found.commit(commit)) return fail(Kind::not_found, "{}: has no commit {}", url, commit);
+    return found;
+  };
+  return submodules_by_address(folder.url, std::move(fetch));
 }
 
 Result<std::string> MirroredRemotes::file(const Ctx& ctx, const std::string& url) {

@@ -1,6 +1,7 @@
 #pragma once
 // What a kustomization names that is elsewhere: a folder of another repository at a revision, or a file behind a URL.
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "base/ctx.h"
 #include "git/repository.h"
+#include "manifest/source.h"
 
 namespace slipway::manifest {
 
@@ -17,7 +19,7 @@ struct RemoteFolder {
   std::string folder;    // in the repository; "" its root
   std::string revision;  // branch, tag or commit; "" what the repository's HEAD names
   Millis timeout{27000};
-  bool submodules = true;  // asked for; they are never fetched
+  bool submodules = true;  // as far as something in them is read
 };
 // Not a path of this repository.
 bool is_remote(std::string_view text);
@@ -34,6 +36,8 @@ class Remotes {
   // A repository that has the revision if anybody has. Errors: denied (not a host that may be asked), unavailable.
   virtual Result<git::Repository> repository(const Ctx& ctx, const RemoteFolder& folder) = 0;
   virtual Result<std::string> file(const Ctx& ctx, const std::string& url) = 0;
+  // Of that repository, while `ctx` and this live; null: its submodules are empty folders.
+  virtual std::unique_ptr<Submodules> submodules(const Ctx&, const RemoteFolder&) { return nullptr; }
 };
 
 // Mirrors below a folder, which later builds share: a commit that is there already is not fetched again.
@@ -45,6 +49,7 @@ class MirroredRemotes final : public Remotes {
       : folder_(std::move(folder)), hosts_(std::move(hosts)), get_(std::move(get)) {}
   Result<git::Repository> repository(const Ctx& ctx, const RemoteFolder& folder) override;
   Result<std::string> file(const Ctx& ctx, const std::string& url) override;
+  std::unique_ptr<Submodules> submodules(const Ctx& ctx, const RemoteFolder& folder) override;
 
  private:
   Result<> permit(std::string_view url) const;

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t largest_file = std::size_t{64} << 20;
 constexpr int most_links = 16;
+constexpr std::size_t most_submodules = 128;  // of one source: each is a repository to fetch
 
 Result<std::string> read_all(int fd, const std::string& name) {
   std::string text;
@@ -101,41 +102,89 @@ Result<std::vector<FileSource::Entry>> DiskSource::list(const std::string& folde
   return entries;
 }
 
-Result<git::FolderCache::FolderPtr> GitSource::folder(const std::string& path) {
+GitSource::GitSource(const git::Repository& repository, git::Oid commit, std::shared_ptr<git::FolderCache> cache,
+                     std::unique_ptr<Submodules> submodules)
+    : cache_(cache ? std::move(cache) : std::make_shared<git::FolderCache>()) {
+  mounts_.push_back(std::make_unique<Mount>(repository, std::move(commit), "", 0, std::move(submodules), std::nullopt));
+}
+
+Result<GitSource::Folder> GitSource::root_of(Mount& mount) {
+  TRY(auto tree, mount.repository.tree_of(mount.commit));
+  TRY(auto entries, cache_->get(mount.repository, tree));
+  return Folder{std::move(entries), &mount};
+}
+
+Result<GitSource::Folder> GitSource::folder(const std::string& path) {
   if (auto known = folders_.find(path); known != folders_.end()) return known->second;
-  git::FolderCache::FolderPtr found;
+  Folder found;
   if (path.empty()) {
-    TRY(auto tree, repository_->tree_of(commit_));
-    TRY(found, cache_->get(*repository_, tree));
+    TRY(found, root_of(*mounts_[0]));
   } else {
     TRY(auto there, entry(path));
-    if (there && there->is_tree()) {
-      TRY_IN(found, path, cache_->get(*repository_, there->id));
+    if (there && there->entry.is_tree()) {
+      TRY_IN(found.entries, path, cache_->get(there->in->repository, there->entry.id));
+      found.in = there->in;
+    } else if (there && there->entry.mode == git::submodule_mode) {
+      TRY_IN(found, fmt::format("submodule {}", path), beyond(path, *there));
     }
   }
   folders_.emplace(path, found);
   return found;
 }
 
-Result<std::optional<git::TreeEntry>> GitSource::entry(const std::string& path) {
+// What .gitmodules of the same commit says of it. It is read as it is: what a link leads to is not what was reviewed.
+Result<git::Submodule> GitSource::module_at(Mount& mount, const std::string& path) {
+  if (!mount.gitmodules) {
+    TRY(auto root, root_of(mount));
+    const auto* file = root.entries->find(".gitmodules");
+    if (file == nullptr) return fail(Kind::invalid, "there is no .gitmodules");
+    if (file->mode != 0100644 && file->mode != 0100755) return fail(Kind::invalid, ".gitmodules: is no plain file");
+    TRY_IN(auto text, ".gitmodules", mount.repository.blob(file->id, git::largest_gitmodules));
+    TRY(mount.gitmodules, git::read_gitmodules(text));
+  }
+  const auto* module = git::submodule_at(*mount.gitmodules, path);
+  if (module == nullptr) return fail(Kind::invalid, ".gitmodules says nothing of it");
+  return *module;
+}
+
+Result<GitSource::Folder> GitSource::beyond(const std::string& path, const Found& gitlink) {
+  auto& above = *gitlink.in;
+  if (above.submodules == nullptr)
+    return Folder{std::make_shared<const git::FolderCache::Folder>(std::vector<git::TreeEntry>()), &above};
+  if (above.depth >= git::deepest_submodule)
+    return fail(Kind::invalid, "nested more than {} deep", git::deepest_submodule);
+  if (mounts_.size() > most_submodules) return fail(Kind::invalid, "more than {} submodules are read", most_submodules);
+  TRY(auto module, module_at(above, above.at.empty() ? path : path.substr(above.at.size() + 1)));
+  TRY(auto opened, above.submodules->open(module, gitlink.entry.id));
+  auto& mount = *mounts_.emplace_back(std::make_unique<Mount>(std::move(opened.repository), gitlink.entry.id, path,
+                                                              above.depth + 1, std::move(opened.below), std::nullopt));
+  return root_of(mount);
+}
+
+Result<std::optional<GitSource::Found>> GitSource::entry(const std::string& path) {
   auto slash = path.rfind('/');
   TRY(auto parent, folder(slash == std::string::npos ? "" : path.substr(0, slash)));
-  if (parent == nullptr) return std::nullopt;
-  const auto* found = parent->find(slash == std::string::npos ? path : path.substr(slash + 1));
+  if (parent.entries == nullptr) return std::nullopt;
+  const auto* found = parent.entries->find(slash == std::string::npos ? path : path.substr(slash + 1));
   if (found == nullptr) return std::nullopt;
-  return *found;
+  return Found{*found, parent.in};
 }
 
 Result<std::optional<git::Oid>> GitSource::id_at(const std::string& path) {
   if (path.empty()) {
-    TRY(auto tree, repository_->tree_of(commit_));
+    TRY(auto tree, mounts_[0]->repository.tree_of(mounts_[0]->commit));
     return std::optional(std::move(tree));
   }
+  std::optional<git::Oid> gitlink;
   for (std::size_t end = path.find('/');; end = path.find('/', end + 1)) {
-    TRY(auto step, entry(path.substr(0, end)));
-    if (!step) return std::optional<git::Oid>("");
-    if (step->is_link()) return std::optional<git::Oid>();
-    if (end == std::string::npos) return std::optional(step->id);
+    auto part = path.substr(0, end);
+    TRY(auto step, entry(part));
+    if (!step) return gitlink ? gitlink : std::optional<git::Oid>("");
+    if (step->entry.is_link()) return std::optional<git::Oid>();
+    if (!gitlink && step->entry.mode == git::submodule_mode) gitlink = step->entry.id;
+    if (end == std::string::npos) return gitlink ? gitlink : std::optional(step->entry.id);
+    // Nothing in it was read, so no link in it was followed.
+    if (step->entry.mode == git::submodule_mode && !folders_.contains(part)) return gitlink;
   }
 }
 
@@ -146,9 +195,9 @@ Result<std::optional<std::string>> GitSource::real_path(const std::string& path,
     auto next = at.empty() ? std::string(step) : fmt::format("{}/{}", at, step);
     TRY(auto found, entry(next));
     if (!found) return std::nullopt;
-    if (found->is_link()) {
+    if (found->entry.is_link()) {
       if (links >= most_links) return fail(Kind::invalid, "{}: too many links", path);
-      TRY(auto target, repository_->blob(found->id));
+      TRY(auto target, found->in->repository.blob(found->entry.id));
       auto resolved = join_path(at, target);
       if (!resolved) return fail(Kind::denied, "{}: the link '{}' leaves the repository", path, next);
       TRY(auto real, real_path(*resolved, links + 1));
@@ -164,8 +213,8 @@ Result<std::optional<std::string>> GitSource::read(const std::string& path) {
   TRY(auto real, real_path(path));
   if (!real || real->empty()) return std::nullopt;
   TRY(auto found, entry(*real));
-  if (!found || found->is_tree() || found->mode == 0160000) return std::nullopt;
-  TRY_IN(auto text, path, repository_->blob(found->id, largest_file));
+  if (!found || found->entry.is_tree() || found->entry.mode == git::submodule_mode) return std::nullopt;
+  TRY_IN(auto text, path, found->in->repository.blob(found->entry.id, largest_file));
   return text;
 }
 
@@ -174,7 +223,7 @@ Result<bool> GitSource::is_dir(const std::string& path) {
   if (!real) return false;
   if (real->empty()) return true;
   TRY(auto found, entry(*real));
-  return found && found->is_tree();
+  return found && (found->entry.is_tree() || found->entry.mode == git::submodule_mode);
 }
 
 Result<std::string> GitSource::submodule_above(const std::string& path) {
@@ -182,26 +231,27 @@ Result<std::string> GitSource::submodule_above(const std::string& path) {
     auto part = path.substr(0, end);
     TRY(auto found, entry(part));
     if (!found) return std::string();
-    if (found->mode == 0160000) return part;
+    if (found->entry.mode == git::submodule_mode) return part;
     if (end == std::string::npos) return std::string();
   }
 }
 
 Result<std::vector<FileSource::Entry>> GitSource::list(const std::string& path) {
   TRY(auto real, real_path(path));
-  git::FolderCache::FolderPtr entries;
+  Folder there;
   if (real) {
-    TRY(entries, folder(*real));
+    TRY(there, folder(*real));
   }
-  if (entries == nullptr)
-    return fail(Kind::not_found, "{}: no such folder in {}", display(path), commit_.substr(0, 12));
+  if (there.entries == nullptr)
+    return fail(Kind::not_found, "{}: no such folder in {}", display(path), mounts_[0]->commit.substr(0, 12));
   std::vector<Entry> result;
-  for (const auto& found : entries->entries()) {
-    bool is_folder = found.is_tree();
+  for (const auto& found : there.entries->entries()) {
+    bool is_folder = found.is_tree() || found.mode == git::submodule_mode;
     if (found.is_link()) {
       auto beyond = is_dir(path.empty() ? found.path : fmt::format("{}/{}", path, found.path));
-      // A link that leads outside or round in circles is no folder; a damaged repository is an error.
-      if (!beyond && !beyond.error().is(Kind::denied) && !beyond.error().is(Kind::invalid))
+      // A link that leads outside, round in circles or into a submodule that cannot be fetched is no folder, and an
+      // error when it is read; a damaged repository is one now.
+      if (!beyond && (beyond.error().is(Kind::corrupt) || beyond.error().is(Kind::cancelled)))
         return Fail(std::move(beyond).error());
       is_folder = beyond && *beyond;
     }

@@ -102,7 +102,8 @@ Result<std::vector<doc::Value>> render_folder(const Ctx& ctx, const std::string&
     auto revision = place.revision.empty() ? std::string("HEAD") : place.revision;
     TRY(auto commit, repository.resolve(revision));
     if (!commit) return fail(Kind::not_found, "{}: no revision {}", place.url, revision);
-    manifest::GitSource files(repository, *commit);
+    manifest::GitSource files(repository, *commit, nullptr,
+                              place.submodules ? options.remotes->submodules(ctx, place) : nullptr);
     return manifest::kustomize_build(ctx, files, place.folder, options);
   }
   manifest::DiskSource source(folder);

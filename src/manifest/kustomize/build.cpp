@@ -59,8 +59,11 @@ bool is_local_only(const Resource& resource) {
 // A commit of another repository. Errors name its address.
 class RemoteSource final : public FileSource {
  public:
-  RemoteSource(git::Repository repository, const git::Oid& commit, std::string url)
-      : repository_(std::move(repository)), files_(repository_, commit), url_(std::move(url)) {}
+  RemoteSource(git::Repository repository, const git::Oid& commit, std::string url,
+               std::unique_ptr<Submodules> submodules)
+      : repository_(std::move(repository)),
+        files_(repository_, commit, nullptr, std::move(submodules)),
+        url_(std::move(url)) {}
   Result<std::optional<std::string>> read(const std::string& path) override { return files_.read(path); }
   Result<std::vector<Entry>> list(const std::string& folder) override { return files_.list(folder); }
   Result<bool> is_dir(const std::string& path) override { return files_.is_dir(path); }
@@ -211,8 +214,11 @@ class Builder {
     auto revision = wanted.revision.empty() ? "HEAD" : wanted.revision;
     TRY_IN(auto commit, wanted.url, repository.resolve(revision));
     if (!commit) return fail(Kind::not_found, "{}: no revision {}", wanted.url, revision);
-    auto& source = remotes_[fmt::format("{}@{}", wanted.url, *commit)];
-    if (!source) source = std::make_unique<RemoteSource>(std::move(repository), *commit, wanted.url);
+    auto& source = remotes_[fmt::format("{}@{}{}", wanted.url, *commit, wanted.submodules ? "" : " alone")];
+    if (!source) {
+      auto submodules = wanted.submodules ? options_.remotes->submodules(ctx_, wanted) : nullptr;
+      source = std::make_unique<RemoteSource>(std::move(repository), *commit, wanted.url, std::move(submodules));
+    }
     auto folder = join_path("", wanted.folder);
     if (!folder) return fail(Kind::denied, "'{}' is outside the repository", path);
     return Place{source.get(), *std::move(folder)};
