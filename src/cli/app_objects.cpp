@@ -27,11 +27,19 @@ class Repositories final : public gitops::Repositories {
       return git::Repository::mirror(ctx, fmt::format("{}/git/{}", config.server, url.substr(house_url.size())), folder,
                                      access);
     }
-    git::Access access;
-    if (logins_) {
-      TRY(access, logins_->access(ctx, url));
-    }
+    if (gitops::url_of_apart(url) != url) return git::Repository::open(folder);
+    TRY(auto access, this->access(ctx, url));
     return git::Repository::mirror(ctx, url, folder, access);
+  }
+  Result<> refresh(const Ctx& ctx, const std::string& url, const git::Access* access) override {
+    if (access == nullptr) return {};  // open() fetches
+    TRY(auto fetched, git::Repository::mirror(ctx, std::string(gitops::url_of_apart(url)),
+                                              mirrors_ / sha256_hex(url).substr(0, 16), *access));
+    return {};
+  }
+  Result<git::Access> access(const Ctx& ctx, const std::string& url) override {
+    if (!logins_ || url.starts_with(house_url) || !embedded(url).empty()) return git::Access();
+    return logins_->access(ctx, url);
   }
 
  private:

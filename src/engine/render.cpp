@@ -58,6 +58,10 @@ class HouseRepositories final : public gitops::Repositories {
     TRY(auto repository, fetch(ctx, url, access));
     return {};
   }
+  Result<git::Access> access(const Ctx& ctx, const std::string& url) override {
+    if (!embedded_repository(house_, gitops::url_of_apart(url)).empty()) return git::Access();
+    return logins_.access(ctx, url);
+  }
   Result<> permit(const Ctx& ctx, const std::string& url, const std::string& project) override {
     if (!embedded_repository(house_, gitops::url_of_apart(url)).empty()) return {};
     return logins_.permit(ctx, url, project);

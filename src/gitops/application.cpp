@@ -49,6 +49,8 @@ Result<SourceSpec> source_from(doc::View view) {
   source.written = view.value();
   TRY(source.repo_url, view["repoURL"].str());
   if (source.repo_url.empty()) return view["repoURL"].wrong("is empty, want the address of a Git repository");
+  // By it repositories are told apart that one sign-in alone may read.
+  if (source.repo_url.contains('#')) return view["repoURL"].wrong("want an address without a fragment (#)");
   TRY(source.path, text_or(view["path"], "."));
   TRY(source.target_revision, text_or(view["targetRevision"], "HEAD"));
   if (source.target_revision.empty()) source.target_revision = "HEAD";

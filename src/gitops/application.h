@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "git/access.h"
 #include "gitops/budget.h"
 #include "gitops/health.h"
 #include "gitops/ignore.h"
@@ -27,13 +28,15 @@ struct SourceSpec {
   std::string include, exclude;
   bool directory = false;      // plain files whatever else is there
   bool load_anywhere = false;  // kustomizations may name files beside their folder
+  bool submodules = true;      // are read; else they are empty folders
   doc::Value kustomize;        // the kustomize block, applied as an overlay on the path
   doc::Value jsonnet;          // directory.jsonnet
   doc::Value written;          // as it stands in the Application
   // As Flux has it: a folder without a kustomization gets one of everything below, fields are laid over it as they
   // are, labels and annotations go to every object, and ${variables} are put in last.
   bool generate = false;
-  std::optional<std::string> ignore;  // of Git: GitRepository.spec.ignore, beside .sourceignore
+  std::function<Result<git::Access>(const Ctx&)> sign_in;  // as its Secret says, asked for when a submodule is read
+  std::optional<std::string> ignore;                       // of Git: GitRepository.spec.ignore, beside .sourceignore
   doc::Value overlay, metadata;
   std::optional<std::map<std::string, std::string>> variables;
 };

@@ -132,6 +132,25 @@ TEST(Flux, ComponentsThatAreMissingMayBeIgnored) {
   EXPECT_TRUE(w.has("a-c")) << condition(ks, "Ready");
 }
 
+TEST(Flux, SubmodulesAreReadWhereTheSourceSaysSo) {
+  FluxWorld w;
+  auto lib = w.repositories.commit("http://git/lib", {{"a.yaml", config_map("a")}});
+  w.repositories.commit_edits(std::string(World::url),
+                              {{".gitmodules", "[submodule \"lib\"]\npath = app/lib\nurl = ../lib\n"},
+                               {"app/lib", lib, git::submodule_mode},
+                               {"app/b.yaml", config_map("b")}});
+  w.kustomization("path: app");
+  EXPECT_TRUE(ready(w.look_flux()).starts_with("Ready=True")) << "an empty folder, as `git clone` leaves it";
+  EXPECT_TRUE(w.has("b") && !w.has("a"));
+  w.kustomization("path: app/lib");
+  EXPECT_TRUE(ready(w.look_flux()).contains("app/lib: is in the submodule app/lib, and submodules are not read"))
+      << ready(w.look_flux());
+  w.source(", recurseSubmodules: true");
+  w.kustomization("path: app");
+  EXPECT_TRUE(ready(w.look_flux()).starts_with("Ready=True"));
+  EXPECT_TRUE(w.has("b") && w.has("a"));
+}
+
 TEST(Flux, FilesThatAreIgnoredAreNotThere) {
   FluxWorld w;
   auto map = [](std::string_view name) { return config_map(name); };

@@ -5,6 +5,7 @@
 #include "base/semver.h"
 #include "base/text.h"
 #include "doc/json.h"
+#include "gitops/detail/submodules.h"
 #include "gitops/flux/generate.h"
 #include "gitops/flux/ignoring.h"
 #include "gitops/flux/substitute.h"
@@ -17,21 +18,12 @@
 namespace slipway::gitops {
 namespace {
 
-// As errors name it: without who signs in.
-std::string shown(const std::string& url) {
-  auto text = std::string(url_of_apart(url));
-  auto scheme = text.find("://"), at = text.rfind('@');
-  return scheme == std::string::npos || at == std::string::npos || at < scheme
-             ? text
-             : text.substr(0, scheme + 3) + text.substr(at + 1);
-}
-
 std::string spec_print(const SourceSpec& source) {
-  auto text =
-      fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}\n", source.repo_url, source.path, source.recurse,
-                  source.include, source.exclude, doc::print_json(source.kustomize), doc::print_json(source.jsonnet),
-                  source.generate, doc::print_json(source.overlay), doc::print_json(source.metadata),
-                  source.variables.has_value(), source.directory, source.load_anywhere);
+  auto text = fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}\n", source.repo_url, source.path, source.recurse,
+                          source.include, source.exclude, doc::print_json(source.kustomize),
+                          doc::print_json(source.jsonnet), source.generate, doc::print_json(source.overlay),
+                          doc::print_json(source.metadata), source.variables.has_value(), source.directory,
+                          source.load_anywhere, source.submodules);
   if (source.variables)
     for (const auto& [name, value] : *source.variables) text += fmt::format("{}={}\n", name, value);
   return sha256_hex(text);
@@ -47,6 +39,7 @@ class Elsewhere final : public manifest::Remotes {
 
   Result<git::Repository> repository(const Ctx& ctx, const manifest::RemoteFolder& folder) override {
     used_ = true;
+    if (folder.url.contains('#')) return fail(Kind::invalid, "{}: want no fragment (#)", folder.url);
     if (permit_) TRY_OK(permit_(folder.url));
     TRY_OK(repositories_.permit(ctx, folder.url, app_.project));
     auto bounded = ctx.within(folder.timeout);
@@ -65,12 +58,17 @@ class Elsewhere final : public manifest::Remotes {
     if (permit_) TRY_OK(permit_(url));
     return repositories_.file(ctx, url);
   }
+  std::unique_ptr<manifest::Submodules> submodules(const Ctx& ctx, const manifest::RemoteFolder& folder) override {
+    detail::SubmodulesOf of{.url = folder.url, .secrets = app_.source_name.empty(), .sign_in = {}};
+    return detail::submodules_of(ctx, repositories_, permit_, app_, std::move(of), submodules_);
+  }
 
  private:
   Repositories& repositories_;
   const Renderer::Permit& permit_;
   const Application& app_;
   bool used_ = false;
+  std::set<std::string> submodules_;
 };
 
 struct RenderedSource {
@@ -99,15 +97,19 @@ Result<std::vector<doc::Value>> build(const Ctx& ctx, manifest::FileSource& file
   return manifest::kustomize_build(ctx, with, folder, options);
 }
 
-Fail no_folder(manifest::GitSource& files, const SourceSpec& source, const std::string& folder,
-               const git::Oid& commit) {
-  auto submodule = files.submodule_above(folder);
-  if (submodule && !submodule->empty())
-    return Fail(Error(Kind::invalid, fmt::format("{}: {}: is in the submodule {}, and submodules are not fetched",
-                                                 shown(source.repo_url), source.path, *submodule))
-                    .with_hint("a source of its own, or a remote base, reads the other repository"));
+Fail no_folder(const SourceSpec& source, const git::Oid& commit) {
   return fail(Kind::not_found, "{}: {}: app path does not exist at {}", shown(source.repo_url), source.path,
               commit.substr(0, 12));
+}
+
+// What `git clone` leaves empty is not what anybody means to deploy.
+Result<> check_not_left_out(manifest::GitSource& files, const SourceSpec& source, const std::string& folder) {
+  if (source.submodules || folder.empty()) return {};
+  TRY(auto submodule, files.submodule_above(folder));
+  if (submodule.empty()) return {};
+  return Fail(Error(Kind::invalid, fmt::format("{}: {}: is in the submodule {}, and submodules are not read",
+                                               shown(source.repo_url), source.path, submodule))
+                  .with_hint("recurseSubmodules: true of the GitRepository reads them"));
 }
 
 Result<> check_no_chart(manifest::FileSource& files, const std::string& folder, const SourceSpec& source) {
@@ -129,8 +131,9 @@ Result<RenderedSource> render_source(const Ctx& ctx, const git::Oid& commit, man
   auto folder = manifest::join_path("", asked.path.empty() ? "." : asked.path);
   if (!folder)
     return fail(Kind::invalid, "{}: {}: leaves the repository, want a folder in it", shown(asked.repo_url), asked.path);
+  TRY_OK(check_not_left_out(plain, asked, *folder));
   TRY(auto there, files.is_dir(*folder));
-  if (!there) return no_folder(plain, asked, *folder, commit);
+  if (!there) return no_folder(asked, commit);
   bool of_argo = asked.overlay.is_null() && !asked.generate;
   TRY(auto source, of_argo ? with_override_files(files, *folder, asked, app.key.name) : Result<SourceSpec>(asked));
   TRY(auto kustomization, manifest::find_kustomization(files, *folder));
@@ -186,6 +189,14 @@ Result<doc::List> RenderedObjects::list() const {
   return objects;
 }
 
+std::string shown(std::string_view url) {
+  auto text = std::string(url_of_apart(url));
+  auto scheme = text.find("://"), at = text.rfind('@');
+  return scheme == std::string::npos || at == std::string::npos || at < scheme
+             ? text
+             : text.substr(0, scheme + 3) + text.substr(at + 1);
+}
+
 Result<git::Repository> Repositories::at(const Ctx& ctx, const std::string& url, const git::Oid&) {
   return open(ctx, url);
 }
@@ -205,6 +216,9 @@ std::string url_apart(std::string_view url, const git::Access& access) {
                            &access.ca_pem, &access.certificate_pem, &access.key_pem})
     all += fmt::format("{}:{};", part->size(), *part);
   return fmt::format("{}#{}", url, access.signs_in() ? sha256_hex(all).substr(0, 16) : "anonymous");
+}
+std::string url_below(std::string_view url, std::string_view above) {
+  return fmt::format("{}#below-{}", url, sha256_hex(above).substr(0, 16));
 }
 std::string_view url_of_apart(std::string_view url) { return url.substr(0, url.find('#')); }
 
@@ -269,8 +283,13 @@ void Renderer::advance(const git::Repository& repository, const BaseKey& key, co
   base.add_readers(*changed, base.unsure);
 }
 
-// Who read one of the files, or a folder above one.
+// Who read one of the files, a folder above one, or what is in a submodule.
 void Renderer::Base::add_readers(const std::vector<std::string>& changed, std::set<kube::Key>& found) const {
+  // A gitlink is one path, whatever is in it.
+  for (const auto& path : changed)
+    for (auto below = readers.lower_bound(path + "/"); below != readers.end() && below->first.starts_with(path + "/");
+         ++below)
+      found.insert(below->second.begin(), below->second.end());
   std::set<std::string_view> seen;
   auto touch = [&](std::string_view path) {
     if (!seen.insert(path).second) return false;
@@ -400,6 +419,10 @@ Result<std::shared_ptr<const Rendered>> Renderer::render(const Ctx& ctx, const A
     if (same && !stands_on(bases[i], tree, app.key)) {
       TRY(same, holds(before->reads[i], repository, *commit));
     }
+    // What was read of others may not be any more: reading it again says so.
+    if (same)
+      for (const auto& submodule : before->reads[i].submodules)
+        same = same && (!permit || permit(submodule)) && repositories_.permit(ctx, submodule, app.project);
     rendered->revisions.push_back(*commit);
     trees.push_back(std::move(tree));
     repositories.push_back(std::move(repository));
@@ -413,13 +436,19 @@ Result<std::shared_ptr<const Rendered>> Renderer::render(const Ctx& ctx, const A
     for (std::size_t i = 0; i < app.sources.size(); ++i) {
       FindKeys keys;
       if (app.keys) keys = [&] { return app.keys(ctx); };
-      manifest::GitSource files(repositories[i], rendered->revisions[i], folders_);
+      const auto& source = app.sources[i];
+      auto& read = next->reads.emplace_back();
+      detail::SubmodulesOf of{source.repo_url, app.source_name.empty(), source.sign_in};
+      auto submodules = source.submodules
+                            ? detail::submodules_of(ctx, repositories_, permit, app, std::move(of), read.submodules)
+                            : nullptr;
+      manifest::GitSource files(repositories[i], rendered->revisions[i], folders_, std::move(submodules));
       Elsewhere elsewhere(repositories_, permit, app);
-      TRY(auto one, render_source(ctx, rendered->revisions[i], files, app, app.sources[i], {std::move(keys), learned_},
-                                  elsewhere));
+      TRY(auto one,
+          render_source(ctx, rendered->revisions[i], files, app, source, {std::move(keys), learned_}, elsewhere));
       rendered->types.push_back(std::move(one.type));
       for (auto& object : one.objects) objects.push_back(std::move(object));
-      auto& read = next->reads.emplace_back();
+      if (files.read_submodules()) one.paths.insert(".gitmodules");
       read.complete = !elsewhere.used() && !one.of_this_commit;
       for (const auto& path : one.paths) {
         TRY(auto id, files.id_at(path));

@@ -35,6 +35,10 @@ std::string plain_url(std::string_view url);
 // fragment. Without the fragment again.
 std::string url_apart(std::string_view url, const git::Access& access);
 std::string_view url_of_apart(std::string_view url);
+// The same for a repository that is fetched as a submodule by what signs in to another one.
+std::string url_below(std::string_view url, std::string_view above);
+// As errors name it: without who signs in.
+std::string shown(std::string_view url);
 
 // Nothing: no tag is a version in the range, or it is none.
 Result<std::optional<std::string>> newest_tag(const git::Repository& repository, const std::string& range);
@@ -52,6 +56,8 @@ class Repositories {
   virtual Result<> refresh(const Ctx&, const std::string& /*url*/, const git::Access* /*access*/ = nullptr) {
     return {};
   }
+  // What signs in to it. Errors: those of the Secret that says it.
+  virtual Result<git::Access> access(const Ctx&, const std::string& /*url*/) { return git::Access(); }
   // Whether Applications of this project may read it. Errors: denied.
   virtual Result<> permit(const Ctx&, const std::string& /*url*/, const std::string& /*project*/) { return {}; }
   // Errors: not_found, denied, unavailable.
@@ -115,6 +121,7 @@ class Renderer {
   struct Read {
     std::map<std::string, std::string> ids;  // path -> id, "" for nothing there
     bool complete = false;                   // every read is known by its id
+    std::set<std::string> submodules;        // URLs
   };
   struct Cached {
     std::string spec;

@@ -42,6 +42,7 @@ struct Tree {
 };
 Result<Tree> tree_of(const Call& call, doc::View git) {
   TRY(auto url, git["repoURL"].str());
+  if (url.contains('#')) return git["repoURL"].wrong("want an address without a fragment (#)");
   auto revision = git["revision"].text();
   if (revision.empty()) revision = "HEAD";
   TRY(auto repository, call.world.repositories.open(call.ctx, url));

@@ -68,6 +68,9 @@ Result<> read_source(const Ctx& ctx, kube::Client& home, const kube::Object& kus
   auto& to = app.sources.emplace_back();
   auto stored = artifact["metadata"];
   to.repo_url = (*source)["spec"]["url"].text();
+  to.submodules = ref.type.kind == "GitRepository" && (*source)["spec"]["recurseSubmodules"].bool_or(false);
+  if (to.submodules)
+    to.sign_in = [&home, source = *source](const Ctx& later) { return git_access(later, home, source); };
   if (ref.type.kind == "GitRepository") {
     TRY(to.repo_url, git_url(ctx, home, *source));
     to.ignore = (*source)["spec"]["ignore"].text();

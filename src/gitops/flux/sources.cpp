@@ -13,8 +13,6 @@ Result<> check_supported(doc::View spec) {
   for (auto key : {"include", "verify", "proxySecretRef", "certSecretRef", "sparseCheckout", "serviceAccountName"})
     if (spec[key].present() && !(spec[key].text().empty() && spec[key].items().empty() && spec[key].members().empty()))
       return spec[key].wrong("this field of a source is not supported");
-  if (spec["recurseSubmodules"].bool_or(false))
-    return spec["recurseSubmodules"].wrong("submodules are not read, want their files in the repository");
   if (auto provider = spec["provider"].str_or("generic"); provider != "generic")
     return spec["provider"].wrong(fmt::format("got \"{}\", want generic", provider));
   return {};
@@ -64,8 +62,7 @@ struct Place {
   git::Access access;
 };
 Result<Place> place_of(const Ctx& ctx, kube::Client& home, const kube::Object& source) {
-  TRY(auto secret, secret_of(ctx, home, source));
-  TRY(auto access, access_of(source, secret));
+  TRY(auto access, git_access(ctx, home, source));
   auto url = source["spec"]["url"].text();
   return Place{url_apart(url, access), std::move(access)};
 }
@@ -164,6 +161,11 @@ Result<GitRef> git_ref(doc::View spec) {
   if (!tag.empty()) return GitRef{"refs/tags/" + tag, tag};
   if (branch.empty()) branch = "master";
   return GitRef{"refs/heads/" + branch, branch};
+}
+
+Result<git::Access> git_access(const Ctx& ctx, kube::Client& home, const kube::Object& source) {
+  TRY(auto secret, secret_of(ctx, home, source));
+  return access_of(source, secret);
 }
 
 Result<std::string> git_url(const Ctx& ctx, kube::Client& home, const kube::Object& source) {

@@ -15,8 +15,9 @@ struct GitRef {
 // Errors: invalid (no range of versions).
 Result<GitRef> git_ref(doc::View spec);
 
-// What names the repository of a GitRepository as its own Secret signs in (url_apart). Errors: not_found (the Secret),
-// invalid (entries that are missing or not supported).
+// How a GitRepository's own Secret signs in, and what names its repository then (url_apart). Errors: not_found (the
+// Secret), invalid (entries that are missing or not supported).
+Result<git::Access> git_access(const Ctx& ctx, kube::Client& home, const kube::Object& source);
 Result<std::string> git_url(const Ctx& ctx, kube::Client& home, const kube::Object& source);
 
 struct SourceLooked {

@@ -12,10 +12,13 @@ struct FluxWorld : World {
 
   FluxWorld() {
     must(person->create(ctx(), kube::make_object({"v1", "Namespace"}, {"", "flux-system"}), {}));
+    source();
+  }
+  void source(std::string_view more = "") {
     apply(fmt::format(
         "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: {{name: config, namespace: "
-        "flux-system}}\nspec: {{url: '{}', interval: 1m, ref: {{branch: main}}}}\n",
-        url));
+        "flux-system}}\nspec: {{url: '{}', interval: 1m, ref: {{branch: main}}{}}}\n",
+        url, more));
   }
   void apply(std::string_view yaml) { must(person->apply(ctx(), must(doc::parse_yaml(yaml)), {.force = true})); }
   void kustomization(std::string_view spec = "", std::string_view name = "shop") {

@@ -30,11 +30,14 @@ class TestRepositories final : public Repositories {
   }
   // A commit on main with these files changed; nothing deletes one. Gives its id.
   std::string commit(const std::string& url, const std::map<std::string, std::optional<std::string>>& files) {
+    std::vector<git::FileEdit> edits;
+    for (const auto& [file, content] : files) edits.push_back({file, content});
+    return commit_edits(url, edits);
+  }
+  std::string commit_edits(const std::string& url, const std::vector<git::FileEdit>& edits) {
     auto repository =
         path_exists(path(url)) ? must(git::Repository::open(path(url))) : must(git::Repository::init(path(url)));
     auto tip = must(repository.resolve("refs/heads/main"));
-    std::vector<git::FileEdit> edits;
-    for (const auto& [file, content] : files) edits.push_back({file, content});
     auto tree = must(repository.write_tree(tip ? must(repository.tree_of(*tip)) : git::Oid(), edits));
     std::vector<git::Oid> parents;
     if (tip) parents.push_back(*tip);
