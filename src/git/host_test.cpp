@@ -225,6 +225,20 @@ TEST_F(HostTest, PushesAllRefsOrNone) {
   EXPECT_EQ(fsck(), "");
 }
 
+TEST_F(HostTest, ServesACommitThatNoRefHas) {
+  commit("a.txt", "one");
+  ok("work", {"push", "-q", url(), "main"});
+  commit("a.txt", "lost");
+  auto lost = tip();
+  ok("work", {"push", "-q", url(), "HEAD:refs/heads/aside"});
+  ok("work", {"push", "-q", url(), ":refs/heads/aside"});
+  auto mirror = must(Repository::mirror(Ctx{}, url(), dir.path() / "mirror.git"));
+  EXPECT_FALSE(mirror.commit(lost).has_value());
+  must(mirror.fetch_commit(Ctx{}, url(), lost));
+  EXPECT_EQ(must(mirror.read(lost, "a.txt")), "lost");
+  EXPECT_FALSE(mirror.fetch_commit(Ctx{}, url(), std::string(40, '1')).has_value());
+}
+
 TEST_F(HostTest, AsksWhoItIs) {
   commit("a.txt", "one");
   auto anonymous = git("work", {"push", url("shop", ""), "main"});

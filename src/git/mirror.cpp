@@ -67,6 +67,22 @@ Result<> fetch_all(const Ctx& ctx, const RemoteUrl& url, const Access& access, g
   return {};
 }
 
+// By its id: no ref has to name it, where the host serves such commits.
+Result<> fetch_one(const Ctx& ctx, const RemoteUrl& url, const Access& access, git_repository* repo,
+                   const Oid& commit) {
+  Connection connection(ctx, url, access);
+  RemoteHandle remote;
+  GIT_OK(url.url, remote_at(out(remote), repo, url.url.c_str()));
+  git_fetch_options options = GIT_FETCH_OPTIONS_INIT;
+  options.callbacks = connection.callbacks();
+  options.download_tags = GIT_REMOTE_DOWNLOAD_TAGS_NONE;
+  std::string spec = commit;
+  char* list[] = {spec.data()};
+  git_strarray specs = {list, 1};
+  if (int rc = git_remote_download(remote.get(), &specs, &options); rc < 0) return connection.failed(rc);
+  return {};
+}
+
 class TemporaryRef {
  public:
   TemporaryRef(git_repository* repo, const git_oid& id) : repo_(repo), name_("refs/slipway/push/" + random_hex(16)) {
@@ -145,6 +161,20 @@ Result<Repository> Repository::mirror(const Ctx& ctx, const std::string& url, co
   }
   if (!fetched) return Fail(std::move(fetched).error().in("mirror"));
   return repository;
+}
+
+Result<> Repository::fetch_commit(const Ctx& ctx, const std::string& url, const Oid& commit, const Access& access) {
+  TRY(auto remote, remote_url(url));
+  TRY(auto id, oid_of(commit));
+  TRY(auto lock, wait_lock(ctx, path() / "mirror.lock"));
+  if (remote.reach == Reach::command) {
+    TRY_OK_IN("fetch", fetch_by_command(ctx, url, path(), access, text_of(id)));
+    return {};
+  }
+  if (remote.reach == Reach::folder) return fail(Kind::not_found, "{}: no ref of it has {}", url, commit);
+  TRY(auto repo, rep_->borrow());
+  TRY_OK_IN("fetch", fetch_one(ctx, remote, access, repo, text_of(id)));
+  return {};
 }
 
 Result<> Repository::push(const Ctx& ctx, const std::string& url, const std::vector<std::string>& refspecs,

@@ -212,12 +212,14 @@ Error command_error(const std::string& url, const std::string& text) {
 }
 }  // namespace
 
-Result<> fetch_by_command(const Ctx& ctx, const std::string& url, const fs::path& bare, const Access& access) {
+Result<> fetch_by_command(const Ctx& ctx, const std::string& url, const fs::path& bare, const Access& access,
+                          const std::string& commit) {
   TRY(auto ssh, Ssh::with(access));
   TRY(auto fetched, run(ctx, git_command(bare, ssh,
                                          {"fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--",
-                                          url, "+refs/*:refs/*"})));
+                                          url, commit.empty() ? "+refs/*:refs/*" : commit})));
   if (!fetched.ok()) return Fail(command_error(url, fetched.err));
+  if (!commit.empty()) return {};
   TRY(auto head, run(ctx, git_command(bare, ssh, {"ls-remote", "--symref", "--", url, "HEAD"})));
   for (auto line : lines(head.out))
     if (line.starts_with("ref: ")) {

@@ -63,6 +63,8 @@ class Repository {
   // A clone or an update of a mirror of any URL git reaches (http, https, ssh, file), bare.
   static Result<Repository> mirror(const Ctx& ctx, const std::string& url, const fs::path& bare,
                                    const Access& access = {});
+  // For such a mirror, a commit that no ref of that URL has, from a host that serves commits by their ids.
+  Result<> fetch_commit(const Ctx& ctx, const std::string& url, const Oid& commit, const Access& access = {});
   const fs::path& path() const;
 
   // A ref, tag, short or full id; "main", "refs/heads/main", "HEAD". Nothing: unknown.

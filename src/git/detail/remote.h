@@ -42,7 +42,9 @@ Result<PushSpec> parse_push_spec(std::string_view text);
 // A refusal as the Kind that says whether trying again with fresh eyes can help.
 Error rejection(std::string_view ref, std::string_view reason);
 
-Result<> fetch_by_command(const Ctx& ctx, const std::string& url, const fs::path& bare, const Access& access);
+// All refs and HEAD, or one commit alone.
+Result<> fetch_by_command(const Ctx& ctx, const std::string& url, const fs::path& bare, const Access& access,
+                          const std::string& commit = {});
 Result<> push_by_command(const Ctx& ctx, const std::string& url, const fs::path& bare,
                          const std::vector<std::string>& refspecs, const Access& access);
 Result<> push_to_folder(const Ctx& ctx, const Repository& from, const fs::path& from_dir, const fs::path& to,
