@@ -39,7 +39,7 @@ class HouseRepositories final : public gitops::Repositories {
     if (auto failed = held_.lock()->failed(url); failed) return Fail(*std::move(failed));
     // Whose sign-in is not known here stands as it was fetched last.
     if (gitops::url_of_apart(url) != url) return git::Repository::open(mirror_of(url));
-    return fetch(ctx, url);
+    return fetch_refs(ctx, url);
   }
   Result<std::map<std::string, std::string>> hosted(const Ctx&) override {
     TRY(auto names, house_.git->list());
@@ -53,9 +53,20 @@ class HouseRepositories final : public gitops::Repositories {
     if (answer.ok()) return std::move(answer.body);
     return fail(answer.status == 404 ? Kind::not_found : Kind::unavailable, "{}: answered {}", url, answer.status);
   }
+  Result<> fetch(const Ctx& ctx, const std::string& url, const git::Oid& commit, const git::Access* access) override {
+    auto plain = std::string(gitops::url_of_apart(url));
+    if (!embedded_repository(house_, plain).empty()) return {};
+    TRY(auto repository, fetch_refs(ctx, url, access));
+    if (repository.commit(commit)) return {};
+    TRY(auto login, access != nullptr ? Result<git::Access>(*access) : logins_.access(ctx, plain));
+    auto fetched = repository.fetch_commit(ctx, plain, commit, login);
+    LOG(debug, "gitops.fetched_by_id", {"url", gitops::shown(url)}, {"commit", commit},
+        {"error", fetched ? "" : fetched.error().what()});
+    return {};  // who asked sees whether it is there
+  }
   Result<> refresh(const Ctx& ctx, const std::string& url, const git::Access* access) override {
     if (!embedded_repository(house_, gitops::url_of_apart(url)).empty()) return {};
-    TRY(auto repository, fetch(ctx, url, access));
+    TRY(auto repository, fetch_refs(ctx, url, access));
     return {};
   }
   Result<git::Access> access(const Ctx& ctx, const std::string& url) override {
@@ -108,7 +119,7 @@ class HouseRepositories final : public gitops::Repositories {
     std::map<std::string, std::shared_ptr<std::mutex>> doors;
     std::map<std::string, std::pair<Clock::time_point, Error>> failures;
   };
-  Result<git::Repository> fetch(const Ctx& ctx, const std::string& url, const git::Access* access = nullptr) {
+  Result<git::Repository> fetch_refs(const Ctx& ctx, const std::string& url, const git::Access* access = nullptr) {
     auto repository = mirror(ctx.within(Millis(120000)), url, access);
     auto held = held_.lock();
     if (repository)

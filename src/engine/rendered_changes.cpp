@@ -11,6 +11,7 @@
 #include "gitops/flux/sources.h"
 #include "gitops/front.h"
 #include "gitops/masked.h"
+#include "gitops/project.h"
 #include "lint/lint.h"
 #include "manifest/kustomize.h"
 
@@ -99,7 +100,9 @@ Result<std::vector<doc::Value>> render_with(const Ctx& ctx, House& house, gitops
   for (auto& source : app.sources)
     if (reads(house, source, repository)) source.target_revision = commit;
   gitops::Renderer renderer(*house.repositories);
-  TRY(auto rendered, renderer.render(ctx, app));
+  // Who writes a change is not who may read everything that the house can.
+  TRY(auto project, gitops::Project::read(ctx, *house.client, app, {}));
+  TRY(auto rendered, renderer.render(ctx, app, [&](const std::string& url) { return project.check_source(url); }));
   return rendered->objects->list();
 }
 

@@ -56,6 +56,11 @@ class Repositories {
   virtual Result<> refresh(const Ctx&, const std::string& /*url*/, const git::Access* /*access*/ = nullptr) {
     return {};
   }
+  // The same for a commit that no branch or tag may have any more, as far as the host serves it by its id.
+  virtual Result<> fetch(const Ctx& ctx, const std::string& url, const git::Oid& /*commit*/,
+                         const git::Access* access) {
+    return refresh(ctx, url, access);
+  }
   // What signs in to it. Errors: those of the Secret that says it.
   virtual Result<git::Access> access(const Ctx&, const std::string& /*url*/) { return git::Access(); }
   // Whether Applications of this project may read it. Errors: denied.

@@ -38,7 +38,7 @@ class Fetch {
     auto known = repositories_.at(ctx, url, commit);
     if (known && known->commit(commit)) return known;
     if (!known && access == nullptr) return known;  // it has just been asked
-    TRY_OK(repositories_.refresh(ctx, url, access));
+    TRY_OK(repositories_.fetch(ctx, url, commit, access));
     TRY(auto fresh, repositories_.open(ctx, url));
     if (fresh.commit(commit)) return fresh;
     return Fail(Error(Kind::not_found, fmt::format("{}: has no commit {}", shown(url), commit))
