@@ -58,10 +58,13 @@ def value(house, name):
     return result.stdout if result.returncode == 0 else None
 
 
+ADA = {**ENV, "GIT_AUTHOR_NAME": "ada", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "ada", "GIT_COMMITTER_EMAIL": "a@b"}
+
+
 def repository(root, name, value):
     """A bare repository with one object in app/."""
     path, work = os.path.join(root, name + ".git"), os.path.join(root, name)
-    env = {**ENV, "GIT_AUTHOR_NAME": "ada", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "ada", "GIT_COMMITTER_EMAIL": "a@b"}
+    env = ADA
     run("git", "init", "-q", "--bare", "-b", "main", path, env=env)
     run("git", "init", "-q", "-b", "main", work, env=env)
     write(work, "app/a.yaml", config_map("a", value))
@@ -77,6 +80,7 @@ class Web:
     def __init__(self):
         need("git")
         root = self.root = folder()
+        asked = self.asked = []  # paths, by who had the password
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def log_message(self, *_):
@@ -90,6 +94,7 @@ class Web:
                     self.send_header("Content-Length", "0")
                     return self.end_headers()
                 path, _, query = self.path.partition("?")
+                asked.append(path)
                 length = int(self.headers.get("Content-Length") or 0)
                 env = {**ENV, "GIT_PROJECT_ROOT": root, "GIT_HTTP_EXPORT_ALL": "1", "PATH_INFO": path, "QUERY_STRING": query, "REQUEST_METHOD": self.command,
                        "CONTENT_TYPE": self.headers.get("Content-Type") or "", "CONTENT_LENGTH": str(length)}
@@ -222,6 +227,76 @@ def test_ssh_keys_of_argo_and_flux(house: House):
         server.close()
 
 
+def link(root, name, path, url, commit):
+    """A commit with a gitlink, as `git submodule add` makes it."""
+    work = os.path.join(root, name)
+    write(work, ".gitmodules", f'[submodule "{path}"]\n\tpath = {path}\n\turl = {url}\n')
+    for argv in (["add", ".gitmodules"], ["update-index", "--add", "--cacheinfo", f"160000,{commit},{path}"], ["commit", "-q", "-m", "Link"],
+                 ["push", "-q", os.path.join(root, name + ".git"), "main"]):
+        check(run("git", "-C", work, *argv, env=ADA).returncode == 0, argv)
+
+
+def tip(root, name):
+    return run("git", "-C", os.path.join(root, name), "rev-parse", "HEAD", env=ENV).stdout.strip()
+
+
+def test_submodules(house: House):
+    need("kubectl")
+    web = Web()
+    try:
+        for name in ("parent", "lib", "unread"):
+            repository(web.root, name, name)
+        link(web.root, "parent", "lib", "../lib.git", tip(web.root, "lib"))
+        url = f"{web.url}/parent.git"
+        # Who signs in to the repository signs in to its submodules on the same host.
+        app = application("modules", url)
+        app["spec"]["source"]["path"] = "lib/app"
+        apply(house, secret("parent", "repository", url=url, username="ada", password=PASSWORD), app, application("beside", f"{web.url}/lib.git"))
+        reaches(house, "modules", "Synced")
+        check(value(house, "modules") == "lib", "it came from the submodule")
+        reaches(house, "beside", "wants credentials")
+        check(value(house, "beside") is None, "what came as a submodule is not there for others")
+
+        # Another commit of the submodule, that no branch has any more.
+        work = os.path.join(web.root, "lib")
+        run("git", "-C", os.path.join(web.root, "lib.git"), "config", "uploadpack.allowAnySHA1InWant", "true")
+        write(work, "app/a.yaml", config_map("a", "second"))
+        for argv in (["commit", "-q", "-a", "-m", "Second"], ["push", "-q", os.path.join(web.root, "lib.git"), "main:aside"], ["push", "-q", os.path.join(web.root, "lib.git"), ":aside"]):
+            check(run("git", "-C", work, *argv, env=ADA).returncode == 0, argv)
+        link(web.root, "parent", "lib", "../lib.git", tip(web.root, "lib"))
+        house.kubectl("annotate", "application", "modules", "-n", ARGO, "argocd.argoproj.io/refresh=normal")
+        until(lambda: value(house, "modules") == "second", "the submodule's next commit")
+
+        # An unread one is not asked for, and hurts nobody; a hostile address is one clear error.
+        link(web.root, "unread", "there", f"{web.url}/gone.git", "1" * 40)
+        apply(house, secret("unread", "repository", url=f"{web.url}/unread.git", username="ada", password=PASSWORD), application("unread", f"{web.url}/unread.git"))
+        reaches(house, "unread", "Synced")
+        check(not any("gone.git" in path for path in web.asked), "nobody asked for it")
+        link(web.root, "parent", "lib", "ext::sh -c touch% /tmp/no", tip(web.root, "lib"))
+        house.kubectl("annotate", "application", "modules", "-n", ARGO, "argocd.argoproj.io/refresh=normal")
+        reaches(house, "modules", "is no address that a submodule is fetched from")
+
+        # Flux's, by its own Secret.
+        link(web.root, "parent", "lib", "../lib.git", tip(web.root, "lib"))
+        house.kubectl("create", "namespace", FLUX, check_it=False)
+        house.kubectl("create", "namespace", "flux-modules")
+        source = {"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository", "metadata": {"name": "modules", "namespace": FLUX},
+                  "spec": {"interval": "1s", "url": url, "ref": {"branch": "main"}, "secretRef": {"name": "modules"}}}
+        apply(house, {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "modules", "namespace": FLUX}, "stringData": {"username": "ada", "password": PASSWORD}}, source,
+              {"apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization", "metadata": {"name": "modules", "namespace": FLUX},
+               "spec": {"interval": "1s", "retryInterval": "1s", "prune": True, "path": "lib/app", "targetNamespace": "flux-modules", "sourceRef": {"kind": "GitRepository", "name": "modules"}}})
+
+        def told():
+            return house.kubectl("get", "kustomization", "modules", "-n", FLUX, "-o", "jsonpath={.status.conditions}").stdout
+        until(lambda: "is in the submodule lib" in told(), "without recurseSubmodules it says so")
+        source["spec"]["recurseSubmodules"] = True
+        apply(house, source)
+        until(lambda: value(house, "flux-modules") == "second", f"Flux's submodule: {told()}", 25)
+        check(PASSWORD not in open(house.log, errors="replace").read(), "the password is nowhere to be seen")
+    finally:
+        web.close()
+
+
 WORKFLOW = """on: push
 jobs:
   image:
@@ -240,7 +315,7 @@ def test_promotions_go_to_a_repository_elsewhere(house: House):
         path = repository(web.root, "far-config", "1")
         run("git", "-C", path, "config", "http.receivepack", "true")
         work = os.path.join(web.root, "far-config")
-        env = {**ENV, "GIT_AUTHOR_NAME": "ada", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "ada", "GIT_COMMITTER_EMAIL": "a@b"}
+        env = ADA
 
         def commit(name, text):
             write(work, name, text)
