@@ -47,15 +47,9 @@ Result<Repository> Repository::init(const fs::path& bare, std::string_view defau
 }
 
 Result<std::optional<Oid>> Repository::resolve(std::string_view revision) const {
-  // Searches through messages are not names, and cost as much as the history is long.
-  if (revision.empty() || revision.contains('\0') || revision.contains("{/") || revision.starts_with(":"))
-    return std::optional<Oid>();
   TRY(auto repo, rep_->borrow());
-  ObjectHandle object;
-  std::string name(revision);
-  int rc = git_revparse_single(out(object), repo, name.c_str());
-  if (rc == GIT_ENOTFOUND || rc == GIT_EINVALIDSPEC || rc == GIT_EUNBORNBRANCH) return std::optional<Oid>();
-  GIT_OK(revision, rc);
+  TRY(auto object, find_revision(repo, revision));
+  if (!object) return std::optional<Oid>();
   if (git_object_type(object.get()) == GIT_OBJECT_TAG) {
     ObjectHandle peeled;
     GIT_OK(revision, git_object_peel(out(peeled), object.get(), GIT_OBJECT_ANY));

@@ -11,6 +11,7 @@
 #include "base/files.h"
 #include "base/time.h"
 #include "git/access.h"
+#include "git/signed_object.h"
 
 namespace slipway::git {
 
@@ -69,6 +70,10 @@ class Repository {
 
   // A ref, tag, short or full id; "main", "refs/heads/main", "HEAD". Nothing: unknown.
   Result<std::optional<Oid>> resolve(std::string_view revision) const;
+  // The annotated tag that a revision names, as an object of its own; nothing: a commit, or unknown.
+  Result<std::optional<Oid>> annotated_tag(std::string_view revision) const;
+  // A commit or an annotated tag. Errors: not_found, invalid (signed twice, too large).
+  Result<SignedObject> signed_object(const Oid& id) const;
   Result<std::map<std::string, Oid>> refs(std::string_view prefix = "refs/") const;
   Result<std::string> head() const;  // "refs/heads/main"
   Result<Commit> commit(const Oid& id) const;

@@ -106,6 +106,18 @@ Result<TreeHandle> peel_tree(git_repository* repo, std::string_view id) {
   return TreeHandle(reinterpret_cast<git_tree*>(tree));
 }
 
+Result<ObjectHandle> find_revision(git_repository* repo, std::string_view revision) {
+  // Searches through messages are not names, and cost as much as the history is long.
+  if (revision.empty() || revision.contains('\0') || revision.contains("{/") || revision.starts_with(":"))
+    return ObjectHandle();
+  ObjectHandle object;
+  std::string name(revision);
+  int rc = git_revparse_single(out(object), repo, name.c_str());
+  if (rc == GIT_ENOTFOUND || rc == GIT_EINVALIDSPEC || rc == GIT_EUNBORNBRANCH) return ObjectHandle();
+  GIT_OK(revision, rc);
+  return object;
+}
+
 Result<CommitHandle> find_commit(git_repository* repo, std::string_view id) {
   TRY(auto oid, oid_of(id));
   ObjectHandle object;

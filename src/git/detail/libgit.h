@@ -22,6 +22,7 @@ using WalkHandle = Owned<git_revwalk, git_revwalk_free>;
 using DiffHandle = Owned<git_diff, git_diff_free>;
 using IndexHandle = Owned<git_index, git_index_free>;
 using OdbHandle = Owned<git_odb, git_odb_free>;
+using OdbObjectHandle = Owned<git_odb_object, git_odb_object_free>;
 using RemoteHandle = Owned<git_remote, git_remote_free>;
 using SignatureHandle = Owned<git_signature, git_signature_free>;
 using BuilderHandle = Owned<git_treebuilder, git_treebuilder_free>;
@@ -45,6 +46,8 @@ Result<RepoHandle> open_handle(const fs::path& git_dir, const fs::path& extra_ob
 // The tree of a commit, tag or tree.
 Result<TreeHandle> peel_tree(git_repository* repo, std::string_view id);
 Result<CommitHandle> find_commit(git_repository* repo, std::string_view id);
+// What a revision names, a tag as such; null: unknown.
+Result<ObjectHandle> find_revision(git_repository* repo, std::string_view revision);
 Result<SignatureHandle> signature_of(const Signature& who);
 // "a/b" from "/a/b/"; refuses "..", "." and empty segments.
 Result<std::string> clean_path(std::string_view path);
