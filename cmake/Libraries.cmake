@@ -20,6 +20,7 @@ slipway_library(re2 re2)
 # Its -pthread would keep the precompiled headers from being used; threads are linked everywhere (cmake/Flags.cmake).
 set_property(TARGET PkgConfig::re2 PROPERTY INTERFACE_COMPILE_OPTIONS "")
 slipway_library(sodium libsodium)
+slipway_library(gpgme gpgme)
 slipway_library(seccomp libseccomp)
 slipway_library(mnl libmnl)
 slipway_library(nftables libnftables)
