@@ -154,6 +154,14 @@ Result<std::variant<Desired, Unreadable>> read_desired(const Ctx& ctx, const Syn
     if (rendered.error().is(Kind::cancelled)) return Fail(std::move(rendered).error());
     return Read(unreadable("ComparisonError", rendered.error(), rendered.error().print()));
   }
+  TRY(auto signatures, project->signatures());
+  if (!signatures.none()) {
+    auto problems =
+        signatures.problems(ctx, context.home(), context.renderer.repositories(), *app, (*rendered)->revisions);
+    if (!problems && problems.error().is(Kind::cancelled)) return Fail(std::move(problems).error());
+    if (!problems) return Read(unreadable("ComparisonError", problems.error(), problems.error().print()));
+    if (!problems->empty()) return Read(Unreadable{"ComparisonError", *std::move(problems), Millis(30000)});
+  }
   if (context.unreachable)
     for (const auto& source : app->sources)
       if (auto why = context.unreachable(source.repo_url); !why.empty())

@@ -86,12 +86,7 @@ Result<> Project::check(const Application& app) const {
     return fail(Kind::denied, "applications of namespace {} are not permitted in project '{}', which does not exist",
                 app.key.ns, name_);
   if (!object_) return {};
-  // Who demands signatures must not get what nobody looked at.
-  for (auto key : {"signatureKeys", "sourceIntegrity"})
-    if (auto demand = object_["spec"][key]; !demand.items().empty() || !demand.members().empty())
-      return fail(Kind::denied,
-                  "project '{}' demands signed commits ({}), and signatures of commits are not verified here", name_,
-                  key);
+  TRY_OK(signatures());
   std::vector<std::string> namespaces;
   for (const auto& item : object_["spec"]["sourceNamespaces"].items()) namespaces.push_back(item.text());
   if (app.key.ns != home_namespace && !permitted(namespaces, app.key.ns))
@@ -109,6 +104,12 @@ Result<> Project::check_source(const std::string& url) const {
   for (const auto& item : object_["spec"]["sourceRepos"].items()) repositories.push_back(item.text());
   if (permitted(repositories, url)) return {};
   return fail(Kind::denied, "application repo {} is not permitted in project '{}'", url, name_);
+}
+
+Result<SignatureRules> Project::signatures() const {
+  auto rules = SignatureRules::read(object_["spec"]);
+  if (!rules) return Fail(std::move(rules).error().in(fmt::format("project '{}'", name_)));
+  return rules;
 }
 
 std::string Project::refusal(const kube::Type& type, const kube::Key& key) const {

@@ -4,6 +4,7 @@
 #include "gitops/application.h"
 #include "gitops/clusters.h"
 #include "gitops/orphans.h"
+#include "gitops/signatures.h"
 
 namespace slipway::gitops {
 
@@ -13,10 +14,12 @@ class Project {
   // Errors: denied (a project that does not exist), invalid (sync windows that cannot be read).
   static Result<Project> read(const Ctx& ctx, kube::Client& client, const Application& app, const Destination& place);
 
-  // Errors: denied, naming the source, or the destination namespace.
+  // Errors: denied, naming the source, or the destination namespace; invalid (signatures() cannot be read).
   Result<> check(const Application& app) const;
   // Whether this repository, or file, may be read. Errors: denied.
   Result<> check_source(const std::string& url) const;
+  // Whose signatures it wants on what is deployed. Errors: invalid, with the field.
+  Result<SignatureRules> signatures() const;
   // Whether an object of this type and key (namespace "" for cluster-scoped) may be put there: "" or why not.
   std::string refusal(const kube::Type& type, const kube::Key& key) const;
   // As whom a sync writes to this destination (destinationServiceAccounts): a user's name, "" for ourselves. Errors:

@@ -96,15 +96,6 @@ TEST(Project, ClusterScopedObjectsMayBeNamed) {
   EXPECT_EQ(refused, "kube-evil ");
 }
 
-TEST(Project, WhoDemandsSignaturesGetsNothingUnsigned) {
-  World w;
-  w.commit({{"a.yaml", config_map("a")}});
-  project(w, "{sourceRepos: ['*'], " HERE ", signatureKeys: [{keyID: 4AEE18F83AFDEB23}]}");
-  w.application();
-  EXPECT_TRUE(conditions_of(w.look_once()).contains("InvalidSpecError: project 'default' demands signed commits"));
-  EXPECT_FALSE(w.has("a"));
-}
-
 TEST(Project, ForbiddenKindsAreNeverAppliedAndFailTheSync) {
   World w;
   w.commit({{"a.yaml", config_map("a")},

@@ -364,13 +364,18 @@ Result<std::optional<std::string>> newest_tag(const git::Repository& repository,
   return newest(tags, *parsed);
 }
 
-Result<std::optional<git::Oid>> revision_of(const git::Repository& repository, const std::string& revision) {
+Result<std::string> plain_revision(const git::Repository& repository, const std::string& revision) {
   // A version names its tag, a range the newest tag in it, before anything else of that name.
   if (revision.find_first_of("*xX^~<>=|, ") != std::string::npos && !Version::parse(revision)) {
     TRY(auto tag, newest_tag(repository, revision));
-    if (tag) return repository.resolve("refs/tags/" + *tag);
+    if (tag) return "refs/tags/" + *tag;
   }
-  return repository.resolve(revision);
+  return revision;
+}
+
+Result<std::optional<git::Oid>> revision_of(const git::Repository& repository, const std::string& revision) {
+  TRY(auto plain, plain_revision(repository, revision));
+  return repository.resolve(plain);
 }
 
 Result<git::Oid> Renderer::resolve(const Ctx& ctx, const std::string& url, const std::string& revision) {

@@ -42,6 +42,8 @@ std::string shown(std::string_view url);
 
 // Nothing: no tag is a version in the range, or it is none.
 Result<std::optional<std::string>> newest_tag(const git::Repository& repository, const std::string& range);
+// "refs/tags/..." for a range of versions that a tag is in, other revisions as they are.
+Result<std::string> plain_revision(const git::Repository& repository, const std::string& revision);
 // The commit that a revision names: a ref, a tag, an id, or a range of versions (Argo CD's and Flux's semver), which
 // names the newest tag in it. Nothing: unknown.
 Result<std::optional<git::Oid>> revision_of(const git::Repository& repository, const std::string& revision);
@@ -114,6 +116,7 @@ class Renderer {
   Result<std::shared_ptr<const Rendered>> render(const Ctx& ctx, const Application& app, const Permit& permit = {});
   // The commit that a revision names. Errors: not_found, those of repositories.
   Result<git::Oid> resolve(const Ctx& ctx, const std::string& url, const std::string& revision);
+  Repositories& repositories() const { return repositories_; }
   // The next render reads everything anew.
   void forget(const kube::Key& application);
   // The Applications that would be rendered otherwise now than they were, or could not be.

@@ -1,5 +1,7 @@
 #include "gitops/flux/sources.h"
 
+#include "gitops/flux/verify.h"
+
 #include "base/encode.h"
 #include "base/hash.h"
 #include "base/semver.h"
@@ -9,8 +11,12 @@ namespace slipway::gitops::flux {
 namespace {
 
 // Fields that would change what is read, and are not acted on.
-Result<> check_supported(doc::View spec) {
-  for (auto key : {"include", "verify", "proxySecretRef", "certSecretRef", "sparseCheckout", "serviceAccountName"})
+Result<> check_supported(const kube::Object& source) {
+  auto spec = source["spec"];
+  // What signs an artifact is not what signs a commit: `verify` of an OCIRepository is another.
+  auto artifact_verify = source.kind() == "GitRepository" ? "include" : "verify";
+  for (auto key :
+       {"include", artifact_verify, "proxySecretRef", "certSecretRef", "sparseCheckout", "serviceAccountName"})
     if (spec[key].present() && !(spec[key].text().empty() && spec[key].items().empty() && spec[key].members().empty()))
       return spec[key].wrong("this field of a source is not supported");
   if (auto provider = spec["provider"].str_or("generic"); provider != "generic")
@@ -70,6 +76,7 @@ Result<Place> place_of(const Ctx& ctx, kube::Client& home, const kube::Object& s
 struct Stored {
   std::string repository, revision, digest;
   git::Oid commit;
+  Verdict verdict = {};
 };
 
 Result<Stored> store_git(const Ctx& ctx, kube::Client& home, Repositories& repositories, const kube::Object& source) {
@@ -86,7 +93,9 @@ Result<Stored> store_git(const Ctx& ctx, kube::Client& home, Repositories& repos
   TRY(auto commit, opened.resolve(ref.look_up));
   if (!commit) return fail(Kind::not_found, "{}: no revision {}", spec["url"].text(), ref.look_up);
   auto revision = ref.shown.empty() ? "sha1:" + *commit : fmt::format("{}@sha1:{}", ref.shown, *commit);
-  return Stored{spec["url"].text(), revision, "", *commit};
+  auto tag = ref.look_up.starts_with("refs/tags/") ? ref.look_up : "";
+  TRY(auto verdict, verify_source(ctx, home, source, opened, *commit, tag));
+  return Stored{spec["url"].text(), revision, "", *commit, std::move(verdict)};
 }
 
 Result<Stored> store_oci(const Ctx& ctx, kube::Client& home, Repositories& repositories, const kube::Object& source) {
@@ -123,6 +132,14 @@ doc::Value artifact_doc(const kube::Object& source, const Stored& stored, const 
   return artifact;
 }
 
+// What was stored before is still there.
+doc::Value unready(const kube::Object& source, Conditions& conditions) {
+  doc::Map status;
+  if (auto artifact = source["status"]["artifact"]; artifact.present()) status.set("artifact", artifact.value());
+  status.set("conditions", conditions.take());
+  return status;
+}
+
 doc::Value failed(const kube::Object& source, const Error& error, const std::string& now) {
   Conditions conditions(source, now);
   bool stalled = error.is(Kind::invalid);
@@ -133,11 +150,18 @@ doc::Value failed(const kube::Object& source, const Error& error, const std::str
     conditions.set("Reconciling", "True", "ProgressingWithRetry", error.what());
   conditions.set("Ready", "False", stalled ? "InvalidSpec" : reason, error.what());
   conditions.set("FetchFailed", "True", stalled ? "InvalidSpec" : reason, error.what());
-  doc::Map status;
-  // What was stored before is still there.
-  if (auto artifact = source["status"]["artifact"]; artifact.present()) status.set("artifact", artifact.value());
-  status.set("conditions", conditions.take());
-  return status;
+  return unready(source, conditions);
+}
+
+doc::Value unverified(const kube::Object& source, const Verdict& verdict, const std::string& now) {
+  Conditions conditions(source, now);
+  if (verdict.stalled)
+    conditions.set("Stalled", "True", verdict.reason, verdict.message);
+  else
+    conditions.set("Reconciling", "True", "ProgressingWithRetry", verdict.message);
+  conditions.set("Ready", "False", verdict.reason, verdict.message);
+  conditions.set("SourceVerified", "False", verdict.reason, verdict.message);
+  return unready(source, conditions);
 }
 
 void finish_status(doc::Value& status, const kube::Object& source) {
@@ -180,7 +204,7 @@ Result<SourceLooked> look_at_source(const Ctx& ctx, kube::Client& home, Reposito
   auto interval = duration(spec["interval"], Millis(600000));
   auto stored = [&]() -> Result<Stored> {
     TRY_OK(interval);
-    TRY_OK(check_supported(spec));
+    TRY_OK(check_supported(source));
     TRY(auto timeout, duration(spec["timeout"], Millis(60000)));
     auto within = ctx.within(timeout);
     return source.kind() == "GitRepository" ? store_git(within, home, repositories, source)
@@ -191,13 +215,19 @@ Result<SourceLooked> look_at_source(const Ctx& ctx, kube::Client& home, Reposito
   if (!stored) {
     looked.status = failed(source, stored.error(), now);
     if (!stored.error().is(Kind::invalid)) looked.again = std::min(looked.again, Millis(30000));
+  } else if (!stored->verdict.good) {
+    looked.status = unverified(source, stored->verdict, now);
+    looked.again = std::min(looked.again, Millis(30000));
   } else {
     Conditions conditions(source, now);
     auto word = source.kind() == "GitRepository" ? "revision" : "digest";
     conditions.set("Ready", "True", "Succeeded", fmt::format("stored artifact for {} '{}'", word, stored->revision));
     conditions.set("ArtifactInStorage", "True", "Succeeded",
                    fmt::format("stored artifact for {} '{}'", word, stored->revision));
+    const auto& verdict = stored->verdict;
+    if (!verdict.mode.empty()) conditions.set("SourceVerified", "True", verdict.reason, verdict.message);
     looked.status = doc::Map{{"artifact", artifact_doc(source, *stored, now)}, {"conditions", conditions.take()}};
+    if (!verdict.mode.empty()) looked.status["sourceVerificationMode"] = verdict.mode;
   }
   finish_status(looked.status, source);
   return looked;
