@@ -297,6 +297,66 @@ def test_submodules(house: House):
         web.close()
 
 
+def test_signed_commits(house: House):
+    need("kubectl"), need("gpg"), need("gpgconf")
+    web = Web()
+    home = folder()
+    os.chmod(home, 0o700)
+    env = {**ADA, "GNUPGHOME": home}
+    try:
+        def key(name):
+            run("gpg", "--batch", "--quiet", "--passphrase", "", "--quick-gen-key", f"{name} <{name}@b>", "ed25519", "sign", "never", env=env)
+            listed = run("gpg", "--list-keys", "--with-colons", name, env=env).stdout
+            return next(line.split(":")[9] for line in listed.splitlines() if line.startswith("fpr:"))[-16:]
+
+        def commit(by, text):
+            work = os.path.join(web.root, "signed")
+            write(work, "app/a.yaml", config_map("a", text))
+            sign = [f"-S{by}"] if by else []
+            for argv in (["commit", "-q", "-a", "-m", text, *sign], ["push", "-q", os.path.join(web.root, "signed.git"), "main"]):
+                result = run("git", "-C", work, *argv, env=env)
+                check(result.returncode == 0, result.all)
+            return tip(web.root, "signed")
+        ada, eve = key("ada"), key("eve")
+        public = run("gpg", "--armor", "--export", ada, env=env).stdout
+        repository(web.root, "signed", "unsigned")
+        url = f"{web.url}/signed.git"
+        app = application("signed", url)
+        app["spec"]["project"] = "signed"
+        apply(house, secret("signed", "repository", url=url, username="ada", password=PASSWORD),
+              {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-gpg-keys-cm", "namespace": ARGO}, "data": {ada: public}},
+              {"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject", "metadata": {"name": "signed", "namespace": ARGO},
+               "spec": {"sourceRepos": ["*"], "destinations": [{"server": "*", "namespace": "*"}], "clusterResourceWhitelist": [{"group": "*", "kind": "*"}],
+                        "signatureKeys": [{"keyID": ada}]}}, app)
+        reaches(house, "signed", f"GIT/GPG: Failed verifying revision {tip(web.root, 'signed')} by 'ada <a@b>': unsigned (key_id=)")
+        check(value(house, "signed") is None, "nothing unsigned is deployed")
+
+        def refresh():
+            house.kubectl("annotate", "application", "signed", "-n", ARGO, "argocd.argoproj.io/refresh=normal", "--overwrite")
+        commit(eve, "by-eve")
+        refresh()
+        reaches(house, "signed", f"signed with key not in keyring (key_id={eve})")
+        commit(ada, "by-ada")
+        refresh()
+        until(lambda: value(house, "signed") == "by-ada", "what ada signed is deployed")
+
+        # Flux's, by keys in a Secret.
+        house.kubectl("create", "namespace", FLUX, check_it=False)
+        apply(house, {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "signed", "namespace": FLUX}, "stringData": {"username": "ada", "password": PASSWORD}},
+              {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "signers", "namespace": FLUX}, "stringData": {"ada.asc": public}},
+              {"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository", "metadata": {"name": "signed", "namespace": FLUX},
+               "spec": {"interval": "1s", "url": url, "ref": {"branch": "main"}, "secretRef": {"name": "signed"}, "verify": {"mode": "HEAD", "secretRef": {"name": "signers"}}}})
+
+        def verified():
+            return house.kubectl("get", "gitrepository", "signed", "-n", FLUX, "-o", "jsonpath={.status.conditions[?(@.type=='SourceVerified')]}").stdout
+        until(lambda: f"with key '{ada}'" in verified(), "Flux's source is verified")
+        commit(eve, "again-by-eve")
+        until(lambda: "InvalidCommitSignature" in verified(), "and is refused")
+    finally:
+        run("gpgconf", "--kill", "all", env=env)
+        web.close()
+
+
 WORKFLOW = """on: push
 jobs:
   image:
