@@ -3,6 +3,7 @@
 
 #include "base/encode.h"
 #include "doc/json.h"
+#include "gitops/appset/generators.h"
 #include "gitops/flux/sources.h"
 #include "gitops/testing/signer.h"
 #include "gitops/testing/world.h"
@@ -213,6 +214,28 @@ TEST(Signatures, WhatIsNotUnderstoodIsNotDeployed) {
   EXPECT_EQ(w.conditions(),
             "InvalidSpecError: project 'default': .spec.sourceIntegrity.git.policies[0].gpg.mode: got "
             "\"deep\", want none, head or strict");
+}
+
+TEST(Signatures, AnUnsignedCommitGeneratesNoApplications) {
+  auto& all = people();
+  SignedWorld w;
+  w.everyones_keys();
+  w.project(fmt::format("signatureKeys: [{{keyID: {}}}]", all.ada));
+  all.commit(w.repository, "", "apps", {{"apps/one/a.yaml", config_map("a")}});
+  auto generated = [&](std::string_view project) {
+    auto spec = must(doc::parse_yaml(fmt::format(
+        "{{generators: [{{git: {{repoURL: '{}', revision: main, directories: [{{path: 'apps/*'}}]}}}}], template: "
+        "{{spec: {{project: '{}'}}}}}}",
+        World::url, project)));
+    auto renderer = must(appset::Renderer::from(doc::View(spec)));
+    auto made = appset::generate(w.ctx(), {*w.client, w.repositories, "argocd"}, renderer, doc::View(spec));
+    return made ? fmt::format("{}", made->size()) : made.error().what();
+  };
+  EXPECT_TRUE(generated("default").starts_with("http://git/config: GIT/GPG: Failed verifying revision "))
+      << generated("default");
+  EXPECT_EQ(generated("{{path.basename}}"), "1") << "whose project is not known before";
+  all.commit(w.repository, "ada");
+  EXPECT_EQ(generated("default"), "1");
 }
 
 // One GitRepository, looked at by hand.

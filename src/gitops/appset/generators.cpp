@@ -274,6 +274,7 @@ Result<Params> from_list(const Call& call, doc::View list) {
 
 Result<std::vector<Instance>> generate(const Ctx& ctx, const World& world, const Renderer& renderer, doc::View spec) {
   detail::Call call{ctx, world, renderer};
+  if (auto project = spec["template"]["spec"]["project"].text(); !project.contains("{{")) call.project = project;
   std::vector<Instance> all;
   for (const auto& generator : spec["generators"].items()) {
     TRY(auto some, detail::one(call, generator, {}, 0));

@@ -4,6 +4,8 @@
 #include "base/text.h"
 #include "doc/yaml.h"
 #include "gitops/appset/detail.h"
+#include "gitops/detail/projects.h"
+#include "gitops/signatures.h"
 
 namespace slipway::gitops::appset::detail {
 namespace {
@@ -35,6 +37,20 @@ void add_path(const Call& call, std::string_view prefix, const std::string& fold
   if (!file.empty()) params.set(key + ".filename", name), params.set(key + ".filenameNormalized", normalized(name));
 }
 
+// What an unsigned commit says makes no Applications of a project that wants signatures, as far as the project is known
+// before: Argo CD's rule.
+Result<> check_signed(const Call& call, const git::Repository& repository, const std::string& url,
+                      const std::string& revision, const git::Oid& commit) {
+  if (call.project.empty()) return {};
+  kube::Key key{std::string(home_namespace), call.project};
+  TRY(auto project, call.world.client.get(call.ctx, gitops::detail::project_type, key));
+  if (!project) return {};
+  TRY(auto rules, SignatureRules::read((*project)["spec"]));
+  TRY(auto problems, rules.problems_of(call.ctx, call.world.client, repository, url, revision, commit));
+  if (problems.empty()) return {};
+  return fail(Kind::denied, "{}: GIT/GPG: {}", shown(url), join(problems, "\n"));
+}
+
 struct Tree {
   git::Repository repository;
   git::Oid commit;
@@ -48,6 +64,7 @@ Result<Tree> tree_of(const Call& call, doc::View git) {
   TRY(auto repository, call.world.repositories.open(call.ctx, url));
   TRY(auto commit, repository.resolve(revision));
   if (!commit) return fail(Kind::not_found, "{}: no revision {}", url, revision);
+  TRY_OK(check_signed(call, repository, url, revision, *commit));
   TRY(auto entries, repository.list(*commit));
   return Tree{std::move(repository), *commit, std::move(entries)};
 }
