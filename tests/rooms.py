@@ -10,7 +10,7 @@ from pathlib import Path
 SRC, ROOMS = Path(sys.argv[1]), Path(sys.argv[2])
 STAGES = {"intake", "ci", "lint", "image", "scan", "preview", "promote", "gitops", "rollout", "verify", "notify"}
 BANNED = {r"^regex$": set(), r"^boost/beast": {"net"}, r"^boost/asio": {"net"}, r"^boost/json": {"doc"},
-          r"^CLI/": {"cli"}, r"^git2": {"git"}, r"^curl/": {"net"}, r"^sqlite3": {"store"}, r"^coroutine$": set()}
+          r"^CLI/": {"cli"}, r"^git2": {"git"}, r"^curl/": {"net"}, r"^sqlite3": {"store"}, r"^coroutine$": set(), r"^gpgme": {"secret"}}
 HEAVY = re.compile(r"^(boost/|CLI/|gmock/|archive\.h|git2|curl/|sqlite3|openssl/|re2/)")
 LIMIT = 700
 

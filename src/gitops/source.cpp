@@ -19,11 +19,11 @@ namespace slipway::gitops {
 namespace {
 
 std::string spec_print(const SourceSpec& source) {
-  auto text = fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}\n", source.repo_url, source.path, source.recurse,
-                          source.include, source.exclude, doc::print_json(source.kustomize),
-                          doc::print_json(source.jsonnet), source.generate, doc::print_json(source.overlay),
-                          doc::print_json(source.metadata), source.variables.has_value(), source.directory,
-                          source.load_anywhere, source.submodules);
+  auto text =
+      fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}\n", source.repo_url, source.path, source.recurse,
+                  source.include, source.exclude, doc::print_json(source.kustomize), doc::print_json(source.jsonnet),
+                  source.generate, doc::print_json(source.overlay), doc::print_json(source.metadata),
+                  source.variables.has_value(), source.directory, source.load_anywhere, source.submodules);
   if (source.variables)
     for (const auto& [name, value] : *source.variables) text += fmt::format("{}={}\n", name, value);
   return sha256_hex(text);

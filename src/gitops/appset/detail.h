@@ -11,7 +11,7 @@ struct Call {
   const World& world;
   const Renderer& renderer;
   const doc::Map* outer = nullptr;  // what the generators before it in a matrix gave
-  std::string project = {};  // of the Applications to be; "": what generators give decides
+  std::string project = {};         // of the Applications to be; "": what generators give decides
 };
 using Params = std::vector<doc::Map>;
 
