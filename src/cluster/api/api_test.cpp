@@ -155,6 +155,82 @@ TEST_P(Api, KeepsSpecAndStatusApart) {
   EXPECT_EQ(get(deployment, "web")["spec"]["replicas"].num_or(0), 1);
 }
 
+TEST_P(Api, DataHasALimit) {
+  std::string full(1'048'576, 'x');
+  auto map = kube::make_object(config_map, {"default", "big"});
+  map["data"]["a"] = full;
+  must(client->create(ctx, map, {}));
+  map["metadata"]["name"] = "bigger";
+  map["data"]["b"] = "y";
+  fails(client->create(ctx, map, {}), Kind::invalid,
+        "ConfigMap \"bigger\" is invalid: []: Too long: may not be more than 1048576 bytes");
+  map["data"].map().erase("b");
+  map["binaryData"]["c"] = "eQ==";
+  fails(client->create(ctx, map, {}), Kind::invalid, "Too long");
+  auto secret = kube::make_object({"v1", "Secret"}, {"default", "big"});
+  secret["stringData"]["a"] = full;
+  must(client->create(ctx, secret, {}));
+  secret["metadata"]["name"] = "bigger";
+  secret["stringData"]["a"] = full + "y";
+  fails(client->create(ctx, secret, {}), Kind::invalid,
+        "Secret \"bigger\" is invalid: data: Too long: may not be more than 1048576 bytes");
+}
+
+TEST_P(Api, Autoscalers) {
+  auto scaler = [&](std::string_view spec) {
+    return yaml(
+        fmt::format("{{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {{name: h, "
+                    "namespace: default}}, spec: {{scaleTargetRef: {{kind: Deployment, name: d}}, {}}}}}",
+                    spec));
+  };
+  for (auto [spec, want] : std::initializer_list<std::pair<const char*, const char*>>{
+           {"minReplicas: 3, maxReplicas: 2",
+            "spec.maxReplicas: Invalid value: 2: must be greater than or equal to `minReplicas`"},
+           {"minReplicas: 0, maxReplicas: 2", "spec.minReplicas: Invalid value: 0: must be greater than or equal to 1"},
+           {"maxReplicas: 0", "spec.maxReplicas: Invalid value: 0: must be greater than 0"},
+           {"maxReplicas: 2, metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization}}}]",
+            "spec.metrics[0].resource.target.averageUtilization: Required value: must set either a target raw value or "
+            "a target utilization"},
+           {"maxReplicas: 2, metrics: [{type: Pods}]",
+            "spec.metrics[0].pods: Required value: must populate information for the given metric source"},
+           {"maxReplicas: 2, metrics: [{type: Other}]",
+            "spec.metrics[0].type: Unsupported value: \"Other\": supported values: \"ContainerResource\", "
+            "\"External\", \"Object\", \"Pods\", \"Resource\""},
+           {"maxReplicas: 2, behavior: {scaleUp: {policies: [{type: Pods, value: 0, periodSeconds: 3000}]}}",
+            "spec.behavior.scaleUp.policies[0].periodSeconds: Invalid value: 3000: must be less than or equal to "
+            "1800"},
+           {"maxReplicas: 2, behavior: {scaleDown: {stabilizationWindowSeconds: 4000}}",
+            "must be less than or equal to 3600"}})
+    fails(client->create(ctx, scaler(spec), {}), Kind::invalid, want);
+  must(client->create(
+      ctx,
+      scaler("maxReplicas: 9, behavior: {scaleUp: {policies: [{type: Pods, value: 1, periodSeconds: 60}]}}, metrics: "
+             "[{type: "
+             "Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 70}}}, {type: Object, "
+             "object: "
+             "{describedObject: {kind: Service, name: s}, metric: {name: hits}, target: {type: Value, value: '10'}}}]"),
+      {}));
+  kube::Type now{"autoscaling/v2", "HorizontalPodAutoscaler"}, old{"autoscaling/v1", "HorizontalPodAutoscaler"};
+  auto whole = get(now, "h");
+  EXPECT_EQ(whole["spec"]["behavior"]["scaleUp"]["selectPolicy"].text(), "Max");
+  EXPECT_EQ(whole["spec"]["behavior"]["scaleDown"]["policies"][0]["value"].num_or(0), 100);
+  EXPECT_FALSE(whole["spec"]["behavior"]["scaleDown"]["stabilizationWindowSeconds"].present());
+  auto flat = get(old, "h");
+  EXPECT_EQ(flat["spec"]["targetCPUUtilizationPercentage"].num_or(0), 70);
+  EXPECT_EQ(
+      flat.annotation("autoscaling.alpha.kubernetes.io/metrics"),
+      R"([{"type":"Object","object":{"target":{"kind":"Service","name":"s"},"metricName":"hits","targetValue":"10"}}])");
+  // What v1 cannot say is not lost where somebody changes it through v1.
+  auto next = flat.copy();
+  next["spec"]["maxReplicas"] = 8;
+  must(client->update(ctx, next, {}));
+  auto after = get(now, "h");
+  EXPECT_EQ(after["spec"]["maxReplicas"].num_or(0), 8);
+  EXPECT_EQ(after["spec"]["metrics"].value(), whole["spec"]["metrics"].value());
+  EXPECT_EQ(after["spec"]["behavior"].value(), whole["spec"]["behavior"].value());
+  EXPECT_TRUE(after.annotations().empty());
+}
+
 TEST_P(Api, Patches) {
   make(web);
   Key key{"default", "web"};

@@ -22,26 +22,6 @@ constexpr std::pair<std::string_view, std::string_view> event_names[] = {{"invol
                                                                          {"count", "deprecatedCount"},
                                                                          {"reportingComponent", "reportingController"}};
 
-void autoscaler_to_v1(doc::Value& o) {
-  auto& spec = o["spec"];
-  auto* metrics = spec.map().find("metrics");
-  if (metrics == nullptr) return;
-  for (const auto& metric : doc::View(*metrics).items())
-    if (metric["resource"]["name"].text() == "cpu" && metric["resource"]["target"]["averageUtilization"].present())
-      spec["targetCPUUtilizationPercentage"] = metric["resource"]["target"]["averageUtilization"].num_or(80);
-  spec.map().erase("metrics");
-}
-void autoscaler_to_v2(doc::Value& o) {
-  auto& spec = o["spec"];
-  const auto* target = spec.find("targetCPUUtilizationPercentage");
-  if (target == nullptr) return;
-  spec["metrics"] = doc::List{doc::Map{
-      {"type", "Resource"},
-      {"resource",
-       doc::Map{{"name", "cpu"}, {"target", doc::Map{{"type", "Utilization"}, {"averageUtilization", *target}}}}}}};
-  spec.map().erase("targetCPUUtilizationPercentage");
-}
-
 }  // namespace
 
 doc::Value convert(doc::Value object, const kube::Type& to) {

@@ -244,9 +244,24 @@ void network_policy(doc::Value& o) {
          [](doc::Value& rule) { each(rule, "ports", [](doc::Value& port) { put(port, "protocol", "TCP"); }); });
 }
 
+// How fast it may go, where something is said of it at all. That of the way down has no window of its own: the
+// controller's default counts. Rule: pkg/apis/autoscaling/v2/defaults.go.
+void scaling_behavior(doc::Value& behavior) {
+  auto policy = [](std::string_view type, int value) {
+    return doc::Value(doc::Map{{"type", type}, {"value", value}, {"periodSeconds", 15}});
+  };
+  auto& up = behavior["scaleUp"];
+  put(up, "selectPolicy", "Max"), put(up, "stabilizationWindowSeconds", 0);
+  put(up, "policies", doc::List{policy("Pods", 4), policy("Percent", 100)});
+  auto& down = behavior["scaleDown"];
+  put(down, "selectPolicy", "Max");
+  put(down, "policies", doc::List{policy("Percent", 100)});
+}
+
 void autoscaler(doc::Value& o) {
   auto& spec = o["spec"];
   put(spec, "minReplicas", 1);
+  if (auto* behavior = at(spec, "behavior"); behavior != nullptr && behavior->is_map()) scaling_behavior(*behavior);
   if (spec.find("metrics") == nullptr)
     spec["metrics"] = doc::List{doc::Map{
         {"type", "Resource"},

@@ -352,22 +352,35 @@ doc::List claim(const Object& o) {
           age(o),
           text(o["spec"]["volumeMode"], "<unset>")};
 }
+// "cpu: 12%/80%", "3/10 (avg)". Rule: formatHPAMetrics of pkg/printers/internalversion.
+std::string target_text(const doc::View& metric, const doc::View& seen) {
+  static const std::map<std::string, std::string_view> members{{"Resource", "resource"},
+                                                               {"ContainerResource", "containerResource"},
+                                                               {"Pods", "pods"},
+                                                               {"Object", "object"},
+                                                               {"External", "external"}};
+  auto type = metric["type"].text();
+  auto found = members.find(type);
+  if (found == members.end()) return "<unknown type>";
+  auto source = metric[found->second], target = source["target"], now = seen[found->second]["current"];
+  auto show = [](const doc::View& value, std::string_view after) {
+    return value.present() ? value.text() + std::string(after) : std::string("<unknown>");
+  };
+  if (type == "Resource" || type == "ContainerResource") {
+    bool share = target["averageUtilization"].present();
+    std::string_view member = share ? "averageUtilization" : "averageValue", unit = share ? "%" : "";
+    return fmt::format("{}: {}/{}", source["name"].text(), show(now[member], unit), show(target[member], unit));
+  }
+  bool average = target["averageValue"].present();
+  std::string_view member = average ? "averageValue" : "value";
+  return fmt::format("{}/{}{}", show(now[member], ""), show(target[member], ""),
+                     average && type != "Pods" ? " (avg)" : "");
+}
 doc::List autoscaler(const Object& o) {
   std::vector<std::string> targets;
-  auto current = o["status"]["currentMetrics"].items();
+  auto current = o["status"]["currentMetrics"];
   std::size_t i = 0;
-  for (const auto& metric : o["spec"]["metrics"].items()) {
-    auto now = i < current.size() ? current[i]["resource"]["current"]
-               : current.empty()  ? o["nothing"]
-                                  : current.front()["nothing"];
-    ++i;
-    auto target = metric["resource"]["target"];
-    auto has = now["averageUtilization"].present() ? now["averageUtilization"].text() + "%"
-                                                   : text(now["averageValue"], "<unknown>");
-    targets.push_back(fmt::format("{}: {}/{}", metric["resource"]["name"].text(), has,
-                                  target["averageUtilization"].present() ? target["averageUtilization"].text() + "%"
-                                                                         : target["averageValue"].text()));
-  }
+  for (const auto& metric : o["spec"]["metrics"].items()) targets.push_back(target_text(metric, current[i++]));
   return {o.name(),
           fmt::format("{}/{}", o["spec"]["scaleTargetRef"]["kind"].text(), o["spec"]["scaleTargetRef"]["name"].text()),
           joined(targets),

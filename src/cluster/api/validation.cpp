@@ -2,39 +2,13 @@
 
 #include "base/text.h"
 #include "cluster/api/defaults.h"
-#include "doc/json.h"
+#include "cluster/api/findings.h"
 #include "kube/selector.h"
 
 namespace slipway::cluster {
 namespace {
 
-constexpr std::size_t annotations_limit = 262'144;
-
-// Collects what is wrong, by field.
-class Findings {
- public:
-  void required(std::string field, std::string_view why = {}) {
-    causes.push_back({"FieldValueRequired", why.empty() ? "Required value" : fmt::format("Required value: {}", why),
-                      std::move(field)});
-  }
-  void invalid(std::string field, const doc::Value& value, std::string_view why) {
-    causes.push_back(
-        {"FieldValueInvalid", fmt::format("Invalid value: {}: {}", doc::print_json(value), why), std::move(field)});
-  }
-  void unsupported(std::string field, const doc::Value& value, std::string_view want) {
-    causes.push_back({"FieldValueNotSupported",
-                      fmt::format("Unsupported value: {}: supported values: {}", doc::print_json(value), want),
-                      std::move(field)});
-  }
-  void forbidden(std::string field, std::string_view why) {
-    causes.push_back({"FieldValueForbidden", fmt::format("Forbidden: {}", why), std::move(field)});
-  }
-  void duplicate(std::string field, const doc::Value& value) {
-    causes.push_back(
-        {"FieldValueDuplicate", fmt::format("Duplicate value: {}", doc::print_json(value)), std::move(field)});
-  }
-  std::vector<Cause> causes;
-};
+constexpr std::size_t annotations_limit = 262'144, data_limit = 1'048'576;
 
 bool dns_label(std::string_view name) {
   auto alnum = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
@@ -49,9 +23,6 @@ bool dns_subdomain(std::string_view name) {
     return !part.empty() && alnum(part.front()) && alnum(part.back()) &&
            std::all_of(part.begin(), part.end(), [&](char c) { return alnum(c) || c == '-'; });
   });
-}
-bool path_segment(std::string_view name) {
-  return !name.empty() && name != "." && name != ".." && name.find_first_of("/%") == std::string_view::npos;
 }
 
 constexpr std::string_view subdomain_rule =
@@ -83,7 +54,7 @@ void metadata(const KindInfo& kind, const doc::View& o, Findings& out) {
     out.required("metadata.name", "name or generateName is required");
   else if (kind.group == "rbac.authorization.k8s.io" || kind.table == "leases.coordination.k8s.io" ||
            kind.table == "events") {
-    if (!path_segment(name)) out.invalid("metadata.name", name, "may not contain '/' or '%'");
+    if (!is_path_segment(name)) out.invalid("metadata.name", name, "may not contain '/' or '%'");
   } else if (kind.table == "namespaces") {
     if (!dns_label(name)) out.invalid("metadata.name", name, label_rule);
   } else if (kind.table == "services") {
@@ -104,10 +75,7 @@ void metadata(const KindInfo& kind, const doc::View& o, Findings& out) {
                   "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
                   "alphanumeric character");
   }
-  if (size > annotations_limit)
-    out.causes.push_back({"FieldValueTooLong",
-                          fmt::format("Too long: may not be more than {} bytes", annotations_limit),
-                          "metadata.annotations"});
+  if (size > annotations_limit) out.too_long("metadata.annotations", annotations_limit);
   for (const auto& finalizer : o["metadata"]["finalizers"].items())
     if (!kube::valid_label_key(finalizer.text()))
       out.invalid("metadata.finalizers", finalizer.value(), "name part must consist of alphanumeric characters");
@@ -304,12 +272,30 @@ bool data_key(std::string_view key) {
          });
 }
 
+// The bytes that base64 text stands for.
+std::size_t decoded_size(std::string_view text) {
+  auto digits = std::count_if(text.begin(), text.end(), [](char c) { return c != '=' && c != '\n' && c != '\r'; });
+  return static_cast<std::size_t>(digits) * 3 / 4;
+}
+// Of the values alone, as ValidateConfigMap and ValidateSecret of pkg/apis/core/validation count them.
+std::size_t data_size(const doc::View& o) {
+  std::size_t size = 0;
+  bool secret = o["kind"].text() == "Secret";
+  for (std::string_view map : {"data", "binaryData"})
+    for (const auto& [key, value] : o[map].members())
+      if (const auto* text = value.value().if_string())
+        size += secret || map == "binaryData" ? decoded_size(*text) : text->size();
+  return size;
+}
+
 void data(const doc::View& o, const kube::Object& before, Findings& out) {
   for (std::string_view map : {"data", "binaryData", "stringData"})
     for (const auto& [key, value] : o[map].members())
       if (!data_key(key))
         out.invalid(fmt::format("{}[{}]", map, key), key,
                     "a valid config key must consist of alphanumeric characters, '-', '_' or '.'");
+  // A ConfigMap as a whole is too long, of a Secret its data: "[]" is how the empty path is written.
+  if (data_size(o) > data_limit) out.too_long(o["kind"].text() == "Secret" ? "data" : "[]", data_limit);
   if (!before || !before["immutable"].bool_or(false)) return;
   if (!o["immutable"].bool_or(false)) out.forbidden("immutable", "field is immutable when `immutable` is set");
   for (std::string_view map : {"data", "binaryData"})
@@ -333,15 +319,13 @@ void claim(const doc::View& o, const kube::Object& before, Findings& out) {
   changed(o, before, "accessModes", out), changed(o, before, "storageClassName", out);
 }
 
-void autoscaler(const doc::View& o, const kube::Object&, Findings& out) {
-  auto least = o["spec"]["minReplicas"].num_or(1), most = o["spec"]["maxReplicas"].num_or(0);
-  if (most < 1)
-    out.invalid("spec.maxReplicas", o["spec"]["maxReplicas"].value(), "must be greater than 0");
-  else if (most < least)
-    out.invalid("spec.maxReplicas", o["spec"]["maxReplicas"].value(), "must be greater than or equal to `minReplicas`");
-}
+void autoscaler(const doc::View& o, const kube::Object&, Findings& out) { check_autoscaler(o, out); }
 
 }  // namespace
+
+bool is_path_segment(std::string_view name) {
+  return !name.empty() && name != "." && name != ".." && name.find_first_of("/%") == std::string_view::npos;
+}
 
 std::vector<Cause> validate(const KindInfo& kind, const doc::Value& object, const kube::Object& before) {
   using Rule = void (*)(const doc::View&, const kube::Object&, Findings&);
