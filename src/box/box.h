@@ -68,6 +68,11 @@ struct Streams {
   int in = -1, out = -1, err = -1;  // -1: /dev/null
 };
 
+// What the processes of a container have used and hold.
+struct Usage {
+  std::chrono::nanoseconds cpu{0};  // since the container began, over all cores
+  std::int64_t memory_bytes = 0;    // the working set: without file pages that the kernel can take back at once
+};
 // A started container. Destroyed with the value unless detached. Threads: any.
 class Container {
  public:
@@ -86,6 +91,8 @@ class Container {
   };
   virtual Result<int> exec(const Ctx& ctx, const Exec& exec, Streams streams) = 0;
   virtual bool oom_killed() const = 0;
+  // Nothing: it has ended, or has no control group of its own on this host.
+  virtual std::optional<Usage> usage() const = 0;
   // When it ended; nothing while it runs.
   virtual std::optional<std::chrono::system_clock::time_point> finished() const = 0;
   // Signalled (POLLIN) when it has ended: for callers that poll many. Owned by the container.

@@ -67,6 +67,7 @@ class OciContainer final : public Container {
     if (auto known = oom_.load(); known >= 0) return known == 1;
     return host_.cgroups.oom_killed(cgroup_);
   }
+  std::optional<Usage> usage() const override { return host_.cgroups.usage(cgroup_); }
   std::optional<WallClock> finished() const override {
     auto nanos = finished_.load();
     if (nanos == 0) return std::nullopt;

@@ -210,6 +210,23 @@ TEST_F(RuntimeTest, LimitsReachTheKernel) {
   EXPECT_EQ(run(spec).out, "33554432\n50000\n256\n77\n");
 }
 
+TEST_F(RuntimeTest, TellsWhatIsUsed) {
+  auto spec = shell(
+      "x=$(head -c 8000000 /dev/zero | tr '\\0' a); i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; echo; read y");
+  Pipe in = must(make_pipe()), out = must(make_pipe());
+  auto container = must(runtime_->start(ctx_, spec, {.in = in.read.get(), .out = out.write.get()}));
+  char byte = 0;
+  ASSERT_EQ(::read(out.read.get(), &byte, 1), 1);
+  auto used = container->usage();
+  if (runtime_->describe().contains("no limits")) GTEST_SKIP() << "no control groups here";
+  ASSERT_TRUE(used);
+  EXPECT_GT(used->cpu, std::chrono::milliseconds(1));
+  EXPECT_GT(used->memory_bytes, 4 << 20);
+  EXPECT_GE(container->usage()->cpu, used->cpu);
+  ASSERT_TRUE(container->destroy());
+  EXPECT_FALSE(container->usage());
+}
+
 TEST_F(RuntimeTest, SignalsAndTimeouts) {
   auto container = must(runtime_->start(ctx_, shell("trap 'exit 9' TERM; echo; while :; do sleep 0.01; done"), {}));
   EXPECT_EQ(container->wait(ctx_.within(Millis(30))).error().kind(), Kind::timeout);

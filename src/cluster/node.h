@@ -40,6 +40,8 @@ class Node final : public NodeAccess {
                 const std::function<bool(std::string_view)>& sink) override;
   Result<int> exec(const Ctx& ctx, const kube::Key& pod, const ExecOptions& options) override;
   Result<Fd> connect(const Ctx& ctx, const kube::Key& pod, int port) override;
+  Result<std::vector<PodUsage>> usage(const Ctx& ctx, const std::string& ns, Millis shortest) override;
+  Result<NodeUsage> node_usage(const Ctx& ctx, Millis shortest) override;
 
  private:
   struct Rep;

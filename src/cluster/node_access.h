@@ -1,11 +1,12 @@
 #pragma once
-// What the API server asks of the node agent for a pod: logs, exec, port-forward.
+// What the API server asks of the node agent for a pod: logs, exec, port-forward, what it uses.
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "base/ctx.h"
 #include "base/fd.h"
+#include "cluster/usage.h"
 #include "kube/object.h"
 
 namespace slipway::cluster {
@@ -32,6 +33,11 @@ class NodeAccess {
   virtual Result<int> exec(const Ctx& ctx, const kube::Key& pod, const ExecOptions& options) = 0;
   // A connection to a port inside the pod's network.
   virtual Result<Fd> connect(const Ctx& ctx, const kube::Key& pod, int port) = 0;
+  // Of the running pods of a namespace ("": of all). A pod is missing where not all its containers run, or where no
+  // window of at least `shortest` has passed since they were looked at first: ask again then.
+  virtual Result<std::vector<PodUsage>> usage(const Ctx& ctx, const std::string& ns, Millis shortest) = 0;
+  // Errors: unavailable, as above.
+  virtual Result<NodeUsage> node_usage(const Ctx& ctx, Millis shortest) = 0;
 };
 
 }  // namespace slipway::cluster

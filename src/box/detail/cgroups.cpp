@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <set>
 
@@ -43,6 +44,7 @@ Cgroups Cgroups::detect(const fs::path& mounts) {
         if (option == "memory") found.memory = at;
         if (option == "cpuset") found.cpuset = at;
         if (option == "devices") found.devices = at;
+        if (option == "cpuacct") found.cpuacct = at;
       }
       if (limiting) found.limiting.push_back(at);
     } else {
@@ -53,7 +55,7 @@ Cgroups Cgroups::detect(const fs::path& mounts) {
   if (v2) found.unified_controllers = !trim(read_file(found.unified / "cgroup.controllers").value_or("")).empty();
   found.mode = v1 && v2 ? CgroupMode::hybrid : v1 ? CgroupMode::v1 : v2 ? CgroupMode::unified : CgroupMode::none;
   if (found.mode == CgroupMode::unified) {
-    found.memory = found.unified;
+    found.memory = found.cpuacct = found.unified;
     found.limiting = {found.unified};
   }
   const auto& probe = found.memory.empty() ? found.unified : found.memory;
@@ -70,6 +72,30 @@ bool Cgroups::oom_killed(const std::string& group) const {
     if (auto parts = cut(line, " "); parts && parts->first == "oom_kill")
       return to_int(trim(parts->second)).value_or(0) > 0;
   return false;
+}
+
+namespace {
+
+// "KEY N" in a file of such lines.
+std::optional<std::int64_t> counter(const std::string& text, std::string_view key) {
+  for (auto line : lines(text))
+    if (auto parts = cut(line, " "); parts && parts->first == key) return to_int(trim(parts->second));
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Usage> Cgroups::usage(const std::string& group) const {
+  if (group.empty() || memory.empty() || cpuacct.empty()) return std::nullopt;
+  bool v2 = mode == CgroupMode::unified;
+  auto of = [&](const fs::path& controller, const char* file) {
+    return read_file(fs::path(controller.string() + group) / file).value_or("");
+  };
+  auto cpu = v2 ? counter(of(cpuacct, "cpu.stat"), "usage_usec") : to_int(trim(of(cpuacct, "cpuacct.usage")));
+  auto held = to_int(trim(of(memory, v2 ? "memory.current" : "memory.usage_in_bytes")));
+  if (!cpu || !held) return std::nullopt;
+  auto idle = counter(of(memory, "memory.stat"), v2 ? "inactive_file" : "total_inactive_file").value_or(0);
+  return Usage{std::chrono::nanoseconds(v2 ? *cpu * 1000 : *cpu), std::max<std::int64_t>(0, *held - idle)};
 }
 
 bool Cgroups::remove(const std::string& group) const {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/files.h"
+#include "box/box.h"
 
 namespace slipway::box {
 
@@ -21,11 +22,13 @@ struct Cgroups {
   // Those a container of ours has a group in: they limit, or programs look there for their limits. A group costs 50 us
   // and more in each, so freezer, blkio and names of others have none.
   std::vector<fs::path> limiting;
-  fs::path memory, cpuset, devices;  // of these controllers; empty: none
-  fs::path unified;                  // of v2, if it is there
+  fs::path memory, cpuset, devices, cpuacct;  // of these controllers; empty: none
+  fs::path unified;                           // of v2, if it is there
 
   static Cgroups detect(const fs::path& mounts = "/proc/self/mounts");
   bool oom_killed(const std::string& group) const;
+  // Nothing: there is no such group, or nothing counts here.
+  std::optional<Usage> usage(const std::string& group) const;
   // Removes the group (not its parents: a start next door may be about to use them) in every hierarchy. false: it
   // is still in use.
   bool remove(const std::string& group) const;

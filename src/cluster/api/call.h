@@ -41,10 +41,11 @@ doc::Value formed(const KindInfo& kind, const kube::Object& object, const Wanted
 bool include_object(const Call& call);
 
 // The parts of the HTTP face.
-net::Response serve_read(Call& call);                   // get and list
-net::Response serve_write(Call& call);                  // create, update, patch, delete
-net::Response serve_review(Call& call);                 // SelfSubjectReview and its kin
-net::Response serve_pod(Call& call, NodeAccess* node);  // log, exec, attach, portforward
+net::Response serve_read(Call& call);                     // get and list
+net::Response serve_write(Call& call);                    // create, update, patch, delete
+net::Response serve_review(Call& call);                   // SelfSubjectReview and its kin
+net::Response serve_pod(Call& call, NodeAccess* node);    // log, exec, attach, portforward
+net::Response serve_usage(Call& call, NodeAccess* node);  // of the metrics API
 std::optional<net::Response> serve_discovery(const net::Request& request, const Kinds& kinds);
 std::optional<net::Response> serve_open_api(const net::Request& request, const Kinds& kinds);
 

@@ -176,6 +176,7 @@ net::Response HttpFace::Rep::serve(Call& call) {
   }
   if (call.kind->verbs.size() == 1 && call.kind->type.kind != "Binding")
     return call.request.method == "POST" ? serve_review(call) : answer(method_not_allowed());
+  if (call.kind->group == metrics_group) return serve_usage(call, node);
   if (call.kind->table == "pods" &&
       (call.sub == "log" || call.sub == "exec" || call.sub == "attach" || call.sub == "portforward"))
     return serve_pod(call, node);

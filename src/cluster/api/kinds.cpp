@@ -59,6 +59,20 @@ KindPtr from_builtin(const kube::BuiltinKind& b) {
   return k;
 }
 
+// Of the metrics API, which answers from what the node sees: nothing of it is stored.
+KindPtr metrics_kind(std::string_view kind, std::string_view plural, bool namespaced) {
+  auto k = std::make_shared<KindInfo>();
+  k->group = metrics_group, k->version = "v1beta1";
+  k->type = k->stored = {fmt::format("{}/{}", k->group, k->version), std::string(kind)};
+  k->plural = plural, k->list_kind = k->type.kind + "List", k->table = k->resource();
+  k->namespaced = namespaced;
+  k->verbs = {"get", "list"};
+  doc::Value anything = doc::Map{{"type", "object"}, {"x-kubernetes-preserve-unknown-fields", true}};
+  k->owned_schema = kube::schema_of_crd(anything).value_or(nullptr);
+  k->schema = k->owned_schema.get();
+  return k;
+}
+
 Column column_from(const doc::View& v) {
   return {v["name"].text(), v["type"].text(), v["format"].text(), v["jsonPath"].text(),
           static_cast<int>(v["priority"].num_or(0))};
@@ -134,6 +148,10 @@ bool KindInfo::has_verb(std::string_view verb) const {
 Kinds::Kinds() {
   for (const auto& b : kube::builtin_kinds()) {
     auto kind = from_builtin(b);
+    by_type_.emplace(kind->type, kind);
+    builtin_.push_back(std::move(kind));
+  }
+  for (auto kind : {metrics_kind("NodeMetrics", "nodes", false), metrics_kind("PodMetrics", "pods", true)}) {
     by_type_.emplace(kind->type, kind);
     builtin_.push_back(std::move(kind));
   }

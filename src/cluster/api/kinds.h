@@ -12,6 +12,8 @@
 
 namespace slipway::cluster {
 
+inline constexpr std::string_view metrics_group = "metrics.k8s.io";
+
 struct Column {
   std::string name, type, format, path;
   int priority = 0;

@@ -16,7 +16,7 @@
 namespace slipway::cluster {
 namespace {
 
-// A node that answers logs, exec and connections for every pod.
+// A node that answers logs, exec and connections for every pod, and says that each uses a quarter of a core.
 class FakeNode final : public NodeAccess {
  public:
   Result<> logs(const Ctx&, const kube::Key& pod, const LogOptions& options,
@@ -48,6 +48,15 @@ class FakeNode final : public NodeAccess {
       }
     }).detach();
     return Fd(ends[0]);
+  }
+  Result<std::vector<PodUsage>> usage(const Ctx& ctx, const std::string& ns, Millis) override {
+    std::vector<PodUsage> all;
+    for (auto name : {"a", "b"})
+      all.push_back({{ns, name}, ctx.clock->wall(), Millis(15000), {{"c", 250'000'000, std::int64_t{3} << 20}}});
+    return all;
+  }
+  Result<NodeUsage> node_usage(const Ctx& ctx, Millis) override {
+    return NodeUsage{"slipway", ctx.clock->wall(), Millis(15000), 500'000'000, std::int64_t{1} << 30};
   }
 };
 
@@ -240,6 +249,36 @@ TEST_F(Kubectl, ChangesThings) {
   auto immutable = in({"patch", "deploy", "app", "-p", R"({"spec":{"selector":{"matchLabels":{"z":"y"}}}})"});
   EXPECT_NE(immutable.err.find("The Deployment \"app\" is invalid"), std::string::npos) << immutable.err;
   EXPECT_NE(immutable.err.find("field is immutable"), std::string::npos) << immutable.err;
+}
+
+TEST_F(Kubectl, TellsWhatPodsUse) {
+  auto client = shared->api.client();
+  for (auto name : {"a", "b"}) {
+    auto object = kube::make_object({"v1", "Pod"}, {ns, name}, {{"app", name}});
+    object["spec"]["containers"].list().emplace_back(doc::Map{{"name", "c"}, {"image", "i"}});
+    must(client->create(Ctx{}, object, {}));
+  }
+  (void)client->create(Ctx{}, kube::make_object({"v1", "Node"}, {"", "slipway"}), {});
+  auto top = in({"top", "pods", "--no-headers"});
+  EXPECT_RAN(top);
+  EXPECT_EQ(top.out, "a     250m   3Mi   \nb     250m   3Mi   \n");
+  EXPECT_EQ(in({"top", "pods", "-l", "app=b", "--containers", "--no-headers"}).out, "b     c     250m   3Mi   \n");
+  EXPECT_EQ(in({"top", "pod", "a", "--no-headers"}).out, "a     250m   3Mi   \n");
+  EXPECT_NE(in({"top", "pod", "x"}).err.find("pods.metrics.k8s.io \"x\" not found"), std::string::npos);
+  auto node = in({"top", "nodes", "--no-headers"});
+  EXPECT_TRUE(node.out.starts_with("slipway   500m ")) << node.out << node.err;
+  EXPECT_EQ(in({"get", "pods", "-o", "name"}).out, "pod/a\npod/b\n");
+}
+
+TEST_F(Kubectl, Autoscales) {
+  EXPECT_RAN(in({"create", "deployment", "web", "--image=w"}));
+  EXPECT_RAN(in({"autoscale", "deployment", "web", "--min=2", "--max=4", "--cpu-percent=70"}));
+  EXPECT_NE(in({"get", "hpa"}).out.find("cpu: <unknown>/70%"), std::string::npos) << in({"get", "hpa"}).out;
+  EXPECT_EQ(in({"get", "horizontalpodautoscalers.v1.autoscaling", "web", "-o",
+                "jsonpath={.spec.targetCPUUtilizationPercentage}"})
+                .out,
+            "70");
+  EXPECT_NE(in({"autoscale", "deployment", "web", "--name=w", "--min=5", "--max=4"}).code, 0);
 }
 
 TEST_F(Kubectl, WaitsAndWatches) {

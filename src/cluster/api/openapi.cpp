@@ -168,6 +168,7 @@ std::string document(const std::vector<KindPtr>& kinds) {
   Components components;
   std::string custom;
   for (const auto& kind : kinds) {
+    if (kind->group == metrics_group) continue;  // nobody writes them
     if (!kind->custom) {
       components.kind(*kind, *kind->schema->fields);
       components.add(*kind->schema->fields);

@@ -12,6 +12,7 @@
 #include "cluster/node/node_object.h"
 #include "cluster/node/pod_worker.h"
 #include "cluster/node/socket.h"
+#include "cluster/node/usage_meter.h"
 #include "cluster/node/watch_loop.h"
 
 namespace slipway::cluster {
@@ -37,6 +38,7 @@ struct Node::Rep {
   mutable std::mutex mutex;
   std::map<std::string, std::shared_ptr<PodWorker>> workers;  // by uid
   bool draining = false;
+  UsageMeter meter;
 
   Rep(std::shared_ptr<kube::Client> c, NodeOptions o)
       : client(std::move(c)), options(std::move(o)), shared(*client, options) {}
@@ -358,6 +360,50 @@ Result<int> Node::exec(const Ctx& ctx, const kube::Key& pod, const ExecOptions& 
     return fail(Kind::invalid, "container {} of pod {} does not run", container.name, pod.str());
   return container.box->exec(ctx, {.argv = options.command, .env = {}, .cwd = {}, .user = {}, .tty = options.tty},
                              {options.in, options.out, options.err});
+}
+
+namespace {
+
+// Nothing: a container that should run does not, or was not seen long enough.
+std::optional<PodUsage> measure(UsageMeter& meter, const PodWorker::View& view, WallTime now, Millis shortest) {
+  PodUsage usage{.pod = view.pod.key(), .time = now, .window = {}, .containers = {}};
+  bool whole = true;  // all are read, so that the next to ask finds them all
+  for (const auto& wanted : containers_of(view.pod)) {
+    if (wanted.role == Role::init) continue;
+    auto running = std::find_if(view.containers.begin(), view.containers.end(),
+                                [&](const auto& c) { return c.name == wanted.name && c.box != nullptr; });
+    auto used = running == view.containers.end() ? std::nullopt : running->box->usage();
+    auto rate = used ? meter.read(running->box->id(), used->cpu, running->started, now, shortest) : std::nullopt;
+    whole = whole && rate;
+    if (!rate) continue;
+    usage.window = std::max(usage.window, rate->window);
+    usage.containers.push_back({wanted.name, rate->nanos, used->memory_bytes});
+  }
+  if (!whole || usage.containers.empty()) return std::nullopt;
+  return usage;
+}
+
+}  // namespace
+
+Result<std::vector<PodUsage>> Node::usage(const Ctx& ctx, const std::string& ns, Millis shortest) {
+  std::vector<PodUsage> all;
+  auto now = ctx.clock->wall();
+  for (const auto& worker : rep_->list()) {
+    TRY_OK(ctx.alive());
+    auto view = worker->view();
+    if (!view.pod || (!ns.empty() && view.pod.ns() != ns)) continue;
+    if (auto usage = measure(rep_->meter, view, now, shortest)) all.push_back(*std::move(usage));
+  }
+  rep_->meter.forget(now);
+  return all;
+}
+
+Result<NodeUsage> Node::node_usage(const Ctx& ctx, Millis shortest) {
+  TRY(auto used, machine_usage());
+  auto now = ctx.clock->wall();
+  auto rate = rep_->meter.read("", used.cpu, WallTime(), now, shortest);
+  if (!rate) return fail(Kind::unavailable, "node {} was not looked at long enough", rep_->options.name);
+  return NodeUsage{rep_->options.name, now, rate->window, rate->nanos, used.memory_bytes};
 }
 
 Result<Fd> Node::connect(const Ctx& ctx, const kube::Key& pod, int port) {

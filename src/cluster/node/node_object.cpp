@@ -5,7 +5,9 @@
 #include <sys/statvfs.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
+#include "base/files.h"
 #include "base/text.h"
 #include "base/time.h"
 
@@ -106,6 +108,31 @@ PodFacts machine_facts(const std::string& node_name, const std::string& fallback
           .node_name = node_name,
           .node_cpu_millis = std::int64_t{::get_nprocs()} * 1000,
           .node_memory_bytes = static_cast<std::int64_t>(info.totalram) * static_cast<std::int64_t>(info.mem_unit)};
+}
+
+Result<box::Usage> machine_usage() {
+  TRY(auto stat, read_file("/proc/stat"));
+  TRY(auto memory, read_file("/proc/meminfo"));
+  // "cpu user nice system idle iowait irq softirq steal ...", in ticks: all but idle and iowait is work.
+  std::int64_t ticks = 0;
+  std::size_t at = 0;
+  for (auto word : split(std::string_view(stat).substr(0, stat.find('\n')), ' ')) {
+    if (word.empty() || word == "cpu") continue;
+    if (++at > 8) break;  // guests are counted in user already
+    if (at != 4 && at != 5) ticks += to_int(word).value_or(0);
+  }
+  std::int64_t total = 0, available = 0;
+  for (auto line : lines(memory)) {
+    auto number = [&](std::string_view key) {
+      auto text = line.substr(key.size());
+      return to_int(trim(text.substr(0, text.rfind("kB")))).value_or(0) * 1024;
+    };
+    if (line.starts_with("MemTotal:")) total = number("MemTotal:");
+    if (line.starts_with("MemAvailable:")) available = number("MemAvailable:");
+  }
+  auto hertz = std::max(1L, ::sysconf(_SC_CLK_TCK));
+  if (ticks == 0 || total == 0) return fail(Kind::unavailable, "/proc tells nothing of processors and memory");
+  return box::Usage{std::chrono::nanoseconds(ticks * (1'000'000'000 / hertz)), total - available};
 }
 
 Result<> register_node(const Ctx& ctx, kube::Client& client, const NodeDescription& node) {

@@ -476,6 +476,21 @@ TEST_F(NodeTest, SLOW_ARestartedAgentTakesRunningPodsOver) {
   EXPECT_EQ(logs("keep"), "begun\nover\n");
 }
 
+TEST_F(NodeTest, TellsWhatPodsUse) {
+  create("busy", "while :; do :; done");
+  create("idle", "sleep 1000");
+  until_ready("busy"), until_ready("idle");
+  std::map<std::string, PodUsage> used;
+  for (auto end = ctx_.within(Millis(10000)); used.size() < 2 && end.alive(); (void)sleep(end, Millis(100)))
+    for (auto& usage : must(node_->usage(ctx_, "shop", Millis(300)))) used[usage.pod.name] = usage;
+  ASSERT_EQ(used.size(), 2u);
+  EXPECT_GT(used["busy"].containers.at(0).cpu_nanos, 20'000'000) << "of a machine that others use as well";
+  EXPECT_LT(used["idle"].containers.at(0).cpu_nanos, used["busy"].containers.at(0).cpu_nanos);
+  EXPECT_GT(used["idle"].containers.at(0).memory_bytes, 0);
+  EXPECT_GE(used["busy"].window, Millis(300));
+  EXPECT_TRUE(must(node_->usage(ctx_, "other", Millis(1))).empty());
+}
+
 TEST_F(NodeTest, TellsWhatTheMachineIs) {
   auto node = must(kube::await(ctx_, *client_, {"v1", "Node"}, {"", "n1"},
                                [](const kube::Object& n) { return kube::condition_status(n, "Ready") == "True"; }));

@@ -106,7 +106,7 @@ void PodWorker::publish() {
   View view{.pod = pod_, .ip = facts_.pod_ip, .netns = netns_, .containers = {}};
   for (const auto& unit : units_)
     view.containers.push_back(
-        {unit.name, unit.attempt, unit.lived, unit.state == Unit::State::running ? unit.box : nullptr});
+        {unit.name, unit.attempt, unit.lived, unit.state == Unit::State::running ? unit.box : nullptr, unit.started});
   std::lock_guard lock(view_mutex_);
   view_ = std::move(view);
 }

@@ -62,6 +62,7 @@ class PodWorker {
       int attempt = 0;
       bool lived = false;
       std::shared_ptr<box::Container> box;  // null unless it runs
+      WallTime started{};
     };
     std::vector<Container> containers;
   };
