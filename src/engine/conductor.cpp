@@ -253,7 +253,10 @@ Result<> conduct(const Ctx& ctx, House& house, const std::function<void()>& read
     });
   };
   cluster::ControllerSettings settings{.service_cidr = house.settings.service_cidr,
-                                       .ca_pem = house.pki.ca.certificate_pem};
+                                       .ca_pem = house.pki.ca.certificate_pem,
+                                       .usage = [&house](const Ctx& asking, const std::string& ns) {
+                                         return house.node->usage(asking, ns, Millis(5000));
+                                       }};
   auto workloads = house.api->client("system:controller");
   start("workloads", [&] { return cluster::run_workload_controllers(inner, *workloads, settings); });
   start("node", [&] { return house.node->run(inner); });

@@ -39,6 +39,7 @@ Result<> run_jobs(const Ctx& ctx, const Env& env);
 Result<> run_cronjobs(const Ctx& ctx, const Env& env);
 Result<> run_statefulsets(const Ctx& ctx, const Env& env);
 Result<> run_daemonsets(const Ctx& ctx, const Env& env);
+Result<> run_autoscalers(const Ctx& ctx, const Env& env);
 Result<> run_endpoints(const Ctx& ctx, const Env& env);
 Result<> run_garbage_collector(const Ctx& ctx, const Env& env);
 Result<> run_scheduler(const Ctx& ctx, const Env& env);

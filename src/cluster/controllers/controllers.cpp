@@ -16,6 +16,7 @@ Result<> run_workload_controllers(const Ctx& ctx, kube::Client& client, const Co
                                                         {"cronjob-controller", run_cronjobs},
                                                         {"statefulset-controller", run_statefulsets},
                                                         {"daemonset-controller", run_daemonsets},
+                                                        {"horizontal-pod-autoscaler", run_autoscalers},
                                                         {"namespace-controller", run_namespaces},
                                                         {"token-controller", run_token_secrets},
                                                         {"garbage-collector", run_garbage_collector}};

@@ -191,6 +191,31 @@ TEST(Controllers, ScalingPausingAndRecreate) {
   });
 }
 
+TEST(Controllers, AnAutoscalerKeepsItsBounds) {
+  Cluster cluster;
+  auto scaler = [](int least) {
+    return fmt::format(
+        "{{apiVersion: autoscaling/v1, kind: HorizontalPodAutoscaler, metadata: {{name: web, namespace: default}}, "
+        "spec: "
+        "{{minReplicas: {}, maxReplicas: 5, targetCPUUtilizationPercentage: 50, scaleTargetRef: {{apiVersion: apps/v1, "
+        "kind: Deployment, name: web}}}}}}",
+        least);
+  };
+  cluster.apply(scaler(2));  // its target may come later
+  cluster.apply(deployment("web:1", 1));
+  auto has = [](int replicas) {
+    return [replicas](const Object& d) { return rolled_out(d) && d["spec"]["replicas"].num_or(0) == replicas; };
+  };
+  cluster.until(deployment_type, "web", has(2));
+  cluster.apply(scaler(3));
+  cluster.until(deployment_type, "web", has(3));
+  kube::Type old{"autoscaling/v1", "HorizontalPodAutoscaler"};
+  cluster.until(old, "web", [](const Object& h) { return h["status"]["desiredReplicas"].num_or(0) == 3; });
+  EXPECT_TRUE(cluster.get(old, "web")
+                  .annotation("autoscaling.alpha.kubernetes.io/conditions")
+                  .contains(R"("reason":"SucceededRescale")"));
+}
+
 TEST(Controllers, DeletingADeploymentTakesEverythingAlong) {
   Cluster cluster;
   cluster.apply(deployment("web:1", 2));
