@@ -198,6 +198,14 @@ Result<kube::Reconciled> reconcile(const Ctx& ctx, const RolloutOptions& options
   auto& client = *options.client;
   TRY(auto rollout, client.get(ctx, rollout_type, key));
   if (!rollout || rollout->deleting()) return kube::Reconciled{};
+  // Argo Rollouts writes this default down as well: a scale without a number reads as zero to an autoscaler, and that
+  // turns it off. What it wrote wakes it again.
+  if (!(*rollout)["spec"]["replicas"].present()) {
+    auto put = client.patch(ctx, rollout_type, key, kube::PatchType::merge,
+                            doc::Map{{"spec", doc::Map{{"replicas", 1}}}}, {.field_manager = "rollouts-controller"});
+    if (!put && !put.error().is(Kind::not_found)) return Fail(std::move(put).error());
+    return kube::Reconciled{};
+  }
   TRY(auto state, Reader(ctx, client, *rollout).read());
   auto decision = step(state);
   for (auto& write : decision.writes) TRY_OK(perform(ctx, client, std::move(write)));

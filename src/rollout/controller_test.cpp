@@ -104,5 +104,27 @@ spec:
   }
 }
 
+TEST(RolloutController, WritesTheNumberOfPodsThatIsMeant) {
+  auto api = cluster::make_test_api({.crds = path::builtin_crds()});
+  auto client = api.client();
+  std::stop_source stop;
+  Ctx ctx = Ctx().within(Millis(30000)).with_stop(stop.get_token());
+  std::jthread rollouts([&] { (void)run_rollout_controller(ctx, {.client = client, .workers = 1, .event = {}}); });
+  Finally end([&] { stop.request_stop(); });
+  must(client->create(ctx, must(doc::parse_yaml(R"(
+apiVersion: argoproj.io/v1alpha1
+kind: Rollout
+metadata: {name: web, namespace: default}
+spec:
+  selector: {matchLabels: {app: web}}
+  template: {metadata: {labels: {app: web}}, spec: {containers: [{name: c, image: v1}]}}
+  strategy: {canary: {}}
+)")),
+                      {}));
+  must(kube::await(ctx, *client, rollout_type, {"default", "web"}, [](const kube::Object& o) {
+    return o["spec"]["replicas"].num_or(0) == 1 && o["status"]["selector"].text() == "app=web";
+  }));
+}
+
 }  // namespace
 }  // namespace slipway::rollout

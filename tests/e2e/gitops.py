@@ -245,6 +245,28 @@ def test_waves_across_kinds(house):
     check(app.get("Widget", "w") is None and app.there.get("CustomResourceDefinition", "widgets.shapes.example.com"), "the definition stays")
 
 
+def test_an_autoscaler_in_a_wave(house):
+    """It lets the next wave come, holds its bounds at once and follows the load."""
+    if REAL:
+        skip("a cluster without a metrics server says Degraded here")
+    app, picture = App(house, "autoscaled"), image(house)
+    web = deployment("web", picture, command=["busybox", "sh", "-c", "while :; do :; done"], resources={"requests": {"cpu": "10m"}, "limits": {"cpu": "40m"}})
+    del web["spec"]["replicas"]
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    metric = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}}
+    app.push(web=web, scaler=named("HorizontalPodAutoscaler", "web", version="autoscaling/v2", spec={"scaleTargetRef": target, "minReplicas": 2, "maxReplicas": 3, "metrics": [metric]}), later=config_map("later", wave=1))
+    app.create()
+    app.synced()
+    check(app.value("later") == "1" and app.get("Deployment", "web")["spec"]["replicas"] >= 2, "the next wave came, and two pods are wanted")
+    until(lambda: app.get("Deployment", "web")["spec"]["replicas"] == 3, "the load asks for more", 60)
+    scaler = until(lambda: next((o for o in [app.get("HorizontalPodAutoscaler", "web")] if get_path(o, "status", "desiredReplicas") == 3), None), "it says so", 60)
+    check({c["type"]: c["status"] for c in scaler["status"]["conditions"]}["ScalingActive"] == "True", scaler["status"])
+    used = house.kubectl("top", "pods", "-n", app.name, "--no-headers").stdout.split("\n")
+    check(len(used) >= 3 and used[0].split()[0].startswith("web-") and used[0].split()[1].endswith("m"), used)
+    app.synced()
+    app.delete()
+
+
 def test_hooks_before_and_after(house):
     app, picture = App(house, "hooks"), image(house)
     app.push(a=config_map("a"), pre=job("pre", picture, "true", hook="PreSync", delete="HookSucceeded"), mid=config_map("mid", hook="Sync"),

@@ -101,6 +101,7 @@ rules:
 - apiGroups: [apps, autoscaling, batch, networking.k8s.io, policy, discovery.k8s.io, events.k8s.io, gateway.networking.k8s.io, argoproj.io, slipway.dev]
   resources: ['*']
   verbs: *read
+- {apiGroups: [metrics.k8s.io], resources: [pods, nodes], verbs: [get, list]}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
@@ -115,6 +116,7 @@ rules:
 - apiGroups: [apps, autoscaling, batch, networking.k8s.io, policy, discovery.k8s.io, events.k8s.io, gateway.networking.k8s.io, argoproj.io, slipway.dev]
   resources: ['*']
   verbs: *write
+- {apiGroups: [metrics.k8s.io], resources: [pods, nodes], verbs: [get, list]}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
@@ -126,6 +128,7 @@ rules:
 - apiGroups: [rbac.authorization.k8s.io]
   resources: [roles, rolebindings]
   verbs: [get, list, watch, create, update, patch, delete, deletecollection]
+- {apiGroups: [metrics.k8s.io], resources: [pods, nodes], verbs: [get, list]}
 )";
   auto roles = doc::parse_yaml_all(text);
   SLP_ASSERT(roles);

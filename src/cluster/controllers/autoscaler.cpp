@@ -212,7 +212,8 @@ Result<kube::Reconciled> Autoscaler::Turn::rescale(const kube::Type& type, const
   remember_change(wish.current, wish.desired, known_.memory, ctx_.clock->now());
   status_["desiredReplicas"] = wish.desired;
   status_["lastScaleTime"] = rfc3339(ctx_.clock->wall());
-  return write();
+  // Nobody has heard of its metrics yet.
+  return write(find_condition(status_, "ScalingActive") == nullptr ? soon : autoscaler_period);
 }
 
 Result<kube::Reconciled> Autoscaler::reconcile(const Ctx& ctx, const kube::Key& key) {

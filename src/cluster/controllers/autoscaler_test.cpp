@@ -212,16 +212,16 @@ class AutoscalerTest : public testing::Test {
 
 TEST_F(AutoscalerTest, BoundsHoldAtOnce) {
   autoscaler("minReplicas: 2, maxReplicas: 4");
-  EXPECT_EQ(look(), "2 of 2, AbleToScale=SucceededRescale 15000ms");
+  EXPECT_EQ(look(), "2 of 2, AbleToScale=SucceededRescale 5000ms");
   EXPECT_EQ(events(),
             (std::vector<std::string>{
                 "SuccessfulRescale: New size: 2; reason: Current number of replicas below Spec.MinReplicas"}));
   EXPECT_TRUE(get(autoscaler_type, "h")["status"]["lastScaleTime"].present());
-  EXPECT_EQ(look(Millis(1000)), "2 of 2, AbleToScale=SucceededRescale 14000ms") << "its own status is no reason";
+  EXPECT_EQ(look(Millis(1000)), "2 of 2, AbleToScale=SucceededRescale 4000ms") << "its own status is no reason";
   autoscaler("minReplicas: 3, maxReplicas: 4");
-  EXPECT_EQ(look(), "3 of 3, AbleToScale=SucceededRescale 15000ms");
+  EXPECT_EQ(look(), "3 of 3, AbleToScale=SucceededRescale 5000ms");
   autoscaler("minReplicas: 1, maxReplicas: 1");
-  EXPECT_EQ(look(), "1 of 1, AbleToScale=SucceededRescale 15000ms");
+  EXPECT_EQ(look(), "1 of 1, AbleToScale=SucceededRescale 5000ms");
   must(client->patch({}, deployment_type, {"default", "web"}, kube::PatchType::merge,
                      must(doc::parse_yaml("{spec: {replicas: 0}}")), {}));
   EXPECT_EQ(look(Millis(15000)), "0 of 0, AbleToScale=SucceededGetScale !ScalingActive=ScalingDisabled 15000ms");
