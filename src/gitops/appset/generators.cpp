@@ -188,7 +188,7 @@ Result<std::vector<Instance>> dispatch(const Call& call, doc::View generator, co
 Result<std::vector<Instance>> one(const Call& call, doc::View generator, const doc::Map& outer, int depth) {
   TRY(auto written, interpolated(call, generator, outer));
   doc::View view(written, "ApplicationSet");
-  Call inner{call.ctx, call.world, call.renderer, outer.empty() ? nullptr : &outer};
+  Call inner{call.ctx, call.world, call.renderer, outer.empty() ? nullptr : &outer, call.project};
   TRY(auto all, dispatch(inner, written == generator.value() ? generator : view, outer, depth));
   return select(std::move(all), generator["selector"]);
 }
