@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "engine/places.h"
 #include "engine/promotions.h"
 #include "engine/recorder.h"
+#include "promote/chain.h"
 
 namespace slipway::cli {
 namespace {
@@ -20,7 +22,8 @@ Result<std::string> held(const Ctx& ctx, kube::Client& client, const Target& tar
   TRY(auto releases, engine::all(ctx, client, "Release"));
   for (const auto& release : releases)
     if (release["spec"]["service"].text() == target.service.name &&
-        release["spec"]["environment"].text() == target.environment.name && release["status"]["current"].bool_or(false))
+        release["spec"]["environment"].text() == target.environment.name &&
+        release["status"]["current"].bool_or(false) && engine::is_of(release, target.pipeline))
       return release["spec"]["digest"].text();
   return std::string();
 }
@@ -32,7 +35,8 @@ Result<std::optional<kube::Object>> under_way(const Ctx& ctx, kube::Client& clie
     auto spec = promotion["spec"];
     bool same = spec["service"].text() == order.target.service.name &&
                 spec["environment"].text() == order.target.environment.name &&
-                spec["artifact"]["digest"].text() == order.artifact.digest.str();
+                spec["artifact"]["digest"].text() == order.artifact.digest.str() &&
+                engine::is_of(promotion, order.target.pipeline);
     if (same && !spec["revert"].bool_or(false) && !is_final(engine::phase_of(promotion)))
       return std::optional(promotion);
   }
@@ -50,20 +54,37 @@ Result<std::vector<path::Pipeline>> pipelines(const Ctx& ctx, kube::Client& clie
 }
 
 Result<Target> target_of(const Ctx& ctx, kube::Client& client, const std::string& service,
-                         const std::string& environment) {
+                         const std::string& environment, const std::string& of_pipeline) {
   TRY(auto list, pipelines(ctx, client));
+  if (!of_pipeline.empty()) {
+    auto there = names_of(list);
+    std::erase_if(list, [&](const auto& p) { return p.name != of_pipeline; });
+    if (list.empty()) return fail(Kind::not_found, "there is no Pipeline {}, there are: {}", of_pipeline, there);
+  }
   std::vector<path::ServiceSource> services;
+  std::vector<path::Environment> environments;  // of those that have the service
+  std::vector<Target> found;
   for (const auto& pipeline : list) {
     services.insert(services.end(), pipeline.services.begin(), pipeline.services.end());
-    auto found = std::find_if(pipeline.services.begin(), pipeline.services.end(),
-                              [&](const auto& s) { return s.name == service; });
-    if (found == pipeline.services.end()) continue;
-    auto place = std::find_if(pipeline.environments.begin(), pipeline.environments.end(),
-                              [&](const auto& e) { return e.name == environment; });
-    if (place != pipeline.environments.end()) return Target{pipeline, *place, *found};
-    return fail(Kind::not_found, "{} has no environment {}, there are: {}", service, environment,
-                names_of(pipeline.environments));
+    for (const auto& one : pipeline.services) {
+      if (one.name != service && one.image != service) continue;
+      environments.insert(environments.end(), pipeline.environments.begin(), pipeline.environments.end());
+      for (const auto& place : pipeline.environments)
+        if (place.name == environment) found.push_back({pipeline, place, one});
+    }
   }
+  if (found.size() == 1) return found.front();
+  if (!found.empty()) {
+    std::vector<std::string> meant;
+    for (const auto& [pipeline, place, one] : found)
+      meant.push_back(fmt::format("{} of Pipeline {}", one.image, pipeline.name));
+    return Fail(
+        Error(Kind::conflict, fmt::format("{} services are called {}: {}", found.size(), service, join(meant, ", ")))
+            .with_hint("name its image, or --pipeline " + found.front().pipeline.name));
+  }
+  if (!environments.empty())
+    return fail(Kind::not_found, "{} has no environment {}, there are: {}", service, environment,
+                names_of(environments));
   return Fail(
       Error(Kind::not_found, fmt::format("no Pipeline has a service {}, there are: {}", service, names_of(services)))
           .with_hint("Pipelines live in the configuration repository; slipway bootstrap reads them"));
@@ -73,8 +94,10 @@ Result<path::Artifact> artifact_of(const Ctx& ctx, kube::Client& client, const p
                                    const Digest& digest) {
   TRY(auto objects, engine::all(ctx, client, "Artifact"));
   for (const auto& object : objects)
-    if (object["spec"]["digest"].text() == digest.str() && object["spec"]["service"].text() == service.name)
-      return path::artifact_from(object["spec"]);
+    if (object["spec"]["digest"].text() == digest.str()) {
+      auto artifact = path::artifact_from(object["spec"]);
+      if (!artifact || promote::is_of(*artifact, service)) return artifact;
+    }
   path::Artifact artifact;
   artifact.service = service.name, artifact.image = service.image, artifact.digest = digest;
   return artifact;
@@ -91,8 +114,7 @@ Result<std::string> ask(const Ctx& ctx, kube::Client& client, const Order& order
   promotion.config_repository = pipeline.config_repository, promotion.config_path = environment.path;
   promotion.reason = order.reason;
   if (!environment.automatic) {
-    TRY(bool may, engine::may_approve(ctx, client, promotion, order.who));
-    if (!may)
+    if (!promote::may_approve(environment, order.who))
       return Fail(Error(Kind::denied, fmt::format("{} may not put anything into {}, only {} may", order.who,
                                                   environment.name, join(environment.approvers, " or ")))
                       .with_hint("--as NAME says who asks"));
@@ -110,10 +132,10 @@ Result<std::string> ask(const Ctx& ctx, kube::Client& client, const Order& order
   auto name = engine::object_name(fmt::format("{}-{}-{}-by-hand-{}", service.name, environment.name,
                                               order.artifact.digest.short_hex(), random_hex(3)));
   auto spec = to_doc(promotion);
+  spec["pipeline"] = pipeline.name;
   if (!environment.automatic) spec["approvedBy"] = order.who;
   TRY_OK(engine::record(ctx, client, "Promotion", name, std::move(spec),
-                        {{"slipway.dev/service", engine::object_name(service.name)},
-                         {"slipway.dev/environment", engine::object_name(environment.name)}},
+                        engine::place_labels(pipeline.name, service.name, environment.name),
                         {{std::string(engine::recorded_at), rfc3339_micro(ctx.clock->wall())}}));
   doc::Map status{{"phase", "Pending"}, {"message", ""}};
   if (!environment.automatic) status.set("approvedBy", order.who);

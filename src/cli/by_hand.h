@@ -13,9 +13,10 @@ struct Target {
 };
 // The Pipelines that can be read. Errors: those of the client.
 Result<std::vector<path::Pipeline>> pipelines(const Ctx& ctx, kube::Client& client);
-// Errors: not_found, naming what there is.
+// `service`: its name or its image. `of_pipeline` ("" any) says which where several have one of the name. Errors:
+// not_found, naming what there is; conflict, when several are meant.
 Result<Target> target_of(const Ctx& ctx, kube::Client& client, const std::string& service,
-                         const std::string& environment);
+                         const std::string& environment, const std::string& of_pipeline = "");
 
 // The artifact of the service with this digest, as it was recorded when it was built; of one that was not built here
 // only what is known of it.

@@ -98,6 +98,17 @@ TEST_F(ByHand, WrongNamesAreAnsweredWithTheRightOnes) {
   EXPECT_TRUE(service.error().what().contains("web")) << service.error().what();
 }
 
+TEST_F(ByHand, AServiceThatTwoPipelinesHaveIsToldByItsImageOrItsPipeline) {
+  std::string other(pipeline_text);
+  other.replace(other.find("name: shop,"), 11, "name: outlet,"), other.replace(other.find("shop/web"), 8, "outlet/web");
+  must(client_->create(ctx_, must(doc::parse_yaml(other)), {}));
+  auto both = target_of(ctx_, *client_, "web", "dev");
+  ASSERT_FALSE(both);
+  EXPECT_TRUE(both.error().what().contains("outlet/web of Pipeline outlet")) << both.error().what();
+  EXPECT_EQ(must(target_of(ctx_, *client_, "outlet/web", "dev")).pipeline.name, "outlet");
+  EXPECT_EQ(must(target_of(ctx_, *client_, "web", "dev", "shop")).service.image, "shop/web");
+}
+
 TEST_F(ByHand, FollowingEndsWithTheCommitAndSaysHowItWent) {
   auto name = must(ask(ctx_, *client_, order("dev", "ada")));
   must(engine::set_status(ctx_, *client_, "Promotion", name,

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "engine/house.h"
 #include "engine/notices.h"
+#include "engine/places.h"
 #include "engine/proposals.h"
 #include "engine/recorder.h"
 #include "engine/render.h"
@@ -44,8 +45,9 @@ Result<std::vector<promote::Passed>> passed_artifacts(const Ctx& ctx, House& hou
   return passed;
 }
 
-Result<std::vector<promote::Holding>> holdings(const Ctx& ctx, House& house) {
+Result<std::vector<promote::Holding>> holdings(const Ctx& ctx, House& house, const path::Pipeline& pipeline) {
   TRY(auto objects, all(ctx, *house.client, "Release"));
+  std::erase_if(objects, [&](const auto& o) { return !is_of(o, pipeline); });
   by_age(objects);
   std::vector<promote::Holding> list;
   for (const auto& o : objects) {
@@ -63,13 +65,13 @@ Result<std::vector<promote::Holding>> holdings(const Ctx& ctx, House& house) {
   return list;
 }
 
-Result<std::vector<promote::Approval>> approvals(const Ctx& ctx, House& house) {
+Result<std::vector<promote::Approval>> approvals(const Ctx& ctx, House& house, const path::Pipeline& pipeline) {
   TRY(auto objects, all(ctx, *house.client, "Promotion"));
   std::vector<promote::Approval> list;
   for (const auto& o : objects) {
     auto by = o["spec"]["approvedBy"].text();
     auto digest = Digest::parse(o["spec"]["artifact"]["digest"].text());
-    if (!by.empty() && digest)
+    if (!by.empty() && digest && is_of(o, pipeline))
       list.push_back({o["spec"]["service"].text(), o["spec"]["environment"].text(), *digest, by});
   }
   return list;
@@ -78,9 +80,10 @@ Result<std::vector<promote::Approval>> approvals(const Ctx& ctx, House& house) {
 // A commit that takes the source back makes the bytes of before, which then pass once more. Those that passed last
 // anyway need not.
 bool is_newest(const std::vector<promote::Passed>& passed, const kube::Object& artifact) {
-  auto service = artifact["spec"]["service"].text(), digest = artifact["spec"]["digest"].text();
+  auto service = artifact["spec"]["service"].text(), image = artifact["spec"]["image"].text();
   for (auto it = passed.rbegin(); it != passed.rend(); ++it)
-    if (it->artifact.service == service) return it->artifact.digest.str() == digest;
+    if (it->artifact.service == service && it->artifact.image == image)
+      return it->artifact.digest.str() == artifact["spec"]["digest"].text();
   return false;
 }
 
@@ -99,27 +102,40 @@ Result<bool> is_on_trunk(House& house, const path::Change& change) {
 }
 
 // The one that is under way already for the same bytes: what passes once more meanwhile needs no second.
-Result<std::string> name_for(const Ctx& ctx, House& house, const path::Promotion& promotion) {
-  TRY(auto others, all(ctx, *house.client, "Promotion",
-                       fmt::format("slipway.dev/service={},slipway.dev/environment={}", object_name(promotion.service),
-                                   object_name(promotion.environment))));
+Result<std::string> name_for(const Ctx& ctx, House& house, const path::Pipeline& pipeline,
+                             const path::Promotion& promotion) {
+  const auto& [service, environment] = std::tie(promotion.service, promotion.environment);
+  TRY(auto others, all(ctx, *house.client, "Promotion", place_selector(service, environment)));
   for (const auto& other : others)
-    if (!is_final(phase_of(other)) && !other["spec"]["revert"].bool_or(false) &&
+    if (is_of(other, pipeline) && !is_final(phase_of(other)) && !other["spec"]["revert"].bool_or(false) &&
         other["spec"]["artifact"]["digest"].text() == promotion.artifact.digest.str())
       return other.name();
-  return name_of(promotion);
+  return name_within(ctx, *house.client, "Promotion", name_of(promotion), pipeline, service, environment);
 }
 
 // Its object, with nothing said of it yet when it is new.
-Result<kube::Object> record_promotion(const Ctx& ctx, House& house, const path::Promotion& promotion) {
-  TRY(auto name, name_for(ctx, house, promotion));
+Result<kube::Object> record_promotion(const Ctx& ctx, House& house, const path::Pipeline& pipeline,
+                                      const path::Promotion& promotion) {
+  TRY(auto name, name_for(ctx, house, pipeline, promotion));
   auto spec = promotion;
   spec.phase = path::Phase::pending, spec.message.clear(), spec.approved_by.clear();
-  TRY(auto recorded, record(ctx, *house.client, "Promotion", name, to_doc(spec),
-                            {{"slipway.dev/service", object_name(promotion.service)},
-                             {"slipway.dev/environment", object_name(promotion.environment)}},
+  auto document = to_doc(spec);
+  document["pipeline"] = pipeline.name;
+  TRY(auto recorded, record(ctx, *house.client, "Promotion", name, std::move(document),
+                            place_labels(pipeline.name, promotion.service, promotion.environment),
                             {{std::string(recorded_at), rfc3339_micro(ctx.clock->wall())}}));
-  return std::move(recorded.object);
+  const auto& there = recorded.object["spec"];
+  bool moved = there["configPath"].text() != promotion.config_path ||
+               there["configRepository"].text() != promotion.config_repository;
+  if (recorded.fresh || !moved || is_final(phase_of(recorded.object)) ||
+      recorded.object["status"]["pullRequest"].num_or(0) > 0)
+    return std::move(recorded.object);
+  // The environment has moved since: what waits goes to where it is now.
+  return kube::modify(ctx, *house.client, kind("Promotion"), {home, name}, {}, [&](doc::Value& o) -> Result<bool> {
+    o["spec"]["configPath"] = promotion.config_path;
+    o["spec"]["configRepository"] = promotion.config_repository;
+    return true;
+  });
 }
 
 Result<> ask_for_approval(const Ctx& ctx, House& house, const path::Promotion& promotion, const std::string& name) {
@@ -150,8 +166,8 @@ Result<> say(const Ctx& ctx, House& house, const path::Promotion& promotion, con
 }
 
 // Due, and kept back by a window.
-Result<> hold_back(const Ctx& ctx, House& house, const path::Promotion& promotion) {
-  TRY(auto object, record_promotion(ctx, house, promotion));
+Result<> hold_back(const Ctx& ctx, House& house, const path::Pipeline& pipeline, const path::Promotion& promotion) {
+  TRY(auto object, record_promotion(ctx, house, pipeline, promotion));
   bool known = !object["status"]["phase"].text().empty();
   if (known && phase_of(object) != path::Phase::waiting) return {};
   doc::Map status{{"phase", "Waiting"}, {"message", promotion.message}};
@@ -161,22 +177,10 @@ Result<> hold_back(const Ctx& ctx, House& house, const path::Promotion& promotio
 
 }  // namespace
 
-Result<bool> may_approve(const Ctx& ctx, kube::Client& client, const path::Promotion& promotion,
-                         const std::string& who) {
-  TRY(auto objects, all(ctx, client, "Pipeline"));
-  for (const auto& object : objects) {
-    auto pipeline = path::pipeline_from(object.view());
-    if (!pipeline) continue;
-    bool ours = std::any_of(pipeline->services.begin(), pipeline->services.end(),
-                            [&](const auto& s) { return s.name == promotion.service; });
-    for (const auto& environment : pipeline->environments)
-      if (ours && environment.name == promotion.environment) return promote::may_approve(environment, who);
-  }
-  return fail(Kind::not_found, "no Pipeline leads {} to {} any more", promotion.service, promotion.environment);
-}
-
-std::string release_name(const std::string& service, const std::string& environment, const Digest& digest) {
-  return object_name(fmt::format("{}-{}-{}", service, environment, digest.short_hex()));
+Result<std::string> release_name(const Ctx& ctx, House& house, const path::Pipeline& pipeline,
+                                 const std::string& service, const std::string& environment, const Digest& digest) {
+  auto plain = object_name(fmt::format("{}-{}-{}", service, environment, digest.short_hex()));
+  return name_within(ctx, *house.client, "Release", plain, pipeline, service, environment);
 }
 
 Result<std::vector<path::Pipeline>> pipelines(const Ctx& ctx, House& house) {
@@ -223,18 +227,18 @@ Result<std::optional<Millis>> plan_promotions(const Ctx& ctx, House& house, cons
   }
   TRY_OK(observe_configuration(ctx, house, *object, *pipeline));
   TRY(auto artifacts, passed_artifacts(ctx, house));
-  TRY(auto held, holdings(ctx, house));
-  TRY(auto approved, approvals(ctx, house));
+  TRY(auto held, holdings(ctx, house, *pipeline));
+  TRY(auto approved, approvals(ctx, house, *pipeline));
   auto now = ctx.clock->wall();
   auto next = promote::next_promotions(*pipeline, artifacts, held, approved, now);
   // All are there before the first is carried out: some go together.
   std::vector<kube::Object> recorded;
   for (const auto& promotion : next.promotions) {
-    TRY(auto one, record_promotion(ctx, house, promotion));
+    TRY(auto one, record_promotion(ctx, house, *pipeline, promotion));
     recorded.push_back(std::move(one));
   }
   for (std::size_t i = 0; i < recorded.size(); ++i) TRY_OK(say(ctx, house, next.promotions[i], recorded[i]));
-  for (const auto& promotion : next.held) TRY_OK(hold_back(ctx, house, promotion));
+  for (const auto& promotion : next.held) TRY_OK(hold_back(ctx, house, *pipeline, promotion));
   std::set<std::string> due;
   for (const auto& one : recorded) due.insert(one.name());
   TRY_OK(follow_proposals(ctx, house, *pipeline, artifacts, due));
@@ -254,7 +258,7 @@ Result<> add_others(const Ctx& ctx, House& house, Batch& batch) {
   for (const auto& object : objects) {
     auto phase = object["status"]["phase"].text();
     bool due = phase == "Pending" || (phase.empty() && batch.environment.automatic);
-    if (!due || object.name() == first.id) continue;
+    if (!due || object.name() == first.id || !is_of(object, batch.pipeline)) continue;
     auto other = path::promotion_from(object.view());
     if (!other || other->revert || other->config_repository != batch.repository ||
         other->environment != first.promotion.environment)
@@ -267,22 +271,20 @@ Result<> add_others(const Ctx& ctx, House& house, Batch& batch) {
   return {};
 }
 
-Result<Batch> batch_of(const Ctx& ctx, House& house, path::Promotion promotion, const std::string& name) {
+Result<Batch> batch_of(const Ctx& ctx, House& house, path::Promotion promotion, const kube::Object& object) {
   Batch batch;
   batch.repository = promotion.config_repository;
   bool alone = promotion.revert;
-  batch.requests.push_back({std::move(promotion), name});
-  const auto& first = batch.requests.front().promotion;
-  TRY(auto known, pipelines(ctx, house));
-  for (const auto& pipeline : known) {
-    if (pipeline.config_repository != batch.repository) continue;
-    batch.config.branch = pipeline.branch;
-    batch.pipeline = pipeline;
-    bool ours = std::any_of(pipeline.services.begin(), pipeline.services.end(),
-                            [&](const auto& service) { return service.name == first.service; });
-    for (const auto& environment : pipeline.environments)
-      if (ours && environment.name == first.environment) batch.environment = environment;
+  batch.requests.push_back({std::move(promotion), object.name()});
+  TRY(auto lead, lead_of(ctx, *house.client, object));
+  if (lead) {
+    batch.pipeline = std::move(lead->pipeline), batch.environment = std::move(lead->environment);
+  } else {  // by hand, to where no Pipeline leads any more: any that names the repository knows how it is reached
+    TRY(auto known, pipelines(ctx, house));
+    for (const auto& pipeline : known)
+      if (pipeline.config_repository == batch.repository) batch.pipeline = pipeline;
   }
+  batch.config.branch = batch.pipeline.branch;
   batch.config.move = [&house, repository = batch.repository](const Ctx& inner, const std::string& ref,
                                                               const git::Oid& before, const git::Oid& after) {
     return house.git->update(inner, repository, {ref, before, after, false}, "slipway");
@@ -301,9 +303,11 @@ Result<Batch> batch_of(const Ctx& ctx, House& house, path::Promotion promotion, 
   return batch;
 }
 
-Result<> begin_release_of(const Ctx& ctx, House& house, const promote::Request& request, const git::Oid& commit) {
+Result<> begin_release_of(const Ctx& ctx, House& house, const path::Pipeline& pipeline, const promote::Request& request,
+                          const git::Oid& commit) {
   const auto& promotion = request.promotion;
-  auto release = release_name(promotion.service, promotion.environment, promotion.artifact.digest);
+  TRY(auto release,
+      release_name(ctx, house, pipeline, promotion.service, promotion.environment, promotion.artifact.digest));
   doc::Map spec{{"service", promotion.service},
                 {"environment", promotion.environment},
                 {"digest", promotion.artifact.digest.str()},
@@ -314,6 +318,7 @@ Result<> begin_release_of(const Ctx& ctx, House& house, const promote::Request& 
                 {"commit", commit},
                 {"promotion", request.id},
                 {"configRepository", promotion.config_repository}};
+  if (!pipeline.name.empty()) spec.set("pipeline", pipeline.name);
   return begin_release(ctx, house, release, std::move(spec));
 }
 
@@ -353,7 +358,7 @@ Result<> commit_batch(const Ctx& ctx, House& house, git::Repository& repository,
                                  {"message", "was promoted, and something else since"}}));
       continue;
     }
-    if (!revert) TRY_OK(begin_release_of(ctx, house, request, outcome.commit));
+    if (!revert) TRY_OK(begin_release_of(ctx, house, batch.pipeline, request, outcome.commit));
     TRY_OK(set_under_way(ctx, house, request.id, revert ? "Succeeded" : "Running", outcome));
   }
   repository_changed(house, batch.config.remote.empty() ? repository_url(batch.repository) : batch.config.remote);
@@ -380,7 +385,7 @@ Result<std::optional<Millis>> execute_promotion(const Ctx& ctx, House& house, co
         set_status(ctx, *house.client, "Promotion", name, doc::Map{{"phase", "Failed"}, {"message", error.print()}}));
     return later;
   };
-  auto made = batch_of(ctx, house, std::move(promotion), name);
+  auto made = batch_of(ctx, house, std::move(promotion), *object);
   if (!made) return failed(made.error());
   auto& batch = *made;
   auto opened = batch.pipeline.name.empty() ? house.git->repository(batch.repository)

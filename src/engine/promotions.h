@@ -19,10 +19,6 @@ Result<std::optional<Millis>> look_at_release(const Ctx& ctx, House& house, cons
 // Annotation of a Promotion: when it was recorded, finer than the whole seconds of its creation.
 inline constexpr std::string_view recorded_at = "slipway.dev/recorded-at";
 
-// Whether the rules of the Pipelines let this person approve the promotion.
-Result<bool> may_approve(const Ctx& ctx, kube::Client& client, const path::Promotion& promotion,
-                         const std::string& who);
-
 // What the environment holds from now on: looked at until it is verified. The same bytes may come a second time.
 Result<> begin_release(const Ctx& ctx, House& house, const std::string& name, doc::Value spec);
 // What the configuration repository says at its branch's tip becomes what the environments hold, also where somebody
@@ -30,7 +26,8 @@ Result<> begin_release(const Ctx& ctx, House& house, const std::string& name, do
 Result<> observe_configuration(const Ctx& ctx, House& house, const kube::Object& pipeline_object,
                                const path::Pipeline& pipeline);
 
-std::string release_name(const std::string& service, const std::string& environment, const Digest& digest);
+Result<std::string> release_name(const Ctx& ctx, House& house, const path::Pipeline& pipeline,
+                                 const std::string& service, const std::string& environment, const Digest& digest);
 Result<std::vector<path::Pipeline>> pipelines(const Ctx& ctx, House& house);
 
 }  // namespace slipway::engine

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "doc/yaml.h"
+#include "engine/places.h"
 #include "engine/pull_requests.h"
 #include "engine/testing.h"
 #include "promote/promote.h"
@@ -104,6 +105,107 @@ TEST_F(Promotions, OneThatCannotBeWrittenKeepsNoOther) {
   execute_all();
   EXPECT_TRUE(holds("web", 1, tip()));
   EXPECT_EQ(phase_of(object("Promotion", "lost")), path::Phase::failed);
+}
+
+// Two teams have a service of one name, with images of their own, or the same image in two places.
+struct Teams : Promotions {
+  void team(const std::string& name, const std::string& repository, const std::string& image, const std::string& path) {
+    auto text = fmt::format(
+        "{{apiVersion: slipway.dev/v1, kind: Pipeline, metadata: {{name: {}, namespace: {}}}, spec: {{repository: {}, "
+        "services: [{{name: api, image: {}}}], environments: [{{name: dev, path: {}, namespace: {}, automatic: false, "
+        "approvers: [ann-{}]}}]}}}}",
+        name, home, repository, image, path, name, name);
+    must(house.client->apply(ctx, must(doc::parse_yaml(text)), {.force = true}));
+    commit(repository, "main", {{path + "/kustomization.yaml", "resources: []\nimages: []\n"}});
+  }
+  void passed_image(const std::string& image, const std::string& text) {
+    path::Artifact artifact{.service = "api", .image = image, .digest = Digest::of(text), .run = text};
+    must(record(ctx, *house.client, "Artifact", name_of(artifact), to_doc(artifact)));
+    EXPECT_TRUE(set_status(ctx, *house.client, "Artifact", name_of(artifact),
+                           doc::Map{{"phase", "Succeeded"}, {"passedAt", rfc3339_micro(ctx.clock->wall())}}));
+  }
+  void approve_all(const std::string& who) {
+    for (const auto& p : must(all(ctx, *house.client, "Promotion"))) {
+      if (!must(may_approve(ctx, *house.client, p, who))) continue;
+      must(kube::modify(ctx, *house.client, kind("Promotion"), p.key(), {}, [&](doc::Value& o) -> Result<bool> {
+        o["spec"]["approvedBy"] = who;
+        return true;
+      }));
+    }
+  }
+  void settle() {
+    for (int i = 0; i < 3; ++i) {
+      for (const auto& pipeline : must(all(ctx, *house.client, "Pipeline")))
+        must(plan_promotions(ctx, house, pipeline.name()));
+      execute_all();
+    }
+  }
+  std::string text_of(const std::string& repository, const std::string& path) {
+    auto store = must(house.git->repository(repository));
+    return *must(store.read(*must(store.resolve("refs/heads/main")), path + "/kustomization.yaml"));
+  }
+};
+
+TEST_F(Teams, WithAServiceOfTheSameNameStayApart) {
+  team("teama", "a-config", "ta/api", "dev"), team("teamb", "b-config", "tb/api", "dev");
+  passed_image("ta/api", "a1"), passed_image("tb/api", "b1");
+  settle();
+  EXPECT_EQ(must(all(ctx, *house.client, "Promotion")).size(), 2U);
+  approve_all("ann-teamb");
+  settle();
+  EXPECT_FALSE(text_of("a-config", "dev").contains("sha256:")) << "approved was the other's";
+  EXPECT_TRUE(text_of("b-config", "dev").contains(Digest::of("b1").str()));
+  approve_all("ann-teama");
+  settle();
+  EXPECT_TRUE(text_of("a-config", "dev").contains(Digest::of("a1").str()));
+  for (const auto& text : {text_of("a-config", "dev"), text_of("b-config", "dev")})
+    EXPECT_FALSE(text.contains("ta/api") && text.contains("tb/api")) << text;
+  std::set<std::string> current;
+  for (const auto& r : must(all(ctx, *house.client, "Release")))
+    if (r["status"]["current"].bool_or(false)) current.insert(r["spec"]["image"].text());
+  EXPECT_EQ(current, (std::set<std::string>{"ta/api", "tb/api"})) << "neither replaced the other's";
+}
+
+TEST_F(Teams, TheSameImageInTwoPipelinesHasObjectsOfItsOwnInEach) {
+  team("eu", "config", "shop/api", "eu"), team("us", "config", "shop/api", "us");
+  passed_image("shop/api", "1");
+  settle();
+  approve_all("ann-us"), approve_all("ann-eu");
+  settle();
+  EXPECT_TRUE(text_of("config", "eu").contains("sha256:") && text_of("config", "us").contains("sha256:"));
+  EXPECT_EQ(must(all(ctx, *house.client, "Promotion")).size(), 2U);
+  auto releases = must(all(ctx, *house.client, "Release"));
+  EXPECT_EQ(releases.size(), 2U);
+  for (const auto& r : releases) EXPECT_TRUE(r["status"]["current"].bool_or(false)) << r.name();
+}
+
+TEST_F(Teams, WhatWaitsGoesToWhereTheEnvironmentIsNow) {
+  team("teama", "a-config", "ta/api", "dev");
+  passed_image("ta/api", "a1");
+  settle();
+  team("teama", "a-config", "ta/api", "environments/dev");
+  settle();
+  approve_all("ann-teama");
+  settle();
+  EXPECT_TRUE(text_of("a-config", "environments/dev").contains("sha256:"));
+  EXPECT_FALSE(text_of("a-config", "dev").contains("sha256:"));
+}
+
+// What an older house has recorded says nothing of a Pipeline, and is under way still.
+TEST_F(Teams, WhatWasRecordedWithoutAPipelineGoesOn) {
+  team("teama", "a-config", "ta/api", "dev"), team("teamb", "b-config", "tb/api", "dev");
+  passed_image("ta/api", "a1");
+  path::Promotion old{.service = "api", .environment = "dev", .config_repository = "a-config", .config_path = "dev"};
+  old.artifact = {.service = "api", .image = "ta/api", .digest = Digest::of("a1"), .run = "a1"};
+  must(record(ctx, *house.client, "Promotion", name_of(old), to_doc(old),
+              {{"slipway.dev/environment", "dev"}, {"slipway.dev/service", "api"}}));
+  EXPECT_TRUE(set_status(ctx, *house.client, "Promotion", name_of(old), doc::Map{{"phase", "Waiting"}}));
+  settle();
+  approve_all("ann-teama");
+  settle();
+  EXPECT_EQ(must(all(ctx, *house.client, "Promotion")).size(), 1U);
+  EXPECT_EQ(phase_of(object("Promotion", name_of(old))), path::Phase::running);
+  EXPECT_TRUE(text_of("a-config", "dev").contains(Digest::of("a1").str()));
 }
 
 TEST_F(Promotions, AWindowHoldsThemBack) {

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "engine/house.h"
+#include "engine/places.h"
 #include "engine/pull_requests.h"
 #include "engine/recorder.h"
 
@@ -41,6 +42,7 @@ promote::Recorded recorded_of(const kube::Object& o) {
   r.at = parse_rfc3339(at.empty() ? o["metadata"]["creationTimestamp"].text() : at).value_or(WallTime{});
   r.proposed = number_of(o) > 0;
   r.undecided = o["status"]["phase"].text().empty();
+  r.image = o["spec"]["artifact"]["image"].text(), r.pipeline = o["spec"]["pipeline"].text();
   return r;
 }
 
@@ -155,7 +157,7 @@ Result<> take_along(const Ctx& ctx, House& house, Batch& batch) {
   std::set<std::string> services;
   for (const auto& request : batch.requests) services.insert(request.promotion.service);
   for (const auto& object : promotions) {
-    if (phase_of(object) != Phase::waiting || number_of(object) == 0) continue;
+    if (phase_of(object) != Phase::waiting || number_of(object) == 0 || !is_of(object, batch.pipeline)) continue;
     auto promotion = path::promotion_from(object.view());
     if (!promotion || promotion->environment != batch.environment.name) continue;
     if (!services.insert(promotion->service).second) continue;
@@ -202,6 +204,8 @@ Result<> follow_proposals(const Ctx& ctx, House& house, const path::Pipeline& pi
   TRY(auto requests, requests_of(ctx, house, name));
   TRY(auto repository, house.git->repository(name));
   TRY(auto tip, repository.resolve("refs/heads/" + pipeline.branch));
+  // Another Pipeline may be of another branch of the same repository.
+  std::erase_if(promotions, [&](const auto& p) { return !is_of(p, pipeline); });
   Followed followed(ctx, house, std::move(promotions), requests);
   if (tip) TRY_OK(followed.give_up_ended(repository, *tip));
   TRY_OK(followed.skip_superseded(artifacts));

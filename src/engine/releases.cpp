@@ -5,6 +5,7 @@
 #include "base/metrics.h"
 #include "engine/house.h"
 #include "engine/notices.h"
+#include "engine/places.h"
 #include "engine/promotions.h"
 #include "engine/recorder.h"
 #include "gitops/customizations.h"
@@ -17,27 +18,11 @@ Counter releases_total("slipway_releases_total", "releases by service, environme
 
 const kube::Type application_type{"argoproj.io/v1alpha1", "Application"};
 
-struct Place {
-  path::Environment environment;
-  doc::Value smoke;
-  std::string pipeline;
-};
-
-Result<std::optional<Place>> place_of(const Ctx& ctx, House& house, const std::string& service,
-                                      const std::string& environment) {
-  TRY(auto objects, all(ctx, *house.client, "Pipeline"));
-  for (const auto& object : objects) {
-    auto pipeline = path::pipeline_from(object.view());
-    if (!pipeline) continue;
-    bool ours = std::any_of(pipeline->services.begin(), pipeline->services.end(),
-                            [&](const auto& s) { return s.name == service; });
-    if (!ours) continue;
-    auto views = object["spec"]["environments"].items();
-    for (std::size_t i = 0; i < pipeline->environments.size(); ++i)
-      if (pipeline->environments[i].name == environment)
-        return std::optional(Place{pipeline->environments[i], views[i]["smoke"].value(), object.name()});
-  }
-  return std::optional<Place>();
+// The checks that the Pipeline asks for in the environment; null for none.
+doc::Value smoke_of(const Lead& lead) {
+  for (const auto& environment : lead.object["spec"]["environments"].items())
+    if (environment["name"].text() == lead.environment.name) return environment["smoke"].value();
+  return {};
 }
 
 // A pod spec of the workload that carries the image by this digest: that is the object to watch.
@@ -91,14 +76,20 @@ Result<path::Verdict> smoke(const Ctx& ctx, const doc::Value& list) {
   return verify::run_checks(ctx.within(Millis(60000)), client, checks);
 }
 
+// The others of the service in its environment.
+Result<std::vector<kube::Object>> others_of(const Ctx& ctx, House& house, const kube::Object& release) {
+  auto selector = place_selector(release["spec"]["service"].text(), release["spec"]["environment"].text());
+  TRY(auto others, all(ctx, *house.client, "Release", selector));
+  std::erase_if(others, [&](const auto& o) { return o.name() == release.name() || !same_place(o, release); });
+  return others;
+}
+
 // Others of the service in this environment are no longer what Git says. One that was not verified by now never will
 // be.
 Result<> replace_others(const Ctx& ctx, House& house, const kube::Object& release) {
-  TRY(auto others, all(ctx, *house.client, "Release",
-                       fmt::format("slipway.dev/service={},slipway.dev/environment={}",
-                                   release.label("slipway.dev/service"), release.label("slipway.dev/environment"))));
+  TRY(auto others, others_of(ctx, house, release));
   for (const auto& other : others) {
-    if (other.name() == release.name() || !other["status"]["current"].bool_or(false)) continue;
+    if (!other["status"]["current"].bool_or(false)) continue;
     if (is_final(phase_of(other))) {
       TRY_OK(set_status(ctx, *house.client, "Release", other.name(), doc::Map{{"current", false}}));
       continue;
@@ -141,11 +132,8 @@ Result<> succeed(const Ctx& ctx, House& house, const kube::Object& release, cons
 
 // What ran before runs again: the last release that passed is current once more.
 Result<> restore_previous(const Ctx& ctx, House& house, const kube::Object& release) {
-  TRY(auto others, all(ctx, *house.client, "Release",
-                       fmt::format("slipway.dev/service={},slipway.dev/environment={}",
-                                   release.label("slipway.dev/service"), release.label("slipway.dev/environment"))));
-  std::erase_if(others,
-                [&](const auto& o) { return o.name() == release.name() || phase_of(o) != path::Phase::succeeded; });
+  TRY(auto others, others_of(ctx, house, release));
+  std::erase_if(others, [](const auto& o) { return phase_of(o) != path::Phase::succeeded; });
   if (others.empty()) return {};
   auto last = std::max_element(others.begin(), others.end(), [](const auto& a, const auto& b) {
     return a["status"]["since"].text() < b["status"]["since"].text();
@@ -173,9 +161,10 @@ Result<> take_back(const Ctx& ctx, House& house, const kube::Object& release, co
     auto name = object_name(asked + "-revert");
     auto document = to_doc(promotion);
     document["commit"] = promotion.commit;
-    TRY(auto recorded,
-        record(ctx, *house.client, "Promotion", name, std::move(document),
-               {{"slipway.dev/service", object_name(service)}, {"slipway.dev/environment", object_name(environment)}}));
+    auto pipeline = spec["pipeline"].text();
+    if (!pipeline.empty()) document["pipeline"] = pipeline;
+    TRY(auto recorded, record(ctx, *house.client, "Promotion", name, std::move(document),
+                              place_labels(pipeline, service, environment)));
     bool fresh = recorded.object["status"]["phase"].text().empty();
     if (fresh) {
       TRY_OK(set_status(ctx, *house.client, "Promotion", name, doc::Map{{"phase", "Pending"}}));
@@ -205,8 +194,7 @@ Result<> take_back(const Ctx& ctx, House& house, const kube::Object& release, co
 }  // namespace
 
 Result<> begin_release(const Ctx& ctx, House& house, const std::string& name, doc::Value spec) {
-  kube::StringMap labels{{"slipway.dev/service", object_name(spec.str_at({"service"}))},
-                         {"slipway.dev/environment", object_name(spec.str_at({"environment"}))}};
+  auto labels = place_labels(spec.str_at({"pipeline"}), spec.str_at({"service"}), spec.str_at({"environment"}));
   TRY(auto recorded, record(ctx, *house.client, "Release", name, spec, std::move(labels)));
   if (!recorded.fresh && !(recorded.object["spec"].value() == spec)) {
     TRY_OK(kube::modify(ctx, *house.client, kind("Release"), {home, name}, {}, [&](doc::Value& object) -> Result<bool> {
@@ -226,7 +214,7 @@ Result<std::optional<Millis>> look_at_release(const Ctx& ctx, House& house, cons
   TRY(auto release, find(ctx, *house.client, "Release", name));
   if (!release || is_final(phase_of(*release))) return later;
   auto spec = (*release)["spec"];
-  TRY(auto place, place_of(ctx, house, spec["service"].text(), spec["environment"].text()));
+  TRY(auto place, lead_of(ctx, *house.client, *release));
   if (!place) return later;
   TRY(auto other, other_cluster(ctx, house, place->environment));
   TRY(auto seen,
@@ -243,7 +231,7 @@ Result<std::optional<Millis>> look_at_release(const Ctx& ctx, House& house, cons
     TRY_OK(take_back(ctx, house, *release, seen.why));
     return later;
   }
-  TRY(auto verdict, smoke(ctx, place->smoke));
+  TRY(auto verdict, smoke(ctx, smoke_of(*place)));
   bool failed = verdict.outcome == path::Verdict::Outcome::fail;
   TRY_OK(failed ? take_back(ctx, house, *release, "smoke test: " + verdict.why)
                 : succeed(ctx, house, *release, verdict));

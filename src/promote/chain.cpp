@@ -16,42 +16,45 @@ class Chain {
 
   Next run() {
     for (const auto& service : pipeline_.services)
-      for (const auto& environment : pipeline_.environments) consider(service.name, environment);
+      for (const auto& environment : pipeline_.environments) consider(service, environment);
     return std::move(next_);
   }
 
  private:
+  using Service = path::ServiceSource;
+
   // Places in artifacts_, newest last; nothing when the digest is not among them.
-  std::optional<std::size_t> place_of(const std::string& service, const Digest& digest) const {
+  std::optional<std::size_t> place_of(const Service& service, const Digest& digest) const {
     for (std::size_t i = artifacts_.size(); i-- > 0;)
-      if (artifacts_[i].artifact.service == service && artifacts_[i].artifact.digest == digest) return i;
+      if (artifacts_[i].artifact.digest == digest && is_of(artifacts_[i].artifact, service)) return i;
     return std::nullopt;
   }
 
-  const Holding* held(const std::string& service, const std::string& environment) const {
+  const Holding* held(const Service& service, const std::string& environment) const {
     for (const auto& holding : holdings_)
-      if (holding.current && holding.service == service && holding.environment == environment) return &holding;
+      if (holding.current && holding.service == service.name && holding.environment == environment) return &holding;
     return nullptr;
   }
 
   // It holds, or held, this artifact or one that passed later. What it held before the artifact passed once more is of
   // the past.
-  bool held_newer(const std::string& service, const std::string& environment, std::size_t than) const {
+  bool held_newer(const Service& service, const std::string& environment, std::size_t than) const {
     return std::any_of(holdings_.begin(), holdings_.end(), [&](const Holding& h) {
-      if (h.service != service || h.environment != environment) return false;
+      if (h.service != service.name || h.environment != environment) return false;
       auto place = place_of(service, h.digest);
       return place && *place >= than && (h.current || h.since >= artifacts_[*place].at);
     });
   }
 
-  bool failed(const std::string& service, const std::string& environment, const Digest& digest) const {
+  bool failed(const Service& service, const std::string& environment, const Digest& digest) const {
     return std::any_of(holdings_.begin(), holdings_.end(), [&](const Holding& h) {
-      return h.service == service && h.environment == environment && h.digest == digest && h.verdict == Outcome::fail;
+      return h.service == service.name && h.environment == environment && h.digest == digest &&
+             h.verdict == Outcome::fail;
     });
   }
 
   // Something older is there now: people went back by a commit of their own.
-  bool taken_back(const std::string& service, const std::string& environment, const Digest& digest) const {
+  bool taken_back(const Service& service, const std::string& environment, const Digest& digest) const {
     const auto* now_held = held(service, environment);
     if (now_held == nullptr) return false;
     auto place = place_of(service, now_held->digest), asked = place_of(service, digest);
@@ -59,11 +62,11 @@ class Chain {
   }
 
   // The newest artifact that may go into the environment now.
-  std::optional<std::size_t> candidate(const std::string& service, const path::Environment& environment) {
+  std::optional<std::size_t> candidate(const Service& service, const path::Environment& environment) {
     std::optional<std::size_t> best;
     for (std::size_t i = 0; i < artifacts_.size(); ++i) {
       const auto& artifact = artifacts_[i].artifact;
-      if (artifact.service != service || failed(service, environment.name, artifact.digest)) continue;
+      if (!is_of(artifact, service) || failed(service, environment.name, artifact.digest)) continue;
       if (environment.after.empty() || passed(service, environment, artifact.digest)) best = i;
     }
     return best;
@@ -71,10 +74,11 @@ class Chain {
 
   // Verified in the environment before it, and for as long as it has to soak. It counts also when something newer
   // arrived there meanwhile: a busy first environment must not starve the next.
-  bool passed(const std::string& service, const path::Environment& environment, const Digest& digest) {
+  bool passed(const Service& service, const path::Environment& environment, const Digest& digest) {
     if (failed(service, environment.after, digest) || taken_back(service, environment.after, digest)) return false;
     for (const auto& holding : holdings_) {
-      if (holding.service != service || holding.environment != environment.after || holding.digest != digest) continue;
+      if (holding.service != service.name || holding.environment != environment.after) continue;
+      if (holding.digest != digest) continue;
       if (holding.verdict != Outcome::pass) continue;
       auto ready = holding.since + environment.soak;
       if (ready <= now_) return true;
@@ -83,7 +87,7 @@ class Chain {
     return false;
   }
 
-  void consider(const std::string& service, const path::Environment& environment) {
+  void consider(const Service& service, const path::Environment& environment) {
     auto best = candidate(service, environment);
     if (!best) return;
     const auto& artifact = artifacts_[*best].artifact;
@@ -91,7 +95,7 @@ class Chain {
     if ((now_held != nullptr && now_held->digest == artifact.digest) || held_newer(service, environment.name, *best))
       return;
     path::Promotion promotion;
-    promotion.service = service;
+    promotion.service = service.name;
     promotion.environment = environment.name;
     promotion.artifact = artifact;
     promotion.config_repository = pipeline_.config_repository;
@@ -140,13 +144,21 @@ class Chain {
 
 }  // namespace
 
+bool is_of(const path::Artifact& artifact, const path::ServiceSource& service) {
+  auto differ = [](const std::string& a, const std::string& b) { return !a.empty() && !b.empty() && a != b; };
+  return artifact.service == service.name && !differ(artifact.image, service.image) &&
+         !differ(artifact.repository, service.repository);
+}
+
 std::map<std::string, std::string> superseded(const std::vector<Passed>& artifacts,
                                               const std::vector<Recorded>& promotions) {
   using path::Phase;
   // The same bytes may have passed more than once: the last time counts.
   auto place_of = [&](const Recorded& r) -> std::size_t {
-    for (std::size_t i = artifacts.size(); i > 0; --i)
-      if (artifacts[i - 1].artifact.service == r.service && artifacts[i - 1].artifact.digest == r.digest) return i;
+    for (std::size_t i = artifacts.size(); i > 0; --i) {
+      const auto& artifact = artifacts[i - 1].artifact;
+      if (artifact.digest == r.digest && is_of(artifact, {.name = r.service, .image = r.image})) return i;
+    }
     return 0;
   };
   auto has_come_as_far = [](const Recorded& newer, const Recorded& older) {
@@ -155,13 +167,17 @@ std::map<std::string, std::string> superseded(const std::vector<Passed>& artifac
     return done || (newer.phase == Phase::waiting && (newer.proposed || both_wait_for_a_word)) ||
            (newer.phase == Phase::pending && !older.proposed);
   };
+  // What was recorded by older houses names no Pipeline.
+  auto compete = [](const Recorded& a, const Recorded& b) {
+    return a.service == b.service && a.environment == b.environment &&
+           (a.pipeline.empty() || b.pipeline.empty() ? a.image == b.image : a.pipeline == b.pipeline);
+  };
   std::map<std::string, std::string> found;
   for (const auto& older : promotions) {
     auto place = place_of(older), best = place;
     if ((older.phase != Phase::waiting && older.phase != Phase::pending) || place == 0) continue;
     for (const auto& newer : promotions) {
-      if (newer.service != older.service || newer.environment != older.environment || newer.at < older.at) continue;
-      if (newer.undecided) continue;
+      if (newer.undecided || newer.at < older.at || !compete(newer, older)) continue;
       if (auto other = place_of(newer); other > best && has_come_as_far(newer, older))
         best = other, found[older.name] = newer.name;
     }

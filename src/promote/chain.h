@@ -28,15 +28,20 @@ struct Passed {
   path::Artifact artifact;
   WallTime at{};
 };
+// Whether the artifact is of this service: several Pipelines may have one of the same name, whose image or source
+// repository tells them apart. What neither of them says is not compared.
+bool is_of(const path::Artifact& artifact, const path::ServiceSource& service);
+
 struct Next {
   std::vector<path::Promotion> promotions;  // pending: do it; waiting: needs an approval, see message
   std::vector<path::Promotion> held;        // due but for a window; waiting, see message
   std::optional<WallTime> look_again;       // when a soak time ends, or a window opens or closes
 };
 
-// `artifacts` of all services, in the order in which they passed. A promotion that is there already (the environment
-// holds the digest) is not given again; one that failed there is not tried again; nothing older than what the
-// environment has held is promoted: what people took back in Git stays back until there is something newer.
+// `artifacts` of all services, in the order in which they passed; holdings and approvals of this Pipeline. A promotion
+// that is there already (the environment holds the digest) is not given again; one that failed there is not tried
+// again; nothing older than what the environment has held is promoted: what people took back in Git stays back until
+// there is something newer.
 Next next_promotions(const path::Pipeline& pipeline, const std::vector<Passed>& artifacts,
                      const std::vector<Holding>& holdings, const std::vector<Approval>& approvals, WallTime now);
 
@@ -46,8 +51,9 @@ struct Recorded {
   Digest digest;
   WallTime at{};  // when it was recorded
   path::Phase phase = path::Phase::pending;
-  bool proposed = false;   // as a pull request
-  bool undecided = false;  // nothing is said of it yet: it overtakes nothing
+  bool proposed = false;        // as a pull request
+  bool undecided = false;       // nothing is said of it yet: it overtakes nothing
+  std::string image, pipeline;  // the service's; "": not known
 };
 // Those that wait, or are about to be carried out, although something newer of their service was recorded since for
 // their environment and has come as far: what waits in a pull request is overtaken by what is in one or is done, what

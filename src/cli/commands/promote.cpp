@@ -5,8 +5,10 @@
 #include "cli/app_objects.h"
 #include "cli/app_operation.h"
 #include "cli/by_hand.h"
+#include "engine/places.h"
 #include "engine/recorder.h"
 #include "gitops/customizations.h"
+#include "promote/chain.h"
 
 namespace slipway::cli {
 namespace {
@@ -40,7 +42,10 @@ Result<Wish> wish_of(const std::string& text) {
 Result<path::Artifact> find_artifact(const Ctx& ctx, kube::Client& client, const path::ServiceSource& service,
                                      const Wish& wish) {
   TRY(auto objects, engine::all(ctx, client, "Artifact"));
-  std::erase_if(objects, [&](const auto& o) { return o["spec"]["service"].text() != service.name; });
+  std::erase_if(objects, [&](const auto& o) {
+    auto artifact = path::artifact_from(o["spec"]);
+    return o["spec"]["service"].text() != service.name || (artifact && !promote::is_of(*artifact, service));
+  });
   std::stable_sort(objects.begin(), objects.end(), [](const auto& a, const auto& b) {
     return a["status"]["passedAt"].text() > b["status"]["passedAt"].text();
   });
@@ -69,7 +74,7 @@ Result<> check_chain(const Ctx& ctx, kube::Client& client, const Target& target,
   for (const auto& release : releases) {
     auto spec = release["spec"];
     bool same = spec["service"].text() == target.service.name && spec["digest"].text() == digest.str();
-    if (same &&
+    if (same && engine::is_of(release, target.pipeline) &&
         (spec["environment"].text() == target.environment.after ||
          spec["environment"].text() == target.environment.name) &&
         engine::phase_of(release) == path::Phase::succeeded)
@@ -90,11 +95,7 @@ Result<int> promote(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto wish, wish_of(arguments.get("image")));
   TRY(auto inner, patient(ctx, arguments));
   TRY(auto client, connect(ctx, arguments));
-  TRY(auto list, pipelines(inner, *client));
-  for (const auto& pipeline : list)
-    for (const auto& service : pipeline.services)
-      if (service.image == wish.name) wish.name = service.name;
-  TRY(auto target, target_of(inner, *client, wish.name, arguments.get("to")));
+  TRY(auto target, target_of(inner, *client, wish.name, arguments.get("to"), arguments.get("pipeline")));
   TRY(auto artifact, find_artifact(inner, *client, target.service, wish));
   TRY_OK(check_chain(inner, *client, target, artifact.digest));
   TRY(auto name, ask(inner, *client, {target, artifact, "asked for by " + who(arguments), who(arguments)}));
@@ -275,7 +276,7 @@ std::vector<Command> promote_commands() {
       {"promote",
        "puts an image that passed into an environment: one commit",
        "slipway promote web --to staging",
-       options({{"--to", "environment"}}),
+       options({{"--to", "environment"}, {"--pipeline", "the Pipeline, where several have a service of the name"}}),
        {{"image", "SERVICE or IMAGE[:TAG|@DIGEST]; the newest that passed", false}},
        promote},
       {"app rollback",

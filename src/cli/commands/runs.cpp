@@ -5,7 +5,7 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "engine/attempts.h"
-#include "engine/promotions.h"
+#include "engine/places.h"
 #include "engine/recorder.h"
 
 namespace slipway::cli {
@@ -70,7 +70,7 @@ Result<int> approve_promotion(const Ctx& ctx, const Arguments& arguments, kube::
   TRY(auto object, promotion_named(ctx, client, arguments.get("what")));
   auto name = object.name();
   TRY(auto promotion, path::promotion_from(object.view()));
-  TRY(auto allowed, engine::may_approve(ctx, client, promotion, who));
+  TRY(auto allowed, engine::may_approve(ctx, client, object, who));
   if (!allowed)
     return Fail(Error(Kind::denied, fmt::format("{} may not approve for {}", who, promotion.environment))
                     .with_hint("the environment's `approvers` in the Pipeline say who may: " +
