@@ -23,6 +23,9 @@ Result<Target> target_of(const Ctx& ctx, kube::Client& client, const std::string
 Result<path::Artifact> artifact_of(const Ctx& ctx, kube::Client& client, const path::ServiceSource& service,
                                    const Digest& digest);
 
+// Who asks, as the server knows it; behind the administrator's token several people may stand, who say it with --as.
+Result<std::string> asker(const Ctx& ctx, kube::Client& client, const Arguments& arguments);
+
 struct Order {
   Target target;
   path::Artifact artifact;

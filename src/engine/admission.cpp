@@ -7,12 +7,14 @@
 #include "engine/attempts.h"
 #include "engine/house.h"
 #include "engine/image_policy.h"
+#include "engine/places.h"
 #include "engine/project_roles.h"
 #include "engine/recorder.h"
 #include "engine/registry_settings.h"
 #include "gitops/roles.h"
 #include "oci/signing.h"
 #include "path/image_policy.h"
+#include "promote/chain.h"
 
 namespace slipway::engine {
 namespace {
@@ -156,6 +158,51 @@ void sign_dispatch(const House& house, const cluster::ApiOptions::User& user, do
   next["metadata"]["labels"]["slipway.dev/repository"] = object_name(repository);
 }
 
+// The person whom a field of `next` names is who writes it. False: the field says nothing new. Errors: invalid.
+Result<bool> sign_field(const House& house, const cluster::ApiOptions::User& user, const kube::Object& before,
+                        doc::Value& next, std::initializer_list<std::string_view> path) {
+  auto* field = &next;
+  auto view = before.view();
+  for (auto key : path) {
+    auto* map = field->if_map();
+    field = map == nullptr ? nullptr : map->find(key);
+    if (field == nullptr || field->is_null()) return false;
+    view = view[key];
+  }
+  if (before && view.value() == *field) return false;
+  auto* claimed = field->if_string();
+  if (claimed == nullptr) return fail(Kind::invalid, "{}: want a name", join({path.begin(), path.end()}, "."));
+  *claimed = person_of(house, user, *claimed).name;
+  return true;
+}
+
+// What is promoted stays as it was recorded, and whoever approves it may, and is who they say.
+Result<> asks_of_a_promotion(const Ctx& ctx, House& house, const cluster::ApiOptions::User& user,
+                             const std::string& subresource, const kube::Object& before, doc::Value& next) {
+  if (subresource == "status") TRY_OK(sign_field(house, user, before, next, {"status", "approvedBy"}));
+  if (!subresource.empty()) return {};
+  for (auto field : {"service", "environment", "artifact", "configRepository", "configPath", "pipeline", "revert"})
+    if (before && doc::View(next)["spec"][field].value() != before["spec"][field].value())
+      return fail(Kind::denied, "spec.{}: what a promotion is made of is not changed", field);
+  TRY(bool approved, sign_field(house, user, before, next, {"spec", "approvedBy"}));
+  auto who = next.str_at({"spec", "approvedBy"});
+  if (!approved || who.empty()) return {};
+  TRY(auto lead, lead_of(ctx, *house.client, kube::Object(doc::Value(next))));
+  if (!lead)
+    return fail(Kind::not_found, "no Pipeline leads {} to {} any more", next.str_at({"spec", "service"}),
+                next.str_at({"spec", "environment"}));
+  if (promote::may_approve(lead->environment, who)) return {};
+  return fail(Kind::denied, "{} may not approve for {}, only {} may", who, lead->environment.name,
+              join(lead->environment.approvers, " or "));
+}
+
+// Who merges it, or closes it.
+Result<> asks_of_a_request(const House& house, const cluster::ApiOptions::User& user, const kube::Object& before,
+                           doc::Value& next) {
+  for (auto wish : {"merge", "close"}) TRY_OK(sign_field(house, user, before, next, {"spec", wish, "by"}));
+  return {};
+}
+
 Result<> admit_argo(const House& house, const cluster::ApiOptions::User& user, const std::string& subresource,
                     const kube::Object& before, const doc::Value& next) {
   if (next.str_at({"kind"}) == "AppProject" && subresource.empty())
@@ -186,6 +233,8 @@ Result<> admit(const Ctx& ctx, House& house, const cluster::ApiOptions::User& us
                   : new_approval(ctx, house, user, next);
   if (kind_name == "WorkflowRun" && before && subresource.empty()) return asks_of_a_run(ctx, house, user, before, next);
   if (kind_name == "Change" && !before) sign_dispatch(house, user, next);
+  if (kind_name == "Promotion") return asks_of_a_promotion(ctx, house, user, subresource, before, next);
+  if (kind_name == "PullRequest" && subresource.empty()) return asks_of_a_request(house, user, before, next);
   return {};
 }
 

@@ -388,6 +388,13 @@ Result<std::optional<Millis>> execute_promotion(const Ctx& ctx, House& house, co
   auto made = batch_of(ctx, house, std::move(promotion), *object);
   if (!made) return failed(made.error());
   auto& batch = *made;
+  const auto& first = batch.requests.front().promotion;
+  // Also of what somebody asked for by hand: the commands look first, others may not.
+  if (!first.revert && !batch.environment.automatic && !promote::may_approve(batch.environment, first.approved_by)) {
+    TRY_OK(set_status(ctx, *house.client, "Promotion", name,
+                      doc::Map{{"phase", "Waiting"}, {"message", promote::asks_for(batch.environment)}}));
+    return later;
+  }
   auto opened = batch.pipeline.name.empty() ? house.git->repository(batch.repository)
                                             : config_repository(ctx, house, batch.pipeline);
   if (!opened) return failed(opened.error());

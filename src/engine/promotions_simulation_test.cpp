@@ -379,7 +379,8 @@ void World::roll_back_by_hand() {
                        .artifact = {.service = service, .image = "shop/" + service},
                        .config_repository = "config",
                        .config_path = environment,
-                       .reason = "rollback by ann"};
+                       .reason = "rollback by ann",
+                       .approved_by = "ann"};
   back.artifact.digest = must(Digest::parse(dice_.pick(digests)));
   auto name = fmt::format("{}-{}-by-hand-{}", service, environment, ++count_);
   tell("asked for by hand: {} {}", name, back.artifact.digest.short_hex());

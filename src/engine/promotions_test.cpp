@@ -208,6 +208,22 @@ TEST_F(Teams, WhatWasRecordedWithoutAPipelineGoesOn) {
   EXPECT_TRUE(text_of("a-config", "dev").contains(Digest::of("a1").str()));
 }
 
+// Whoever may write promotions may not put anything where others say what goes.
+TEST_F(Promotions, WhatNobodyApprovedIsNotCarriedOut) {
+  pipeline(", automatic: false, approvers: [ann]");
+  path::Promotion asked{.service = "api", .environment = "dev", .config_repository = "config", .config_path = "dev"};
+  asked.artifact = {.service = "api", .image = "shop/api", .digest = Digest::of("api1")};
+  for (auto by : {"", "eve", "ann"}) {
+    asked.approved_by = by;
+    auto name = fmt::format("by-hand-{}", by);
+    must(record(ctx, *house.client, "Promotion", object_name(name), to_doc(asked)));
+    EXPECT_TRUE(set_status(ctx, *house.client, "Promotion", object_name(name), doc::Map{{"phase", "Pending"}}));
+    must(execute_promotion(ctx, house, object_name(name)));
+    EXPECT_EQ(commits(), std::string(by) == "ann" ? 1U : 0U) << by;
+  }
+  EXPECT_TRUE(promotions().contains("Waiting: waiting for approval by ann")) << promotions();
+}
+
 TEST_F(Promotions, AWindowHoldsThemBack) {
   pipeline(", windows: [{kind: deny, schedule: '* * * * *', duration: 1h}]");
   passed("api", 1);

@@ -129,9 +129,7 @@ class Chain {
       return;
     }
     promotion.phase = path::Phase::waiting;
-    promotion.message = environment.approvers.empty()
-                            ? "waiting for approval"
-                            : "waiting for approval by " + join(environment.approvers, " or ");
+    promotion.message = asks_for(environment);
   }
 
   const path::Pipeline& pipeline_;
@@ -199,6 +197,11 @@ std::string held_back(const path::Environment& environment, WallTime now) {
     if (closed == nullptr) closed = &window;
   }
   return closed != nullptr && !allowed ? "promotions only during " + print(*closed) : "";
+}
+
+std::string asks_for(const path::Environment& environment) {
+  return environment.approvers.empty() ? "waiting for approval"
+                                       : "waiting for approval by " + join(environment.approvers, " or ");
 }
 
 bool may_approve(const path::Environment& environment, std::string_view person) {

@@ -65,6 +65,8 @@ std::map<std::string, std::string> superseded(const std::vector<Passed>& artifac
 // allowed, all others are not. Rule: Argo CD's sync windows.
 std::string held_back(const path::Environment& environment, WallTime now);
 
+// "waiting for approval by ann or ben".
+std::string asks_for(const path::Environment& environment);
 // True when the person may approve for this environment.
 bool may_approve(const path::Environment& environment, std::string_view person);
 

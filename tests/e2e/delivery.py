@@ -34,7 +34,10 @@ def test_approval(house):
     listed = house.cli("promotions")
     check(name in listed.stdout and "ada or grace" in listed.stdout, listed.stdout)
     one_error(house.cli("approve", name, "--as", "mallory"), 3, "mallory may not approve for production", "ada or grace")
-    house.patch("Promotion", name, {"spec": {"approvedBy": "mallory"}})  # also not behind the command's back
+    forged = house.kubectl("patch", "promotion", name, "-n", HOME, "--type=merge", "-p", '{"spec":{"approvedBy":"mallory"}}', check_it=False)
+    check(forged.returncode != 0 and "mallory may not approve" in forged.stderr, forged.all)  # also not behind the command's back
+    other = house.kubectl("patch", "promotion", name, "-n", HOME, "--type=merge", "-p", '{"spec":{"artifact":{"digest":"%s"}}}' % DIGEST.replace("ab", "cd"), check_it=False)
+    check(other.returncode != 0 and "is not changed" in other.stderr, other.all)
     check(phase(house.get("Promotion", name)) == "Waiting", "somebody else's approval does nothing")
     done = house.cli("approve", name, "--as", "grace", "--output", "json")
     check(done.returncode == 0 and json.loads(done.stdout)["approvedBy"] == "grace", done.all)

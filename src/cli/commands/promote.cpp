@@ -20,7 +20,6 @@ Result<Ctx> patient(const Ctx& ctx, const Arguments& arguments) {
   TRY(auto wait, parse_duration(arguments.get("timeout")));
   return ctx.within(wait);
 }
-std::string who(const Arguments& arguments) { return arguments.get("as", current_user()); }
 
 // SERVICE, SERVICE@DIGEST, IMAGE, IMAGE:TAG, IMAGE@DIGEST: the newest that passed when nothing says which.
 struct Wish {
@@ -98,7 +97,8 @@ Result<int> promote(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto target, target_of(inner, *client, wish.name, arguments.get("to"), arguments.get("pipeline")));
   TRY(auto artifact, find_artifact(inner, *client, target.service, wish));
   TRY_OK(check_chain(inner, *client, target, artifact.digest));
-  TRY(auto name, ask(inner, *client, {target, artifact, "asked for by " + who(arguments), who(arguments)}));
+  TRY(auto who, asker(inner, *client, arguments));
+  TRY(auto name, ask(inner, *client, {target, artifact, "asked for by " + who, who}));
   return follow(inner, *client, name, arguments.has("wait"), io);
 }
 
@@ -106,7 +106,8 @@ Result<int> promote(const Ctx& ctx, const Arguments& arguments, Io& io) {
 Result<int> go_back(const Ctx& ctx, kube::Client& client, const Arguments& arguments, const Target& target,
                     const Digest& digest, Io& io) {
   TRY(auto artifact, artifact_of(ctx, client, target.service, digest));
-  TRY(auto name, ask(ctx, client, {target, artifact, "rollback by " + who(arguments), who(arguments)}));
+  TRY(auto who, asker(ctx, client, arguments));
+  TRY(auto name, ask(ctx, client, {target, artifact, "rollback by " + who, who}));
   return follow(ctx, client, name, arguments.has("wait"), io);
 }
 
