@@ -134,8 +134,20 @@ Step plain(Result<> (*step)(const Ctx&, House&, const std::string&)) {
   };
 }
 
-const kube::Type rollout_type{"argoproj.io/v1alpha1", "Rollout"}, deployment_type{"apps/v1", "Deployment"},
-    stateful_type{"apps/v1", "StatefulSet"};
+// What a Release is judged by.
+const std::vector<kube::Type> judged{{"argoproj.io/v1alpha1", "Rollout"},
+                                     {"apps/v1", "Deployment"},
+                                     {"apps/v1", "StatefulSet"},
+                                     {"apps/v1", "DaemonSet"},
+                                     {"batch/v1", "CronJob"},
+                                     {"batch/v1", "Job"},
+                                     {"argoproj.io/v1alpha1", "Application"}};
+
+std::vector<kube::Source> what_releases_hear(House& house) {
+  std::vector<kube::Source> sources{of("Release")};
+  for (const auto& type : judged) sources.push_back({type, open_releases(house), {}});
+  return sources;
+}
 
 // The path. Each line: what is watched, and the step that makes the next object of it.
 std::vector<Stage> the_path(House& house) {
@@ -161,13 +173,7 @@ std::vector<Stage> the_path(House& house) {
        plan_promotions},
       {"promote", {of("Promotion")}, execute_promotion},
       // gitops and rollout run by their own controllers: Git is the interface between promote and them.
-      {"verify",
-       {of("Release"),
-        {rollout_type, open_releases(house), {}},
-        {deployment_type, open_releases(house), {}},
-        {stateful_type, open_releases(house), {}}},
-       look_at_release,
-       2},
+      {"verify", what_releases_hear(house), look_at_release, 2},
       {"notify", {of("Notice")}, deliver, 2},
   };
 }

@@ -8,7 +8,7 @@
 #include "engine/places.h"
 #include "engine/promotions.h"
 #include "engine/recorder.h"
-#include "gitops/customizations.h"
+#include "engine/verification.h"
 #include "verify/smoke.h"
 
 namespace slipway::engine {
@@ -25,18 +25,6 @@ doc::Value smoke_of(const Lead& lead) {
   return {};
 }
 
-// A pod spec of the workload that carries the image by this digest: that is the object to watch.
-bool carries(const kube::Object& workload, const std::string& digest) {
-  for (const auto& container : workload["spec"]["template"]["spec"]["containers"].items())
-    if (container["image"].text().contains(digest)) return true;
-  return false;
-}
-
-struct Seen {
-  enum class State { coming, healthy, failed } state = State::coming;
-  std::string why;
-};
-
 // The other cluster that the environment's Application goes to; null: our own.
 Result<std::shared_ptr<kube::Client>> other_cluster(const Ctx& ctx, House& house,
                                                     const path::Environment& environment) {
@@ -44,28 +32,6 @@ Result<std::shared_ptr<kube::Client>> other_cluster(const Ctx& ctx, House& house
   TRY(auto application,
       house.client->get(ctx, application_type, {std::string(gitops::home_namespace), environment.application}));
   return application ? house.gitops->elsewhere(*application) : nullptr;
-}
-
-// How far the workload of this service and digest is in its namespace.
-Result<Seen> look_at_workload(const Ctx& ctx, House& house, kube::Client& client, const std::string& ns,
-                              const std::string& digest) {
-  TRY(auto customizations, gitops::read_customizations(ctx, *house.client));
-  for (const auto& type : {kube::Type{"argoproj.io/v1alpha1", "Rollout"}, kube::Type{"apps/v1", "Deployment"},
-                           kube::Type{"apps/v1", "StatefulSet"}}) {
-    auto list = client.list(ctx, type, {.ns = ns});
-    if (!list && list.error().is(Kind::not_found)) continue;  // not every cluster has Rollouts
-    if (!list) return Fail(std::move(list).error());
-    for (const auto& workload : list->items) {
-      if (!carries(workload, digest)) continue;
-      if (workload["status"]["abort"].bool_or(false))
-        return Seen{Seen::State::failed, workload["status"]["message"].str_or("the rollout was aborted")};
-      auto health = gitops::health_of(ctx, *customizations, workload);
-      if (health && health->health == gitops::Health::healthy) return Seen{Seen::State::healthy, ""};
-      if (health && health->health == gitops::Health::degraded) return Seen{Seen::State::failed, health->message};
-      return Seen{Seen::State::coming, health ? health->message : ""};
-    }
-  }
-  return Seen{Seen::State::coming, "not deployed yet"};
 }
 
 Result<path::Verdict> smoke(const Ctx& ctx, const doc::Value& list) {
@@ -111,10 +77,12 @@ Result<> succeed(const Ctx& ctx, House& house, const kube::Object& release, cons
   TRY_OK(set_status(ctx, *house.client, "Release", release.name(),
                     doc::Map{{"phase", "Succeeded"},
                              {"current", true},
+                             {"message", ""},
                              {"verdict", to_doc(verdict)},
                              {"since", rfc3339_micro(ctx.clock->wall())}}));
   if (auto promotion = spec["promotion"].text(); !promotion.empty()) {
-    auto done = set_status(ctx, *house.client, "Promotion", promotion, doc::Map{{"phase", "Succeeded"}});
+    auto done =
+        set_status(ctx, *house.client, "Promotion", promotion, doc::Map{{"phase", "Succeeded"}, {"message", ""}});
     if (!done && !done.error().is(Kind::not_found)) return done;
   }
   auto service = spec["service"].text(), environment = spec["environment"].text();
@@ -191,6 +159,29 @@ Result<> take_back(const Ctx& ctx, House& house, const kube::Object& release, co
        .facts = {{"service", service}, {"environment", environment}, {"commit", spec["sourceCommit"].text()}}});
 }
 
+// What runs, and the Application that brings it.
+Result<Seen> look(const Ctx& ctx, House& house, kube::Client& client, const Lead& lead, const kube::Object& release) {
+  auto spec = release["spec"];
+  auto since = parse_rfc3339(release["status"]["since"].text()).value_or(WallTime{});
+  TRY(auto runs, look_at_carriers(ctx, house, client, lead.environment.ns, spec["digest"].text(), since));
+  if (runs.state == Seen::State::failed) return runs;
+  TRY(auto brought, look_at_application(ctx, house, lead, release));
+  if (brought.state == Seen::State::healthy) return runs;
+  // When all is there the workloads tell more than their Application.
+  return brought.at_commit && runs.state == Seen::State::coming ? runs : brought;
+}
+
+// What is waited for, on the Release and on the Promotion that asked for it.
+Result<> tell(const Ctx& ctx, House& house, const kube::Object& release, const std::string& why) {
+  if (release["status"]["message"].text() == why) return {};
+  TRY_OK(set_status(ctx, *house.client, "Release", release.name(), doc::Map{{"message", why}}));
+  auto name = release["spec"]["promotion"].text();
+  if (name.empty()) return {};
+  TRY(auto promotion, find(ctx, *house.client, "Promotion", name));
+  if (!promotion || phase_of(*promotion) != path::Phase::running) return {};
+  return set_status(ctx, *house.client, "Promotion", name, doc::Map{{"message", why}});
+}
+
 }  // namespace
 
 Result<> begin_release(const Ctx& ctx, House& house, const std::string& name, doc::Value spec) {
@@ -217,14 +208,10 @@ Result<std::optional<Millis>> look_at_release(const Ctx& ctx, House& house, cons
   TRY(auto place, lead_of(ctx, *house.client, *release));
   if (!place) return later;
   TRY(auto other, other_cluster(ctx, house, place->environment));
-  TRY(auto seen,
-      look_at_workload(ctx, house, other ? *other : *house.client, place->environment.ns, spec["digest"].text()));
   if (other) later = Millis(5000);  // nothing tells of its workloads here
+  TRY(auto seen, look(ctx, house, other ? *other : *house.client, *place, *release));
   if (seen.state == Seen::State::coming) {
-    auto message = (*release)["status"]["message"].text();
-    if (message != seen.why) {
-      TRY_OK(set_status(ctx, *house.client, "Release", name, doc::Map{{"message", seen.why}}));
-    }
+    TRY_OK(tell(ctx, house, *release, seen.why));
     return later;
   }
   if (seen.state == Seen::State::failed) {

@@ -143,6 +143,20 @@ def test_rollback_goes_to_the_version_before(house: House):
     world.until_held(one, "the version before")
 
 
+def test_a_sync_that_fails_takes_the_promotion_back(house: House):
+    """What cannot be applied is told, and when its retries are spent the commit is reverted and people hear of it."""
+    world = World(house, "broken", deployment=DEPLOYMENT.replace("rolled", "broken") + "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: lost, namespace: nowhere}\n")
+    house.kubectl("apply", "-f", "-", input=json.dumps({
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": "broken-dev", "namespace": "argocd"},
+        "spec": {"project": "default", "source": {"repoURL": "http://slipway/git/broken-config.git", "targetRevision": "main", "path": "dev"},
+                 "destination": {"server": "https://kubernetes.default.svc", "namespace": "default"}, "syncPolicy": {"automated": {}, "retry": {"limit": 1, "backoff": {"duration": "200ms"}}}}}))
+    digest = world.built(push(world, "1"))
+    failed = house.wait("Promotion", lambda ps: next((p for p in ps if get_path(p, "spec", "service") == "broken" and phase(p) == "Failed"), None), "its failure")
+    check("Application broken-dev: sync failed" in failed["status"]["message"] and "nowhere" in failed["status"]["message"], failed["status"])
+    until(lambda: world.in_git() != digest, "the commit that takes it back")
+    house.wait("Notice", lambda ns: next((n for n in ns if n["spec"]["event"] == "rollout.aborted" and "broken" in n["spec"]["title"]), None), "its notice")
+
+
 def deployed(house, times):
     house.wait("Application", lambda apps: next((a for a in apps if a["metadata"]["name"] == "rolled-dev" and len(get_path(a, "status", "history") or []) >= times), None), f"{times} in its history", "argocd")
 
