@@ -43,6 +43,15 @@ Result<std::optional<kube::Object>> under_way(const Ctx& ctx, kube::Client& clie
   return std::optional<kube::Object>();
 }
 
+// It waits for others, not only for the house to take up what was just written.
+bool rests(const kube::Object& promotion) {
+  auto spec = promotion["spec"], status = promotion["status"];
+  if (engine::phase_of(promotion) != path::Phase::waiting) return false;
+  if (status["pullRequest"].num_or(0) > 0) return true;
+  bool held = status["message"].text().starts_with(promote::held_mark);
+  return held ? spec["overrideWindow"].text().empty() : spec["approvedBy"].text().empty();
+}
+
 }  // namespace
 
 Result<std::vector<path::Pipeline>> pipelines(const Ctx& ctx, kube::Client& client) {
@@ -131,6 +140,7 @@ Result<std::string> ask(const Ctx& ctx, kube::Client& client, const Order& order
     if (engine::phase_of(*before) != path::Phase::waiting) return before->name();
     TRY_OK(kube::modify(ctx, client, engine::kind("Promotion"), before->key(), {}, [&](doc::Value& o) -> Result<bool> {
       o["spec"]["approvedBy"] = order.who;
+      if (order.override_window) o["spec"]["overrideWindow"] = order.who;
       return true;
     }));
     return before->name();
@@ -141,6 +151,7 @@ Result<std::string> ask(const Ctx& ctx, kube::Client& client, const Order& order
   auto spec = to_doc(promotion);
   spec["pipeline"] = pipeline.name;
   if (!environment.automatic) spec["approvedBy"] = order.who;
+  if (order.override_window) spec["overrideWindow"] = order.who;
   TRY_OK(engine::record(ctx, client, "Promotion", name, std::move(spec),
                         engine::place_labels(pipeline.name, service.name, environment.name),
                         {{std::string(engine::recorded_at), rfc3339_micro(ctx.clock->wall())}}));
@@ -154,11 +165,11 @@ Result<int> follow(const Ctx& ctx, kube::Client& client, const std::string& prom
   TRY(auto done,
       kube::await(ctx, client, engine::kind("Promotion"), {engine::home, promotion}, [&](const kube::Object& now) {
         auto phase = engine::phase_of(now);
-        return !now || is_final(phase) || (phase == path::Phase::running && !verified);
+        return !now || is_final(phase) || (!verified && (phase == path::Phase::running || rests(now)));
       }));
   if (!done) return fail(Kind::not_found, "promotion {}: was deleted", promotion);
   auto phase = done["status"]["phase"].text();
-  bool good = phase == "Running" || phase == "Succeeded";
+  bool waits = phase == "Waiting", good = phase == "Running" || phase == "Succeeded";
   if (io.json())
     io.document(doc::Map{{"promotion", promotion},
                          {"service", done["spec"]["service"].text()},
@@ -169,12 +180,15 @@ Result<int> follow(const Ctx& ctx, kube::Client& client, const std::string& prom
                          {"message", done["status"]["message"].text()}});
   else
     io.line(fmt::format("{} to {}: {} {}{}", done["spec"]["service"].text(), done["spec"]["environment"].text(),
-                        io.paint(good ? Io::Paint::good : Io::Paint::bad, verified && good ? "verified"
-                                                                          : good           ? "committed"
-                                                                                           : lower(phase)),
+                        io.paint(good    ? Io::Paint::good
+                                 : waits ? Io::Paint::warn
+                                         : Io::Paint::bad,
+                                 verified && good ? "verified"
+                                 : good           ? "committed"
+                                                  : lower(phase)),
                         done["status"]["commit"].text().substr(0, 12),
                         done["status"]["message"].text().empty() ? "" : ": " + done["status"]["message"].text()));
-  return good ? 0 : 1;
+  return good || waits ? 0 : 1;
 }
 
 }  // namespace slipway::cli

@@ -30,11 +30,13 @@ struct Order {
   Target target;
   path::Artifact artifact;
   std::string reason, who;
+  bool override_window = false;  // also when a window is closed
 };
 // Asks for it. Errors: denied (the person may not approve there), conflict (it is what the environment holds).
 // Gives the Promotion's name.
 Result<std::string> ask(const Ctx& ctx, kube::Client& client, const Order& order);
-// Until it is a commit, or with `verified` until what it put there is healthy. Gives the exit status.
+// Until it is a commit, or with `verified` until what it put there is healthy. Without it also until it waits for a
+// word, a merge or a window: then it says so. Gives the exit status.
 Result<int> follow(const Ctx& ctx, kube::Client& client, const std::string& promotion, bool verified, Io& io);
 
 }  // namespace slipway::cli

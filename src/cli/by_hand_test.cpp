@@ -120,5 +120,22 @@ TEST_F(ByHand, FollowingEndsWithTheCommitAndSaysHowItWent) {
   EXPECT_EQ(must(follow(ctx_.within(Millis(5000)), *client_, name, true, io)), 1);
 }
 
+// What waits for others is not waited for.
+TEST_F(ByHand, FollowingEndsWhereItWaits) {
+  auto name = must(ask(ctx_, *client_, order("dev", "ada")));
+  for (auto status : {"{phase: Waiting, message: 'held back: no promotions during x'}",
+                      "{phase: Waiting, pullRequest: 3, message: pull request 3 of shop-config waits to be merged}"}) {
+    must(engine::set_status(ctx_, *client_, "Promotion", name, must(doc::parse_yaml(status))));
+    Io io(true);
+    EXPECT_EQ(must(follow(ctx_.within(Millis(5000)), *client_, name, false, io)), 0) << status;
+  }
+}
+
+TEST_F(ByHand, WhatIsPutPastAWindowNamesWhoDoes) {
+  auto wanted = order("dev", "ada");
+  wanted.override_window = true;
+  EXPECT_EQ(promotion(must(ask(ctx_, *client_, wanted)))["spec"]["overrideWindow"].text(), "ada");
+}
+
 }  // namespace
 }  // namespace slipway::cli

@@ -61,6 +61,15 @@ TEST_F(Admission, AWordThatWasGivenStaysWhoseItWas) {
   EXPECT_EQ(status.str_at({"status", "approvedBy"}), "eve");
 }
 
+TEST_F(Admission, WhoPutsSomethingPastAWindowIsAnApprover) {
+  auto next = waiting.copy();
+  next["spec"]["overrideWindow"] = "ben";
+  EXPECT_FALSE(admit(ctx, house, user("eve"), "", waiting, next));
+  next["spec"]["overrideWindow"] = "ben";
+  EXPECT_TRUE(admit(ctx, house, user("ann"), "", waiting, next));
+  EXPECT_EQ(next.str_at({"spec", "overrideWindow"}), "ann");
+}
+
 TEST_F(Admission, WhoMergesOrClosesIsWhoSignedIn) {
   kube::Object request(
       must(doc::parse_yaml("{apiVersion: slipway.dev/v1, kind: PullRequest, metadata: {name: "

@@ -63,6 +63,18 @@ Keys open_releases(House& house) {
   };
 }
 
+// Promotions that a window holds back: a Pipeline may have other windows now.
+Keys held_promotions(House& house) {
+  return [&house](const kube::Event&) {
+    std::vector<kube::Key> keys;
+    auto objects = all(Ctx{}.within(Millis(5000)), *house.client, "Promotion");
+    if (objects)
+      for (const auto& object : *objects)
+        if (object["status"]["heldBack"].bool_or(false)) keys.push_back(object.key());
+    return keys;
+  };
+}
+
 // Pull requests whose base moved.
 Keys requests_of(House& house) {
   return [&house](const kube::Event& event) {
@@ -171,7 +183,7 @@ std::vector<Stage> the_path(House& house) {
        {of("Pipeline"), of("Artifact", every(house, "Pipeline")), of("Release", every(house, "Pipeline")),
         of("Promotion", every(house, "Pipeline")), of("PullRequest", every(house, "Pipeline"))},
        plan_promotions},
-      {"promote", {of("Promotion")}, execute_promotion},
+      {"promote", {of("Promotion"), of("Pipeline", held_promotions(house))}, execute_promotion},
       // gitops and rollout run by their own controllers: Git is the interface between promote and them.
       {"verify", what_releases_hear(house), look_at_release, 2},
       {"notify", {of("Notice")}, deliver, 2},

@@ -170,7 +170,9 @@ Result<> hold_back(const Ctx& ctx, House& house, const path::Pipeline& pipeline,
   TRY(auto object, record_promotion(ctx, house, pipeline, promotion));
   bool known = !object["status"]["phase"].text().empty();
   if (known && phase_of(object) != path::Phase::waiting) return {};
-  doc::Map status{{"phase", "Waiting"}, {"message", promotion.message}};
+  if (object["status"]["pullRequest"].num_or(0) > 0) return {};
+  bool past_it = !object["spec"]["overrideWindow"].text().empty();
+  doc::Map status{{"phase", past_it ? "Pending" : "Waiting"}, {"message", past_it ? "" : promotion.message}};
   if (!promotion.approved_by.empty()) status.set("approvedBy", promotion.approved_by);
   return set_status(ctx, *house.client, "Promotion", object.name(), status);
 }
@@ -365,12 +367,41 @@ Result<> commit_batch(const Ctx& ctx, House& house, git::Repository& repository,
   return {};
 }
 
+// A window holds back what people ask for as well, but for what they put past it. Gives when to look again; nothing: it
+// may go. What waits so is taken up by execute_promotion alone: the chain need not want it.
+Result<std::optional<Millis>> wait_for_window(const Ctx& ctx, House& house, const kube::Object& object, Batch& batch) {
+  std::optional<Millis> later;
+  auto& first = batch.requests.front();
+  auto now = ctx.clock->wall();
+  auto held = first.promotion.revert ? std::string() : promote::held_back(batch.environment, now);
+  if (auto by = object["spec"]["overrideWindow"].text(); !held.empty() && !by.empty()) {
+    batch.requests.resize(1);  // the others are held back
+    batch.requests.front().override_window = fmt::format("{}, {}", by, held);
+    LOG(warn, "promote.past_window", {"promotion", object.name()}, {"by", by}, {"window", held});
+    held.clear();
+  }
+  if (!held.empty()) {
+    later = std::chrono::duration_cast<Millis>(promote::windows_change(batch.environment, now) - now) + Millis(10);
+    TRY_OK(set_status(
+        ctx, *house.client, "Promotion", object.name(),
+        doc::Map{{"phase", "Waiting"}, {"heldBack", true}, {"message", std::string(promote::held_mark) + held}}));
+    return later;
+  }
+  if (object["status"]["heldBack"].bool_or(false))
+    TRY_OK(set_status(ctx, *house.client, "Promotion", object.name(),
+                      doc::Map{{"phase", "Pending"}, {"heldBack", nullptr}, {"message", ""}}));
+  return later;
+}
+
 }  // namespace
 
 Result<std::optional<Millis>> execute_promotion(const Ctx& ctx, House& house, const std::string& name) {
   std::optional<Millis> later;
   TRY(auto object, find(ctx, *house.client, "Promotion", name));
-  if (!object || (*object)["status"]["phase"].text() != "Pending") return later;
+  if (!object) return later;
+  auto status = (*object)["status"];
+  bool held = status["phase"].text() == "Waiting" && status["heldBack"].bool_or(false);
+  if (status["phase"].text() != "Pending" && !held) return later;
   TRY(auto promotion, path::promotion_from(object->view()));
   TRY(auto artifacts, passed_artifacts(ctx, house));
   TRY(auto overtaken, promotion.revert ? Result<std::string>() : overtaken_by(ctx, house, *object, artifacts));
@@ -395,6 +426,8 @@ Result<std::optional<Millis>> execute_promotion(const Ctx& ctx, House& house, co
                       doc::Map{{"phase", "Waiting"}, {"message", promote::asks_for(batch.environment)}}));
     return later;
   }
+  TRY(later, wait_for_window(ctx, house, *object, batch));
+  if (later) return later;
   auto opened = batch.pipeline.name.empty() ? house.git->repository(batch.repository)
                                             : config_repository(ctx, house, batch.pipeline);
   if (!opened) return failed(opened.error());

@@ -238,6 +238,62 @@ TEST_F(Promotions, AWindowHoldsThemBack) {
   EXPECT_EQ(promotions(), "api Running; ");
 }
 
+constexpr const char* closed_window = ", windows: [{kind: deny, schedule: '* * * * *', duration: 1h}]";
+
+struct ByHand : Promotions {
+  void ask(const std::string& name, int n, doc::Map more = {}) {
+    path::Promotion asked{.service = "api", .environment = "dev", .config_repository = "config", .config_path = "dev"};
+    asked.artifact = {.service = "api", .image = "shop/api", .digest = Digest::of(fmt::format("api{}", n))};
+    auto spec = to_doc(asked);
+    for (auto& [key, value] : more) spec[key] = value;
+    must(record(ctx, *house.client, "Promotion", name, spec,
+                {{"slipway.dev/service", "api"}, {"slipway.dev/environment", "dev"}},
+                {{std::string(recorded_at), rfc3339_micro(ctx.clock->wall())}}));
+    EXPECT_TRUE(set_status(ctx, *house.client, "Promotion", name, doc::Map{{"phase", "Pending"}}));
+  }
+  std::string message() { return must(repository().commit(tip())).message; }
+};
+
+TEST_F(ByHand, AWindowHoldsItBackUntilItOpens) {
+  pipeline(closed_window);
+  ask("rollback", 1);
+  auto later = must(execute_promotion(ctx, house, "rollback"));
+  EXPECT_TRUE(later) << "somebody must look when it opens";
+  EXPECT_EQ(promotions(), "api Waiting: held back: no promotions during \"* * * * *\" (UTC) for 1h0m0s; ");
+  must(execute_promotion(ctx, house, "rollback"));
+  EXPECT_EQ(commits(), 0U);
+  pipeline("");
+  must(execute_promotion(ctx, house, "rollback"));
+  EXPECT_EQ(promotions(), "api Running; ") << "nobody asks again";
+  EXPECT_TRUE(holds("api", 1, tip()));
+  EXPECT_FALSE(message().contains("Override")) << message();
+}
+
+TEST_F(ByHand, WhatIsPutPastAWindowSaysSo) {
+  pipeline(closed_window);
+  ask("rollback", 1, {{"overrideWindow", "ann"}});
+  must(execute_promotion(ctx, house, "rollback"));
+  EXPECT_EQ(promotions(), "api Running; ");
+  EXPECT_TRUE(message().contains("\nSlipway-Override-Window: ann, no promotions during \"* * * * *\"")) << message();
+}
+
+// Also of what the chain has planned, and of that alone.
+TEST_F(ByHand, OneThatIsHeldBackIsPutPastTheWindow) {
+  pipeline(std::string(closed_window) + ", together: true");
+  passed("api", 1), passed("web", 1);
+  plan();
+  for (const auto& p : must(all(ctx, *house.client, "Promotion")))
+    if (p["spec"]["service"].text() == "api")
+      must(kube::modify(ctx, *house.client, kind("Promotion"), p.key(), {}, [](doc::Value& o) -> Result<bool> {
+        o["spec"]["overrideWindow"] = "ann";
+        return true;
+      }));
+  plan();
+  execute_all();
+  EXPECT_TRUE(promotions().starts_with("api Running; web Waiting: held back")) << promotions();
+  EXPECT_TRUE(message().contains("Slipway-Override-Window: ann")) << message();
+}
+
 TEST_F(Promotions, ArePullRequestsWhenAsked) {
   pipeline(", pullRequest: true, together: true");
   passed("api", 1), passed("web", 1);

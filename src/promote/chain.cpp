@@ -109,11 +109,9 @@ class Chain {
       next_.promotions.push_back(std::move(promotion));
       return;
     }
-    promotion.phase = path::Phase::waiting, promotion.message = "held back: " + held;
+    promotion.phase = path::Phase::waiting, promotion.message = std::string(held_mark) + held;
     next_.held.push_back(std::move(promotion));
-    for (const auto& window : environment.windows)
-      look_again_at(cron_changes(window.schedule, window.duration, now_, std::chrono::hours(24), window.zone));
-    look_again_at(now_ + std::chrono::hours(24));
+    look_again_at(windows_change(environment, now_));
   }
 
   void look_again_at(std::optional<WallTime> when) {
@@ -197,6 +195,15 @@ std::string held_back(const path::Environment& environment, WallTime now) {
     if (closed == nullptr) closed = &window;
   }
   return closed != nullptr && !allowed ? "promotions only during " + print(*closed) : "";
+}
+
+WallTime windows_change(const path::Environment& environment, WallTime now) {
+  constexpr auto day = std::chrono::hours(24);
+  auto first = now + day;
+  for (const auto& window : environment.windows)
+    if (auto next = cron_changes(window.schedule, window.duration, now, day, window.zone))
+      first = std::min(first, *next);
+  return first;
 }
 
 std::string asks_for(const path::Environment& environment) {

@@ -64,6 +64,10 @@ std::map<std::string, std::string> superseded(const std::vector<Passed>& artifac
 // Which window holds promotions back now, in words; "" for none. A denial that is open wins, and where any hours are
 // allowed, all others are not. Rule: Argo CD's sync windows.
 std::string held_back(const path::Environment& environment, WallTime now);
+// What a promotion says that a window holds back; the window follows.
+inline constexpr std::string_view held_mark = "held back: ";
+// When a window opens or closes, or in a day.
+WallTime windows_change(const path::Environment& environment, WallTime now);
 
 // "waiting for approval by ann or ben".
 std::string asks_for(const path::Environment& environment);

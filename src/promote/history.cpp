@@ -38,6 +38,7 @@ std::vector<Past> promotions_of(const git::Commit& commit) {
     if (key == "Slipway-Run") past.run = value;
     if (key == "Slipway-Pull-Request") past.pull_request = value;
     if (key == "Slipway-Approved-By") past.approved_by = value;
+    if (key == "Slipway-Override-Window") past.override_window = value;
     if (key == "Slipway-Promotion") past.promotion = value;
     if (key == "Slipway-Reverts") past.reverts = value;
   }
@@ -104,6 +105,7 @@ doc::Value to_doc(const Past& past) {
   };
   add("repository", past.source_repository), add("sourceCommit", past.source_commit), add("run", past.run);
   add("pullRequest", past.pull_request), add("approvedBy", past.approved_by), add("promotion", past.promotion);
+  add("overrideWindow", past.override_window);
   add("reverts", past.reverts), add("revertedBy", past.reverted_by);
   return map;
 }

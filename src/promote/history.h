@@ -18,8 +18,9 @@ struct Past {
   Digest digest;
   std::string source_repository, source_commit, run, pull_request;  // what it was made of
   std::string approved_by, promotion;
-  git::Oid reverts;      // the commit that it takes back, "" for a promotion
-  git::Oid reverted_by;  // the commit that takes it back, "" for none
+  std::string override_window;  // who put it past which closed window, "" for none
+  git::Oid reverts;             // the commit that it takes back, "" for a promotion
+  git::Oid reverted_by;         // the commit that takes it back, "" for none
 };
 doc::Value to_doc(const Past& past);
 

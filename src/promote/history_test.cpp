@@ -61,7 +61,7 @@ struct History : testing::Test {
 
 TEST_F(History, SaysWhatWhereWhenAndFromWhere) {
   auto approved = request("web", 1, "prod");
-  approved.promotion.approved_by = "ann";
+  approved.promotion.approved_by = "ann", approved.override_window = "ben, on a Friday";
   auto outcome = go({approved});
   auto past = all().at(0);
   EXPECT_EQ(
@@ -69,7 +69,7 @@ TEST_F(History, SaysWhatWhereWhenAndFromWhere) {
       fmt::format("{{\"at\":\"{}\",\"service\":\"web\",\"environment\":\"prod\",\"image\":\"shop/web\",\"digest\":\"{}"
                   "\",\"commit\":\"{}\",\"landed\":\"{}\",\"by\":\"slipway\",\"repository\":\"shop\","
                   "\"sourceCommit\":\"{:040}\",\"run\":\"ci-1\",\"pullRequest\":\"7\",\"approvedBy\":\"ann\","
-                  "\"promotion\":\"web-prod-1\"}}",
+                  "\"promotion\":\"web-prod-1\",\"overrideWindow\":\"ben, on a Friday\"}}",
                   rfc3339(clock.wall()), Digest::of("web1").str(), outcome.commit, outcome.commit, 1));
 }
 

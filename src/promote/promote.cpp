@@ -142,6 +142,7 @@ void add_trailers(std::string& message, const Request& request, std::string_view
   add("Run", promotion.artifact.run);
   add("Pull-Request", pull_request_of(promotion.artifact));
   add("Approved-By", promotion.approved_by);
+  add("Override-Window", request.override_window);
   add("Promotion", request.id);
   add("Reverts", std::string(reverts));
 }

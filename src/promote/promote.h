@@ -15,6 +15,7 @@ namespace slipway::promote {
 struct Request {
   path::Promotion promotion;
   std::string id;
+  std::string override_window;  // who put it past which closed window, "" for none
 };
 
 struct ConfigRepo {

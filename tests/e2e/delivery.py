@@ -60,6 +60,41 @@ def test_approval(house):
     one_error(house.cli("promote", "history", "nosuch"), 1, "nosuch", "app, production")
 
 
+def test_by_hand_where_others_have_a_word(house):
+    """A closed window, or a pull request, is said at once and not waited for; a window can be overridden, and that is told."""
+    config = house.git("hand-config")
+    for name in ("held", "asked"):
+        config.write(f"{name}/kustomization.yaml", "resources: []\nimages:\n- name: acme/hand\n  newTag: none\n")
+    config.commit("Environments")
+    config.push("HEAD:main")
+    pipeline = json.loads(json.dumps(PIPELINE).replace('"app"', '"hand"').replace("acme/app", "acme/hand"))
+    deny = [{"kind": "deny", "schedule": "* * * * *", "duration": "1h"}]
+    pipeline["spec"]["repository"] = "hand-config"
+    pipeline["spec"]["environments"] = [{"name": "held", "path": "held", "namespace": "default", "automatic": False, "approvers": ["ada"], "windows": deny},
+                                        {"name": "asked", "path": "asked", "namespace": "default", "pullRequest": True}]
+    apply(house, pipeline)
+    digest = "sha256:" + "ef" * 32
+    apply(house, {"apiVersion": "slipway.dev/v1", "kind": "Artifact", "metadata": {"name": "hand-1", "namespace": HOME},
+                  "spec": {"service": "hand", "image": "acme/hand", "digest": digest, "tags": ["v1"], "repository": "hand", "commit": "c" * 40, "run": "x"}})
+    house.patch("Artifact", "hand-1", {"status": {"phase": "Succeeded", "passedAt": "2026-01-01T00:00:00.000000Z"}}, subresource="status")
+    house.wait("Promotion", lambda ps: next((p for p in ps if p["spec"]["environment"] == "held" and phase(p) == "Waiting"), None), "a promotion that waits")
+    done = house.cli("approve", "hand-held", "--as", "ada")
+    check(done.returncode == 0 and "approved by ada, and held back: no promotions during" in done.stdout, done.all)
+    for more in ([], ["--override-window"]):
+        asked = house.cli("promote", "hand", "--to", "asked", "--timeout", "20s", *more)
+        check(asked.returncode == 0 and "waiting" in asked.stdout and "pull request 1 of hand-config waits to be merged" in asked.stdout, asked.all)
+    held = house.cli("promote", "hand", "--to", "held", "--as", "ada", "--timeout", "20s")
+    check(held.returncode == 0 and "held back: no promotions during" in held.stdout, held.all)
+    config.update()
+    check(digest not in config.read("held/kustomization.yaml"), "the window holds")
+    over = house.cli("promote", "hand", "--to", "held", "--as", "ada", "--timeout", "20s", "--override-window")
+    check(over.returncode == 0 and "committed" in over.stdout, over.all)
+    config.update()
+    check(digest in config.read("held/kustomization.yaml"), "it is there")
+    told = house.cli("promote", "history", "held")
+    check("past a window: ada, no promotions during" in told.stdout, told.all)
+
+
 def test_superseded_request(house):
     """A promotion's pull request that a newer one overtakes is closed, with its refs."""
     config = house.git("asked-config")

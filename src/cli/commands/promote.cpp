@@ -98,7 +98,7 @@ Result<int> promote(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto artifact, find_artifact(inner, *client, target.service, wish));
   TRY_OK(check_chain(inner, *client, target, artifact.digest));
   TRY(auto who, asker(inner, *client, arguments));
-  TRY(auto name, ask(inner, *client, {target, artifact, "asked for by " + who, who}));
+  TRY(auto name, ask(inner, *client, {target, artifact, "asked for by " + who, who, arguments.has("override-window")}));
   return follow(inner, *client, name, arguments.has("wait"), io);
 }
 
@@ -107,7 +107,7 @@ Result<int> go_back(const Ctx& ctx, kube::Client& client, const Arguments& argum
                     const Digest& digest, Io& io) {
   TRY(auto artifact, artifact_of(ctx, client, target.service, digest));
   TRY(auto who, asker(ctx, client, arguments));
-  TRY(auto name, ask(ctx, client, {target, artifact, "rollback by " + who, who}));
+  TRY(auto name, ask(ctx, client, {target, artifact, "rollback by " + who, who, arguments.has("override-window")}));
   return follow(ctx, client, name, arguments.has("wait"), io);
 }
 
@@ -271,6 +271,7 @@ std::vector<Command> promote_commands() {
     more.push_back({"--wait", "until it is verified there, not only committed", true});
     more.push_back({"--timeout", "how long to wait", false, false, "10m"});
     more.push_back({"--as", "who asks (the user)"});
+    more.push_back({"--override-window", "also while a promotion window is closed; the commit says so", true});
     return with_connection(std::move(more));
   };
   return {

@@ -59,7 +59,10 @@ std::string image_of(const promote::Past& past) {
 std::string note_of(const promote::Past& past) {
   if (!past.reverts.empty()) return "takes back " + past.reverts.substr(0, 12);
   if (!past.reverted_by.empty()) return "taken back by " + past.reverted_by.substr(0, 12);
-  return past.approved_by.empty() ? "" : "approved by " + past.approved_by;
+  std::vector<std::string> notes;
+  if (!past.approved_by.empty()) notes.push_back("approved by " + past.approved_by);
+  if (!past.override_window.empty()) notes.push_back("past a window: " + past.override_window);
+  return join(notes, "; ");
 }
 
 std::string source_of(const promote::Past& past) {

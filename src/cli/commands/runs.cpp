@@ -7,6 +7,7 @@
 #include "engine/attempts.h"
 #include "engine/places.h"
 #include "engine/recorder.h"
+#include "promote/chain.h"
 
 namespace slipway::cli {
 namespace {
@@ -73,13 +74,21 @@ Result<int> approve_promotion(const Ctx& ctx, const Arguments& arguments, kube::
   if (phase != "Waiting") return fail(Kind::conflict, "promotion {} is {}, not waiting for approval", name, phase);
   auto written = kube::modify(ctx, client, kind("Promotion"), {home, name}, {}, [&](doc::Value& o) -> Result<bool> {
     o["spec"]["approvedBy"] = who;
+    if (arguments.has("override-window")) o["spec"]["overrideWindow"] = who;
     return true;
   });
   if (!written && written.error().is(Kind::denied))
     return Fail(std::move(written).error().with_hint("the environment's `approvers` in the Pipeline say who may"));
   if (!written) return Fail(std::move(written).error());
   who = (*written)["spec"]["approvedBy"].text();  // the server writes who it was
-  io.said(fmt::format("approved by {}", who), doc::Map{{"promotion", name}, {"approvedBy", who}});
+  TRY(auto lead, engine::lead_of(ctx, client, *written));
+  std::string held;
+  if (lead && !arguments.has("override-window")) held = promote::held_back(lead->environment, ctx.clock->wall());
+  doc::Map said{{"promotion", name}, {"approvedBy", who}};
+  if (!held.empty()) said.set("heldBack", held);
+  io.said(fmt::format("approved by {}{}{}", who, held.empty() ? "" : ", and ",
+                      held.empty() ? "" : std::string(promote::held_mark) + held),
+          std::move(said));
   return 0;
 }
 
@@ -228,11 +237,13 @@ std::vector<Command> run_commands() {
                            {"--comment,-m", "why: kept with it"},
                            as};
   Positional run{"run", "name of a run, or the beginning of one"};
+  auto to_approve = word;
+  to_approve.push_back({"--override-window", "a promotion, also while a window is closed; the commit says so", true});
   return {
       {"approve",
        "lets a waiting promotion, or a job that waits for its environment, go on",
        "slipway approve api-production",
-       with_connection(word),
+       with_connection(to_approve),
        {{"what", "name of a Promotion or run, or the beginning of one that waits"}},
        approve},
       {"reject",
