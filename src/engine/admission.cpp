@@ -7,6 +7,7 @@
 #include "engine/attempts.h"
 #include "engine/house.h"
 #include "engine/image_policy.h"
+#include "engine/notices.h"
 #include "engine/places.h"
 #include "engine/project_roles.h"
 #include "engine/recorder.h"
@@ -228,6 +229,7 @@ Result<> admit(const Ctx& ctx, House& house, const cluster::ApiOptions::User& us
   auto kind_name = next.str_at({"kind"});
   if (kind_name == "Environment" && subresource.empty()) TRY_OK(check_environment(next));
   if (kind_name == "ImagePolicy" && subresource.empty()) TRY_OK(check_policy(next));
+  if (kind_name == "Notifier" && subresource.empty()) TRY_OK(check_notifier(next));
   bool outside = std::find(user.groups.begin(), user.groups.end(), "system:authenticated") != user.groups.end();
   if (!outside) return {};
   if (kind_name == "Approval")

@@ -70,6 +70,19 @@ TEST_F(Admission, WhoPutsSomethingPastAWindowIsAnApprover) {
   EXPECT_EQ(next.str_at({"spec", "overrideWindow"}), "ann");
 }
 
+TEST_F(Admission, ANotifierThatCannotBeUsedIsRefused) {
+  auto notifier =
+      must(doc::parse_yaml("{apiVersion: slipway.dev/v1, kind: Notifier, metadata: {name: n}, spec: {type: "
+                           "webhook, urlFrom: {name: hook, key: url}}}"));
+  EXPECT_TRUE(admit(ctx, house, user("ann"), "", {}, notifier)) << "what its Secret holds is seen later";
+  notifier["spec"]["type"] = "webhok";
+  auto refused = admit(ctx, house, user("ann"), "", {}, notifier);
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error().is(Kind::invalid));
+  EXPECT_TRUE(refused.error().what().contains("want slack, teams, webhook or email")) << refused.error().what();
+  EXPECT_TRUE(admit(ctx, house, user("ann"), "status", {}, notifier)) << "what is there already is told in its status";
+}
+
 TEST_F(Admission, WhoMergesOrClosesIsWhoSignedIn) {
   kube::Object request(
       must(doc::parse_yaml("{apiVersion: slipway.dev/v1, kind: PullRequest, metadata: {name: "

@@ -187,6 +187,7 @@ std::vector<Stage> the_path(House& house) {
       // gitops and rollout run by their own controllers: Git is the interface between promote and them.
       {"verify", what_releases_hear(house), look_at_release, 2},
       {"notify", {of("Notice")}, deliver, 2},
+      {"notify-check", {of("Notifier")}, look_at_notifier},
   };
 }
 

@@ -30,7 +30,60 @@ std::set<std::string> delivered_to(const kube::Object& notice) {
   return names;
 }
 
+// What the Notifier's status says, so that a wrong one is seen where it is listed. Writes nothing that is there
+// already.
+Result<> note(const Ctx& ctx, House& house, const std::string& name, const std::function<void(doc::Value&)>& change) {
+  auto noted = kube::modify(ctx, *house.client, kind("Notifier"), {home, name}, {.subresource = "status"},
+                            [&](doc::Value& o) -> Result<bool> {
+                              auto before = doc::View(o)["status"].value();
+                              if (!o["status"].is_map()) o["status"] = doc::Map{};
+                              change(o["status"]);
+                              return !(doc::View(o)["status"].value() == before);
+                            });
+  if (noted || noted.error().is(Kind::not_found)) return {};
+  return Fail(std::move(noted).error());
+}
+
+Result<> note_problem(const Ctx& ctx, House& house, const std::string& name, const std::string& problem) {
+  return note(ctx, house, name, [&](doc::Value& status) { status["message"] = house.redaction->redact(problem); });
+}
+
+Result<> note_delivery(const Ctx& ctx, House& house, const std::string& name) {
+  return note(ctx, house, name, [](doc::Value& status) {
+    status["delivered"] = doc::View(status)["delivered"].num_or(0) + 1;
+    status["message"] = "";
+  });
+}
+
 }  // namespace
+
+Result<> check_notifier(const doc::Value& notifier) {
+  // What Secrets hold is not known yet, and may change: only that it is named.
+  auto anything = [](const std::string&, const std::string&) -> Result<std::string> { return "https://secret"; };
+  auto target = notify::target_from(doc::View(notifier), anything);
+  return target ? Result<>{} : Result<>(Fail(std::move(target).error()));
+}
+
+Result<std::optional<Millis>> look_at_notifier(const Ctx& ctx, House& house, const std::string& name) {
+  std::optional<Millis> later;
+  TRY(auto notifier, find(ctx, *house.client, "Notifier", name));
+  if (!notifier) return later;
+  auto target = notify::target_from(notifier->view(), secrets_of(ctx, house));
+  if (!target && target.error().retryable()) return Fail(std::move(target).error());
+  if (!target) later = Millis(60000);  // the Secret that it names may come
+  TRY_OK(note(ctx, house, name, [&](doc::Value& status) {
+    auto before = doc::View(status);
+    bool of_the_past =
+        before["wrong"].bool_or(false) || before["observedGeneration"].num_or(0) != notifier->generation();
+    if (!target)
+      status["message"] = house.redaction->redact(target.error().what());
+    else if (of_the_past)  // how the last delivery went stays
+      status["message"] = "";
+    status["wrong"] = !target.has_value();
+    status["observedGeneration"] = notifier->generation();
+  }));
+  return later;
+}
 
 Result<> announce(const Ctx& ctx, House& house, const path::Notice& notice) {
   auto made = record(ctx, *house.client, "Notice", object_name(notice.id), to_doc(notice));
@@ -54,6 +107,7 @@ Result<std::optional<Millis>> deliver(const Ctx& ctx, House& house, const std::s
     auto target = notify::target_from(notifier.view(), secrets_of(ctx, house));
     if (!target) {
       problems.emplace_back(notifier.name() + ": " + target.error().what());
+      TRY_OK(note_problem(ctx, house, notifier.name(), target.error().what()));
       continue;
     }
     if (!notify::matches(target->rule, notice)) continue;
@@ -63,11 +117,14 @@ Result<std::optional<Millis>> deliver(const Ctx& ctx, House& house, const std::s
     auto sent = sender ? (*sender)->send(ctx.within(Millis(15000)), notice) : Result<>(Fail(std::move(sender).error()));
     if (sent) {
       done.insert(notifier.name());
+      TRY_OK(note_delivery(ctx, house, notifier.name()));
       continue;
     }
     if (sent.error().is(Kind::cancelled)) return Fail(std::move(sent).error());
     LOG(warn, "notify.failed", {"notifier", notifier.name()}, {"notice", name}, {"error", sent.error().what()});
     problems.emplace_back(notifier.name() + ": " + sent.error().what());
+    TRY_OK(note_problem(ctx, house, notifier.name(),
+                        fmt::format("{} was not delivered: {}", notice.event, sent.error().what())));
     if (sent.error().retryable() && tries < 20)
       later = std::min(Millis(1000) * (1 << std::min<std::int64_t>(tries, 8)), Millis(300000));
   }
