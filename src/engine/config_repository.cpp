@@ -1,5 +1,6 @@
 #include "engine/config_repository.h"
 
+#include "engine/render.h"
 #include "gitops/repository_login.h"
 
 namespace slipway::engine {
@@ -15,6 +16,10 @@ Result<git::Repository> config_repository(const Ctx& ctx, House& house, const pa
   TRY_OK(make_dirs(folder.parent_path()));
   TRY(auto access, access_to(ctx, house, pipeline.config_url));
   return git::Repository::mirror(ctx.within(Millis(120000)), pipeline.config_url, folder, access);
+}
+
+std::string config_branch(const path::Pipeline& pipeline, const git::Repository& repository) {
+  return pipeline.branch.empty() ? default_branch(repository) : pipeline.branch;
 }
 
 }  // namespace slipway::engine

@@ -14,4 +14,7 @@ Result<git::Repository> config_repository(const Ctx& ctx, House& house, const pa
 // What signs in to a repository elsewhere: Argo CD's Secrets of repositories.
 Result<git::Access> access_to(const Ctx& ctx, House& house, const std::string& url);
 
+// The branch of it that the Pipeline is about: the one that it names, else the repository's default.
+std::string config_branch(const path::Pipeline& pipeline, const git::Repository& repository);
+
 }  // namespace slipway::engine

@@ -93,7 +93,7 @@ Result<> observe_configuration(const Ctx& ctx, House& house, const kube::Object&
                                const path::Pipeline& pipeline) {
   auto opened = config_repository(ctx, house, pipeline);
   if (!opened) return {};  // not here, or not yet
-  TRY(auto tip, opened->resolve("refs/heads/" + pipeline.branch));
+  TRY(auto tip, opened->resolve("refs/heads/" + config_branch(pipeline, *opened)));
   if (!tip || object["status"]["observedCommit"].text() == *tip) return {};
   bool all_seen = true;
   for (const auto& service : pipeline.services)

@@ -152,8 +152,27 @@ Result<> ask_for_approval(const Ctx& ctx, House& house, const path::Promotion& p
                              {"commit", promotion.artifact.commit}}});
 }
 
+// It failed for what was not in the configuration repository (no such repository, branch, file or field, or a file that
+// cannot be read), and that is there now.
+bool is_mended(const Ctx& ctx, House& house, const path::Pipeline& pipeline, const path::Promotion& promotion,
+               const kube::Object& object) {
+  if (phase_of(object) != path::Phase::failed || !object["status"]["mendable"].bool_or(false)) return false;
+  auto repository = config_repository(ctx, house, pipeline);
+  if (!repository) return false;
+  auto tip = repository->resolve("refs/heads/" + config_branch(pipeline, *repository));
+  return tip && *tip && promote::image_at(*repository, **tip, promotion.config_path, promotion.artifact.image);
+}
+
 // Says of a recorded promotion what is to be done with it; of one that is under way nothing.
-Result<> say(const Ctx& ctx, House& house, const path::Promotion& promotion, const kube::Object& object) {
+Result<> say(const Ctx& ctx, House& house, const path::Pipeline& pipeline, const path::Promotion& promotion,
+             kube::Object object) {
+  if (is_mended(ctx, house, pipeline, promotion, object)) {
+    TRY_OK(set_status(ctx, *house.client, "Promotion", object.name(),
+                      doc::Map{{"phase", nullptr}, {"message", ""}, {"mendable", nullptr}}));
+    TRY(auto again, find(ctx, *house.client, "Promotion", object.name()));
+    if (!again) return {};
+    object = *std::move(again);
+  }
   auto status = object["status"];
   bool known = !status["phase"].text().empty(), waits = phase_of(object) == path::Phase::waiting;
   if (status["pullRequest"].num_or(0) > 0) return {};
@@ -239,7 +258,7 @@ Result<std::optional<Millis>> plan_promotions(const Ctx& ctx, House& house, cons
     TRY(auto one, record_promotion(ctx, house, *pipeline, promotion));
     recorded.push_back(std::move(one));
   }
-  for (std::size_t i = 0; i < recorded.size(); ++i) TRY_OK(say(ctx, house, next.promotions[i], recorded[i]));
+  for (std::size_t i = 0; i < recorded.size(); ++i) TRY_OK(say(ctx, house, *pipeline, next.promotions[i], recorded[i]));
   for (const auto& promotion : next.held) TRY_OK(hold_back(ctx, house, *pipeline, promotion));
   std::set<std::string> due;
   for (const auto& one : recorded) due.insert(one.name());
@@ -286,7 +305,6 @@ Result<Batch> batch_of(const Ctx& ctx, House& house, path::Promotion promotion, 
     for (const auto& pipeline : known)
       if (pipeline.config_repository == batch.repository) batch.pipeline = pipeline;
   }
-  batch.config.branch = batch.pipeline.branch;
   batch.config.move = [&house, repository = batch.repository](const Ctx& inner, const std::string& ref,
                                                               const git::Oid& before, const git::Oid& after) {
     return house.git->update(inner, repository, {ref, before, after, false}, "slipway");
@@ -412,8 +430,10 @@ Result<std::optional<Millis>> execute_promotion(const Ctx& ctx, House& house, co
   }
   auto failed = [&](const Error& error) -> Result<std::optional<Millis>> {
     if (error.retryable() || error.is(Kind::cancelled)) return Fail(error);
-    TRY_OK(
-        set_status(ctx, *house.client, "Promotion", name, doc::Map{{"phase", "Failed"}, {"message", error.print()}}));
+    bool in_repository = error.is(Kind::not_found) || error.is(Kind::invalid);
+    doc::Map said{{"phase", "Failed"}, {"message", error.print()}};
+    if (in_repository) said.set("mendable", true);
+    TRY_OK(set_status(ctx, *house.client, "Promotion", name, said));
     return later;
   };
   auto made = batch_of(ctx, house, std::move(promotion), *object);
@@ -432,6 +452,7 @@ Result<std::optional<Millis>> execute_promotion(const Ctx& ctx, House& house, co
                                             : config_repository(ctx, house, batch.pipeline);
   if (!opened) return failed(opened.error());
   auto& repository = *opened;
+  batch.config.branch = config_branch(batch.pipeline, repository);
   auto carry_out = [&] {
     return batch.environment.pull_request && !batch.requests.front().promotion.revert
                ? propose(ctx, house, repository, batch)

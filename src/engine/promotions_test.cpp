@@ -238,6 +238,43 @@ TEST_F(Promotions, AWindowHoldsThemBack) {
   EXPECT_EQ(promotions(), "api Running; ");
 }
 
+// What is missing in the repository may come: then it is tried again, and only then.
+TEST_F(Promotions, WhatFailedForAMissingFileIsTriedAgainWhenItIsThere) {
+  pipeline("");
+  auto text = object("Pipeline", "shop").copy();
+  text["spec"]["environments"].list()[0]["path"] = "later";
+  text["spec"]["services"].list().pop_back();
+  must(house.client->update(ctx, text, {}));
+  passed("api", 1);
+  plan(), execute_all();
+  EXPECT_TRUE(promotions().starts_with("api Failed: later: no kustomization.yaml here")) << promotions();
+  commit("config", "main", {{"readme", "x"}});
+  plan(), execute_all();
+  EXPECT_TRUE(promotions().starts_with("api Failed: later: ")) << promotions();
+  commit("config", "main", {{"later/kustomization.yaml", "resources: []\nimages:\n- name: shop/api\n  newTag: old\n"}});
+  plan();
+  EXPECT_EQ(promotions(), "api Pending; ");
+  execute_all();
+  EXPECT_EQ(promotions(), "api Running; ");
+}
+
+TEST_F(Promotions, GoToTheDefaultBranchOfARepositoryThatComesLater) {
+  pipeline("");
+  auto text = object("Pipeline", "shop").copy();
+  text["spec"]["repository"] = "other";
+  must(house.client->update(ctx, text, {}));
+  passed("api", 1);
+  plan(), execute_all();
+  EXPECT_TRUE(promotions().contains("no such repository")) << promotions();
+  commit("other", "master", {{"dev/kustomization.yaml", "resources: []\nimages:\n- name: shop/api\n  newTag: old\n"}});
+  auto store = must(house.git->repository("other"));
+  must(write_file(store.path() / "HEAD", "ref: refs/heads/master\n"));
+  plan(), execute_all();
+  EXPECT_EQ(promotions(), "api Running; ");
+  auto said = must(promote::image_at(store, *must(store.resolve("refs/heads/master")), "dev", "shop/api"));
+  EXPECT_TRUE(said && said->digest == Digest::of("api1"));
+}
+
 constexpr const char* closed_window = ", windows: [{kind: deny, schedule: '* * * * *', duration: 1h}]";
 
 struct ByHand : Promotions {

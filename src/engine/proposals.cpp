@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "engine/config_repository.h"
 #include "engine/house.h"
 #include "engine/places.h"
 #include "engine/pull_requests.h"
@@ -202,8 +203,11 @@ Result<> follow_proposals(const Ctx& ctx, House& house, const path::Pipeline& pi
                          [](const auto& p) { return !is_final(phase_of(p)) || number_of(p) > 0; });
   if (!any) return {};
   TRY(auto requests, requests_of(ctx, house, name));
-  TRY(auto repository, house.git->repository(name));
-  TRY(auto tip, repository.resolve("refs/heads/" + pipeline.branch));
+  auto opened = house.git->repository(name);
+  if (!opened && opened.error().is(Kind::not_found)) return {};  // nothing was proposed in what is not there yet
+  if (!opened) return Fail(std::move(opened).error());
+  auto& repository = *opened;
+  TRY(auto tip, repository.resolve("refs/heads/" + config_branch(pipeline, repository)));
   // Another Pipeline may be of another branch of the same repository.
   std::erase_if(promotions, [&](const auto& p) { return !is_of(p, pipeline); });
   Followed followed(ctx, house, std::move(promotions), requests);

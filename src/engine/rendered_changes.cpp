@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "doc/patch.h"
+#include "engine/config_repository.h"
 #include "engine/house.h"
 #include "engine/promotions.h"
 #include "engine/render.h"
@@ -155,7 +156,8 @@ Result<std::vector<RenderedChange>> rendered_changes(const Ctx& ctx, House& hous
   for (const auto& app : kustomizations) add("Kustomization " + app.key.str(), app, readers_of_flux);
   TRY(auto known, pipelines(ctx, house));
   for (const auto& pipeline : known) {
-    if (pipeline.config_repository != change.repository || "refs/heads/" + pipeline.branch != change.base_ref) continue;
+    if (pipeline.config_repository != change.repository) continue;
+    if ("refs/heads/" + config_branch(pipeline, repository) != change.base_ref) continue;
     for (const auto& environment : pipeline.environments) {
       auto folder = folder_of(environment.path);
       if (covered.insert(folder).second)

@@ -136,7 +136,7 @@ Result<std::string> pull_request_comment(const Ctx& ctx, House& house, const pat
   TRY(auto known, pipelines(ctx, house));
   for (const auto& pipeline : known) {
     TRY(auto repository, config_repository(ctx, house, pipeline));
-    TRY(auto tip, repository.resolve("refs/heads/" + pipeline.branch));
+    TRY(auto tip, repository.resolve("refs/heads/" + config_branch(pipeline, repository)));
     if (!tip) continue;
     for (const auto& environment : pipeline.environments) {
       if (images.empty()) break;

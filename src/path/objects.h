@@ -70,7 +70,8 @@ struct ServiceSource {
   std::string workflow;            // workflow file that builds it, "" any
 };
 struct Pipeline {
-  std::string name, config_repository, branch = "main";
+  std::string name, config_repository;
+  std::string branch;      // of it; "": its HEAD
   std::string config_url;  // where the repository is hosted elsewhere; "": here
   std::vector<ServiceSource> services;
   std::vector<Environment> environments;

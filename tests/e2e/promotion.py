@@ -157,6 +157,33 @@ def test_a_sync_that_fails_takes_the_promotion_back(house: House):
     house.wait("Notice", lambda ns: next((n for n in ns if n["spec"]["event"] == "rollout.aborted" and "broken" in n["spec"]["title"]), None), "its notice")
 
 
+def test_what_was_missing_is_tried_again_when_it_is_pushed(house: House):
+    """The environment's folder comes later, in a configuration repository whose branch is called master."""
+    pipeline = {"apiVersion": "slipway.dev/v1", "kind": "Pipeline", "metadata": {"name": "late", "namespace": HOME},
+                "spec": {"repository": "late-config", "services": [{"name": "late", "image": "acme/late", "repository": "late"}],
+                         "environments": [{"name": "dev", "path": "dev", "namespace": "default"}]}}
+    house.kubectl("apply", "-f", "-", input=json.dumps(pipeline))
+    digest = "sha256:" + "1a" * 32
+    house.kubectl("apply", "-f", "-", input=json.dumps({
+        "apiVersion": "slipway.dev/v1", "kind": "Artifact", "metadata": {"name": "late-1", "namespace": HOME},
+        "spec": {"service": "late", "image": "acme/late", "digest": digest, "tags": ["v1"], "repository": "late", "commit": "c" * 40, "run": "x"}}))
+    house.patch("Artifact", "late-1", {"status": {"phase": "Succeeded", "passedAt": "2026-01-01T00:00:00.000000Z"}}, subresource="status")
+
+    def promotion(what, *words):
+        return house.wait("Promotion", lambda ps: next((p for p in ps if p["spec"]["service"] == "late" and phase(p) == what and all(w in get_path(p, "status", "message") for w in words)), None), f"{what} {words}")
+    promotion("Failed", "no such repository")
+    config = house.git("late-config")
+    config.write("readme", "Nothing yet\n")
+    config.commit("A beginning")
+    config.push("HEAD:master")
+    config.write("dev/kustomization.yaml", "resources: []\nimages:\n- name: acme/late\n  newTag: none\n")
+    config.commit("Environments")
+    config.push("HEAD:master")
+    promotion("Running")
+    config.git("fetch", "-q", "origin", "master")
+    check(digest in config.git("show", "FETCH_HEAD:dev/kustomization.yaml").stdout, "it is there")
+
+
 def deployed(house, times):
     house.wait("Application", lambda apps: next((a for a in apps if a["metadata"]["name"] == "rolled-dev" and len(get_path(a, "status", "history") or []) >= times), None), f"{times} in its history", "argocd")
 

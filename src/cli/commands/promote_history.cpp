@@ -16,8 +16,7 @@ struct Place {
 
 // Those that are named, else those of the Pipelines.
 Result<std::set<Place>> places_of(const Ctx& ctx, const Arguments& arguments) {
-  if (arguments.has("repository"))
-    return std::set<Place>{{arguments.get("repository"), arguments.get("branch", "main")}};
+  if (arguments.has("repository")) return std::set<Place>{{arguments.get("repository"), arguments.get("branch")}};
   TRY(auto client, connect(ctx, arguments));
   TRY(auto list, pipelines(ctx, *client));
   std::set<Place> places;
@@ -33,9 +32,11 @@ Result<std::vector<promote::Past>> past_of(const Ctx& ctx, const Arguments& argu
                                            std::size_t limit) {
   TRY(auto mirrors, TempDir::make("slipway-history"));
   TRY(auto repository, repository_at(ctx, arguments, place.repository, mirrors.path()));
-  TRY(auto tip, repository.resolve("refs/heads/" + place.branch));
+  TRY(auto head, repository.head());
+  auto ref = place.branch.empty() ? head : "refs/heads/" + place.branch;
+  TRY(auto tip, repository.resolve(ref));
   if (!tip)
-    return Fail(Error(Kind::not_found, fmt::format("{}: no branch {}", place.repository, place.branch))
+    return Fail(Error(Kind::not_found, fmt::format("{}: no branch {}", place.repository, ref.substr(11)))
                     .with_hint("--branch names another"));
   // What is asked for may be a service or an environment: all is read, and what fits is kept.
   TRY(auto all, promote::history(repository, *tip, {.limit = std::string::npos}));
@@ -105,7 +106,7 @@ std::vector<Command> promote_history_commands() {
            "what was promoted where, when and from which run, as Git has it",
            "slipway promote history production",
            with_connection({{"--repository", "name, URL or folder of a configuration repository (the Pipelines')"},
-                            {"--branch", "its branch (the Pipeline's, else main)"},
+                            {"--branch", "its branch (the Pipeline's, else its HEAD)"},
                             {"--limit,-n", "how many at most", false, false, "50"}}),
            {{"what", "ENVIRONMENT or SERVICE", false}},
            history}};
