@@ -115,6 +115,45 @@ def test_who_may_let_it_in():
         house.close()
 
 
+def test_promotions_and_requests_are_signed():
+    """Who may patch a promotion or a pull request does it in their own name, whatever they write."""
+    house = House()
+    try:
+        files, _ = people(house, ada="reviewers", eve="guests")
+        house.kubectl("create", "clusterrole", "patcher", "--verb=get,list,patch,update,create", "--resource=promotions.slipway.dev,pullrequests.slipway.dev,pipelines.slipway.dev,artifacts.slipway.dev,releases.slipway.dev")
+        for name in files:
+            house.kubectl("create", "clusterrolebinding", f"patcher-{name}", "--clusterrole=patcher", f"--user={name}")
+        config = house.git("goods-config")
+        config.write("prod/kustomization.yaml", "resources: []\nimages:\n- name: acme/goods\n  newTag: none\n")
+        config.commit("Environments")
+        config.push("HEAD:main")
+        for document in ({"kind": "Pipeline", "metadata": {"name": "goods", "namespace": HOME}, "spec": {
+                "repository": "goods-config", "services": [{"name": "goods", "image": "acme/goods"}],
+                "environments": [{"name": "prod", "path": "prod", "namespace": "default", "automatic": False, "approvers": ["ada"]}]}},
+                {"kind": "Artifact", "metadata": {"name": "goods-1", "namespace": HOME}, "spec": {"service": "goods", "image": "acme/goods", "digest": "sha256:" + "1b" * 32, "run": "x"}}):
+            house.kubectl("apply", "-f", "-", input=json.dumps({"apiVersion": "slipway.dev/v1", **document}))
+        house.patch("Artifact", "goods-1", {"status": {"phase": "Succeeded", "passedAt": "2026-01-01T00:00:00.000000Z"}}, subresource="status")
+        name = house.wait("Promotion", lambda ps: next((p for p in ps if phase(p) == "Waiting"), None), "a promotion that waits")["metadata"]["name"]
+        said = run("kubectl", "patch", "promotion", name, "-n", HOME, "--type=merge", "-p", '{"spec":{"approvedBy":"ada"}}', env={**harness.ENV, "KUBECONFIG": files["eve"]})
+        check(said.returncode != 0 and "eve may not approve for prod" in said.stderr, said.all)
+        one_error(slipway("approve", name, "--kubeconfig", files["eve"], "--as", "ada"), 3, "eve may not approve for prod")
+        one_error(slipway("promote", "goods", "--to", "prod", "--kubeconfig", files["eve"], "--as", "ada"), 3, "eve may not put anything into prod")
+        done = slipway("approve", name, "--kubeconfig", files["ada"])
+        check(done.returncode == 0 and "approved by ada" in done.stdout, done.all)
+        house.wait("Promotion", lambda ps: next((p for p in ps if get_path(p, "status", "commit")), None), "its commit")
+        config.update()
+        check("Slipway-Approved-By: ada" in config.git("log", "-1", "--format=%B").stdout, "the commit names who approved it")
+        config.write("readme", "asked\n")
+        config.commit("A change that somebody proposes")
+        config.push("HEAD:refs/for/main")
+        request = house.wait("PullRequest", lambda rs: next(iter(rs), None), "the request")["metadata"]["name"]
+        run("kubectl", "patch", "pullrequest", request, "-n", HOME, "--type=merge", "-p", '{"spec":{"close":{"by":"ada"}}}', env={**harness.ENV, "KUBECONFIG": files["eve"]})
+        closed = house.wait("PullRequest", lambda rs: next((r for r in rs if get_path(r, "status", "state") == "closed"), None), "its end")
+        check(closed["spec"]["close"]["by"] == "eve", closed["spec"])
+    finally:
+        house.close()
+
+
 def test_a_rejection(house):
     environment(house, "no", "production", reviewers={"users": ["ada"]})
     commit = push(house, "no")
