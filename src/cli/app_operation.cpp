@@ -47,11 +47,6 @@ Result<kube::Object> application_named(const Ctx& ctx, kube::Client& client, con
 
 std::string name_of_application(const kube::Object& app) { return app.ns() == home ? app.name() : app.key().str(); }
 
-bool follows_git(const kube::Object& app) {
-  auto automated = app["spec"]["syncPolicy"]["automated"];
-  return automated.exists() && automated["enabled"].bool_or(true);
-}
-
 Error held_by_git(const kube::Object& app, std::string_view wish) {
   auto source = app["spec"]["source"]["repoURL"].text();
   return Error(Kind::conflict, fmt::format("{} cannot be {}: its syncs are automatic, and the next would undo it",

@@ -15,8 +15,7 @@ std::string name_of_application(const kube::Object& app);
 Result<kube::Object> await_application(const Ctx& ctx, kube::Client& client, const kube::Key& key,
                                        const std::function<bool(const kube::Object&)>& done);
 
-// Whether it is synced to what Git says by itself: Argo CD lets nobody go elsewhere then.
-bool follows_git(const kube::Object& app);
+// Where syncs are automatic, Argo CD lets nobody go elsewhere.
 Error held_by_git(const kube::Object& app, std::string_view wish);
 
 // Asks for a sync and waits for its end, which it tells; 0 when that is Succeeded. Errors: timeout, those of the API.

@@ -180,6 +180,11 @@ doc::Value without_empty(const doc::Value& value) {
 
 constexpr std::string_view argo_deletion_approved = "argocd.argoproj.io/deletion-approved";
 
+bool syncs_by_itself(const kube::Object& application) {
+  auto automated = application["spec"]["syncPolicy"]["automated"];
+  return automated.exists() && automated["enabled"].bool_or(true);
+}
+
 Result<RetrySpec> retry_from(doc::View view) {
   RetrySpec retry;
   TRY(retry.limit, number_or(view["limit"], retry.limit));

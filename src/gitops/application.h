@@ -46,6 +46,8 @@ struct RetrySpec {
   Millis first{5000}, max{180000};
   double factor = 2;
 };
+// Whether an Application is synced without being asked.
+bool syncs_by_itself(const kube::Object& application);
 // retry{limit, backoff{duration, factor, maxDuration}}. Errors: invalid, naming the field.
 Result<RetrySpec> retry_from(doc::View view);
 // How long to wait before the try that follows `tries` failed ones.

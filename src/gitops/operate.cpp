@@ -92,10 +92,8 @@ bool is_defined_here(const Work& work, const kube::Type& type) {
 // waits for.
 bool comes_no_further(const Compared& r) {
   if (r.type.kind != application_kind || r.type.group() != application_group || !r.live) return false;
-  auto spec = r.live["spec"], status = r.live["status"];
-  auto automated = spec["syncPolicy"]["automated"];
-  bool by_hand = !automated.exists() || !automated["enabled"].bool_or(true);
-  if (by_hand && status["sync"]["status"].text() != "Synced") return true;
+  auto status = r.live["status"];
+  if (!syncs_by_itself(r.live) && status["sync"]["status"].text() != "Synced") return true;
   auto conditions = status["conditions"].items();
   return std::any_of(conditions.begin(), conditions.end(),
                      [](doc::View c) { return c["type"].text() == "InvalidSpecError"; });

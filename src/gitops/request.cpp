@@ -32,11 +32,13 @@ Revisions asked_revisions(doc::View sync) {
 
 }  // namespace
 
+bool goes_on(const Operation& op) { return op.running() || is_tried_again(op); }
+
 doc::View request_of(const kube::Object& application, const AppStatus& status) {
   if (auto asked = application["operation"]; asked["sync"].present()) return asked;
   static const doc::Value none;
   const auto& op = status.operation;
-  return doc::View(op.running() || is_tried_again(op) ? op.request : none);
+  return doc::View(goes_on(op) ? op.request : none);
 }
 
 kube::Object as_asked(const kube::Object& application, const AppStatus& status) {

@@ -175,6 +175,10 @@ TEST(Request, IsMadeAgainFromTheSame) {
       application_type, w.key,
       fmt::format("{{operation: {{sync: {{revision: {}}}, retry: {{limit: 1, backoff: {{duration: 1s}}}}}}}}", first));
   EXPECT_EQ(phase_of(w.look_once()), "Failed");
+  ASSERT_TRUE(w.again);
+  EXPECT_GE(*w.again, Millis(500)) << "its time is waited for";
+  w.look_once();
+  EXPECT_GE(*w.again, Millis(500));
   refuses = false;
   w.clock.advance(Millis(2000));
   auto app = w.look_once();

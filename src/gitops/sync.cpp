@@ -245,7 +245,7 @@ Result<Looked> look(const Ctx& ctx, const SyncContext& context, const kube::Obje
     auto before = front.status_from(application);
     status.sync = before.sync.empty() ? "Unknown" : before.sync;
     status.revisions = before.revisions, status.source_types = before.source_types;
-    if (!status.operation.running()) again = Millis(1);
+    if (!detail::goes_on(status.operation)) again = Millis(1);
   }
   Looked result{front.to_doc(status, held, rfc3339(ctx.clock->wall())),
                 again,

@@ -32,11 +32,13 @@ std::vector<Turn> turns_of(const kube::Object& application, doc::View status) {
     turns.push_back(
         {application.key(), application.type().kind, std::move(event), revision, std::move(message), std::move(id)});
   };
-  if (auto ready = ready_of(status);
-      ready["status"].text() == "False" && ready_of(before)["status"].text() != "False") {
+  // Flux's objects say all of it there, whatever else stands beside.
+  if (auto ready = ready_of(status); ready.present()) {
     bool sick = ready["reason"].text() == "HealthCheckFailed";
-    add(sick ? "degraded" : "sync-failed", status["lastAttemptedRevision"].text(), ready["message"].text(),
-        application.resource_version());
+    if (ready["status"].text() == "False" && ready_of(before)["status"].text() != "False")
+      add(sick ? "degraded" : "sync-failed", status["lastAttemptedRevision"].text(), ready["message"].text(),
+          application.resource_version());
+    return turns;
   }
   auto operation = status["operationState"], former = before["operationState"];
   auto mark = [](doc::View op) { return op["startedAt"].text() + op["retryCount"].text(); };

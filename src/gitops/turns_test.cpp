@@ -37,7 +37,9 @@ INSTANTIATE_TEST_SUITE_P(
          {"Unknown", "{sync: {status: Synced}}",
           "{sync: {status: Unknown}, conditions: [{type: ComparisonError, message: gone}]}", "unknown: gone"},
          {"KustomizationFails", "{conditions: [{type: Ready, status: Unknown}]}",
-          "{conditions: [{type: Ready, status: 'False', reason: BuildFailed, message: no}]}", "sync-failed: no"},
+          "{conditions: [{type: Ready, status: 'False', reason: BuildFailed, message: no}], operationState: {phase: "
+          "Failed, startedAt: a, message: no}}",
+          "sync-failed: no"},
          {"KustomizationIsSick", "{conditions: [{type: Ready, status: 'True'}]}",
           "{conditions: [{type: Ready, status: 'False', reason: HealthCheckFailed, message: slow}]}", "degraded: slow"},
          {"NeverKnown", "{}", "{sync: {status: Unknown}}", ""}})),

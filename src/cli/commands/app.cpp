@@ -1,6 +1,7 @@
 // app list, get, sync, history: Applications.
 #include "base/time.h"
 #include "cli/app_operation.h"
+#include "gitops/application.h"
 #include "gitops/clusters.h"
 
 namespace slipway::cli {
@@ -75,7 +76,7 @@ Result<int> sync(const Ctx& ctx, const Arguments& arguments, Io& io) {
   TRY(auto wait, parse_duration(arguments.get("timeout")));
   doc::Map wanted{{"prune", arguments.has("prune")}, {"dryRun", arguments.has("dry-run")}};
   if (auto revision = arguments.get("revision"); !revision.empty()) {
-    if (follows_git(app)) return Fail(held_by_git(app, "synced to " + revision));
+    if (gitops::syncs_by_itself(app)) return Fail(held_by_git(app, "synced to " + revision));
     wanted.set("revision", revision);
   }
   return sync_application(ctx.within(wait), *client, app, std::move(wanted), io);

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "cli/app_operation.h"
 #include "engine/recorder.h"
+#include "gitops/application.h"
 
 namespace slipway::cli {
 namespace {
@@ -37,7 +38,7 @@ bool was_looked_at(const kube::Object& app) {
 }
 
 // Its syncs are asked for: it comes no further by itself.
-bool waits_for_a_person(const kube::Object& app) { return !follows_git(app) && was_looked_at(app); }
+bool waits_for_a_person(const kube::Object& app) { return !gitops::syncs_by_itself(app) && was_looked_at(app); }
 
 std::string why_not(const kube::Object& app) {
   auto status = app["status"];

@@ -155,7 +155,7 @@ bool leads_to(const std::vector<path::Pipeline>& pipelines, const std::string& a
 
 // What no Pipeline leads to is synced to what was deployed before, as Argo CD goes back.
 Result<int> sync_back(const Ctx& ctx, kube::Client& client, const kube::Object& app, doc::View entry, Io& io) {
-  if (follows_git(app)) return Fail(held_by_git(app, "rolled back"));
+  if (gitops::syncs_by_itself(app)) return Fail(held_by_git(app, "rolled back"));
   doc::Map sync{{"prune", true}, {"syncStrategy", doc::Map{{"apply", doc::Map{}}}}};
   for (auto key : {"revision", "revisions", "source", "sources"})
     if (entry[key].present()) sync.set(key, entry[key].value());
