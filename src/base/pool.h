@@ -10,7 +10,8 @@
 namespace slipway {
 
 // Starts a thread when a task finds none idle, up to `limit`; idle threads leave after a few seconds, so a
-// pool costs nothing at rest. The destructor asks tasks to stop (their Ctx) and waits. Threads: any.
+// pool costs nothing at rest. The destructor asks tasks to stop (their Ctx) and waits for the threads' ends. Threads:
+// any.
 class Pool {
  public:
   using Task = std::move_only_function<void(const Ctx&)>;
@@ -24,8 +25,8 @@ class Pool {
 
  private:
   struct State;
-  static void work(const std::shared_ptr<State>& state);
-  std::shared_ptr<State> state_;
+  static void work(State& state, std::thread& self);
+  std::unique_ptr<State> state_;
 };
 
 // Runs all, at most `width` at once, and waits. The first error stops the rest and is returned.
