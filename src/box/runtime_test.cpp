@@ -302,7 +302,8 @@ TEST_F(RuntimeTest, ExecOnATerminal) {
   auto code = must(container->exec(ctx_, {.argv = {"sh"}, .tty = true}, {in.read.get(), out.write.get(), -1}));
   EXPECT_EQ(code, 4);
   out.write.reset();
-  EXPECT_TRUE(must(read_all(out.read.get())).contains("term\r\n"));
+  auto text = must(read_all(out.read.get()));
+  EXPECT_TRUE(text.contains("term\r\n")) << text;
 }
 
 TEST_F(RuntimeTest, WritesLogsWithTimesAndRotates) {

@@ -82,11 +82,11 @@ Result<bool> there(Result<Reply> reply) {
 ForgeOptions rest_options(const CatalogOptions& options) {
   ForgeOptions rest;
   rest.api = options.api, rest.user = options.user, rest.token = options.token;
-  rest.ca_pem = options.ca_pem, rest.verify = options.verify, rest.read_only = true;
+  rest.ca_pem = options.ca_pem, rest.verify = options.verify;
   return rest;
 }
 
-Result<std::unique_ptr<Catalog>> open_catalog(CatalogOptions options) {
+Result<CatalogOptions> checked(CatalogOptions options) {
   if (options.api.empty()) {
     switch (options.service) {
       case Service::github:
@@ -108,6 +108,11 @@ Result<std::unique_ptr<Catalog>> open_catalog(CatalogOptions options) {
   TRY_IN(auto url, "forge API", net::parse_url(options.api));
   if (url.scheme != "http" && url.scheme != "https") return fail(Kind::invalid, "{}: want http or https", options.api);
   while (options.api.ends_with('/')) options.api.pop_back();
+  return options;
+}
+
+Result<std::unique_ptr<Catalog>> open_catalog(CatalogOptions options) {
+  TRY(options, checked(std::move(options)));
   switch (options.service) {
     case Service::github:
       return github_catalog(options);

@@ -6,18 +6,12 @@ namespace slipway::forge {
 namespace {
 
 constexpr std::string_view heads = "refs/heads/";
-constexpr std::string_view version = "api-version=7.0";
-
-net::Headers headers_of(const CatalogOptions& options) {
-  net::Headers headers{{"Accept", "application/json"}};
-  if (!options.token.empty()) headers.set("Authorization", "Basic " + to_base64(":" + options.token));
-  return headers;
-}
+constexpr auto version = azure_version;
 
 class Azure final : public Catalog {
  public:
   explicit Azure(const CatalogOptions& options)
-      : rest_(rest_options(options), headers_of(options)), options_(options) {}
+      : rest_(rest_options(options), azure_headers(rest_options(options))), options_(options) {}
 
   Result<std::vector<CatalogRepository>> repositories(const Ctx& ctx) override {
     TRY(auto organization, part(options_.owner));
@@ -84,6 +78,12 @@ class Azure final : public Catalog {
 };
 
 }  // namespace
+
+net::Headers azure_headers(const ForgeOptions& options) {
+  net::Headers headers{{"Accept", "application/json"}};
+  if (!options.token.empty()) headers.set("Authorization", "Basic " + to_base64(":" + options.token));
+  return headers;
+}
 
 std::unique_ptr<Catalog> azure_catalog(const CatalogOptions& options) { return std::make_unique<Azure>(options); }
 

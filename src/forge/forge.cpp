@@ -24,10 +24,6 @@ Result<> Forge::set_deployment(const Ctx& ctx, const Deployment& deployment) {
                           deployment.state, deployment.description, deployment.url});
 }
 
-Result<std::vector<OpenPullRequest>> Forge::open_pull_requests(const Ctx&, const std::string&) {
-  return fail(Kind::invalid, "pull requests of this forge cannot be listed: only GitHub's, GitLab's and Gitea's can");
-}
-
 Result<std::unique_ptr<Forge>> connect(ForgeOptions options) {
   if (options.api.empty()) {
     switch (options.provider) {
@@ -48,8 +44,7 @@ Result<std::unique_ptr<Forge>> connect(ForgeOptions options) {
   }
   TRY_IN(auto url, "forge API", net::parse_url(options.api));
   if (url.scheme != "http" && url.scheme != "https") return fail(Kind::invalid, "{}: want http or https", options.api);
-  if (options.token.empty() && !options.read_only)
-    return fail(Kind::invalid, "{}: no token is set", to_string(options.provider));
+  if (options.token.empty()) return fail(Kind::invalid, "{}: no token is set", to_string(options.provider));
   switch (options.provider) {
     case Provider::github:
       return make_github(options);

@@ -35,13 +35,6 @@ struct PullRequestLink {
   int number = 0;
   std::string url;
 };
-struct OpenPullRequest {
-  int number = 0;
-  std::string title, author;
-  std::string branch, target_branch;  // names
-  std::string head;                   // whole commit id
-  std::vector<std::string> labels;
-};
 struct Deployment {
   std::string repository, commit, environment;
   State state = State::pending;
@@ -60,8 +53,6 @@ class Forge {
   virtual Result<> upsert_comment(const Ctx& ctx, const Comment& comment) = 0;
   // The open one for head and base, with title and body brought up to date, or a new one.
   virtual Result<PullRequestLink> open_pull_request(const Ctx& ctx, const PullRequestDraft& draft) = 0;
-  // All that are open. By default invalid: not supported for this forge.
-  virtual Result<std::vector<OpenPullRequest>> open_pull_requests(const Ctx& ctx, const std::string& repository);
   // By default a status with the context "deploy/ENVIRONMENT".
   virtual Result<> set_deployment(const Ctx& ctx, const Deployment& deployment);
 };
@@ -72,7 +63,6 @@ struct ForgeOptions {
   std::string user, token;  // user only where the forge signs in with one (Bitbucket app passwords)
   std::string ca_pem;       // "" the system's
   bool verify = true;       // its certificate
-  bool read_only = false;   // what anybody may read needs no token
 };
 // Errors: invalid (no public service of this kind, bad URL, no token).
 Result<std::unique_ptr<Forge>> connect(ForgeOptions options);

@@ -217,7 +217,6 @@ TEST(Forge, WantsAddressAndToken) {
   EXPECT_EQ(connect({.provider = Provider::gitea, .token = "x"}).error().what(),
             "gitea: has no public service, want its API's address");
   EXPECT_EQ(connect({.provider = Provider::github}).error().what(), "github: no token is set");
-  EXPECT_TRUE(connect({.provider = Provider::github, .read_only = true})) << "what anybody may read";
   EXPECT_FALSE(connect({.provider = Provider::github, .api = "ftp://x", .token = "x"}));
 }
 

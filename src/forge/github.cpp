@@ -66,25 +66,6 @@ class Github : public Forge {
     return PullRequestLink{static_cast<int>(view["number"].num_or(0)), view["html_url"].text()};
   }
 
-  Result<std::vector<OpenPullRequest>> open_pull_requests(const Ctx& ctx, const std::string& repository) override {
-    TRY(auto path, repository_path(repository));
-    std::vector<OpenPullRequest> all;
-    auto list = fmt::format("/repos/{}/pulls?state=open&per_page=100&limit=50", path);
-    TRY_OK_IN("pull requests", rest_.each(ctx, list, [&](doc::View p) -> Result<> {
-      OpenPullRequest one{static_cast<int>(p["number"].num_or(0)),
-                          p["title"].text(),
-                          p["user"]["login"].text(),
-                          p["head"]["ref"].text(),
-                          p["base"]["ref"].text(),
-                          p["head"]["sha"].text(),
-                          {}};
-      for (const auto& label : p["labels"].items()) one.labels.push_back(label["name"].text());
-      all.push_back(std::move(one));
-      return {};
-    }));
-    return all;
-  }
-
  protected:
   Rest rest_;
 };

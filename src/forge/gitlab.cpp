@@ -75,25 +75,6 @@ class Gitlab final : public Forge {
     return PullRequestLink{static_cast<int>(view["iid"].num_or(0)), view["web_url"].text()};
   }
 
-  Result<std::vector<OpenPullRequest>> open_pull_requests(const Ctx& ctx, const std::string& repository) override {
-    TRY(auto project, project_of(repository));
-    std::vector<OpenPullRequest> all;
-    TRY_OK_IN("merge requests",
-              rest_.each(ctx, project + "/merge_requests?state=opened&per_page=100", [&](doc::View m) -> Result<> {
-                OpenPullRequest one{static_cast<int>(m["iid"].num_or(0)),
-                                    m["title"].text(),
-                                    m["author"]["username"].text(),
-                                    m["source_branch"].text(),
-                                    m["target_branch"].text(),
-                                    m["sha"].text(),
-                                    {}};
-                for (const auto& label : m["labels"].items()) one.labels.push_back(label.text());
-                all.push_back(std::move(one));
-                return {};
-              }));
-    return all;
-  }
-
  private:
   static Result<std::string> project_of(const std::string& repository) {
     TRY_OK(repository_path(repository));

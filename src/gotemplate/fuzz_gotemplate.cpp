@@ -18,6 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   parsed.limits({.steps = 5'000, .output = 1u << 16, .depth = 50});
   for (auto missing : {gotemplate::MissingKey::invalid, gotemplate::MissingKey::error}) {
     parsed.missing(missing);
+    gotemplate::DictScope scope;
     (void)parsed.execute(gotemplate::from_doc(*value));
   }
   return 0;

@@ -18,6 +18,7 @@ std::shared_ptr<const Functions> all_functions() {
 }
 
 std::string run(const std::string& name, const std::string& text, const std::string& option, const Value& data) {
+  DictScope scope;
   Template t(name, all_functions());
   if (!option.empty()) t.missing(must(parse_option(option)));
   if (auto parsed = t.parse(text); !parsed) return "error: " + parsed.error().what();
@@ -70,6 +71,27 @@ TEST(GoTemplate, PrintsSharedValuesOnlySoFar) {
   EXPECT_LT(got.size(), std::size_t{20} << 20);
   got = run("t", "{{$d := dict}}{{$_ := set $d \"d\" $d}}{{$d}}{{eq (len (deepCopy $d)) 1}}", "", Value(Dict{}));
   EXPECT_TRUE(got.ends_with("true")) << got.substr(0, 100);
+}
+
+// A dict in itself goes with the scope it was made in, the data with what was put into it.
+TEST(GoTemplate, DictsEndWithTheirScope) {
+  struct Seen final : Object {
+    explicit Seen(int& alive) : alive_(alive) { ++alive_; }
+    ~Seen() override { --alive_; }
+    std::string go_type() const override { return "seen"; }
+    std::string print() const override { return "seen"; }
+    int& alive_;
+  };
+  int alive = 0;
+  {
+    DictScope scope;
+    auto seen = [&] { return Value(std::static_pointer_cast<const Object>(std::make_shared<Seen>(alive))); };
+    Value data(Dict{{"in", Value(Dict{{"seen", seen()}})}});
+    Template t("t", all_functions());
+    must(t.parse("{{$_ := set .in \"root\" $}}{{$d := dict \"x\" .in}}{{$_ = set $d \"d\" $d}}{{.in.root.in.seen}}"));
+    EXPECT_EQ(must(t.execute(data)), "seen");
+  }
+  EXPECT_EQ(alive, 0);
 }
 
 TEST(GoTemplate, DeepSourcesAreRefused) {

@@ -1,10 +1,12 @@
 #include "gotemplate/value.h"
 
 #include <cmath>
+#include <utility>
 
 namespace slipway::gotemplate {
 namespace {
 
+thread_local DictScope* scope = nullptr;
 constexpr int deepest = 100;
 constexpr std::size_t most_values = 1'000'000;  // lists can share what they hold without end
 
@@ -69,6 +71,20 @@ bool equal_at(const Value& a, const Value& b, int depth, std::size_t& left) {
 }
 
 }  // namespace
+
+DictScope::DictScope() : outer_(std::exchange(scope, this)) {}
+
+DictScope::~DictScope() {
+  scope = outer_;
+  for (auto& made : made_)
+    if (auto dict = made.lock()) dict->clear();
+}
+
+Value::Value(Dict dict) {
+  auto held = std::make_shared<Dict>(std::move(dict));
+  if (scope != nullptr) scope->made_.push_back(held);
+  v_ = std::move(held);
+}
 
 std::optional<Value> Object::field(std::string_view) const { return std::nullopt; }
 std::optional<Result<Value>> Object::call(std::string_view, const Items&) const { return std::nullopt; }

@@ -57,7 +57,7 @@ class Value {
   Value(std::string_view s) : v_(std::string(s)) {}
   Value(std::string s) : v_(std::move(s)) {}
   Value(Items items, List::Of of = List::Of::any) : v_(std::make_shared<List>(List{std::move(items), of})) {}
-  Value(Dict dict) : v_(std::make_shared<Dict>(std::move(dict))) {}
+  Value(Dict dict);
   Value(std::shared_ptr<const Object> object) : v_(std::move(object)) {}
 
   bool is_none() const { return std::holds_alternative<None>(v_); }
@@ -87,6 +87,22 @@ class Value {
   std::variant<None, Nil, bool, Int, double, std::string, std::shared_ptr<List>, std::shared_ptr<Dict>,
                std::shared_ptr<const Object>>
       v_;
+};
+
+// Dicts that this thread makes while it lives are emptied when it goes: one that was put into itself (`set $d "d" $d`)
+// would hold itself for ever. What is to outlast it must be no Value. Threads: goes on the one that made it, innermost
+// first.
+class DictScope {
+ public:
+  DictScope();
+  ~DictScope();
+  DictScope(const DictScope&) = delete;
+  DictScope& operator=(const DictScope&) = delete;
+
+ private:
+  friend class Value;
+  std::vector<std::weak_ptr<Dict>> made_;
+  DictScope* outer_;
 };
 
 Value strings(std::vector<std::string> list);

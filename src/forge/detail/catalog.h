@@ -18,6 +18,8 @@ Result<std::vector<std::string>> labels_from(doc::View list);
 // True when it is there, false for a 404.
 Result<bool> there(Result<Reply> reply);
 
+// With the public service where no API is named. Errors: invalid.
+Result<CatalogOptions> checked(CatalogOptions options);
 ForgeOptions rest_options(const CatalogOptions& options);
 std::unique_ptr<Catalog> github_catalog(const CatalogOptions& options);
 std::unique_ptr<Catalog> gitea_catalog(const CatalogOptions& options);
@@ -31,5 +33,7 @@ net::Headers github_headers(const ForgeOptions& options);
 net::Headers gitea_headers(const ForgeOptions& options);
 net::Headers gitlab_headers(const ForgeOptions& options);
 net::Headers bitbucket_headers(const ForgeOptions& options);
+net::Headers azure_headers(const ForgeOptions& options);
+inline constexpr std::string_view azure_version = "api-version=7.0";
 
 }  // namespace slipway::forge

@@ -2,38 +2,47 @@
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <array>
 
-#include "forge/forge.h"
+#include "base/log.h"
+#include "forge/open_requests.h"
 #include "gitops/appset/forge_access.h"
 
 namespace slipway::gitops::appset::detail {
 namespace {
 
-using Requests = std::vector<forge::OpenPullRequest>;
+using Requests = std::vector<forge::OpenRequest>;
 
-struct Place {
-  forge::Provider provider;
+struct Provider {
+  std::string_view field;
   forge::Service service;
-  std::string repository;
+  std::string_view owner, repository, project;  // the fields that say them
+};
+constexpr std::array providers{
+    Provider{"github", forge::Service::github, "owner", "repo", ""},
+    Provider{"gitlab", forge::Service::gitlab, "", "project", ""},
+    Provider{"gitea", forge::Service::gitea, "owner", "repo", ""},
+    Provider{"bitbucketServer", forge::Service::bitbucket_server, "project", "repo", ""},
+    Provider{"bitbucket", forge::Service::bitbucket, "owner", "repo", ""},
+    Provider{"azuredevops", forge::Service::azure_devops, "organization", "repo", "project"},
 };
 
-Result<Requests> ask_forge(const Call& call, doc::View view, const Place& place) {
-  TRY(auto access, forge_access(call, place.service, view, view["owner"].text()));
-  forge::ForgeOptions options;
-  options.provider = place.provider;
-  options.api = access.api, options.token = access.token;
-  options.ca_pem = access.ca_pem, options.verify = access.verify;
-  options.read_only = true;
-  TRY_IN(auto client, "pullRequest", forge::connect(std::move(options)));
-  TRY(auto requests, client->open_pull_requests(call.ctx, place.repository));
-  std::vector<std::string> wanted;
-  for (const auto& label : view["labels"].items()) wanted.push_back(label.text());
-  std::erase_if(requests, [&](const forge::OpenPullRequest& r) {
-    return !std::all_of(wanted.begin(), wanted.end(), [&](const std::string& label) {
-      return std::find(r.labels.begin(), r.labels.end(), label) != r.labels.end();
-    });
-  });
-  return requests;
+Result<Requests> ask_forge(const Call& call, doc::View view, const Provider& provider) {
+  forge::RequestQuery query;
+  query.access.service = provider.service;
+  for (auto [field, to] : {std::pair{provider.owner, &query.access.owner},
+                           {provider.project, &query.access.project},
+                           {provider.repository, &query.repository}}) {
+    if (field.empty()) continue;
+    *to = view[field].text();
+    if (to->empty()) return view[field].wrong("is missing");
+  }
+  TRY(auto access, forge_access(call, provider.service, view, query.access.owner));
+  query.access.api = access.api, query.access.user = access.user, query.access.token = access.token;
+  query.access.ca_pem = access.ca_pem, query.access.verify = access.verify;
+  for (const auto& label : view["labels"].items()) query.labels.push_back(label.text());
+  query.state = view["pullRequestState"].text();
+  return forge::list_requests(call.ctx, std::move(query));
 }
 
 // The embedded host's: slipway: {repo: NAME}. A request there is a ref, not a branch.
@@ -44,8 +53,8 @@ Result<Requests> ask_host(const Call& call, doc::View view) {
   for (const auto& object : objects.items) {
     auto spec = object["spec"];
     if (spec["repository"].text() != repository || object["status"]["state"].str_or("open") != "open") continue;
-    forge::OpenPullRequest request;
-    request.number = static_cast<int>(spec["number"].num_or(0));
+    forge::OpenRequest request;
+    request.number = spec["number"].num_or(0);
     request.title = spec["title"].text(), request.author = spec["author"].text();
     request.branch = fmt::format("pull-{}", request.number), request.target_branch = spec["base"].text();
     request.head = spec["head"].text();
@@ -56,20 +65,15 @@ Result<Requests> ask_host(const Call& call, doc::View view) {
 }
 
 Result<Requests> ask(const Call& call, doc::View view) {
-  if (auto g = view["github"]; g.present())
-    return ask_forge(call, g,
-                     {forge::Provider::github, forge::Service::github, g["owner"].text() + "/" + g["repo"].text()});
-  if (auto g = view["gitea"]; g.present())
-    return ask_forge(call, g,
-                     {forge::Provider::gitea, forge::Service::gitea, g["owner"].text() + "/" + g["repo"].text()});
-  if (auto g = view["gitlab"]; g.present())
-    return ask_forge(call, g, {forge::Provider::gitlab, forge::Service::gitlab, g["project"].text()});
-  if (auto s = view["slipway"]; s.present()) return ask_host(call, s);
-  return view.wrong("want github, gitlab, gitea or slipway (the embedded host); others are not supported");
+  for (const auto& provider : providers)
+    if (auto of = view[provider.field]; of.present()) return ask_forge(call, of, provider);
+  if (auto own = view["slipway"]; own.present()) return ask_host(call, own);
+  return view.wrong(
+      "want one of github, gitlab, gitea, bitbucketServer, bitbucket, azuredevops, slipway (the embedded host)");
 }
 
 // One of `filters` must hold, each in all it says.
-Result<bool> passes(doc::View filters, const forge::OpenPullRequest& request) {
+Result<bool> passes(doc::View filters, const forge::OpenRequest& request) {
   auto list = filters.items();
   if (list.empty()) return true;
   bool any = false;
@@ -93,9 +97,14 @@ Result<bool> passes(doc::View filters, const forge::OpenPullRequest& request) {
 }  // namespace
 
 Result<Params> from_pull_requests(const Call& call, doc::View view) {
-  TRY(auto requests, ask(call, view));
+  auto requests = ask(call, view);
+  if (!requests && requests.error().is(Kind::not_found) && view["continueOnRepoNotFoundError"].bool_or(false)) {
+    LOG(warn, "appset.repository_not_found", {"generator", view.path()}, {"error", requests.error().what()});
+    return Params();
+  }
+  if (!requests) return Fail(std::move(requests).error().in("pullRequest"));
   Params out;
-  for (const auto& request : requests) {
+  for (const auto& request : *requests) {
     TRY(auto wanted, passes(view["filters"], request));
     if (!wanted) continue;
     doc::Map params{{"number", std::to_string(request.number)},

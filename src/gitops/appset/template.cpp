@@ -65,6 +65,7 @@ Result<Renderer> Renderer::from(doc::View spec) {
 Result<std::string> Renderer::text(std::string_view text, const doc::Map& params) const {
   if (text.find("{{") == std::string_view::npos) return std::string(text);
   if (go_) {
+    gotemplate::DictScope scope;
     gotemplate::Template parsed("", functions());
     parsed.missing(missing_error_  ? gotemplate::MissingKey::error
                    : missing_zero_ ? gotemplate::MissingKey::zero
