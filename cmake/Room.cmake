@@ -12,6 +12,10 @@ set(SLIPWAY_TEST_TIMEOUT 120)
 if(SLIPWAY_SANITIZE OR SLIPWAY_LIBFUZZER)
   set(SLIPWAY_TEST_TIMEOUT 300)
 endif()
+set(SLIPWAY_TEST_ENVIRONMENT "")
+if(SLIPWAY_SANITIZE STREQUAL "thread")
+  set(SLIPWAY_TEST_ENVIRONMENT ENVIRONMENT "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/cmake/tsan-suppressions.txt")
+endif()
 file(WRITE ${CMAKE_BINARY_DIR}/rooms.txt "")
 
 function(slipway_room name)
@@ -49,7 +53,8 @@ function(slipway_room name)
     add_dependencies(room_tests ${name}_test)
     gtest_discover_tests(${name}_test DISCOVERY_MODE PRE_TEST
       DISCOVERY_TIMEOUT 60
-      PROPERTIES LABELS ${name} TIMEOUT ${SLIPWAY_TEST_TIMEOUT} SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
+      PROPERTIES LABELS ${name} TIMEOUT ${SLIPWAY_TEST_TIMEOUT} SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]"
+      ${SLIPWAY_TEST_ENVIRONMENT})
   endif()
   foreach(file ${fuzzers})
     get_filename_component(target ${file} NAME_WE)

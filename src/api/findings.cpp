@@ -1,7 +1,6 @@
 #include "api/findings.h"
 
-#include <mutex>
-
+#include "base/guarded.h"
 #include "doc/json.h"
 #include "engine/registry_settings.h"
 #include "path/objects.h"
@@ -20,8 +19,8 @@ net::Response refusal(int status, std::string_view message) {
 
 net::Handler findings_routes(engine::House& house) {
   // One scan at a time: what an image holds is remembered by its layers, so that the next look is quick.
-  auto turn = std::make_shared<std::timed_mutex>();
-  return [&house, turn](const Ctx& ctx, net::Request& request) {
+  auto turns = std::make_shared<Turns>();
+  return [&house, turns](const Ctx& ctx, net::Request& request) {
     constexpr std::string_view prefix = "/findings/";
     auto user = house.users->by_header(request.headers.get_or("authorization", ""));
     if (!user) {
@@ -36,8 +35,8 @@ net::Handler findings_routes(engine::House& house) {
     auto rules = house.registry_settings ? house.registry_settings->rules(house.client.get()) : nullptr;
     if (rules && !rules->may({user->name, user->groups}, repository, "pull"))
       return refusal(403, fmt::format("{} may not pull {}", user->name, repository));
-    std::unique_lock hold(*turn, longest);
-    if (!hold) return refusal(503, "other images are being scanned: try again");
+    auto turn = turns->take(ctx.within(longest));
+    if (!turn) return refusal(503, "other images are being scanned: try again");
     auto report = house.scanner->scan_image(ctx.within(longest), repository, reference);
     if (!report) return refusal(net::status_of(report.error().kind()), report.error().what());
     doc::List list;

@@ -4,6 +4,7 @@
 #include <deque>
 #include <mutex>
 #include <optional>
+#include <utility>
 
 #include "base/ctx.h"
 
@@ -47,6 +48,37 @@ class Guarded {
   };
   mutable std::mutex mutex_;
   T value_{};
+};
+
+// A lock for what takes long: who waits for it heeds a Ctx. Threads: any.
+class Turns {
+ public:
+  // Given back when it goes, on any thread.
+  class Turn {
+   public:
+    explicit Turn(Turns& of) : of_(&of) {}
+    Turn(Turn&& other) noexcept : of_(std::exchange(other.of_, nullptr)) {}
+    Turn& operator=(Turn&&) = delete;
+    ~Turn() {
+      if (of_ == nullptr) return;
+      *of_->taken_.lock() = false;
+      of_->free_.notify_one();
+    }
+
+   private:
+    Turns* of_;
+  };
+  // Errors: cancelled, timeout.
+  Result<Turn> take(const Ctx& ctx) {
+    auto taken = taken_.lock();
+    if (auto r = taken.wait(ctx, free_, [&] { return !*taken; }); !r) return Fail(std::move(r).error());
+    *taken = true;
+    return Turn(*this);
+  }
+
+ private:
+  Guarded<bool> taken_;
+  std::condition_variable_any free_;
 };
 
 // A blocking queue; close() lets waiters drain it and then get nothing. Threads: any.

@@ -10,6 +10,7 @@
 #include "engine/notices.h"
 #include "engine/places.h"
 #include "engine/project_roles.h"
+#include "engine/proposals.h"
 #include "engine/recorder.h"
 #include "engine/registry_settings.h"
 #include "gitops/roles.h"
@@ -177,6 +178,11 @@ Result<bool> sign_field(const House& house, const cluster::ApiOptions::User& use
   return true;
 }
 
+Fail refuse_approval(const path::Environment& environment, const std::string& who) {
+  return fail(Kind::denied, "{} may not approve for {}, only {} may", who, environment.name,
+              join(environment.approvers, " or "));
+}
+
 // What is promoted stays as it was recorded, and whoever approves it may, and is who they say.
 Result<> asks_of_a_promotion(const Ctx& ctx, House& house, const cluster::ApiOptions::User& user,
                              const std::string& subresource, const kube::Object& before, doc::Value& next) {
@@ -195,14 +201,20 @@ Result<> asks_of_a_promotion(const Ctx& ctx, House& house, const cluster::ApiOpt
     return fail(Kind::not_found, "no Pipeline leads {} to {} any more", next.str_at({"spec", "service"}),
                 next.str_at({"spec", "environment"}));
   if (promote::may_approve(lead->environment, who)) return {};
-  return fail(Kind::denied, "{} may not approve for {}, only {} may", who, lead->environment.name,
-              join(lead->environment.approvers, " or "));
+  return refuse_approval(lead->environment, who);
 }
 
-// Who merges it, or closes it.
-Result<> asks_of_a_request(const House& house, const cluster::ApiOptions::User& user, const kube::Object& before,
-                           doc::Value& next) {
+// Who merges it, or closes it; past a window only who may approve what it holds back.
+Result<> asks_of_a_request(const Ctx& ctx, House& house, const cluster::ApiOptions::User& user,
+                           const kube::Object& before, doc::Value& next) {
   for (auto wish : {"merge", "close"}) TRY_OK(sign_field(house, user, before, next, {"spec", wish, "by"}));
+  doc::View spec = doc::View(next)["spec"];
+  if (!spec["merge"]["overrideWindow"].bool_or(false) || before["spec"]["merge"].value() == spec["merge"].value())
+    return {};
+  auto who = spec["merge"]["by"].text();
+  TRY(auto hold, hold_on(ctx, house, spec["repository"].text(), static_cast<int>(spec["number"].num_or(0))));
+  for (const auto& environment : hold.environments)
+    if (!promote::may_approve(environment, who)) return refuse_approval(environment, who);
   return {};
 }
 
@@ -238,7 +250,7 @@ Result<> admit(const Ctx& ctx, House& house, const cluster::ApiOptions::User& us
   if (kind_name == "WorkflowRun" && before && subresource.empty()) return asks_of_a_run(ctx, house, user, before, next);
   if (kind_name == "Change" && !before) sign_dispatch(house, user, next);
   if (kind_name == "Promotion") return asks_of_a_promotion(ctx, house, user, subresource, before, next);
-  if (kind_name == "PullRequest" && subresource.empty()) return asks_of_a_request(house, user, before, next);
+  if (kind_name == "PullRequest" && subresource.empty()) return asks_of_a_request(ctx, house, user, before, next);
   return {};
 }
 

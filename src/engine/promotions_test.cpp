@@ -456,6 +456,40 @@ TEST_F(Proposals, AConflictIsProposedAnew) {
   EXPECT_TRUE(holds("api", 1, request(2)["spec"]["head"].text()));
 }
 
+// The window closed after the request was opened: it is merged when it opens again.
+TEST_F(Proposals, AWindowHoldsTheMergeBack) {
+  pipeline(", pullRequest: true");
+  passed("api", 1);
+  settle();
+  ASSERT_EQ(requests(), "1 open");
+  pipeline(", pullRequest: true" + std::string(closed_window));
+  auto wish = [&](doc::Map how) {
+    must(
+        kube::modify(ctx, *house.client, kind("PullRequest"), request(1).key(), {}, [&](doc::Value& o) -> Result<bool> {
+          o["spec"]["merge"] = how;
+          return true;
+        }));
+  };
+  wish({{"by", "ada"}});
+  for (const auto& change : must(all(ctx, *house.client, "Change")))
+    EXPECT_TRUE(
+        set_status(ctx, *house.client, "Change", change.name(), doc::Map{{"phase", "Started"}}));  // no workflow
+  settle();
+  auto name = request(1).name();
+  EXPECT_TRUE(must(look_at_pull_request(ctx, house, name))) << "somebody must look when it opens";
+  EXPECT_EQ(request(1)["status"]["message"].text(), "held back: no promotions during \"* * * * *\" (UTC) for 1h0m0s");
+  auto version = request(1).resource_version();
+  must(look_at_pull_request(ctx, house, name));
+  EXPECT_EQ(request(1).resource_version(), version) << "and is not told again";
+  EXPECT_EQ(requests(), "1 open");
+  EXPECT_EQ(commits(), 0U);
+  wish({{"by", "ada"}, {"overrideWindow", true}});
+  settle();
+  EXPECT_EQ(requests(), "1 merged");
+  EXPECT_TRUE(holds("api", 1, tip()));
+  EXPECT_TRUE(request(1)["status"]["message"].text().starts_with("put past a window by ada: no promotions"));
+}
+
 TEST_F(Proposals, OneThatAPersonClosesIsGivenUp) {
   pipeline(", pullRequest: true");
   passed("api", 1);

@@ -223,4 +223,21 @@ Result<> follow_proposals(const Ctx& ctx, House& house, const path::Pipeline& pi
   return {};
 }
 
+Result<Hold> hold_on(const Ctx& ctx, House& house, const std::string& repository, int number) {
+  Hold hold;
+  TRY(auto promotions, promotions_of(ctx, house, repository));
+  auto now = ctx.clock->wall();
+  for (const auto& p : promotions) {
+    if (number_of(p) != number || phase_of(p) != Phase::waiting) continue;
+    TRY(auto lead, lead_of(ctx, *house.client, p));
+    auto why = lead ? promote::held_back(lead->environment, now) : std::string();
+    if (why.empty()) continue;
+    auto until = promote::windows_change(lead->environment, now);
+    hold.until = hold.why.empty() ? until : std::min(hold.until, until);
+    hold.why = why;
+    hold.environments.push_back(std::move(lead->environment));
+  }
+  return hold;
+}
+
 }  // namespace slipway::engine

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "engine/house.h"
 #include "engine/notices.h"
+#include "engine/proposals.h"
 #include "engine/recorder.h"
 #include "engine/render.h"
 #include "engine/report.h"
@@ -276,14 +277,22 @@ Result<std::optional<Millis>> look_at_pull_request(const Ctx& ctx, House& house,
     else
       LOG(warn, "pr.comment_failed", {"pr", name}, {"error", comment.error().what()});
   }
+  auto wish = (*object)["spec"]["merge"];
+  bool wanted = !wish["by"].text().empty() && runs_known && checks.finished && checks.good;
+  TRY(auto hold, wanted ? hold_on(ctx, house, request.repository, request.number) : Result<Hold>(Hold()));
+  bool past = wish["overrideWindow"].bool_or(false);
+  if (!hold.why.empty())
+    status.set("message", past ? fmt::format("put past a window by {}: {}", wish["by"].text(), hold.why)
+                               : std::string(promote::held_mark) + hold.why);
   TRY_OK(set_status(ctx, *house.client, "PullRequest", name, status));
-  auto who = (*object)["spec"]["merge"]["by"].text();
-  if (!who.empty() && runs_known && checks.finished && checks.good) {
-    auto landed = land(ctx, house, request, merge, *tip, who);
-    if (!landed && landed.error().is(Kind::conflict))
-      return std::optional(Millis(10));  // the branch moved: again on its new tip
-    if (!landed) return Fail(std::move(landed).error());
-  }
+  if (!wanted) return later;
+  if (!hold.why.empty() && !past)
+    return std::chrono::duration_cast<Millis>(hold.until - ctx.clock->wall()) + Millis(10);
+  if (!hold.why.empty()) LOG(warn, "pr.past_window", {"pr", name}, {"by", wish["by"].text()}, {"window", hold.why});
+  auto landed = land(ctx, house, request, merge, *tip, wish["by"].text());
+  if (!landed && landed.error().is(Kind::conflict))
+    return std::optional(Millis(10));  // the branch moved: again on its new tip
+  if (!landed) return Fail(std::move(landed).error());
   return later;
 }
 

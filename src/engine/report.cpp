@@ -116,8 +116,9 @@ Result<std::string> pull_request_comment(const Ctx& ctx, House& house, const pat
                                          const std::string& change_name) {
   TRY(auto runs, all(ctx, *house.client, "WorkflowRun", "slipway.dev/change=" + change_name));
   auto images = images_of(runs);
-  auto text =
-      fmt::format("## Checks of {}\n\n{}", change.after.substr(0, 12), checks_table(runs)) + findings_list(runs);
+  auto text = fmt::format("## Checks of {}\n\n{}", change.after.substr(0, 12),
+                          runs.empty() ? "No workflow runs for it.\n" : checks_table(runs)) +
+              findings_list(runs);
   std::vector<RenderedChange> changes;
   if (auto rendered = rendered_changes(ctx, house, change))
     changes = *std::move(rendered);

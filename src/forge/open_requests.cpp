@@ -115,10 +115,9 @@ Result<Dialect> dialect_of(const RequestQuery& query) {
                      bitbucket_headers(access), read_bitbucket_server};
     default: {
       TRY(auto project, part(query.access.project));
-      return Dialect{
-          fmt::format("/{}/{}/_apis/git/repositories/{}/pullrequests?searchCriteria.status=active&{}", owner, project,
-                      name, azure_version),
-          azure_headers(access), read_azure};
+      return Dialect{fmt::format("/{}/{}/_apis/git/repositories/{}/pullrequests?searchCriteria.status=active&{}", owner,
+                                 project, name, azure_version),
+                     azure_headers(access), read_azure};
     }
   }
 }

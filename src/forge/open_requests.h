@@ -20,7 +20,7 @@ struct RequestQuery {
   CatalogOptions access;            // its owner and project: where the repository is
   std::string repository;           // GitLab: the project's whole path or its number, without an owner
   std::vector<std::string> labels;  // those with all of them
-  std::string state;                // GitLab alone: opened, closed, merged, locked, "" for all; the others give open ones
+  std::string state;  // GitLab alone: opened, closed, merged, locked, "" for all; the others give open ones
 };
 // Errors: as Catalog's; not_found when the repository is not there or may not be seen.
 Result<std::vector<OpenRequest>> list_requests(const Ctx& ctx, RequestQuery query);

@@ -9,6 +9,7 @@
 #include "gitops/detail/service.h"
 #include "gitops/keys.h"
 #include "gitops/repository_login.h"
+#include "gitops/signatures.h"
 
 namespace slipway::gitops {
 
@@ -154,6 +155,12 @@ Result<> Controller::run(const Ctx& ctx) {
           ctx, *rep.client, {"v1", "Secret"},
           {.ns = rep.options.ns, .label_selector = fmt::format("{}=true", sops_keys_label)},
           [&](const kube::Event& event) { rep.dispatch.keys_event(event); }, [] {});
+    });
+    threads.emplace_back([&] {
+      detail::follow(
+          ctx, *rep.client, {"v1", "ConfigMap"},
+          {.ns = std::string(home_namespace), .field_selector = fmt::format("metadata.name={}", signing_keys_name)},
+          [&](const kube::Event&) { rep.dispatch.signing_keys_event(); }, [] {});
     });
     threads.emplace_back([&] { rep.follow_clusters(); });
     threads.emplace_back([&] { rep.follow_repositories(); });

@@ -1,6 +1,7 @@
 // The controller with its threads, watches and queues.
 #include "gitops/controller.h"
 
+#include "gitops/testing/signer.h"
 #include "gitops/testing/world.h"
 #include "secret/sops.h"
 
@@ -230,6 +231,32 @@ TEST(GitopsController, OpensWhatIsSealedAsSoonAsTheKeyIsThere) {
                                        identity.text()))),
       {.force = true}));
   house.until_value("db", "opened");
+}
+
+TEST(GitopsController, LooksAgainWhenKeysOfSignaturesChange) {
+  House house;
+  house.repositories.commit("http://git/shop", {{"a.yaml", config_map("a", "1")}});
+  auto repository = must(house.repositories.open({}, "http://git/shop"));
+  Signers people;
+  auto ada = people.key("ada");
+  people.commit(repository, "ada");
+  auto apply = [&](const std::string& text) {
+    must(house.client->apply(house.ctx, must(doc::parse_yaml(text)), {.force = true}));
+  };
+  apply(
+      fmt::format("{{apiVersion: argoproj.io/v1alpha1, kind: AppProject, metadata: {{name: default, namespace: "
+                  "argocd}}, spec: {{sourceRepos: ['*'], destinations: [{{server: '*', namespace: '*'}}], "
+                  "signatureKeys: [{{keyID: {}}}]}}}}",
+                  ada));
+  Running running(house.api.client("slipway-gitops"), house.repositories,
+                  {.ns = "argocd", .workers = 1, .resync = Millis(3600000), .drift = {}});
+  house.application("shop");
+  house.until(application_type, {"argocd", "shop"},
+              [&](const kube::Object& o) { return conditions_of(o).contains("signed with key not in keyring"); });
+  auto map = kube::make_object({"v1", "ConfigMap"}, {"argocd", "argocd-gpg-keys-cm"});
+  map["data"] = doc::Map{{ada, people.exported("ada")}};
+  must(house.client->apply(house.ctx, std::move(map), {.force = true}));
+  house.until_value("a", "1");
 }
 
 TEST(GitopsController, SkipReconcileStopsIt) {

@@ -198,6 +198,14 @@ void Dispatch::keys_event(const kube::Event& event) {
   wake_all([ns = event.object.ns()](const kube::Key& key, const Known&) { return key.ns == ns; });
 }
 
+void Dispatch::signing_keys_event() {
+  std::set<std::string> demanding;
+  for (auto known = projects_.lock(); const auto& [name, spec] : *known)
+    if (doc::View view(spec); view["signatureKeys"].present() || view["sourceIntegrity"].present())
+      demanding.insert(name);
+  wake_all([&](const kube::Key&, const Known& known) { return demanding.contains(known.project); });
+}
+
 // Some destinations mean another cluster than before, or none: what was compared there says nothing any more.
 void Dispatch::redirect(const Clusters::Changed& changed, bool all) {
   auto concerned = [&](const Target& target) {

@@ -11,7 +11,6 @@
 namespace slipway::gitops {
 namespace {
 
-constexpr std::string_view keys_name = "argocd-gpg-keys-cm";
 constexpr std::string_view check_name = "GIT/GPG", seal = "argocd-gpg-seal:";
 constexpr std::size_t most_problems = 10;
 constexpr std::size_t most_commits = 20'000;  // that are looked through for seals
@@ -60,7 +59,7 @@ Result<SignatureRule> rule_from(doc::View policy) {
 
 // Argo CD's key ring, as its ConfigMap says it now.
 Result<std::shared_ptr<const KeyRing>> argo_keys(const Ctx& ctx, kube::Client& home) {
-  TRY(auto map, home.get(ctx, {"v1", "ConfigMap"}, {std::string(home_namespace), std::string(keys_name)}));
+  TRY(auto map, home.get(ctx, {"v1", "ConfigMap"}, {std::string(home_namespace), std::string(signing_keys_name)}));
   KeyEntries entries;
   if (map)
     for (const auto& [name, value] : (*map)["data"].members()) entries[name] = value.text();
@@ -118,7 +117,7 @@ std::string problem_with(const Judged& judged, const SignatureRule& rule, const 
     }
     why = "signed with unallowed key", more += invalid;
   } else if (why == "signed with key not in keyring" && !keys.broken.empty()) {
-    more = fmt::format(", {}: {}", keys_name, keys.broken);
+    more = fmt::format(", {}: {}", signing_keys_name, keys.broken);
   }
   return fmt::format("Failed verifying revision {} by '{}': {} (key_id={}){}", judged.revision, judged.signer, why,
                      judged.key, more);

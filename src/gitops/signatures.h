@@ -14,6 +14,8 @@
 
 namespace slipway::gitops {
 
+inline constexpr std::string_view signing_keys_name = "argocd-gpg-keys-cm";
+
 struct SignatureRule {
   enum class Depth { none, head, strict };
   Depth depth = Depth::head;

@@ -13,18 +13,10 @@ constexpr int most_tries = 60;
 constexpr std::size_t looked_back = 300;  // commits that are searched for a promotion done before
 
 // One writer a repository within this process: others wait instead of working in vain.
-Result<std::unique_lock<std::timed_mutex>> take_turn(const Ctx& ctx, const fs::path& repository) {
-  static Guarded<std::map<std::string, std::unique_ptr<std::timed_mutex>>> turns;
-  std::timed_mutex* mutex = nullptr;
-  {
-    auto all = turns.lock();
-    auto& slot = (*all)[fs::weakly_canonical(repository).string()];
-    if (!slot) slot = std::make_unique<std::timed_mutex>();
-    mutex = slot.get();
-  }
-  std::unique_lock turn(*mutex, std::defer_lock);
-  while (!turn.try_lock_for(std::chrono::milliseconds(50))) TRY_OK(ctx.alive());
-  return turn;
+Result<Turns::Turn> take_turn(const Ctx& ctx, const fs::path& repository) {
+  static Guarded<std::map<std::string, Turns>> writers;
+  auto& turns = (*writers.lock())[fs::weakly_canonical(repository).string()];
+  return turns.take(ctx);
 }
 
 struct Tip {

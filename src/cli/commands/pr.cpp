@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "engine/recorder.h"
+#include "promote/chain.h"
 
 namespace slipway::cli {
 namespace {
@@ -96,17 +97,26 @@ Result<int> merge(const Ctx& ctx, const Arguments& arguments, Io& io) {
     io.said("merged already", object.value());
     return 0;
   }
-  TRY_OK(kube::modify(ctx, *client, kind("PullRequest"), object.key(), {}, [](doc::Value& o) -> Result<bool> {
+  TRY_OK(kube::modify(ctx, *client, kind("PullRequest"), object.key(), {}, [&](doc::Value& o) -> Result<bool> {
     o["spec"]["merge"] = doc::Map{{"by", current_user()}};
+    if (arguments.has("override-window")) o["spec"]["merge"]["overrideWindow"] = true;
     return true;
   }));
   TRY(auto wait, parse_duration(arguments.get("timeout")));
   std::string why;
+  bool held = false;
   auto done = kube::await(ctx.within(wait), *client, kind("PullRequest"), object.key(), [&](const kube::Object& now) {
     auto checks = now["status"]["checksState"].text();
-    why = now["status"]["mergeable"].bool_or(true) ? "checks: " + checks : now["status"]["message"].text();
-    return now["status"]["state"].text() == "merged" || checks == "Failed" || !now["status"]["mergeable"].bool_or(true);
+    bool mergeable = now["status"]["mergeable"].bool_or(true);
+    auto message = now["status"]["message"].text();
+    held = message.starts_with(promote::held_mark);
+    why = held || !mergeable ? message : "checks: " + checks;
+    return now["status"]["state"].text() == "merged" || checks == "Failed" || !mergeable || held;
   });
+  if (done && held) {
+    io.said(fmt::format("{}; merges when the window lets it, --override-window does not wait", why), done->value());
+    return 0;
+  }
   if (!done && done.error().is(Kind::timeout))
     return fail(Kind::timeout, "not merged after {}: {} (it merges when its checks pass)", arguments.get("timeout"),
                 why);
@@ -165,7 +175,9 @@ std::vector<Command> pr_commands() {
       {"pr merge",
        "merges when the checks are green",
        "slipway pr merge shop#1",
-       with_connection({repository, {"--timeout", "how long to wait", false, false, "5m"}}),
+       with_connection({repository,
+                        {"--timeout", "how long to wait", false, false, "5m"},
+                        {"--override-window", "also while a promotion window is closed", true}}),
        {number},
        merge},
       {"pr close",

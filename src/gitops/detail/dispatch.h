@@ -53,6 +53,8 @@ class Dispatch {
   void project_event(const kube::Event& event);
   // A Secret with keys for sealed files: what could not be opened may be now.
   void keys_event(const kube::Event& event);
+  // The ConfigMap with the keys of signatures: those of projects that demand some are looked at again.
+  void signing_keys_event();
   // Asks whether the cluster answers; its Applications are looked at when that is news.
   void check_cluster(const Ctx& ctx, const Destination& place);
   const Clusters& clusters() const { return clusters_; }
