@@ -94,21 +94,45 @@ int oom_score_floor() {
   return static_cast<int>(to_int(trim(read_file("/proc/self/oom_score_adj").value_or("0"))).value_or(0));
 }
 
+// Ends what a process left behind that was killed in its trial. Others may be at theirs.
+Result<> end_former_trials(const OciHost& host, const fs::path& trials) {
+  TRY(auto ids, list_dir(trials));
+  for (const auto& id : ids) {
+    auto words = split(id, '-');
+    auto pid = words.size() == 3 ? to_int(words[1]) : std::nullopt;
+    if (!pid || *pid <= 0 || ::kill(static_cast<pid_t>(*pid), 0) == 0) continue;
+    if (path_exists(host.dir(id))) {
+      TRY(auto container, attach_container(host, id));
+      TRY_OK(container->destroy());
+    }
+    TRY_OK(remove_tree(trials / id));
+  }
+  return {};
+}
+
 // Runs one real container of ours. Nothing: it works.
 Result<> trial(const OciHost& host) {
-  TRY(auto layer, TempDir::make_in(host.root, "probe"));
-  TRY_OK(make_dirs(layer.path() / "image"));
-  TRY_OK(write_file(layer.path() / "image/probe", shim_bytes(), 0755));
+  auto trials = host.root / "trials";
+  TRY_OK(make_dirs(trials));
+  TRY_OK_IN("former trial", end_former_trials(host, trials));
   Spec spec;
-  spec.id = "probe-" + random_hex(6);
-  spec.layers = {layer.path() / "image"};
+  spec.id = fmt::format("probe-{}-{}", ::getpid(), random_hex(3));
+  auto folder = trials / spec.id;
+  TRY_OK(make_dirs(folder / "image"));
+  TRY_OK(write_file(folder / "image/probe", shim_bytes(), 0755));
+  spec.layers = {folder / "image"};
   spec.argv = {"/probe", "probe"};
   if (host.limits) spec.limits.memory_bytes = 64 << 20;
-  Ctx ctx;
-  TRY(auto container, start_container(ctx.within(kCleanup), host, spec, {}));
-  TRY(int code, container->wait(ctx.within(kCleanup)));
-  TRY_OK(container->destroy());
-  if (code != 0) return fail(Kind::unavailable, "the trial container exited {}", code);
+  auto ran = [&]() -> Result<int> {
+    Ctx ctx;
+    TRY(auto container, start_container(ctx.within(kCleanup), host, spec, {}));
+    TRY(int code, container->wait(ctx.within(kCleanup)));
+    TRY_OK(container->destroy());
+    return code;
+  }();
+  TRY_OK(remove_tree(folder));
+  if (!ran) return Fail(std::move(ran).error());
+  if (*ran != 0) return fail(Kind::unavailable, "the trial container exited {}", *ran);
   return {};
 }
 

@@ -381,6 +381,22 @@ TEST_F(RuntimeTest, DiesWithUsUnlessToldOtherwise) {
   ASSERT_TRUE(container->destroy());
 }
 
+// Killed while it tried out what runs here: whoever tries it again ends what is left, and nobody else's trial.
+TEST_F(RuntimeTest, EndsATrialThatWasKilled) {
+  pid_t dead = ::fork();
+  if (dead == 0) ::_exit(0);
+  ::waitpid(dead, nullptr, 0);
+  auto left = fmt::format("probe-{}-abc123", dead), theirs = fmt::format("probe-{}-abc123", ::getppid());
+  for (const auto& id : {left, theirs}) must(make_dirs(state() / "trials" / id / "image"));
+  start_and_die(state(), shell("sleep 100"), [&](Spec& s) { s.id = left; });
+  for (const auto& file : must(list_dir(state())))
+    if (file.starts_with("probe-")) must(remove_tree(state() / file));
+  auto again = must(Runtime::open(state()));
+  EXPECT_EQ(must(again->survivors()), std::vector<std::string>{});
+  EXPECT_EQ(must(list_dir(state() / "trials")), std::vector<std::string>{theirs});
+  EXPECT_FALSE(must(read_file("/proc/self/mountinfo")).contains(left));
+}
+
 TEST_F(RuntimeTest, StartsConcurrently) {
   std::vector<std::thread> threads;
   std::atomic<int> good = 0;
