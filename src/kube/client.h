@@ -15,6 +15,9 @@ namespace slipway::kube {
 struct ListOptions {
   std::string ns;  // "" for all namespaces
   std::string label_selector, field_selector;
+  // Texts, of which each object that is wanted has one: what has none may be left out. Where the store is at hand that
+  // spares making objects out of their text; other servers are not asked for it.
+  std::vector<std::string> mentions = {};
 };
 struct ObjectList {
   std::vector<Object> items;

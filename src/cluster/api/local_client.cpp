@@ -82,9 +82,10 @@ class LocalClient final : public kube::Client {
                                const Visit& visit) override {
     TRY_OK(ctx.alive());
     TRY(auto kind, kind_of(type));
-    TRY(auto listed,
-        plain(machinery_->list(
-            *kind, {.ns = options.ns, .labels = options.label_selector, .fields = options.field_selector})));
+    TRY(auto listed, plain(machinery_->list(*kind, {.ns = options.ns,
+                                                    .labels = options.label_selector,
+                                                    .fields = options.field_selector,
+                                                    .mentions = options.mentions})));
     for (auto& stored : listed.items) {
       TRY_OK(visit(machinery_->shown(*kind, stored)));
       stored.reset();

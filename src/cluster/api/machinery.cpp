@@ -121,6 +121,12 @@ ApiResult<Listed> Machinery::list(const KindInfo& kind, const ListArgs& args) co
       return ApiFail(std::move(error));
     }
   }
+  auto& mentions = args.mentions;
+  if (!mentions.empty())
+    std::erase_if(snapshot.items, [&](const StoredPtr& object) {
+      const auto& text = object->text();
+      return std::none_of(mentions.begin(), mentions.end(), [&](const auto& one) { return text.contains(one); });
+    });
   Listed out;
   out.revision = snapshot.revision;
   std::size_t seen = 0;

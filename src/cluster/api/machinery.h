@@ -35,6 +35,7 @@ struct ListArgs {
   std::size_t limit = 0;
   std::string continued, resource_version, match;  // match: "", "Exact", "NotOlderThan"
   std::function<bool(const kube::Object&)> visible = {};
+  std::vector<std::string> mentions = {};  // as kube::ListOptions has them
 };
 struct Listed {
   std::vector<StoredPtr> items;

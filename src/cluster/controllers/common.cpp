@@ -109,9 +109,19 @@ Result<std::vector<Object>> claim(const Ctx& ctx, const Env& env, const Object& 
   return ours;
 }
 
+// Labels hold no character that JSON writes otherwise.
+std::vector<std::string> mentions_of(const Object& owner) {
+  auto labels = owner["spec"]["selector"]["matchLabels"].members();
+  if (owner.uid().empty() || labels.empty()) return {};
+  std::string longest;
+  for (const auto& [key, value] : labels)
+    if (auto pair = fmt::format("\"{}\":\"{}\"", key, value.text()); pair.size() > longest.size()) longest = pair;
+  return {owner.uid(), longest};
+}
+
 Result<std::vector<Object>> claimed_pods(const Ctx& ctx, const Env& env, const Object& owner,
                                          const kube::LabelSelector& selector) {
-  TRY(auto all, env.client.list(ctx, pod_type, {.ns = owner.ns()}));
+  TRY(auto all, env.client.list(ctx, pod_type, {.ns = owner.ns(), .mentions = mentions_of(owner)}));
   return claim(ctx, env, owner, selector, std::move(all.items));
 }
 

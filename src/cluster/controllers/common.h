@@ -66,6 +66,8 @@ bool is_owned_by(const kube::Object& object, const kube::Object& owner);
 // match are released.
 Result<std::vector<kube::Object>> claim(const Ctx& ctx, const Env& env, const kube::Object& owner,
                                         const kube::LabelSelector& selector, std::vector<kube::Object> objects);
+// What may be claim()ed says one of these: the owner's uid, or a label that its selector wants.
+std::vector<std::string> mentions_of(const kube::Object& owner);
 Result<std::vector<kube::Object>> claimed_pods(const Ctx& ctx, const Env& env, const kube::Object& owner,
                                                const kube::LabelSelector& selector);
 Result<kube::LabelSelector> selector_of(const kube::Object& object);  // .spec.selector

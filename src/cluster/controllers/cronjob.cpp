@@ -117,7 +117,7 @@ Result<bool> Tick::start(WallTime at, std::vector<Object>& jobs) {
 }
 
 Result<kube::Reconciled> Tick::run() {
-  TRY(auto list, env_.client.list(ctx_, job_type, {.ns = cron_.ns()}));
+  TRY(auto list, env_.client.list(ctx_, job_type, {.ns = cron_.ns(), .mentions = {cron_.uid()}}));
   auto jobs = std::move(list.items);
   std::erase_if(jobs, [&](const Object& job) { return !is_owned_by(job, cron_); });
   auto schedule = Schedule::parse(cron_["spec"]["schedule"].str_or(""));

@@ -56,7 +56,8 @@ std::vector<Object> Pass::all() const {
 
 Result<> Pass::load() {
   TRY(auto selector, selector_of(deployment_));
-  TRY(auto list, env_.client.list(ctx_, replicaset_type, {.ns = deployment_.ns()}));
+  TRY(auto list,
+      env_.client.list(ctx_, replicaset_type, {.ns = deployment_.ns(), .mentions = mentions_of(deployment_)}));
   TRY(old_, claim(ctx_, env_, deployment_, selector, std::move(list.items)));
   // The oldest set with our template is the new one: should there be two, all copies of us choose the same.
   std::sort(old_.begin(), old_.end(), [](const Object& a, const Object& b) {

@@ -26,7 +26,7 @@ doc::Value template_of(const Object& revision) {
 std::string revision_hash(const Object& revision) { return revision.label("controller.kubernetes.io/hash"); }
 
 Result<Revisions> sync_revisions(const Ctx& ctx, const Env& env, const Object& owner) {
-  TRY(auto list, env.client.list(ctx, revision_type, {.ns = owner.ns()}));
+  TRY(auto list, env.client.list(ctx, revision_type, {.ns = owner.ns(), .mentions = {owner.uid()}}));
   Revisions result;
   for (auto& revision : list.items)
     if (is_owned_by(revision, owner)) result.all.push_back(std::move(revision));
