@@ -483,8 +483,13 @@ TEST_F(Proposals, AWindowHoldsTheMergeBack) {
   EXPECT_EQ(request(1).resource_version(), version) << "and is not told again";
   EXPECT_EQ(requests(), "1 open");
   EXPECT_EQ(commits(), 0U);
+  // Who may is asked when it is merged: whoever wished it while nothing was closed is no approver by that.
+  pipeline(", pullRequest: true, approvers: [ann]" + std::string(closed_window));
   wish({{"by", "ada"}, {"overrideWindow", true}});
-  settle();
+  must(look_at_pull_request(ctx, house, name));
+  EXPECT_EQ(requests(), "1 open");
+  pipeline(", pullRequest: true, approvers: [ada]" + std::string(closed_window));
+  must(look_at_pull_request(ctx, house, name));
   EXPECT_EQ(requests(), "1 merged");
   EXPECT_TRUE(holds("api", 1, tip()));
   EXPECT_TRUE(request(1)["status"]["message"].text().starts_with("put past a window by ada: no promotions"));

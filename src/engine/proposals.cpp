@@ -230,11 +230,12 @@ Result<Hold> hold_on(const Ctx& ctx, House& house, const std::string& repository
   for (const auto& p : promotions) {
     if (number_of(p) != number || phase_of(p) != Phase::waiting) continue;
     TRY(auto lead, lead_of(ctx, *house.client, p));
-    auto why = lead ? promote::held_back(lead->environment, now) : std::string();
-    if (why.empty()) continue;
-    auto until = promote::windows_change(lead->environment, now);
-    hold.until = hold.why.empty() ? until : std::min(hold.until, until);
-    hold.why = why;
+    if (!lead) continue;
+    if (auto why = promote::held_back(lead->environment, now); !why.empty()) {
+      auto until = promote::windows_change(lead->environment, now);
+      hold.until = hold.why.empty() ? until : std::min(hold.until, until);
+      hold.why = why;
+    }
     hold.environments.push_back(std::move(lead->environment));
   }
   return hold;

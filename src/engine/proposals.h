@@ -32,11 +32,11 @@ Result<> propose(const Ctx& ctx, House& house, git::Repository& repository, cons
 Result<> follow_proposals(const Ctx& ctx, House& house, const path::Pipeline& pipeline,
                           const std::vector<promote::Passed>& artifacts, const std::set<std::string>& due);
 
-// The windows that hold back now what a pull request promotes.
+// What holds back now what a pull request promotes.
 struct Hold {
-  std::string why;  // "" for nothing
-  WallTime until;   // when to look again
-  std::vector<path::Environment> environments;
+  std::string why;                              // which window, "" for none
+  WallTime until;                               // when to look again
+  std::vector<path::Environment> environments;  // that it promotes to, held back or not
 };
 Result<Hold> hold_on(const Ctx& ctx, House& house, const std::string& repository, int number);
 

@@ -280,7 +280,11 @@ Result<std::optional<Millis>> look_at_pull_request(const Ctx& ctx, House& house,
   auto wish = (*object)["spec"]["merge"];
   bool wanted = !wish["by"].text().empty() && runs_known && checks.finished && checks.good;
   TRY(auto hold, wanted ? hold_on(ctx, house, request.repository, request.number) : Result<Hold>(Hold()));
-  bool past = wish["overrideWindow"].bool_or(false);
+  // Asked again here: what it promotes, or who may, can have changed since the wish was admitted.
+  bool past = wish["overrideWindow"].bool_or(false) &&
+              std::ranges::all_of(hold.environments, [&](const path::Environment& environment) {
+                return promote::may_approve(environment, wish["by"].text());
+              });
   if (!hold.why.empty())
     status.set("message", past ? fmt::format("put past a window by {}: {}", wish["by"].text(), hold.why)
                                : std::string(promote::held_mark) + hold.why);

@@ -34,15 +34,21 @@ std::string title_from(doc::View view) {
   return text;
 }
 
+Result<std::vector<std::string>> label_names(doc::View labels) {
+  std::vector<std::string> names;
+  for (const auto& label : labels.items()) {
+    TRY(auto name, said_or_none(label["name"]));
+    names.push_back(std::move(name));
+  }
+  return names;
+}
+
 // GitHub's and Gitea's.
 Result<OpenRequest> read_github(doc::View item) {
   TRY(auto request, request_from(item["number"], item["head"]["ref"], item["base"]["ref"], item["head"]["sha"]));
   request.title = title_from(item["title"]);
   TRY(request.author, said_or_none(item["user"]["login"]));
-  for (const auto& label : item["labels"].items()) {
-    TRY(auto name, said_or_none(label["name"]));
-    request.labels.push_back(std::move(name));
-  }
+  TRY(request.labels, label_names(item["labels"]));
   return request;
 }
 
@@ -80,10 +86,7 @@ Result<OpenRequest> read_azure(doc::View item) {
   request.title = title_from(item["title"]);
   TRY(auto author, said_or_none(item["createdBy"]["uniqueName"]));
   request.author = author.substr(0, author.find('@'));
-  for (const auto& label : item["labels"].items()) {
-    TRY(auto name, said_or_none(label["name"]));
-    request.labels.push_back(std::move(name));
-  }
+  TRY(request.labels, label_names(item["labels"]));
   return request;
 }
 

@@ -104,12 +104,12 @@ Result<int> merge(const Ctx& ctx, const Arguments& arguments, Io& io) {
   }));
   TRY(auto wait, parse_duration(arguments.get("timeout")));
   std::string why;
-  bool held = false;
+  bool held = false, past = arguments.has("override-window");
   auto done = kube::await(ctx.within(wait), *client, kind("PullRequest"), object.key(), [&](const kube::Object& now) {
     auto checks = now["status"]["checksState"].text();
     bool mergeable = now["status"]["mergeable"].bool_or(true);
     auto message = now["status"]["message"].text();
-    held = message.starts_with(promote::held_mark);
+    held = !past && message.starts_with(promote::held_mark);  // what is put past it may still say so from before
     why = held || !mergeable ? message : "checks: " + checks;
     return now["status"]["state"].text() == "merged" || checks == "Failed" || !mergeable || held;
   });

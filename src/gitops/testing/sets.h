@@ -70,5 +70,13 @@ inline std::string condition(const kube::Object& set, std::string_view type) {
     if (c["type"].text() == type) return c["status"].text() + " " + c["message"].text();
   return "none";
 }
+// Looks at the set: these names of Applications, or "error: part of the message".
+inline void expect(Sets& s, std::string_view want) {
+  auto error = condition(s.look_once(), "ErrorOccurred");
+  if (want.starts_with("error: "))
+    EXPECT_TRUE(error.contains(want.substr(7))) << error;
+  else
+    EXPECT_EQ(s.names(), want) << error;
+}
 
 }  // namespace slipway::gitops::appset
